@@ -1,0 +1,1 @@
+//! Bringing changes before people.

@@ -1,0 +1,75 @@
+//! The environment repo through libgit2: a bare local cache of a remote, or a local repository itself.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::http::HttpOptions;
+use crate::domain::snapshot::Person;
+
+/// Where the environment repo is, and how to read and write it.
+#[derive(Clone, Debug)]
+pub struct GitOptions {
+    /// A URL (`https://`, `http://`, `ssh://`, `user@host:path`, `file://`) or a local path.
+    pub url: String,
+    /// The directory for the bare cache of a remote repository; made when it is missing. Not used for local paths.
+    pub cache_dir: PathBuf,
+    /// How to log in over HTTP.
+    pub auth: GitAuth,
+    /// How to log in over SSH.
+    pub ssh: SshOptions,
+    /// Who writes the commits.
+    pub author: Person,
+    /// Who commits them.
+    pub committer: Person,
+    /// Whether commits end in a `Signed-off-by` trailer of the committer.
+    pub sign_off: bool,
+    /// How commits are signed, if at all.
+    pub signing: Option<Signing>,
+    /// Time limits, certificates and proxy for HTTP; the time limits hold for SSH too.
+    pub http: HttpOptions,
+}
+
+/// How to log in over HTTP.
+#[derive(Clone, Debug)]
+pub enum GitAuth {
+    /// Not at all.
+    None,
+    /// With a token, sent as the password of the user `x-access-token` (as GitHub, GitLab and Gitea take it).
+    Token(SecretString),
+    /// With a name and a password.
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+}
+
+/// How to log in over SSH. What is not set here is OpenSSH's own configuration.
+#[derive(Clone, Debug, Default)]
+pub struct SshOptions {
+    /// The private key to use, and no other. Without it: the agent and the user's own keys.
+    pub key_file: Option<PathBuf>,
+    /// The known host keys, instead of the user's own file. A host that is not in it is always refused.
+    pub known_hosts_file: Option<PathBuf>,
+}
+
+/// How commits are signed.
+#[derive(Clone, Debug)]
+pub enum Signing {
+    /// With an SSH key, as `gpg.format = ssh` does.
+    Ssh {
+        /// The private key, in OpenSSH's format.
+        key_file: PathBuf,
+        /// Its passphrase, where it has one.
+        passphrase: Option<SecretString>,
+    },
+    /// With an OpenPGP key, through the program `gpg`.
+    OpenPgp {
+        /// The key's id or fingerprint.
+        key_id: String,
+        /// The directory of the key ring, instead of the user's own.
+        home: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,86 @@
+//! One way to make an HTTP client: TLS by rustls, with its limits set.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// How to reach a server.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// The longest a whole request may take, body included.
+    pub timeout: Duration,
+    /// The longest connecting may take.
+    pub connect_timeout: Duration,
+    /// A file with certificates (PEM) to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A proxy's URL. Without it the usual environment variables count (`HTTPS_PROXY`, `NO_PROXY`, …).
+    pub proxy: Option<String>,
+    /// A client certificate and its key, both PEM in one text.
+    pub identity: Option<SecretString>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            ca_file: None,
+            proxy: None,
+            identity: None,
+        }
+    }
+}
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The file with certificates cannot be read.
+    #[error("cannot read the certificates in {path}: {reason}")]
+    Certificates {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Anything else: the proxy's URL or the client certificate is not valid.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(String),
+}
+
+/// Makes a client. Redirects are followed to the same host only, at most three.
+///
+/// # Errors
+/// When a file cannot be read or an option is not valid.
+pub fn client(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
+    let client_error = |e: reqwest::Error| HttpError::Client(e.without_url().to_string());
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("backout/", env!("CARGO_PKG_VERSION")))
+        .timeout(options.timeout)
+        .connect_timeout(options.connect_timeout)
+        .redirect(reqwest::redirect::Policy::custom(|attempt| {
+            let first = attempt.previous().first();
+            let same_host = first.is_some_and(|url| {
+                url.host_str() == attempt.url().host_str()
+                    && (url.scheme() == attempt.url().scheme() || attempt.url().scheme() == "https")
+            });
+            if attempt.previous().len() > 3 || !same_host { attempt.stop() } else { attempt.follow() }
+        }));
+    if let Some(path) = &options.ca_file {
+        let broken = |reason: String| HttpError::Certificates { path: path.clone(), reason };
+        let pem = std::fs::read(path).map_err(|e| broken(e.to_string()))?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| broken(e.to_string()))?;
+        for certificate in certificates {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    if let Some(proxy) = &options.proxy {
+        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(client_error)?);
+    }
+    if let Some(identity) = &options.identity {
+        let identity =
+            reqwest::Identity::from_pem(identity.expose_secret().as_bytes()).map_err(client_error)?;
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(client_error)
+}

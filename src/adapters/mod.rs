@@ -1,0 +1,7 @@
+//! The world: implementations of [`crate::ports`].
+
+pub mod clock;
+pub mod forge;
+pub mod git;
+pub mod http;
+pub mod metrics;

@@ -1,0 +1,1 @@
+//! From `backout.yaml` to the types of the domain.

@@ -1,0 +1,100 @@
+//! What is watched: environments, the services in them and the rules that hold for each.
+
+use std::collections::BTreeMap;
+
+use super::ids::{BranchName, EnvironmentName, ServiceName};
+use super::pattern::{PathGlobs, PathPattern};
+use super::policy::{Budget, Delivery, Policy};
+use super::signal::Signal;
+
+/// One branch of the repository (and perhaps some paths of it), with all that is deployed there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The branch that holds it.
+    pub branch: BranchName,
+    /// The paths that belong to it; `None` means the whole branch.
+    pub paths: Option<PathGlobs>,
+    /// How reverts reach the branch.
+    pub delivery: Delivery,
+    /// The bounds on reverts.
+    pub budget: Budget,
+    /// The services, first match wins.
+    pub services: Vec<ServiceRule>,
+}
+
+/// Which files make a service, and what holds for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceRule {
+    /// How its files are found.
+    pub files: ServiceFiles,
+    /// Labels for signal queries (`namespace` and any other).
+    pub labels: BTreeMap<String, String>,
+    /// What is asked about it.
+    pub signals: Vec<Signal>,
+    /// What the agent may do about it, in this environment.
+    pub policy: Policy,
+}
+
+/// How the files of a service are found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ServiceFiles {
+    /// One service, named, with its paths.
+    Named(ServiceName, PathGlobs),
+    /// Every service that the pattern finds: `{service}` is its name, `{environment}` (where present) must be the
+    /// environment's name, and any other capture becomes a label.
+    Pattern(PathPattern),
+}
+
+/// A service as it was found through a path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceMatch<'e> {
+    /// Its name.
+    pub name: ServiceName,
+    /// Labels for signal queries: those of the rule and those captured.
+    pub labels: BTreeMap<String, String>,
+    /// The rule that found it.
+    pub rule: &'e ServiceRule,
+}
+
+impl Environment {
+    /// The service that the file at `path` belongs to.
+    #[must_use]
+    pub fn service_of(&self, path: &str) -> Option<ServiceMatch<'_>> {
+        if self.paths.as_ref().is_some_and(|globs| !globs.matches(path)) {
+            return None;
+        }
+        self.services.iter().find_map(|rule| rule.matches(path, &self.name))
+    }
+
+    /// The rule for the service `name`, whether or not any of its files is at hand.
+    #[must_use]
+    pub fn rule_for(&self, name: &ServiceName) -> Option<&ServiceRule> {
+        let named = |rule: &&ServiceRule| matches!(&rule.files, ServiceFiles::Named(n, _) if n == name);
+        let pattern = |rule: &&ServiceRule| matches!(rule.files, ServiceFiles::Pattern(_));
+        self.services.iter().find(named).or_else(|| self.services.iter().find(pattern))
+    }
+}
+
+impl ServiceRule {
+    fn matches(&self, path: &str, environment: &EnvironmentName) -> Option<ServiceMatch<'_>> {
+        match &self.files {
+            ServiceFiles::Named(name, globs) => globs.matches(path).then(|| ServiceMatch {
+                name: name.clone(),
+                labels: self.labels.clone(),
+                rule: self,
+            }),
+            ServiceFiles::Pattern(pattern) => {
+                let mut captured = pattern.captures(path)?;
+                if captured.remove("environment").is_some_and(|text| text != environment.as_str()) {
+                    return None;
+                }
+                let name = ServiceName::new(captured.remove("service")?).ok()?;
+                let mut labels = self.labels.clone();
+                labels.extend(captured.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())));
+                Some(ServiceMatch { name, labels, rule: self })
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Finding, comparing and splicing the bytes of a field.

@@ -1,0 +1,26 @@
+//! The rules of `backout`, as pure functions.
+//!
+//! ```text
+//! Snapshot ─detect→ Deployment ─ask→ Question ─gather→ Evidence ─judge→ Verdict ─decide→ Decision ─plan→ Change
+//! ```
+//!
+//! Everything here is deterministic: time is an argument, and the same inputs give the same outputs. The module
+//! may use text, glob, template and serialisation crates. It never does I/O, never reads a clock, never logs, and
+//! knows neither [`crate::ports`] nor any adapter.
+
+pub mod change;
+pub mod decision;
+pub mod deployment;
+pub mod environment;
+pub mod evidence;
+pub mod field;
+pub mod ids;
+pub mod ledger;
+pub mod pattern;
+pub mod policy;
+pub mod receipt;
+pub mod signal;
+pub mod snapshot;
+pub mod stats;
+pub mod time;
+pub mod verdict;

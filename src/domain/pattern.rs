@@ -1,0 +1,220 @@
+//! Path globs, and path patterns with captures such as `apps/{service}/{environment}/**`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+/// What is wrong with a glob or pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{pattern:?}: {problem}")]
+pub struct InvalidPattern {
+    pattern: String,
+    problem: String,
+}
+
+/// A set of path globs: `*` stays within a path part, `**` crosses parts. Matches nothing when empty.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct PathGlobs {
+    globs: Vec<String>,
+    set: GlobSet,
+}
+
+impl PathGlobs {
+    /// Compiles the globs.
+    ///
+    /// # Errors
+    /// Names the first glob that is not valid.
+    pub fn new(globs: Vec<String>) -> Result<Self, InvalidPattern> {
+        let mut builder = GlobSetBuilder::new();
+        for text in &globs {
+            let glob = GlobBuilder::new(text).literal_separator(true).build();
+            let invalid =
+                |e: globset::Error| InvalidPattern { pattern: text.clone(), problem: e.kind().to_string() };
+            builder.add(glob.map_err(invalid)?);
+        }
+        let too_large =
+            |e: globset::Error| InvalidPattern { pattern: globs.join(", "), problem: e.kind().to_string() };
+        Ok(Self { set: builder.build().map_err(too_large)?, globs })
+    }
+
+    /// Whether one of the globs matches `path`.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        self.set.is_match(path)
+    }
+
+    /// Whether there is no glob.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.globs.is_empty()
+    }
+}
+
+impl Default for PathGlobs {
+    fn default() -> Self {
+        Self { globs: Vec::new(), set: GlobSet::empty() }
+    }
+}
+
+impl PartialEq for PathGlobs {
+    fn eq(&self, other: &Self) -> bool {
+        self.globs == other.globs
+    }
+}
+
+impl Eq for PathGlobs {}
+
+impl fmt::Debug for PathGlobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.globs.fmt(f)
+    }
+}
+
+impl TryFrom<Vec<String>> for PathGlobs {
+    type Error = InvalidPattern;
+
+    fn try_from(globs: Vec<String>) -> Result<Self, InvalidPattern> {
+        Self::new(globs)
+    }
+}
+
+impl From<PathGlobs> for Vec<String> {
+    fn from(globs: PathGlobs) -> Self {
+        globs.globs
+    }
+}
+
+impl schemars::JsonSchema for PathGlobs {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PathGlobs".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        <Vec<String>>::json_schema(generator)
+    }
+}
+
+/// A path pattern whose `{name}` parts capture text: `apps/{service}/{environment}/**`.
+///
+/// `{name}` stands for one or more characters within a path part, `*` for any within a part, `**` for any number of
+/// parts. A name that occurs twice must capture the same text.
+#[derive(Clone)]
+pub struct PathPattern {
+    text: String,
+    regex: Regex,
+    /// The name of each capture group, in order.
+    names: Vec<String>,
+}
+
+impl PathPattern {
+    /// Compiles the pattern.
+    ///
+    /// # Errors
+    /// When a brace is not closed, a name is not made of letters, digits and `_`, or the pattern is too large.
+    pub fn new(text: &str) -> Result<Self, InvalidPattern> {
+        let invalid =
+            |problem: &str| InvalidPattern { pattern: text.to_owned(), problem: problem.to_owned() };
+        let mut names = Vec::new();
+        let mut regex = String::from("^");
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            if let Some(after) = rest.strip_prefix("**/") {
+                regex.push_str("(?:[^/]+/)*");
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("**") {
+                regex.push_str(".+");
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix('*') {
+                regex.push_str("[^/]*");
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix('{') {
+                let (name, after) = after.split_once('}').ok_or_else(|| invalid("has a { without a }"))?;
+                if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                    return Err(invalid("has a {name} that is not made of letters, digits and _"));
+                }
+                names.push(name.to_owned());
+                regex.push_str("([^/]+)");
+                rest = after;
+            } else {
+                regex.push_str(&regex::escape(first.encode_utf8(&mut [0; 4])));
+                rest = rest.get(first.len_utf8()..).unwrap_or("");
+            }
+        }
+        regex.push('$');
+        let regex = Regex::new(&regex).map_err(|e| invalid(&e.to_string()))?;
+        Ok(Self { text: text.to_owned(), regex, names })
+    }
+
+    /// The names that the pattern captures, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// What the names capture in `path`, or `None` where it does not match.
+    #[must_use]
+    pub fn captures<'p>(&self, path: &'p str) -> Option<BTreeMap<&str, &'p str>> {
+        let groups = self.regex.captures(path)?;
+        let mut captured = BTreeMap::new();
+        for (name, group) in self.names.iter().zip(groups.iter().skip(1)) {
+            let text = group?.as_str();
+            if captured.insert(name.as_str(), text).is_some_and(|before| before != text) {
+                return None;
+            }
+        }
+        Some(captured)
+    }
+}
+
+impl fmt::Debug for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
+}
+
+impl PartialEq for PathPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(pattern: &str, path: &str) -> Option<Vec<(String, String)>> {
+        let pattern = PathPattern::new(pattern).unwrap();
+        pattern.captures(path).map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+    }
+
+    #[test]
+    fn patterns_capture_within_parts() {
+        let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
+        let pattern = "apps/{service}/{environment}/**";
+        let expected = vec![pair("environment", "production"), pair("service", "checkout")];
+        assert_eq!(captured(pattern, "apps/checkout/production/values.yaml"), Some(expected.clone()));
+        assert_eq!(captured(pattern, "apps/checkout/production/a/b.yaml"), Some(expected));
+        assert_eq!(captured(pattern, "apps/checkout/values.yaml"), None);
+        assert_eq!(captured("**/{service}.y*ml", "x/y/web.yaml"), Some(vec![pair("service", "web")]));
+        assert_eq!(captured("**/{service}.yaml", "web.yaml"), Some(vec![pair("service", "web")]));
+        assert_eq!(captured("{s}/{s}.yaml", "a/a.yaml"), Some(vec![pair("s", "a")]));
+        assert_eq!(captured("{s}/{s}.yaml", "a/b.yaml"), None);
+        assert_eq!(captured("a+(b)/{s}", "a+(b)/x"), Some(vec![pair("s", "x")]));
+    }
+
+    #[test]
+    fn broken_patterns_are_named() {
+        assert!(PathPattern::new("apps/{service").unwrap_err().to_string().contains("without a }"));
+        PathPattern::new("apps/{ser vice}").unwrap_err();
+        PathGlobs::new(vec!["a/[".to_owned()]).unwrap_err();
+    }
+}

@@ -1,0 +1,132 @@
+//! What one pass knows of the repository: the head of a branch and its first-parent history as far back as needed.
+
+use std::sync::Arc;
+
+use super::ids::{BlobId, BranchName, CommitId, FilePath};
+use super::time::Time;
+
+/// Who made a commit, as Git records it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The name; any text.
+    pub name: String,
+    /// The mail address; any text.
+    pub email: String,
+}
+
+/// One version of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileVersion {
+    /// The id of its bytes in Git.
+    pub blob: BlobId,
+    /// Its bytes. `None` where they were not read: the path is not tracked, or the file is larger than
+    /// [`MAX_FILE_BYTES`].
+    pub bytes: Option<Arc<[u8]>>,
+}
+
+/// The largest file that is read, in bytes. Real environment files are far smaller; larger ones are not deployments.
+pub const MAX_FILE_BYTES: usize = 4 << 20;
+
+/// A file that a commit changed against its first parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileDiff {
+    /// Where it is.
+    pub path: FilePath,
+    /// Before the commit; `None` when the commit added it.
+    pub old: Option<FileVersion>,
+    /// After the commit; `None` when the commit removed it.
+    pub new: Option<FileVersion>,
+}
+
+/// A commit of the first-parent chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its id.
+    pub id: CommitId,
+    /// Its first parent; `None` for a root commit.
+    pub parent: Option<CommitId>,
+    /// When it came to be on the branch. Monotone along the chain and never after the pass's `now`; see
+    /// [`settle_times`].
+    pub at: Time,
+    /// Who wrote the change.
+    pub author: Person,
+    /// Who committed it.
+    pub committer: Person,
+    /// The whole message.
+    pub message: String,
+    /// The files it changed against its first parent, in path order. Empty for commits older than
+    /// [`Snapshot::diffs_since`].
+    pub files: Vec<FileDiff>,
+}
+
+impl Commit {
+    /// The first line of the message.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.message.lines().next().unwrap_or("").trim()
+    }
+}
+
+/// The state of one branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The branch.
+    pub branch: BranchName,
+    /// The commit at its tip.
+    pub head: CommitId,
+    /// The first-parent chain from the head, newest first, as far back as was asked for.
+    pub commits: Vec<Commit>,
+    /// Commits before this time carry no [`Commit::files`].
+    pub diffs_since: Time,
+}
+
+/// Makes committer times trustworthy: monotone along the chain and never after `now`.
+///
+/// `times` are the raw committer times, newest first. A time after `now` is the mark of a wrong clock and is replaced
+/// by that of the next newer commit (or by `now` at the head). After that, a commit is never older than its parent.
+pub fn settle_times(times: &mut [Time], now: Time) {
+    let mut newer = now;
+    for time in times.iter_mut() {
+        if *time > now {
+            *time = newer;
+        } else {
+            newer = *time;
+        }
+    }
+    let mut oldest = None;
+    for time in times.iter_mut().rev() {
+        let at = oldest.map_or(*time, |parent: Time| parent.max(*time));
+        *time = at;
+        oldest = Some(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(times: &[i64], now: i64) -> Vec<i64> {
+        let mut times: Vec<Time> = times.iter().copied().map(Time::from_unix).collect();
+        settle_times(&mut times, Time::from_unix(now));
+        times.into_iter().map(Time::unix).collect()
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_or_behind_moves_no_other_commit() {
+        assert_eq!(settled(&[50, 40, 30], 60), [50, 40, 30]);
+        assert_eq!(settled(&[50, 900, 30], 60), [50, 50, 30]);
+        assert_eq!(settled(&[900, 40, 30], 60), [60, 40, 30]);
+        assert_eq!(settled(&[50, 1, 30], 60), [50, 30, 30]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn times_are_monotone_and_never_after_now(
+            times in proptest::collection::vec(-50_i64..2_000, 0..40), now in 0_i64..1_000,
+        ) {
+            let settled = settled(&times, now);
+            proptest::prop_assert!(settled.windows(2).all(|pair| pair[0] >= pair[1]));
+            proptest::prop_assert!(settled.iter().all(|time| *time <= now));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Statistics, one a file, each with its source.

@@ -1,0 +1,3 @@
+//! The `backout` program.
+
+fn main() {}

@@ -1,0 +1,205 @@
+//! What the rules need from the world, as traits. Adapters implement them; only the agent calls them.
+//!
+//! One error enum a port, with a variant only where the caller does something different.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::domain::change::Change;
+use crate::domain::evidence::Series;
+use crate::domain::ids::{BranchName, CommitId, FilePath};
+use crate::domain::receipt::Receipt;
+use crate::domain::signal::RangeQuery;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::time::Time;
+
+/// A future that can be sent between threads, for traits used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The time of day.
+pub trait Clock: Send + Sync {
+    /// Now, in whole seconds.
+    fn now(&self) -> Time;
+}
+
+/// How far back, and which files, a pass wants to see.
+#[derive(Clone)]
+pub struct HistoryQuery<'a> {
+    /// The branch.
+    pub branch: &'a BranchName,
+    /// Commits since then come with the files that they changed.
+    pub diffs_since: Time,
+    /// Commits since then are listed at all. Not after `diffs_since`.
+    pub commits_since: Time,
+    /// Now: no commit's time is taken to be later.
+    pub now: Time,
+    /// Whether the bytes of the file at a path are wanted. Other changed files are listed without bytes.
+    pub wanted: &'a (dyn Fn(&str) -> bool + Send + Sync),
+}
+
+/// What can go wrong when reading a repository.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// The remote cannot be reached or does not answer in time; trying again later may help.
+    #[error("cannot reach the repository {remote}: {reason}")]
+    Unreachable {
+        /// The remote, without secrets.
+        remote: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The remote refuses us.
+    #[error("the repository {remote} refuses access: {reason}")]
+    Denied {
+        /// The remote, without secrets.
+        remote: String,
+        /// What happened.
+        reason: String,
+    },
+    /// There is no such branch, commit or file.
+    #[error("{0} is not in the repository")]
+    NotFound(String),
+    /// The local cache or the repository itself is broken, or cannot be written.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// What can go wrong when pushing.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The ref is not where it was expected, or the remote refused for whatever reason: fetch, work it out again from
+    /// the new state, and try again.
+    #[error("{reference} was not updated: {reason}")]
+    Rejected {
+        /// The full name of the ref.
+        reference: String,
+        /// What the remote said.
+        reason: String,
+    },
+    /// Reading, building objects or reaching the remote failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+}
+
+/// A new version of some files, as one commit on top of `parent`.
+#[derive(Clone, Debug)]
+pub struct CommitRequest<'a> {
+    /// The branch to update.
+    pub branch: &'a BranchName,
+    /// Where that branch must be now at the remote; `None` when it must not exist yet.
+    pub expected: Option<CommitId>,
+    /// The parent of the new commit.
+    pub parent: CommitId,
+    /// The new bytes of each changed file; `None` removes it. Modes stay as they are; new files are plain files.
+    pub files: &'a BTreeMap<FilePath, Option<Vec<u8>>>,
+    /// The whole commit message.
+    pub message: &'a str,
+    /// Author and committer time.
+    pub at: Time,
+}
+
+/// A Git repository: the environment repo, and the audit log in its notes.
+///
+/// The calls block; the agent makes them off the async threads. Implementations never force a ref, and never keep a
+/// secret where it could be printed.
+pub trait Repository: Send + Sync {
+    /// Learns what is new at the remote: the branches in `branches`, and the notes. Returns each branch's tip.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NotFound`] names the first branch that does not exist.
+    fn fetch(&self, branches: &[BranchName]) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError>;
+
+    /// The branch as of the last fetch.
+    ///
+    /// # Errors
+    /// When the history cannot be read as far as asked.
+    fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError>;
+
+    /// The bytes of a file in a commit; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// When the commit is not in the repository or is broken.
+    fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError>;
+
+    /// The paths of all files in a commit, in order; at most `limit` of them.
+    ///
+    /// # Errors
+    /// When the commit is not in the repository or is broken.
+    fn list_files(&self, commit: CommitId, limit: usize) -> Result<Vec<FilePath>, RepositoryError>;
+
+    /// The commit that `revision` (an id, a short id, a branch) names.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NotFound`] when none or several are meant.
+    fn resolve(&self, revision: &str) -> Result<CommitId, RepositoryError>;
+
+    /// Builds a commit and pushes it, provided that the branch is where it is expected to be. Never forces.
+    ///
+    /// # Errors
+    /// [`PushError::Rejected`] when the branch has moved or the remote refuses.
+    fn commit_and_push(&self, request: &CommitRequest<'_>) -> Result<CommitId, PushError>;
+
+    /// The tip of `branch` at the remote, as it is now.
+    ///
+    /// # Errors
+    /// When the remote cannot be asked.
+    fn remote_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError>;
+
+    /// Whether a push to `branch` would be let in, tried without changing anything.
+    ///
+    /// # Errors
+    /// Says why not.
+    fn check_push(&self, branch: &BranchName) -> Result<(), RepositoryError>;
+
+    /// The notes (in `refs/notes/backout`) on these commits, as of the last fetch or append; text as it was written.
+    ///
+    /// # Errors
+    /// When the notes cannot be read.
+    fn notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError>;
+
+    /// Every note, as of the last fetch or append.
+    ///
+    /// # Errors
+    /// When the notes cannot be read.
+    fn all_notes(&self) -> Result<BTreeMap<CommitId, String>, RepositoryError>;
+
+    /// Appends lines to notes, as one commit on the notes ref, dated `at`, and pushes it. A line that is already there
+    /// is not written twice. When the ref has moved at the remote the lines are appended to what is there now.
+    ///
+    /// # Errors
+    /// [`PushError::Rejected`] after a bounded number of tries.
+    fn append_notes(&self, lines: &BTreeMap<CommitId, Vec<String>>, at: Time) -> Result<(), PushError>;
+}
+
+/// Brings a change before people instead of pushing it to the environment branch.
+pub trait Forge: Send + Sync {
+    /// Proposes the change, unless it has been proposed before.
+    fn propose<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<Receipt, PushError>>;
+}
+
+/// What can go wrong when asking a metric source. An empty answer is no error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// No answer, not in time, not in full, or not understood; trying again later may help.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The source refuses the question: a mistake in the query, the address or the credentials.
+    #[error("{0}")]
+    Rejected(String),
+}
+
+/// What a metric source said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// The series, all values finite, samples in time order.
+    pub series: Vec<Series>,
+    /// What the source warned of.
+    pub warnings: Vec<String>,
+}
+
+/// A place to ask for metrics. It retries on its own, a bounded number of times.
+pub trait MetricSource: Send + Sync {
+    /// Asks for one range of samples.
+    fn range<'a>(&'a self, query: &'a RangeQuery) -> BoxFuture<'a, Result<Answer, SourceError>>;
+}
