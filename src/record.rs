@@ -1,1 +1,159 @@
-//! The wire form of what is remembered in Git: commit trailers, and JSON lines in notes.
+//! The wire form of what is remembered in Git notes: one JSON object a line, on the deployment's commit, in
+//! `refs/notes/backout`. The fields of commit trailers are in [`crate::domain::message`] and [`crate::domain::ledger`].
+//!
+//! A line that is not understood (of a newer version, or somebody else's) is kept and skipped.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::decision::{Decision, GuardAnswer};
+use crate::domain::evidence::Evidence;
+use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
+use crate::domain::time::Time;
+use crate::domain::verdict::Judgement;
+
+/// The version of the wire form that this program writes.
+pub const VERSION: u32 = 1;
+
+/// One line of a note.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Record {
+    /// What was found out about a deployment, and what was done.
+    Verdict(Box<VerdictRecord>),
+    /// Whether a revert helped.
+    Recovery(Box<RecoveryRecord>),
+}
+
+/// What was found out about a deployment, and what was done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VerdictRecord {
+    /// The version of this form.
+    pub version: u32,
+    /// The rollback id.
+    pub id: String,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment's commit.
+    pub deployment: CommitId,
+    /// When this was decided.
+    pub at: Time,
+    /// What was found out.
+    pub judgement: Judgement,
+    /// What was decided.
+    pub decision: Decision,
+    /// What each guard said that was asked, in order.
+    pub guards: Vec<GuardAnswer>,
+    /// The commit on the environment branch that took the deployment back, if one did.
+    pub revert: Option<CommitId>,
+    /// Where the prepared revert waits, if it does.
+    pub proposal: Option<Proposal>,
+    /// Everything that the judgement was derived from.
+    pub evidence: Evidence,
+    /// SHA-256 of the configuration that was in force, in hexadecimal.
+    pub config: String,
+}
+
+/// A prepared revert that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Proposal {
+    /// The branch that holds it.
+    pub branch: BranchName,
+    /// The commit at its tip.
+    pub commit: CommitId,
+}
+
+/// Whether a revert helped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoveryRecord {
+    /// The version of this form.
+    pub version: u32,
+    /// The rollback id.
+    pub id: String,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment's commit.
+    pub deployment: CommitId,
+    /// The commit that took it back.
+    pub revert: CommitId,
+    /// When this was decided.
+    pub at: Time,
+    /// What became of the signals.
+    pub outcome: Recovery,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// What became of the signals after a revert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recovery {
+    /// They came back.
+    Recovered,
+    /// They are still bad: the revert did not help, and a person must look.
+    NotRecovered,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Record {
+    /// The service that the record is about.
+    #[must_use]
+    pub fn service(&self) -> &ServiceName {
+        match self {
+            Self::Verdict(record) => &record.service,
+            Self::Recovery(record) => &record.service,
+        }
+    }
+
+    /// The environment that the record is about.
+    #[must_use]
+    pub fn environment(&self) -> &EnvironmentName {
+        match self {
+            Self::Verdict(record) => &record.environment,
+            Self::Recovery(record) => &record.environment,
+        }
+    }
+
+    /// When it was written.
+    #[must_use]
+    pub fn at(&self) -> Time {
+        match self {
+            Self::Verdict(record) => record.at,
+            Self::Recovery(record) => record.at,
+        }
+    }
+
+    /// The rollback id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Verdict(record) => &record.id,
+            Self::Recovery(record) => &record.id,
+        }
+    }
+
+    /// The record as one line of JSON, without a line end.
+    ///
+    /// # Errors
+    /// Does not happen for values that the agent makes: all numbers are finite.
+    pub fn to_line(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+/// The records in a note, in the order of its lines. Lines that are not understood are skipped.
+#[must_use]
+pub fn read(note: &str) -> Vec<Record> {
+    note.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The JSON schema of a line.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Record).to_value()
+}

@@ -1,1 +1,296 @@
-//! decision
+//! Deciding: from a verdict to what is done about it, through guards that are asked in the order of [`GUARDS`].
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::deployment::Deployment;
+use super::ids::CommitId;
+use super::ledger::{RevertEntry, rollback_id, values_of};
+use super::policy::{Budget, Mode, Policy};
+use super::snapshot::Person;
+use super::time::{Time, human_secs};
+use super::verdict::{Judgement, Verdict};
+
+/// What is done about a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "action", content = "why")]
+pub enum Decision {
+    /// It is too early to say.
+    Wait,
+    /// Nothing has to be done.
+    Pass(String),
+    /// Back it out.
+    Revert,
+    /// Prepare the revert and ask a person.
+    Propose,
+    /// A person must look at it.
+    Escalate(String),
+    /// It is bad, and is left alone on purpose.
+    Hold(String),
+}
+
+impl Decision {
+    /// The decision in one lower-case word, for people.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Pass(_) => "pass",
+            Self::Revert => "revert",
+            Self::Propose => "propose",
+            Self::Escalate(_) => "escalate",
+            Self::Hold(_) => "hold",
+        }
+    }
+
+    /// Why, where there is something to say.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Pass(why) | Self::Escalate(why) | Self::Hold(why) => Some(why),
+            Self::Wait | Self::Revert | Self::Propose => None,
+        }
+    }
+}
+
+/// What is decided about.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The deployment.
+    pub deployment: &'a Deployment,
+    /// What was found out about it.
+    pub judgement: &'a Judgement,
+    /// What the agent may do.
+    pub policy: &'a Policy,
+}
+
+/// What else is going on.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// Now.
+    pub now: Time,
+    /// The environment's bounds on reverts.
+    pub budget: Budget,
+    /// The reverts of this environment, newest first.
+    pub reverts: &'a [RevertEntry],
+    /// All regressed deployments of this environment, this one included.
+    pub regressed: &'a [Case<'a>],
+}
+
+/// What a guard said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuardAnswer {
+    /// Which guard.
+    pub guard: String,
+    /// What it decided; none where it had nothing against a revert.
+    pub decision: Option<Decision>,
+}
+
+type Guard = fn(&Case<'_>, &Situation<'_>) -> Option<Decision>;
+
+/// The guards, in the order in which they are asked. The first that answers decides.
+pub const GUARDS: [(&str, Guard); 12] = [
+    ("already reverted", already_reverted),
+    ("superseded", superseded),
+    ("verdict", verdict),
+    ("schema change", schema_change),
+    ("watch window", watch_window),
+    ("a person's rollback", persons_rollback),
+    ("later deployment", later_deployment),
+    ("quarantine", quarantine),
+    ("cooldown", cooldown),
+    ("incident", incident),
+    ("budget", budget),
+    ("mode", mode),
+];
+
+/// Asks the guards; also returns what each said that was asked.
+#[must_use]
+pub fn decide(case: &Case<'_>, situation: &Situation<'_>) -> (Decision, Vec<GuardAnswer>) {
+    let mut answers = Vec::new();
+    for (name, guard) in GUARDS {
+        let decision = guard(case, situation);
+        answers.push(GuardAnswer { guard: name.to_owned(), decision: decision.clone() });
+        if let Some(decision) = decision {
+            return (decision, answers);
+        }
+    }
+    (Decision::Revert, answers)
+}
+
+fn verdict(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    match &case.judgement.verdict {
+        Verdict::Regressed => None,
+        Verdict::Pending => Some(Decision::Wait),
+        Verdict::Healthy | Verdict::Preexisting | Verdict::Inconclusive(_) => {
+            Some(Decision::Pass(case.judgement.reason.clone()))
+        }
+    }
+}
+
+fn already_reverted(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let id = id_of(case.deployment);
+    let entry = situation.reverts.iter().find(|entry| entry.id == id)?;
+    Some(Decision::Pass(format!("already reverted by {}", entry.commit.short())))
+}
+
+fn superseded(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    let later = case.deployment.superseded_by?;
+    Some(Decision::Pass(format!("{} has replaced what it deployed", later.short())))
+}
+
+fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    let flag = case.deployment.schema.as_ref()?;
+    Some(Decision::Escalate(format!(
+        "it changed a database schema ({flag}): going back may lose data, so a person decides"
+    )))
+}
+
+/// How long after the end of the watch window a late pass may still act: a cron job's interval.
+const LATE_SECS: i64 = 300;
+
+fn watch_window(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let age = situation.now.secs_since(case.deployment.at);
+    (age > i64::from(case.policy.watch_secs) + LATE_SECS).then(|| {
+        let age = human_secs(age);
+        Decision::Escalate(format!(
+            "it was deployed {age} ago and its watch window is over: too late to act alone"
+        ))
+    })
+}
+
+fn persons_rollback(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    let deployment = case.deployment;
+    (deployment.rollback && !is_automation(&deployment.author))
+        .then(|| Decision::Escalate("it is itself a rollback that a person made".to_owned()))
+}
+
+/// Several deployments of a service are watched at once: the latest before the damage began is to blame.
+fn later_deployment(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let own = case.deployment;
+    let blamed = |other: &&Case<'_>| {
+        let since = other.judgement.since.unwrap_or(other.deployment.at);
+        other.deployment.service == own.service
+            && other.deployment.commit != own.commit
+            && other.deployment.at > own.at
+            && other.deployment.at <= since
+    };
+    let later = situation.regressed.iter().find(blamed)?;
+    let commit = later.deployment.commit.short();
+    Some(Decision::Hold(format!("the damage began after {commit}, a later deployment of the same service")))
+}
+
+/// How often the same value is backed out before a person must settle it.
+const MAX_REVERTS_OF_A_VALUE: usize = 2;
+
+fn quarantine(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let before = quarantined_by(case, situation);
+    let last = before.first()?;
+    if !is_automation(&case.deployment.author) {
+        return Some(Decision::Hold(format!(
+            "{} put back on purpose what {} had backed out",
+            trimmed(&case.deployment.author.name),
+            last.short()
+        )));
+    }
+    (before.len() >= MAX_REVERTS_OF_A_VALUE).then(|| {
+        Decision::Escalate(format!(
+            "automation keeps putting back what was backed out {} times (last by {}): stop it first",
+            before.len(),
+            last.short()
+        ))
+    })
+}
+
+/// The reverts, newest first, that backed out a value which this deployment brings back.
+fn quarantined_by(case: &Case<'_>, situation: &Situation<'_>) -> Vec<CommitId> {
+    let values = values_of(case.deployment);
+    let remembered = |entry: &&RevertEntry| {
+        entry.service == case.deployment.service
+            && entry.at <= case.deployment.at
+            && case.deployment.at.secs_since(entry.at) <= i64::from(case.policy.quarantine_secs)
+            && !entry.bad_values.is_disjoint(&values)
+    };
+    situation.reverts.iter().filter(remembered).map(|entry| entry.commit).collect()
+}
+
+fn cooldown(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let recent = |entry: &&RevertEntry| {
+        entry.service == case.deployment.service
+            && situation.now.secs_since(entry.at) < i64::from(case.policy.cooldown_secs)
+    };
+    let last = situation.reverts.iter().find(recent)?;
+    if !quarantined_by(case, situation).is_empty() {
+        return None;
+    }
+    let ago = human_secs(situation.now.secs_since(last.at));
+    Some(Decision::Escalate(format!("{} was reverted {ago} ago and is left to people for now", last.service)))
+}
+
+fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let mut services: Vec<&str> =
+        situation.regressed.iter().map(|case| case.deployment.service.as_str()).collect();
+    services.sort_unstable();
+    services.dedup();
+    let limit = usize::try_from(situation.budget.incident_services).unwrap_or(usize::MAX).max(2);
+    (services.len() >= limit).then(|| {
+        let some: Vec<&str> = services.iter().copied().take(5).collect();
+        Decision::Escalate(format!(
+            "{} services are red at once ({}): one incident",
+            services.len(),
+            some.join(", ")
+        ))
+    })
+}
+
+fn budget(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let window = i64::from(situation.budget.window_secs);
+    let in_window = |entry: &&RevertEntry| !entry.requested && situation.now.secs_since(entry.at) < window;
+    let used = situation.reverts.iter().filter(in_window).count();
+    let max = usize::try_from(situation.budget.max_reverts).unwrap_or(usize::MAX);
+    (used >= max).then(|| {
+        let window = human_secs(window);
+        Decision::Escalate(format!("the budget of {max} reverts in {window} is used up"))
+    })
+}
+
+fn mode(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    match case.policy.mode {
+        Mode::Observe => Some(Decision::Hold("mode observe: it would be reverted".to_owned())),
+        Mode::Propose => Some(Decision::Propose),
+        Mode::Auto => None,
+    }
+}
+
+/// The rollback id of a deployment.
+#[must_use]
+pub fn id_of(deployment: &Deployment) -> String {
+    rollback_id(&deployment.environment, &deployment.service, deployment.commit)
+}
+
+/// Whether a commit was made by a program, by the names that programs go by.
+#[must_use]
+pub fn is_automation(person: &Person) -> bool {
+    let name = person.name.to_lowercase();
+    let email = person.email.to_lowercase();
+    let local = email.split('@').next().unwrap_or("");
+    let by_name = name.ends_with("[bot]")
+        || name.ends_with("bot")
+        || name.split([' ', '-', '_']).any(|word| word == "bot");
+    let by_email = email.contains("[bot]") || local.ends_with("bot") || local.starts_with("bot");
+    const KNOWN: [&str; 8] = [
+        "renovate",
+        "dependabot",
+        "flux",
+        "argocd-image-updater",
+        "github-actions",
+        "github actions",
+        "jenkins",
+        "keel",
+    ];
+    by_name || by_email || KNOWN.iter().any(|known| name.starts_with(known) || local.starts_with(known))
+}
+
+fn trimmed(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(60).collect()
+}

@@ -1,1 +1,228 @@
-//! deployment
+//! Deployments: first-parent commits that changed release fields of a service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::environment::{Environment, ServiceMatch};
+use super::field::{self, FieldRule};
+use super::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
+use super::policy::SchemaRules;
+use super::snapshot::{Commit, FileDiff, Person, Snapshot};
+use super::time::Time;
+
+/// A first-parent commit of the environment branch that changed release fields of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The service.
+    pub service: ServiceName,
+    /// The place of the service's rule in [`Environment::services`].
+    pub rule: usize,
+    /// Labels of the service, for signal queries.
+    pub labels: BTreeMap<String, String>,
+    /// The commit.
+    pub commit: CommitId,
+    /// Its first parent: the state to go back to.
+    pub parent: CommitId,
+    /// When it came to be on the branch.
+    pub at: Time,
+    /// Who made it.
+    pub author: Person,
+    /// The commit's subject; untrusted text.
+    pub subject: String,
+    /// The release fields it changed; at least one.
+    pub fields: Vec<FieldChange>,
+    /// What else the commit changed in the service's files, by address; stays behind when it is reverted.
+    pub left_behind: Vec<String>,
+    /// The service's files that the commit changed, before and after.
+    pub files: Vec<FileDiff>,
+    /// Why it counts as a change of a database schema, if it does.
+    pub schema: Option<String>,
+    /// Whether a person rolled something back with it.
+    pub rollback: bool,
+    /// The deployment after it that changed all of its fields again.
+    pub superseded_by: Option<CommitId>,
+}
+
+/// A release field with its value before and after, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    /// The file.
+    pub path: FilePath,
+    /// Where it is in the file.
+    pub address: String,
+    /// Why it counts as a release field.
+    pub rule: FieldRule,
+    /// Its source text before.
+    pub old: String,
+    /// Its source text after.
+    pub new: String,
+}
+
+/// The trailer by which the agent knows its own commits.
+pub const ID_TRAILER: &str = "Backout-Id";
+
+/// The deployments of an environment, newest first. The agent's own reverts are none.
+#[must_use]
+pub fn detect(snapshot: &Snapshot, environment: &Environment) -> Vec<Deployment> {
+    let mut found: Vec<Deployment> = Vec::new();
+    let mut changed_again: BTreeMap<(FilePath, String), CommitId> = BTreeMap::new();
+    for commit in &snapshot.commits {
+        let mut of_commit = deployments_of(commit, environment);
+        for deployment in &mut of_commit {
+            deployment.superseded_by = superseded(deployment, &changed_again);
+        }
+        for field in of_commit.iter().flat_map(|deployment| &deployment.fields) {
+            changed_again.insert((field.path.clone(), field.address.clone()), commit.id);
+        }
+        if trailer(&commit.message, ID_TRAILER).is_none() {
+            found.extend(of_commit);
+        }
+    }
+    found
+}
+
+fn superseded(
+    deployment: &Deployment,
+    changed_again: &BTreeMap<(FilePath, String), CommitId>,
+) -> Option<CommitId> {
+    let later =
+        |field: &FieldChange| changed_again.get(&(field.path.clone(), field.address.clone())).copied();
+    let all: Option<Vec<CommitId>> = deployment.fields.iter().map(later).collect();
+    all?.first().copied()
+}
+
+/// The deployments that one commit is, one for each service, by the service's name. Commits without a parent are none:
+/// there is nothing to go back to.
+#[must_use]
+pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deployment> {
+    let Some(parent) = commit.parent else { return Vec::new() };
+    let mut services: BTreeMap<ServiceName, (ServiceMatch<'_>, Vec<&FileDiff>)> = BTreeMap::new();
+    for file in &commit.files {
+        if let Some(service) = environment.service_of(file.path.as_str()) {
+            services.entry(service.name.clone()).or_insert_with(|| (service, Vec::new())).1.push(file);
+        }
+    }
+    let build = |(service, files): (ServiceMatch<'_>, Vec<&FileDiff>)| {
+        let (fields, left_behind) = changes_of(&files);
+        (!fields.is_empty()).then(|| Deployment {
+            environment: environment.name.clone(),
+            service: service.name.clone(),
+            rule: service.rule_index,
+            labels: service.labels,
+            commit: commit.id,
+            parent,
+            at: commit.at,
+            author: commit.author.clone(),
+            subject: commit.subject().to_owned(),
+            schema: schema_flag(commit, &files, &service.rule.policy.schema),
+            rollback: is_rollback(commit),
+            fields,
+            left_behind,
+            files: files.into_iter().cloned().collect(),
+            superseded_by: None,
+        })
+    };
+    services.into_values().filter_map(build).collect()
+}
+
+/// The release fields that changed in these files, and the addresses of what else did.
+#[must_use]
+pub fn changes_of(files: &[&FileDiff]) -> (Vec<FieldChange>, Vec<String>) {
+    let mut fields = Vec::new();
+    let mut left_behind = Vec::new();
+    for file in files {
+        let Some((old, new)) = texts(file) else {
+            left_behind.push(file.path.to_string());
+            continue;
+        };
+        let comparison = field::compare(old, new);
+        let place = |address: &str| format!("{}: {address}", file.path);
+        fields.extend(comparison.release_fields().filter_map(|change| {
+            Some(FieldChange {
+                path: file.path.clone(),
+                address: change.address.clone(),
+                rule: change.rule?,
+                old: change.old_text.clone(),
+                new: change.new_text.clone(),
+            })
+        }));
+        left_behind.extend(comparison.left_behind().map(place));
+    }
+    (fields, left_behind)
+}
+
+/// Both versions of a file as text, where it has both and they are text.
+fn texts(file: &FileDiff) -> Option<(&str, &str)> {
+    let old = file.old.as_ref()?.bytes.as_deref()?;
+    let new = file.new.as_ref()?.bytes.as_deref()?;
+    Some((std::str::from_utf8(old).ok()?, std::str::from_utf8(new).ok()?))
+}
+
+/// The value of a trailer in the last paragraph of a commit message; the name is compared without case.
+/// Source: <https://git-scm.com/docs/git-interpret-trailers>.
+#[must_use]
+pub fn trailer<'m>(message: &'m str, name: &str) -> Option<&'m str> {
+    trailers(message).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// All trailers in the last paragraph of a commit message, in order. A message of one paragraph has none.
+pub fn trailers(message: &str) -> impl Iterator<Item = (&str, &str)> {
+    let trimmed = message.trim_end();
+    let last = trimmed.rfind("\n\n").and_then(|at| trimmed.get(at + 2..)).unwrap_or("");
+    last.lines().filter_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        plain.then(|| (key, value.trim()))
+    })
+}
+
+/// Whether the value of a flag says yes: anything but `false`, `no`, `none` and `0`.
+fn says_yes(value: &str) -> bool {
+    !["false", "no", "none", "0"].contains(&value.to_ascii_lowercase().as_str())
+}
+
+fn schema_flag(commit: &Commit, files: &[&FileDiff], rules: &SchemaRules) -> Option<String> {
+    let messages = std::iter::once(&commit.message).chain(&commit.merged);
+    for name in &rules.trailers {
+        let set = |message: &&String| trailer(message, name).is_some_and(says_yes);
+        if messages.clone().any(|message| set(&message)) {
+            return Some(format!("commit trailer {name}"));
+        }
+    }
+    if let Some(file) = commit.files.iter().find(|file| rules.paths.matches(file.path.as_str())) {
+        return Some(format!("it touches {}", file.path));
+    }
+    let wanted: BTreeSet<&str> = rules.labels.iter().map(String::as_str).collect();
+    let labelled = |file: &&FileDiff| {
+        let text = std::str::from_utf8(file.new.as_ref()?.bytes.as_deref()?).ok()?;
+        if !wanted.iter().any(|label| text.contains(label)) {
+            return None;
+        }
+        let leaves = field::yaml::leaves(text)?;
+        let leaf =
+            leaves.into_iter().find(|leaf| wanted.contains(leaf.key.as_str()) && says_yes(&leaf.value))?;
+        Some(format!("{} in {}", leaf.key, file.path))
+    };
+    files.iter().find_map(labelled)
+}
+
+/// Whether a person takes something back with this commit, by the words that `git revert` writes.
+fn is_rollback(commit: &Commit) -> bool {
+    let subject = commit.subject().to_ascii_lowercase();
+    let words = ["revert ", "revert:", "rollback ", "roll back ", "rollback:"];
+    words.iter().any(|word| subject.starts_with(word)) || commit.message.contains("\nThis reverts commit ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_stand_in_the_last_paragraph() {
+        let message = "subject: x\n\nBody: not this\n\nBackout-Id: 1\nSigned-off-by: a <b>\n";
+        assert_eq!(trailer(message, "backout-id"), Some("1"));
+        assert_eq!(trailer(message, "Body"), None);
+        assert_eq!(trailer("Backout-Id: 1\n", "Backout-Id"), None);
+    }
+}

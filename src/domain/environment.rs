@@ -56,6 +56,8 @@ pub struct ServiceMatch<'e> {
     pub labels: BTreeMap<String, String>,
     /// The rule that found it.
     pub rule: &'e ServiceRule,
+    /// That rule's place in [`Environment::services`].
+    pub rule_index: usize,
 }
 
 impl Environment {
@@ -65,26 +67,31 @@ impl Environment {
         if self.paths.as_ref().is_some_and(|globs| !globs.matches(path)) {
             return None;
         }
-        self.services.iter().find_map(|rule| rule.matches(path, &self.name))
+        let found = |(index, rule): (usize, &'_ ServiceRule)| {
+            let (name, labels) = rule.matches(path, &self.name)?;
+            Some((name, labels, index))
+        };
+        let (name, labels, rule_index) = self.services.iter().enumerate().find_map(found)?;
+        Some(ServiceMatch { name, labels, rule: self.services.get(rule_index)?, rule_index })
     }
 
-    /// The rule for the service `name`, whether or not any of its files is at hand.
+    /// Whether the file at `path` belongs to any service.
     #[must_use]
-    pub fn rule_for(&self, name: &ServiceName) -> Option<&ServiceRule> {
-        let named = |rule: &&ServiceRule| matches!(&rule.files, ServiceFiles::Named(n, _) if n == name);
-        let pattern = |rule: &&ServiceRule| matches!(rule.files, ServiceFiles::Pattern(_));
-        self.services.iter().find(named).or_else(|| self.services.iter().find(pattern))
+    pub fn tracks(&self, path: &str) -> bool {
+        self.service_of(path).is_some()
     }
 }
 
 impl ServiceRule {
-    fn matches(&self, path: &str, environment: &EnvironmentName) -> Option<ServiceMatch<'_>> {
+    fn matches(
+        &self,
+        path: &str,
+        environment: &EnvironmentName,
+    ) -> Option<(ServiceName, BTreeMap<String, String>)> {
         match &self.files {
-            ServiceFiles::Named(name, globs) => globs.matches(path).then(|| ServiceMatch {
-                name: name.clone(),
-                labels: self.labels.clone(),
-                rule: self,
-            }),
+            ServiceFiles::Named(name, globs) => {
+                globs.matches(path).then(|| (name.clone(), self.labels.clone()))
+            }
             ServiceFiles::Pattern(pattern) => {
                 let mut captured = pattern.captures(path)?;
                 if captured.remove("environment").is_some_and(|text| text != environment.as_str()) {
@@ -93,7 +100,7 @@ impl ServiceRule {
                 let name = ServiceName::new(captured.remove("service")?).ok()?;
                 let mut labels = self.labels.clone();
                 labels.extend(captured.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())));
-                Some(ServiceMatch { name, labels, rule: self })
+                Some((name, labels))
             }
         }
     }

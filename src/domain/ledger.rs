@@ -1,1 +1,105 @@
-//! ledger
+//! What Git remembers: the reverts on a branch, read from the trailers of their commits.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use super::deployment::{Deployment, ID_TRAILER, trailers};
+use super::ids::{CommitId, EnvironmentName, ServiceName};
+use super::snapshot::{Commit, Snapshot};
+use super::time::Time;
+
+/// The id of a rollback: a pure function of environment, service and bad commit, so that two agents, or one that was
+/// killed, come to the same id and see that it is done. 24 hexadecimal digits.
+#[must_use]
+pub fn rollback_id(environment: &EnvironmentName, service: &ServiceName, bad: CommitId) -> String {
+    let mut hash = Sha256::new();
+    for part in [environment.as_str(), service.as_str(), &bad.to_string()] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A revert on the branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevertEntry {
+    /// Its rollback id.
+    pub id: String,
+    /// The commit on the branch that brought it.
+    pub commit: CommitId,
+    /// When it came to be on the branch.
+    pub at: Time,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The service.
+    pub service: ServiceName,
+    /// The bad deployment.
+    pub reverts: CommitId,
+    /// The values that were backed out, as in the trailers.
+    pub bad_values: BTreeSet<String>,
+    /// Whether a person asked for it.
+    pub requested: bool,
+}
+
+/// The reverts of the history, newest first. A merge that brought one in counts as one.
+#[must_use]
+pub fn reverts(snapshot: &Snapshot) -> Vec<RevertEntry> {
+    let of_commit = |commit: &Commit| {
+        let messages = std::iter::once(&commit.message).chain(&commit.merged);
+        messages.filter_map(|message| entry(commit, message)).collect::<Vec<_>>()
+    };
+    snapshot.commits.iter().flat_map(of_commit).collect()
+}
+
+fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {
+    let value = |name: &str| {
+        trailers(message).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    };
+    Some(RevertEntry {
+        id: value(ID_TRAILER)?.to_owned(),
+        commit: commit.id,
+        at: commit.at,
+        environment: value("Backout-Environment")?.parse().ok()?,
+        service: value("Backout-Service")?.parse().ok()?,
+        reverts: value("Backout-Reverts")?.parse().ok()?,
+        bad_values: trailers(message)
+            .filter(|(key, _)| key.eq_ignore_ascii_case("Backout-From"))
+            .map(|(_, value)| value.to_owned())
+            .collect(),
+        requested: value("Backout-Requested-By").is_some(),
+    })
+}
+
+/// The new values of a deployment in the form of the trailers.
+#[must_use]
+pub fn values_of(deployment: &Deployment) -> BTreeSet<String> {
+    deployment.fields.iter().map(|field| trailer_value(&field.new)).collect()
+}
+
+/// A value as one line of a trailer: control characters are dropped, and it is cut at 200 characters.
+#[must_use]
+pub fn trailer_value(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollback_id_depends_on_all_of_its_parts() {
+        let environment = |name: &str| EnvironmentName::new(name).unwrap();
+        let service = |name: &str| ServiceName::new(name).unwrap();
+        let bad = CommitId::from_bytes([7; 20]);
+        let id = rollback_id(&environment("production"), &service("checkout"), bad);
+        assert_eq!(id.len(), 24);
+        assert_eq!(id, rollback_id(&environment("production"), &service("checkout"), bad));
+        assert_ne!(id, rollback_id(&environment("staging"), &service("checkout"), bad));
+        assert_ne!(id, rollback_id(&environment("production"), &service("cart"), bad));
+        assert_ne!(
+            id,
+            rollback_id(&environment("production"), &service("checkout"), CommitId::from_bytes([8; 20]))
+        );
+    }
+}

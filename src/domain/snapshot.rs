@@ -27,6 +27,9 @@ pub struct FileVersion {
 /// The largest file that is read, in bytes. Real environment files are far smaller; larger ones are not deployments.
 pub const MAX_FILE_BYTES: usize = 4 << 20;
 
+/// How many messages of merged commits are looked at.
+pub const MAX_MERGED: usize = 100;
+
 /// A file that a commit changed against its first parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileDiff {
@@ -54,6 +57,9 @@ pub struct Commit {
     pub committer: Person,
     /// The whole message.
     pub message: String,
+    /// The messages of the commits that a merge brought in, newest first; at most [`MAX_MERGED`], and none for commits
+    /// older than [`Snapshot::diffs_since`].
+    pub merged: Vec<String>,
     /// The files it changed against its first parent, in path order. Empty for commits older than
     /// [`Snapshot::diffs_since`].
     pub files: Vec<FileDiff>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
 use super::ids::SignalName;
+use super::signal::SignalKind;
 use super::time::Time;
 
 /// What the evidence says about a deployment, or about one signal of it.
@@ -55,6 +56,8 @@ pub struct Judgement {
 pub struct Finding {
     /// Which signal.
     pub signal: SignalName,
+    /// What it measures: how its numbers are shown.
+    pub kind: SignalKind,
     /// What it says.
     pub verdict: Verdict,
     /// The typical value before the deployment, where there is one.
@@ -76,4 +79,10 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         reason: format!("{} signals", evidence.signals.len()),
         findings: Vec::new(),
     }
+}
+
+/// Whether the verdict rests on a robust rule whose seasonal windows were not asked for yet.
+#[must_use]
+pub fn needs_history(evidence: &Evidence) -> bool {
+    evidence.signals.is_empty()
 }
