@@ -1,1 +1,87 @@
-//! One pass, and the loop around it. It calls the ports and the rules, and has no rules of its own.
+//! One pass, and the loop around it.
+//!
+//! This is the shell: it calls the ports and the rules of [`crate::domain`] and has no rules of its own. It never names
+//! an adapter, and never prints.
+
+mod apply;
+mod gather;
+mod pass;
+mod recover;
+mod report;
+pub mod request;
+mod run;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::domain::environment::Environment;
+use crate::domain::ids::SourceName;
+use crate::ports::{Clock, Forge, MetricSource, Repository, RepositoryError};
+
+pub use pass::{Intent, pass};
+pub use report::{EnvironmentReport, Item, Outcome, PassReport, Recovered};
+pub use run::{run, wait_for};
+
+/// Everything that a pass works with.
+#[derive(Clone)]
+pub struct World {
+    /// The environment repo.
+    pub repository: Arc<dyn Repository>,
+    /// Who brings proposals before people.
+    pub forge: Arc<dyn Forge>,
+    /// The metric sources, by name.
+    pub sources: BTreeMap<SourceName, Arc<dyn MetricSource>>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// What is watched.
+    pub environments: Vec<Arc<Environment>>,
+    /// SHA-256 of the configuration, for records.
+    pub config: String,
+}
+
+/// Asks a pass to end soon: no new work is begun, what was begun is finished.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<(AtomicBool, Notify)>);
+
+impl Stop {
+    /// Asks for the end.
+    pub fn set(&self) {
+        self.0.0.store(true, Ordering::SeqCst);
+        self.0.1.notify_waiters();
+    }
+
+    /// Whether the end was asked for.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the end is asked for.
+    pub async fn wait(&self) {
+        let notified = self.0.1.notified();
+        if !self.is_set() {
+            notified.await;
+        }
+    }
+}
+
+/// Runs blocking work on the repository off the async threads.
+async fn blocking<T, E>(
+    repository: &Arc<dyn Repository>,
+    work: impl FnOnce(&dyn Repository) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<RepositoryError> + Send + 'static,
+{
+    let repository = Arc::clone(repository);
+    match tokio::task::spawn_blocking(move || work(repository.as_ref())).await {
+        Ok(result) => result,
+        Err(crash) => {
+            Err(RepositoryError::Broken(format!("work on the repository was cut short: {crash}")).into())
+        }
+    }
+}

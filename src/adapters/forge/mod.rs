@@ -1,1 +1,5 @@
 //! Bringing changes before people.
+
+mod branch;
+
+pub use branch::BranchForge;

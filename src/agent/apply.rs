@@ -1,0 +1,336 @@
+//! Acting on decisions: one change at a time, each worked out from the newest state of the branch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pass::{Intent, Open, snapshot};
+use super::report::{EnvironmentReport, Item, Outcome};
+use super::{Stop, World, blocking};
+use crate::domain::change::{Change, Motive, NoChange, Target, plan};
+use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide, id_of};
+use crate::domain::deployment::{Deployment, detect};
+use crate::domain::environment::Environment;
+use crate::domain::evidence::Evidence;
+use crate::domain::ids::{CommitId, FilePath};
+use crate::domain::ledger::{RevertEntry, reverts};
+use crate::domain::policy::Delivery;
+use crate::domain::receipt::Receipt;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::time::Time;
+use crate::domain::verdict::{Judgement, Verdict, judge};
+use crate::ports::{CommitRequest, PushError, RepositoryError};
+use crate::record::{self, Proposal, Record, VERSION, VerdictRecord};
+
+/// What a pass through one environment works with.
+#[derive(Clone, Copy)]
+pub(super) struct Acting<'a> {
+    pub world: &'a World,
+    pub environment: &'a Arc<Environment>,
+    pub now: Time,
+    pub intent: Intent,
+    pub stop: &'a Stop,
+}
+
+/// How often a rejected push is worked out again from the new state.
+const MAX_TRIES: u32 = 10;
+
+/// A deployment of a service: what a change and its outcome belong to.
+type Key = (CommitId, String);
+
+fn key(deployment: &Deployment) -> Key {
+    (deployment.commit, deployment.service.to_string())
+}
+
+/// What came of trying to back a deployment out.
+enum Attempt {
+    /// The change reached the remote.
+    Delivered(Box<Change>, String, Receipt),
+    /// The change was only worked out.
+    Planned(Box<Change>, String),
+    /// There is nothing to change, or nothing may be changed.
+    Stopped(NoChange),
+    /// The remote rejected it again and again; the next pass tries anew.
+    GivenUp,
+}
+
+/// Decides about every deployment, makes the changes one after the other, and writes down what happened.
+pub(super) async fn act(
+    acting: &Acting<'_>,
+    mut snapshot: Snapshot,
+    mut open: Vec<Open>,
+    report: &mut EnvironmentReport,
+) -> Result<(), RepositoryError> {
+    let mut attempts: BTreeMap<Key, Attempt> = BTreeMap::new();
+    let mut tries = 0;
+    loop {
+        refresh(&mut open, &snapshot, acting.environment);
+        let decided = decide_all(acting, &snapshot, &open);
+        let Some((next, decision)) = next_due(acting, &open, &decided, &attempts) else {
+            report.head = Some(snapshot.head);
+            return write_down(acting, &snapshot, &open, decided, attempts, report).await;
+        };
+        match deliver(acting, &snapshot, next, decision).await {
+            Ok(attempt) => {
+                attempts.insert(key(&next.deployment), attempt);
+            }
+            Err(PushError::Rejected { reference, reason }) => {
+                tries += 1;
+                tracing::info!(%reference, %reason, tries, "push rejected: working it out again from the new state");
+                if tries >= MAX_TRIES {
+                    report
+                        .problems
+                        .push(format!("{reference} was not updated after {tries} tries: {reason}"));
+                    attempts.insert(key(&next.deployment), Attempt::GivenUp);
+                }
+                pause(tries).await;
+            }
+            Err(PushError::Repository(error)) => return Err(error),
+        }
+        if acting.intent == Intent::Act {
+            let branch = acting.environment.branch.clone();
+            blocking(&acting.world.repository, move |repository| repository.fetch(&[branch])).await?;
+            snapshot = self::snapshot(acting.world, acting.environment, acting.now).await?;
+        }
+    }
+}
+
+/// The next deployment to back out that was not tried yet.
+fn next_due<'a>(
+    acting: &Acting<'_>,
+    open: &'a [Open],
+    decided: &'a [(Decision, Vec<GuardAnswer>)],
+    attempts: &BTreeMap<Key, Attempt>,
+) -> Option<(&'a Open, &'a Decision)> {
+    if acting.stop.is_set() {
+        return None;
+    }
+    let pairs = open.iter().zip(decided.iter().map(|(decision, _)| decision));
+    let due = |(open, decision): &(&Open, &Decision)| {
+        matches!(decision, Decision::Revert | Decision::Propose)
+            && !attempts.contains_key(&key(&open.deployment))
+    };
+    pairs.into_iter().find(due)
+}
+
+/// Waits a little longer after each try, with jitter, so that two agents do not meet again and again.
+async fn pause(tries: u32) {
+    let most_ms = 50_u64 << tries.min(6);
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(most_ms / 2..=most_ms))).await;
+}
+
+/// Learns from the newest state which deployments were replaced in the meantime.
+fn refresh(open: &mut [Open], snapshot: &Snapshot, environment: &Environment) {
+    let newest = detect(snapshot, environment);
+    for one in open {
+        let same = |deployment: &&Deployment| key(deployment) == key(&one.deployment);
+        if let Some(now) = newest.iter().find(same) {
+            one.deployment.superseded_by = now.superseded_by;
+        }
+    }
+}
+
+fn decide_all(acting: &Acting<'_>, snapshot: &Snapshot, open: &[Open]) -> Vec<(Decision, Vec<GuardAnswer>)> {
+    let mut entries: Vec<RevertEntry> = reverts(snapshot);
+    entries.retain(|entry| entry.environment == acting.environment.name);
+    let cases: Vec<Case<'_>> = open.iter().map(Open::case).collect();
+    let regressed: Vec<Case<'_>> =
+        cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
+    let situation = Situation {
+        now: acting.now,
+        budget: acting.environment.budget,
+        reverts: &entries,
+        regressed: &regressed,
+    };
+    cases.iter().map(|case| decide(case, &situation)).collect()
+}
+
+/// Works the change out and delivers it (or, when only planning, says what would be delivered).
+async fn deliver(
+    acting: &Acting<'_>,
+    snapshot: &Snapshot,
+    open: &Open,
+    decision: &Decision,
+) -> Result<Attempt, PushError> {
+    let current = current_files(acting.world, snapshot.head, &open.deployment).await?;
+    let branch = &acting.environment.branch;
+    let target = Target { branch, head: snapshot.head, current: &current, now: acting.now };
+    let change = match plan(&open.deployment, Motive::Metrics(&open.judgement), &target) {
+        Ok(change) => Box::new(change),
+        Err(none) => return Ok(Attempt::Stopped(none)),
+    };
+    let diff = change.diff(&current);
+    if acting.intent == Intent::Plan {
+        return Ok(Attempt::Planned(change, diff));
+    }
+    let propose = *decision == Decision::Propose || acting.environment.delivery == Delivery::Branch;
+    let receipt = if propose {
+        acting.world.forge.propose(&change).await?
+    } else {
+        Receipt::Pushed(push(acting.world, &change).await?)
+    };
+    tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, ?receipt, "delivered");
+    Ok(Attempt::Delivered(change, diff, receipt))
+}
+
+/// The files of a deployment as they are in `head`.
+pub(super) async fn current_files(
+    world: &World,
+    head: CommitId,
+    deployment: &Deployment,
+) -> Result<BTreeMap<FilePath, Option<Vec<u8>>>, RepositoryError> {
+    let paths: Vec<FilePath> = deployment.files.iter().map(|file| file.path.clone()).collect();
+    blocking(&world.repository, move |repository| {
+        let read = |path: FilePath| Ok((path.clone(), repository.read_file(head, &path)?));
+        paths.into_iter().map(read).collect()
+    })
+    .await
+}
+
+/// Pushes a change to the environment branch.
+pub(super) async fn push(world: &World, change: &Change) -> Result<CommitId, PushError> {
+    let change = change.clone();
+    blocking(&world.repository, move |repository| {
+        repository.commit_and_push(&CommitRequest {
+            branch: &change.branch,
+            expected: Some(change.base),
+            parent: change.base,
+            files: &change.files,
+            message: &change.message,
+            at: change.at,
+        })
+    })
+    .await
+}
+
+/// Writes the report, and the notes for everything that is settled.
+async fn write_down(
+    acting: &Acting<'_>,
+    snapshot: &Snapshot,
+    open: &[Open],
+    decided: Vec<(Decision, Vec<GuardAnswer>)>,
+    mut attempts: BTreeMap<Key, Attempt>,
+    report: &mut EnvironmentReport,
+) -> Result<(), RepositoryError> {
+    let entries = reverts(snapshot);
+    let written = already_written(acting, open).await?;
+    let mut lines: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
+    for (open, (decision, guards)) in open.iter().zip(decided) {
+        let mut item = item(open, decision, guards, attempts.remove(&key(&open.deployment)));
+        let id = id_of(&open.deployment);
+        item.revert =
+            item.revert.or_else(|| entries.iter().find(|entry| entry.id == id).map(|entry| entry.commit));
+        if item.decision != Decision::Wait && !written.contains(&id) {
+            match Record::Verdict(Box::new(record(acting, open, &item))).to_line() {
+                Ok(line) => lines.entry(item.deployment).or_default().push(line),
+                Err(error) => {
+                    report.problems.push(format!("the record of {} cannot be made: {error}", item.service))
+                }
+            }
+        }
+        report.items.push(item);
+    }
+    append(acting, lines, report).await
+}
+
+/// The rollback ids that another agent has written a verdict for in the meantime.
+async fn already_written(acting: &Acting<'_>, open: &[Open]) -> Result<BTreeSet<String>, RepositoryError> {
+    let commits: Vec<CommitId> = open.iter().map(|open| open.deployment.commit).collect();
+    let notes = blocking(&acting.world.repository, move |repository| repository.notes(&commits)).await?;
+    let records = notes.values().flat_map(|note| record::read(note));
+    let verdicts = records.filter(|record| matches!(record, Record::Verdict(_)));
+    Ok(verdicts.map(|record| record.id().to_owned()).collect())
+}
+
+fn item(open: &Open, decision: Decision, guards: Vec<GuardAnswer>, attempt: Option<Attempt>) -> Item {
+    let mut item = Item {
+        service: open.deployment.service.clone(),
+        deployment: open.deployment.commit,
+        subject: open.deployment.subject.clone(),
+        deployed_at: open.deployment.at,
+        judgement: open.judgement.clone(),
+        decision,
+        guards,
+        plan: None,
+        diff: None,
+        revert: None,
+        outcome: None,
+    };
+    match attempt {
+        None => {}
+        Some(Attempt::GivenUp) => item.decision = Decision::Wait,
+        Some(Attempt::Stopped(NoChange::Superseded(why))) => item.decision = Decision::Pass(why),
+        Some(Attempt::Stopped(refused @ NoChange::Refused { .. })) => {
+            item.decision = Decision::Escalate(format!("it cannot be put back by machine: {refused}"));
+        }
+        Some(Attempt::Planned(change, diff)) => {
+            (item.plan, item.diff, item.outcome) =
+                (Some(change.to_string()), Some(diff), Some(Outcome::Planned));
+        }
+        Some(Attempt::Delivered(change, diff, receipt)) => {
+            (item.plan, item.diff) = (Some(change.to_string()), Some(diff));
+            match receipt {
+                Receipt::Pushed(commit) => {
+                    item.decision = Decision::Revert;
+                    item.revert = Some(commit);
+                    item.outcome = Some(Outcome::Pushed);
+                }
+                Receipt::Proposed { branch, commit } => {
+                    item.decision = Decision::Propose;
+                    item.outcome = Some(Outcome::Proposed(Proposal { branch, commit }));
+                }
+                Receipt::Superseded(why) => item.decision = Decision::Pass(why),
+                Receipt::Refused(why) => item.decision = Decision::Escalate(why),
+            }
+        }
+    }
+    item
+}
+
+fn record(acting: &Acting<'_>, open: &Open, item: &Item) -> VerdictRecord {
+    VerdictRecord {
+        version: VERSION,
+        id: id_of(&open.deployment),
+        environment: open.deployment.environment.clone(),
+        service: open.deployment.service.clone(),
+        deployment: open.deployment.commit,
+        at: acting.now,
+        judgement: open.judgement.clone(),
+        decision: item.decision.clone(),
+        guards: item.guards.clone(),
+        revert: item.revert,
+        proposal: match &item.outcome {
+            Some(Outcome::Proposed(proposal)) => Some(proposal.clone()),
+            Some(Outcome::Pushed | Outcome::Planned) | None => None,
+        },
+        evidence: without_idle_controls(&open.evidence, &open.judgement),
+        config: acting.world.config.clone(),
+    }
+}
+
+/// The evidence without the controls where the same judgement follows without them: they would make up most of a note.
+fn without_idle_controls(evidence: &Evidence, judgement: &Judgement) -> Evidence {
+    let mut lean = evidence.clone();
+    for signal in &mut lean.signals {
+        signal.controls.clear();
+    }
+    if judge(&lean) == *judgement { lean } else { evidence.clone() }
+}
+
+/// Appends lines to the notes; where that fails the pass goes on and says so.
+pub(super) async fn append(
+    acting: &Acting<'_>,
+    lines: BTreeMap<CommitId, Vec<String>>,
+    report: &mut EnvironmentReport,
+) -> Result<(), RepositoryError> {
+    if lines.is_empty() || acting.intent == Intent::Plan {
+        return Ok(());
+    }
+    let now = acting.now;
+    let appended =
+        blocking(&acting.world.repository, move |repository| repository.append_notes(&lines, now)).await;
+    if let Err(error) = appended {
+        report.problems.push(format!("the audit notes (refs/notes/backout) cannot be written: {error}"));
+    }
+    Ok(())
+}

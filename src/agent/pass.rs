@@ -1,0 +1,214 @@
+//! One pass: from the state of the repo to what was done about it, on one screen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::apply::{Acting, act};
+use super::gather::gather;
+use super::recover::recoveries;
+use super::report::{EnvironmentReport, PassReport};
+use super::{Stop, World, blocking};
+use crate::domain::decision::Case;
+use crate::domain::deployment::{Deployment, detect};
+use crate::domain::environment::Environment;
+use crate::domain::evidence::Evidence;
+use crate::domain::ids::CommitId;
+use crate::domain::ledger::{RevertEntry, reverts};
+use crate::domain::policy::Policy;
+use crate::domain::question::Subject;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::time::Time;
+use crate::domain::verdict::{Judgement, judge};
+use crate::ports::{HistoryQuery, RepositoryError};
+use crate::record::{self, Record};
+
+/// Whether a pass acts or only says what it would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Change branches and notes.
+    Act,
+    /// Touch nothing.
+    Plan,
+}
+
+/// A deployment under judgement.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub deployment: Deployment,
+    pub policy: Policy,
+    pub evidence: Evidence,
+    pub judgement: Judgement,
+}
+
+impl Open {
+    pub(super) fn case(&self) -> Case<'_> {
+        Case { deployment: &self.deployment, judgement: &self.judgement, policy: &self.policy }
+    }
+}
+
+/// Looks at every environment once.
+///
+/// # Errors
+/// When the repository cannot be fetched at all. What goes wrong in one environment is in its report.
+pub async fn pass(world: &World, intent: Intent, stop: &Stop) -> Result<PassReport, RepositoryError> {
+    let now = world.clock.now();
+    let branches: BTreeSet<_> =
+        world.environments.iter().map(|environment| environment.branch.clone()).collect();
+    let branches: Vec<_> = branches.into_iter().collect();
+    blocking(&world.repository, move |repository| repository.fetch(&branches)).await?;
+    let mut report = PassReport { at: now, environments: Vec::new() };
+    for environment in &world.environments {
+        if stop.is_set() {
+            break;
+        }
+        report.environments.push(environment_pass(world, environment, now, intent, stop).await);
+    }
+    Ok(report)
+}
+
+async fn environment_pass(
+    world: &World,
+    environment: &Arc<Environment>,
+    now: Time,
+    intent: Intent,
+    stop: &Stop,
+) -> EnvironmentReport {
+    let mut report = EnvironmentReport {
+        environment: environment.name.clone(),
+        head: None,
+        items: Vec::new(),
+        recoveries: Vec::new(),
+        problems: Vec::new(),
+    };
+    if let Err(problem) = look(world, environment, now, intent, stop, &mut report).await {
+        report.problems.push(problem.to_string());
+    }
+    report
+}
+
+async fn look(
+    world: &World,
+    environment: &Arc<Environment>,
+    now: Time,
+    intent: Intent,
+    stop: &Stop,
+    report: &mut EnvironmentReport,
+) -> Result<(), RepositoryError> {
+    let snapshot = snapshot(world, environment, now).await?;
+    report.head = Some(snapshot.head);
+    let reverts = environment_reverts(&snapshot, environment);
+    let deployments = watched(&snapshot, environment, now);
+    let records = read_records(world, &deployments, &reverts).await?;
+    let deployed = names_of(&deployments);
+    let open = judge_open(world, environment, now, &deployments, &reverts, &records, &deployed).await;
+    let acting = Acting { world, environment, now, intent, stop };
+    act(&acting, snapshot, open, report).await?;
+    recoveries(&acting, &deployments, &reverts, &records, &deployed, report).await
+}
+
+/// The branch as far back as any rule looks.
+pub(super) async fn snapshot(
+    world: &World,
+    environment: &Arc<Environment>,
+    now: Time,
+) -> Result<Snapshot, RepositoryError> {
+    let environment = Arc::clone(environment);
+    let longest = |secs: fn(&Policy) -> u32| {
+        environment.services.iter().map(|rule| i64::from(secs(&rule.policy))).max().unwrap_or(0)
+    };
+    let watched = 2 * longest(|policy| policy.watch_secs.max(policy.recovery_secs));
+    let remembered = longest(|policy| policy.quarantine_secs.max(policy.cooldown_secs))
+        .max(i64::from(environment.budget.window_secs))
+        .max(watched);
+    blocking(&world.repository, move |repository| {
+        repository.history(&HistoryQuery {
+            branch: &environment.branch,
+            diffs_since: now.minus_secs(watched),
+            commits_since: now.minus_secs(remembered),
+            now,
+            wanted: &|path| environment.tracks(path),
+        })
+    })
+    .await
+}
+
+fn environment_reverts(snapshot: &Snapshot, environment: &Environment) -> Vec<RevertEntry> {
+    let mut reverts = reverts(snapshot);
+    reverts.retain(|entry| entry.environment == environment.name);
+    reverts
+}
+
+/// The deployments that are watched, or were until so recently that their verdict may still be due. Oldest first.
+fn watched(snapshot: &Snapshot, environment: &Environment, now: Time) -> Vec<Deployment> {
+    let policy = |deployment: &Deployment| environment.services.get(deployment.rule).map(|rule| &rule.policy);
+    let due = |deployment: &Deployment| {
+        policy(deployment)
+            .is_some_and(|policy| now.secs_since(deployment.at) <= 2 * i64::from(policy.watch_secs))
+    };
+    let mut deployments = detect(snapshot, environment);
+    deployments.retain(due);
+    deployments.reverse();
+    deployments
+}
+
+/// What the notes say about these deployments and reverts.
+async fn read_records(
+    world: &World,
+    deployments: &[Deployment],
+    reverts: &[RevertEntry],
+) -> Result<BTreeMap<CommitId, Vec<Record>>, RepositoryError> {
+    let commits: BTreeSet<CommitId> =
+        deployments.iter().map(|d| d.commit).chain(reverts.iter().map(|entry| entry.reverts)).collect();
+    let commits: Vec<CommitId> = commits.into_iter().collect();
+    let notes = blocking(&world.repository, move |repository| repository.notes(&commits)).await?;
+    Ok(notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect())
+}
+
+/// Every name by which a metric could speak of a service with a deployment: such a service is no control.
+fn names_of(deployments: &[Deployment]) -> BTreeSet<String> {
+    let names = |deployment: &Deployment| {
+        std::iter::once(deployment.service.to_string())
+            .chain(deployment.labels.values().cloned())
+            .collect::<Vec<_>>()
+    };
+    deployments.iter().flat_map(names).collect()
+}
+
+/// Judges every deployment that has no verdict yet.
+async fn judge_open(
+    world: &World,
+    environment: &Environment,
+    now: Time,
+    deployments: &[Deployment],
+    reverts: &[RevertEntry],
+    records: &BTreeMap<CommitId, Vec<Record>>,
+    deployed: &BTreeSet<String>,
+) -> Vec<Open> {
+    let settled = |deployment: &Deployment| {
+        records.get(&deployment.commit).into_iter().flatten().any(|record| {
+            matches!(record, Record::Verdict(_))
+                && record.service() == &deployment.service
+                && record.environment() == &deployment.environment
+        })
+    };
+    let open = deployments.iter().filter(|deployment| !settled(deployment));
+    let with_rule =
+        open.filter_map(|deployment| Some((deployment, environment.services.get(deployment.rule)?)));
+    let with_rule: Vec<_> = with_rule.collect();
+    let subjects: Vec<(Subject, Time)> = with_rule
+        .iter()
+        .map(|(deployment, rule)| {
+            let reverted = reverts.iter().find(|entry| entry.reverts == deployment.commit);
+            let until = reverted.map_or(now, |entry| entry.at.min(now));
+            (Subject::of(deployment, &rule.policy, &rule.signals), until)
+        })
+        .collect();
+    let evidence = gather(world, &subjects, deployed).await;
+    let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| Open {
+        deployment: deployment.clone(),
+        policy: rule.policy.clone(),
+        judgement: judge(&evidence),
+        evidence,
+    });
+    judged.collect()
+}

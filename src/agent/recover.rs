@@ -1,0 +1,169 @@
+//! After a revert: whether the signals came back. The same judge decides, with the samples since the revert in the place
+//! of those since the deployment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::apply::{Acting, append};
+use super::gather::read_all;
+use super::report::{EnvironmentReport, Recovered};
+use crate::domain::deployment::Deployment;
+use crate::domain::evidence::{Evidence, Found, Sample};
+use crate::domain::ids::CommitId;
+use crate::domain::ledger::RevertEntry;
+use crate::domain::question::Question;
+use crate::domain::signal::{RangeQuery, Window};
+use crate::domain::time::Time;
+use crate::domain::verdict::{Judgement, Verdict, judge};
+use crate::ports::RepositoryError;
+use crate::record::{Record, Recovery, RecoveryRecord, VERSION, VerdictRecord};
+
+/// Looks at every revert that is still watched, and records those whose effect is clear.
+pub(super) async fn recoveries(
+    acting: &Acting<'_>,
+    deployments: &[Deployment],
+    reverts: &[RevertEntry],
+    records: &BTreeMap<CommitId, Vec<Record>>,
+    deployed: &BTreeSet<String>,
+    report: &mut EnvironmentReport,
+) -> Result<(), RepositoryError> {
+    let mut lines: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
+    for entry in reverts {
+        let Some(verdict) = watched_revert(acting, entry, records) else { continue };
+        let deployment = deployments.iter().find(|d| d.commit == entry.reverts && d.service == entry.service);
+        let recovery_secs = recovery_secs(acting, deployment);
+        let age = acting.now.secs_since(entry.at);
+        if age > 2 * i64::from(recovery_secs) || acting.stop.is_set() {
+            continue;
+        }
+        let evidence = after(acting, verdict, deployment, entry.at, recovery_secs, deployed).await;
+        let Some((outcome, reason)) = outcome(&judge(&evidence), age >= i64::from(recovery_secs)) else {
+            continue;
+        };
+        let record = RecoveryRecord {
+            version: VERSION,
+            id: entry.id.clone(),
+            environment: entry.environment.clone(),
+            service: entry.service.clone(),
+            deployment: entry.reverts,
+            revert: entry.commit,
+            at: acting.now,
+            outcome,
+            reason: reason.clone(),
+        };
+        match Record::Recovery(Box::new(record)).to_line() {
+            Ok(line) => lines.entry(entry.reverts).or_default().push(line),
+            Err(error) => {
+                report.problems.push(format!("the record of {} cannot be made: {error}", entry.service))
+            }
+        }
+        report.recoveries.push(Recovered {
+            service: entry.service.clone(),
+            deployment: entry.reverts,
+            revert: entry.commit,
+            outcome,
+            reason,
+        });
+    }
+    append(acting, lines, report).await
+}
+
+/// The verdict that led to a revert, unless its recovery is known already.
+fn watched_revert<'r>(
+    acting: &Acting<'_>,
+    entry: &RevertEntry,
+    records: &'r BTreeMap<CommitId, Vec<Record>>,
+) -> Option<&'r VerdictRecord> {
+    let of_service = |record: &&Record| {
+        record.service() == &entry.service && record.environment() == &acting.environment.name
+    };
+    let of_entry = || records.get(&entry.reverts).into_iter().flatten().filter(of_service);
+    if of_entry().any(|record| matches!(record, Record::Recovery(_))) {
+        return None;
+    }
+    let verdict = |record: &'r Record| match record {
+        Record::Verdict(verdict) if verdict.judgement.verdict == Verdict::Regressed => Some(verdict.as_ref()),
+        Record::Verdict(_) | Record::Recovery(_) => None,
+    };
+    of_entry().find_map(verdict)
+}
+
+/// How long the effect of a revert is watched: by the service's policy, or the longest of all where the deployment is no
+/// longer at hand.
+fn recovery_secs(acting: &Acting<'_>, deployment: Option<&Deployment>) -> u32 {
+    let rules = &acting.environment.services;
+    let own =
+        deployment.and_then(|deployment| rules.get(deployment.rule)).map(|rule| rule.policy.recovery_secs);
+    own.unwrap_or_else(|| rules.iter().map(|rule| rule.policy.recovery_secs).max().unwrap_or(0))
+}
+
+/// The evidence of the verdict with the samples since the revert in the place of those since the deployment.
+async fn after(
+    acting: &Acting<'_>,
+    verdict: &VerdictRecord,
+    deployment: Option<&Deployment>,
+    reverted_at: Time,
+    recovery_secs: u32,
+    deployed: &BTreeSet<String>,
+) -> Evidence {
+    let before = &verdict.evidence;
+    let end = acting.now.min(reverted_at.plus_secs(recovery_secs.into()));
+    let question = |signal: &crate::domain::evidence::SignalEvidence| {
+        let step = i64::from(signal.signal.step_secs.max(1));
+        let floor = |time: Time| Time::from_unix(time.unix().div_euclid(step) * step);
+        let window = Window { start: floor(reverted_at), end: floor(end).max(floor(reverted_at)) };
+        let by_value = signal.signal.by.as_ref().and_then(|by| deployment?.labels.get(by)).cloned();
+        Question {
+            signal: signal.signal.clone(),
+            by_value: by_value.unwrap_or_else(|| verdict.service.to_string()),
+            request: Ok(RangeQuery {
+                source: signal.signal.source.clone(),
+                query: signal.asked.clone(),
+                window,
+                step_secs: signal.signal.step_secs.max(1),
+            }),
+            shift_secs: 0,
+        }
+    };
+    let questions: Vec<Question> = before.signals.iter().map(question).collect();
+    let readings = read_all(acting.world, questions, deployed).await;
+    let shift = reverted_at.secs_since(before.deployed_at);
+    let mut evidence = before.clone();
+    evidence.watch_secs = recovery_secs;
+    evidence.judged_at = end.minus_secs(shift);
+    for (signal, (_, reading)) in evidence.signals.iter_mut().zip(readings) {
+        signal.controls.clear();
+        signal.found = join(&signal.found, reading.found, before.deployed_at, shift);
+    }
+    evidence
+}
+
+/// The samples until the deployment, and the new ones moved to follow it.
+fn join(baseline: &Found, new: Found, deployed_at: Time, shift: i64) -> Found {
+    match (baseline, new) {
+        (Found::Samples(old), Found::Samples(new)) => {
+            let until = old.iter().copied().filter(|sample| sample.at <= deployed_at);
+            let since = new.into_iter().map(|sample| Sample { at: sample.at.minus_secs(shift), ..sample });
+            let since = since.filter(|sample| sample.at > deployed_at);
+            Found::Samples(until.chain(since).collect())
+        }
+        (Found::Gap(gap), _) => Found::Gap(gap.clone()),
+        (_, Found::Gap(gap)) => Found::Gap(gap),
+    }
+}
+
+/// What the judgement means for a revert; none while it is too early to say.
+fn outcome(judgement: &Judgement, over: bool) -> Option<(Recovery, String)> {
+    match judgement.verdict {
+        Verdict::Healthy => {
+            Some((Recovery::Recovered, format!("the signals came back: {}", judgement.reason)))
+        }
+        Verdict::Regressed if over => {
+            Some((Recovery::NotRecovered, format!("the revert did not help: {}", judgement.reason)))
+        }
+        Verdict::Preexisting | Verdict::Inconclusive(_) if over => Some((
+            Recovery::Unknown,
+            format!("it cannot be told whether the revert helped: {}", judgement.reason),
+        )),
+        Verdict::Regressed | Verdict::Preexisting | Verdict::Inconclusive(_) | Verdict::Pending => None,
+    }
+}

@@ -1,0 +1,115 @@
+//! What a pass did, or would do: a value that the command line prints.
+
+use serde::Serialize;
+
+use crate::domain::decision::{Decision, GuardAnswer};
+use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
+use crate::domain::time::Time;
+use crate::domain::verdict::Judgement;
+use crate::record::{Proposal, Recovery};
+
+/// A whole pass.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PassReport {
+    /// When it began.
+    pub at: Time,
+    /// Each environment, in the order of the configuration.
+    pub environments: Vec<EnvironmentReport>,
+}
+
+/// One environment in a pass.
+#[derive(Clone, Debug, Serialize)]
+pub struct EnvironmentReport {
+    /// Its name.
+    pub environment: EnvironmentName,
+    /// The branch's head at the end.
+    pub head: Option<CommitId>,
+    /// The deployments that were looked at, oldest first.
+    pub items: Vec<Item>,
+    /// The reverts whose effect became clear.
+    pub recoveries: Vec<Recovered>,
+    /// What went wrong, in words; the rest of the pass went on.
+    pub problems: Vec<String>,
+}
+
+/// One deployment in a pass.
+#[derive(Clone, Debug, Serialize)]
+pub struct Item {
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment's commit.
+    pub deployment: CommitId,
+    /// Its subject; untrusted text.
+    pub subject: String,
+    /// When it came to be on the branch.
+    pub deployed_at: Time,
+    /// What was found out.
+    pub judgement: Judgement,
+    /// What was decided.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// What each guard said.
+    pub guards: Vec<GuardAnswer>,
+    /// The revert in words, where there is one.
+    pub plan: Option<String>,
+    /// The revert as a unified diff, where there is one.
+    pub diff: Option<String>,
+    /// The commit that took it back, now or before, if there is one.
+    pub revert: Option<CommitId>,
+    /// What this pass did about it.
+    pub outcome: Option<Outcome>,
+}
+
+/// What a pass did with a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Pushed it to the environment branch.
+    Pushed,
+    /// Brought it before a person.
+    Proposed(Proposal),
+    /// Only worked it out.
+    Planned,
+}
+
+/// A revert whose effect became clear.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recovered {
+    /// The service.
+    pub service: ServiceName,
+    /// The bad deployment.
+    pub deployment: CommitId,
+    /// The commit that took it back.
+    pub revert: CommitId,
+    /// Whether it helped.
+    pub outcome: Recovery,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl PassReport {
+    /// Whether a branch was changed, or a proposal was made.
+    #[must_use]
+    pub fn acted(&self) -> bool {
+        self.items().any(|item| matches!(item.outcome, Some(Outcome::Pushed | Outcome::Proposed(_))))
+    }
+
+    /// Whether a person must look at something.
+    #[must_use]
+    pub fn escalated(&self) -> bool {
+        let unhelpful = |recovery: &Recovered| recovery.outcome == Recovery::NotRecovered;
+        self.items().any(|item| matches!(item.decision, Decision::Escalate(_)))
+            || self.environments.iter().any(|environment| environment.recoveries.iter().any(unhelpful))
+    }
+
+    /// Whether something went wrong.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.environments.iter().any(|environment| !environment.problems.is_empty())
+    }
+
+    /// Every deployment that was looked at.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.environments.iter().flat_map(|environment| &environment.items)
+    }
+}
