@@ -1,11 +1,28 @@
 //! Judging: from evidence to a verdict with its reasons.
+//!
+//! Each signal is judged alone, by its rule ([`streak`] for the rules with a line that stands still, [`robust`] for
+//! the one that draws its own); one that regressed is held against services that were not deployed ([`controls`]);
+//! [`overall`] makes one verdict of all. [`frame`] says which samples count for what.
+
+mod assessment;
+mod controls;
+mod frame;
+mod overall;
+mod robust;
+mod streak;
+mod words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Evidence;
+use self::assessment::{Assessment, State};
+use self::frame::{Frame, Split};
+use self::overall::Weighted;
+use self::robust::orient::is_ratio;
+use self::words::Style;
+use super::evidence::{Evidence, Found, SignalEvidence};
 use super::ids::SignalName;
-use super::signal::SignalKind;
+use super::signal::Rule;
 use super::time::Time;
 
 /// What the evidence says about a deployment, or about one signal of it.
@@ -71,18 +88,109 @@ pub struct Finding {
 }
 
 /// Judges a deployment by its evidence alone.
+///
+/// Looks only at samples up to `judged_at` and up to the end of the watch window; the same evidence gives the same
+/// judgement to the bit. Never panics, whatever the samples are. While the watch window is open the verdict is
+/// `Regressed` or `Pending`.
 #[must_use]
 pub fn judge(evidence: &Evidence) -> Judgement {
-    Judgement {
-        verdict: Verdict::Inconclusive("not built".to_owned()),
-        since: None,
-        reason: format!("{} signals", evidence.signals.len()),
-        findings: Vec::new(),
+    let open = Frame::new(evidence, 1).open;
+    overall::combine(weigh(evidence), evidence.quorum, open)
+}
+
+/// Whether the verdict is `Regressed` and rests on signals with the robust rule whose seasonal windows were not asked
+/// for yet. Then ask for the same window a day (86,400 s) and a week (604,800 s) ago, and judge again before acting.
+///
+/// A signal counts as asked when `seasonal` is not empty: enter a window also when the source had no samples for it.
+#[must_use]
+pub fn needs_history(evidence: &Evidence) -> bool {
+    let weighted = weigh(evidence);
+    let settled = weighted.iter().zip(&evidence.signals).filter_map(|(weighted, signal)| {
+        let unasked = signal.signal.rule == Rule::Robust && signal.seasonal.is_empty();
+        (!unasked).then_some(weighted)
+    });
+    overall::is_regression(weighted.iter(), evidence.quorum)
+        && !overall::is_regression(settled, evidence.quorum)
+}
+
+fn weigh(evidence: &Evidence) -> Vec<Weighted> {
+    evidence
+        .signals
+        .iter()
+        .map(|signal| Weighted { finding: find(evidence, signal), critical: signal.signal.critical })
+        .collect()
+}
+
+/// Judges one signal.
+fn find(evidence: &Evidence, asked: &SignalEvidence) -> Finding {
+    let signal = &asked.signal;
+    let frame = Frame::new(evidence, signal.step_secs);
+    let (found, style) = match &asked.found {
+        Found::Gap(gap) => (Assessment::bare(State::Unclear(gap.to_string())), Style { percent: false }),
+        Found::Samples(samples) => {
+            let split = frame.split(samples);
+            let style = Style { percent: is_ratio(signal, &split) };
+            (held_against_controls(evidence, asked, &frame, &split), style)
+        }
+    };
+    Finding {
+        signal: signal.name.clone(),
+        reason: words::sentence(signal.name.as_str(), &found, &frame, style),
+        before: found.before,
+        after: found.after,
+        since: found.since.filter(|_| !matches!(found.state, State::Never(_) | State::Unclear(_))),
+        verdict: verdict(found.state, frame.open),
     }
 }
 
-/// Whether the verdict rests on a robust rule whose seasonal windows were not asked for yet.
-#[must_use]
-pub fn needs_history(evidence: &Evidence) -> bool {
-    evidence.signals.is_empty()
+/// Runs the signal's test, and if it says regressed, the same test on the services that were not deployed.
+fn held_against_controls(
+    evidence: &Evidence,
+    asked: &SignalEvidence,
+    frame: &Frame,
+    split: &Split,
+) -> Assessment {
+    let found = test(evidence, asked, frame, split, true);
+    if found.state != State::Regressed {
+        return found;
+    }
+    // The controls' seasons were not asked for, so theirs is the line without a season: the lower one, by which a
+    // control is hit more easily.
+    let excuse = controls::excuse(&asked.controls, split, frame, |control| {
+        test(evidence, asked, frame, control, false)
+    });
+    match excuse {
+        Some(why) => Assessment { state: State::Never(why), ..found },
+        None => found,
+    }
+}
+
+fn test(
+    evidence: &Evidence,
+    asked: &SignalEvidence,
+    frame: &Frame,
+    split: &Split,
+    season: bool,
+) -> Assessment {
+    let signal = &asked.signal;
+    match signal.rule {
+        Rule::Limit { limit, for_secs } => streak::limit(split, frame, signal, limit, for_secs),
+        Rule::Change { share, for_secs } => streak::change(split, frame, signal, share, for_secs),
+        Rule::Robust => {
+            let seasonal = if season { asked.seasonal.as_slice() } else { &[] };
+            robust::assess(split, frame, signal, seasonal, evidence.watch_secs)
+        }
+    }
+}
+
+/// What a state means as a verdict, given whether the watch window is still open.
+fn verdict(state: State, open: bool) -> Verdict {
+    match state {
+        State::Regressed => Verdict::Regressed,
+        State::Never(why) => Verdict::Inconclusive(why),
+        State::Preexisting | State::Fine | State::Unclear(_) if open => Verdict::Pending,
+        State::Preexisting => Verdict::Preexisting,
+        State::Fine => Verdict::Healthy,
+        State::Unclear(why) => Verdict::Inconclusive(why),
+    }
 }

@@ -1,0 +1,44 @@
+//! What a test found out about one series, before it is put into words.
+
+use crate::domain::time::Time;
+
+/// What a test says about one series, whatever the state of the watch window.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    /// It got worse since the deployment.
+    Regressed,
+    /// It is bad, and was so before the deployment.
+    Preexisting,
+    /// Nothing is wrong, and there is enough to say so.
+    Fine,
+    /// Nothing can be said yet; more samples may change that.
+    Unclear(String),
+    /// Nothing can be said, and more samples after the deployment will not change that.
+    Never(String),
+}
+
+/// What a test found, with the numbers behind it in the signal's original orientation.
+#[derive(Clone, Debug)]
+pub(super) struct Assessment {
+    /// What it says.
+    pub(super) state: State,
+    /// The typical value before the deployment.
+    pub(super) before: Option<f64>,
+    /// The typical value since the damage began, or since the deployment.
+    pub(super) after: Option<f64>,
+    /// When the damage began.
+    pub(super) since: Option<Time>,
+    /// The line beyond which a sample is bad.
+    pub(super) line: Option<f64>,
+    /// How many samples are beyond the line …
+    pub(super) beyond: usize,
+    /// … of how many since the damage began, or since the deployment.
+    pub(super) of: usize,
+}
+
+impl Assessment {
+    /// An assessment without numbers.
+    pub(super) fn bare(state: State) -> Self {
+        Self { state, before: None, after: None, since: None, line: None, beyond: 0, of: 0 }
+    }
+}
