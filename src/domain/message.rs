@@ -83,7 +83,7 @@ fn signal_table(judgement: &Judgement) -> String {
         if text.is_empty() {
             text.push_str("\n| signal | before | after | since |\n| --- | --- | --- | --- |\n");
         }
-        let number = |value: Option<f64>| value.map_or_else(String::new, |value| finding.kind.show(value));
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| finding.show(value));
         let since = finding.since.as_ref().map(Time::to_string).unwrap_or_default();
         let signal = cell(finding.signal.as_str(), 60);
         put(

@@ -25,41 +25,6 @@ pub enum SignalKind {
     Custom,
 }
 
-impl SignalKind {
-    /// A value of such a signal for people: a percentage for error ratios, three significant digits for the rest.
-    #[must_use]
-    pub fn show(self, value: f64) -> String {
-        match self {
-            Self::ErrorRatio => format!("{} %", significant(value * 100.0)),
-            Self::Latency | Self::Traffic | Self::Saturation | Self::Custom => significant(value),
-        }
-    }
-}
-
-/// Three significant digits, without an exponent where a person would write none.
-fn significant(value: f64) -> String {
-    let size = value.abs();
-    if size == 0.0 {
-        "0".to_owned()
-    } else if !(0.000_1..1e9).contains(&size) {
-        format!("{value:.2e}")
-    } else if size >= 100.0 {
-        format!("{value:.0}")
-    } else {
-        let digits = if size >= 10.0 {
-            1
-        } else if size >= 1.0 {
-            2
-        } else if size >= 0.1 {
-            3
-        } else {
-            5
-        };
-        let text = format!("{value:.digits$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-    }
-}
-
 /// Which way is bad.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

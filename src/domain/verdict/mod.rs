@@ -73,8 +73,8 @@ pub struct Judgement {
 pub struct Finding {
     /// Which signal.
     pub signal: SignalName,
-    /// What it measures: how its numbers are shown.
-    pub kind: SignalKind,
+    /// Whether its numbers are shares of 1, to be shown as percentages.
+    pub percent: bool,
     /// What it says.
     pub verdict: Verdict,
     /// The typical value before the deployment, where there is one.
@@ -85,6 +85,14 @@ pub struct Finding {
     pub since: Option<Time>,
     /// Why, in one sentence for a person, with numbers.
     pub reason: String,
+}
+
+impl Finding {
+    /// A value of the signal for people.
+    #[must_use]
+    pub fn show(&self, value: f64) -> String {
+        Style { percent: self.percent }.number(value)
+    }
 }
 
 /// Judges a deployment by its evidence alone.
@@ -135,6 +143,7 @@ fn find(evidence: &Evidence, asked: &SignalEvidence) -> Finding {
     };
     Finding {
         signal: signal.name.clone(),
+        percent: style.percent,
         reason: words::sentence(signal.name.as_str(), &found, &frame, style),
         before: found.before,
         after: found.after,
