@@ -1,20 +1,41 @@
 //! From `backout.yaml` to the types of the domain.
 //!
 //! The text goes through four steps, each of which collects every mistake it finds: `tree` reads the YAML and
-//! remembers where everything stands, `check` holds it against the JSON schema of `types`, `references` looks
-//! for names that nobody defines, and `resolve` turns it into the domain's types and checks what no schema can say.
+//! remembers where everything stands (`merge` makes one tree of several files), `check` holds it against the JSON
+//! schema of `types`, `references` looks for names that nobody defines, and `resolve` turns it into the domain's
+//! types and checks what no schema can say.
 
+mod check;
+mod connections;
+mod context;
+mod merge;
+mod references;
 mod report;
+mod resolve;
+mod rules;
+mod secrets;
+mod tree;
+mod types;
+mod values;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
+use sha2::{Digest as _, Sha256};
+
+use self::context::Context;
+use self::report::{Findings, Place, SourceFile};
 use crate::adapters::git::GitOptions;
 use crate::adapters::metrics::SourceOptions;
 use crate::domain::environment::Environment;
 use crate::domain::ids::SourceName;
 
 pub use report::{ConfigError, ConfigErrors};
+
+/// The largest configuration file.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// All that the configuration says, checked and with its secrets read.
 #[derive(Clone, Debug)]
@@ -43,12 +64,79 @@ pub fn load(
     paths: &[PathBuf],
     environment_variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, ConfigErrors> {
-    drop((paths, environment_variables("HOME")));
-    Err(ConfigErrors::default())
+    let mut findings = Findings::default();
+    let mut files = Vec::new();
+    for (file, path) in paths.iter().enumerate() {
+        let text = read(path).unwrap_or_else(|reason| {
+            findings
+                .add(Place { file, start: 0, end: 0 }, format!("cannot read the configuration: {reason}"));
+            String::new()
+        });
+        files.push(SourceFile { path: path.clone(), text });
+    }
+    if !findings.is_empty() {
+        return Err(findings.into_errors(&files));
+    }
+    parse(&files, environment_variables)
+}
+
+/// The same from texts that have been read.
+fn parse(
+    files: &[SourceFile],
+    environment_variables: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, ConfigErrors> {
+    let mut findings = Findings::default();
+    let trees: Vec<Option<tree::Node>> =
+        files.iter().enumerate().map(|(index, file)| tree::parse(&file.text, index, &mut findings)).collect();
+    // A file that is no YAML hides names from the others.
+    let Some(roots) = trees.into_iter().collect::<Option<Vec<_>>>() else {
+        return Err(findings.into_errors(files));
+    };
+    let root = merge::merge(roots, files, &mut findings);
+    check::check(&root, &schema(), &mut findings);
+    references::check(&root, &mut findings);
+    if !findings.is_empty() {
+        return Err(findings.into_errors(files));
+    }
+    let config = match types::Config::deserialize(root.to_json()) {
+        Ok(config) => config,
+        Err(error) => {
+            findings.add(root.place, format!("cannot be understood: {error}"));
+            return Err(findings.into_errors(files));
+        }
+    };
+    let mut context = Context { root: &root, files, environment_variables, findings };
+    let settings = context.settings(&config, digest(files));
+    match settings {
+        Some(settings) if context.findings.is_empty() => Ok(settings),
+        _ => Err(context.findings.into_errors(files)),
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("larger than {} KiB", MAX_FILE_BYTES / 1024));
+    }
+    String::from_utf8(bytes).map_err(|_utf8| "not UTF-8 text".to_owned())
+}
+
+fn digest(files: &[SourceFile]) -> String {
+    let mut hasher = Sha256::new();
+    for file in files {
+        hasher.update(file.text.as_bytes());
+        hasher.update([0]);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The JSON schema (draft 2020-12) of a configuration file, for editors.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    serde_json::Value::Null
+    schemars::schema_for!(types::Config).to_value()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! The environment repo and the metric sources: how to reach them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue as HttpHeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::context::Context;
+use super::report::Place;
+use super::types;
+use crate::adapters::git::{GitAuth, GitOptions, Signing, SshOptions};
+use crate::adapters::http::HttpOptions;
+use crate::adapters::metrics::{SourceOptions, prometheus};
+use crate::domain::snapshot::Person;
+
+const GIT_TIMEOUT_SECS: u32 = 60;
+const SOURCE_TIMEOUT_SECS: u32 = 30;
+const SOURCE_MAX_BODY_BYTES: u64 = 64 << 20;
+
+/// Headers that carry credentials: their values are secrets.
+const SECRET_HEADERS: [&str; 5] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+
+/// What the configuration says about HTTP in one place.
+struct Http<'w> {
+    timeout: Option<super::values::Duration>,
+    default_timeout_secs: u32,
+    ca_file: Option<&'w PathBuf>,
+    proxy: Option<&'w String>,
+}
+
+impl Context<'_> {
+    /// The environment repo.
+    pub(super) fn repository(&mut self, wire: &types::Repository) -> GitOptions {
+        let key = |name: &'static str| ["repository", name];
+        let url_place = self.place(&key("url"));
+        let local = !wire.url.contains("://") && !is_scp_like(&wire.url);
+        self.no_credentials(&wire.url, url_place, "write them as `auth`");
+        let url = if local {
+            self.path(Path::new(&wire.url), url_place).display().to_string()
+        } else {
+            wire.url.clone()
+        };
+        let author = wire.author.as_ref().map_or_else(
+            || Person { name: "backout".to_owned(), email: "backout@localhost".to_owned() },
+            |person| self.person(person, &key("author")),
+        );
+        let committer = wire.committer.as_ref().map(|person| self.person(person, &key("committer")));
+        let (auth, ssh) = self.git_auth(wire);
+        let cache_dir = match &wire.cache {
+            Some(cache) => self.path(cache, self.place(&key("cache"))),
+            None if local => PathBuf::new(),
+            None => self.default_cache(),
+        };
+        let http = Http {
+            timeout: wire.timeout,
+            default_timeout_secs: GIT_TIMEOUT_SECS,
+            ca_file: wire.ca_file.as_ref(),
+            proxy: wire.proxy.as_ref(),
+        };
+        GitOptions {
+            url,
+            cache_dir,
+            auth,
+            ssh,
+            committer: committer.unwrap_or_else(|| author.clone()),
+            author,
+            sign_off: wire.sign_off.unwrap_or(false),
+            signing: wire.signing.as_ref().map(|signing| self.signing(signing)),
+            http: self.http(&http, &["repository"]),
+        }
+    }
+
+    fn git_auth(&mut self, wire: &types::Repository) -> (GitAuth, SshOptions) {
+        let keys = ["repository", "auth"];
+        let over_http = wire.url.starts_with("http://") || wire.url.starts_with("https://");
+        let wants_http = match &wire.auth {
+            None => return (GitAuth::None, SshOptions::default()),
+            Some(types::GitAuth::Token { .. } | types::GitAuth::Basic { .. }) => true,
+            Some(types::GitAuth::Ssh { .. }) => false,
+        };
+        if over_http != wants_http {
+            let message = if wants_http {
+                "goes with http:// and https:// only: use `kind: ssh`, or leave `auth` out for a local path"
+            } else {
+                "does not go with an http(s) URL: use `kind: token` or `kind: basic`"
+            };
+            self.findings.add(self.place(&["repository", "auth", "kind"]), message);
+        }
+        let key = |name: &'static str| [keys[0], keys[1], name];
+        match &wire.auth {
+            None => (GitAuth::None, SshOptions::default()),
+            Some(types::GitAuth::Token { token }) => {
+                (GitAuth::Token(self.secret(token, &key("token"))), SshOptions::default())
+            }
+            Some(types::GitAuth::Basic { username, password }) => {
+                let password = self.secret(password, &key("password"));
+                (GitAuth::Basic { username: username.clone(), password }, SshOptions::default())
+            }
+            Some(types::GitAuth::Ssh { key: file, known_hosts }) => {
+                let key_file = self.optional_path(file.as_ref(), self.place(&key("key")));
+                let hosts = self.optional_path(known_hosts.as_ref(), self.place(&key("known_hosts")));
+                (GitAuth::None, SshOptions { key_file, known_hosts_file: hosts })
+            }
+        }
+    }
+
+    fn default_cache(&mut self) -> PathBuf {
+        let directory = |name: &str| {
+            (self.environment_variables)(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        let cache = directory("XDG_CACHE_HOME").or_else(|| directory("HOME").map(|home| home.join(".cache")));
+        cache.map_or_else(
+            || {
+                let message = "neither XDG_CACHE_HOME nor HOME is set: write `cache` with a directory";
+                self.findings.add(self.place(&["repository"]), message);
+                PathBuf::new()
+            },
+            |cache| cache.join("backout"),
+        )
+    }
+
+    fn person(&mut self, wire: &types::Person, keys: &[&str; 2]) -> Person {
+        for (name, text) in [("name", &wire.name), ("email", &wire.email)] {
+            let plain = |c: char| !c.is_control() && c != '<' && c != '>';
+            if text.trim().is_empty() || !text.chars().all(plain) {
+                let place = self.place(&[keys[0], keys[1], name]);
+                self.findings.add(place, "must be text on one line, without < and >");
+            }
+        }
+        Person { name: wire.name.trim().to_owned(), email: wire.email.trim().to_owned() }
+    }
+
+    fn signing(&mut self, wire: &types::Signing) -> Signing {
+        let key = |name: &'static str| ["repository", "signing", name];
+        match wire {
+            types::Signing::Ssh { key: file, passphrase } => Signing::Ssh {
+                key_file: self.path(file, self.place(&key("key"))),
+                passphrase: passphrase.as_ref().map(|secret| self.secret(secret, &key("passphrase"))),
+            },
+            types::Signing::Openpgp { key: id, home } => Signing::OpenPgp {
+                key_id: id.clone(),
+                home: self.optional_path(home.as_ref(), self.place(&key("home"))),
+            },
+        }
+    }
+
+    /// A metric source.
+    pub(super) fn source(&mut self, name: &str, wire: &types::Source) -> SourceOptions {
+        let types::Source::Prometheus {
+            url,
+            auth,
+            headers,
+            client_certificate,
+            ca_file,
+            proxy,
+            timeout,
+            max_body,
+        } = wire;
+        let key = |key: &'static str| ["metrics", name, key];
+        let place = self.place(&key("url"));
+        self.no_credentials(url, place, "write them as `auth`");
+        self.http_url(url, place);
+        let http = Http {
+            timeout: *timeout,
+            default_timeout_secs: SOURCE_TIMEOUT_SECS,
+            ca_file: ca_file.as_ref(),
+            proxy: proxy.as_ref(),
+        };
+        let mut http = self.http(&http, &["metrics", name]);
+        http.identity = client_certificate.as_ref().map(|files| {
+            let inner = |inner: &'static str| ["metrics", name, "client_certificate", inner];
+            let certificate = self.pem(&files.certificate, &inner("certificate"));
+            let key = self.pem(&files.key, &inner("key"));
+            SecretString::from(format!("{certificate}\n{key}\n"))
+        });
+        let auth = match auth {
+            None => prometheus::Auth::None,
+            Some(types::SourceAuth::Basic { username, password }) => prometheus::Auth::Basic {
+                username: username.clone(),
+                password: self.secret(password, &["metrics", name, "auth", "password"]),
+            },
+            Some(types::SourceAuth::Bearer { token }) => {
+                prometheus::Auth::Bearer(self.secret(token, &["metrics", name, "auth", "token"]))
+            }
+        };
+        let max_body_bytes = max_body.map_or(SOURCE_MAX_BODY_BYTES, |size| size.0);
+        if max_body_bytes == 0 || max_body_bytes > 4 << 30 {
+            self.findings.add(self.place(&key("max_body")), "must be from 1B to 4GiB");
+        }
+        let headers = headers.as_ref().map_or_else(BTreeMap::new, |headers| self.headers(name, headers));
+        SourceOptions::Prometheus(prometheus::Options {
+            url: url.clone(),
+            auth,
+            headers,
+            http,
+            max_body_bytes,
+        })
+    }
+
+    fn headers(
+        &mut self,
+        source: &str,
+        wire: &BTreeMap<String, types::HeaderValue>,
+    ) -> BTreeMap<String, SecretString> {
+        let mut headers = BTreeMap::new();
+        for (name, value) in wire {
+            let keys = ["metrics", source, "headers", name];
+            let place = self.place(&keys);
+            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                self.findings.add(place, format!("`{name}` is not the name of a header"));
+            }
+            let value = match value {
+                types::HeaderValue::Secret(secret) => self.secret(secret, &keys),
+                types::HeaderValue::Text(text) => {
+                    if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+                        self.findings.hide(place);
+                        let message =
+                            "a secret never stands in the configuration: write {env: NAME} or {file: PATH}";
+                        self.findings.add(place, message);
+                    }
+                    SecretString::from(text.clone())
+                }
+            };
+            if HttpHeaderValue::from_str(value.expose_secret()).is_err() {
+                self.findings.add(place, "a header's value must be one line of visible ASCII text");
+            }
+            headers.insert(name.clone(), value);
+        }
+        headers
+    }
+
+    fn http(&mut self, wire: &Http<'_>, keys: &[&str]) -> HttpOptions {
+        let key = |name: &'static str| [keys, &[name]].concat();
+        let timeout = self.seconds(wire.timeout, wire.default_timeout_secs, self.place(&key("timeout")));
+        if let Some(proxy) = wire.proxy {
+            let place = self.place(&key("proxy"));
+            self.no_credentials(proxy, place, "set the environment variable HTTPS_PROXY instead");
+            self.http_url(proxy, place);
+        }
+        HttpOptions {
+            timeout: Duration::from_secs(timeout.into()),
+            ca_file: self.optional_path(wire.ca_file, self.place(&key("ca_file"))),
+            proxy: wire.proxy.cloned(),
+            ..HttpOptions::default()
+        }
+    }
+
+    fn http_url(&mut self, url: &str, place: Place) {
+        let valid =
+            Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !valid {
+            self.findings.add(place, "must be a URL that begins with http:// or https://");
+        }
+    }
+
+    /// A URL must not hold a password or a token. A bare user name is fine where SSH wants one.
+    fn no_credentials(&mut self, url: &str, place: Place, instead: &str) {
+        let Some((scheme, rest)) = url.split_once("://") else { return };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+        let Some((user, _)) = authority.rsplit_once('@') else { return };
+        if user.contains(':') || scheme.starts_with("http") {
+            self.findings.hide(place);
+            self.findings.add(place, format!("credentials never stand in a URL: {instead}"));
+        }
+    }
+}
+
+/// `user@host:path`, as Git takes it: a colon before any slash.
+fn is_scp_like(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'))
+}

@@ -1,0 +1,64 @@
+//! What every step of resolving needs: where things stand, and where mistakes go.
+
+use std::path::{Path, PathBuf};
+
+use super::report::{Findings, Place, SourceFile};
+use super::tree::{Node, Value};
+use super::values::Duration;
+
+/// The longest duration that makes sense anywhere: ten years.
+const MAX_SECS: u32 = 3_650 * 86_400;
+
+/// What resolving needs at every step.
+pub(super) struct Context<'a> {
+    pub(super) root: &'a Node,
+    pub(super) files: &'a [SourceFile],
+    pub(super) environment_variables: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) findings: Findings,
+}
+
+impl Context<'_> {
+    /// The node at a path of keys.
+    pub(super) fn node(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self.root, |node, key| node.get(key))
+    }
+
+    /// Where the value at a path of keys stands, or else the last key on the way to it.
+    pub(super) fn place(&self, path: &[&str]) -> Place {
+        let (mut node, mut place) = (self.root, self.root.place);
+        for key in path {
+            let Some(entry) = node.entry(key) else { return place };
+            (node, place) = (&entry.node, entry.key_place);
+        }
+        if matches!(node.value, Value::Map(_)) { place } else { node.place }
+    }
+
+    /// A path as the configuration means it: relative ones start at the directory of the file in which they stand.
+    pub(super) fn path(&self, path: &Path, place: Place) -> PathBuf {
+        let directory = self.files.get(place.file).and_then(|file| file.path.parent());
+        directory.map_or_else(|| path.to_path_buf(), |directory| directory.join(path))
+    }
+
+    /// The path at `place`, where there is one.
+    pub(super) fn optional_path(&self, path: Option<&PathBuf>, place: Place) -> Option<PathBuf> {
+        path.map(|path| self.path(path, place))
+    }
+
+    /// A duration in seconds, more than zero.
+    pub(super) fn seconds(&mut self, value: Option<Duration>, default: u32, place: Place) -> u32 {
+        let secs = self.seconds_or_zero(value, default, place);
+        if secs == 0 {
+            self.findings.add(place, "must be more than zero");
+        }
+        secs
+    }
+
+    /// A duration in seconds that may be zero.
+    pub(super) fn seconds_or_zero(&mut self, value: Option<Duration>, default: u32, place: Place) -> u32 {
+        let secs = value.map_or(default, |duration| duration.0);
+        if secs > MAX_SECS {
+            self.findings.add(place, "must be at most ten years (3650d)");
+        }
+        secs
+    }
+}

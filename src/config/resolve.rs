@@ -1,0 +1,245 @@
+//! From the configuration as it is written to the domain's types.
+
+use std::collections::BTreeMap;
+
+use super::Settings;
+use super::context::Context;
+use super::report::{Place, suggestion};
+use super::rules::is_label;
+use super::tree::Node;
+use super::types;
+use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
+use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, ServiceName, SourceName};
+use crate::domain::pattern::{PathGlobs, PathPattern};
+use crate::domain::policy::{Budget, Policy};
+use crate::domain::signal::Signal;
+
+const INTERVAL_SECS: u32 = 60;
+
+/// What services refer to by name.
+struct Named {
+    signals: BTreeMap<String, Signal>,
+    policies: BTreeMap<String, Policy>,
+}
+
+/// A service, its own mistakes told.
+struct Service<'w> {
+    wire: &'w types::Service,
+    place: Place,
+    /// Where its `signals` stand, or else itself.
+    signals_place: Place,
+    files: ServiceFiles,
+    signals: Vec<Signal>,
+}
+
+impl Context<'_> {
+    /// Resolves all of it; what it returns holds only if there are no findings.
+    pub(super) fn settings(&mut self, config: &types::Config, digest: String) -> Option<Settings> {
+        let repository = self.repository(&config.repository);
+        let mut sources = BTreeMap::new();
+        for (name, wire) in config.metrics.iter().flatten() {
+            let options = self.source(name, wire);
+            if let Some(name) = self.name(SourceName::new(name), self.place(&["metrics", name])) {
+                sources.insert(name, options);
+            }
+        }
+        let named = Named { signals: self.signals(config), policies: self.policies(config) };
+        let nodes: Vec<&Node> = self.root.get("services").map_or(&[][..], Node::items).iter().collect();
+        let services: Vec<Service<'_>> = config
+            .services
+            .iter()
+            .zip(nodes)
+            .filter_map(|(wire, node)| self.service(wire, node, config, &named))
+            .collect();
+        let mut environments = Vec::new();
+        for (name, wire) in &config.environments {
+            environments.extend(self.environment(name, wire, &services, &named));
+        }
+        let interval = config.run.as_ref().and_then(|run| run.interval);
+        let interval_secs = self.seconds(interval, INTERVAL_SECS, self.place(&["run", "interval"]));
+        Some(Settings { repository, environments, sources, interval_secs, digest })
+    }
+
+    fn environment(
+        &mut self,
+        name: &str,
+        wire: &types::Environment,
+        services: &[Service<'_>],
+        named: &Named,
+    ) -> Option<Environment> {
+        let place = self.place(&["environments", name]);
+        let branch_place = self.place(&["environments", name, "branch"]);
+        let branch = self.name(BranchName::new(&*wire.branch), branch_place);
+        let paths = wire.paths.as_ref().map(|globs| self.globs(globs, &["environments", name, "paths"]));
+        if wire.paths.as_ref().is_some_and(Vec::is_empty) {
+            let message =
+                "no path belongs to this environment: name one, or leave `paths` out for the whole branch";
+            self.findings.add(self.place(&["environments", name, "paths"]), message);
+        }
+        let mut rules: Vec<ServiceRule> = Vec::new();
+        for service in services {
+            if service.wire.environments.as_ref().is_some_and(|names| !names.iter().any(|n| n == name)) {
+                continue;
+            }
+            let twice = rules.iter().any(|rule| same_name(&rule.files, &service.files));
+            if twice {
+                let message = format!("a service of this name is already in the environment `{name}`");
+                self.findings.add(service.place, message);
+            }
+            rules.push(self.service_rule(service, wire, named)?);
+        }
+        if rules.is_empty() {
+            self.findings
+                .add(place, format!("no service is in the environment `{name}`: add one to `services`"));
+        }
+        Some(Environment {
+            name: self.name(EnvironmentName::new(name), place)?,
+            branch: branch?,
+            paths,
+            delivery: wire.delivery.unwrap_or_default(),
+            budget: self.budget(name, wire.budget.as_ref()),
+            services: rules,
+        })
+    }
+
+    fn budget(&mut self, environment: &str, wire: Option<&types::Budget>) -> Budget {
+        let usual = Budget::default();
+        let Some(wire) = wire else { return usual };
+        let place = self.place(&["environments", environment, "budget", "window"]);
+        Budget {
+            max_reverts: wire.max_reverts.unwrap_or(usual.max_reverts),
+            window_secs: self.seconds(wire.window, usual.window_secs, place),
+            incident_services: wire.incident_services.unwrap_or(usual.incident_services),
+        }
+    }
+
+    /// What holds for a service in an environment: what it says itself, else what the environment says, else the
+    /// policy.
+    fn service_rule(
+        &mut self,
+        service: &Service<'_>,
+        environment: &types::Environment,
+        named: &Named,
+    ) -> Option<ServiceRule> {
+        let wire = service.wire;
+        let policy_name =
+            wire.policy.as_ref().or(environment.policy.as_ref()).map_or("default", String::as_str);
+        let mut policy = named.policies.get(policy_name)?.clone();
+        policy.mode = wire.mode.or(environment.mode).unwrap_or(policy.mode);
+        self.judgeable((policy_name, &policy), &service.signals, service.signals_place);
+        Some(ServiceRule {
+            files: service.files.clone(),
+            labels: wire.labels.clone().unwrap_or_default(),
+            signals: service.signals.clone(),
+            policy,
+        })
+    }
+
+    fn service<'w>(
+        &mut self,
+        wire: &'w types::Service,
+        node: &Node,
+        config: &types::Config,
+        named: &Named,
+    ) -> Option<Service<'w>> {
+        let files = self.files(wire, node)?;
+        let mut labels: Vec<&str> = wire.labels.iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let label_nodes = node.get("labels").map_or(&[][..], Node::entries);
+        for entry in label_nodes {
+            if !is_label(&entry.key) {
+                self.findings.add(entry.key_place, "must be a name for templates: letters, digits and _");
+            } else if matches!(entry.key.as_str(), "service" | "environment" | "image_tag") {
+                let message = format!("`{}` is given to every query already: choose another name", entry.key);
+                self.findings.add(entry.key_place, message);
+            }
+        }
+        let shown = match &files {
+            ServiceFiles::Named(name, _) => format!("the service `{name}`"),
+            ServiceFiles::Pattern(pattern) => {
+                labels.extend(pattern.names());
+                format!("a service of the pattern `{pattern}`")
+            }
+        };
+        let all = || config.signals.iter().flatten().map(|(name, _)| name.clone()).collect();
+        let wanted: Vec<String> = wire.signals.clone().unwrap_or_else(all);
+        let mut signals: Vec<Signal> = Vec::new();
+        for (index, name) in wanted.iter().enumerate() {
+            if wanted.iter().take(index).any(|before| before == name) {
+                self.findings.add(node.place_of("signals"), format!("the signal `{name}` stands here twice"));
+            } else {
+                signals.extend(named.signals.get(name).cloned());
+            }
+        }
+        self.variables(&signals, &shown, &labels);
+        Some(Service { wire, place: node.place, signals_place: node.place_of("signals"), files, signals })
+    }
+
+    fn files(&mut self, wire: &types::Service, node: &Node) -> Option<ServiceFiles> {
+        match (&wire.name, &wire.paths, &wire.pattern) {
+            (Some(name), Some(globs), None) => {
+                let list = node.get("paths");
+                let places: Vec<Place> =
+                    list.map_or(&[][..], Node::items).iter().map(|item| item.place).collect();
+                if globs.is_empty() {
+                    self.findings.add(node.place_of("paths"), "no path belongs to this service: name one");
+                }
+                let globs: PathGlobs = self.globs_at(globs, &places, node.place_of("paths"));
+                let name = self.name(ServiceName::new(&**name), node.place_of("name"))?;
+                Some(ServiceFiles::Named(name, globs))
+            }
+            (None, None, Some(pattern)) => self.pattern(pattern, node.place_of("pattern")),
+            (Some(_), None, None) => {
+                self.findings.add(node.place_of("name"), "a service with a `name` needs its `paths`");
+                None
+            }
+            (None, Some(_), None) => {
+                self.findings.add(node.place_of("paths"), "a service with `paths` needs its `name`");
+                None
+            }
+            (None, None, None) => {
+                self.findings.add(node.place, "a service needs a `name` and `paths`, or a `pattern`");
+                None
+            }
+            (_, _, Some(_)) => {
+                let message = "`pattern` does not go with `name` and `paths`: make two services of it";
+                self.findings.add(node.place_of("pattern"), message);
+                None
+            }
+        }
+    }
+
+    fn pattern(&mut self, text: &str, place: Place) -> Option<ServiceFiles> {
+        let pattern = match PathPattern::new(text) {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                self.findings.add(place, format!("not a valid pattern: {error}"));
+                return None;
+            }
+        };
+        let names: Vec<&str> = pattern.names().collect();
+        if !names.contains(&"service") {
+            let near = names.iter().find(|name| suggestion(name, &["service"]).starts_with("did you mean"));
+            let hint = near.map_or(String::new(), |near| format!(": did you mean it by `{{{near}}}`?"));
+            self.findings
+                .add(place, format!("must have `{{service}}` where the service's name stands{hint}"));
+        }
+        if let Some(bad) = names.iter().find(|name| !is_label(name)) {
+            self.findings
+                .add(place, format!("`{{{bad}}}` must be letters, digits and _, not beginning with a digit"));
+        }
+        if text.starts_with('/') || text.starts_with("./") {
+            self.findings
+                .add(place, "matches nothing: paths begin at the root of the repository, without / or ./");
+        }
+        Some(ServiceFiles::Pattern(pattern))
+    }
+
+    /// A checked name, or a finding.
+    pub(super) fn name<T>(&mut self, name: Result<T, InvalidName>, place: Place) -> Option<T> {
+        name.map_err(|error| self.findings.add(place, error.to_string())).ok()
+    }
+}
+
+fn same_name(a: &ServiceFiles, b: &ServiceFiles) -> bool {
+    matches!((a, b), (ServiceFiles::Named(a, _), ServiceFiles::Named(b, _)) if a == b)
+}

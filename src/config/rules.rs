@@ -1,0 +1,285 @@
+//! Signals and policies: what is asked, and what holds for the answers.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use super::report::{Place, suggestion};
+use super::types;
+use super::values::{Duration, Ratio};
+use crate::domain::ids::{SignalName, SourceName};
+use crate::domain::pattern::PathGlobs;
+use crate::domain::policy::{Mode, Policy, SchemaRules};
+use crate::domain::signal::{Direction, Rule, Signal, SignalKind, template_variables};
+
+const FOR_SECS: u32 = 60;
+const STEP_SECS: u32 = 60;
+/// What every query may use, whatever the service's labels.
+const VARIABLES: [&str; 4] = ["service", "environment", "namespace", "image_tag"];
+/// Fewer samples than this are no baseline.
+const MIN_BASELINE_SAMPLES: u32 = 8;
+/// Fewer samples than this after the deployment can show no regression.
+const MIN_WATCH_SAMPLES: u32 = 3;
+
+impl Context<'_> {
+    /// All signals that can be made, by name.
+    pub(super) fn signals(&mut self, config: &types::Config) -> BTreeMap<String, Signal> {
+        let sources: Vec<&str> = config.metrics.iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let wires = config.signals.iter().flatten();
+        wires.filter_map(|(name, wire)| Some((name.clone(), self.signal(name, wire, &sources)?))).collect()
+    }
+
+    fn signal(&mut self, name: &str, wire: &types::Signal, sources: &[&str]) -> Option<Signal> {
+        let key = |key: &'static str| ["signals", name, key];
+        let kind = wire.kind.unwrap_or_default();
+        let direction = self.direction(name, wire, kind);
+        let rule = self.rule(name, wire, kind, direction);
+        let step_secs = self.seconds(wire.step, STEP_SECS, self.place(&key("step")));
+        let min_difference = wire.min_difference.map_or_else(|| min_difference(kind), |ratio| ratio.0);
+        if min_difference < 0.0 {
+            self.findings.add(self.place(&key("min_difference")), "must not be negative");
+        }
+        if wire.by.as_deref().is_some_and(|label| !is_label(label)) {
+            let message = "must be the name of a label: letters, digits and _, not beginning with a digit";
+            self.findings.add(self.place(&key("by")), message);
+        }
+        if let Err(error) = template_variables(&wire.query) {
+            self.findings.add(self.place(&key("query")), format!("not a valid template: {error}"));
+        }
+        let source = match (&wire.source, sources) {
+            (Some(source), _) => source.as_str(),
+            (None, [only]) => only,
+            (None, _) => {
+                let message = format!("`source` is missing: {}", suggestion("", sources));
+                self.findings.add(self.place(&["signals", name]), message);
+                return None;
+            }
+        };
+        let signal_name = self.name(SignalName::new(name), self.place(&["signals", name]))?;
+        Some(Signal {
+            name: signal_name,
+            source: SourceName::new(source).ok()?,
+            query: wire.query.clone(),
+            by: wire.by.clone(),
+            kind,
+            direction,
+            rule,
+            min_difference,
+            step_secs,
+            critical: wire.critical.unwrap_or(false),
+        })
+    }
+
+    fn direction(&mut self, name: &str, wire: &types::Signal, kind: SignalKind) -> Direction {
+        let implied = match (wire.above, wire.below) {
+            (Some(_), None) => Some(Direction::HigherIsWorse),
+            (None, Some(_)) => Some(Direction::LowerIsWorse),
+            _ => None,
+        };
+        let usual =
+            if kind == SignalKind::Traffic { Direction::LowerIsWorse } else { Direction::HigherIsWorse };
+        if let (Some(implied), Some(said)) = (implied, wire.direction)
+            && implied != said
+        {
+            let message = match implied {
+                Direction::HigherIsWorse => {
+                    "`above` goes with `higher-is-worse`: write `below`, or leave this out"
+                }
+                Direction::LowerIsWorse => {
+                    "`below` goes with `lower-is-worse`: write `above`, or leave this out"
+                }
+            };
+            self.findings.add(self.place(&["signals", name, "direction"]), message);
+        }
+        wire.direction.or(implied).unwrap_or(usual)
+    }
+
+    fn rule(&mut self, name: &str, wire: &types::Signal, kind: SignalKind, direction: Direction) -> Rule {
+        let key = |key: &'static str| ["signals", name, key];
+        let for_place = self.place(&key("for"));
+        let for_secs = self.seconds(wire.r#for, FOR_SECS, for_place);
+        let given = [("above", wire.above), ("below", wire.below), ("change", wire.change)];
+        let given: Vec<(&'static str, Ratio)> =
+            given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        for (other, _) in given.iter().skip(1) {
+            let message = "only one of `above`, `below` and `change` may be given: make a second signal";
+            self.findings.add(self.place(&key(other)), message);
+        }
+        let Some((which, Ratio(value))) = given.first().copied() else {
+            if wire.r#for.is_some() {
+                self.findings
+                    .add(for_place, "goes with `above`, `below` or `change` only: add one, or leave it out");
+            }
+            return Rule::Robust;
+        };
+        let place = self.place(&key(which));
+        if which == "change" {
+            if value <= 0.0 {
+                self.findings.add(place, "must be more than zero");
+            } else if value >= 1.0 && direction == Direction::LowerIsWorse {
+                self.findings.add(place, "nothing falls by 100% or more of itself: write less than 100%");
+            }
+            return Rule::Change { share: value, for_secs };
+        }
+        if kind == SignalKind::ErrorRatio && !(0.0..=1.0).contains(&value) {
+            self.findings.add(place, format!("an error ratio lies between 0 and 1: write `{value}%`?"));
+        }
+        Rule::Limit { limit: value, for_secs }
+    }
+
+    /// All policies, by name; `default` is always there.
+    pub(super) fn policies(&mut self, config: &types::Config) -> BTreeMap<String, Policy> {
+        let mut policies = BTreeMap::from([("default".to_owned(), Policy::default())]);
+        for (name, wire) in config.policies.iter().flatten() {
+            let policy = self.policy(name, wire);
+            policies.insert(name.clone(), policy);
+        }
+        policies
+    }
+
+    fn policy(&mut self, name: &str, wire: &types::Policy) -> Policy {
+        let usual = Policy::default();
+        let key = |key: &'static str| ["policies", name, key];
+        let mut secs = |value: Option<Duration>, default, key_name| {
+            self.seconds(value, default, self.place(&key(key_name)))
+        };
+        let watch_secs = secs(wire.watch, usual.watch_secs, "watch");
+        let baseline_secs = secs(wire.baseline, usual.baseline_secs, "baseline");
+        let quarantine_secs = secs(wire.quarantine, usual.quarantine_secs, "quarantine");
+        let recovery_secs = secs(wire.recovery, usual.recovery_secs, "recovery");
+        let settle_secs = self.seconds_or_zero(wire.settle, usual.settle_secs, self.place(&key("settle")));
+        let cooldown_secs =
+            self.seconds_or_zero(wire.cooldown, usual.cooldown_secs, self.place(&key("cooldown")));
+        if settle_secs >= watch_secs {
+            let which = if wire.settle.is_some() { "settle" } else { "watch" };
+            let message = format!("`settle` ({settle_secs}s) must be shorter than `watch` ({watch_secs}s)");
+            self.findings.add(self.place(&key(which)), message);
+        }
+        Policy {
+            mode: wire.mode.unwrap_or(Mode::Observe),
+            settle_secs,
+            watch_secs,
+            baseline_secs,
+            quorum: wire.quorum.unwrap_or(usual.quorum),
+            cooldown_secs,
+            quarantine_secs,
+            recovery_secs,
+            schema: wire.schema.as_ref().map_or(usual.schema, |marks| self.schema_rules(name, marks)),
+        }
+    }
+
+    fn schema_rules(&mut self, policy: &str, wire: &types::SchemaMarks) -> SchemaRules {
+        let usual = SchemaRules::default();
+        let keys = ["policies", policy, "schema", "paths"];
+        let paths = wire.paths.as_ref().map(|globs| self.globs(globs, &keys));
+        SchemaRules {
+            trailers: wire.trailers.clone().unwrap_or(usual.trailers),
+            labels: wire.labels.clone().unwrap_or(usual.labels),
+            paths: paths.unwrap_or_default(),
+        }
+    }
+
+    /// The globs at `keys`; an invalid one is named at its own place.
+    pub(super) fn globs(&mut self, globs: &[String], keys: &[&str]) -> PathGlobs {
+        let list = self.node(keys);
+        let places: Vec<Place> =
+            list.map_or(&[][..], super::tree::Node::items).iter().map(|i| i.place).collect();
+        self.globs_at(globs, &places, self.place(keys))
+    }
+
+    /// The globs at `places`.
+    pub(super) fn globs_at(&mut self, globs: &[String], places: &[Place], list: Place) -> PathGlobs {
+        for (index, glob) in globs.iter().enumerate() {
+            let place = places.get(index).copied().unwrap_or(list);
+            if let Err(error) = PathGlobs::new(vec![glob.clone()]) {
+                self.findings.add(place, format!("not a valid glob: {error}"));
+            } else if glob.is_empty() || glob.starts_with('/') || glob.starts_with("./") {
+                self.findings.add(
+                    place,
+                    "matches nothing: paths begin at the root of the repository, without / or ./",
+                );
+            }
+        }
+        PathGlobs::new(globs.to_vec()).unwrap_or_default()
+    }
+
+    /// Whether this policy can judge by these signals, as the service at `service` asks for.
+    pub(super) fn judgeable(&mut self, policy: (&str, &Policy), signals: &[Signal], service: Place) {
+        let (policy_name, policy) = policy;
+        let critical = signals.iter().any(|signal| signal.critical);
+        let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
+        if signals.is_empty() {
+            self.findings.add(service, "no signal is asked about this service: define one in `signals`");
+        } else if policy.quorum > count && !critical {
+            let message = format!(
+                "the policy `{policy_name}` wants {} signals to have regressed, and this service has {count}",
+                policy.quorum
+            );
+            self.findings.add(service, message);
+        }
+        for signal in signals {
+            self.fits(policy_name, policy, signal);
+        }
+    }
+
+    fn fits(&mut self, policy_name: &str, policy: &Policy, signal: &Signal) {
+        let key = |key: &'static str| ["signals", signal.name.as_str(), key];
+        let judged_secs = policy.watch_secs.saturating_sub(policy.settle_secs);
+        if policy.baseline_secs / signal.step_secs.max(1) < MIN_BASELINE_SAMPLES {
+            let message = format!(
+                "a step of {}s leaves fewer than {MIN_BASELINE_SAMPLES} samples in the baseline of the policy \
+                 `{policy_name}` ({}s): shorten the step, or lengthen `baseline`",
+                signal.step_secs, policy.baseline_secs
+            );
+            self.findings.add(self.place(&key("step")), message);
+        }
+        if judged_secs / signal.step_secs.max(1) < MIN_WATCH_SAMPLES {
+            let message = format!(
+                "a step of {}s leaves fewer than {MIN_WATCH_SAMPLES} samples between `settle` ({}s) and the end of \
+                 `watch` ({}s) of the policy `{policy_name}`: shorten the step, or lengthen `watch`",
+                signal.step_secs, policy.settle_secs, policy.watch_secs
+            );
+            self.findings.add(self.place(&key("step")), message);
+        }
+        if let Rule::Limit { for_secs, .. } | Rule::Change { for_secs, .. } = signal.rule
+            && for_secs > judged_secs
+        {
+            let message = format!(
+                "{for_secs}s is longer than what the policy `{policy_name}` judges: from `settle` ({}s) to the end \
+                 of `watch` ({}s)",
+                policy.settle_secs, policy.watch_secs
+            );
+            self.findings.add(self.place(&key("for")), message);
+        }
+    }
+
+    /// Whether a service with these labels knows every variable in the queries of its signals.
+    pub(super) fn variables(&mut self, signals: &[Signal], service: &str, labels: &[&str]) {
+        let known: Vec<&str> = VARIABLES.iter().chain(labels).copied().collect();
+        for signal in signals {
+            for used in template_variables(&signal.query).unwrap_or_default() {
+                if !known.contains(&used.as_str()) {
+                    let hint = suggestion(&used, &known);
+                    let message = format!("{service} has no label `{used}` for this query: {hint}");
+                    self.findings.add(self.place(&["signals", signal.name.as_str(), "query"]), message);
+                }
+            }
+        }
+    }
+}
+
+fn min_difference(kind: SignalKind) -> f64 {
+    match kind {
+        SignalKind::ErrorRatio => 0.01,
+        SignalKind::Saturation => 5.0,
+        SignalKind::Latency | SignalKind::Traffic | SignalKind::Custom => 0.0,
+    }
+}
+
+/// Whether `text` can be the name of a label, and of a template variable.
+/// Source: <https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels>.
+pub(super) fn is_label(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !text.starts_with("__")
+}

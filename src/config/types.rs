@@ -1,0 +1,334 @@
+//! The configuration as it is written. The JSON schema is made from these types, and editors show their comments.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::values::{Duration, Ratio, Size};
+use crate::domain::policy::{Delivery, Mode};
+use crate::domain::signal::{Direction, SignalKind};
+
+/// The configuration of backout. It may be spread over several files.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "backout.yaml")]
+pub(super) struct Config {
+    /// Where the environment repo is, and who writes to it. In one file only.
+    pub(super) repository: Repository,
+    /// What is watched: each environment by its name.
+    #[schemars(extend("minProperties" = 1))]
+    pub(super) environments: BTreeMap<String, Environment>,
+    /// Who is asked for metrics: each metric source by its name.
+    pub(super) metrics: Option<BTreeMap<String, Source>>,
+    /// What is asked: each signal by its name.
+    pub(super) signals: Option<BTreeMap<String, Signal>>,
+    /// Sets of rules: each policy by its name. The one called `default` holds where no other is named.
+    pub(super) policies: Option<BTreeMap<String, Policy>>,
+    /// What is deployed. A file belongs to the first service in the list that its path matches.
+    #[schemars(length(min = 1))]
+    pub(super) services: Vec<Service>,
+    /// How the daemon runs. In one file only.
+    pub(super) run: Option<Run>,
+}
+
+/// The environment repo.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Repository {
+    /// Its URL (`https://`, `http://`, `ssh://`, `user@host:path`, `file://`), or a local path.
+    #[schemars(extend("examples" = ["https://git.example.com/platform/environments.git"]))]
+    pub(super) url: String,
+    /// The directory for the bare cache of a remote repository; made when it is missing.
+    /// Default: `$XDG_CACHE_HOME/backout`, or `~/.cache/backout`.
+    pub(super) cache: Option<PathBuf>,
+    /// How to log in. Default: not at all over HTTP, and as OpenSSH is configured over SSH.
+    pub(super) auth: Option<GitAuth>,
+    /// Who writes the commits. Default: `backout <backout@localhost>`.
+    pub(super) author: Option<Person>,
+    /// Who commits them. Default: the author.
+    pub(super) committer: Option<Person>,
+    /// Whether commits end in a `Signed-off-by` trailer of the committer. Default: `false`.
+    pub(super) sign_off: Option<bool>,
+    /// How commits are signed. Default: not at all.
+    pub(super) signing: Option<Signing>,
+    /// The longest that one request to the remote may take. Default: `60s`.
+    pub(super) timeout: Option<Duration>,
+    /// A file with certificates (PEM) to trust besides the system's.
+    pub(super) ca_file: Option<PathBuf>,
+    /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
+    pub(super) proxy: Option<String>,
+}
+
+/// A secret, in one of two places; it never stands in the configuration itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(extend(
+    "writeOnly" = true,
+    "errorMessage" = "a secret never stands in the configuration: write {env: NAME} for an environment variable, or {file: PATH} for a file"
+))]
+pub(super) enum Secret {
+    /// The name of the environment variable that holds it.
+    Env(String),
+    /// The file that holds it. Line breaks at its end do not count.
+    File(PathBuf),
+}
+
+/// How to log in to the environment repo.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum GitAuth {
+    /// Over HTTP with a token, as GitHub, GitLab and Gitea take it.
+    Token {
+        /// The token.
+        token: Secret,
+    },
+    /// Over HTTP with a name and a password.
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// Over SSH.
+    Ssh {
+        /// The private key, and no other. Default: the agent and the user's own keys.
+        key: Option<PathBuf>,
+        /// The known host keys. A host that is not in it is refused. Default: the user's own file.
+        known_hosts: Option<PathBuf>,
+    },
+}
+
+/// A person, or a machine, in a commit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Person {
+    /// The name.
+    #[schemars(length(min = 1))]
+    pub(super) name: String,
+    /// The mail address.
+    #[schemars(length(min = 1))]
+    pub(super) email: String,
+}
+
+/// How commits are signed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Signing {
+    /// With an SSH key, as `gpg.format = ssh` does.
+    Ssh {
+        /// The private key, in OpenSSH's format.
+        key: PathBuf,
+        /// Its passphrase, where it has one.
+        passphrase: Option<Secret>,
+    },
+    /// With an OpenPGP key, through the program `gpg`.
+    Openpgp {
+        /// The key's id or fingerprint.
+        key: String,
+        /// The directory of the key ring. Default: the user's own.
+        home: Option<PathBuf>,
+    },
+}
+
+/// One branch of the environment repo (and perhaps some paths of it), with all that is deployed there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Environment {
+    /// The branch that holds it.
+    pub(super) branch: String,
+    /// Globs of the paths that belong to it. Default: the whole branch.
+    pub(super) paths: Option<Vec<String>>,
+    /// How reverts reach the branch. Default: `push`.
+    pub(super) delivery: Option<Delivery>,
+    /// What the agent may do here. A service's own mode comes before it, and it before the policy's.
+    pub(super) mode: Option<Mode>,
+    /// The policy of services that name none. Default: `default`.
+    pub(super) policy: Option<String>,
+    /// The bounds on reverts.
+    pub(super) budget: Option<Budget>,
+}
+
+/// How many reverts an environment bears.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Budget {
+    /// At most this many reverts within the window. Default: 3.
+    #[schemars(range(min = 1))]
+    pub(super) max_reverts: Option<u32>,
+    /// The window. Default: `1h`.
+    pub(super) window: Option<Duration>,
+    /// From this many services red at once it is one incident for a person, and none is reverted. Default: 3.
+    #[schemars(range(min = 2))]
+    pub(super) incident_services: Option<u32>,
+}
+
+/// Who is asked for metrics.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Source {
+    /// Prometheus, or anything that speaks its query API: Thanos, Mimir, Cortex, VictoriaMetrics.
+    Prometheus {
+        /// Its address, without `/api/v1`.
+        #[schemars(extend("examples" = ["http://prometheus:9090"]))]
+        url: String,
+        /// How to log in. Default: not at all.
+        auth: Option<SourceAuth>,
+        /// Headers to send with each request.
+        headers: Option<BTreeMap<String, HeaderValue>>,
+        /// A certificate that tells the server who we are.
+        client_certificate: Option<ClientCertificate>,
+        /// A file with certificates (PEM) to trust besides the system's.
+        ca_file: Option<PathBuf>,
+        /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
+        proxy: Option<String>,
+        /// The longest that one request may take. Default: `30s`.
+        timeout: Option<Duration>,
+        /// The largest answer that is read, after decompression. Default: `64MiB`.
+        max_body: Option<Size>,
+    },
+}
+
+/// How to log in to a metric source.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum SourceAuth {
+    /// With a name and a password.
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// With a token.
+    Bearer {
+        /// The token.
+        token: Secret,
+    },
+}
+
+/// The value of a header: text, or a secret.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum HeaderValue {
+    /// Text that is no secret.
+    Text(String),
+    /// A secret.
+    Secret(Secret),
+}
+
+/// A client certificate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientCertificate {
+    /// The file with the certificate, and those above it (PEM).
+    pub(super) certificate: PathBuf,
+    /// The file with its private key (PEM).
+    pub(super) key: PathBuf,
+}
+
+/// A metric question about a service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signal {
+    /// The metric source that answers it. Default: the only one there is.
+    pub(super) source: Option<String>,
+    /// The query: a template over `{{ service }}`, `{{ environment }}`, `{{ namespace }}`, `{{ image_tag }}` and the
+    /// labels of the service.
+    #[schemars(length(min = 1))]
+    pub(super) query: String,
+    /// The label of the answer's series that holds the service's name. With it, one request answers for many
+    /// services; without it the query must give a single series.
+    pub(super) by: Option<String>,
+    /// What it measures; sets the defaults below. Default: `custom`.
+    pub(super) kind: Option<SignalKind>,
+    /// Which way is bad. Default: what `above` or `below` says, else `lower-is-worse` for `traffic` and
+    /// `higher-is-worse` for the rest.
+    pub(super) direction: Option<Direction>,
+    /// Regressed above this value.
+    pub(super) above: Option<Ratio>,
+    /// Regressed below this value.
+    pub(super) below: Option<Ratio>,
+    /// Regressed when worse than the baseline's median by more than this share of it. Without `above`, `below` and
+    /// `change`: when worse than what the baseline explains.
+    pub(super) change: Option<Ratio>,
+    /// For how long without a break; goes with `above`, `below` and `change`. Default: `60s`.
+    pub(super) r#for: Option<Duration>,
+    /// The distance of samples. Default: `60s`.
+    pub(super) step: Option<Duration>,
+    /// Whether it is enough alone, whatever the quorum. Default: `false`.
+    pub(super) critical: Option<bool>,
+    /// The smallest difference that matters, in the signal's own unit. Default: `1%` for `error-ratio`, 5 for
+    /// `saturation`, else 0.
+    pub(super) min_difference: Option<Ratio>,
+}
+
+/// A set of rules.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    /// Samples this soon after the deployment are not judged: pods start, caches are cold. Default: `60s`.
+    pub(super) settle: Option<Duration>,
+    /// How long after the deployment it is watched. Default: `30m`.
+    pub(super) watch: Option<Duration>,
+    /// How much history before the deployment is the baseline. Default: `1h`.
+    pub(super) baseline: Option<Duration>,
+    /// How many signals must have regressed; critical ones are enough alone. Default: 1.
+    #[schemars(range(min = 1))]
+    pub(super) quorum: Option<u32>,
+    /// How long after a revert the same service is left alone. Default: `1h`.
+    pub(super) cooldown: Option<Duration>,
+    /// How long a value that was backed out is remembered as bad. Default: `14d`.
+    pub(super) quarantine: Option<Duration>,
+    /// How long after a revert its effect is watched. Default: `15m`.
+    pub(super) recovery: Option<Duration>,
+    /// What the agent may do. A service's mode comes first, then its environment's, then this. Default: `observe`.
+    pub(super) mode: Option<Mode>,
+    /// What marks a deployment as one that changed a database schema. Such a deployment is never reverted.
+    pub(super) schema: Option<SchemaMarks>,
+}
+
+/// What marks a deployment as one that changed a database schema: any one of these is enough.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SchemaMarks {
+    /// Commit trailers. Default: `Schema-Change` and `Database-Migration`.
+    pub(super) trailers: Option<Vec<String>>,
+    /// Keys of labels or annotations in the service's manifests. Default: `backout/schema-change`.
+    pub(super) labels: Option<Vec<String>>,
+    /// Globs of paths that hold migrations. Default: none.
+    pub(super) paths: Option<Vec<String>>,
+}
+
+/// What is deployed and reverted as a unit: one service by `name` and `paths`, or all that a `pattern` finds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Service {
+    /// Its name; goes with `paths`.
+    pub(super) name: Option<String>,
+    /// Globs of its files; goes with `name`.
+    pub(super) paths: Option<Vec<String>>,
+    /// A pattern of paths. `{service}` captures the service's name, `{environment}` (where present) must be the
+    /// environment's name, and any other capture becomes a label.
+    #[schemars(extend("examples" = ["apps/{service}/{environment}/**"]))]
+    pub(super) pattern: Option<String>,
+    /// The environments it is in. Default: all.
+    pub(super) environments: Option<Vec<String>>,
+    /// What is asked about it. Default: all signals.
+    pub(super) signals: Option<Vec<String>>,
+    /// Its policy. Default: the environment's.
+    pub(super) policy: Option<String>,
+    /// What the agent may do about it. Default: as the environment says, else the policy.
+    pub(super) mode: Option<Mode>,
+    /// Labels for queries: `namespace` and any other.
+    pub(super) labels: Option<BTreeMap<String, String>>,
+}
+
+/// How the daemon runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Run {
+    /// How long it waits between two passes. Default: `60s`.
+    pub(super) interval: Option<Duration>,
+}
