@@ -176,7 +176,8 @@ fn snippet(shown: &str, line: u32, column: u32, text: &str, place: Place) -> Str
         return String::new();
     };
     let column_index = usize::try_from(column_index).unwrap_or(0);
-    let skipped = if column_index > SHOWN_CHARS / 2 { column_index - SHOWN_CHARS / 2 } else { 0 };
+    let long = shown.chars().count() > SHOWN_CHARS;
+    let skipped = if long { column_index.saturating_sub(SHOWN_CHARS / 2) } else { 0 };
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let shown: String = shown.chars().skip(skipped).take(SHOWN_CHARS).map(plain).collect();
     if shown.trim().is_empty() {
