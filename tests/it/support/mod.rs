@@ -1,0 +1,4 @@
+//! The counterparts: what is started for a test and stopped after it.
+
+pub(crate) mod fault;
+pub(crate) mod prometheus;

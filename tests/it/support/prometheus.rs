@@ -1,0 +1,93 @@
+//! A real Prometheus with a history.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// A Prometheus on a free port of 127.0.0.1, with its data in a directory of its own. Stopped on drop.
+pub(crate) struct Prometheus {
+    child: Child,
+    port: u16,
+    _directory: TempDir,
+}
+
+impl Prometheus {
+    /// Starts it with this history, in OpenMetrics' text format (it must end in `# EOF`).
+    pub(crate) fn start(openmetrics: &str) -> Self {
+        Self::start_with(openmetrics, "")
+    }
+
+    /// The same with a web configuration: TLS and users.
+    /// See <https://prometheus.io/docs/prometheus/latest/configuration/https/>.
+    pub(crate) fn start_with(openmetrics: &str, web_config: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("history"), openmetrics).unwrap();
+        fs::write(path("prometheus.yml"), "scrape_configs: []\n").unwrap();
+        fs::write(path("web.yml"), web_config).unwrap();
+        let backfill = ["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=168h"];
+        run(program("promtool").args(backfill).arg(path("history")).arg(path("data")));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = fs::File::create(path("log")).unwrap();
+        let child = program("prometheus")
+            .arg(format!("--config.file={}", path("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", path("data").display()))
+            .arg(format!("--web.config.file={}", path("web.yml").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--storage.tsdb.retention.time=20y")
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let prometheus = Self { child, port, _directory: directory };
+        wait_until_ready(&prometheus._directory.path().join("log"));
+        prometheus
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its address over TLS, with the name that its certificate has.
+    pub(crate) fn tls_url(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn wait_until_ready(log: &Path) {
+    for _ in 0..600 {
+        let text = fs::read_to_string(log).unwrap();
+        if text.contains("Server is ready to receive web requests") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("prometheus did not start:\n{}", fs::read_to_string(log).unwrap());
+}
+
+/// A program of the test environment; without it the test fails.
+#[expect(clippy::disallowed_methods, reason = "tests start their counterparts")]
+pub(crate) fn program(name: &str) -> Command {
+    let package = if name == "promtool" { "prometheus" } else { name };
+    let found = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(found.is_ok(), "the program {name} is missing: apt-get install {package}");
+    Command::new(name)
+}
+
+/// Runs a program to its end; the test fails if it does.
+pub(crate) fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
