@@ -1,14 +1,37 @@
 //! The environment repo through libgit2: a bare local cache of a remote, or a local repository itself.
 
+mod cache;
+mod child;
+mod commit;
+mod commit_object;
+mod fault;
+mod fetch;
+mod history;
+mod local;
+mod location;
+mod lookup;
+mod notes;
+mod push;
+mod repository;
+mod sign;
+mod transport;
+mod tree_diff;
+mod tree_edit;
+
+use std::fmt;
 use std::path::PathBuf;
 
+use git2::Oid;
 use secrecy::SecretString;
 
+use self::location::Location;
+pub use self::repository::GitRepository;
 use super::http::HttpOptions;
+use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::snapshot::Person;
 
 /// Where the environment repo is, and how to read and write it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GitOptions {
     /// A URL (`https://`, `http://`, `ssh://`, `user@host:path`, `file://`) or a local path.
     pub url: String,
@@ -28,6 +51,14 @@ pub struct GitOptions {
     pub signing: Option<Signing>,
     /// Time limits, certificates and proxy for HTTP; the time limits hold for SSH too.
     pub http: HttpOptions,
+}
+
+impl fmt::Debug for GitOptions {
+    /// The URL is shown without the user and password that it may have.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = Location::parse(&self.url).map_or_else(|problem| problem, |url| url.to_string());
+        f.debug_struct("GitOptions").field("url", &url).finish_non_exhaustive()
+    }
 }
 
 /// How to log in over HTTP.
@@ -72,4 +103,15 @@ pub enum Signing {
         /// The directory of the key ring, instead of the user's own.
         home: Option<PathBuf>,
     },
+}
+
+/// The ref that holds the audit log.
+const NOTES_REF: &str = "refs/notes/backout";
+
+fn branch_ref(branch: &BranchName) -> String {
+    format!("refs/heads/{branch}")
+}
+
+fn commit_id(id: Oid) -> CommitId {
+    CommitId::from_bytes(id.as_bytes().first_chunk().copied().unwrap_or_default())
 }

@@ -1,0 +1,245 @@
+//! The bare cache of a remote repository: a directory that can be deleted at any time and is then fetched again.
+//!
+//! Everything in it is a copy, so that there is only one remedy for whatever is wrong with it: delete, clone, once.
+//! An advisory lock beside the directory keeps processes apart: shared for reading and for building objects,
+//! exclusive for fetching and rebuilding. The operating system drops it when its holder dies.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use git2::{Oid, Repository};
+use sha2::{Digest, Sha256};
+
+use super::fault::Fault;
+use super::fetch::{self, Depth};
+use super::transport::Endpoint;
+use crate::ports::RepositoryError;
+
+/// How long to wait for another process that uses the same cache.
+const LOCK_WAIT: Duration = Duration::from_secs(120);
+const LOCK_STEP: Duration = Duration::from_millis(20);
+/// Each fetch leaves a pack behind; beyond this many the cache is cloned anew rather than read ever more slowly.
+const MAX_PACKS: usize = 400;
+
+/// The cache of one remote repository.
+pub(super) struct Cache {
+    directory: PathBuf,
+    lock_file: PathBuf,
+    endpoint: Arc<Endpoint>,
+    /// The branches (full ref names) that this process has asked for: what a rebuilt cache must hold.
+    wanted: Mutex<BTreeSet<String>>,
+}
+
+/// The advisory lock, until its drop.
+struct Guard {
+    _file: File,
+}
+
+impl Cache {
+    /// The cache in `cache_dir` for this endpoint; the directory is made, the cache itself on its first fetch.
+    /// `url` only goes into the hash of its name.
+    pub(super) fn new(cache_dir: &Path, url: &str, endpoint: Endpoint) -> Result<Self, RepositoryError> {
+        std::fs::create_dir_all(cache_dir).map_err(|e| {
+            RepositoryError::Broken(format!("the cache directory {}: {e}", cache_dir.display()))
+        })?;
+        let name = directory_name(url, endpoint.shown());
+        Ok(Self {
+            directory: cache_dir.join(format!("{name}.git")),
+            lock_file: cache_dir.join(format!("{name}.lock")),
+            endpoint: Arc::new(endpoint),
+            wanted: Mutex::default(),
+        })
+    }
+
+    /// The remote.
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// Adds a branch (its full ref name) to what a rebuilt cache must hold.
+    pub(super) fn want(&self, reference: &str) {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.to_owned());
+    }
+
+    /// Runs an operation on the cache, shared with others; on a damaged cache it runs again after a rebuild, once.
+    /// It must be safe to run twice.
+    pub(super) fn with<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, Fault> {
+        let reason = {
+            let _guard = self.lock(false)?;
+            match self.open().and_then(|repository| operation(&repository)) {
+                Err(Fault::Damaged(reason)) => reason,
+                result @ (Ok(_) | Err(_)) => return result,
+            }
+        };
+        {
+            let _guard = self.lock(true)?;
+            self.rebuild(&reason)?;
+        }
+        let _guard = self.lock(false)?;
+        operation(&self.open()?)
+    }
+
+    /// Brings the given refs to what the remote has now, see [`fetch::update`].
+    pub(super) fn fetch(&self, branches: &[String], depth: Depth) -> Result<BTreeMap<String, Oid>, Fault> {
+        let _guard = self.lock(true)?;
+        self.sweep()?;
+        let reason = if self.pack_count() > MAX_PACKS {
+            format!("it has more than {MAX_PACKS} packs")
+        } else {
+            let update = |repository: Repository| fetch::update(&repository, &self.endpoint, branches, depth);
+            match self.open().and_then(update) {
+                Err(Fault::Damaged(reason)) => reason,
+                result @ (Ok(_) | Err(_)) => return result,
+            }
+        };
+        self.rebuild(&reason)?;
+        fetch::update(&self.open()?, &self.endpoint, branches, depth)
+    }
+
+    /// Fetches the whole history of every branch that this process has asked for, when the cache is shallow.
+    pub(super) fn fetch_all_of_known(&self) -> Result<(), Fault> {
+        let shallow = self.directory.join("shallow").exists();
+        if shallow {
+            let wanted: Vec<String> =
+                self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+            self.fetch(&wanted, Depth::Full)?;
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> Result<Repository, Fault> {
+        if self.directory.exists() {
+            Ok(Repository::open_bare(&self.directory)?)
+        } else {
+            Err(Fault::Damaged("there is no cache yet".to_owned()))
+        }
+    }
+
+    /// Clones into a new directory and puts it in the old one's place. A kill in between leaves the old cache, the
+    /// new one, or none, and each of these is fine.
+    fn rebuild(&self, reason: &str) -> Result<(), Fault> {
+        if self.directory.exists() {
+            let cache = self.directory.display();
+            tracing::warn!(%cache, remote = self.endpoint.shown(), reason, "the cache is cloned again");
+        }
+        let fresh = self.directory.with_extension("new");
+        remove_directory(&fresh)?;
+        let repository = Repository::init_bare(&fresh)?;
+        let wanted: Vec<String> =
+            self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let fetched = fetch::update_existing(&repository, &self.endpoint, &wanted);
+        drop(repository);
+        if let Err(fault) = fetched {
+            remove_directory(&fresh)?;
+            return Err(fault);
+        }
+        remove_directory(&self.directory)?;
+        Ok(std::fs::rename(&fresh, &self.directory)?)
+    }
+
+    /// Removes what a killed process has left: lock files and half-written packs. Only under the exclusive lock,
+    /// under which nobody else writes.
+    fn sweep(&self) -> Result<(), Fault> {
+        let mut directories = vec![self.directory.clone()];
+        while let Some(directory) = directories.pop() {
+            let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+            let top = directory == self.directory;
+            for entry in entries {
+                let entry = entry?;
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if entry.file_type()?.is_dir() {
+                    let holds_leftovers = !top || name == "refs" || name == "objects";
+                    let is_fanout = name.len() == 2 && directory.ends_with("objects");
+                    if holds_leftovers && !is_fanout {
+                        directories.push(entry.path());
+                    }
+                } else if name.ends_with(".lock") || name.starts_with("pack_") || name.starts_with("tmp_") {
+                    std::fs::remove_file(entry.path())?;
+                    tracing::debug!(file = %entry.path().display(), "removed what a killed process has left");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pack_count(&self) -> usize {
+        let entries = std::fs::read_dir(self.directory.join("objects/pack"));
+        entries.map_or(0, |entries| {
+            entries.flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == "pack")).count()
+        })
+    }
+
+    fn lock(&self, exclusive: bool) -> Result<Guard, Fault> {
+        let place = self.lock_file.display();
+        let unusable = |e: std::io::Error| Fault::broken(format!("the cache's lock file {place}: {e}"));
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&self.lock_file)
+            .map_err(unusable)?;
+        let mut waited = Duration::ZERO;
+        loop {
+            let attempt = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+            match attempt {
+                Ok(()) => return Ok(Guard { _file: file }),
+                Err(TryLockError::Error(e)) => return Err(unusable(e)),
+                Err(TryLockError::WouldBlock) if waited >= LOCK_WAIT => {
+                    return Err(Fault::broken(format!(
+                        "another process has been using the cache for {} s: {place}",
+                        LOCK_WAIT.as_secs()
+                    )));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(LOCK_STEP);
+                    waited = waited.saturating_add(LOCK_STEP);
+                }
+            }
+        }
+    }
+}
+
+/// A name for people and a hash for uniqueness.
+fn directory_name(url: &str, shown: &str) -> String {
+    let readable: String = shown
+        .rsplit("://")
+        .next()
+        .unwrap_or(shown)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+        .collect();
+    let readable = readable.trim_matches(['-', '.']);
+    let tail: String = readable.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+    let hash: String =
+        Sha256::digest(url.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{tail}-{hash}")
+}
+
+fn remove_directory(path: &Path) -> Result<(), Fault> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Fault::broken(format!("cannot delete {}: {error}", path.display())))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_name_is_plain_and_tells_urls_apart() {
+        let one = directory_name("https://h/a/b.git", "https://h/a/b.git");
+        let two = directory_name("https://h/a-b.git", "https://h/a-b.git");
+        assert_ne!(one, two);
+        assert!(one.starts_with("h-a-b.git-"), "{one}");
+        assert!(!directory_name("x", "../../..").contains('/'));
+        assert!(!directory_name("x", "../../..").starts_with('.'));
+    }
+}

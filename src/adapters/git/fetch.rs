@@ -1,0 +1,146 @@
+//! Fetching into a cache: which refs, how deep, and what they are at the remote.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, Repository};
+
+use super::NOTES_REF;
+use super::fault::Fault;
+use super::transport::{Endpoint, LinkUrl};
+
+/// How deep the first clone of a branch is, in commits. Depth 1 makes later pushes fail.
+pub(super) const FIRST_DEPTH: usize = 256;
+/// The depth by which the protocol means everything.
+const UNSHALLOW: i32 = i32::MAX;
+
+/// How much history to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// What is new; for a branch that is new to the cache its last [`FIRST_DEPTH`] commits.
+    New,
+    /// At least this many commits of each branch.
+    Commits(usize),
+    /// Everything.
+    Full,
+}
+
+/// Every ref at the remote. The list is the server's, so that it is bounded only by its answer.
+pub(super) fn advertised(
+    repository: &Repository,
+    endpoint: &Arc<Endpoint>,
+    direction: Direction,
+) -> Result<BTreeMap<String, Oid>, Fault> {
+    let url = LinkUrl::new(endpoint);
+    let mut remote = repository.remote_anonymous(url.as_str())?;
+    let connection = remote.connect_auth(direction, None, None).map_err(|e| url.explain(&e))?;
+    let heads = connection.list().map_err(|e| url.explain(&e))?;
+    Ok(heads.iter().map(|head| (head.name().to_owned(), head.oid())).collect())
+}
+
+/// Brings these branches (full ref names) and the notes to what the remote has now, and says where the branches are.
+/// The remote's word is the truth: a ref that was moved otherwise than forward is moved here too.
+pub(super) fn update(
+    repository: &Repository,
+    endpoint: &Arc<Endpoint>,
+    branches: &[String],
+    depth: Depth,
+) -> Result<BTreeMap<String, Oid>, Fault> {
+    let url = LinkUrl::new(endpoint);
+    let mut remote = repository.remote_anonymous(url.as_str())?;
+    let heads = connect(&mut remote, &url)?;
+    if let Some(missing) = branches.iter().find(|name| !heads.contains_key(*name)) {
+        let branch = missing.strip_prefix("refs/heads/").unwrap_or(missing);
+        return Err(Fault::not_found(format!("the branch {branch}")));
+    }
+    let (mut known, mut new) = (Vec::new(), Vec::new());
+    let names = branches.iter().map(String::as_str).chain(std::iter::once(NOTES_REF));
+    for name in names {
+        let Some(target) = heads.get(name) else { continue };
+        match repository.refname_to_id(name) {
+            Ok(here) if depth == Depth::New && here == *target && repository.odb()?.exists(here) => {}
+            Ok(_) => known.push(name),
+            Err(_) => new.push(name),
+        }
+    }
+    let mut used = false;
+    let wide = match depth {
+        Depth::New => 0,
+        Depth::Commits(count) => i32::try_from(count).unwrap_or(UNSHALLOW),
+        Depth::Full => UNSHALLOW,
+    };
+    let first = i32::try_from(FIRST_DEPTH).unwrap_or(UNSHALLOW).max(wide);
+    for (names, depth) in [(known, wide), (new, first)] {
+        if names.is_empty() {
+            continue;
+        }
+        // The second download needs a connection of its own: over SSH a server does one and ends.
+        if used {
+            remote.disconnect()?;
+            connect(&mut remote, &url)?;
+        }
+        download(repository, &mut remote, &url, &names, depth)?;
+        used = true;
+    }
+    if !heads.contains_key(NOTES_REF)
+        && let Ok(mut stale) = repository.find_reference(NOTES_REF)
+    {
+        stale.delete()?;
+    }
+    branches.iter().map(|name| Ok((name.clone(), repository.refname_to_id(name)?))).collect()
+}
+
+/// Like [`update`], for those of the branches that still exist.
+pub(super) fn update_existing(
+    repository: &Repository,
+    endpoint: &Arc<Endpoint>,
+    branches: &[String],
+) -> Result<(), Fault> {
+    let there = advertised(repository, endpoint, Direction::Fetch)?;
+    let branches: Vec<String> = branches.iter().filter(|name| there.contains_key(*name)).cloned().collect();
+    update(repository, endpoint, &branches, Depth::New).map(drop)
+}
+
+fn connect(remote: &mut Remote<'_>, url: &LinkUrl) -> Result<BTreeMap<String, Oid>, Fault> {
+    remote.connect(Direction::Fetch).map_err(|e| url.explain(&e))?;
+    let heads = remote.list().map_err(|e| url.explain(&e))?;
+    Ok(heads.iter().map(|head| (head.name().to_owned(), head.oid())).collect())
+}
+
+/// Downloads what these refs need and then moves them. The remote is connected already.
+fn download(
+    repository: &Repository,
+    remote: &mut Remote<'_>,
+    url: &LinkUrl,
+    names: &[&str],
+    depth: i32,
+) -> Result<(), Fault> {
+    let heads: BTreeMap<String, Oid> = remote
+        .list()
+        .map_err(|e| url.explain(&e))?
+        .iter()
+        .map(|head| (head.name().to_owned(), head.oid()))
+        .collect();
+    let specs: Vec<String> = names.iter().map(|name| format!("+{name}:{name}")).collect();
+    let fetch = |remote: &mut Remote<'_>, depth: i32| {
+        let mut options = FetchOptions::new();
+        options.download_tags(AutotagOption::None).depth(depth);
+        remote.download(&specs, Some(&mut options))
+    };
+    if let Err(error) = fetch(remote, depth) {
+        if !error.message().contains("doesn't support shallow") {
+            return Err(url.explain(&error));
+        }
+        fetch(remote, 0).map_err(|e| url.explain(&e))?;
+    }
+    let odb = repository.odb()?;
+    odb.refresh()?;
+    for name in names {
+        let Some(target) = heads.get(*name) else { continue };
+        if !odb.exists(*target) {
+            return Err(Fault::Damaged(format!("{name} is at {target}, which the fetch did not bring")));
+        }
+        repository.reference(name, *target, true, "fetch")?;
+    }
+    Ok(())
+}

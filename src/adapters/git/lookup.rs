@@ -1,0 +1,146 @@
+//! Finding commits by what people call them, and reading files of a commit.
+
+use git2::{ErrorCode, ObjectType, Odb, Oid, Repository};
+
+use super::fault::Fault;
+use super::tree_diff::{Entry, Kind};
+use super::{commit_id, commit_object};
+use crate::domain::ids::{CommitId, FilePath};
+use crate::domain::snapshot::MAX_FILE_BYTES;
+
+/// Git's own lower bound for short ids.
+const MIN_SHORT: usize = 4;
+const MAX_DEPTH: usize = 128;
+
+/// The commit that an id, a unique short id, or a branch names.
+pub(super) fn resolve(repository: &Repository, revision: &str) -> Result<CommitId, Fault> {
+    let odb = repository.odb()?;
+    if let Ok(id) = revision.parse::<CommitId>() {
+        return if commit_object::read(&odb, Oid::from_bytes(id.as_bytes())?)?.is_some() {
+            Ok(id)
+        } else {
+            Err(Fault::not_found(format!("the commit {id}")))
+        };
+    }
+    for prefix in ["refs/heads/", "refs/remotes/", "refs/remotes/origin/"] {
+        match repository.refname_to_id(&format!("{prefix}{revision}")) {
+            Ok(id) => return Ok(commit_id(id)),
+            Err(e) if matches!(e.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    if is_short_id(revision)
+        && let Some(id) = resolve_short(&odb, &revision.to_ascii_lowercase())?
+    {
+        return Ok(id);
+    }
+    Err(Fault::not_found(format!("a single branch or commit {revision:?}")))
+}
+
+/// Whether the text can be the beginning of an id.
+pub(super) fn is_short_id(text: &str) -> bool {
+    (MIN_SHORT..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn resolve_short(odb: &Odb<'_>, digits: &str) -> Result<Option<CommitId>, Fault> {
+    let is_commit = |id: Oid| odb.read_header(id).is_ok_and(|(_, kind)| kind == ObjectType::Commit);
+    match odb.exists_prefix(Oid::from_str(digits)?, digits.len()) {
+        Ok(id) => Ok(is_commit(id).then(|| commit_id(id))),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) if error.code() == ErrorCode::Ambiguous => {
+            // Other kinds of objects do not count. A commit may be stored twice, hence the set.
+            let mut found = std::collections::BTreeSet::new();
+            odb.foreach(|id| {
+                if id.to_string().starts_with(digits) {
+                    found.insert(*id);
+                }
+                true
+            })?;
+            found.retain(|id| is_commit(*id));
+            Ok(if found.len() == 1 { found.first().copied().map(commit_id) } else { None })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn tree_of(odb: &Odb<'_>, commit: CommitId) -> Result<Oid, Fault> {
+    let found = commit_object::read(odb, Oid::from_bytes(commit.as_bytes())?)?;
+    Ok(found.ok_or_else(|| Fault::not_found(format!("the commit {commit}")))?.tree)
+}
+
+/// The bytes of a plain file in a commit.
+pub(super) fn read_file(
+    repository: &Repository,
+    commit: CommitId,
+    path: &FilePath,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let odb = repository.odb()?;
+    let mut tree = tree_of(&odb, commit)?;
+    let mut parts = path.as_str().split('/').peekable();
+    while let Some(part) = parts.next() {
+        let object = odb.read(tree)?;
+        let mut rest = object.data();
+        let mut found = None;
+        while let Some((entry, after)) = Entry::first(rest)? {
+            if entry.name == part.as_bytes() {
+                found = Some((entry.kind(), entry.oid()?));
+                break;
+            }
+            rest = after;
+        }
+        match (found, parts.peek().is_some()) {
+            (Some((Kind::Tree, id)), true) => tree = id,
+            (Some((Kind::File, id)), false) => {
+                let (size, _) = odb.read_header(id)?;
+                if size > MAX_FILE_BYTES {
+                    return Err(Fault::broken(format!(
+                        "{path} in {commit} has {size} bytes; at most {MAX_FILE_BYTES} are read"
+                    )));
+                }
+                return Ok(Some(odb.read(id)?.data().to_vec()));
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// The paths of the plain files in a commit, in order, at most `limit`.
+pub(super) fn list_files(
+    repository: &Repository,
+    commit: CommitId,
+    limit: usize,
+) -> Result<Vec<FilePath>, Fault> {
+    let odb = repository.odb()?;
+    let mut found = Vec::new();
+    list(&odb, tree_of(&odb, commit)?, "", 0, limit, &mut found)?;
+    Ok(found)
+}
+
+fn list(
+    odb: &Odb<'_>,
+    tree: Oid,
+    above: &str,
+    depth: usize,
+    limit: usize,
+    found: &mut Vec<FilePath>,
+) -> Result<(), Fault> {
+    if depth > MAX_DEPTH {
+        return Err(Fault::broken(format!("directories are nested deeper than {MAX_DEPTH} at {above:?}")));
+    }
+    let object = odb.read(tree)?;
+    let mut rest = object.data();
+    while let Some((entry, after)) = Entry::first(rest)? {
+        if found.len() >= limit {
+            return Ok(());
+        }
+        rest = after;
+        let Ok(name) = std::str::from_utf8(entry.name) else { continue };
+        match entry.kind() {
+            Kind::Tree => list(odb, entry.oid()?, &format!("{above}{name}/"), depth + 1, limit, found)?,
+            Kind::File => found.extend(FilePath::new(format!("{above}{name}"))),
+            Kind::Other => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Moving a ref: compare-and-swap, forward only, one ref at a time, at a remote or in a local repository.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::sync::Arc;
+
+use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteCallbacks, Repository};
+
+use super::fault::{Fault, one_line};
+use super::transport::{Endpoint, LinkUrl};
+use crate::ports::RepositoryError;
+
+/// How much of what a server's hooks say is kept, in bytes.
+const SIDEBAND_BYTES: usize = 4 << 10;
+
+/// A ref that is to be moved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Update<'a> {
+    /// The full name.
+    pub(super) reference: &'a str,
+    /// Where it must be now; `None` when it must not exist.
+    pub(super) expected: Option<Oid>,
+    /// Where it goes: a descendant of `expected`.
+    pub(super) target: Oid,
+}
+
+impl Update<'_> {
+    fn rejected(&self, reason: impl Into<String>) -> Fault {
+        Fault::Rejected { reference: self.reference.to_owned(), reason: reason.into() }
+    }
+
+    fn elsewhere(&self, found: Option<Oid>) -> Fault {
+        let show = |id: Option<Oid>| id.map_or_else(|| "absent".to_owned(), |id| format!("at {id}"));
+        self.rejected(format!("it is {}, not {}", show(found), show(self.expected)))
+    }
+
+    /// Refuses what would not be a fast-forward. Every push goes through this, whatever the server would allow.
+    fn must_be_forward(&self, repository: &Repository) -> Result<(), Fault> {
+        match self.expected {
+            Some(old) if old != self.target && !is_descendant(repository, self.target, old)? => {
+                Err(self.rejected("the new commit does not follow the one that is there"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn is_descendant(repository: &Repository, commit: Oid, ancestor: Oid) -> Result<bool, Fault> {
+    // The usual case, without walking: the new commit was built on what is there.
+    if repository.find_commit(commit)?.parent_ids().any(|parent| parent == ancestor) {
+        return Ok(true);
+    }
+    match repository.graph_descendant_of(commit, ancestor) {
+        Ok(result) => Ok(result),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Moves a ref at a remote. The objects must be in `repository`.
+pub(super) fn to_remote(
+    repository: &Repository,
+    endpoint: &Arc<Endpoint>,
+    update: &Update<'_>,
+) -> Result<(), Fault> {
+    update.must_be_forward(repository)?;
+    let url = LinkUrl::new(endpoint);
+    let mut remote = repository.remote_anonymous(url.as_str())?;
+    let moved: Cell<Option<Option<Oid>>> = Cell::new(None);
+    let negotiated = Cell::new(false);
+    let answer: RefCell<Option<Option<String>>> = RefCell::new(None);
+    let said: RefCell<Vec<u8>> = RefCell::new(Vec::new());
+    let mut callbacks = RemoteCallbacks::new();
+    callbacks.push_negotiation(|updates| {
+        for found in updates {
+            let here = Some(found.src()).filter(|id| !id.is_zero());
+            if here != update.expected || found.dst() != update.target {
+                moved.set(Some(here));
+                return Err(git2::Error::from_str("the ref is not where it was expected"));
+            }
+        }
+        negotiated.set(true);
+        Ok(())
+    });
+    callbacks.push_update_reference(|name, problem| {
+        if name == update.reference {
+            answer.replace(Some(problem.map(str::to_owned)));
+        }
+        Ok(())
+    });
+    callbacks.sideband_progress(|bytes| {
+        let mut said = said.borrow_mut();
+        let room = SIDEBAND_BYTES.saturating_sub(said.len());
+        said.extend(bytes.iter().take(room));
+        true
+    });
+    let mut options = PushOptions::new();
+    options.remote_callbacks(callbacks).packbuilder_parallelism(1);
+    // No `+` in front: libgit2 and the server then refuse what is not a fast-forward.
+    let result = remote.push(&[format!("{}:{}", update.target, update.reference)], Some(&mut options));
+    drop(options);
+    if let Some(found) = moved.get() {
+        return Err(update.elsewhere(found));
+    }
+    let said = one_line(&String::from_utf8_lossy(&said.borrow()), 1000);
+    let with_said = |reason: &str| {
+        let reason = one_line(reason, 300);
+        if said.is_empty() { reason } else { format!("{reason}: {said}") }
+    };
+    match (result, answer.take()) {
+        (_, Some(Some(problem))) => Err(update.rejected(with_said(&problem))),
+        (Ok(()), Some(None)) => Ok(()),
+        (Ok(()), None) => Err(update.rejected(with_said("the server did not report on it"))),
+        (Err(error), _) if error.code() == ErrorCode::NotFastForward => {
+            Err(update.rejected(with_said(error.message())))
+        }
+        (Err(error), _) => Err(match url.explain(&error) {
+            // The server spoke Git to the end and did not take it; what broke is not the network or the cache.
+            Fault::Damaged(reason) if negotiated.get() && error.class() == ErrorClass::Reference => {
+                update.rejected(with_said(&reason))
+            }
+            Fault::Port(RepositoryError::Unreachable { reason, .. })
+                if reason.contains("unpacking the sources failed") || reason.contains("Error reported") =>
+            {
+                update.rejected(with_said(&reason))
+            }
+            fault @ (Fault::Damaged(_) | Fault::Truncated(_) | Fault::Rejected { .. } | Fault::Port(_)) => {
+                fault
+            }
+        }),
+    }
+}
+
+/// Moves a ref of a local repository under its lock.
+pub(super) fn to_local(repository: &Repository, update: &Update<'_>) -> Result<(), Fault> {
+    must_not_be_checked_out(repository, update.reference)?;
+    update.must_be_forward(repository)?;
+    // The null id stands for "must not exist"; both cases are checked while the ref's lock is held.
+    let expected = update.expected.unwrap_or(Oid::ZERO_SHA1);
+    let result =
+        repository.reference_matching(update.reference, update.target, true, expected, "backout: push");
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) => match error.code() {
+            ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists => {
+                Err(update.elsewhere(repository.refname_to_id(update.reference).ok()))
+            }
+            ErrorCode::Locked => Err(update.rejected(error.message())),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// Refuses to move a branch under a work tree, which would then look as if it reverted the new commit.
+pub(super) fn must_not_be_checked_out(repository: &Repository, reference: &str) -> Result<(), Fault> {
+    let common = repository.commondir();
+    let mut heads = Vec::new();
+    if !Repository::open(common)?.is_bare() {
+        heads.push(common.join("HEAD"));
+    }
+    if let Ok(worktrees) = std::fs::read_dir(common.join("worktrees")) {
+        heads.extend(worktrees.flatten().map(|worktree| worktree.path().join("HEAD")));
+    }
+    let is_here = |head: &Path| {
+        std::fs::read_to_string(head)
+            .is_ok_and(|text| text.strip_prefix("ref:").is_some_and(|name| name.trim() == reference))
+    };
+    if heads.iter().any(|head| is_here(head)) {
+        let branch = reference.strip_prefix("refs/heads/").unwrap_or(reference);
+        return Err(Fault::Port(RepositoryError::Denied {
+            remote: common.display().to_string(),
+            reason: format!(
+                "the branch {branch} is checked out there, and updating it would leave the work tree behind: use a \
+                 bare repository, or check out another branch (`git switch --detach`)"
+            ),
+        }));
+    }
+    Ok(())
+}
+
+/// Whether a ref of a local repository could be moved: its lock can be taken and objects can be written.
+pub(super) fn check_local(repository: &Repository, reference: &str) -> Result<(), Fault> {
+    must_not_be_checked_out(repository, reference)?;
+    let common = repository.commondir();
+    let denied = |what: &Path, reason: &str| {
+        Fault::Port(RepositoryError::Denied {
+            remote: common.display().to_string(),
+            reason: format!("{} cannot be written: {reason}", what.display()),
+        })
+    };
+    let objects = common.join("objects");
+    tempfile::tempfile_in(&objects).map_err(|e| denied(&objects, &e.to_string()))?;
+    let mut transaction = repository.transaction()?;
+    // The lock goes with the transaction, which changes nothing when it is not committed.
+    transaction.lock_ref(reference).map_err(|e| denied(&common.join(reference), e.message()))
+}

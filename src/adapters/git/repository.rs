@@ -1,0 +1,237 @@
+//! The port's implementation: which part of the adapter does what, and what is tried again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use git2::{Direction, Oid, Repository};
+
+use super::cache::Cache;
+use super::fault::Fault;
+use super::fetch::{self, Depth};
+use super::location::Location;
+use super::push::{self, Update};
+use super::transport::Endpoint;
+use super::{GitOptions, NOTES_REF, branch_ref, commit, commit_id, history, local, lookup, notes};
+use crate::domain::ids::{BranchName, CommitId, FilePath};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::time::Time;
+use crate::ports::{self, CommitRequest, HistoryQuery, PushError, RepositoryError};
+
+/// How often an append to the notes is tried when others append at the same time.
+const NOTES_TRIES: u32 = 8;
+
+/// The environment repo. Every call opens the repository anew, which takes a fraction of a millisecond and leaves
+/// nothing that could be stale or would have to be shared between threads.
+pub struct GitRepository {
+    options: GitOptions,
+    place: Place,
+    shown: String,
+}
+
+enum Place {
+    Local(PathBuf),
+    Remote(Box<Cache>),
+}
+
+impl fmt::Debug for GitRepository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitRepository").field("place", &self.shown).finish_non_exhaustive()
+    }
+}
+
+impl GitRepository {
+    /// Gets ready to use the repository; a remote one is not contacted yet. `runtime` carries the HTTP requests; the
+    /// repository's calls block and must not be made on its threads, but on those of `spawn_blocking`.
+    ///
+    /// # Errors
+    /// When the URL is not valid, a local repository cannot be opened, the cache directory cannot be made, or the
+    /// HTTP options are not valid.
+    pub fn open(options: GitOptions, runtime: tokio::runtime::Handle) -> Result<Self, RepositoryError> {
+        // Objects are checked when they are fetched or written; doing it again at each read doubles the time.
+        git2::opts::strict_hash_verification(false);
+        let location = Location::parse(&options.url).map_err(RepositoryError::Broken)?;
+        let shown = location.to_string();
+        let place = match (Endpoint::new(&location, &options, runtime)?, &location) {
+            (Some(endpoint), _) => {
+                Place::Remote(Box::new(Cache::new(&options.cache_dir, &options.url, endpoint)?))
+            }
+            (None, Location::Local(path)) => Place::Local(local::discover(path)?),
+            (None, Location::Http(_) | Location::Ssh(_)) => {
+                return Err(RepositoryError::Broken("the repository has no transport".to_owned()));
+            }
+        };
+        Ok(Self { options, place, shown })
+    }
+
+    /// Runs an operation that reads, or only adds objects.
+    fn with<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, Fault> {
+        match &self.place {
+            Place::Local(path) => operation(&Repository::open(path)?),
+            Place::Remote(cache) => cache.with(operation),
+        }
+    }
+
+    fn read<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, RepositoryError> {
+        self.with(operation).map_err(|fault| fault.into_repository_error(&self.shown))
+    }
+
+    /// Moves a ref where it belongs; the copy in a cache follows.
+    fn push(&self, repository: &Repository, update: &Update<'_>) -> Result<(), Fault> {
+        let Place::Remote(cache) = &self.place else { return push::to_local(repository, update) };
+        push::to_remote(repository, cache.endpoint(), update)?;
+        // The remote has it: whatever happens here, the next fetch puts it right.
+        if let Err(error) = repository.reference(update.reference, update.target, true, "push") {
+            tracing::warn!(%error, reference = update.reference, "the cache does not show the push yet");
+        }
+        Ok(())
+    }
+
+    /// Fetches more of a branch, `round` by `round` further back and in the end all of it.
+    fn deepen(&self, branch: &BranchName, walked: usize, round: u32) -> Result<(), Fault> {
+        let Place::Remote(cache) = &self.place else { return Err(Fault::Truncated(walked)) };
+        let depth = match round {
+            0..=3 => Depth::Commits(walked.max(fetch::FIRST_DEPTH).saturating_mul(4)),
+            4 => Depth::Full,
+            _ => return Err(Fault::Damaged(format!("the history of {branch} has a gap"))),
+        };
+        tracing::debug!(%branch, walked, ?depth, "the history is deepened");
+        cache.fetch(&[branch_ref(branch)], depth).map(drop)
+    }
+}
+
+impl ports::Repository for GitRepository {
+    fn fetch(&self, branches: &[BranchName]) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError> {
+        let names: Vec<String> = branches.iter().map(branch_ref).collect();
+        let tips = match &self.place {
+            Place::Local(_) => self.with(|repository| local::tips(repository, &names)),
+            Place::Remote(cache) => {
+                let tips = cache.fetch(&names, Depth::New);
+                if tips.is_ok() {
+                    names.iter().for_each(|name| cache.want(name));
+                }
+                tips
+            }
+        };
+        let tips = tips.map_err(|fault| fault.into_repository_error(&self.shown))?;
+        let tip =
+            |(branch, name): (&BranchName, &String)| Some((branch.clone(), commit_id(*tips.get(name)?)));
+        Ok(branches.iter().zip(&names).filter_map(tip).collect())
+    }
+
+    fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
+        if let Place::Remote(cache) = &self.place {
+            cache.want(&branch_ref(query.branch));
+        }
+        let mut round = 0;
+        let fault = loop {
+            match self.with(|repository| history::read(repository, query)) {
+                Ok(snapshot) => return Ok(snapshot),
+                Err(Fault::Truncated(walked)) => {
+                    if let Err(fault) = self.deepen(query.branch, walked, round) {
+                        break fault;
+                    }
+                    round += 1;
+                }
+                Err(fault) => break fault,
+            }
+        };
+        Err(fault.into_repository_error(&self.shown))
+    }
+
+    fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError> {
+        self.read(|repository| lookup::read_file(repository, commit, path))
+    }
+
+    fn list_files(&self, commit: CommitId, limit: usize) -> Result<Vec<FilePath>, RepositoryError> {
+        self.read(|repository| lookup::list_files(repository, commit, limit))
+    }
+
+    fn resolve(&self, revision: &str) -> Result<CommitId, RepositoryError> {
+        let first = self.read(|repository| lookup::resolve(repository, revision));
+        let (Err(RepositoryError::NotFound(_)), Place::Remote(cache)) = (&first, &self.place) else {
+            return first;
+        };
+        // What the cache does not have may be a branch that was not fetched yet, or a commit further back.
+        let brought = match BranchName::new(revision) {
+            _ if lookup::is_short_id(revision) => cache.fetch_all_of_known(),
+            Ok(branch) => cache.fetch(&[branch_ref(&branch)], Depth::New).map(drop),
+            Err(_) => return first,
+        };
+        match brought {
+            Ok(()) => self.read(|repository| lookup::resolve(repository, revision)),
+            Err(Fault::Port(RepositoryError::NotFound(_))) => first,
+            Err(fault) => Err(fault.into_repository_error(&self.shown)),
+        }
+    }
+
+    fn commit_and_push(&self, request: &CommitRequest<'_>) -> Result<CommitId, PushError> {
+        let reference = branch_ref(request.branch);
+        let expected = request.expected.map(|id| Oid::from_bytes(id.as_bytes())).transpose();
+        let pushed = expected.map_err(Fault::from).and_then(|expected| {
+            self.with(|repository| {
+                let target = commit::build(repository, &self.options, request)?;
+                self.push(repository, &Update { reference: &reference, expected, target })?;
+                Ok(commit_id(target))
+            })
+        });
+        pushed.map_err(|fault| fault.into_push_error(&self.shown))
+    }
+
+    fn remote_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError> {
+        let name = branch_ref(branch);
+        self.read(|repository| match &self.place {
+            Place::Local(_) => local::tip(repository, &name).map(|id| id.map(commit_id)),
+            Place::Remote(cache) => {
+                let heads = fetch::advertised(repository, cache.endpoint(), Direction::Fetch)?;
+                Ok(heads.get(&name).copied().map(commit_id))
+            }
+        })
+    }
+
+    fn check_push(&self, branch: &BranchName) -> Result<(), RepositoryError> {
+        self.read(|repository| match &self.place {
+            Place::Local(_) => push::check_local(repository, &branch_ref(branch)),
+            Place::Remote(cache) => {
+                fetch::advertised(repository, cache.endpoint(), Direction::Push).map(drop)
+            }
+        })
+    }
+
+    fn notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+        self.read(|repository| notes::on(repository, commits))
+    }
+
+    fn all_notes(&self) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+        self.read(notes::all)
+    }
+
+    fn append_notes(&self, lines: &BTreeMap<CommitId, Vec<String>>, at: Time) -> Result<(), PushError> {
+        let append = || {
+            self.with(|repository| {
+                let expected = notes::tip(repository)?;
+                match notes::build(repository, &self.options, expected, lines, at)? {
+                    Some(target) => self.push(repository, &Update { reference: NOTES_REF, expected, target }),
+                    None => Ok(()),
+                }
+            })
+        };
+        for attempt in 1..NOTES_TRIES {
+            match append() {
+                Err(Fault::Rejected { reason, .. }) => {
+                    tracing::debug!(attempt, reason, "the notes were not taken; they are appended again");
+                    // Others append too: the longer this goes on, the further apart the tries.
+                    std::thread::sleep(Duration::from_millis(fastrand::u64(20..=100) << attempt.min(5)));
+                    if let Place::Remote(cache) = &self.place {
+                        cache.fetch(&[], Depth::New).map_err(|fault| fault.into_push_error(&self.shown))?;
+                    }
+                }
+                result @ (Ok(()) | Err(_)) => {
+                    return result.map_err(|fault| fault.into_push_error(&self.shown));
+                }
+            }
+        }
+        append().map_err(|fault| fault.into_push_error(&self.shown))
+    }
+}

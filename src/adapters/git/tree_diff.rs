@@ -1,0 +1,251 @@
+//! Comparing trees in the object database. Equal subtrees are skipped by their ids and equal bytes by comparing
+//! memory, so that a change in a wide directory costs little more than reading that directory; libgit2's own diff
+//! takes hundreds of times longer there.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use git2::{ObjectType, Odb, Oid};
+
+use super::fault::Fault;
+use crate::domain::ids::{BlobId, FilePath};
+
+/// The deepest nesting of directories that is followed.
+const MAX_DEPTH: usize = 128;
+/// How many bytes of trees are kept for the next comparison.
+const KEPT_BYTES: usize = 64 << 20;
+
+/// A path whose file differs: its blob on either side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PathChange {
+    pub(super) path: FilePath,
+    pub(super) old: Option<BlobId>,
+    pub(super) new: Option<BlobId>,
+}
+
+/// What an entry of a tree is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A plain or executable file.
+    File,
+    /// A subdirectory.
+    Tree,
+    /// A symbolic link or a submodule.
+    Other,
+}
+
+/// One entry of a tree object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
+    /// The mode's octal digits, as they are written.
+    mode: &'a [u8],
+    pub(super) name: &'a [u8],
+    id: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// Reads the first entry; returns it and the bytes after it. `None` at the end.
+    pub(super) fn first(bytes: &'a [u8]) -> Result<Option<(Self, &'a [u8])>, Fault> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let broken = || Fault::Damaged("a tree object is broken".to_owned());
+        let space = bytes.iter().position(|b| *b == b' ').ok_or_else(broken)?;
+        let (mode, rest) = (bytes.get(..space), bytes.get(space + 1..).unwrap_or(&[]));
+        let nul = rest.iter().position(|b| *b == 0).ok_or_else(broken)?;
+        let (name, id, rest) = (rest.get(..nul), rest.get(nul + 1..nul + 21), rest.get(nul + 21..));
+        match (mode, name, id, rest) {
+            (Some(mode), Some(name), Some(id), Some(rest)) => Ok(Some((Self { mode, name, id }, rest))),
+            _ => Err(broken()),
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self.mode {
+            b"40000" | b"040000" => Kind::Tree,
+            mode if mode.starts_with(b"100") => Kind::File,
+            _ => Kind::Other,
+        }
+    }
+
+    pub(super) fn oid(&self) -> Result<Oid, Fault> {
+        Ok(Oid::from_bytes(self.id)?)
+    }
+
+    fn blob(&self) -> Result<BlobId, Fault> {
+        let bytes: [u8; 20] =
+            self.id.try_into().map_err(|_length| Fault::Damaged("a tree object is broken".to_owned()))?;
+        Ok(BlobId::from_bytes(bytes))
+    }
+
+    /// Git's order: by name, with a slash after a directory's.
+    fn order(&self, other: &Self) -> Ordering {
+        let slash = |entry: &Self| (entry.kind() == Kind::Tree).then_some(b'/');
+        self.name.iter().copied().chain(slash(self)).cmp(other.name.iter().copied().chain(slash(other)))
+    }
+}
+
+/// Compares trees of one repository, keeping what it has read for the next comparison.
+pub(super) struct TreeDiff<'a> {
+    odb: &'a Odb<'a>,
+    kept: HashMap<Oid, Rc<[u8]>>,
+    kept_bytes: usize,
+    /// The most paths that one comparison lists.
+    limit: usize,
+}
+
+struct Found {
+    changes: Vec<PathChange>,
+    truncated: bool,
+}
+
+impl<'a> TreeDiff<'a> {
+    pub(super) fn new(odb: &'a Odb<'a>, limit: usize) -> Self {
+        Self { odb, kept: HashMap::new(), kept_bytes: 0, limit }
+    }
+
+    /// The files that differ between two trees in path order, and whether there were more than the limit.
+    pub(super) fn compare(
+        &mut self,
+        old: Option<Oid>,
+        new: Option<Oid>,
+    ) -> Result<(Vec<PathChange>, bool), Fault> {
+        let mut found = Found { changes: Vec::new(), truncated: false };
+        let mut path = String::new();
+        self.trees(old, new, &mut path, 0, &mut found)?;
+        // Git's order of entries is the order of whole paths, so that nothing is left to sort.
+        Ok((found.changes, found.truncated))
+    }
+
+    fn read(&mut self, id: Option<Oid>) -> Result<Rc<[u8]>, Fault> {
+        let Some(id) = id else { return Ok(Rc::from([])) };
+        if let Some(bytes) = self.kept.get(&id) {
+            return Ok(Rc::clone(bytes));
+        }
+        let object = self.odb.read(id)?;
+        if object.kind() != ObjectType::Tree {
+            return Err(Fault::Damaged(format!("{id} is not a tree")));
+        }
+        let bytes: Rc<[u8]> = Rc::from(object.data());
+        if self.kept_bytes + bytes.len() > KEPT_BYTES {
+            self.kept.clear();
+            self.kept_bytes = 0;
+        }
+        self.kept_bytes += bytes.len();
+        self.kept.insert(id, Rc::clone(&bytes));
+        Ok(bytes)
+    }
+
+    fn trees(
+        &mut self,
+        old: Option<Oid>,
+        new: Option<Oid>,
+        path: &mut String,
+        depth: usize,
+        found: &mut Found,
+    ) -> Result<(), Fault> {
+        if old == new || found.truncated {
+            return Ok(());
+        }
+        if depth > MAX_DEPTH {
+            return Err(Fault::broken(format!("directories are nested deeper than {MAX_DEPTH} at {path:?}")));
+        }
+        let (old, new) = (self.read(old)?, self.read(new)?);
+        let (mut left, mut right): (&[u8], &[u8]) = (&old, &new);
+        loop {
+            let equal = equal_entries(left, right)?;
+            left = left.get(equal..).unwrap_or(&[]);
+            right = right.get(equal..).unwrap_or(&[]);
+            let order = match (Entry::first(left)?, Entry::first(right)?) {
+                (None, None) => return Ok(()),
+                (Some((l, l_rest)), Some((r, r_rest))) => match l.order(&r) {
+                    Ordering::Equal => {
+                        (left, right) = (l_rest, r_rest);
+                        (Some(l), Some(r))
+                    }
+                    Ordering::Less => {
+                        left = l_rest;
+                        (Some(l), None)
+                    }
+                    Ordering::Greater => {
+                        right = r_rest;
+                        (None, Some(r))
+                    }
+                },
+                (Some((l, rest)), None) => {
+                    left = rest;
+                    (Some(l), None)
+                }
+                (None, Some((r, rest))) => {
+                    right = rest;
+                    (None, Some(r))
+                }
+            };
+            self.entries(order.0, order.1, path, depth, found)?;
+        }
+    }
+
+    /// Two entries of the same name and of one kind (tree or not), or one alone.
+    fn entries(
+        &mut self,
+        old: Option<Entry<'_>>,
+        new: Option<Entry<'_>>,
+        path: &mut String,
+        depth: usize,
+        found: &mut Found,
+    ) -> Result<(), Fault> {
+        let name = old.or(new).map_or(&[][..], |entry| entry.name);
+        let Ok(name) = std::str::from_utf8(name) else { return Ok(()) };
+        let length = path.len();
+        if length > 0 {
+            path.push('/');
+        }
+        path.push_str(name);
+        let (old_tree, new_tree) = (of_kind(old, Kind::Tree), of_kind(new, Kind::Tree));
+        if old_tree.is_some() || new_tree.is_some() {
+            let id = |entry: Option<Entry<'_>>| entry.map(|entry| entry.oid()).transpose();
+            self.trees(id(old_tree)?, id(new_tree)?, path, depth + 1, found)?;
+        } else {
+            let blob = |entry: Option<Entry<'_>>| entry.map(|entry| entry.blob()).transpose();
+            let (old, new) = (blob(of_kind(old, Kind::File))?, blob(of_kind(new, Kind::File))?);
+            if (old.is_some() || new.is_some())
+                && let Ok(path) = FilePath::new(path.as_str())
+            {
+                found.truncated = found.changes.len() >= self.limit;
+                if !found.truncated {
+                    found.changes.push(PathChange { path, old, new });
+                }
+            }
+        }
+        path.truncate(length);
+        Ok(())
+    }
+}
+
+fn of_kind(entry: Option<Entry<'_>>, kind: Kind) -> Option<Entry<'_>> {
+    entry.filter(|entry| entry.kind() == kind)
+}
+
+/// How many bytes at the beginning are whole entries that are equal in both.
+fn equal_entries(left: &[u8], right: &[u8]) -> Result<usize, Fault> {
+    if left == right {
+        return Ok(left.len());
+    }
+    const BLOCK: usize = 256;
+    let blocks = left.chunks_exact(BLOCK).zip(right.chunks_exact(BLOCK)).take_while(|(l, r)| l == r).count();
+    let start = blocks * BLOCK;
+    let tails = (left.get(start..).unwrap_or(&[]), right.get(start..).unwrap_or(&[]));
+    let equal = start + tails.0.iter().zip(tails.1).take_while(|(l, r)| l == r).count();
+    let mut whole = 0;
+    let mut rest = left;
+    while let Some((_, after)) = Entry::first(rest)? {
+        let end = left.len() - after.len();
+        if end > equal {
+            break;
+        }
+        whole = end;
+        rest = after;
+    }
+    Ok(whole)
+}
