@@ -12,6 +12,8 @@ use crate::domain::time::Time;
 pub(super) struct CommitObject {
     pub(super) tree: Oid,
     pub(super) first_parent: Option<Oid>,
+    /// The parents besides the first: what a merge brought in.
+    pub(super) merged: Vec<Oid>,
     pub(super) author: Person,
     pub(super) committer: Person,
     pub(super) committed: Time,
@@ -33,6 +35,7 @@ pub(super) fn read(odb: &Odb<'_>, id: Oid) -> Result<Option<CommitObject>, Fault
 
 fn parse(bytes: &[u8]) -> Option<CommitObject> {
     let (mut tree, mut first_parent, mut author, mut committer) = (None, None, None, None);
+    let mut merged = Vec::new();
     let mut rest = bytes;
     let message = loop {
         let Some(end) = rest.iter().position(|b| *b == b'\n') else { break &[][..] };
@@ -44,7 +47,10 @@ fn parse(bytes: &[u8]) -> Option<CommitObject> {
         if let Some(id) = line.strip_prefix(b"tree ") {
             tree = tree.or(oid(id));
         } else if let Some(id) = line.strip_prefix(b"parent ") {
-            first_parent = first_parent.or(Some(oid(id)?));
+            match first_parent {
+                None => first_parent = Some(oid(id)?),
+                Some(_) => merged.push(oid(id)?),
+            }
         } else if let Some(person) = line.strip_prefix(b"author ") {
             author = author.or(Some(signature(person)));
         } else if let Some(person) = line.strip_prefix(b"committer ") {
@@ -54,7 +60,7 @@ fn parse(bytes: &[u8]) -> Option<CommitObject> {
     let (author, _) = author.unwrap_or_default();
     let (committer, committed) = committer?;
     let message = String::from_utf8_lossy(message).into_owned();
-    Some(CommitObject { tree: tree?, first_parent, author, committer, committed, message })
+    Some(CommitObject { tree: tree?, first_parent, merged, author, committer, committed, message })
 }
 
 fn oid(hex: &[u8]) -> Option<Oid> {
@@ -85,6 +91,7 @@ mod tests {
         );
         let commit = parse(text.as_bytes()).unwrap();
         assert_eq!(commit.first_parent.unwrap().to_string(), one);
+        assert_eq!(commit.merged.first().unwrap().to_string(), two);
         assert_eq!(commit.committed, Time::from_unix(1_700_000_009));
         assert_eq!(commit.author.name, "A");
         assert_eq!(commit.committer.name, "");

@@ -1,6 +1,6 @@
 //! The first-parent history of a branch, with the files that its commits changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use git2::{ObjectType, Odb, Oid, Repository};
@@ -10,7 +10,9 @@ use super::fault::Fault;
 use super::tree_diff::{PathChange, TreeDiff};
 use super::{branch_ref, commit_id};
 use crate::domain::ids::BlobId;
-use crate::domain::snapshot::{Commit, FileDiff, FileVersion, MAX_FILE_BYTES, Snapshot, settle_times};
+use crate::domain::snapshot::{
+    Commit, FileDiff, FileVersion, MAX_FILE_BYTES, MAX_MERGED, Snapshot, settle_times,
+};
 use crate::domain::time::Time;
 use crate::ports::HistoryQuery;
 
@@ -37,13 +39,14 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
     let count = times.iter().take_while(|at| listed(at)).count().max(1);
 
     let mut files = Files { odb: &odb, query, blobs: HashMap::new(), diff: TreeDiff::new(&odb, MAX_FILES) };
+    let mainline: HashSet<Oid> = headers.iter().map(|(id, _)| *id).collect();
     let mut commits = Vec::with_capacity(count);
     for (index, ((id, commit), at)) in headers.iter().zip(&times).take(count).enumerate() {
-        let changed = if *at >= query.diffs_since {
+        let (changed, merged) = if *at >= query.diffs_since {
             let parent = headers.get(index + 1).map(|(_, parent)| parent.tree);
-            files.of(*id, commit, parent, index)?
+            (files.of(*id, commit, parent, index)?, merged_messages(&odb, commit, &mainline)?)
         } else {
-            Vec::new()
+            (Vec::new(), Vec::new())
         };
         commits.push(Commit {
             id: commit_id(*id),
@@ -52,6 +55,7 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
             author: commit.author.clone(),
             committer: commit.committer.clone(),
             message: commit.message.clone(),
+            merged,
             files: changed,
         });
     }
@@ -84,6 +88,32 @@ fn walk(odb: &Odb<'_>, head: Oid, since: Time) -> Result<Vec<(Oid, CommitObject)
         chain.push((id, commit));
     }
     Ok(chain)
+}
+
+/// The messages of the commits that a merge brought in: those on the way from its other parents to the mainline. A
+/// shallow clone may not have them all; what is not there says nothing.
+fn merged_messages(
+    odb: &Odb<'_>,
+    merge: &CommitObject,
+    mainline: &HashSet<Oid>,
+) -> Result<Vec<String>, Fault> {
+    let mut messages = Vec::new();
+    let mut next = merge.merged.clone();
+    let mut seen = HashSet::new();
+    while let Some(id) = next.pop() {
+        if messages.len() >= MAX_MERGED {
+            break;
+        }
+        if mainline.contains(&id) || !seen.insert(id) {
+            continue;
+        }
+        if let Some(commit) = commit_object::read(odb, id)? {
+            next.extend(commit.first_parent);
+            next.extend(commit.merged);
+            messages.push(commit.message);
+        }
+    }
+    Ok(messages)
 }
 
 struct Files<'a> {
