@@ -39,12 +39,13 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
     let count = times.iter().take_while(|at| listed(at)).count().max(1);
 
     let mut files = Files { odb: &odb, query, blobs: HashMap::new(), diff: TreeDiff::new(&odb, MAX_FILES) };
+    let since = query.commits_since.min(query.diffs_since);
     let mainline: HashSet<Oid> = headers.iter().map(|(id, _)| *id).collect();
     let mut commits = Vec::with_capacity(count);
     for (index, ((id, commit), at)) in headers.iter().zip(&times).take(count).enumerate() {
         let (changed, merged) = if *at >= query.diffs_since {
             let parent = headers.get(index + 1).map(|(_, parent)| parent.tree);
-            (files.of(*id, commit, parent, index)?, merged_messages(&odb, commit, &mainline)?)
+            (files.of(*id, commit, parent, index)?, merged_messages(&odb, commit, &mainline, since)?)
         } else {
             (Vec::new(), Vec::new())
         };
@@ -96,6 +97,7 @@ fn merged_messages(
     odb: &Odb<'_>,
     merge: &CommitObject,
     mainline: &HashSet<Oid>,
+    since: Time,
 ) -> Result<Vec<String>, Fault> {
     let mut messages = Vec::new();
     let mut next = merge.merged.clone();
@@ -107,7 +109,8 @@ fn merged_messages(
         if mainline.contains(&id) || !seen.insert(id) {
             continue;
         }
-        if let Some(commit) = commit_object::read(odb, id)? {
+        // Older ones may be of a mainline that was not walked as far.
+        if let Some(commit) = commit_object::read(odb, id)?.filter(|commit| commit.committed >= since) {
             next.extend(commit.first_parent);
             next.extend(commit.merged);
             messages.push(commit.message);
