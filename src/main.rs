@@ -1,3 +1,9 @@
-//! The `backout` program.
+//! The `backout` program: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    backout::cli::main(backout::cli::Cli::parse())
+}

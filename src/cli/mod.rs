@@ -1,1 +1,166 @@
 //! The command line: one file a command. The only code that prints.
+
+mod check;
+mod demo;
+mod explain;
+mod history;
+mod init;
+mod output;
+mod plan;
+mod revert;
+mod run;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::telemetry::{self, LogFormat};
+
+/// Backs bad deployments out of an environment repo with a surgical Git commit.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing to do, 1 error, 2 wrong usage, 3 acted (a branch was changed or a \
+proposal made), 4 a person must look at something.";
+
+/// What every command understands.
+#[derive(Clone, Debug, clap::Args)]
+struct Common {
+    /// Configuration file; may be given several times [default: backout.yaml]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t)]
+    format: Format,
+    /// How logs are written
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// Which logs are written: error, warn, info, debug, trace, or a `tracing` filter
+    #[arg(long, global = true, value_name = "FILTER", env = "BACKOUT_LOG")]
+    log: Option<String>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON document on standard output.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole story on a throwaway repo and an in-process metric server
+    Demo(demo::Args),
+    /// Propose a configuration for an environment repo
+    Init(init::Args),
+    /// Check the configuration, the right to read and push, and that every metric query answers
+    Check(check::Args),
+    /// Say what a pass would do and why, touching nothing
+    Plan(plan::Args),
+    /// Watch and back out: as a daemon, or for one pass with --once
+    Run(run::Args),
+    /// Back a deployment out on a person's request, by the name of its service or by its commit
+    Revert(revert::Args),
+    /// Read the audit log back from Git
+    History(history::Args),
+    /// Derive a recorded verdict again from its evidence alone
+    Explain(explain::Args),
+    /// Print the JSON schema of the configuration, or of a record in the notes
+    Schema(SchemaArgs),
+    /// Print a script for shell completion
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct SchemaArgs {
+    /// Which schema
+    #[arg(value_enum, default_value_t)]
+    of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum SchemaOf {
+    /// The configuration file.
+    #[default]
+    Config,
+    /// One line of a note in refs/notes/backout.
+    Record,
+}
+
+/// How a command ended, as an exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Nothing to do.
+    Quiet = 0,
+    /// Something went wrong.
+    Error = 1,
+    /// A branch was changed, or a proposal was made.
+    Acted = 3,
+    /// A person must look at something.
+    Escalated = 4,
+}
+
+/// Runs a command and turns its ending into an exit code.
+#[must_use]
+pub fn main(cli: Cli) -> ExitCode {
+    let daemon = matches!(&cli.command, Command::Run(args) if !args.once);
+    let default_filter = if daemon { "info" } else { "warn" };
+    telemetry::start(cli.common.log_format, cli.common.log.as_deref().unwrap_or(default_filter));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::anyhow!("cannot start: {error}")),
+    };
+    let ending = runtime.block_on(command(cli));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match ending {
+        Ok(ending) => ExitCode::from(ending as u8),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    output::problem(&format!("{error:#}"));
+    ExitCode::from(Ending::Error as u8)
+}
+
+async fn command(cli: Cli) -> anyhow::Result<Ending> {
+    let common = &cli.common;
+    match cli.command {
+        Command::Demo(args) => demo::run(common, args).await,
+        Command::Init(args) => init::run(common, args).await,
+        Command::Check(args) => check::run(common, args).await,
+        Command::Plan(args) => plan::run(common, args).await,
+        Command::Run(args) => run::run(common, args).await,
+        Command::Revert(args) => revert::run(common, args).await,
+        Command::History(args) => history::run(common, args).await,
+        Command::Explain(args) => explain::run(common, args).await,
+        Command::Schema(args) => {
+            let schema = match args.of {
+                SchemaOf::Config => crate::config::schema(),
+                SchemaOf::Record => crate::record::schema(),
+            };
+            output::json(&schema)?;
+            Ok(Ending::Quiet)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "backout", &mut script);
+            output::text(&String::from_utf8_lossy(&script));
+            Ok(Ending::Quiet)
+        }
+    }
+}

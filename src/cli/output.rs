@@ -1,0 +1,73 @@
+//! Printing. Text from a repository or a server is stripped of control characters before it reaches a terminal.
+
+use std::future::Future;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Prints text to standard output. A reader that went away (`| head`) is no error.
+pub(super) fn text(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints a line to standard output.
+pub(super) fn line(line: &str) {
+    text(&format!("{line}\n"));
+}
+
+/// Prints a value as indented JSON.
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    line(&serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints a problem to standard error.
+pub(super) fn problem(problem: &str) {
+    let mut err = std::io::stderr().lock();
+    let _closed = writeln!(err, "error: {problem}");
+}
+
+/// Untrusted text for a terminal: control characters (escape sequences among them) become spaces.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Whether standard output is a terminal that shows colours.
+pub(super) fn colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Text in a colour (an SGR code such as `31`), where the terminal shows colours.
+pub(super) fn coloured(code: &str, text: &str) -> String {
+    if colours() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Waits for `work`; when it takes more than a second, a terminal is shown what is going on and for how long.
+pub(super) async fn progress<T>(label: &str, work: impl Future<Output = T>) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    tokio::pin!(work);
+    let mut secs = 0_u32;
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                if secs > 0 {
+                    show("\r\u{1b}[K");
+                }
+                return done;
+            }
+            () = tokio::time::sleep(Duration::from_secs(1)) => {
+                secs += 1;
+                show(&format!("\r\u{1b}[K{label} … {secs} s"));
+            }
+        }
+    }
+}
+
+fn show(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _closed = write!(err, "{text}").and_then(|()| err.flush());
+}

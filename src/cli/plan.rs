@@ -1,0 +1,26 @@
+//! `backout plan`: what a pass would do and why, touching nothing.
+
+use super::{Common, Ending, Format, output, run, world};
+use crate::agent::{Intent, Stop, pass};
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+/// Runs the command.
+pub(super) async fn run(common: &Common, _: Args) -> anyhow::Result<Ending> {
+    let settings = world::settings(common)?;
+    let world = world::connect(&settings)?;
+    let report = output::progress("looking", pass(&world, Intent::Plan, &Stop::default())).await?;
+    match common.format {
+        Format::Json => output::json(&report)?,
+        Format::Text => output::text(&run::describe(&report, true)),
+    }
+    Ok(if report.failed() {
+        Ending::Error
+    } else if report.escalated() {
+        Ending::Escalated
+    } else {
+        Ending::Quiet
+    })
+}

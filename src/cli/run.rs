@@ -1,0 +1,162 @@
+//! `backout run`: the daemon, and one pass with `--once`.
+
+use std::fmt::Write as _;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Common, Ending, Format, output, world};
+use crate::agent::{Intent, Item, Outcome, PassReport, Stop, pass};
+use crate::domain::decision::Decision;
+use crate::record::Recovery;
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Make one pass and end, for cron
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+/// Runs the command.
+pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
+    let settings = world::settings(common)?;
+    let world = world::connect(&settings)?;
+    let stop = stop_on_signals()?;
+    if args.once {
+        let report = output::progress("looking", pass(&world, Intent::Act, &stop)).await?;
+        print(common, &report)?;
+        return Ok(ending(&report));
+    }
+    tracing::info!(
+        environments = world.environments.len(),
+        interval_secs = settings.interval_secs,
+        "watching"
+    );
+    crate::agent::run(&world, settings.interval_secs, &stop, |seen| match seen {
+        Ok(report) => {
+            if report.acted() || report.escalated() || report.failed() || has_news(&report) {
+                let printed = print(common, &report);
+                if let Err(error) = printed {
+                    tracing::warn!(%error, "cannot print");
+                }
+            }
+        }
+        Err(error) => tracing::error!(%error, "the pass could not begin; trying again at the next turn"),
+    })
+    .await;
+    tracing::info!("stopped");
+    Ok(Ending::Quiet)
+}
+
+/// SIGTERM and SIGINT end a pass cleanly: what was begun is finished.
+fn stop_on_signals() -> anyhow::Result<Stop> {
+    let stop = Stop::default();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let on_signal = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        on_signal.set();
+    });
+    Ok(stop)
+}
+
+fn print(common: &Common, report: &PassReport) -> anyhow::Result<()> {
+    match common.format {
+        Format::Json => output::json(report),
+        Format::Text => {
+            output::text(&describe(report, false));
+            Ok(())
+        }
+    }
+}
+
+fn has_news(report: &PassReport) -> bool {
+    report.items().any(|item| item.decision != Decision::Wait)
+        || report.environments.iter().any(|environment| !environment.recoveries.is_empty())
+}
+
+fn ending(report: &PassReport) -> Ending {
+    if report.failed() {
+        Ending::Error
+    } else if report.escalated() {
+        Ending::Escalated
+    } else if report.acted() {
+        Ending::Acted
+    } else {
+        Ending::Quiet
+    }
+}
+
+/// A pass in words. `in_full` adds what each guard said and the diffs.
+pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
+    let mut out = String::new();
+    for environment in &report.environments {
+        let head = environment.head.map_or_else(|| "?".to_owned(), |head| head.short());
+        // Writing to a String cannot fail.
+        let _head =
+            writeln!(out, "{} at {head}: {}", environment.environment, count(environment.items.len()));
+        for item in &environment.items {
+            describe_item(&mut out, item, in_full);
+        }
+        for recovery in &environment.recoveries {
+            let mark = if recovery.outcome == Recovery::Recovered { "recovered" } else { "not recovered" };
+            let reason = output::plain(&recovery.reason);
+            let _recovery =
+                writeln!(out, "  {} {mark} after {}: {reason}", recovery.service, recovery.revert.short());
+        }
+        for problem in &environment.problems {
+            let _problem = writeln!(out, "  problem: {}", output::plain(problem));
+        }
+    }
+    out
+}
+
+fn count(items: usize) -> String {
+    match items {
+        0 => "nothing new".to_owned(),
+        1 => "1 deployment to look at".to_owned(),
+        several => format!("{several} deployments to look at"),
+    }
+}
+
+fn describe_item(out: &mut String, item: &Item, in_full: bool) {
+    let commit = item.deployment.short();
+    let subject = output::plain(&item.subject);
+    let verdict = item.judgement.verdict.word();
+    let done = match (&item.outcome, &item.decision) {
+        (Some(Outcome::Pushed), _) => {
+            let by = item.revert.map_or_else(String::new, |id| id.short());
+            output::coloured("31;1", &format!("reverted by {by}"))
+        }
+        (Some(Outcome::Proposed(proposal)), _) => {
+            output::coloured("33;1", &format!("proposed on {}", proposal.branch))
+        }
+        (Some(Outcome::Planned), decision) => output::coloured("31;1", &format!("would {}", decision.word())),
+        (None, Decision::Escalate(_)) => output::coloured("35;1", "a person must look"),
+        (None, decision) => decision.word().to_owned(),
+    };
+    let _item =
+        writeln!(out, "  {} {commit} ({subject}), {}: {verdict}, {done}", item.service, item.deployed_at);
+    let _reason = writeln!(out, "    {}", output::plain(&item.judgement.reason));
+    if let Some(why) = item.decision.why().filter(|why| *why != item.judgement.reason) {
+        let _why = writeln!(out, "    {}: {}", item.decision.word(), output::plain(why));
+    }
+    if let Some(plan) = &item.plan {
+        for line in plan.lines().skip(1) {
+            let _line = writeln!(out, "    {}", output::plain(line.trim()));
+        }
+    }
+    if in_full {
+        for guard in item.guards.iter().filter(|_| item.decision != Decision::Wait) {
+            let said = guard.decision.as_ref().map_or("nothing against it", |decision| decision.word());
+            let _guard = writeln!(out, "    guard {}: {said}", guard.guard);
+        }
+        for line in item.diff.iter().flat_map(|diff| diff.lines()) {
+            let _line = writeln!(out, "    {}", output::plain(line));
+        }
+    }
+}

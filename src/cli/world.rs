@@ -1,0 +1,59 @@
+//! From the configuration to everything that a pass works with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::Common;
+use crate::adapters::clock::SystemClock;
+use crate::adapters::forge::BranchForge;
+use crate::adapters::git::GitRepository;
+use crate::adapters::metrics;
+use crate::agent::World;
+use crate::config::{self, Settings};
+use crate::ports::{MetricSource, Repository};
+
+/// The configuration file that is read when none is named.
+pub(super) const DEFAULT_CONFIG: &str = "backout.yaml";
+
+/// The files that were named, or the default one.
+pub(super) fn config_files(common: &Common) -> Vec<PathBuf> {
+    if common.config.is_empty() { vec![PathBuf::from(DEFAULT_CONFIG)] } else { common.config.clone() }
+}
+
+/// Whether a configuration was named or is there.
+pub(super) fn has_config(common: &Common) -> bool {
+    !common.config.is_empty() || Path::new(DEFAULT_CONFIG).exists()
+}
+
+/// Loads the configuration, with secrets from the environment.
+pub(super) fn settings(common: &Common) -> anyhow::Result<Settings> {
+    config::load(&config_files(common), &environment_variable)
+        .with_context(|| "the configuration cannot be used")
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the program's environment is read")]
+fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Connects everything that the configuration names.
+pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
+    let repository: Arc<dyn Repository> =
+        Arc::new(GitRepository::open(settings.repository.clone(), tokio::runtime::Handle::current())?);
+    let mut sources: BTreeMap<_, Arc<dyn MetricSource>> = BTreeMap::new();
+    for (name, options) in &settings.sources {
+        let source = metrics::connect(options).with_context(|| format!("metric source {name}"))?;
+        sources.insert(name.clone(), Arc::from(source));
+    }
+    Ok(World {
+        forge: Arc::new(BranchForge::new(Arc::clone(&repository))),
+        repository,
+        sources,
+        clock: Arc::new(SystemClock),
+        environments: settings.environments.iter().cloned().map(Arc::new).collect(),
+        config: settings.digest.clone(),
+    })
+}
