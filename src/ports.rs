@@ -28,8 +28,10 @@ pub trait Clock: Send + Sync {
 pub struct HistoryQuery<'a> {
     /// The branch.
     pub branch: &'a BranchName,
-    /// Commits since then come with the files that they changed.
+    /// Commits since then come with the files that they changed …
     pub diffs_since: Time,
+    /// … unless they are later than this.
+    pub diffs_until: Time,
     /// Commits since then are listed at all. Not after `diffs_since`.
     pub commits_since: Time,
     /// Now: no commit's time is taken to be later.

@@ -4,6 +4,7 @@
 //! an adapter, and never prints.
 
 mod apply;
+pub mod check;
 mod gather;
 mod pass;
 mod recover;

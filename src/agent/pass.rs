@@ -124,6 +124,7 @@ pub(super) async fn snapshot(
         repository.history(&HistoryQuery {
             branch: &environment.branch,
             diffs_since: now.minus_secs(watched),
+            diffs_until: now,
             commits_since: now.minus_secs(remembered),
             now,
             wanted: &|path| environment.tracks(path),

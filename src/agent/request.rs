@@ -53,7 +53,7 @@ pub struct Prepared {
 }
 
 /// How far back the deployments of a service are looked for.
-const SEARCH_SECS: i64 = 90 * 86_400;
+const SEARCH_DAYS: i64 = 90;
 
 /// Works out the reverts for what is wanted, one for each service, against the branch as of the last fetch.
 ///
@@ -66,8 +66,10 @@ pub async fn prepare(
     who: &str,
     now: Time,
 ) -> Result<Vec<Prepared>, RequestError> {
-    let snapshot = history(world, environment, wanted, now).await?;
-    let found = find(&snapshot, environment, wanted)?;
+    let (snapshot, found) = match wanted {
+        Wanted::Service(service) => last_deployment(world, environment, service, now).await?,
+        Wanted::Commit(commit) => deployments_at(world, environment, *commit, now).await?,
+    };
     let mut prepared = Vec::new();
     for deployment in found {
         let current = current_files(world, snapshot.head, &deployment).await?;
@@ -111,60 +113,68 @@ pub async fn deliver(
     }
 }
 
+/// The newest deployment of a service that is not reverted yet. Most are found within the first day.
+async fn last_deployment(
+    world: &World,
+    environment: &Arc<Environment>,
+    service: &ServiceName,
+    now: Time,
+) -> Result<(Snapshot, Vec<Deployment>), RequestError> {
+    for days in [1, 7, 30, SEARCH_DAYS] {
+        let since = now.minus_secs(days * 86_400);
+        let snapshot = history(world, environment, since, (since, now), now).await?;
+        let done = reverts(&snapshot);
+        let open = |d: &Deployment| &d.service == service && !done.iter().any(|entry| entry.id == id_of(d));
+        if let Some(found) = detect(&snapshot, environment).into_iter().find(open) {
+            return Ok((snapshot, vec![found]));
+        }
+    }
+    let reason = format!("no deployment of {service} in {} in the last {SEARCH_DAYS} days", environment.name);
+    Err(RequestError::NotFound(reason))
+}
+
+/// What a commit deployed.
+async fn deployments_at(
+    world: &World,
+    environment: &Arc<Environment>,
+    id: CommitId,
+    now: Time,
+) -> Result<(Snapshot, Vec<Deployment>), RequestError> {
+    let beginning = Time::from_unix(0);
+    let headers = history(world, environment, beginning, (now.plus_secs(1), now), now).await?;
+    let at =
+        headers.commits.iter().find(|commit| commit.id == id).map(|commit| commit.at).ok_or_else(|| {
+            let branch = &environment.branch;
+            RequestError::NotFound(format!("{} is not on the first-parent history of {branch}", id.short()))
+        })?;
+    let snapshot = history(world, environment, beginning, (at, at), now).await?;
+    let commit = snapshot.commits.iter().find(|commit| commit.id == id);
+    let found = commit.map_or_else(Vec::new, |commit| deployments_of(commit, environment));
+    if found.is_empty() {
+        let reason =
+            format!("{} changed no release field of any service in {}", id.short(), environment.name);
+        return Err(RequestError::NotFound(reason));
+    }
+    Ok((snapshot, found))
+}
+
 async fn history(
     world: &World,
     environment: &Arc<Environment>,
-    wanted: &Wanted,
+    commits_since: Time,
+    (diffs_since, diffs_until): (Time, Time),
     now: Time,
 ) -> Result<Snapshot, RepositoryError> {
     let environment = Arc::clone(environment);
-    let since = match wanted {
-        Wanted::Service(_) => now.minus_secs(SEARCH_SECS),
-        Wanted::Commit(_) => Time::from_unix(0),
-    };
     blocking(&world.repository, move |repository| {
         repository.history(&HistoryQuery {
             branch: &environment.branch,
-            diffs_since: since,
-            commits_since: since,
+            diffs_since,
+            diffs_until,
+            commits_since,
             now,
             wanted: &|path| environment.tracks(path),
         })
     })
     .await
-}
-
-fn find(
-    snapshot: &Snapshot,
-    environment: &Environment,
-    wanted: &Wanted,
-) -> Result<Vec<Deployment>, RequestError> {
-    match wanted {
-        Wanted::Service(service) => {
-            let done = reverts(snapshot);
-            let open =
-                |d: &Deployment| &d.service == service && !done.iter().any(|entry| entry.id == id_of(d));
-            detect(snapshot, environment).into_iter().find(open).map(|found| vec![found]).ok_or_else(|| {
-                RequestError::NotFound(format!(
-                    "no deployment of {service} in {} in the last 90 days",
-                    environment.name
-                ))
-            })
-        }
-        Wanted::Commit(id) => {
-            let commit = snapshot.commits.iter().find(|commit| commit.id == *id).ok_or_else(|| {
-                RequestError::NotFound(format!(
-                    "{id} is not on the first-parent history of {}",
-                    environment.branch
-                ))
-            })?;
-            let found = deployments_of(commit, environment);
-            if found.is_empty() {
-                let reason =
-                    format!("{} changed no release field of any service in {}", id.short(), environment.name);
-                return Err(RequestError::NotFound(reason));
-            }
-            Ok(found)
-        }
-    }
 }

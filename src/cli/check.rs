@@ -1,12 +1,43 @@
-//! `backout check`.
+//! `backout check`: the configuration, the right to read and push, and every metric query, each problem with its fix.
 
-use super::{Common, Ending};
+use super::{Common, Ending, Format, output, world};
+use crate::agent::check::{Checked, check};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 
 /// Runs the command.
-pub(super) async fn run(_: &Common, _: Args) -> anyhow::Result<Ending> {
-    anyhow::bail!("not there yet")
+pub(super) async fn run(common: &Common, _: Args) -> anyhow::Result<Ending> {
+    let settings = match world::load(common) {
+        Ok(settings) => settings,
+        Err(errors) => {
+            match common.format {
+                Format::Json => output::json(&serde_json::json!({"configuration": errors, "checks": []}))?,
+                Format::Text => output::problem(&format!("the configuration cannot be used\n\n{errors}")),
+            }
+            return Ok(Ending::Error);
+        }
+    };
+    let world = world::connect(&settings)?;
+    let checked = output::progress("checking", check(&world)).await;
+    match common.format {
+        Format::Json => output::json(&serde_json::json!({"configuration": [], "checks": checked}))?,
+        Format::Text => output::text(&describe(&checked)),
+    }
+    Ok(if checked.iter().any(|one| one.fix.is_some()) { Ending::Error } else { Ending::Quiet })
+}
+
+fn describe(checked: &[Checked]) -> String {
+    let line = |one: &Checked| {
+        let found = output::plain(&one.found);
+        match &one.fix {
+            None => format!("{} {}: {found}\n", output::coloured("32", "ok  "), one.what),
+            Some(fix) => {
+                format!("{} {}: {found}\n     fix: {fix}\n", output::coloured("31;1", "FAIL"), one.what)
+            }
+        }
+    };
+    let config = format!("{} configuration: loads\n", output::coloured("32", "ok  "));
+    std::iter::once(config).chain(checked.iter().map(line)).collect()
 }

@@ -43,7 +43,7 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
     let mainline: HashSet<Oid> = headers.iter().map(|(id, _)| *id).collect();
     let mut commits = Vec::with_capacity(count);
     for (index, ((id, commit), at)) in headers.iter().zip(&times).take(count).enumerate() {
-        let (changed, merged) = if *at >= query.diffs_since {
+        let (changed, merged) = if (query.diffs_since..=query.diffs_until).contains(at) {
             let parent = headers.get(index + 1).map(|(_, parent)| parent.tree);
             (files.of(*id, commit, parent, index)?, merged_messages(&odb, commit, &mainline, since)?)
         } else {

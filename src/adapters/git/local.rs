@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, Repository};
 
 use super::fault::Fault;
+use crate::domain::ids::BranchName;
 use crate::ports::RepositoryError;
 
 /// The Git directory of the repository at `path`, which may be that directory or somewhere in its work tree.
@@ -22,6 +23,22 @@ pub(super) fn discover(path: &Path) -> Result<PathBuf, RepositoryError> {
         ))),
         Err(error) => Err(RepositoryError::Broken(format!("the repository {place}: {}", error.message()))),
     }
+}
+
+/// The branch that is checked out in the repository at `path`.
+///
+/// # Errors
+/// When there is no repository, or no branch is checked out.
+pub fn current_branch(path: &Path) -> Result<BranchName, RepositoryError> {
+    let repository =
+        Repository::open(discover(path)?).map_err(|e| RepositoryError::Broken(e.message().to_owned()))?;
+    let head =
+        repository.find_reference("HEAD").map_err(|e| RepositoryError::Broken(e.message().to_owned()))?;
+    let target = head.symbolic_target().ok().flatten().and_then(|name| name.strip_prefix("refs/heads/"));
+    let name = target.and_then(|name| BranchName::new(name).ok());
+    name.ok_or_else(|| {
+        RepositoryError::NotFound("a checked-out branch (HEAD is detached: check one out)".to_owned())
+    })
 }
 
 /// Where a ref is; `None` when there is none.

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use git2::Oid;
 use secrecy::SecretString;
 
+pub use self::local::current_branch;
 use self::location::Location;
 pub use self::repository::GitRepository;
 use super::http::HttpOptions;

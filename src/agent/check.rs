@@ -1,0 +1,206 @@
+//! Whether everything that a pass needs is there: each finding with what to do about it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{World, blocking};
+use crate::domain::environment::{Environment, ServiceMatch};
+use crate::domain::ids::CommitId;
+use crate::domain::question::{Question, Subject, ask};
+use crate::ports::{Answer, RepositoryError, SourceError};
+
+/// What was looked at, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// What was looked at.
+    pub what: String,
+    /// What was found.
+    pub found: String,
+    /// What to do about it; none where all is well.
+    pub fix: Option<String>,
+}
+
+impl Checked {
+    fn good(what: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { what: what.into(), found: found.into(), fix: None }
+    }
+
+    fn bad(what: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), found: found.into(), fix: Some(fix.into()) }
+    }
+}
+
+/// The most files of a branch that are looked through for services.
+const MAX_FILES: usize = 200_000;
+/// How much time a query is tried on.
+const TRIED_SECS: i64 = 600;
+
+/// Checks reading and pushing of every environment, and every metric query on one service.
+pub async fn check(world: &World) -> Vec<Checked> {
+    let mut checked = Vec::new();
+    for environment in &world.environments {
+        check_environment(world, environment, &mut checked).await;
+    }
+    checked
+}
+
+async fn check_environment(world: &World, environment: &Arc<Environment>, checked: &mut Vec<Checked>) {
+    let name = &environment.name;
+    let head = match read_right(world, environment).await {
+        Ok(head) => head,
+        Err(error) => {
+            let fix = "check repository.url, the branch and repository.auth";
+            checked.push(Checked::bad(format!("read {name}"), error.to_string(), fix));
+            return;
+        }
+    };
+    checked.push(Checked::good(
+        format!("read {name}"),
+        format!("{} is at {}", environment.branch, head.short()),
+    ));
+    let branch = environment.branch.clone();
+    let pushed = blocking(&world.repository, move |repository| repository.check_push(&branch)).await;
+    checked.push(match pushed {
+        Ok(()) => Checked::good(format!("push to {name}"), "allowed"),
+        Err(error) => Checked::bad(
+            format!("push to {name}"),
+            error.to_string(),
+            "give the token or key write access to the repository, or use mode: observe",
+        ),
+    });
+    match services(world, environment, head).await {
+        Ok(services) => check_services(world, environment, &services, checked).await,
+        Err(error) => {
+            let fix = "check that the branch holds a complete history";
+            checked.push(Checked::bad(format!("list the files of {name}"), error.to_string(), fix));
+        }
+    }
+}
+
+async fn read_right(world: &World, environment: &Arc<Environment>) -> Result<CommitId, RepositoryError> {
+    let branch = environment.branch.clone();
+    blocking(&world.repository, move |repository| {
+        let heads = repository.fetch(std::slice::from_ref(&branch))?;
+        heads.get(&branch).copied().ok_or_else(|| RepositoryError::NotFound(format!("the branch {branch}")))
+    })
+    .await
+}
+
+/// For each rule of the environment: how many services it finds, and the first of them.
+type FoundServices = BTreeMap<usize, (usize, Option<Subject>)>;
+
+async fn services(
+    world: &World,
+    environment: &Arc<Environment>,
+    head: CommitId,
+) -> Result<FoundServices, RepositoryError> {
+    let files = blocking(&world.repository, move |repository| repository.list_files(head, MAX_FILES)).await?;
+    let mut names: BTreeMap<usize, BTreeMap<String, Subject>> = BTreeMap::new();
+    for file in &files {
+        if let Some(service) = environment.service_of(file.as_str()) {
+            let of_rule = names.entry(service.rule_index).or_default();
+            of_rule.entry(service.name.to_string()).or_insert_with(|| subject(world, environment, service));
+        }
+    }
+    let all = (0..environment.services.len()).map(|index| {
+        let found = names.remove(&index).unwrap_or_default();
+        (index, (found.len(), found.into_values().next()))
+    });
+    Ok(all.collect())
+}
+
+fn subject(world: &World, environment: &Environment, service: ServiceMatch<'_>) -> Subject {
+    let now = world.clock.now();
+    let mut policy = service.rule.policy.clone();
+    policy.baseline_secs = 0;
+    Subject {
+        environment: environment.name.clone(),
+        service: service.name,
+        labels: service.labels,
+        image_tag: Some("latest".to_owned()),
+        deployed_at: now.minus_secs(TRIED_SECS),
+        policy,
+        signals: service.rule.signals.clone(),
+    }
+}
+
+async fn check_services(
+    world: &World,
+    environment: &Environment,
+    services: &FoundServices,
+    checked: &mut Vec<Checked>,
+) {
+    for (index, (count, first)) in services {
+        let what = format!("services of {} (rule {})", environment.name, index + 1);
+        let Some(subject) = first else {
+            let fix = "check the pattern or paths of the service, and the paths of the environment";
+            checked.push(Checked::bad(what, "no file matches", fix));
+            continue;
+        };
+        checked.push(Checked::good(what, format!("{count} found, for example {}", subject.service)));
+        for question in ask(subject, world.clock.now(), 0) {
+            checked.push(check_query(world, subject, &question).await);
+        }
+    }
+}
+
+async fn check_query(world: &World, subject: &Subject, question: &Question) -> Checked {
+    let what = format!("signal {} for {}", question.signal.name, subject.service);
+    let request = match &question.request {
+        Ok(request) => request,
+        Err(gap) => return Checked::bad(what, gap.to_string(), "correct the template of the query"),
+    };
+    let Some(source) = world.sources.get(&request.source) else {
+        return Checked::bad(
+            what,
+            format!("there is no metric source {}", request.source),
+            "define it under metrics",
+        );
+    };
+    match source.range(request).await {
+        Ok(answer) => check_answer(what, question, &answer),
+        Err(SourceError::Unavailable(reason)) => {
+            Checked::bad(what, reason, "check the address of the metric source and that it is up")
+        }
+        Err(SourceError::Rejected(reason)) => {
+            Checked::bad(what, reason, "correct the query, or the credentials of the metric source")
+        }
+    }
+}
+
+fn check_answer(what: String, question: &Question, answer: &Answer) -> Checked {
+    let Some(by) = &question.signal.by else {
+        return match answer.series.as_slice() {
+            [one] => Checked::good(what, format!("{} samples in the last 10 minutes", one.samples.len())),
+            [] => Checked::bad(what, "no data", "check the query's labels: nothing matches this service"),
+            several => {
+                let fix = "aggregate the query to one series, or name the label of the service with by:";
+                Checked::bad(what, format!("{} series where one is needed", several.len()), fix)
+            }
+        };
+    };
+    let values: Vec<&String> = answer.series.iter().filter_map(|series| series.labels.get(by)).collect();
+    let own = answer.series.iter().filter(|series| series.labels.get(by) == Some(&question.by_value));
+    match own.map(|series| series.samples.len()).collect::<Vec<_>>().as_slice() {
+        [samples] => Checked::good(
+            what,
+            format!("{samples} samples in the last 10 minutes, {} services", values.len()),
+        ),
+        [] if values.is_empty() => {
+            let fix = format!("aggregate the query with `by ({by})` so that its series keep that label");
+            Checked::bad(what, format!("{} series, none with the label {by}", answer.series.len()), fix)
+        }
+        [] => {
+            let some: Vec<&str> = values.iter().take(5).map(|value| value.as_str()).collect();
+            let found = format!("no series with {by}={:?}; there are {}", question.by_value, some.join(", "));
+            let fix = format!("give the service a label: labels: {{{by}: <the value its metrics have>}}");
+            Checked::bad(what, found, fix)
+        }
+        several => {
+            let fix = format!("aggregate the query with `by ({by})` alone");
+            Checked::bad(what, format!("{} series for this service", several.len()), fix)
+        }
+    }
+}
