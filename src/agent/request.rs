@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::apply::{current_files, push};
+use super::apply::{MAX_TRIES, current_files, pause, push};
 use super::{World, blocking};
 use crate::domain::change::{Change, Motive, NoChange, Target, plan};
 use crate::domain::decision::id_of;
@@ -46,6 +46,8 @@ impl From<RepositoryError> for RequestError {
 
 /// A revert that was worked out on request, with the files as they are now.
 pub struct Prepared {
+    /// The deployment that goes back.
+    pub deployment: Deployment,
     /// The change.
     pub change: Change,
     /// The files that it touches, before it.
@@ -72,45 +74,53 @@ pub async fn prepare(
     };
     let mut prepared = Vec::new();
     for deployment in found {
-        let current = current_files(world, snapshot.head, &deployment).await?;
-        let target = Target { branch: &environment.branch, head: snapshot.head, current: &current, now };
-        let change = plan(&deployment, Motive::Request(who), &target)?;
-        prepared.push(Prepared { change, current });
+        prepared.push(plan_at(world, environment, snapshot.head, deployment, who, now).await?);
     }
     Ok(prepared)
 }
 
-/// Makes a revert that was prepared. `None` when somebody else was faster.
-///
-/// # Errors
-/// When the branch keeps moving or the remote refuses.
-pub async fn deliver(
+async fn plan_at(
     world: &World,
-    environment: &Arc<Environment>,
-    wanted: &Wanted,
+    environment: &Environment,
+    head: CommitId,
+    deployment: Deployment,
     who: &str,
     now: Time,
-) -> Result<Vec<(Change, CommitId)>, RequestError> {
-    const MAX_TRIES: u32 = 10;
-    let mut done: Vec<(Change, CommitId)> = Vec::new();
-    let mut tries = 0;
-    loop {
-        let prepared = match prepare(world, environment, wanted, who, now).await {
-            Ok(prepared) => prepared,
-            Err(RequestError::NoChange(NoChange::Superseded(_))) if !done.is_empty() => return Ok(done),
-            Err(error) => return Err(error),
-        };
-        let next =
-            prepared.into_iter().find(|one| !done.iter().any(|(change, _)| change.id == one.change.id));
-        let Some(next) = next else { return Ok(done) };
-        match push(world, &next.change).await {
-            Ok(commit) => done.push((next.change, commit)),
-            Err(PushError::Rejected { .. }) if tries < MAX_TRIES => tries += 1,
+) -> Result<Prepared, RequestError> {
+    let current = current_files(world, head, &deployment).await?;
+    let target = Target { branch: &environment.branch, head, current: &current, now };
+    let change = plan(&deployment, Motive::Request(who), &target)?;
+    Ok(Prepared { deployment, change, current })
+}
+
+/// Makes a revert that was prepared. When the branch has moved it is worked out again from the new state.
+///
+/// # Errors
+/// When the values are gone by now, the branch keeps moving, or the remote refuses.
+pub async fn deliver(
+    world: &World,
+    environment: &Environment,
+    prepared: Prepared,
+    who: &str,
+    now: Time,
+) -> Result<(Change, CommitId), RequestError> {
+    let Prepared { deployment, .. } = prepared;
+    let mut last = None;
+    for tries in 0..MAX_TRIES {
+        let branch = environment.branch.clone();
+        let heads = blocking(&world.repository, move |repository| repository.fetch(&[branch])).await?;
+        let missing = || RepositoryError::NotFound(format!("the branch {}", environment.branch));
+        let head = heads.get(&environment.branch).copied().ok_or_else(missing)?;
+        let change = plan_at(world, environment, head, deployment.clone(), who, now).await?.change;
+        match push(world, &change).await {
+            Ok(commit) => return Ok((change, commit)),
+            Err(rejected @ PushError::Rejected { .. }) => last = Some(rejected),
             Err(error) => return Err(error.into()),
         }
-        let branch = environment.branch.clone();
-        blocking(&world.repository, move |repository| repository.fetch(&[branch])).await?;
+        pause(tries).await;
     }
+    let gave_up = || PushError::Rejected { reference: environment.branch.to_string(), reason: String::new() };
+    Err(last.unwrap_or_else(gave_up).into())
 }
 
 /// The newest deployment of a service that is not reverted yet. Most are found within the first day.

@@ -68,8 +68,9 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         show(common, &prepared)?;
         return Ok(Ending::Quiet);
     }
-    let done = output::progress("reverting", deliver(&world, &environment, &wanted, &who, now)).await?;
-    for (change, commit) in &done {
+    for one in prepared {
+        let delivery = deliver(&world, &environment, one, &who, now);
+        let (change, commit) = output::progress("reverting", delivery).await?;
         match common.format {
             Format::Json => output::json(&serde_json::json!({
                 "environment": change.environment, "service": change.service,
@@ -81,7 +82,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
             }
         }
     }
-    Ok(if done.is_empty() { Ending::Quiet } else { Ending::Acted })
+    Ok(Ending::Acted)
 }
 
 fn show(common: &Common, prepared: &[Prepared]) -> anyhow::Result<()> {
