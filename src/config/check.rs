@@ -98,7 +98,7 @@ impl<'a> Checker<'a> {
                     format!("`{}` is not known here: {}", shown(value), suggestion(value, constants));
                 self.findings.add(node.place, message);
             }
-            other => {
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_)) => {
                 let message = format!("{}, found {}", suggestion("", constants), describe(other));
                 self.findings.add(node.place, message);
             }

@@ -198,7 +198,7 @@ pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> O
 }
 
 /// `known` as a list for people, with the nearest one to `name` in front.
-pub(super) fn suggestion<'k>(name: &str, known: &[&'k str]) -> String {
+pub(super) fn suggestion(name: &str, known: &[&str]) -> String {
     match (nearest(name, known.iter().copied()), known) {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, []) => "none is defined".to_owned(),

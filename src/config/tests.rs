@@ -87,7 +87,7 @@ fn a_valid_text_gives_settings_with_all_defaults() {
     assert_eq!(errors.rule, Rule::Limit { limit: 0.05, for_secs: 60 });
     assert!((errors.min_difference - 0.01).abs() < 1e-12);
     assert_eq!(latency.rule, Rule::Change { share: 0.5, for_secs: 120 });
-    assert_eq!((traffic.rule.clone(), traffic.direction), (Rule::Robust, Direction::LowerIsWorse));
+    assert_eq!((traffic.rule, traffic.direction), (Rule::Robust, Direction::LowerIsWorse));
     assert!(!format!("{settings:?}").contains("passw0rd"));
 }
 

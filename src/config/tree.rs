@@ -148,7 +148,12 @@ impl Builder<'_> {
             Event::DocumentStart(..) if self.root.is_some() => {
                 refuse("a second document: write each into a file of its own")
             }
-            _ => Ok(()),
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | _ => Ok(()),
         }
     }
 

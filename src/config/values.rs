@@ -71,10 +71,8 @@ impl<'de> Deserialize<'de> for Duration {
 
 impl<'de> Deserialize<'de> for Ratio {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Self::parse(&text),
-            other => other.as_f64().map(Self),
-        };
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let number = value.as_f64().map(Self).or_else(|| Self::parse(value.as_str()?));
         number.ok_or_else(|| de::Error::custom("neither a number nor a percentage"))
     }
 }
