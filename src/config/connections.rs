@@ -20,9 +20,9 @@ const GIT_TIMEOUT_SECS: u32 = 60;
 const SOURCE_TIMEOUT_SECS: u32 = 30;
 const SOURCE_MAX_BODY_BYTES: u64 = 64 << 20;
 
-/// Headers that carry credentials: their values are secrets.
-const SECRET_HEADERS: [&str; 5] =
-    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+/// Headers with one of these in their names carry credentials: their values are secrets.
+const SECRET_HEADERS: [&str; 7] =
+    ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
 
 /// What the configuration says about HTTP in one place.
 struct Http<'w> {
@@ -216,7 +216,8 @@ impl Context<'_> {
             let value = match value {
                 types::HeaderValue::Secret(secret) => self.secret(secret, &keys),
                 types::HeaderValue::Text(text) => {
-                    if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+                    let lower = name.to_ascii_lowercase();
+                    if SECRET_HEADERS.iter().any(|part| lower.contains(part)) {
                         self.findings.hide(place);
                         let message =
                             "a secret never stands in the configuration: write {env: NAME} or {file: PATH}";

@@ -66,6 +66,9 @@ pub fn load(
 ) -> Result<Settings, ConfigErrors> {
     let mut findings = Findings::default();
     let mut files = Vec::new();
+    if paths.is_empty() {
+        findings.add(Place::default(), "no configuration file is named");
+    }
     for (file, path) in paths.iter().enumerate() {
         let text = read(path).unwrap_or_else(|reason| {
             findings

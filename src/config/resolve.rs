@@ -32,6 +32,12 @@ struct Service<'w> {
     signals: Vec<Signal>,
 }
 
+impl Service<'_> {
+    fn is_in(&self, environment: &str) -> bool {
+        self.wire.environments.as_ref().is_none_or(|names| names.iter().any(|name| name == environment))
+    }
+}
+
 impl Context<'_> {
     /// Resolves all of it; what it returns holds only if there are no findings.
     pub(super) fn settings(&mut self, config: &types::Config, digest: String) -> Option<Settings> {
@@ -55,6 +61,7 @@ impl Context<'_> {
         for (name, wire) in &config.environments {
             environments.extend(self.environment(name, wire, &services, &named));
         }
+        self.overlaps(config, &services);
         let interval = config.run.as_ref().and_then(|run| run.interval);
         let interval_secs = self.seconds(interval, INTERVAL_SECS, self.place(&["run", "interval"]));
         Some(Settings { repository, environments, sources, interval_secs, digest })
@@ -78,7 +85,7 @@ impl Context<'_> {
         }
         let mut rules: Vec<ServiceRule> = Vec::new();
         for service in services {
-            if service.wire.environments.as_ref().is_some_and(|names| !names.iter().any(|n| n == name)) {
+            if !service.is_in(name) {
                 continue;
             }
             let twice = rules.iter().any(|rule| same_name(&rule.files, &service.files));
@@ -100,6 +107,29 @@ impl Context<'_> {
             budget: self.budget(name, wire.budget.as_ref()),
             services: rules,
         })
+    }
+
+    /// A service whose files would belong to two environments at once would be reverted in both.
+    fn overlaps(&mut self, config: &types::Config, services: &[Service<'_>]) {
+        let environments: Vec<(&String, &types::Environment)> = config.environments.iter().collect();
+        for (index, (a, first)) in environments.iter().enumerate() {
+            for (b, second) in environments.iter().skip(index + 1) {
+                let apart =
+                    first.branch != second.branch || (first.paths.is_some() && second.paths.is_some());
+                let in_both = |service: &&Service<'_>| {
+                    let named = |pattern: &PathPattern| pattern.names().any(|name| name == "environment");
+                    let told = matches!(&service.files, ServiceFiles::Pattern(pattern) if named(pattern));
+                    !told && service.is_in(a) && service.is_in(b)
+                };
+                if let Some(service) = services.iter().find(in_both).filter(|_| !apart) {
+                    let message = format!(
+                        "this service's files are in both environments `{a}` and `{b}`, which share a branch: give \
+                         the environments `paths`, or the service `environments`"
+                    );
+                    self.findings.add(service.place, message);
+                }
+            }
+        }
     }
 
     fn budget(&mut self, environment: &str, wire: Option<&types::Budget>) -> Budget {
@@ -171,6 +201,9 @@ impl Context<'_> {
             }
         }
         self.variables(&signals, &shown, &labels);
+        if let ServiceFiles::Pattern(pattern) = &files {
+            self.tells_apart(&signals, pattern, wire.labels.as_ref());
+        }
         Some(Service { wire, place: node.place, signals_place: node.place_of("signals"), files, signals })
     }
 
@@ -222,6 +255,9 @@ impl Context<'_> {
             let hint = near.map_or(String::new(), |near| format!(": did you mean it by `{{{near}}}`?"));
             self.findings
                 .add(place, format!("must have `{{service}}` where the service's name stands{hint}"));
+        }
+        if names.contains(&"image_tag") {
+            self.findings.add(place, "`image_tag` is given to every query already: choose another name");
         }
         if let Some(bad) = names.iter().find(|name| !is_label(name)) {
             self.findings

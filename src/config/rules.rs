@@ -7,7 +7,7 @@ use super::report::{Place, suggestion};
 use super::types;
 use super::values::{Duration, Ratio};
 use crate::domain::ids::{SignalName, SourceName};
-use crate::domain::pattern::PathGlobs;
+use crate::domain::pattern::{PathGlobs, PathPattern};
 use crate::domain::policy::{Mode, Policy, SchemaRules};
 use crate::domain::signal::{Direction, Rule, Signal, SignalKind, template_variables};
 
@@ -262,6 +262,32 @@ impl Context<'_> {
                     let message = format!("{service} has no label `{used}` for this query: {hint}");
                     self.findings.add(self.place(&["signals", signal.name.as_str(), "query"]), message);
                 }
+            }
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Whether the queries ask for something else for each service of the pattern; else all would be blamed alike.
+    pub(super) fn tells_apart(
+        &mut self,
+        signals: &[Signal],
+        pattern: &PathPattern,
+        labels: Option<&BTreeMap<String, String>>,
+    ) {
+        let fixed = |name: &str| labels.is_some_and(|labels| labels.contains_key(name));
+        let captured =
+            |name: &str| pattern.names().any(|captured| captured == name && captured != "environment");
+        let own = |name: &str| {
+            matches!(name, "service" | "image_tag") || captured(name) || (name == "namespace" && !fixed(name))
+        };
+        for signal in signals.iter().filter(|signal| signal.by.is_none()) {
+            if template_variables(&signal.query).is_ok_and(|used| !used.iter().any(|name| own(name))) {
+                let message = format!(
+                    "this query asks the same for every service of the pattern `{pattern}`: use `{{{{ service }}}}` in \
+                     it, or say with `by` which label holds the service's name"
+                );
+                self.findings.add(self.place(&["signals", signal.name.as_str(), "query"]), message);
             }
         }
     }

@@ -198,6 +198,11 @@ fn each_rule_names_its_place_and_the_fix() {
         ("mode: auto", "mode: yes", "`yes` is not known here: expected one of `observe`, `propose`, `auto`"),
         ("services:\n", "services: []\nx:\n", "the list must not be empty"),
         ("labels: {namespace: shop}", "labels: {service: shop}", "choose another name"),
+        (
+            "latency: {source: prom, query: 'p99{app=\"{{ service }}\"}'",
+            "latency: {source: prom, query: 'p99'",
+            "asks the same for every service",
+        ),
         ("signals: [errors]", "signals: []", "no signal is asked about this service"),
         ("  traffic: {", "  tra ffic: {", "may only have letters"),
     ] {
@@ -211,7 +216,8 @@ fn files_are_merged_and_nothing_is_defined_twice() {
     let (first, second) = VALID.split_at(VALID.find("signals:\n").unwrap());
     let settings = load_texts(&[first, second]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(settings.environments.len(), 2);
-    let more = "signals:\n  more: {source: prom, query: up}\nservices:\n  - {name: web, paths: [web/**]}\n";
+    let more =
+        "signals:\n  more: {source: prom, query: up, by: app}\nservices:\n  - {name: web, paths: [web/**]}\n";
     let settings = load_texts(&[VALID, more, "# nothing\n"]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(settings.environments[0].services.len(), 3);
 
@@ -345,4 +351,15 @@ proptest! {
     fn any_text_at_all_is_read_or_refused(text in "\\PC{0,200}|[ \n:{}\\[\\],a&*'\"|>?!-]{0,200}") {
         assert_placed(&text);
     }
+}
+
+#[test]
+fn no_service_is_in_two_environments_at_once() {
+    let shared = VALID.replacen("branch: staging", "branch: main", 1);
+    assert!(load_texts(&[&shared]).is_ok(), "its pattern has the environment's name");
+    let text = shared.replacen("apps/{service}/{environment}/**", "apps/{service}/**", 1);
+    let errors = load_texts(&[&text]).unwrap_err().to_string();
+    assert!(errors.contains("in both environments `production` and `staging`"), "{errors}");
+    let apart = text.replacen("policy: quick}", "policy: quick, paths: [\"apps/*/staging/**\"]}", 1);
+    assert!(load_texts(&[&apart]).is_ok());
 }

@@ -11,7 +11,7 @@ use super::report::{Findings, Place};
 /// The deepest nesting; a configuration needs seven levels.
 const MAX_DEPTH: usize = 32;
 /// The most values in one file.
-const MAX_NODES: usize = 200_000;
+const MAX_NODES: usize = 100_000;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]

@@ -140,6 +140,18 @@ async fn lasting_faults_are_given_up_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_redirect_on_the_same_host_is_named() {
+    let redirect = Reply::new(302, &[("Location", "/login?token=hunter2")], "");
+    let (answer, requests) = replies(vec![redirect, Reply::new(200, &[], "<html>")]).await;
+    let reason = unavailable(answer);
+    assert!(
+        reason.contains("it redirects to http://127.0.0.1:") && reason.contains("/login: name"),
+        "{reason}"
+    );
+    assert!(!reason.contains("hunter2") && requests[1].starts_with("GET /login"), "{requests:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_is_late_or_not_there_is_unavailable() {
     let server = FaultServer::start(vec![Reply::new(200, &[], GOOD).late(Duration::from_secs(3))]);
     let mut late = options(server.url());

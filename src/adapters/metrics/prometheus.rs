@@ -150,14 +150,17 @@ impl Prometheus {
         }
         let status = response.status();
         let retry_after = retry_after(&response);
+        let hint = self.redirected(&response);
         let body = self.body(response).await?;
         answer::read(status.as_u16(), &body).map_err(|problem| {
             let retry = status == StatusCode::REQUEST_TIMEOUT
                 || status == StatusCode::TOO_MANY_REQUESTS
                 || status.is_server_error();
             let error = match problem {
-                answer::Problem::Unavailable(reason) => SourceError::Unavailable(self.named(&reason)),
-                answer::Problem::Rejected(reason) => SourceError::Rejected(self.named(&reason)),
+                answer::Problem::Unavailable(reason) => {
+                    SourceError::Unavailable(self.named(&(reason + &hint)))
+                }
+                answer::Problem::Rejected(reason) => SourceError::Rejected(self.named(&(reason + &hint))),
             };
             Failure { error, retry, retry_after }
         })
@@ -195,6 +198,18 @@ impl Prometheus {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+
+    /// A redirected POST arrives as a GET without the question, so a person must know of it.
+    fn redirected(&self, response: &Response) -> String {
+        let end = |url: &Url| (url.scheme().to_owned(), url.port(), url.path().to_owned());
+        let (scheme, port, path) = end(response.url());
+        if (scheme.clone(), port, path.clone()) == end(&self.endpoint) {
+            return String::new();
+        }
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        let host = response.url().host_str().unwrap_or("");
+        format!(" (it redirects to {scheme}://{host}{port}{path}: name the final address in `url`)")
     }
 
     /// A request without an answer, or with half of one.
