@@ -82,7 +82,8 @@ impl<'a> Checker<'a> {
             self.findings.hide(node.place);
         }
         let expected: Vec<&str> = alternatives.iter().flat_map(|s| types(s)).map(in_words).collect();
-        let quotes = if expected.contains(&"text") { "; put it into quotes" } else { "" };
+        let plain = matches!(node.value, Value::Number(_) | Value::Bool(_));
+        let quotes = if plain && expected.contains(&"text") { "; put it into quotes" } else { "" };
         let message = text(schema, "errorMessage").map_or_else(
             || format!("expected {}, found {}{quotes}", expected.join(" or "), describe(&node.value)),
             str::to_owned,

@@ -15,9 +15,18 @@ pub(super) struct Context<'a> {
     pub(super) files: &'a [SourceFile],
     pub(super) environment_variables: &'a dyn Fn(&str) -> Option<String>,
     pub(super) findings: Findings,
+    /// Whether nothing was left out because of mistakes. If not, what is missing is no mistake of its own.
+    pub(super) complete: bool,
 }
 
 impl Context<'_> {
+    /// A mistake that consists in something missing.
+    pub(super) fn missing(&mut self, place: Place, message: impl Into<String>) {
+        if self.complete {
+            self.findings.add(place, message);
+        }
+    }
+
     /// The node at a path of keys.
     pub(super) fn node(&self, path: &[&str]) -> Option<&Node> {
         path.iter().try_fold(self.root, |node, key| node.get(key))

@@ -4,10 +4,10 @@ use super::report::{Findings, Place, SourceFile};
 use super::tree::{Entry, Node, Value};
 
 /// The sections that one file alone may have.
-const SINGLE: [&str; 2] = ["repository", "run"];
+pub(super) const SINGLE: [&str; 2] = ["repository", "run"];
 
-/// Joins the files' trees. A file without content adds nothing.
-pub(super) fn merge(roots: Vec<Node>, files: &[SourceFile], findings: &mut Findings) -> Node {
+/// Joins the files' trees. A file without content adds nothing. Without a map in each file there is nothing to look at.
+pub(super) fn merge(roots: Vec<Node>, files: &[SourceFile], findings: &mut Findings) -> Option<Node> {
     let place = roots.first().map_or(Place::default(), |root| root.place);
     let mut sections: Vec<Entry> = Vec::new();
     for root in roots {
@@ -16,7 +16,7 @@ pub(super) fn merge(roots: Vec<Node>, files: &[SourceFile], findings: &mut Findi
             Value::Null => continue,
             Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => {
                 findings.add(root.place, "expected a map with `repository`, `environments` and so on");
-                continue;
+                return None;
             }
         };
         for entry in entries {
@@ -26,7 +26,7 @@ pub(super) fn merge(roots: Vec<Node>, files: &[SourceFile], findings: &mut Findi
             }
         }
     }
-    Node { value: Value::Map(sections), place }
+    Some(Node { value: Value::Map(sections), place })
 }
 
 fn join(section: &mut Entry, other: Entry, files: &[SourceFile], findings: &mut Findings) {

@@ -95,25 +95,52 @@ fn parse(
     let Some(roots) = trees.into_iter().collect::<Option<Vec<_>>>() else {
         return Err(findings.into_errors(files));
     };
-    let root = merge::merge(roots, files, &mut findings);
+    let Some(root) = merge::merge(roots, files, &mut findings) else {
+        return Err(findings.into_errors(files));
+    };
     check::check(&root, &schema(), &mut findings);
     references::check(&root, &mut findings);
-    if !findings.is_empty() {
-        return Err(findings.into_errors(files));
-    }
-    let config = match types::Config::deserialize(root.to_json()) {
+    // The rules are held against what is well formed, so that one mistake does not hide the others.
+    let complete = findings.is_empty();
+    let sound = if complete { root } else { sound_part(&root, &findings) };
+    let config = match types::Config::deserialize(sound.to_json()) {
         Ok(config) => config,
         Err(error) => {
-            findings.add(root.place, format!("cannot be understood: {error}"));
+            if complete {
+                findings.add(sound.place, format!("cannot be understood: {error}"));
+            }
             return Err(findings.into_errors(files));
         }
     };
-    let mut context = Context { root: &root, files, environment_variables, findings };
+    let mut context = Context { root: &sound, files, environment_variables, findings, complete };
     let settings = context.settings(&config, digest(files));
     match settings {
         Some(settings) if context.findings.is_empty() => Ok(settings),
         _ => Err(context.findings.into_errors(files)),
     }
+}
+
+/// The tree without the sections, definitions and services in which something has been found.
+fn sound_part(root: &tree::Node, findings: &Findings) -> tree::Node {
+    let sound = |from: Place, to: Place| !findings.within(Place { end: to.end, ..from });
+    let entry = |entry: &tree::Entry| sound(entry.key_place, entry.node.place);
+    let mut root = root.clone();
+    let tree::Value::Map(sections) = &mut root.value else { return root };
+    for section in sections.iter_mut().filter(|section| !merge::SINGLE.contains(&section.key.as_str())) {
+        match &mut section.node.value {
+            tree::Value::Map(entries) => entries.retain(entry),
+            tree::Value::List(items) => items.retain(|item| sound(item.place, item.place)),
+            tree::Value::Null | tree::Value::Bool(_) | tree::Value::Number(_) | tree::Value::Text(_) => {}
+        }
+    }
+    sections.retain(|section| match section.node.value {
+        tree::Value::Map(_) if merge::SINGLE.contains(&section.key.as_str()) => entry(section),
+        tree::Value::Map(_) | tree::Value::List(_) => !findings.within(section.key_place),
+        tree::Value::Null | tree::Value::Bool(_) | tree::Value::Number(_) | tree::Value::Text(_) => {
+            entry(section)
+        }
+    });
+    root
 }
 
 fn read(path: &Path) -> Result<String, String> {

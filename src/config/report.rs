@@ -100,6 +100,13 @@ impl Findings {
         self.hidden.push(place);
     }
 
+    /// Whether something has been found that begins in this place.
+    pub(super) fn within(&self, place: Place) -> bool {
+        self.found
+            .iter()
+            .any(|(at, _)| at.file == place.file && (place.start..=place.end).contains(&at.start))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

@@ -93,11 +93,10 @@ impl Context<'_> {
                 let message = format!("a service of this name is already in the environment `{name}`");
                 self.findings.add(service.place, message);
             }
-            rules.push(self.service_rule(service, wire, named)?);
+            rules.push(self.service_rule(service, wire, named));
         }
         if rules.is_empty() {
-            self.findings
-                .add(place, format!("no service is in the environment `{name}`: add one to `services`"));
+            self.missing(place, format!("no service is in the environment `{name}`: add one to `services`"));
         }
         Some(Environment {
             name: self.name(EnvironmentName::new(name), place)?,
@@ -150,19 +149,22 @@ impl Context<'_> {
         service: &Service<'_>,
         environment: &types::Environment,
         named: &Named,
-    ) -> Option<ServiceRule> {
+    ) -> ServiceRule {
         let wire = service.wire;
         let policy_name =
             wire.policy.as_ref().or(environment.policy.as_ref()).map_or("default", String::as_str);
-        let mut policy = named.policies.get(policy_name)?.clone();
+        let known = named.policies.get(policy_name);
+        if let Some(policy) = known {
+            self.judgeable((policy_name, policy), &service.signals, service.signals_place);
+        }
+        let mut policy = known.cloned().unwrap_or_default();
         policy.mode = wire.mode.or(environment.mode).unwrap_or(policy.mode);
-        self.judgeable((policy_name, &policy), &service.signals, service.signals_place);
-        Some(ServiceRule {
+        ServiceRule {
             files: service.files.clone(),
             labels: wire.labels.clone().unwrap_or_default(),
             signals: service.signals.clone(),
             policy,
-        })
+        }
     }
 
     fn service<'w>(

@@ -50,7 +50,7 @@ impl Context<'_> {
             (None, [only]) => only,
             (None, _) => {
                 let message = format!("`source` is missing: {}", suggestion("", sources));
-                self.findings.add(self.place(&["signals", name]), message);
+                self.missing(self.place(&["signals", name]), message);
                 return None;
             }
         };
@@ -128,7 +128,10 @@ impl Context<'_> {
 
     /// All policies, by name; `default` is always there.
     pub(super) fn policies(&mut self, config: &types::Config) -> BTreeMap<String, Policy> {
-        let mut policies = BTreeMap::from([("default".to_owned(), Policy::default())]);
+        let mut policies = BTreeMap::new();
+        if self.complete {
+            policies.insert("default".to_owned(), Policy::default());
+        }
         for (name, wire) in config.policies.iter().flatten() {
             let policy = self.policy(name, wire);
             policies.insert(name.clone(), policy);
@@ -208,13 +211,13 @@ impl Context<'_> {
         let critical = signals.iter().any(|signal| signal.critical);
         let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
         if signals.is_empty() {
-            self.findings.add(service, "no signal is asked about this service: define one in `signals`");
+            self.missing(service, "no signal is asked about this service: define one in `signals`");
         } else if policy.quorum > count && !critical {
             let message = format!(
                 "the policy `{policy_name}` wants {} signals to have regressed, and this service has {count}",
                 policy.quorum
             );
-            self.findings.add(service, message);
+            self.missing(service, message);
         }
         for signal in signals {
             self.fits(policy_name, policy, signal);
@@ -231,6 +234,9 @@ impl Context<'_> {
                 signal.step_secs, policy.baseline_secs
             );
             self.findings.add(self.place(&key("step")), message);
+        }
+        if judged_secs == 0 {
+            return; // The policy itself is impossible, which has been told.
         }
         if judged_secs / signal.step_secs.max(1) < MIN_WATCH_SAMPLES {
             let message = format!(
@@ -254,6 +260,7 @@ impl Context<'_> {
 
     /// Whether a service with these labels knows every variable in the queries of its signals.
     pub(super) fn variables(&mut self, signals: &[Signal], service: &str, labels: &[&str]) {
+        let labels = labels.iter().filter(|label| !VARIABLES.contains(label));
         let known: Vec<&str> = VARIABLES.iter().chain(labels).copied().collect();
         for signal in signals {
             for used in template_variables(&signal.query).unwrap_or_default() {

@@ -97,9 +97,15 @@ fn all_mistakes_are_told_at_once_each_with_its_place() {
         .replace("settle: 30s", "setle: 30s")
         .replace("policy: quick", "policy: quik")
         .replace("change: 50%", "change: fifty")
-        .replace("kind: latency", "kind: latancy");
+        .replace("kind: latency", "kind: latancy")
+        .replace("max_reverts: 2, window: 1h", "window: 0s");
     let errors = load_texts(&[&text]).unwrap_err();
-    let expected = r#"etc/0.yaml:7:38: there is no policy `quik`: did you mean `quick`?
+    let expected = r#"etc/0.yaml:6:92: must be more than zero
+  |
+6 |   production: {branch: main, paths: ["apps/*/production/**"], mode: auto, budget: {window: 0s}}
+  |                                                                                            ^^
+
+etc/0.yaml:7:38: there is no policy `quik`: did you mean `quick`?
   |
 7 |   staging: {branch: staging, policy: quik}
   |                                      ^^^^
@@ -120,7 +126,7 @@ etc/0.yaml:19:11: unknown key `setle`: did you mean `settle`?
    |           ^^^^^"#;
     assert_eq!(errors.to_string(), expected);
     let json = serde_json::to_value(&errors).unwrap();
-    assert_eq!(json[0]["line"], 7);
+    assert_eq!(json[0]["line"], 6);
     assert_eq!(json[0]["file"], "etc/0.yaml");
 }
 

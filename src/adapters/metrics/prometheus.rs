@@ -20,6 +20,8 @@ use crate::ports::{Answer, BoxFuture, MetricSource, SourceError};
 const MAX_POINTS: i64 = 11_000;
 /// A range is split into at most so many requests.
 const MAX_REQUESTS: i64 = 20;
+/// More samples than this are no answer to a question about services; they take 16 bytes each.
+const MAX_SAMPLES: usize = 5_000_000;
 /// How often one request is sent again.
 const MAX_RETRIES: usize = 2;
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(250);
@@ -116,10 +118,19 @@ impl Prometheus {
 
     /// Asks for a whole range, in as many requests as it takes.
     async fn ask(&self, query: &RangeQuery) -> Result<Answer, SourceError> {
-        let windows = split(query.window, i64::from(query.step_secs)).map_err(SourceError::Rejected)?;
+        let windows = split(query.window, i64::from(query.step_secs))
+            .map_err(|reason| SourceError::Rejected(self.named(&reason)))?;
         let mut answers = Vec::with_capacity(windows.len());
+        let mut room = MAX_SAMPLES;
         for window in windows {
-            answers.push(self.ask_with_retries(query, window).await?);
+            let answer = self.ask_with_retries(query, window).await?;
+            let count: usize = answer.series.iter().map(|series| series.samples.len()).sum();
+            room = room.checked_sub(count).ok_or_else(|| {
+                let reason =
+                    format!("more than {MAX_SAMPLES} samples: aggregate the query, or use a longer step");
+                SourceError::Rejected(self.named(&reason))
+            })?;
+            answers.push(answer);
         }
         Ok(answer::join(answers))
     }

@@ -342,6 +342,16 @@ mod tests {
         assert_eq!(pairs(series), [(1, 1.0), (2, 2.0), (3, 3.0)]);
     }
 
+    #[test]
+    fn too_many_series_are_refused() {
+        let row = |index: usize| format!(r#"{{"metric":{{"a":"{index}"}},"values":[[1,"1"]]}}"#);
+        let rows: Vec<String> = (0..=MAX_SERIES).map(row).collect();
+        let Err(Problem::Rejected(reason)) = read(200, matrix(&rows.join(",")).as_bytes()) else {
+            panic!("read")
+        };
+        assert!(reason.contains("200001 series"), "{reason}");
+    }
+
     fn assert_sound(status: u16, body: &[u8]) {
         if let Ok(answer) = read(status, body) {
             for series in &answer.series {
