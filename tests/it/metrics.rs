@@ -16,6 +16,7 @@ use backout::ports::{Answer, SourceError};
 
 use crate::support::fault::{FaultServer, Reply};
 use crate::support::prometheus::{Prometheus, program, run};
+use crate::support::victoria_metrics::VictoriaMetrics;
 
 /// The first moment of every test's history.
 const START: i64 = 1_700_000_040;
@@ -266,6 +267,24 @@ async fn a_real_prometheus_answers() {
     let options = options(format!("{}/wrong/path", prometheus.url()));
     let reason = rejected(self::ask(options, query("up", 600, 60)).await);
     assert!(reason.contains("see the path in `url`"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_real_victoria_metrics_answers() {
+    // The same history; it wants milliseconds.
+    let milliseconds =
+        |line: &str| if line.starts_with('#') { String::new() } else { format!("{line}000\n") };
+    let history: String = openmetrics().lines().map(milliseconds).collect();
+    let server = VictoriaMetrics::start(&history);
+    let ask = |text: &str| ask(options(server.url()), query(text, 3_600, 60));
+
+    let rates = ask("sum by (app) (rate(requests_total[1m]))").await.unwrap();
+    assert_eq!(rates.series.len(), 2);
+    assert!(samples(&rates, "b").iter().all(|(_, rate)| (rate - 5.0).abs() < 0.01), "{rates:?}");
+    assert_eq!(ask("zero / zero").await.unwrap().series, []);
+    assert_eq!(ask("load / zero").await.unwrap().series, []);
+    let reason = rejected(ask("rate(load").await);
+    assert!(reason.contains("the query is refused"), "{reason}");
 }
 
 /// A certificate authority, and certificates by it for a server at `localhost` and a client.

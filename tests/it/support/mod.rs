@@ -2,3 +2,4 @@
 
 pub(crate) mod fault;
 pub(crate) mod prometheus;
+pub(crate) mod victoria_metrics;
