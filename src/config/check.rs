@@ -32,6 +32,15 @@ impl<'a> Checker<'a> {
         schema
     }
 
+    /// Whether one of the object's own properties is a secret.
+    fn has_secrets(&self, schema: &'a Json) -> bool {
+        let secret = |schema: &'a Json| {
+            let any_of = schema.get("anyOf").and_then(Json::as_array).into_iter().flatten();
+            any_of.chain([schema]).any(|s| self.resolve(s).get("writeOnly").is_some())
+        };
+        schema.get("properties").and_then(Json::as_object).is_some_and(|all| all.values().any(secret))
+    }
+
     /// `at` is where a mistake is shown that is about the node as a whole: its key, or itself.
     fn node(&mut self, node: &Node, schema: &'a Json, at: Place) {
         let schema = self.resolve(schema);
@@ -109,25 +118,26 @@ impl<'a> Checker<'a> {
     /// Objects that tell each other apart by `kind`.
     fn kind(&mut self, node: &Node, kinds: &[(&str, &'a Json)], at: Place) {
         let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
-        let Value::Map(_) = node.value else {
-            let message = format!("expected a map with a `kind`, found {}", describe(&node.value));
-            return self.findings.add(node.place, message);
-        };
-        let Some(kind) = node.get("kind") else {
-            return self.findings.add(at, format!("`kind` is missing: {}", suggestion("", &names)));
-        };
-        let Value::Text(name) = &kind.value else {
-            let message =
-                format!("expected a kind, found {}: {}", describe(&kind.value), suggestion("", &names));
-            return self.findings.add(kind.place, message);
-        };
-        match kinds.iter().find(|(known, _)| known == name) {
-            Some((_, schema)) => self.plain(node, schema, at),
-            None => {
-                let message = format!("there is no kind `{}`: {}", shown(name), suggestion(name, &names));
-                self.findings.add(kind.place, message);
-            }
+        let kind = node.get("kind");
+        let name = kind.and_then(|kind| if let Value::Text(name) = &kind.value { Some(name) } else { None });
+        if let Some((_, schema)) = kinds.iter().find(|(known, _)| name.is_some_and(|name| name == known)) {
+            return self.plain(node, schema, at);
         }
+        if kinds.iter().any(|(_, schema)| self.has_secrets(schema)) {
+            self.findings.hide(node.place); // Nobody knows which key holds one.
+        }
+        let (place, message) = match (&node.value, kind, name) {
+            (Value::Map(_), Some(kind), Some(name)) => {
+                (kind.place, format!("there is no kind `{}`: {}", shown(name), suggestion(name, &names)))
+            }
+            (Value::Map(_), Some(kind), None) => {
+                let found = describe(&kind.value);
+                (kind.place, format!("expected a kind, found {found}: {}", suggestion("", &names)))
+            }
+            (Value::Map(_), None, _) => (at, format!("`kind` is missing: {}", suggestion("", &names))),
+            (other, ..) => (node.place, format!("expected a map with a `kind`, found {}", describe(other))),
+        };
+        self.findings.add(place, message);
     }
 
     /// A schema without alternatives.
@@ -201,10 +211,14 @@ impl<'a> Checker<'a> {
         if entries.is_empty() && schema.get("minProperties").is_some() {
             self.findings.add(at, "the map must not be empty");
         }
+        let secrets = self.has_secrets(schema);
         for entry in entries {
             if let Some(schema) = properties.and_then(|p| p.get(&entry.key)) {
                 self.node(&entry.node, schema, entry.key_place);
             } else if others == Some(&Json::Bool(false)) {
+                if secrets {
+                    self.findings.hide(entry.node.place); // Perhaps a secret under a misspelt key.
+                }
                 let missing: Vec<&str> =
                     known.iter().copied().filter(|k| !entries.iter().any(|e| e.key == *k)).collect();
                 let message =

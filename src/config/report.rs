@@ -161,7 +161,7 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 fn mask(text: &str, hidden: impl Iterator<Item = Range<usize>>) -> String {
     // Where the text cannot be parsed nobody knows what is a secret, so its key decides.
     static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let key = r#"(?i)(?:token|password|passphrase|secret|authorization|cookie|api[_-]?key)["']?\s*:\s*([^\s{,\[][^\n]*)"#;
+        let key = r#"(?i)(?:auth|token|password|passphrase|secret|authorization|cookie|api[_-]?key)["']?\s*:\s*([^\s{,\[][^\n]*)"#;
         let in_url = r"[a-z]+://([^/@\s]+)@";
         Regex::new(&format!("{key}|{in_url}")).ok()
     });

@@ -138,6 +138,11 @@ fn a_secret_in_the_text_is_refused_and_not_shown() {
         ("X-Scope-OrgID: team", "Authorization: hunter2"),
         ("http://prometheus", "http://me:hunter2@prometheus"),
         ("{env: GIT_TOKEN}", "[hunter2]"),
+        ("{kind: token, token: {env: GIT_TOKEN}}", "hunter2"),
+        ("token: {env: GIT_TOKEN}", "tokn: hunter2"),
+        ("kind: token, token: {env: GIT_TOKEN}", "kind: tokn, pat: hunter2"),
+        ("kind: token, token: {env: GIT_TOKEN}", "pat: hunter2"),
+        ("  author:", "  signing: {kind: ssh, key: x, pass: hunter2}\n  author:"),
         ("password: {env: PASSWORD}}", "password: hunter2, x: [}"),
     ] {
         let text = mistakes(from, to);
