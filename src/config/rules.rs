@@ -9,7 +9,7 @@ use super::values::{Duration, Ratio};
 use crate::domain::ids::{SignalName, SourceName};
 use crate::domain::pattern::{PathGlobs, PathPattern};
 use crate::domain::policy::{Mode, Policy, SchemaRules};
-use crate::domain::signal::{Direction, Rule, Signal, SignalKind, template_variables};
+use crate::domain::signal::{Direction, Rule, Signal, SignalKind, render_query, template_variables};
 
 const FOR_SECS: u32 = 60;
 const STEP_SECS: u32 = 60;
@@ -42,7 +42,12 @@ impl Context<'_> {
             let message = "must be the name of a label: letters, digits and _, not beginning with a digit";
             self.findings.add(self.place(&key("by")), message);
         }
-        if let Err(error) = template_variables(&wire.query) {
+        // Filled in on trial: an unknown filter shows only then.
+        let trial = template_variables(&wire.query).and_then(|names| {
+            let values = names.into_iter().map(|name| (name, "x".to_owned())).collect();
+            render_query(&wire.query, &values)
+        });
+        if let Err(error) = trial {
             self.findings.add(self.place(&key("query")), format!("not a valid template: {error}"));
         }
         let source = match (&wire.source, sources) {

@@ -179,6 +179,8 @@ fn each_rule_names_its_place_and_the_fix() {
             "no label `namspace` for this query: did you mean `namespace`?",
         ),
         ("{{ namespace }}", "{{ namespace }", "not a valid template"),
+        ("{{ namespace }}", "{{ namespace | lower }}", "not a valid template: unknown filter"),
+        ("{{ namespace }}", "{{ service.name }}", "not a valid template: undefined value"),
         ("source: prom", "source: pro", "there is no metric source `pro`: did you mean `prom`?"),
         ("{service}/{environment}", "{servce}/x", "did you mean it by `{servce}`?"),
         ("apps/checkout/**", "apps/[", "not a valid glob"),
