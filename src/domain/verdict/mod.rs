@@ -12,6 +12,9 @@ mod robust;
 mod streak;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

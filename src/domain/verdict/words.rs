@@ -50,8 +50,12 @@ fn damage(found: &Assessment, frame: &Frame, style: Style) -> String {
     };
     if let Some(since) = found.since {
         let distance = since.secs_since(frame.deployed_at);
-        let side = if distance >= 0 { "after" } else { "before" };
-        text.push_str(&format!(" at {}, {} {side} the deployment", clock(since), span(distance)));
+        let side = match distance {
+            0 => "with".to_owned(),
+            1.. => format!("{} after", span(distance)),
+            _ => format!("{} before", span(distance)),
+        };
+        text.push_str(&format!(" at {}, {side} the deployment", clock(since)));
     }
     if let Some(line) = found.line.filter(|_| found.of > 0) {
         let verb = if found.beyond == 1 { "is" } else { "are" };

@@ -18,6 +18,8 @@ pub(super) enum Origin {
     SinceDeployment,
     /// It began at this time, before the deployment.
     Before(Time),
+    /// The same happened before the deployment, from this time on, and passed: it may pass again.
+    Recurring(Time),
     /// The samples that would tell are missing.
     Unknown,
 }
@@ -30,9 +32,40 @@ pub(super) fn origin(split: &Split, frame: &Frame, traits: &Traits, line: &Line,
     if unbroken != Origin::SinceDeployment {
         return unbroken;
     }
+    let pretended: Vec<Origin> = PRETENDED
+        .iter()
+        .filter_map(|earlier| pretend(&split.before, *earlier, frame, traits))
+        .map(|pretended| pretended.origin)
+        .chain(rose_before(split, line, onset).map(Origin::Before))
+        .collect();
+    let before = pretended.iter().filter_map(|origin| match origin {
+        Origin::Before(from) => Some(*from),
+        Origin::SinceDeployment | Origin::Recurring(_) | Origin::Unknown => None,
+    });
+    match (before.min(), pretended.first()) {
+        (Some(from), _) => Origin::Before(from),
+        (None, Some(recurring)) => *recurring,
+        (None, None) => Origin::SinceDeployment,
+    }
+}
+
+/// Since when it has been bad, when nothing changed with the deployment because it was bad already: a pretended
+/// deployment would have been blamed, and the samples since the real one are typically still beyond its line.
+pub(super) fn bad_already(split: &Split, frame: &Frame, traits: &Traits) -> Option<Time> {
+    let typical = median(&values(&split.after))?;
     let blamed = PRETENDED.iter().filter_map(|earlier| pretend(&split.before, *earlier, frame, traits));
-    let earliest = blamed.chain(rose_before(split, line, onset)).min();
-    earliest.map_or(Origin::SinceDeployment, Origin::Before)
+    blamed
+        .filter_map(|pretended| match pretended.origin {
+            Origin::Before(from) if pretended.line.is_beyond(typical) => Some(from),
+            Origin::Before(_) | Origin::SinceDeployment | Origin::Recurring(_) | Origin::Unknown => None,
+        })
+        .min()
+}
+
+/// A pretended deployment that would have been blamed.
+struct Pretended {
+    origin: Origin,
+    line: Line,
 }
 
 /// Looks back from the onset to the last good sample.
@@ -53,14 +86,18 @@ fn unbroken(split: &Split, frame: &Frame, line: &Line, onset: Time) -> Origin {
 }
 
 /// Runs the same test on the time before the deployment, as if there had been a deployment `earlier` samples before
-/// it. If that one would have been blamed at any of those samples, this is its onset.
-fn pretend(before: &[Sample], earlier: usize, frame: &Frame, traits: &Traits) -> Option<Time> {
+/// it. Says something when that one would have been blamed, at whichever of those samples: damage that lasts up to
+/// the deployment was there before it; damage that passed shows that such things happen on their own.
+fn pretend(before: &[Sample], earlier: usize, frame: &Frame, traits: &Traits) -> Option<Pretended> {
     let (baseline, after) = before.split_at_checked(before.len().checked_sub(earlier)?)?;
     if baseline.len() < MIN_BASELINE {
         return None;
     }
     let line = Line::draw(&values(tail(baseline, BASELINE_SAMPLES)), traits, frame.step, 0.0)?;
-    Excursion::walk(after, &line, frame, &Demand::of(frame.step)).ever
+    let excursion = Excursion::walk(after, &line, frame, &Demand::of(frame.step));
+    let from = excursion.ever?;
+    let origin = if excursion.convinces { Origin::Before(from) } else { Origin::Recurring(from) };
+    Some(Pretended { origin, line })
 }
 
 /// When the level rose, if it did so before the deployment and the time from there to the deployment was already
@@ -77,6 +114,6 @@ fn rose_before(split: &Split, line: &Line, onset: Time) -> Option<Time> {
     let cut: Vec<f64> =
         before.iter().chain(&damaged).map(|sample| sample.value.clamp(lowest, highest)).collect();
     let (usual, raised) = before.split_at_checked(rise(&cut)?)?;
-    let half_way = median(&values(usual))? / 2.0 + median(&values(&damaged))?.min(highest) / 2.0;
+    let half_way = median(&values(usual))? / 2.0 + median(&values(&damaged))? / 2.0;
     (median(&values(raised))? > half_way).then(|| raised.first().map(|sample| sample.at)).flatten()
 }

@@ -62,6 +62,9 @@ impl Excursion {
                     (found.onset, exceedances) = (None, 0);
                 }
             }
+            for _ in 0..missing.min(last.len()) {
+                last = [false, last[0], last[1]];
+            }
             last = [beyond, last[0], last[1]];
             let recent = last.iter().filter(|beyond| **beyond).count();
             found.convinces = found.score >= demand.score && exceedances >= demand.exceedances && recent >= 2;

@@ -72,7 +72,7 @@ impl Line {
         }
         let beyond = baseline.iter().filter(|value| **value > at).count();
         let sprt = Sprt::new(base_rate(beyond, baseline.len()), BAD_SHARE);
-        let weight = independence(baseline, step);
+        let weight = independence(baseline, at, step);
         let increments = Sprt { beyond: sprt.beyond * weight, within: sprt.within * weight };
         Some(Self { median: middle, base, at, has_scale: distance > 0.0, increments })
     }
@@ -91,15 +91,18 @@ impl Line {
 /// How many independent samples one sample is worth, 0.05 to 1: (1 − ρ)/(1 + ρ) with the autocorrelation ρ at lag 1.
 ///
 /// Only samples that are close together are weighted: there it is the overlap of rate windows that repeats a value.
-/// Further apart it is the daily rise and fall, which the line and the season take care of.
+/// Further apart it is the daily rise and fall, which the line and the season take care of. Values are cut at the
+/// line: how often and how long the baseline was beyond it is in the base rate already, and one earlier incident must
+/// not make all samples look alike.
 ///
 /// Source: the effective sample size of an autoregressive process of order 1, as in G. V. Bayley and J. M.
 /// Hammersley, "The 'Effective' Number of Independent Observations in an Autocorrelated Time Series", Supplement to
 /// the Journal of the Royal Statistical Society 8 (1946), 184–197.
-fn independence(baseline: &[f64], step: i64) -> f64 {
+fn independence(baseline: &[f64], line: f64, step: i64) -> f64 {
     if step >= OVERLAP_SECS {
         return 1.0;
     }
-    let rho = lag1(baseline).unwrap_or(0.0).clamp(0.0, 0.9);
+    let cut: Vec<f64> = baseline.iter().map(|value| value.min(line)).collect();
+    let rho = lag1(&cut).unwrap_or(0.0).clamp(0.0, 0.9);
     (1.0 - rho) / (1.0 + rho)
 }

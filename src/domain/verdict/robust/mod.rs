@@ -20,7 +20,7 @@ use super::frame::{Frame, Split, tail, values};
 use crate::domain::evidence::{Sample, Seasonal};
 use crate::domain::signal::Signal;
 use crate::domain::stats::median;
-use crate::domain::time::Time;
+use crate::domain::time::{Time, human_secs};
 
 /// A baseline with fewer samples than this does not say what is usual.
 const MIN_BASELINE: usize = 8;
@@ -48,11 +48,17 @@ pub(super) fn assess(
     let traits = Traits::of(signal, split);
     let split = split.map(|value| orientation.turn(value));
     let shift = season::shift(seasonal, frame, watch_secs, orientation);
-    let Some(line) = Line::draw(&values(tail(&split.before, BASELINE_SAMPLES)), &traits, frame.step, shift)
-    else {
-        return Assessment::bare(State::Never("the values are too large to judge".to_owned()));
+    let case = |shift: f64| {
+        let line = Line::draw(&values(tail(&split.before, BASELINE_SAMPLES)), &traits, frame.step, shift);
+        let Some(line) = line else {
+            return Assessment::bare(State::Never("the values are too large to judge".to_owned()));
+        };
+        Case { split: &split, frame, traits: &traits, line, demand: Demand::of(frame.step), orientation }
+            .assess()
     };
-    Case { split: &split, frame, traits: &traits, line, demand: Demand::of(frame.step), orientation }.assess()
+    let found = case(0.0);
+    // The season can excuse and never accuse: with the higher line alone, a baseline that was bad could seem good.
+    if found.state == State::Regressed && shift > 0.0 { case(shift) } else { found }
 }
 
 /// One series, turned and with its line.
@@ -69,7 +75,10 @@ impl Case<'_> {
     fn assess(&self) -> Assessment {
         let excursion = Excursion::walk(&self.split.after, &self.line, self.frame, &self.demand);
         if !excursion.convinces {
-            return self.with_numbers(self.quiet(&excursion), None);
+            return match attribution::bad_already(self.split, self.frame, self.traits) {
+                Some(from) => self.with_numbers(State::Preexisting, Some(from)),
+                None => self.with_numbers(self.quiet(&excursion), None),
+            };
         }
         let Some(onset) = excursion.onset else {
             return self.with_numbers(State::Unclear("no onset".to_owned()), None);
@@ -86,6 +95,11 @@ impl Case<'_> {
         match attribution::origin(self.split, self.frame, self.traits, &self.line, onset) {
             Origin::SinceDeployment => self.with_numbers(State::Regressed, Some(onset)),
             Origin::Before(from) => self.with_numbers(State::Preexisting, Some(from)),
+            Origin::Recurring(from) => {
+                let earlier = human_secs(self.frame.deployed_at.secs_since(from));
+                let why = format!("the same began {earlier} before the deployment, and passed then");
+                self.with_numbers(State::Unclear(why), None)
+            }
             Origin::Unknown => {
                 let why = "samples are missing around the deployment, so it may have been bad before";
                 self.with_numbers(State::Unclear(why.to_owned()), None)
