@@ -138,7 +138,7 @@ fn signal(name: &str, metric: &Metric, step_secs: u32) -> Result<(Signal, f64)> 
         _ => (SignalKind::Custom, 1.0),
     };
     let signal = Signal {
-        name: SignalName::new(&name.replace('_', "-"))?,
+        name: SignalName::new(name.replace('_', "-"))?,
         source: SourceName::new("corpus")?,
         query: name.to_owned(),
         by: None,
