@@ -110,6 +110,6 @@ fn reason(verdict: &Verdict, decisive: &[&Finding]) -> String {
     if others.is_empty() {
         first.reason.clone()
     } else {
-        format!("{}; so do {}", first.reason, others.join(", "))
+        format!("{}; likewise {}", first.reason, others.join(", "))
     }
 }

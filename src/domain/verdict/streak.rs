@@ -137,7 +137,7 @@ impl Streak<'_> {
         // A missing sample may have been a bad one: then a run with holes is long enough after all.
         if self.runs(after, false).into_iter().any(|run| self.is_long(run)) {
             return State::Unclear(format!(
-                "beyond the limit with samples missing in between, so not surely for {}",
+                "beyond the line with samples missing in between, so not surely for {}",
                 human_secs(self.for_secs)
             ));
         }

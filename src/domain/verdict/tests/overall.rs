@@ -76,7 +76,7 @@ fn since_is_the_earliest_onset_and_the_reason_is_its_own() {
     let judgement = judge(&evidence(vec![late, bad("early")]));
     assert_eq!(judgement.since, Some(Time::from_unix(DEPLOYED + 5)));
     assert!(judgement.reason.starts_with("early rose from 1 to 3"), "{}", judgement.reason);
-    assert!(judgement.reason.ends_with("so do late"), "{}", judgement.reason);
+    assert!(judgement.reason.ends_with("likewise late"), "{}", judgement.reason);
     let order: Vec<&str> = judgement.findings.iter().map(|finding| finding.signal.as_str()).collect();
     assert_eq!(order, ["late", "early"]);
 }
