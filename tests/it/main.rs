@@ -1,6 +1,13 @@
-//! The one integration binary: `backout` against real counterparts.
+//! The one integration binary: the crate against real counterparts.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "a test's helper ends the test"
+)]
 
-#[cfg(test)]
+mod git;
 mod metrics;
-#[cfg(test)]
 mod support;

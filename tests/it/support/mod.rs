@@ -1,5 +1,87 @@
-//! The counterparts: what is started for a test and stopped after it.
+//! Real counterparts for the tests: a web server and an SSH server that serve Git, and the program `git` itself.
+//!
+//! They come from Debian packages. Where one is missing a test fails with the package's name; nothing is skipped.
 
 pub(crate) mod fault;
+pub(crate) mod git;
+pub(crate) mod http_remote;
 pub(crate) mod prometheus;
+pub(crate) mod ssh_remote;
 pub(crate) mod victoria_metrics;
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+/// A command; the tests start programs here and nowhere else.
+#[expect(clippy::disallowed_methods, reason = "the tests talk to real programs")]
+pub(crate) fn command(program: &str) -> Command {
+    Command::new(program)
+}
+
+/// The path of a program that a Debian package brings.
+///
+/// # Panics
+/// When it is not installed, with the package's name.
+pub(crate) fn installed(program: &str, package: &str) -> String {
+    ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/sbin", "/bin"]
+        .iter()
+        .map(|directory| format!("{directory}/{program}"))
+        .find(|path| Path::new(path).exists())
+        .unwrap_or_else(|| {
+            panic!("this test needs the program {program}: install the Debian package {package}")
+        })
+}
+
+/// A port of 127.0.0.1 that nobody listens on right now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A server process of a test: killed with all of its children on drop.
+pub(crate) struct Server {
+    child: Child,
+}
+
+impl Server {
+    /// Starts the command as the leader of a process group of its own.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        use std::os::unix::process::CommandExt;
+        use std::process::Stdio;
+        let child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        Self { child }
+    }
+
+    /// Waits until the server accepts connections; `false` when it has ended instead.
+    pub(crate) fn accepts(&mut self, port: u16) -> bool {
+        self.is_ready(|| TcpStream::connect(("127.0.0.1", port)).is_ok())
+    }
+
+    /// Waits until `ready`; `false` when the server has ended instead or is not ready in ten seconds.
+    pub(crate) fn is_ready(&mut self, ready: impl Fn() -> bool) -> bool {
+        for _ in 0..1000 {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if ready() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.child.id());
+        let killed = command("kill").args(["-KILL", "--", &group]).status();
+        if killed.is_err() {
+            eprintln!("cannot stop a test's server");
+        }
+        if let Err(error) = self.child.wait() {
+            eprintln!("cannot reap a test's server: {error}");
+        }
+    }
+}

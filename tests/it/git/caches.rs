@@ -1,0 +1,112 @@
+//! Caches that are damaged, shared, or left behind by a killed process.
+
+use std::path::{Path, PathBuf};
+
+use backout::ports::Repository;
+
+use super::{fetch_main, history_since, http_options, id, main_branch, open, push_file};
+use crate::support::git::{WorkTree, fast_import, linear_history};
+use crate::support::http_remote::HttpRemote;
+
+/// The one cache in a cache directory.
+pub(super) fn directory(cache: &Path) -> PathBuf {
+    let mut entries = std::fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path());
+    entries.find(|path| path.extension().is_some_and(|extension| extension == "git")).unwrap()
+}
+
+fn each_pack(bare: &Path, change: impl Fn(&Path)) {
+    let mut count = 0;
+    for entry in std::fs::read_dir(bare.join("objects/pack")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "pack") {
+            change(&path);
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+}
+
+#[test]
+fn a_broken_cache_is_cloned_again() {
+    let remote = HttpRemote::start();
+    fast_import(&remote.repository(), &linear_history(300, 3, 1_600_000_000));
+    let cache = tempfile::tempdir().unwrap();
+    let tip = fetch_main(&open(http_options(&remote, cache.path())));
+    let bare = directory(cache.path());
+    let truncate = |path: &Path| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let length = std::fs::metadata(path).unwrap().len();
+        std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(length / 2).unwrap();
+    };
+    let damages: [(&str, &dyn Fn()); 6] = [
+        ("truncated packs", &|| each_pack(&bare, truncate)),
+        ("deleted packs", &|| each_pack(&bare, |path| std::fs::remove_file(path).unwrap())),
+        ("garbage HEAD", &|| std::fs::write(bare.join("HEAD"), b"\0\xffgarbage").unwrap()),
+        ("garbage ref", &|| std::fs::write(bare.join("refs/heads/main"), "zzz").unwrap()),
+        ("no objects", &|| std::fs::remove_dir_all(bare.join("objects")).unwrap()),
+        ("garbage shallow", &|| std::fs::write(bare.join("shallow"), "nothing\n").unwrap()),
+    ];
+    for (name, damage) in damages {
+        // Once found by reading, once by fetching; each time by a process that has just started.
+        damage();
+        let reader = open(http_options(&remote, cache.path()));
+        let snapshot = history_since(&reader, 0);
+        assert_eq!((snapshot.head, snapshot.commits.len()), (tip, 300), "{name}");
+        damage();
+        let fetcher = open(http_options(&remote, cache.path()));
+        assert_eq!(fetch_main(&fetcher), tip, "{name}");
+        assert_eq!(history_since(&fetcher, 0).commits.len(), 300, "{name}");
+    }
+}
+
+#[test]
+fn a_push_survives_a_broken_cache() {
+    let remote = HttpRemote::start();
+    let mut people = WorkTree::new();
+    let tip = people.commit_file("a", "1");
+    people.push(&remote.repository());
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    fetch_main(&repository);
+    each_pack(&directory(cache.path()), |path| std::fs::remove_file(path).unwrap());
+    let pushed = push_file(&repository, id(&tip), "a", "2").unwrap();
+    assert_eq!(repository.remote_tip(&main_branch()).unwrap(), Some(pushed));
+}
+
+#[test]
+fn what_a_killed_process_leaves_is_no_obstacle() {
+    let remote = HttpRemote::start();
+    let mut people = WorkTree::new();
+    people.commit_file("a", "1");
+    people.push(&remote.repository());
+    let cache = tempfile::tempdir().unwrap();
+    fetch_main(&open(http_options(&remote, cache.path())));
+    let bare = directory(cache.path());
+    let tip = people.commit_file("a", "2");
+    people.push(&remote.repository());
+    for left in ["shallow.lock", "refs/heads/main.lock", "packed-refs.lock", "objects/pack/pack_git2_x"] {
+        std::fs::write(bare.join(left), "").unwrap();
+    }
+    std::fs::create_dir(bare.with_extension("new")).unwrap();
+    assert_eq!(fetch_main(&open(http_options(&remote, cache.path()))), id(&tip));
+    assert!(!bare.join("objects/pack/pack_git2_x").exists());
+}
+
+#[test]
+fn two_processes_share_a_cache() {
+    let remote = HttpRemote::start();
+    fast_import(&remote.repository(), &linear_history(400, 3, 1_600_000_000));
+    let cache = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let repository = open(http_options(&remote, cache.path()));
+                for _ in 0..3 {
+                    fetch_main(&repository);
+                    assert_eq!(history_since(&repository, 0).commits.len(), 400);
+                }
+            });
+        }
+    });
+}

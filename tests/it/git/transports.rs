@@ -1,0 +1,244 @@
+//! Fetching and pushing over HTTP and SSH, and being refused by them.
+
+use std::time::Duration;
+
+use backout::adapters::git::{GitAuth, GitOptions, GitRepository};
+use backout::domain::ids::BranchName;
+use backout::ports::{Repository, RepositoryError};
+
+use super::{
+    RUNTIME, fetch_main, history_since, http_options, id, main_branch, open, options, push_file, ssh_options,
+};
+use crate::support::free_port;
+use crate::support::git::WorkTree;
+use crate::support::git::{fast_import, git, linear_history};
+use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
+use crate::support::ssh_remote::SshRemote;
+
+fn reads_and_writes(repository: &GitRepository, bare: &std::path::Path) {
+    let mut people = WorkTree::new();
+    people.commit_file("a/values.yaml", "tag: 1\n");
+    let second = people.commit_file("a/values.yaml", "tag: 2\n");
+    people.push(bare);
+    assert_eq!(fetch_main(repository), id(&second));
+    assert_eq!(history_since(repository, 0).commits.len(), 2);
+
+    let third = people.commit_file("b.txt", "b\n");
+    people.push(bare);
+    assert_eq!(repository.remote_tip(&main_branch()).unwrap(), Some(id(&third)));
+    assert_eq!(history_since(repository, 0).head, id(&second), "history is as of the last fetch");
+    assert_eq!(fetch_main(repository), id(&third));
+    assert_eq!(history_since(repository, 0).commits.len(), 3);
+
+    repository.check_push(&main_branch()).unwrap();
+    let pushed = push_file(repository, id(&third), "a/values.yaml", "tag: 1\n").unwrap();
+    assert_eq!(git(bare, &["rev-parse", "main"]), pushed.to_string());
+    assert_eq!(git(bare, &["show", "main:a/values.yaml"]), "tag: 1");
+    assert_eq!(history_since(repository, 0).head, pushed, "the agent sees its own push at once");
+    git(bare, &["fsck", "--strict"]);
+
+    let missing = BranchName::new("nope").unwrap();
+    assert!(
+        matches!(repository.fetch(&[missing.clone()]), Err(RepositoryError::NotFound(text)) if text.contains("nope"))
+    );
+    assert_eq!(repository.remote_tip(&missing).unwrap(), None);
+}
+
+#[test]
+fn http_reads_and_writes() {
+    let remote = HttpRemote::start();
+    let cache = tempfile::tempdir().unwrap();
+    reads_and_writes(&open(http_options(&remote, cache.path())), &remote.repository());
+}
+
+#[test]
+fn ssh_reads_and_writes() {
+    let remote = SshRemote::start();
+    let cache = tempfile::tempdir().unwrap();
+    reads_and_writes(&open(ssh_options(&remote, cache.path())), &remote.repository());
+}
+
+#[test]
+fn credentials_in_the_url_work_and_a_redirect_is_followed() {
+    let remote = HttpRemote::start();
+    let mut people = WorkTree::new();
+    let tip = people.commit_file("a", "1");
+    people.push(&remote.repository());
+    let cache = tempfile::tempdir().unwrap();
+    let url = remote.url().replace("http://", &format!("http://{USER}:{PASSWORD}@"));
+    let repository = open(options(&url.replace("/env.git", "/moved/env.git"), cache.path()));
+    assert_eq!(fetch_main(&repository), id(&tip));
+    push_file(&repository, id(&tip), "a", "2").unwrap();
+    let shown = format!("{repository:?}");
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    for entry in std::fs::read_dir(cache.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(!path.to_string_lossy().contains(PASSWORD));
+        if path.is_dir() {
+            let config = std::fs::read_to_string(path.join("config")).unwrap();
+            assert!(!config.contains(PASSWORD), "{config}");
+        }
+    }
+}
+
+#[test]
+fn a_deep_history_is_fetched_step_by_step() {
+    let remote = HttpRemote::start();
+    let start = 1_600_000_000;
+    fast_import(&remote.repository(), &linear_history(1500, 7, start));
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    let tip = fetch_main(&repository);
+    let posts = || remote.access_log().matches("POST /env.git/git-upload-pack").count();
+    let after_fetch = posts();
+
+    let recent = history_since(&repository, start + 1400 * 60);
+    assert_eq!(recent.commits.len(), 101);
+    assert_eq!(posts(), after_fetch, "the first clone is deep enough for recent history");
+
+    let older = history_since(&repository, start + 1000 * 60);
+    assert_eq!(older.commits.len(), 501);
+    assert!(posts() > after_fetch);
+    let all = history_since(&repository, 0);
+    assert_eq!(all.commits.len(), 1500);
+    assert!(all.commits.iter().all(|commit| commit.files.len() == 1));
+    assert_eq!(all.commits[1499].parent, None);
+    // A push from a cache that was deepened, and one from a fresh shallow one.
+    let pushed = push_file(&repository, tip, "apps/svc-0/values.yaml", "x").unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let shallow = open(http_options(&remote, other.path()));
+    assert_eq!(fetch_main(&shallow), pushed);
+    let again = push_file(&shallow, pushed, "apps/svc-1/values.yaml", "y").unwrap();
+    git(&remote.repository(), &["fsck", "--strict"]);
+    // A short id that only the whole history has.
+    let oldest = all.commits[1490].id;
+    assert_eq!(shallow.resolve(&oldest.to_string()[..12]).unwrap(), oldest);
+    assert_eq!(shallow.resolve("main").unwrap(), again);
+}
+
+#[test]
+fn a_deep_history_is_fetched_over_ssh_too() {
+    let remote = SshRemote::start();
+    fast_import(&remote.repository(), &linear_history(600, 5, 1_600_000_000));
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(ssh_options(&remote, cache.path()));
+    fetch_main(&repository);
+    assert_eq!(history_since(&repository, 0).commits.len(), 600);
+}
+
+#[test]
+fn a_branch_that_was_moved_back_is_the_new_truth() {
+    let remote = HttpRemote::start();
+    let mut people = WorkTree::new();
+    let first = people.commit_file("a", "1");
+    people.commit_file("a", "2");
+    people.push(&remote.repository());
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    fetch_main(&repository);
+    git(&remote.repository(), &["update-ref", "refs/heads/main", &first]);
+    assert_eq!(fetch_main(&repository), id(&first));
+    assert_eq!(history_since(&repository, 0).commits.len(), 1);
+}
+
+#[test]
+fn only_the_wanted_branch_comes_and_never_tags() {
+    let remote = HttpRemote::start();
+    let mut people = WorkTree::new();
+    people.commit_file("a", "1");
+    people.git(&["tag", "v1"]);
+    people.git(&["branch", "other"]);
+    people.git(&["push", "-q", "--all", remote.repository().to_str().unwrap()]);
+    people.git(&["push", "-q", "--tags", remote.repository().to_str().unwrap()]);
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    fetch_main(&repository);
+    let bare = super::caches::directory(cache.path());
+    assert_eq!(git(&bare, &["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
+    assert_eq!(repository.resolve("other").unwrap(), repository.resolve("main").unwrap());
+}
+
+fn error_of(options: GitOptions) -> RepositoryError {
+    open(options).fetch(&[main_branch()]).unwrap_err()
+}
+
+#[test]
+fn a_wrong_password_is_denied_and_stays_secret() {
+    let remote = HttpRemote::start();
+    let cache = tempfile::tempdir().unwrap();
+    let wrong = "wrong-s3cret";
+    let bad = |auth: GitAuth| GitOptions { auth, ..options(&remote.url(), cache.path()) };
+    let basic = || GitAuth::Basic { username: USER.to_owned(), password: wrong.into() };
+    for auth in [GitAuth::None, GitAuth::Token(wrong.into()), basic()] {
+        let error = error_of(bad(auth));
+        assert!(matches!(error, RepositoryError::Denied { .. }), "{error}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("401") && !text.contains(wrong), "{text}");
+    }
+    let error = open(bad(basic())).check_push(&main_branch()).unwrap_err();
+    assert!(matches!(error, RepositoryError::Denied { .. }), "{error}");
+    let error = error_of(options(&remote.url().replace("env.git", "none.git"), cache.path()));
+    assert!(matches!(error, RepositoryError::Denied { .. }), "{error}");
+    let url = remote.url().replace("http://", &format!("http://{USER}:{wrong}@"));
+    let error = error_of(options(&url, cache.path()));
+    let text = format!("{error} {error:?} {:?}", options(&url, cache.path()));
+    assert!(!text.contains(wrong) && text.contains("127.0.0.1"), "{text}");
+}
+
+#[test]
+fn a_server_that_forbids_pushes_denies_them() {
+    let remote = HttpRemote::start();
+    git(&remote.repository(), &["config", "http.receivepack", "false"]);
+    let mut people = WorkTree::new();
+    let tip = people.commit_file("a", "1");
+    people.push(&remote.repository());
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    fetch_main(&repository);
+    let error = repository.check_push(&main_branch()).unwrap_err();
+    assert!(matches!(error, RepositoryError::Denied { .. }), "{error}");
+    let error = push_file(&repository, id(&tip), "a", "2").unwrap_err();
+    assert!(error.to_string().contains("403"), "{error}");
+}
+
+#[test]
+fn an_unknown_host_key_and_an_unknown_user_are_refused() {
+    let remote = SshRemote::start();
+    let cache = tempfile::tempdir().unwrap();
+    let mut unknown_host = ssh_options(&remote, cache.path());
+    unknown_host.ssh.known_hosts_file = Some(remote.file("nothing"));
+    let error = error_of(unknown_host);
+    assert!(
+        matches!(&error, RepositoryError::Denied { reason, .. } if reason.contains("Host key")),
+        "{error}"
+    );
+    let mut other_user = ssh_options(&remote, cache.path());
+    other_user.ssh.key_file = Some(remote.file("other_key"));
+    let error = error_of(other_user);
+    assert!(matches!(&error, RepositoryError::Denied { reason, .. } if reason.contains("denied")), "{error}");
+    let mut elsewhere = ssh_options(&remote, cache.path());
+    elsewhere.url = elsewhere.url.replace("env.git", "no'ne.git");
+    let error = error_of(elsewhere);
+    assert!(
+        matches!(&error, RepositoryError::Denied { reason, .. } if reason.contains("no'ne.git")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_server_that_is_not_there_or_silent_is_unreachable() {
+    let cache = tempfile::tempdir().unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_port = silent.local_addr().unwrap().port();
+    for (scheme, port) in
+        [("http", free_port()), ("ssh", free_port()), ("http", silent_port), ("ssh", silent_port)]
+    {
+        let mut options = options(&format!("{scheme}://127.0.0.1:{port}/env.git"), cache.path());
+        options.http.timeout = Duration::from_secs(1);
+        options.http.connect_timeout = Duration::from_secs(1);
+        let error = error_of(options);
+        assert!(matches!(error, RepositoryError::Unreachable { .. }), "{scheme}: {error}");
+    }
+    let unknown = options("ftp://x/y", cache.path());
+    GitRepository::open(unknown, RUNTIME.handle().clone()).unwrap_err();
+}

@@ -1,0 +1,149 @@
+//! The program `git`, as the truth that the adapter is compared with.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::command;
+
+/// A `git` command in `directory` that sees no configuration but the repository's own.
+pub(crate) fn git_command(directory: &Path) -> Command {
+    let mut git = command("git");
+    git.current_dir(directory)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_AUTHOR_NAME", "A U Thor")
+        .env("GIT_AUTHOR_EMAIL", "author@example.com")
+        .env("GIT_COMMITTER_NAME", "C O Mitter")
+        .env("GIT_COMMITTER_EMAIL", "committer@example.com")
+        .env("LC_ALL", "C");
+    git
+}
+
+/// Runs `git` and returns its output, whatever it was.
+pub(crate) fn try_git(directory: &Path, arguments: &[&str]) -> Output {
+    git_command(directory)
+        .args(arguments)
+        .output()
+        .expect("this test needs the program git: install the Debian package git")
+}
+
+/// Runs `git`, which must succeed, and returns what it printed, trimmed.
+pub(crate) fn git(directory: &Path, arguments: &[&str]) -> String {
+    let output = try_git(directory, arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {arguments:?} in {}: {stderr}", directory.display());
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A work tree whose commits are pushed somewhere, for playing the people and bots beside the agent.
+pub(crate) struct WorkTree {
+    directory: tempfile::TempDir,
+    /// The time of the next commit, in seconds since 1970.
+    pub(crate) now: i64,
+}
+
+impl WorkTree {
+    /// An empty repository on the branch `main`.
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        git(directory.path(), &["init", "-q", "-b", "main", "."]);
+        Self { directory, now: 1_700_000_000 }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs `git` in it.
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        git(self.path(), arguments)
+    }
+
+    /// Writes a file.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Commits everything, a minute after the last commit; returns the id.
+    pub(crate) fn commit(&mut self, message: &str) -> String {
+        self.now += 60;
+        self.git(&["add", "-A"]);
+        let date = format!("{} +0000", self.now);
+        let status = git_command(self.path())
+            .args(["commit", "-q", "--allow-empty", "-m", message])
+            .env("GIT_AUTHOR_DATE", &date)
+            .env("GIT_COMMITTER_DATE", &date)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Writes one file and commits.
+    pub(crate) fn commit_file(&mut self, path: &str, text: &str) -> String {
+        self.write(path, text);
+        self.commit(&format!("change {path}"))
+    }
+
+    /// Pushes the current branch to a repository on this machine.
+    pub(crate) fn push(&self, to: &Path) {
+        self.git(&["push", "-q", to.to_str().unwrap(), "HEAD"]);
+    }
+}
+
+/// A bare repository in `parent`, on the branch `main`, that takes every push.
+pub(crate) fn bare(parent: &Path, name: &str) -> PathBuf {
+    let path = parent.join(name);
+    git(parent, &["init", "-q", "--bare", "-b", "main", path.to_str().unwrap()]);
+    git(&path, &["config", "http.receivepack", "true"]);
+    path
+}
+
+/// Installs a hook, a shell script, in a bare repository.
+pub(crate) fn hook(repository: &Path, name: &str, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = repository.join("hooks").join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Feeds a stream to `git fast-import`.
+pub(crate) fn fast_import(repository: &Path, stream: &[u8]) {
+    let mut import = git_command(repository)
+        .args(["fast-import", "--quiet", "--force"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    import.stdin.take().unwrap().write_all(stream).unwrap();
+    assert!(import.wait().unwrap().success());
+}
+
+/// A stream of `commits` commits on `main`, a minute apart from `start`, each changing one of `services` files
+/// `apps/svc-N/values.yaml`.
+pub(crate) fn linear_history(commits: usize, services: usize, start: i64) -> Vec<u8> {
+    let mut stream = String::new();
+    for number in 1..=commits {
+        let at = start + i64::try_from(number).unwrap() * 60;
+        let service = number % services;
+        let text = format!("image:\n  tag: v{number}\n");
+        let message = format!("deploy v{number}");
+        writeln!(
+            stream,
+            "commit refs/heads/main\nmark :{number}\ncommitter Bot <bot@example.com> {at} +0000"
+        )
+        .unwrap();
+        writeln!(stream, "data {}\n{message}", message.len()).unwrap();
+        if number > 1 {
+            writeln!(stream, "from :{}", number - 1).unwrap();
+        }
+        writeln!(stream, "M 100644 inline apps/svc-{service}/values.yaml\ndata {}\n{text}", text.len())
+            .unwrap();
+    }
+    stream.into_bytes()
+}

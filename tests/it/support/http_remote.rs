@@ -1,0 +1,106 @@
+//! Git over HTTP as in production: nginx, fcgiwrap and `git http-backend`, with a user name and a password.
+
+use std::path::{Path, PathBuf};
+
+use super::git::{bare, git};
+use super::{Server, command, free_port, installed};
+
+/// The user that may read and push.
+pub(crate) const USER: &str = "agent";
+/// Its password.
+pub(crate) const PASSWORD: &str = "s3cret-Passw0rd";
+
+/// A bare repository behind a web server on 127.0.0.1; stopped and deleted on drop.
+pub(crate) struct HttpRemote {
+    _nginx: Server,
+    _fcgiwrap: Server,
+    directory: tempfile::TempDir,
+    port: u16,
+}
+
+impl HttpRemote {
+    /// Starts the server with an empty bare repository `env.git`.
+    ///
+    /// # Panics
+    /// When a program is missing or does not start.
+    pub(crate) fn start() -> Self {
+        let nginx = installed("nginx", "nginx-light");
+        let fcgiwrap = installed("fcgiwrap", "fcgiwrap");
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().to_owned();
+        bare(&root, "env.git");
+        std::fs::write(root.join("htpasswd"), format!("{USER}:{{PLAIN}}{PASSWORD}\n")).unwrap();
+        let socket = root.join("fcgi.sock");
+        let mut start = command(&fcgiwrap);
+        start
+            .args(["-c", "6", "-s"])
+            .arg(format!("unix:{}", socket.display()))
+            .env("GIT_CONFIG_NOSYSTEM", "1");
+        let mut wrapper = Server::spawn(start);
+        assert!(wrapper.is_ready(|| socket.exists()), "fcgiwrap does not start");
+        for _ in 0..5 {
+            let port = free_port();
+            std::fs::write(root.join("nginx.conf"), config(&root, port)).unwrap();
+            let mut start = command(&nginx);
+            start.arg("-c").arg(root.join("nginx.conf")).arg("-p").arg(&root);
+            start.arg("-e").arg(root.join("error.log"));
+            let mut server = Server::spawn(start);
+            if server.accepts(port) {
+                return Self { _nginx: server, _fcgiwrap: wrapper, directory, port };
+            }
+        }
+        let log = std::fs::read_to_string(root.join("error.log")).unwrap_or_default();
+        panic!("nginx does not start: {log}");
+    }
+
+    /// The URL without credentials.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/env.git", self.port)
+    }
+
+    /// The bare repository behind it.
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.directory.path().join("env.git")
+    }
+
+    /// What the server has been asked, a line a request.
+    pub(crate) fn access_log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("access.log")).unwrap_or_default()
+    }
+}
+
+fn config(root: &Path, port: u16) -> String {
+    let backend = format!("{}/git-http-backend", git(root, &["--exec-path"]));
+    let root = root.display();
+    format!(
+        "daemon off; master_process off; pid {root}/nginx.pid; error_log {root}/error.log;
+events {{ worker_connections 64; }}
+http {{
+  access_log {root}/access.log;
+  client_body_temp_path {root}/body; proxy_temp_path {root}/proxy; fastcgi_temp_path {root}/fastcgi;
+  uwsgi_temp_path {root}/uwsgi; scgi_temp_path {root}/scgi;
+  client_max_body_size 0;
+  server {{
+    listen 127.0.0.1:{port};
+    location /moved/ {{ rewrite ^/moved/(.*)$ /$1 permanent; }}
+    location / {{
+      auth_basic git; auth_basic_user_file {root}/htpasswd;
+      fastcgi_pass unix:{root}/fcgi.sock;
+      fastcgi_param SCRIPT_FILENAME {backend};
+      fastcgi_param GIT_PROJECT_ROOT {root};
+      fastcgi_param GIT_HTTP_EXPORT_ALL 1;
+      fastcgi_param GIT_PROTOCOL $http_git_protocol;
+      fastcgi_param PATH_INFO $uri;
+      fastcgi_param QUERY_STRING $query_string;
+      fastcgi_param REQUEST_METHOD $request_method;
+      fastcgi_param CONTENT_TYPE $content_type;
+      fastcgi_param CONTENT_LENGTH $content_length;
+      fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;
+      fastcgi_param REMOTE_USER $remote_user;
+      fastcgi_param REMOTE_ADDR $remote_addr;
+    }}
+  }}
+}}
+"
+    )
+}
