@@ -70,17 +70,20 @@ impl Cache {
     pub(super) fn with<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, Fault> {
         let reason = {
             let _guard = self.lock(false)?;
-            match self.open().and_then(|repository| operation(&repository)) {
+            match self.open().and_then(|repository| checked(&repository, &operation)) {
                 Err(Fault::Damaged(reason)) => reason,
                 result @ (Ok(_) | Err(_)) => return result,
             }
         };
-        {
-            let _guard = self.lock(true)?;
-            self.rebuild(&reason)?;
-        }
+        self.renew(&reason)?;
         let _guard = self.lock(false)?;
         operation(&self.open()?)
+    }
+
+    /// Clones the cache again.
+    pub(super) fn renew(&self, reason: &str) -> Result<(), Fault> {
+        let _guard = self.lock(true)?;
+        self.rebuild(reason)
     }
 
     /// Brings the given refs to what the remote has now, see [`fetch::update`].
@@ -202,6 +205,32 @@ impl Cache {
             }
         }
     }
+}
+
+/// Runs an operation; what is said not to exist may only have been lost, which makes it damage.
+fn checked<T>(
+    repository: &Repository,
+    operation: impl Fn(&Repository) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let result = operation(repository);
+    if let Err(Fault::Port(RepositoryError::NotFound(_))) = &result {
+        check_tips(repository)?;
+    }
+    result
+}
+
+/// Whether the commit at each ref is there.
+fn check_tips(repository: &Repository) -> Result<(), Fault> {
+    let odb = repository.odb()?;
+    for reference in repository.references()? {
+        let reference = reference?;
+        if let Some(tip) = reference.target()
+            && !odb.exists(tip)
+        {
+            return Err(Fault::Damaged(format!("the commit {tip} is missing")));
+        }
+    }
+    Ok(())
 }
 
 /// A name for people and a hash for uniqueness.

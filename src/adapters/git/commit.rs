@@ -4,7 +4,7 @@ use git2::{ObjectType, Oid, Repository, Signature};
 
 use super::fault::Fault;
 use super::tree_edit::{self, Edits};
-use super::{GitOptions, sign};
+use super::{GitOptions, commit_object, sign};
 use crate::domain::snapshot::Person;
 use crate::domain::time::Time;
 use crate::ports::CommitRequest;
@@ -16,10 +16,9 @@ pub(super) fn build(
     request: &CommitRequest<'_>,
 ) -> Result<Oid, Fault> {
     let parent = Oid::from_bytes(request.parent.as_bytes())?;
-    let tree = repository
-        .find_commit(parent)
-        .map_err(|_missing| Fault::not_found(format!("the commit {}", request.parent)))?
-        .tree()?;
+    let missing = || Fault::not_found(format!("the commit {}", request.parent));
+    let tree = commit_object::read(&repository.odb()?, parent)?.ok_or_else(missing)?.tree;
+    let tree = repository.find_tree(tree)?;
     let mut edits = Edits::new();
     for (path, bytes) in request.files {
         let blob = bytes.as_ref().map(|bytes| repository.blob(bytes)).transpose()?;

@@ -8,7 +8,7 @@ use git2::{ObjectType, Odb, Oid, Repository};
 use super::commit_object::{self, CommitObject};
 use super::fault::Fault;
 use super::tree_diff::{PathChange, TreeDiff};
-use super::{branch_ref, commit_id};
+use super::{branch_ref, commit_id, local};
 use crate::domain::ids::BlobId;
 use crate::domain::snapshot::{
     Commit, FileDiff, FileVersion, MAX_FILE_BYTES, MAX_MERGED, Snapshot, settle_times,
@@ -27,9 +27,8 @@ const MAX_FILES: usize = 20_000;
 ///
 /// [`Fault::Truncated`] says that the history has to be deepened first.
 pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<Snapshot, Fault> {
-    let head = repository
-        .refname_to_id(&branch_ref(query.branch))
-        .map_err(|_missing| Fault::not_found(format!("the branch {}", query.branch)))?;
+    let head = local::tip(repository, &branch_ref(query.branch))?
+        .ok_or_else(|| Fault::not_found(format!("the branch {}", query.branch)))?;
     let odb = repository.odb()?;
     let headers = walk(&odb, head, query.commits_since.min(query.diffs_since))?;
     let mut times: Vec<Time> = headers.iter().map(|(_, commit)| commit.committed).collect();

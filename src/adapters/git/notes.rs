@@ -10,7 +10,7 @@ use git2::{ObjectType, Odb, Oid, Repository};
 use super::fault::Fault;
 use super::tree_diff::{Entry, Kind};
 use super::tree_edit::{self, Edits};
-use super::{GitOptions, NOTES_REF, commit, commit_object};
+use super::{GitOptions, NOTES_REF, commit, commit_object, local};
 use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
 
@@ -18,20 +18,11 @@ use crate::domain::time::Time;
 const MAX_NOTE_BYTES: usize = 32 << 20;
 const DIGITS: usize = 40;
 
-/// Where the notes ref is; `None` when there are no notes yet.
-pub(super) fn tip(repository: &Repository) -> Result<Option<Oid>, Fault> {
-    match repository.refname_to_id(NOTES_REF) {
-        Ok(id) => Ok(Some(id)),
-        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Every note.
 pub(super) fn all(repository: &Repository) -> Result<BTreeMap<CommitId, String>, Fault> {
     let odb = repository.odb()?;
     let mut found = BTreeMap::new();
-    if let Some(tree) = tree(&odb, tip(repository)?)? {
+    if let Some(tree) = tree(&odb, local::tip(repository, NOTES_REF)?)? {
         collect(&odb, tree, "", &mut found)?;
     }
     Ok(found)
@@ -41,7 +32,7 @@ pub(super) fn all(repository: &Repository) -> Result<BTreeMap<CommitId, String>,
 pub(super) fn on(repository: &Repository, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, Fault> {
     let odb = repository.odb()?;
     let mut found = BTreeMap::new();
-    let Some(tree) = tree(&odb, tip(repository)?)? else { return Ok(found) };
+    let Some(tree) = tree(&odb, local::tip(repository, NOTES_REF)?)? else { return Ok(found) };
     for commit in commits {
         if let Some((_, blob)) = locate(&odb, tree, &commit.to_string())?
             && let Some(text) = text(&odb, blob)?

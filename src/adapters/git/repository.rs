@@ -88,13 +88,15 @@ impl GitRepository {
         Ok(())
     }
 
-    /// Fetches more of a branch, `round` by `round` further back and in the end all of it.
+    /// Fetches more of a branch, `round` by `round` further back and in the end all of it. When there is still a gap
+    /// the cache itself is at fault and is cloned again.
     fn deepen(&self, branch: &BranchName, walked: usize, round: u32) -> Result<(), Fault> {
         let Place::Remote(cache) = &self.place else { return Err(Fault::Truncated(walked)) };
         let depth = match round {
             0..=3 => Depth::Commits(walked.max(fetch::FIRST_DEPTH).saturating_mul(4)),
-            4 => Depth::Full,
-            _ => return Err(Fault::Damaged(format!("the history of {branch} has a gap"))),
+            4 | 6 => Depth::Full,
+            5 => return cache.renew("its history has a gap"),
+            _ => return Err(Fault::broken(format!("the history of {branch} at {} has a gap", self.shown))),
         };
         tracing::debug!(%branch, walked, ?depth, "the history is deepened");
         cache.fetch(&[branch_ref(branch)], depth).map(drop)
@@ -210,7 +212,7 @@ impl ports::Repository for GitRepository {
     fn append_notes(&self, lines: &BTreeMap<CommitId, Vec<String>>, at: Time) -> Result<(), PushError> {
         let append = || {
             self.with(|repository| {
-                let expected = notes::tip(repository)?;
+                let expected = local::tip(repository, NOTES_REF)?;
                 match notes::build(repository, &self.options, expected, lines, at)? {
                     Some(target) => self.push(repository, &Update { reference: NOTES_REF, expected, target }),
                     None => Ok(()),
