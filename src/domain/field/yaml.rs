@@ -75,7 +75,7 @@ fn parse(text: &str, offset: usize) -> Option<Vec<Node>> {
             Event::MappingStart(..) => builder.open(Open::Map(Vec::new(), None))?,
             Event::SequenceEnd | Event::MappingEnd => builder.close(),
             Event::Alias(_) | Event::UnresolvedAlias(_) => builder.add(Node::Other),
-            _ => {}
+            Event::StreamStart | Event::StreamEnd | Event::Anchor(..) | _ => {}
         }
     }
     Some(documents)

@@ -63,6 +63,7 @@ fn a_shallow_repository_says_how_to_mend_it() {
         branch: &branch,
         diffs_since: epoch,
         commits_since: epoch,
+        diffs_until: epoch,
         now: epoch,
         wanted: &|_| true,
     };

@@ -78,6 +78,7 @@ fn history_since(repository: &GitRepository, since: i64) -> Snapshot {
         branch: &branch,
         diffs_since: since,
         commits_since: since,
+        diffs_until: Time::from_unix(4_000_000_000),
         now: Time::from_unix(4_000_000_000),
         wanted: &|_| true,
     };

@@ -72,6 +72,7 @@ fn bytes_come_for_wanted_files_of_a_sane_size_only() {
         branch: &branch,
         diffs_since: Time::from_unix(0),
         commits_since: Time::from_unix(0),
+        diffs_until: Time::from_unix(people.now + 1),
         now: Time::from_unix(people.now + 1),
         wanted: &|path| path.ends_with(".yaml"),
     };
@@ -102,6 +103,7 @@ fn the_walk_ends_after_many_old_commits_in_a_row_and_not_after_one() {
         branch: &branch,
         diffs_since: Time::from_unix(start + 180 * 60),
         commits_since: Time::from_unix(start + 150 * 60),
+        diffs_until: Time::from_unix(start + 201 * 60),
         now: Time::from_unix(start + 201 * 60),
         wanted: &|_| true,
     };
