@@ -1,24 +1,15 @@
 //! `backout revert`: a person asks for the same surgical revert. Works on any clone, without a configuration, too.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::{Common, Ending, Format, output, world};
-use crate::adapters::clock::SystemClock;
-use crate::adapters::forge::BranchForge;
-use crate::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions, current_branch};
-use crate::adapters::http::HttpOptions;
 use crate::agent::World;
 use crate::agent::request::{Prepared, Wanted, deliver, prepare};
-use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
-use crate::domain::ids::{EnvironmentName, ServiceName};
-use crate::domain::pattern::PathGlobs;
-use crate::domain::policy::{Budget, Delivery, Policy};
-use crate::domain::snapshot::Person;
-use crate::ports::Repository;
+use crate::domain::environment::Environment;
+use crate::domain::ids::ServiceName;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -41,7 +32,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = if args.repository.is_none() && world::has_config(common) {
         world::connect(&world::settings(common)?)?
     } else {
-        without_config(args.repository.as_deref().unwrap_or(Path::new(".")))?
+        world::without_config(args.repository.as_deref().unwrap_or(Path::new(".")))?
     };
     let environments = chosen(&world, &args)?;
     output::progress("fetching", world::fetch(&world)).await?;
@@ -133,48 +124,4 @@ async fn wanted(world: &World, target: &str) -> anyhow::Result<Wanted> {
 #[expect(clippy::disallowed_methods, reason = "the user's name is in the environment")]
 fn requester() -> String {
     std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "a person".to_owned())
-}
-
-/// A world of one local repository: its current branch is the environment, and all of its files are one service.
-fn without_config(path: &Path) -> anyhow::Result<World> {
-    let branch = current_branch(path).with_context(|| format!("{}", path.display()))?;
-    let person = Person { name: "backout".to_owned(), email: "backout@localhost".to_owned() };
-    let options = GitOptions {
-        url: path.to_string_lossy().into_owned(),
-        cache_dir: std::env::temp_dir(),
-        auth: GitAuth::None,
-        ssh: SshOptions::default(),
-        author: person.clone(),
-        committer: person,
-        sign_off: false,
-        signing: None,
-        http: HttpOptions::default(),
-    };
-    let repository: Arc<dyn Repository> =
-        Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?);
-    let directory =
-        path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
-    let service = directory.and_then(|name| ServiceName::new(name.trim_end_matches(".git")).ok());
-    let service = service.map_or_else(|| ServiceName::new("repository"), Ok)?;
-    let environment = Environment {
-        name: EnvironmentName::new(branch.as_str()).or_else(|_| EnvironmentName::new("repository"))?,
-        branch,
-        paths: None,
-        delivery: Delivery::Push,
-        budget: Budget::default(),
-        services: vec![ServiceRule {
-            files: ServiceFiles::Named(service, PathGlobs::new(vec!["**".to_owned()])?),
-            labels: BTreeMap::new(),
-            signals: Vec::new(),
-            policy: Policy::default(),
-        }],
-    };
-    Ok(World {
-        forge: Arc::new(BranchForge::new(Arc::clone(&repository))),
-        repository,
-        sources: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
-        environments: vec![Arc::new(environment)],
-        config: String::new(),
-    })
 }

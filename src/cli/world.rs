@@ -9,10 +9,16 @@ use anyhow::Context as _;
 use super::Common;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::forge::BranchForge;
-use crate::adapters::git::GitRepository;
+use crate::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions, current_branch};
+use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics;
 use crate::agent::World;
 use crate::config::{self, ConfigErrors, Settings};
+use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
+use crate::domain::ids::{EnvironmentName, ServiceName};
+use crate::domain::pattern::PathGlobs;
+use crate::domain::policy::{Budget, Delivery, Policy};
+use crate::domain::snapshot::Person;
 use crate::ports::{MetricSource, Repository};
 
 /// The configuration file that is read when none is named.
@@ -69,5 +75,49 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
         clock: Arc::new(SystemClock),
         environments: settings.environments.iter().cloned().map(Arc::new).collect(),
         config: settings.digest.clone(),
+    })
+}
+
+/// A world of one local repository: its current branch is the environment, and all of its files are one service.
+pub(super) fn without_config(path: &Path) -> anyhow::Result<World> {
+    let branch = current_branch(path).with_context(|| format!("{}", path.display()))?;
+    let person = Person { name: "backout".to_owned(), email: "backout@localhost".to_owned() };
+    let options = GitOptions {
+        url: path.to_string_lossy().into_owned(),
+        cache_dir: std::env::temp_dir(),
+        auth: GitAuth::None,
+        ssh: SshOptions::default(),
+        author: person.clone(),
+        committer: person,
+        sign_off: false,
+        signing: None,
+        http: HttpOptions::default(),
+    };
+    let repository: Arc<dyn Repository> =
+        Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?);
+    let directory =
+        path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
+    let service = directory.and_then(|name| ServiceName::new(name.trim_end_matches(".git")).ok());
+    let service = service.map_or_else(|| ServiceName::new("repository"), Ok)?;
+    let environment = Environment {
+        name: EnvironmentName::new(branch.as_str()).or_else(|_| EnvironmentName::new("repository"))?,
+        branch,
+        paths: None,
+        delivery: Delivery::Push,
+        budget: Budget::default(),
+        services: vec![ServiceRule {
+            files: ServiceFiles::Named(service, PathGlobs::new(vec!["**".to_owned()])?),
+            labels: BTreeMap::new(),
+            signals: Vec::new(),
+            policy: Policy::default(),
+        }],
+    };
+    Ok(World {
+        forge: Arc::new(BranchForge::new(Arc::clone(&repository))),
+        repository,
+        sources: BTreeMap::new(),
+        clock: Arc::new(SystemClock),
+        environments: vec![Arc::new(environment)],
+        config: String::new(),
     })
 }

@@ -15,6 +15,7 @@ pub mod environment;
 pub mod evidence;
 pub mod field;
 pub mod ids;
+pub mod layout;
 pub mod ledger;
 mod message;
 pub mod pattern;

@@ -39,7 +39,7 @@ fn reads_and_writes(repository: &GitRepository, bare: &std::path::Path) {
 
     let missing = BranchName::new("nope").unwrap();
     assert!(
-        matches!(repository.fetch(&[missing.clone()]), Err(RepositoryError::NotFound(text)) if text.contains("nope"))
+        matches!(repository.fetch(std::slice::from_ref(&missing)), Err(RepositoryError::NotFound(text)) if text.contains("nope"))
     );
     assert_eq!(repository.remote_tip(&missing).unwrap(), None);
 }
