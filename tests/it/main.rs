@@ -9,5 +9,6 @@
 )]
 
 mod git;
+mod judge;
 mod metrics;
 mod support;
