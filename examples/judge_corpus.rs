@@ -60,6 +60,7 @@ struct Scores {
     from_deployment: Vec<f64>,
     from_onset: Vec<f64>,
     words: BTreeMap<&'static str, u32>,
+    by_label: BTreeMap<(String, &'static str), u32>,
     cases: u32,
     judgements: u32,
     spent_micros: f64,
@@ -97,6 +98,12 @@ fn main() -> Result<()> {
         scores.iter().filter(|(source, _)| *source != "all").chain(scores.get_key_value("all"))
     {
         scores.print(source);
+    }
+    if let Some(all) = scores.get("all") {
+        println!();
+        for ((label, word), count) in &all.by_label {
+            println!("labelled {label}, last judged {word}: {count}");
+        }
     }
     Ok(())
 }
@@ -254,6 +261,7 @@ impl Scores {
         self.judgements += outcome.judgements;
         self.spent_micros += outcome.spent_micros;
         *self.words.entry(outcome.judgement.verdict.word()).or_default() += 1;
+        *self.by_label.entry((case.label.clone(), outcome.judgement.verdict.word())).or_default() += 1;
         match case.label.as_str() {
             "regression" if case.observable => {
                 self.regressions.push(regressed);
