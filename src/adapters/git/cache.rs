@@ -83,7 +83,7 @@ impl Cache {
     /// Clones the cache again.
     pub(super) fn renew(&self, reason: &str) -> Result<(), Fault> {
         let _guard = self.lock(true)?;
-        self.rebuild(reason)
+        self.rebuild(reason, &[], Depth::New).map(drop)
     }
 
     /// Brings the given refs to what the remote has now, see [`fetch::update`].
@@ -93,14 +93,14 @@ impl Cache {
         let reason = if self.pack_count() > MAX_PACKS {
             format!("it has more than {MAX_PACKS} packs")
         } else {
-            let update = |repository: Repository| fetch::update(&repository, &self.endpoint, branches, depth);
+            let update =
+                |repository: Repository| fetch::update(&repository, &self.endpoint, branches, &[], depth);
             match self.open().and_then(update) {
                 Err(Fault::Damaged(reason)) => reason,
                 result @ (Ok(_) | Err(_)) => return result,
             }
         };
-        self.rebuild(&reason)?;
-        fetch::update(&self.open()?, &self.endpoint, branches, depth)
+        self.rebuild(&reason, branches, depth)
     }
 
     /// Fetches the whole history of every branch that this process has asked for, when the cache is shallow.
@@ -122,9 +122,14 @@ impl Cache {
         }
     }
 
-    /// Clones into a new directory and puts it in the old one's place. A kill in between leaves the old cache, the
-    /// new one, or none, and each of these is fine.
-    fn rebuild(&self, reason: &str) -> Result<(), Fault> {
+    /// Clones these branches, and the others that this process uses, into a new directory and puts it in the old one's
+    /// place. A kill in between leaves the old cache, the new one, or none, and each of these is fine.
+    fn rebuild(
+        &self,
+        reason: &str,
+        branches: &[String],
+        depth: Depth,
+    ) -> Result<BTreeMap<String, Oid>, Fault> {
         if self.directory.exists() {
             let cache = self.directory.display();
             tracing::warn!(%cache, remote = self.endpoint.shown(), reason, "the cache is cloned again");
@@ -134,14 +139,19 @@ impl Cache {
         let repository = Repository::init_bare(&fresh)?;
         let wanted: Vec<String> =
             self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        let fetched = fetch::update_existing(&repository, &self.endpoint, &wanted);
+        let fetched = fetch::update(&repository, &self.endpoint, branches, &wanted, depth);
         drop(repository);
-        if let Err(fault) = fetched {
-            remove_directory(&fresh)?;
-            return Err(fault);
+        match fetched {
+            Ok(tips) => {
+                remove_directory(&self.directory)?;
+                std::fs::rename(&fresh, &self.directory)?;
+                Ok(tips)
+            }
+            Err(fault) => {
+                remove_directory(&fresh)?;
+                Err(fault)
+            }
         }
-        remove_directory(&self.directory)?;
-        Ok(std::fs::rename(&fresh, &self.directory)?)
     }
 
     /// Removes what a killed process has left: lock files and half-written packs. Only under the exclusive lock,

@@ -11,6 +11,8 @@ const STDERR_BYTES: usize = 8 << 10;
 /// How long a program may take to end once its output has ended or is no longer wanted.
 const GRACE: Duration = Duration::from_secs(5);
 const CHUNK_BYTES: usize = 32 << 10;
+/// How much output nobody wants is waited for, in chunks.
+const MAX_DRAINED_CHUNKS: usize = 64;
 
 /// A running program. Reading is from its standard output, writing to its standard input; a read that takes longer
 /// than the time limit kills it. It is killed and reaped on drop.
@@ -153,9 +155,10 @@ impl Drop for Program {
         // The other side may still be at work after its last word (a post-receive hook): it gets a moment to end by
         // itself before the connection is cut.
         self.close_stdin();
-        while let Ok(Ok(chunk)) = self.stdout.recv_timeout(GRACE) {
-            if chunk.is_empty() {
-                break;
+        for _ in 0..MAX_DRAINED_CHUNKS {
+            match self.stdout.recv_timeout(GRACE) {
+                Ok(Ok(chunk)) if !chunk.is_empty() => {}
+                Ok(_) | Err(_) => break,
             }
         }
         match self.child.try_wait() {
@@ -165,5 +168,41 @@ impl Drop for Program {
         if let Err(error) = self.child.wait() {
             tracing::debug!(%error, "a program could not be reaped");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, timeout: Duration) -> Program {
+        #[expect(clippy::disallowed_methods, reason = "the tests run a shell")]
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Program::spawn(command, timeout).unwrap()
+    }
+
+    #[test]
+    fn it_is_written_to_read_from_and_its_words_are_kept() {
+        let mut program = shell("cat; echo complaint >&2; exit 3", Duration::from_secs(10));
+        let text = "x".repeat(200_000);
+        program.write_all(text.as_bytes()).unwrap();
+        program.close_stdin();
+        let mut read = String::new();
+        program.read_to_string(&mut read).unwrap();
+        assert_eq!(read, text);
+        assert_eq!(program.finish().unwrap().code(), Some(3));
+        assert_eq!(program.stderr_text(), "complaint\n");
+    }
+
+    #[test]
+    fn a_silent_program_is_killed_and_none_outlives_its_owner() {
+        let mut program = shell("exec sleep 60", Duration::from_millis(50));
+        let process = std::path::PathBuf::from(format!("/proc/{}", program.child.id()));
+        assert!(process.exists());
+        let error = program.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(program);
+        assert!(!process.exists());
     }
 }

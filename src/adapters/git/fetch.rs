@@ -1,6 +1,6 @@
 //! Fetching into a cache: which refs, how deep, and what they are at the remote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, Repository};
@@ -39,11 +39,13 @@ pub(super) fn advertised(
 }
 
 /// Brings these branches (full ref names) and the notes to what the remote has now, and says where the branches are.
-/// The remote's word is the truth: a ref that was moved otherwise than forward is moved here too.
+/// `optional` ones may be missing there. The remote's word is the truth: a ref that was moved otherwise than forward is
+/// moved here too.
 pub(super) fn update(
     repository: &Repository,
     endpoint: &Arc<Endpoint>,
     branches: &[String],
+    optional: &[String],
     depth: Depth,
 ) -> Result<BTreeMap<String, Oid>, Fault> {
     let url = LinkUrl::new(endpoint);
@@ -54,7 +56,8 @@ pub(super) fn update(
         return Err(Fault::not_found(format!("the branch {branch}")));
     }
     let (mut known, mut new) = (Vec::new(), Vec::new());
-    let names = branches.iter().map(String::as_str).chain(std::iter::once(NOTES_REF));
+    let names: BTreeSet<&str> =
+        branches.iter().chain(optional).map(String::as_str).chain(std::iter::once(NOTES_REF)).collect();
     for name in names {
         let Some(target) = heads.get(name) else { continue };
         match repository.refname_to_id(name) {
@@ -88,17 +91,6 @@ pub(super) fn update(
         stale.delete()?;
     }
     branches.iter().map(|name| Ok((name.clone(), repository.refname_to_id(name)?))).collect()
-}
-
-/// Like [`update`], for those of the branches that still exist.
-pub(super) fn update_existing(
-    repository: &Repository,
-    endpoint: &Arc<Endpoint>,
-    branches: &[String],
-) -> Result<(), Fault> {
-    let there = advertised(repository, endpoint, Direction::Fetch)?;
-    let branches: Vec<String> = branches.iter().filter(|name| there.contains_key(*name)).cloned().collect();
-    update(repository, endpoint, &branches, Depth::New).map(drop)
 }
 
 fn connect(remote: &mut Remote<'_>, url: &LinkUrl) -> Result<BTreeMap<String, Oid>, Fault> {

@@ -217,7 +217,7 @@ mod tests {
     fn ssh(text: &str) -> SshLocation {
         match Location::parse(text).unwrap() {
             Location::Ssh(ssh) => ssh,
-            other => panic!("{other}"),
+            other @ (Location::Local(_) | Location::Http(_)) => panic!("{other}"),
         }
     }
 

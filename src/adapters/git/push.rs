@@ -139,15 +139,14 @@ pub(super) fn to_local(repository: &Repository, update: &Update<'_>) -> Result<(
     let expected = update.expected.unwrap_or(Oid::ZERO_SHA1);
     let result =
         repository.reference_matching(update.reference, update.target, true, expected, "backout: push");
-    match result {
-        Ok(_) => Ok(()),
-        Err(error) => match error.code() {
-            ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists => {
-                Err(update.elsewhere(repository.refname_to_id(update.reference).ok()))
-            }
-            ErrorCode::Locked => Err(update.rejected(error.message())),
-            _ => Err(error.into()),
-        },
+    let Err(error) = result else { return Ok(()) };
+    let code = error.code();
+    if matches!(code, ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists) {
+        Err(update.elsewhere(repository.refname_to_id(update.reference).ok()))
+    } else if code == ErrorCode::Locked {
+        Err(update.rejected(error.message()))
+    } else {
+        Err(error.into())
     }
 }
 

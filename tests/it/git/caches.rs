@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use backout::ports::Repository;
 
-use super::{fetch_main, history_since, http_options, id, main_branch, open, push_file};
+use super::{fetch_main, history_since, http_options, id, main_branch, open, options, push_file};
+use crate::support::command;
 use crate::support::git::{WorkTree, fast_import, linear_history};
-use crate::support::http_remote::HttpRemote;
+use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
 
 /// The one cache in a cache directory.
 pub(super) fn directory(cache: &Path) -> PathBuf {
@@ -109,4 +110,51 @@ fn two_processes_share_a_cache() {
             });
         }
     });
+}
+
+const VICTIM_URL: &str = "BACKOUT_TEST_VICTIM_URL";
+const VICTIM_CACHE: &str = "BACKOUT_TEST_VICTIM_CACHE";
+
+#[test]
+#[ignore = "the victim of a_kill_at_any_moment_is_survived, which starts it"]
+fn victim() {
+    let text = |name: &str| std::env::var_os(name).unwrap().into_string().unwrap();
+    let repository = open(options(&text(VICTIM_URL), Path::new(&text(VICTIM_CACHE))));
+    fetch_main(&repository);
+    history_since(&repository, 0);
+}
+
+#[test]
+fn a_kill_at_any_moment_is_survived() {
+    let remote = HttpRemote::start();
+    fast_import(&remote.repository(), &linear_history(2000, 50, 1_600_000_000));
+    let url = remote.url().replace("http://", &format!("http://{USER}:{PASSWORD}@"));
+    let cache = tempfile::tempdir().unwrap();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut people = WorkTree::new();
+    people.git(&["pull", "-q", remote.repository().to_str().unwrap(), "main"]);
+    for round in 0..24 {
+        let program = std::env::current_exe().unwrap();
+        let mut victim = command(program.to_str().unwrap())
+            .args(["--exact", "git::caches::victim", "--ignored", "--quiet"])
+            .env(VICTIM_URL, &url)
+            .env(VICTIM_CACHE, cache.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(random.u64(5..250)));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        if round % 6 == 5 {
+            people.commit_file("more", &round.to_string());
+            people.push(&remote.repository());
+            let repository = open(options(&url, cache.path()));
+            fetch_main(&repository);
+            let count = history_since(&repository, 0).commits.len();
+            assert_eq!(count.to_string(), people.git(&["rev-list", "--count", "HEAD"]));
+            if round == 11 {
+                std::fs::remove_dir_all(directory(cache.path())).unwrap();
+            }
+        }
+    }
 }

@@ -52,8 +52,11 @@ fn change(random: &mut fastrand::Rng, stream: &mut String) {
     }
 }
 
+/// A commit's id, and its changed files with their blobs before and after.
+type Changes = (String, BTreeMap<String, (String, String)>);
+
 /// What `git log` says: per commit the changed plain files with their blobs on both sides.
-fn truth(path: &Path) -> Vec<(String, BTreeMap<String, (String, String)>)> {
+fn truth(path: &Path) -> Vec<Changes> {
     let log = git(
         path,
         &[

@@ -82,6 +82,35 @@ fn credentials_in_the_url_work_and_a_redirect_is_followed() {
 }
 
 #[test]
+fn a_server_with_its_own_certificate_is_trusted_only_when_it_is_configured() {
+    let remote = HttpRemote::start_tls();
+    let cache = tempfile::tempdir().unwrap();
+    let error = error_of(http_options(&remote, cache.path()));
+    assert!(
+        matches!(&error, RepositoryError::Unreachable { reason, .. } if reason.contains("ertificate")),
+        "{error}"
+    );
+    let mut trusting = http_options(&remote, cache.path());
+    trusting.http.ca_file = Some(remote.certificate());
+    reads_and_writes(&open(trusting), &remote.repository());
+}
+
+#[test]
+fn an_empty_repository_has_no_branches() {
+    let remote = HttpRemote::start();
+    let ssh = SshRemote::start();
+    let cache = tempfile::tempdir().unwrap();
+    for options in [http_options(&remote, cache.path()), ssh_options(&ssh, cache.path())] {
+        let repository = open(options);
+        let error = repository.fetch(&[main_branch()]).unwrap_err();
+        assert!(matches!(error, RepositoryError::NotFound(_)), "{error}");
+        assert_eq!(repository.remote_tip(&main_branch()).unwrap(), None);
+        assert!(repository.all_notes().unwrap().is_empty());
+        repository.check_push(&main_branch()).unwrap();
+    }
+}
+
+#[test]
 fn a_deep_history_is_fetched_step_by_step() {
     let remote = HttpRemote::start();
     let start = 1_600_000_000;

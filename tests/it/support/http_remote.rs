@@ -16,6 +16,7 @@ pub(crate) struct HttpRemote {
     _fcgiwrap: Server,
     directory: tempfile::TempDir,
     port: u16,
+    scheme: &'static str,
 }
 
 impl HttpRemote {
@@ -24,11 +25,26 @@ impl HttpRemote {
     /// # Panics
     /// When a program is missing or does not start.
     pub(crate) fn start() -> Self {
+        Self::start_as("http")
+    }
+
+    /// The same behind TLS, with a certificate that only [`Self::certificate`] vouches for.
+    ///
+    /// # Panics
+    /// When a program is missing or does not start.
+    pub(crate) fn start_tls() -> Self {
+        Self::start_as("https")
+    }
+
+    fn start_as(scheme: &'static str) -> Self {
         let nginx = installed("nginx", "nginx-light");
         let fcgiwrap = installed("fcgiwrap", "fcgiwrap");
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().to_owned();
         bare(&root, "env.git");
+        if scheme == "https" {
+            make_certificate(&root);
+        }
         std::fs::write(root.join("htpasswd"), format!("{USER}:{{PLAIN}}{PASSWORD}\n")).unwrap();
         let socket = root.join("fcgi.sock");
         let mut start = command(&fcgiwrap);
@@ -40,13 +56,13 @@ impl HttpRemote {
         assert!(wrapper.is_ready(|| socket.exists()), "fcgiwrap does not start");
         for _ in 0..5 {
             let port = free_port();
-            std::fs::write(root.join("nginx.conf"), config(&root, port)).unwrap();
+            std::fs::write(root.join("nginx.conf"), config(&root, port, scheme)).unwrap();
             let mut start = command(&nginx);
             start.arg("-c").arg(root.join("nginx.conf")).arg("-p").arg(&root);
             start.arg("-e").arg(root.join("error.log"));
             let mut server = Server::spawn(start);
             if server.accepts(port) {
-                return Self { _nginx: server, _fcgiwrap: wrapper, directory, port };
+                return Self { _nginx: server, _fcgiwrap: wrapper, directory, port, scheme };
             }
         }
         let log = std::fs::read_to_string(root.join("error.log")).unwrap_or_default();
@@ -55,12 +71,17 @@ impl HttpRemote {
 
     /// The URL without credentials.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/env.git", self.port)
+        format!("{}://127.0.0.1:{}/env.git", self.scheme, self.port)
     }
 
     /// The bare repository behind it.
     pub(crate) fn repository(&self) -> PathBuf {
         self.directory.path().join("env.git")
+    }
+
+    /// The server's own certificate (PEM), which no system trusts.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.directory.path().join("cert.pem")
     }
 
     /// What the server has been asked, a line a request.
@@ -69,9 +90,28 @@ impl HttpRemote {
     }
 }
 
-fn config(root: &Path, port: u16) -> String {
+fn make_certificate(root: &Path) {
+    let made = command(&installed("openssl", "openssl"))
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(root.join("key.pem"))
+        .arg("-out")
+        .arg(root.join("cert.pem"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+fn config(root: &Path, port: u16, scheme: &str) -> String {
     let backend = format!("{}/git-http-backend", git(root, &["--exec-path"]));
     let root = root.display();
+    let tls = if scheme == "https" {
+        format!("ssl; ssl_certificate {root}/cert.pem; ssl_certificate_key {root}/key.pem")
+    } else {
+        String::new()
+    };
     format!(
         "daemon off; master_process off; pid {root}/nginx.pid; error_log {root}/error.log;
 events {{ worker_connections 64; }}
@@ -81,7 +121,7 @@ http {{
   uwsgi_temp_path {root}/uwsgi; scgi_temp_path {root}/scgi;
   client_max_body_size 0;
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port} {tls};
     location /moved/ {{ rewrite ^/moved/(.*)$ /$1 permanent; }}
     location / {{
       auth_basic git; auth_basic_user_file {root}/htpasswd;

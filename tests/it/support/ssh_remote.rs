@@ -80,6 +80,7 @@ AuthorizedKeysFile {root}/authorized_keys
 PidFile {root}/sshd.pid
 StrictModes no
 UsePAM no
+KexAlgorithms curve25519-sha256
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password

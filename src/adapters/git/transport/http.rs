@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use git2::transport::Service;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
@@ -18,6 +18,8 @@ use super::{Kind, Link, Stream, program};
 
 /// The most that a server may send in answer to one request, in bytes.
 const MAX_RESPONSE_BYTES: u64 = 4 << 30;
+/// Some servers tell Git from a browser by how this begins.
+const AGENT: &str = concat!("git/2.0 (backout/", env!("CARGO_PKG_VERSION"), ")");
 /// Packs take longer than other answers: a whole one may take this many times the time limit, while each part of it
 /// must still come within the limit.
 const PACK_TIMEOUTS: u32 = 20;
@@ -110,7 +112,7 @@ fn answer(
     request: RequestBuilder,
     expected: &str,
 ) -> Result<Response, (Kind, String)> {
-    let request = request.header(ACCEPT, expected);
+    let request = request.header(ACCEPT, expected).header(USER_AGENT, AGENT);
     runtime.block_on(async {
         let late = |_elapsed| (Kind::Unreachable, format!("no answer within {} s", timeout.as_secs()));
         let response = tokio::time::timeout(timeout, request.send())

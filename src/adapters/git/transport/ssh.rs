@@ -123,10 +123,11 @@ impl Read for SshStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count =
             self.program.read(buffer).map_err(|e| self.link.fail_io(Kind::Unreachable, &e.to_string()))?;
-        // The server's last word is always announced, so that an end where libgit2 wants more is a failure. Before
-        // the first byte it is one of logging in or finding the repository.
-        if count == 0 && !buffer.is_empty() && !self.received {
-            return Err(self.ended());
+        // Git announces the end of everything that it sends, so that nobody but a server without that habit needs this
+        // end. Where libgit2 does want more, this is why there is none.
+        if count == 0 && !buffer.is_empty() {
+            let error = self.ended();
+            return if self.received { Ok(0) } else { Err(error) };
         }
         self.received |= count > 0;
         Ok(count)
