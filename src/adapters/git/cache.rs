@@ -41,12 +41,12 @@ struct Guard {
 
 impl Cache {
     /// The cache in `cache_dir` for this endpoint; the directory is made, the cache itself on its first fetch.
-    /// `url` only goes into the hash of its name.
-    pub(super) fn new(cache_dir: &Path, url: &str, endpoint: Endpoint) -> Result<Self, RepositoryError> {
+    /// `identity` is what tells the repository from others; it goes into a hash.
+    pub(super) fn new(cache_dir: &Path, identity: &str, endpoint: Endpoint) -> Result<Self, RepositoryError> {
         std::fs::create_dir_all(cache_dir).map_err(|e| {
             RepositoryError::Broken(format!("the cache directory {}: {e}", cache_dir.display()))
         })?;
-        let name = directory_name(url, endpoint.shown());
+        let name = directory_name(identity, endpoint.shown());
         Ok(Self {
             directory: cache_dir.join(format!("{name}.git")),
             lock_file: cache_dir.join(format!("{name}.lock")),
@@ -244,7 +244,7 @@ fn check_tips(repository: &Repository) -> Result<(), Fault> {
 }
 
 /// A name for people and a hash for uniqueness.
-fn directory_name(url: &str, shown: &str) -> String {
+fn directory_name(identity: &str, shown: &str) -> String {
     let readable: String = shown
         .rsplit("://")
         .next()
@@ -255,7 +255,7 @@ fn directory_name(url: &str, shown: &str) -> String {
     let readable = readable.trim_matches(['-', '.']);
     let tail: String = readable.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
     let hash: String =
-        Sha256::digest(url.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Sha256::digest(identity.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("{tail}-{hash}")
 }
 

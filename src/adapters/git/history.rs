@@ -22,6 +22,10 @@ const OLD_IN_A_ROW: usize = 32;
 const MAX_COMMITS: usize = 200_000;
 /// The most changed files that are listed of one commit.
 const MAX_FILES: usize = 20_000;
+/// The most changed files that are listed of all commits together.
+const MAX_ALL_FILES: usize = 4_000_000;
+/// The most bytes of files that are read for one snapshot. The newest commits come first.
+const MAX_ALL_BYTES: usize = 1 << 30;
 
 /// Reads the branch as it is in `repository`.
 ///
@@ -37,10 +41,17 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
     // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
     let count = times.iter().take_while(|at| listed(at)).count().max(1);
 
-    let mut files = Files { odb: &odb, query, blobs: HashMap::new(), diff: TreeDiff::new(&odb, MAX_FILES) };
+    let mut files = Files {
+        odb: &odb,
+        query,
+        blobs: HashMap::new(),
+        bytes_left: MAX_ALL_BYTES,
+        diff: TreeDiff::new(&odb, MAX_FILES),
+    };
     let since = query.commits_since.min(query.diffs_since);
     let mainline: HashSet<Oid> = headers.iter().map(|(id, _)| *id).collect();
     let mut commits = Vec::with_capacity(count);
+    let mut listed_files = 0;
     for (index, ((id, commit), at)) in headers.iter().zip(&times).take(count).enumerate() {
         let (changed, merged) = if (query.diffs_since..=query.diffs_until).contains(at) {
             let parent = headers.get(index + 1).map(|(_, parent)| parent.tree);
@@ -48,6 +59,13 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
         } else {
             (Vec::new(), Vec::new())
         };
+        listed_files += changed.len();
+        if listed_files > MAX_ALL_FILES {
+            return Err(Fault::broken(format!(
+                "the commits of {} since {} changed more than {MAX_ALL_FILES} files: look back less far",
+                query.branch, query.diffs_since
+            )));
+        }
         commits.push(Commit {
             id: commit_id(*id),
             parent: commit.first_parent.map(commit_id),
@@ -122,6 +140,7 @@ struct Files<'a> {
     odb: &'a Odb<'a>,
     query: &'a HistoryQuery<'a>,
     blobs: HashMap<BlobId, Option<Arc<[u8]>>>,
+    bytes_left: usize,
     diff: TreeDiff<'a>,
 }
 
@@ -165,9 +184,13 @@ impl Files<'_> {
         }
         let oid = Oid::from_bytes(id.as_bytes())?;
         let (size, kind) = self.odb.read_header(oid)?;
-        let bytes = if kind == ObjectType::Blob && size <= MAX_FILE_BYTES {
+        let bytes = if kind != ObjectType::Blob || size > MAX_FILE_BYTES {
+            None
+        } else if let Some(left) = self.bytes_left.checked_sub(size) {
+            self.bytes_left = left;
             Some(Arc::from(self.odb.read(oid)?.data()))
         } else {
+            tracing::warn!(blob = %id, limit = MAX_ALL_BYTES, "a file is not read: the history has too many bytes");
             None
         };
         self.blobs.insert(id, bytes.clone());

@@ -66,6 +66,14 @@ impl Location {
             ),
         }
     }
+
+    /// What tells this repository from every other one; without user and password.
+    pub(super) fn identity(&self) -> String {
+        match self {
+            Self::Http(http) => http.url.to_string(),
+            Self::Local(_) | Self::Ssh(_) => self.to_string(),
+        }
+    }
 }
 
 fn parse_plain(text: &str) -> Result<Location, String> {

@@ -109,12 +109,13 @@ pub(super) fn to_remote(
     };
     match (result, answer.take()) {
         (_, Some(Some(problem))) => Err(update.rejected(with_said(&problem))),
-        (Ok(()), Some(None)) => Ok(()),
+        // The server has said that it moved the ref: what fails after that does not undo it.
+        (_, Some(None)) => Ok(()),
         (Ok(()), None) => Err(update.rejected(with_said("the server did not report on it"))),
-        (Err(error), _) if error.code() == ErrorCode::NotFastForward => {
+        (Err(error), None) if error.code() == ErrorCode::NotFastForward => {
             Err(update.rejected(with_said(error.message())))
         }
-        (Err(error), _) => Err(match url.explain(&error) {
+        (Err(error), None) => Err(match url.explain(&error) {
             // The server spoke Git to the end and did not take it; what broke is not the network or the cache.
             Fault::Damaged(reason) if negotiated.get() && error.class() == ErrorClass::Reference => {
                 update.rejected(with_said(&reason))
@@ -131,7 +132,7 @@ pub(super) fn to_remote(
     }
 }
 
-/// Moves a ref of a local repository under its lock.
+/// Moves a ref of a local repository under its lock. The repository's hooks are not run: there is no server in between.
 pub(super) fn to_local(repository: &Repository, update: &Update<'_>) -> Result<(), Fault> {
     must_not_be_checked_out(repository, update.reference)?;
     update.must_be_forward(repository)?;

@@ -55,7 +55,7 @@ impl GitRepository {
         let shown = location.to_string();
         let place = match (Endpoint::new(&location, &options, runtime)?, &location) {
             (Some(endpoint), _) => {
-                Place::Remote(Box::new(Cache::new(&options.cache_dir, &options.url, endpoint)?))
+                Place::Remote(Box::new(Cache::new(&options.cache_dir, &location.identity(), endpoint)?))
             }
             (None, Location::Local(path)) => Place::Local(local::discover(path)?),
             (None, Location::Http(_) | Location::Ssh(_)) => {

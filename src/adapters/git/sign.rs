@@ -46,7 +46,9 @@ fn with_ssh(path: &Path, passphrase: Option<&SecretString>, content: &[u8]) -> R
 fn with_gpg(key_id: &str, home: Option<&Path>, content: &[u8]) -> Result<String, Fault> {
     #[expect(clippy::disallowed_methods, reason = "this is the place where gpg is started")]
     let mut command = Command::new("gpg");
-    command.args(["--batch", "--no-tty", "--detach-sign", "--armor", "--local-user", key_id]);
+    // Nobody is there to type a passphrase: a key that needs one must be in gpg's agent.
+    command.args(["--batch", "--no-tty", "--pinentry-mode", "error"]);
+    command.args(["--detach-sign", "--armor", "--local-user", key_id]);
     if let Some(home) = home {
         command.arg("--homedir").arg(home);
     }

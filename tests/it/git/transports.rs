@@ -271,3 +271,57 @@ fn a_server_that_is_not_there_or_silent_is_unreachable() {
     let unknown = options("ftp://x/y", cache.path());
     GitRepository::open(unknown, RUNTIME.handle().clone()).unwrap_err();
 }
+
+/// Answers every request with this status line, content type and body.
+fn answering(head: &str, content_type: &str, body: &[u8]) -> u16 {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let head = format!("HTTP/1.1 {head}\r\nContent-Type: {content_type}\r\nConnection: close\r\n\r\n");
+    let answer = [head.as_bytes(), body].concat();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut request = [0; 4096];
+            if connection.read(&mut request).is_ok_and(|count| count > 0) {
+                drop(connection.write_all(&answer));
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn answers_that_make_no_sense_are_errors_and_nothing_worse() {
+    let cache = tempfile::tempdir().unwrap();
+    let git = "application/x-git-upload-pack-advertisement";
+    let service = "001e# service=git-upload-pack\n0000";
+    let zero = "0".repeat(40);
+    let bodies = [
+        String::new(),
+        "garbage".to_owned(),
+        "0000".to_owned(),
+        "zzzz".to_owned(),
+        "ffff".to_owned(),
+        service.to_owned(),
+        format!("{service}0001"),
+        format!("{service}0010too short"),
+        format!("{service}0011ERR no\0way!\n0000"),
+        format!("{service}003f{zero} capabilities^{{}}\0 shallow\n"),
+        format!("{service}{}", "0008\0\0\0\0".repeat(50_000)),
+    ];
+    for body in &bodies {
+        let port = answering("200 OK", git, body.as_bytes());
+        let error = error_of(options(&format!("http://127.0.0.1:{port}/x"), cache.path()));
+        assert!(!error.to_string().contains('\0'), "{body:?}: {error}");
+    }
+    for (head, content_type, body) in [
+        ("200 OK", "text/html", "<html>log in</html>"),
+        ("302 Found\r\nLocation: http://127.0.0.2:1/elsewhere", "text/plain", ""),
+        ("503 Busy", "text/plain", "come\0back\nlater"),
+    ] {
+        let port = answering(head, content_type, body.as_bytes());
+        let error = error_of(options(&format!("http://127.0.0.1:{port}/x"), cache.path()));
+        assert!(matches!(error, RepositoryError::Unreachable { .. }), "{head}: {error}");
+    }
+}

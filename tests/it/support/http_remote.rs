@@ -61,7 +61,10 @@ impl HttpRemote {
             start.arg("-c").arg(root.join("nginx.conf")).arg("-p").arg(&root);
             start.arg("-e").arg(root.join("error.log"));
             let mut server = Server::spawn(start);
-            if server.accepts(port) {
+            // Its pid is written when the port is its own.
+            if server
+                .is_ready(|| std::fs::read_to_string(root.join("nginx.pid")).is_ok_and(|pid| !pid.is_empty()))
+            {
                 return Self { _nginx: server, _fcgiwrap: wrapper, directory, port, scheme };
             }
         }

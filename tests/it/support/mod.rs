@@ -9,7 +9,7 @@ pub(crate) mod prometheus;
 pub(crate) mod ssh_remote;
 pub(crate) mod victoria_metrics;
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -34,9 +34,15 @@ pub(crate) fn installed(program: &str, package: &str) -> String {
         })
 }
 
-/// A port of 127.0.0.1 that nobody listens on right now.
+/// A port of 127.0.0.1 that nobody listens on right now, outside the range from which the system gives out ports, so
+/// that no other test gets it by chance.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    loop {
+        let port = fastrand::u16(18_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A server process of a test: killed with all of its children on drop.
@@ -51,11 +57,6 @@ impl Server {
         use std::process::Stdio;
         let child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         Self { child }
-    }
-
-    /// Waits until the server accepts connections; `false` when it has ended instead.
-    pub(crate) fn accepts(&mut self, port: u16) -> bool {
-        self.is_ready(|| TcpStream::connect(("127.0.0.1", port)).is_ok())
     }
 
     /// Waits until `ready`; `false` when the server has ended instead or is not ready in ten seconds.

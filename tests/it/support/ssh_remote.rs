@@ -42,7 +42,9 @@ impl SshRemote {
             let mut start = command(&sshd);
             start.args(["-D", "-f"]).arg(root.join("sshd_config")).arg("-E").arg(root.join("sshd.log"));
             let mut server = Server::spawn(start);
-            if server.accepts(port) {
+            let listening = format!("Server listening on 127.0.0.1 port {port}");
+            let log = || std::fs::read_to_string(root.join("sshd.log")).unwrap_or_default();
+            if server.is_ready(|| log().contains(&listening)) {
                 let host_key = std::fs::read_to_string(root.join("host_key.pub")).unwrap();
                 std::fs::write(root.join("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
                 return Self { _sshd: server, directory, port };
