@@ -8,7 +8,10 @@
     reason = "a test's helper ends the test"
 )]
 
+mod deploy;
+mod examples;
 mod git;
 mod judge;
 mod metrics;
 mod support;
+mod tidy;
