@@ -1,5 +1,6 @@
 //! The command line: one file a command. The only code that prints.
 
+mod chart;
 mod check;
 mod demo;
 mod explain;

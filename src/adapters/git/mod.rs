@@ -7,6 +7,7 @@ mod commit_object;
 mod fault;
 mod fetch;
 mod history;
+mod init;
 mod local;
 mod location;
 mod lookup;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use git2::Oid;
 use secrecy::SecretString;
 
+pub use self::init::init_bare;
 pub use self::local::current_branch;
 use self::location::Location;
 pub use self::repository::GitRepository;
