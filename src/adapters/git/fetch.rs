@@ -34,8 +34,7 @@ pub(super) fn advertised(
     let url = LinkUrl::new(endpoint);
     let mut remote = repository.remote_anonymous(url.as_str())?;
     let connection = remote.connect_auth(direction, None, None).map_err(|e| url.explain(&e))?;
-    let heads = connection.list().map_err(|e| url.explain(&e))?;
-    Ok(heads.iter().map(|head| (head.name().to_owned(), head.oid())).collect())
+    by_name(connection.list().map_err(|e| url.explain(&e))?)
 }
 
 /// Brings these branches (full ref names) and the notes to what the remote has now, and says where the branches are.
@@ -95,8 +94,18 @@ pub(super) fn update(
 
 fn connect(remote: &mut Remote<'_>, url: &LinkUrl) -> Result<BTreeMap<String, Oid>, Fault> {
     remote.connect(Direction::Fetch).map_err(|e| url.explain(&e))?;
-    let heads = remote.list().map_err(|e| url.explain(&e))?;
-    Ok(heads.iter().map(|head| (head.name().to_owned(), head.oid())).collect())
+    by_name(remote.list().map_err(|e| url.explain(&e))?)
+}
+
+fn by_name(heads: &[git2::RemoteHead<'_>]) -> Result<BTreeMap<String, Oid>, Fault> {
+    let mut found = BTreeMap::new();
+    for head in heads {
+        // Names that are not UTF-8 have been replaced, which must not make one ref stand for another.
+        if found.insert(head.name().to_owned(), head.oid()).is_some_and(|other| other != head.oid()) {
+            return Err(Fault::broken(format!("the remote has two refs that look like {:?}", head.name())));
+        }
+    }
+    Ok(found)
 }
 
 /// Downloads what these refs need and then moves them. The remote is connected already.
@@ -107,12 +116,7 @@ fn download(
     names: &[&str],
     depth: i32,
 ) -> Result<(), Fault> {
-    let heads: BTreeMap<String, Oid> = remote
-        .list()
-        .map_err(|e| url.explain(&e))?
-        .iter()
-        .map(|head| (head.name().to_owned(), head.oid()))
-        .collect();
+    let heads = by_name(remote.list().map_err(|e| url.explain(&e))?)?;
     let specs: Vec<String> = names.iter().map(|name| format!("+{name}:{name}")).collect();
     let fetch = |remote: &mut Remote<'_>, depth: i32| {
         let mut options = FetchOptions::new();

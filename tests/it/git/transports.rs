@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use backout::adapters::git::{GitAuth, GitOptions, GitRepository};
 use backout::domain::ids::BranchName;
-use backout::ports::{Repository, RepositoryError};
+use backout::ports::{PushError, Repository, RepositoryError};
 
 use super::{
     RUNTIME, fetch_main, history_since, http_options, id, main_branch, open, options, push_file, ssh_options,
 };
 use crate::support::free_port;
-use crate::support::git::WorkTree;
-use crate::support::git::{fast_import, git, linear_history};
+use crate::support::git::{WorkTree, fast_import, git, git_command, hook, linear_history};
 use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
 use crate::support::ssh_remote::SshRemote;
 
@@ -107,6 +106,36 @@ fn an_empty_repository_has_no_branches() {
         assert_eq!(repository.remote_tip(&main_branch()).unwrap(), None);
         assert!(repository.all_notes().unwrap().is_empty());
         repository.check_push(&main_branch()).unwrap();
+    }
+}
+
+#[test]
+fn names_and_words_that_are_not_utf8_are_no_harm() {
+    use std::os::unix::ffi::OsStrExt;
+    let http = HttpRemote::start();
+    let ssh = SshRemote::start();
+    let cache = tempfile::tempdir().unwrap();
+    for (options, bare) in [
+        (http_options(&http, cache.path()), http.repository()),
+        (ssh_options(&ssh, cache.path()), ssh.repository()),
+    ] {
+        let mut people = WorkTree::new();
+        let tip = people.commit_file("a", "1");
+        people.push(&bare);
+        for name in [&b"refs/heads/caf\xe9"[..], b"refs/heads/AAA\xff", "refs/heads/münchen".as_bytes()] {
+            let name = std::ffi::OsStr::from_bytes(name);
+            assert!(git_command(&bare).arg("update-ref").arg(name).arg(&tip).status().unwrap().success());
+        }
+        let odd_head = std::ffi::OsStr::from_bytes(b"refs/heads/caf\xe9");
+        assert!(git_command(&bare).args(["symbolic-ref", "HEAD"]).arg(odd_head).status().unwrap().success());
+        let repository = open(options);
+        let branches = [main_branch(), BranchName::new("münchen").unwrap()];
+        assert_eq!(repository.fetch(&branches).unwrap().len(), 2);
+        hook(&bare, "pre-receive", "printf 'caf\\351 closed' >&2; exit 1");
+        let error = push_file(&repository, id(&tip), "a", "2").unwrap_err();
+        assert!(matches!(&error, PushError::Rejected { reason, .. } if reason.contains("closed")), "{error}");
+        std::fs::remove_file(bare.join("hooks/pre-receive")).unwrap();
+        push_file(&repository, id(&tip), "a", "2").unwrap();
     }
 }
 

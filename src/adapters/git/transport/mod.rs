@@ -6,6 +6,7 @@
 
 mod http;
 mod ssh;
+mod text;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use std::sync::{Arc, LazyLock, Mutex, Once, PoisonError};
 
 use git2::transport::{Service, SmartSubtransport, Transport};
 
+use self::text::{Text, TextStream};
 use super::location::Location;
 use super::{GitAuth, GitOptions};
 use crate::adapters::git::fault::Fault;
@@ -175,10 +177,15 @@ type Stream = Box<dyn git2::transport::SmartSubtransportStream>;
 
 impl SmartSubtransport for Subtransport {
     fn action(&self, _url: &str, service: Service) -> Result<Stream, git2::Error> {
-        match &self.link.endpoint.protocol {
+        let stream = match &self.link.endpoint.protocol {
             Protocol::Http(endpoint) => endpoint.open(&self.link, &self.base, service),
             Protocol::Ssh(endpoint) => endpoint.open(&self.link, service),
-        }
+        }?;
+        Ok(match service {
+            Service::UploadPackLs => Box::new(TextStream::new(stream, Text::UntilWritten)),
+            Service::ReceivePackLs | Service::ReceivePack => Box::new(TextStream::new(stream, Text::All)),
+            Service::UploadPack => stream,
+        })
     }
 
     fn close(&self) -> Result<(), git2::Error> {
