@@ -95,6 +95,25 @@ fn what_a_killed_process_leaves_is_no_obstacle() {
 }
 
 #[test]
+fn a_cache_of_very_many_packs_is_cloned_again() {
+    let remote = HttpRemote::start();
+    let mut people = WorkTree::new();
+    people.commit_file("a", "1");
+    people.push(&remote.repository());
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    fetch_main(&repository);
+    let packs = directory(cache.path()).join("objects/pack");
+    for number in 0..400 {
+        std::fs::write(packs.join(format!("pack-{number:040x}.pack")), "").unwrap();
+    }
+    let tip = people.commit_file("a", "2");
+    people.push(&remote.repository());
+    assert_eq!(fetch_main(&repository), id(&tip));
+    assert!(std::fs::read_dir(packs).unwrap().count() < 10);
+}
+
+#[test]
 fn two_processes_share_a_cache() {
     let remote = HttpRemote::start();
     fast_import(&remote.repository(), &linear_history(400, 3, 1_600_000_000));

@@ -85,5 +85,10 @@ fn a_ref_that_is_locked_is_a_rejection() {
     repository.check_push(&main_branch()).unwrap_err();
     std::fs::remove_file(path.join("refs/heads/main.lock")).unwrap();
     repository.check_push(&main_branch()).unwrap();
-    push_file(&repository, id(&tip), "a", "2").unwrap();
+    let second = push_file(&repository, id(&tip), "a", "2").unwrap();
+    // A packed ref is compared as well as a loose one.
+    git(&path, &["pack-refs", "--all", "--prune"]);
+    push_file(&repository, id(&tip), "a", "3").unwrap_err();
+    let third = push_file(&repository, second, "a", "3").unwrap();
+    assert_eq!(git(&path, &["rev-parse", "main"]), third.to_string());
 }

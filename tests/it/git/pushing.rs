@@ -124,6 +124,10 @@ fn a_hooks_refusal_is_a_rejection_with_its_words() {
             assert_eq!(git(&repository, &["rev-parse", "main"]), tip);
             std::fs::remove_file(repository.join("hooks").join(name)).unwrap();
         }
+        git(&repository, &["config", "receive.maxInputSize", "10"]);
+        let error = push_file(&agent, id(&tip), "a", "2").unwrap_err();
+        assert!(matches!(error, PushError::Rejected { .. }), "{error}");
+        git(&repository, &["config", "--unset", "receive.maxInputSize"]);
         push_file(&agent, id(&tip), "a", "2").unwrap();
     }
 }

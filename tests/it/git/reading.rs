@@ -116,3 +116,20 @@ fn the_walk_ends_after_many_old_commits_in_a_row_and_not_after_one() {
     // A branch without recent commits still has its head.
     assert_eq!(history_since(&repository, 3_000_000_000).commits.len(), 1);
 }
+
+#[test]
+fn a_commit_with_very_many_files_or_odd_names_is_listed_as_far_as_it_goes() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = bare(parent.path(), "env.git");
+    let mut stream = String::from("commit refs/heads/main\ncommitter x <x@x> 1600000000 +0000\ndata 1\nx\n");
+    stream.push_str("M 100644 inline \"caf\\351/a\"\ndata 1\nx\nM 100644 inline \"\\377\"\ndata 1\nx\n");
+    for number in 0..20_010 {
+        stream.push_str(&format!("M 100644 inline d{}/f{number:05}\ndata 1\nx\n", number / 100 + 100));
+    }
+    fast_import(&path, stream.as_bytes());
+    let repository = open(options(path.to_str().unwrap(), parent.path()));
+    let snapshot = history_since(&repository, 0);
+    assert_eq!(snapshot.commits[0].files.len(), 20_000);
+    assert_eq!(snapshot.commits[0].files[0].path.as_str(), "d100/f00000");
+    assert_eq!(repository.list_files(snapshot.head, 30_000).unwrap().len(), 20_010);
+}
