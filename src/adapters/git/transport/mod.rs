@@ -15,9 +15,9 @@ use std::sync::{Arc, LazyLock, Mutex, Once, PoisonError};
 use git2::transport::{Service, SmartSubtransport, Transport};
 
 use self::text::{Text, TextStream};
+use super::fault::{Fault, one_line};
 use super::location::Location;
 use super::{GitAuth, GitOptions};
-use crate::adapters::git::fault::Fault;
 use crate::ports::RepositoryError;
 
 const SCHEME: &str = "backout";
@@ -54,6 +54,10 @@ impl Endpoint {
                     GitAuth::None => http.auth.clone(),
                     configured @ (GitAuth::Token(_) | GitAuth::Basic { .. }) => configured.clone(),
                 };
+                let in_the_clear = http.url.scheme() == "http" && !matches!(auth, GitAuth::None);
+                if in_the_clear {
+                    tracing::warn!(remote = %location, "credentials are sent without encryption: use https://");
+                }
                 let client = crate::adapters::http::client(&options.http)
                     .map_err(|e| RepositoryError::Broken(e.to_string()))?;
                 let url = http.url.clone();
@@ -80,7 +84,7 @@ impl Link {
     /// Remembers why the operation is about to fail; the first reason counts, and libgit2 gets a copy of its text.
     fn fail(&self, kind: Kind, reason: &str) -> git2::Error {
         let remote = self.endpoint.shown.clone();
-        let reason = super::fault::one_line(reason, 600);
+        let reason = one_line(reason, 600);
         let error = git2::Error::new(git2::ErrorCode::GenericError, git2::ErrorClass::Net, &reason);
         let failure = match kind {
             Kind::Denied => RepositoryError::Denied { remote, reason },
@@ -126,7 +130,7 @@ impl LinkUrl {
         if let Some(failure) = self.link.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Fault::Port(failure);
         }
-        let reason = super::fault::one_line(error.message(), 600);
+        let reason = one_line(error.message(), 600);
         if error.class() == git2::ErrorClass::Net {
             let remote = self.link.endpoint.shown.clone();
             Fault::Port(RepositoryError::Unreachable { remote, reason })

@@ -123,8 +123,7 @@ impl Read for SshStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count =
             self.program.read(buffer).map_err(|e| self.link.fail_io(Kind::Unreachable, &e.to_string()))?;
-        // Git announces the end of everything that it sends, so that nobody but a server without that habit needs this
-        // end. Where libgit2 does want more, this is why there is none.
+        // An end after the first byte may be in order. Where libgit2 wanted more, it fails, and this is then the reason.
         if count == 0 && !buffer.is_empty() {
             let error = self.ended();
             return if self.received { Ok(0) } else { Err(error) };
