@@ -1,12 +1,13 @@
 //! One way to make an HTTP client: TLS by rustls, with its limits set.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
 /// How to reach a server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpOptions {
     /// The longest a whole request may take, body included.
     pub timeout: Duration,
@@ -18,6 +19,19 @@ pub struct HttpOptions {
     pub proxy: Option<String>,
     /// A client certificate and its key, both PEM in one text.
     pub identity: Option<SecretString>,
+}
+
+impl fmt::Debug for HttpOptions {
+    /// Without the proxy's URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpOptions")
+            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("ca_file", &self.ca_file)
+            .field("proxy", &self.proxy.is_some())
+            .field("identity", &self.identity.is_some())
+            .finish()
+    }
 }
 
 impl Default for HttpOptions {
