@@ -272,7 +272,7 @@ pub(super) struct Policy {
     pub(super) settle: Option<Duration>,
     /// How long after the deployment it is watched. Default: `30m`.
     pub(super) watch: Option<Duration>,
-    /// How much history before the deployment is the baseline. Default: `1h`.
+    /// How much history before the deployment is the baseline. Default: `80m`.
     pub(super) baseline: Option<Duration>,
     /// How many signals must have regressed; critical ones are enough alone. Default: 1.
     #[schemars(range(min = 1))]

@@ -268,16 +268,10 @@ pub fn id_of(deployment: &Deployment) -> String {
     rollback_id(&deployment.environment, &deployment.service, deployment.commit)
 }
 
-/// Whether a commit was made by a program, by the names that programs go by.
+/// Whether a commit was made by a program, by the names that programs go by. In doubt it was a person: a person's change
+/// is not fought, so that is the quiet way to be wrong.
 #[must_use]
 pub fn is_automation(person: &Person) -> bool {
-    let name = person.name.to_lowercase();
-    let email = person.email.to_lowercase();
-    let local = email.split('@').next().unwrap_or("");
-    let by_name = name.ends_with("[bot]")
-        || name.ends_with("bot")
-        || name.split([' ', '-', '_']).any(|word| word == "bot");
-    let by_email = email.contains("[bot]") || local.ends_with("bot") || local.starts_with("bot");
     const KNOWN: [&str; 8] = [
         "renovate",
         "dependabot",
@@ -288,9 +282,24 @@ pub fn is_automation(person: &Person) -> bool {
         "jenkins",
         "keel",
     ];
-    by_name || by_email || KNOWN.iter().any(|known| name.starts_with(known) || local.starts_with(known))
+    let name = person.name.to_lowercase();
+    let email = person.email.to_lowercase();
+    let local = email.split('@').next().unwrap_or("");
+    let word_bot = |text: &str| text.split([' ', '-', '_', '.', '+']).any(|word| word == "bot");
+    // `fluxcdbot` is a program, Jane Talbot is not.
+    let one_word =
+        name.ends_with("bot") && !name.contains(' ') && (local.ends_with("bot") || email.contains("noreply"));
+    let known = |known: &&str| name.starts_with(*known) || local.starts_with(*known);
+    name.ends_with("[bot]")
+        || word_bot(&name)
+        || word_bot(local)
+        || one_word
+        || KNOWN.iter().any(|name| known(&name))
 }
 
 fn trimmed(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ pub struct Policy {
     pub settle_secs: u32,
     /// How long after the deployment it is watched.
     pub watch_secs: u32,
-    /// How much history before the deployment is the baseline.
+    /// How much history before the deployment is the baseline. 80 steps: 60 for the line, 20 to look for earlier damage.
     pub baseline_secs: u32,
     /// How many signals must have regressed; critical ones are enough alone.
     pub quorum: u32,
@@ -58,7 +58,7 @@ impl Default for Policy {
             mode: Mode::Observe,
             settle_secs: 60,
             watch_secs: 30 * 60,
-            baseline_secs: 60 * 60,
+            baseline_secs: 80 * 60,
             quorum: 1,
             cooldown_secs: 60 * 60,
             quarantine_secs: 14 * 86_400,

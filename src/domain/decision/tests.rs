@@ -1,0 +1,242 @@
+use super::*;
+use crate::domain::ids::{EnvironmentName, FilePath, ServiceName};
+use crate::domain::verdict::Verdict;
+
+const DEPLOYED_AT: i64 = 1_000_000;
+
+fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
+    Deployment {
+        environment: EnvironmentName::new("production").unwrap(),
+        service: ServiceName::new(service).unwrap(),
+        rule: 0,
+        labels: std::collections::BTreeMap::new(),
+        commit: CommitId::from_bytes([commit; 20]),
+        parent: CommitId::from_bytes([0; 20]),
+        at: Time::from_unix(at),
+        author: Person { name: "renovate[bot]".to_owned(), email: "bot@example.com".to_owned() },
+        subject: "bump".to_owned(),
+        fields: vec![crate::domain::deployment::FieldChange {
+            path: FilePath::new("a.yaml").unwrap(),
+            address: "tag".to_owned(),
+            rule: crate::domain::field::FieldRule::Tag,
+            old: "v1".to_owned(),
+            new: "v2".to_owned(),
+        }],
+        left_behind: Vec::new(),
+        files: Vec::new(),
+        schema: None,
+        rollback: false,
+        superseded_by: None,
+    }
+}
+
+fn judgement(verdict: Verdict, since: i64) -> Judgement {
+    Judgement {
+        verdict,
+        since: Some(Time::from_unix(since)),
+        reason: "errors rose".to_owned(),
+        findings: Vec::new(),
+    }
+}
+
+fn revert_of(deployment: &Deployment, at: i64, bad: &str) -> RevertEntry {
+    RevertEntry {
+        id: id_of(deployment),
+        commit: CommitId::from_bytes([99; 20]),
+        at: Time::from_unix(at),
+        environment: deployment.environment.clone(),
+        service: deployment.service.clone(),
+        reverts: deployment.commit,
+        bad_values: std::collections::BTreeSet::from([bad.to_owned()]),
+        requested: false,
+    }
+}
+
+/// Decides about one regressed deployment five minutes after it, in an environment with these reverts.
+fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) -> Decision {
+    decided_at(deployment, policy, reverts, DEPLOYED_AT + 300)
+}
+
+fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry], now: i64) -> Decision {
+    let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
+    let case = Case { deployment, judgement: &judgement, policy };
+    let situation =
+        Situation { now: Time::from_unix(now), budget: Budget::default(), reverts, regressed: &[case] };
+    decide(&case, &situation).0
+}
+
+fn auto() -> Policy {
+    Policy { mode: Mode::Auto, ..Policy::default() }
+}
+
+#[test]
+fn a_plain_regression_is_reverted_in_mode_auto_only() {
+    let bad = deployment("web", 1, DEPLOYED_AT);
+    assert_eq!(decided(&bad, &auto(), &[]), Decision::Revert);
+    assert_eq!(decided(&bad, &Policy { mode: Mode::Propose, ..auto() }, &[]), Decision::Propose);
+    assert!(matches!(decided(&bad, &Policy::default(), &[]), Decision::Hold(_)));
+}
+
+#[test]
+fn a_schema_change_is_for_a_person() {
+    let mut bad = deployment("web", 1, DEPLOYED_AT);
+    bad.schema = Some("commit trailer Schema-Change".to_owned());
+    assert!(matches!(decided(&bad, &auto(), &[]), Decision::Escalate(why) if why.contains("schema")));
+}
+
+#[test]
+fn what_was_reverted_or_replaced_is_left_alone() {
+    let mut bad = deployment("web", 1, DEPLOYED_AT);
+    let reverts = [revert_of(&bad, DEPLOYED_AT + 200, "v2")];
+    assert!(
+        matches!(decided(&bad, &auto(), &reverts), Decision::Pass(why) if why.contains("already reverted"))
+    );
+    bad.superseded_by = Some(CommitId::from_bytes([5; 20]));
+    assert!(matches!(decided(&bad, &auto(), &[]), Decision::Pass(why) if why.contains("replaced")));
+}
+
+#[test]
+fn a_pass_that_comes_too_late_asks_a_person() {
+    let bad = deployment("web", 1, DEPLOYED_AT);
+    let end = DEPLOYED_AT + i64::from(auto().watch_secs);
+    assert_eq!(decided_at(&bad, &auto(), &[], end + LATE_SECS), Decision::Revert);
+    assert!(matches!(decided_at(&bad, &auto(), &[], end + LATE_SECS + 1), Decision::Escalate(_)));
+}
+
+#[test]
+fn a_persons_rollback_is_not_fought() {
+    let mut bad = deployment("web", 1, DEPLOYED_AT);
+    bad.rollback = true;
+    assert_eq!(
+        decided(&bad, &auto(), &[]),
+        Decision::Revert,
+        "a bot's rollback is a deployment like any other"
+    );
+    bad.author = Person { name: "Ada".to_owned(), email: "ada@example.com".to_owned() };
+    assert!(matches!(decided(&bad, &auto(), &[]), Decision::Escalate(_)));
+}
+
+#[test]
+fn a_bad_value_that_comes_back_is_held() {
+    let first = deployment("web", 1, DEPLOYED_AT - 3_000);
+    let mut again = deployment("web", 2, DEPLOYED_AT);
+    let once = [revert_of(&first, DEPLOYED_AT - 2_000, "v2")];
+    assert_eq!(
+        decided(&again, &auto(), &once),
+        Decision::Revert,
+        "by automation, once more, whatever the cooldown"
+    );
+    let twice = [revert_of(&first, DEPLOYED_AT - 1_000, "v2"), once[0].clone()];
+    assert!(
+        matches!(decided(&again, &auto(), &twice), Decision::Escalate(why) if why.contains("keeps putting back"))
+    );
+    again.author = Person { name: "Ada".to_owned(), email: "ada@example.com".to_owned() };
+    assert!(matches!(decided(&again, &auto(), &once), Decision::Hold(why) if why.contains("on purpose")));
+    let long_ago = [revert_of(&first, DEPLOYED_AT - 30 * 86_400, "v2")];
+    assert_eq!(decided(&again, &auto(), &long_ago), Decision::Revert);
+}
+
+#[test]
+fn a_service_is_left_to_people_after_a_revert() {
+    let first = deployment("web", 1, DEPLOYED_AT - 3_000);
+    let next = deployment("web", 2, DEPLOYED_AT);
+    let other_value = [revert_of(&first, DEPLOYED_AT - 2_000, "v1.9")];
+    assert!(
+        matches!(decided(&next, &auto(), &other_value), Decision::Escalate(why) if why.contains("for now"))
+    );
+    let other_service = [revert_of(&deployment("api", 3, DEPLOYED_AT - 3_000), DEPLOYED_AT - 2_000, "v1.9")];
+    assert_eq!(decided(&next, &auto(), &other_service), Decision::Revert);
+}
+
+#[test]
+fn the_budget_counts_the_agents_own_reverts() {
+    let bad = deployment("web", 1, DEPLOYED_AT);
+    let mut reverts: Vec<RevertEntry> = (10..13)
+        .map(|i| revert_of(&deployment(&format!("s{i}"), i, DEPLOYED_AT - 900), DEPLOYED_AT - 600, "v7"))
+        .collect();
+    assert!(matches!(decided(&bad, &auto(), &reverts), Decision::Escalate(why) if why.contains("budget")));
+    reverts[0].requested = true;
+    assert_eq!(decided(&bad, &auto(), &reverts), Decision::Revert, "a person's request does not count");
+}
+
+#[test]
+fn many_red_services_are_one_incident() {
+    let names = ["a", "b", "c"];
+    let deployments: Vec<Deployment> =
+        names.iter().zip(1..).map(|(name, i)| deployment(name, i, DEPLOYED_AT)).collect();
+    let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
+    let policy = auto();
+    let cases: Vec<Case<'_>> = deployments
+        .iter()
+        .map(|deployment| Case { deployment, judgement: &judgement, policy: &policy })
+        .collect();
+    let now = Time::from_unix(DEPLOYED_AT + 300);
+    let decide_among = |regressed: &[Case<'_>]| {
+        let situation = Situation { now, budget: Budget::default(), reverts: &[], regressed };
+        decide(&cases[0], &situation).0
+    };
+    assert_eq!(decide_among(&cases[..2]), Decision::Revert);
+    assert!(matches!(decide_among(&cases), Decision::Escalate(why) if why.contains("one incident")));
+}
+
+#[test]
+fn of_several_deployments_the_last_before_the_damage_is_blamed() {
+    let (first, second) = (deployment("web", 1, DEPLOYED_AT - 600), deployment("web", 2, DEPLOYED_AT));
+    let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
+    let policy = auto();
+    let case = |deployment| Case { deployment, judgement: &judgement, policy: &policy };
+    let cases = [case(&first), case(&second)];
+    let situation = Situation {
+        now: Time::from_unix(DEPLOYED_AT + 300),
+        budget: Budget::default(),
+        reverts: &[],
+        regressed: &cases,
+    };
+    assert!(matches!(decide(&cases[0], &situation).0, Decision::Hold(_)));
+    assert_eq!(decide(&cases[1], &situation).0, Decision::Revert);
+}
+
+#[test]
+fn verdicts_other_than_regressed_change_nothing() {
+    let own = deployment("web", 1, DEPLOYED_AT);
+    let policy = auto();
+    for (verdict, expected) in [
+        (Verdict::Pending, "wait"),
+        (Verdict::Healthy, "pass"),
+        (Verdict::Preexisting, "pass"),
+        (Verdict::Inconclusive("no data".to_owned()), "pass"),
+    ] {
+        let judgement = judgement(verdict, DEPLOYED_AT);
+        let case = Case { deployment: &own, judgement: &judgement, policy: &policy };
+        let situation = Situation {
+            now: Time::from_unix(DEPLOYED_AT + 300),
+            budget: Budget::default(),
+            reverts: &[],
+            regressed: &[],
+        };
+        assert_eq!(decide(&case, &situation).0.word(), expected);
+    }
+}
+
+#[test]
+fn programs_are_told_from_people() {
+    for (name, email) in [
+        ("renovate[bot]", "29139614+renovate[bot]@users.noreply.github.com"),
+        ("fluxcdbot", "fluxcdbot@users.noreply.github.com"),
+        ("argocd-image-updater", "noreply@argoproj.io"),
+        ("Jenkins", "jenkins@example.com"),
+        ("deploy-bot", "x@example.com"),
+    ] {
+        let person = Person { name: name.to_owned(), email: email.to_owned() };
+        assert!(is_automation(&person), "{name}");
+    }
+    for (name, email) in [
+        ("Ada Lovelace", "ada@example.com"),
+        ("Jane Talbot", "talbot@example.com"),
+        ("talbot", "jt@example.com"),
+        ("", ""),
+    ] {
+        let person = Person { name: name.to_owned(), email: email.to_owned() };
+        assert!(!is_automation(&person), "{name}");
+    }
+}
