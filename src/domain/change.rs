@@ -190,3 +190,6 @@ impl Change {
         out
     }
 }
+
+#[cfg(test)]
+mod tests;

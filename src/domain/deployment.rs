@@ -223,14 +223,4 @@ fn is_rollback(commit: &Commit) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trailers_stand_in_the_last_paragraph() {
-        let message = "subject: x\n\nBody: not this\n\nBackout-Id: 1\nSigned-off-by: a <b>\n";
-        assert_eq!(trailer(message, "backout-id"), Some("1"));
-        assert_eq!(trailer(message, "Body"), None);
-        assert_eq!(trailer("Backout-Id: 1\n", "Backout-Id"), None);
-    }
-}
+mod tests;

@@ -1,0 +1,150 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::domain::environment::{ServiceFiles, ServiceRule};
+use crate::domain::ids::{BlobId, BranchName};
+use crate::domain::pattern::{PathGlobs, PathPattern};
+use crate::domain::policy::{Budget, Delivery, Policy};
+use crate::domain::snapshot::FileVersion;
+
+fn environment() -> Environment {
+    let mut policy = Policy::default();
+    policy.schema.paths = PathGlobs::new(vec!["**/migrations/**".to_owned()]).unwrap();
+    Environment {
+        name: EnvironmentName::new("production").unwrap(),
+        branch: BranchName::new("main").unwrap(),
+        paths: None,
+        delivery: Delivery::Push,
+        budget: Budget::default(),
+        services: vec![ServiceRule {
+            files: ServiceFiles::Pattern(PathPattern::new("apps/{service}/{environment}/**").unwrap()),
+            labels: BTreeMap::new(),
+            signals: Vec::new(),
+            policy,
+        }],
+    }
+}
+
+fn file(path: &str, old: Option<&str>, new: Option<&str>) -> FileDiff {
+    let version = |text: &str| FileVersion {
+        blob: BlobId::from_bytes([text.len() as u8; 20]),
+        bytes: Some(Arc::from(text.as_bytes())),
+    };
+    FileDiff { path: FilePath::new(path).unwrap(), old: old.map(version), new: new.map(version) }
+}
+
+fn commit(id: u8, message: &str, files: Vec<FileDiff>) -> Commit {
+    Commit {
+        id: CommitId::from_bytes([id; 20]),
+        parent: Some(CommitId::from_bytes([id - 1; 20])),
+        at: Time::from_unix(1_000 * i64::from(id)),
+        author: Person::default(),
+        committer: Person::default(),
+        message: message.to_owned(),
+        merged: Vec::new(),
+        files,
+    }
+}
+
+fn found(commits: Vec<Commit>) -> Vec<Deployment> {
+    let snapshot = Snapshot {
+        branch: BranchName::new("main").unwrap(),
+        head: commits[0].id,
+        commits,
+        diffs_since: Time::from_unix(0),
+    };
+    detect(&snapshot, &environment())
+}
+
+fn bump(service: &str, old: &str, new: &str) -> FileDiff {
+    let text = |tag: &str| format!("image:\n  tag: {tag}\nreplicas: 2\n");
+    file(&format!("apps/{service}/production/values.yaml"), Some(&text(old)), Some(&text(new)))
+}
+
+#[test]
+fn a_commit_is_one_deployment_for_each_service_that_it_changes() {
+    let staging = file("apps/web/staging/values.yaml", Some("tag: v1\n"), Some("tag: v2\n"));
+    let deployments =
+        found(vec![commit(2, "bump", vec![bump("api", "v1", "v2"), bump("web", "v1", "v2"), staging])]);
+    let names: Vec<&str> = deployments.iter().map(|d| d.service.as_str()).collect();
+    assert_eq!(names, ["api", "web"]);
+    assert_eq!((deployments[0].fields[0].old.as_str(), deployments[0].fields[0].new.as_str()), ("v1", "v2"));
+}
+
+#[test]
+fn other_changes_and_new_or_removed_files_are_no_deployments() {
+    let replicas = file(
+        "apps/web/production/values.yaml",
+        Some("tag: v1\nreplicas: 2\n"),
+        Some("tag: v1\nreplicas: 3\n"),
+    );
+    let added = file("apps/new/production/values.yaml", None, Some("tag: v1\n"));
+    let removed = file("apps/old/production/values.yaml", Some("tag: v1\n"), None);
+    assert_eq!(found(vec![commit(2, "x", vec![replicas, added, removed])]), []);
+}
+
+#[test]
+fn a_deployment_whose_fields_all_changed_again_is_superseded() {
+    let deployments = found(vec![
+        commit(3, "b", vec![bump("web", "v2", "v3")]),
+        commit(2, "a", vec![bump("web", "v1", "v2")]),
+    ]);
+    assert_eq!(deployments[0].superseded_by, None);
+    assert_eq!(deployments[1].superseded_by, Some(deployments[0].commit));
+}
+
+#[test]
+fn the_agents_own_reverts_are_no_deployments_merged_ones_neither() {
+    let message = "Revert web\n\nBackout-Id: 1\nBackout-Service: web\n";
+    assert_eq!(found(vec![commit(2, message, vec![bump("web", "v2", "v1")])]), []);
+    let mut merge = commit(2, "Merge branch 'x'", vec![bump("web", "v2", "v1"), bump("api", "v1", "v2")]);
+    merge.merged = vec![message.to_owned()];
+    let deployments = found(vec![merge]);
+    assert_eq!(deployments.iter().map(|d| d.service.as_str()).collect::<Vec<_>>(), ["api"]);
+}
+
+#[test]
+fn schema_changes_are_seen_in_trailers_paths_and_labels() {
+    let flag = |message: &str, files: Vec<FileDiff>| found(vec![commit(2, message, files)])[0].schema.clone();
+    let web = || bump("web", "v1", "v2");
+    assert_eq!(flag("bump", vec![web()]), None);
+    assert!(flag("bump\n\nSchema-Change: yes\n", vec![web()]).unwrap().contains("Schema-Change"));
+    assert!(flag("bump\n\ndatabase-migration: 0042\n", vec![web()]).is_some());
+    assert_eq!(flag("bump\n\nSchema-Change: false\n", vec![web()]), None);
+    let migration = file("db/migrations/1.sql", None, Some("x"));
+    assert!(flag("bump", vec![web(), migration]).unwrap().contains("db/migrations/1.sql"));
+    let labelled =
+        |value: &str, tag: &str| format!("tag: {tag}\nlabels:\n  backout/schema-change: \"{value}\"\n");
+    let path = "apps/web/production/values.yaml";
+    let with = |value| file(path, Some(&labelled(value, "v1")), Some(&labelled(value, "v2")));
+    assert!(flag("bump", vec![with("true")]).unwrap().contains("backout/schema-change"));
+    assert_eq!(flag("bump", vec![with("false")]), None);
+    let mut merge = commit(2, "Merge", vec![web()]);
+    merge.merged = vec!["change\n\nSchema-Change: yes\n".to_owned()];
+    assert!(found(vec![merge])[0].schema.is_some());
+}
+
+#[test]
+fn rollbacks_are_known_by_their_words() {
+    for (message, expected) in [
+        ("Revert \"bump\"\n\nThis reverts commit 1234.\n", true),
+        ("roll back web\n", true),
+        ("bump\n\nThis reverts commit 1234.\n", true),
+        ("Reverting would be wrong\n", false),
+        ("bump web\n", false),
+    ] {
+        assert_eq!(
+            found(vec![commit(2, message, vec![bump("web", "v2", "v1")])])[0].rollback,
+            expected,
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn trailers_stand_in_the_last_paragraph() {
+    let message = "subject: x\n\nBody: not this\n\nBackout-Id: 1\nSigned-off-by: a <b>\n";
+    assert_eq!(trailer(message, "backout-id"), Some("1"));
+    assert_eq!(trailer(message, "Body"), None);
+    assert_eq!(trailer("Backout-Id: 1\n", "Backout-Id"), None);
+}
