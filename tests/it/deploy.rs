@@ -99,11 +99,15 @@ fn exit_codes_are_told_apart_by_the_cron_job() {
 }
 
 #[test]
-fn nothing_comes_in() {
+fn the_network_policy_selects_the_pods_and_lets_nothing_in() {
     let path = "base/networkpolicy.yaml";
     let policy = yaml(path);
     holds(path, &policy, "/spec/policyTypes", &json!(["Ingress", "Egress"]));
     holds(path, &policy, "/spec/ingress", &json!([]));
+    let selected = policy.pointer("/spec/podSelector/matchLabels").unwrap();
+    for (path, template) in WORKLOADS {
+        holds(path, &yaml(path), &format!("{template}/metadata/labels"), selected);
+    }
     holds(
         "base/serviceaccount.yaml",
         &yaml("base/serviceaccount.yaml"),
