@@ -1,5 +1,5 @@
 //! The wire form of what is remembered in Git notes: one JSON object a line, on the deployment's commit, in
-//! `refs/notes/backout`. The fields of commit trailers are in [`crate::domain::message`] and [`crate::domain::ledger`].
+//! `refs/notes/backout`. The fields of commit trailers are in `crate::domain::message` and [`crate::domain::ledger`].
 //!
 //! A line that is not understood (of a newer version, or somebody else's) is kept and skipped.
 

@@ -1,8 +1,8 @@
 //! Judging: from evidence to a verdict with its reasons.
 //!
-//! Each signal is judged alone, by its rule ([`streak`] for the rules with a line that stands still, [`robust`] for
-//! the one that draws its own); one that regressed is held against services that were not deployed ([`controls`]);
-//! [`overall`] makes one verdict of all. [`frame`] says which samples count for what.
+//! Each signal is judged alone, by its rule (`streak` for the rules with a line that stands still, `robust` for
+//! the one that draws its own); one that regressed is held against services that were not deployed (`controls`);
+//! `overall` makes one verdict of all. `frame` says which samples count for what.
 
 mod assessment;
 mod controls;
