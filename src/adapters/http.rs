@@ -1,9 +1,11 @@
 //! One way to make an HTTP client: TLS by rustls, with its limits set.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 /// How to reach a server.
@@ -62,13 +64,35 @@ pub enum HttpError {
     Client(String),
 }
 
-/// Makes a client. Redirects are followed to the same host only, at most three.
+/// Makes a client for the server at `url`. Where that is this machine itself (`localhost`, `127.0.0.1`, as after
+/// `kubectl port-forward`), the proxy of the environment variables does not count, as in most programs; one that is
+/// named in the options does.
+///
+/// # Errors
+/// When a file cannot be read or an option is not valid.
+pub fn client_for(url: &Url, options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
+    let builder = reqwest::Client::builder();
+    build(if is_loopback(url) { builder.no_proxy() } else { builder }, options)
+}
+
+/// Makes a client for any server. Redirects are followed to the same host only, at most three.
 ///
 /// # Errors
 /// When a file cannot be read or an option is not valid.
 pub fn client(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
+    build(reqwest::Client::builder(), options)
+}
+
+/// Whether the URL's host is this machine.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or("");
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn build(builder: reqwest::ClientBuilder, options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
     let client_error = |e: reqwest::Error| HttpError::Client(e.without_url().to_string());
-    let mut builder = reqwest::Client::builder()
+    let mut builder = builder
         .user_agent(concat!("backout/", env!("CARGO_PKG_VERSION")))
         .timeout(options.timeout)
         .connect_timeout(options.connect_timeout)
@@ -97,4 +121,25 @@ pub fn client(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
         builder = builder.identity(identity);
     }
     builder.build().map_err(client_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        for (url, expected) in [
+            ("http://localhost:9090", true),
+            ("http://LOCALHOST", true),
+            ("http://127.0.0.1:9090/x", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:9090", true),
+            ("http://localhost.example.com", false),
+            ("http://10.0.0.1", false),
+            ("http://[::2]", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
 }

@@ -112,7 +112,7 @@ impl Prometheus {
             .pop_if_empty()
             .extend(["api", "v1", "query_range"]);
         let headers = headers(options)?;
-        let client = http::client(&options.http)?;
+        let client = http::client_for(&endpoint, &options.http)?;
         Ok(Self { client, endpoint, host, headers, max_body_bytes: options.max_body_bytes })
     }
 

@@ -58,7 +58,7 @@ impl Endpoint {
                 if in_the_clear {
                     tracing::warn!(remote = %location, "credentials are sent without encryption: use https://");
                 }
-                let client = crate::adapters::http::client(&options.http)
+                let client = crate::adapters::http::client_for(&http.url, &options.http)
                     .map_err(|e| RepositoryError::Broken(e.to_string()))?;
                 let url = http.url.clone();
                 Protocol::Http(http::HttpEndpoint::new(url, auth, client, options.http.timeout, runtime))
