@@ -8,6 +8,7 @@
     reason = "a test's helper ends the test"
 )]
 
+mod demo;
 mod deploy;
 mod examples;
 mod git;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 
 use self::cluster::{Cluster, Metric};
-use self::event::{Event, What};
+use self::event::{Charted, Counts, Event, What};
 use self::repo::Repo;
 use self::scene::{Act, LAST_MINUTE, START, STORY, minute};
 use super::chart::{Mark, chart};
@@ -79,9 +79,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         events: Vec::new(),
         past: Vec::new(),
     };
-    if common.format == Format::Text {
-        output::text(&show::opening(&stage.directory.display().to_string(), &metrics));
-    }
+    stage.tell(What::Started { directory: stage.directory.display().to_string(), metrics }).await?;
     stage.play().await?;
     Ok(Ending::Quiet)
 }
@@ -146,17 +144,10 @@ impl Stage {
         }
         self.quiet_pass().await?;
         expect::check(&self.events, &self.repo).context("the story did not come out as told")?;
-        let count = |word: &str| {
-            self.events
-                .iter()
-                .filter_map(|e| e.what.outcome())
-                .filter(|(_, outcome)| *outcome == word)
-                .count()
-        };
-        let (reverts, escalations) = (count("reverted"), count("escalated"));
-        let alone = self.events.iter().filter(|event| matches!(event.what, What::LeftAlone { .. })).count();
+        let reverted = self.events.iter().find_map(|event| event.what.reverted());
+        let (example, _) = reverted.context("nothing was reverted")?;
         let directory = self.directory.display().to_string();
-        self.tell(What::Finished { reverts, escalations, left_alone: alone, directory }).await
+        self.tell(What::Finished { counts: Counts::of(&self.events), directory, example }).await
     }
 
     /// Lets something happen.
@@ -205,19 +196,22 @@ impl Stage {
     /// A recovery, with a chart of the signal that had regressed.
     fn recovery(&self, recovered: Recovered) -> What {
         let Recovered { service, deployment, revert, outcome, reason } = recovered;
-        let chart = self.chart(service.as_str(), deployment).unwrap_or_default();
+        let chart = self.chart(service.as_str(), deployment);
         What::Recovery { service: service.to_string(), revert, outcome, reason, chart }
     }
 
-    fn chart(&self, name: &str, deployment: CommitId) -> Option<Vec<String>> {
+    /// The signal that regressed, from before the deployment until now; each signal once, as one chart says it all.
+    fn chart(&self, name: &str, deployment: CommitId) -> Option<Charted> {
         let item = self.past.iter().find(|item| item.deployment == deployment)?;
         let signal = item.judgement.findings.iter().find(|finding| finding.verdict.word() == "regressed")?;
+        let shown = |event: &Event| matches!(&event.what, What::Recovery { chart: Some(chart), .. } if chart.signal == signal.signal.as_str());
+        if self.events.iter().any(shown) {
+            return None;
+        }
         let metric = if signal.percent { Metric::Errors } else { Metric::Latency };
         let service = scene::service(name)?;
-        let reverted_at = self.events.iter().find_map(|event| match &event.what {
-            What::Reverted { deployment: of, .. } if *of == deployment => Some(event.at),
-            _ => None,
-        })?;
+        let took_back = |event: &&Event| event.what.reverted().is_some_and(|(of, _)| of == deployment);
+        let reverted_at = self.events.iter().find(took_back)?.at;
         let start = item.deployed_at.minus_secs(CHART_MINUTES_BEFORE * 60);
         let times = (0..).map(|step| start.plus_secs(step * 30)).take_while(|at| *at <= self.clock.now());
         let samples: Vec<Sample> = times
@@ -225,7 +219,8 @@ impl Stage {
             .collect();
         let mark = |at, label: &str| Mark { at, label: label.to_owned() };
         let marks = [mark(item.deployed_at, "deploy"), mark(reverted_at, "revert")];
-        Some(chart(&samples, &marks, |value| signal.show(value)))
+        let lines = chart(&samples, &marks, |value| signal.show(value));
+        Some(Charted { signal: signal.signal.to_string(), lines })
     }
 
     /// Prints an event and remembers it.

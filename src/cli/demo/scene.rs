@@ -152,12 +152,13 @@ pub(super) const PROFILE_FAULT_FROM: i64 = 27;
 pub(super) const NETWORK_FAULT: (i64, i64) = (46, 55);
 
 /// The story, in order.
-pub(super) const STORY: [(i64, Act); 13] = [
+pub(super) const STORY: [(i64, Act); 14] = [
     (1, deploy("payments", "4.2.0", FLUX)),
     (4, deploy("checkout", "2.15.0", RENOVATE)),
     (14, deploy("catalog", "v3.9.0", FLUX)),
     (16, deploy("mailer", "0.9.3", JONAS)),
     (19, Act::Deploy { service: "orders", to: "1.8.0", by: ANA, with: Some(MIGRATION) }),
+    (26, Act::Aside("Ana mends orders with a version that fits the new schema")),
     (26, deploy("orders", "1.8.1", ANA)),
     (PROFILE_FAULT_FROM, Act::Aside("profile loses its identity provider; nothing was deployed")),
     (28, deploy("search", "0.42.0", RENOVATE)),
@@ -173,7 +174,7 @@ pub(super) const STORY: [(i64, Act); 13] = [
     ),
     (32, deploy("profile", "6.2.1", JONAS)),
     (43, deploy("reviews", "2.1.0", RENOVATE)),
-    (NETWORK_FAULT.0, Act::Aside("packets get lost in the whole zone; every service has errors")),
+    (NETWORK_FAULT.0, Act::Aside("packets get lost in the zone; every service has errors")),
     (NETWORK_FAULT.1, Act::Aside("the zone's network is back")),
 ];
 

@@ -1,6 +1,6 @@
 //! The story for people: a few lines an event, at most 80 characters wide where the words are ours.
 
-use super::event::{Event, What};
+use super::event::{Counts, Event, What};
 use crate::cli::output::{coloured, plain};
 use crate::domain::time::Time;
 use crate::record::Recovery;
@@ -8,18 +8,19 @@ use crate::record::Recovery;
 /// How wide text is set.
 const WIDTH: usize = 80;
 /// Where the text of an event begins: after the time and the kind of event.
-const INDENT: usize = 18;
+const INDENT: usize = 19;
 /// Where diffs and charts begin.
 const BLOCK_INDENT: usize = 10;
 
 /// What stands before the first event.
-pub(super) fn opening(directory: &str, metrics: &str) -> String {
+fn opening(directory: &str, metrics: &str) -> String {
     let head = coloured("1", "backout demo: one hour of production, a simulated minute at a time");
     format!(
         "{head}
 
-The agent, its Git commits and its HTTP queries are real. Simulated are the time,
-and the cluster: it runs what the branch says and has metrics accordingly.
+Real are the agent, its Git commits, its configuration and its HTTP queries.
+Simulated are the time, and the cluster: it runs what the branch says, and its
+metrics follow. The agent watches each deployment for ten minutes.
 
   environment repo  {directory}/environment.git
   configuration     {directory}/backout.yaml
@@ -33,6 +34,7 @@ and the cluster: it runs what the branch says and has metrics accordingly.
 pub(super) fn event(event: &Event) -> String {
     let at = event.at;
     match &event.what {
+        What::Started { directory, metrics } => opening(directory, metrics),
         What::Deployed { service, from, to, files, commit, .. } => {
             let what = format!("{service} {from} → {to}");
             line(at, "deploy", "36", &format!("{what:<26} {}  {files}", commit.short()))
@@ -43,13 +45,13 @@ pub(super) fn event(event: &Event) -> String {
         What::Aside { text } => line(at, "meanwhile", "33", text),
         What::Reverted { service, deployment, revert, reason, diff, .. } => {
             let head = format!("{service}: commit {} takes {} back", revert.short(), deployment.short());
-            let reason = indented(&brief(reason));
+            let reason = indented(&only_rise(reason));
             format!("{}{reason}{}", line(at, "REVERTED", "31;1", &head), shown_diff(diff))
         }
         What::Escalated { service, deployment, reason, why } => {
             let head = format!("{service}: a person must look at {}", deployment.short());
             let text = line(at, "ESCALATED", "35;1", &head);
-            format!("{text}{}{}", indented(&brief(reason)), indented(why))
+            format!("{text}{}{}", indented(&only_rise(reason)), indented(why))
         }
         What::LeftAlone { service, verdict, reason, .. } if verdict == "healthy" => {
             line(at, "healthy", "32", &format!("{service}: {}", without_numbers(reason)))
@@ -58,35 +60,44 @@ pub(super) fn event(event: &Event) -> String {
             let text = line(at, "left alone", "33;1", &format!("{service}: {verdict}"));
             format!("{text}{}", indented(&brief(reason)))
         }
-        What::Recovery { service, revert, outcome, reason, chart } => {
-            let recovered = *outcome == Recovery::Recovered;
-            let (word, colour) = if recovered { ("recovered", "32;1") } else { ("NOT BETTER", "31;1") };
-            let text = line(at, word, colour, &format!("{service}, after {}", revert.short()));
-            format!("{text}{}{}", indented(&without_numbers(reason)), block(chart))
+        What::Recovery { service, revert, outcome: Recovery::Recovered, chart, .. } => {
+            let (here, lines) = match chart {
+                Some(chart) => (format!(". Its {}:", chart.signal), chart.lines.as_slice()),
+                None => (String::new(), &[][..]),
+            };
+            let text = format!("{service}: the signals came back after {}{here}", revert.short());
+            format!("{}{}", line(at, "recovered", "32;1", &text), block(lines))
+        }
+        What::Recovery { service, reason, .. } => {
+            line(at, "NOT BETTER", "31;1", &format!("{service}: {reason}"))
         }
         What::Quiet => line(at, "nothing new", "2", "one more pass over the same state changes nothing"),
-        What::Finished { reverts, escalations, left_alone, directory } => {
-            ending(*reverts, *escalations, *left_alone, directory)
-        }
+        What::Finished { counts, directory, example } => ending(counts, directory, &example.short()),
     }
 }
 
-/// What stands after the last event: what to look at.
-fn ending(reverts: usize, escalations: usize, left_alone: usize, directory: &str) -> String {
-    let done = format!("{reverts} reverted, {escalations} escalated, {left_alone} left alone");
+/// What stands after the last event: what it came to, and how to look at it.
+fn ending(counts: &Counts, directory: &str, example: &str) -> String {
+    let Counts { deployments, reverted, escalated, healthy, left_alone } = counts;
+    let head = format!(
+        "{deployments} deployments: {reverted} reverted, {escalated} escalated, {healthy} healthy, {left_alone} left alone."
+    );
+    let git = format!("git --git-dir={directory}/environment.git");
+    let backout = format!("backout --config {directory}/backout.yaml");
     format!(
         "
-{} As told, and checked: in the files of the branch no
-other byte has changed. All that the agent knows is in this repo; look at it with
+{}
+As told; every file on the branch is, to the byte, as it should be.
+All that the agent knows is in this repo. Look at it:
 
-  git --git-dir={directory}/environment.git log --stat main
-  git --git-dir={directory}/environment.git log --notes=backout main
-  backout --config {directory}/backout.yaml history
-  backout --config {directory}/backout.yaml explain COMMIT
+  {git} log main
+  {git} log --notes=backout -1 {example}
+  {backout} history
+  {backout} explain {example}
 
-To see what it would do in your own repo: backout init
+What it would do in your own repo: backout init
 ",
-        coloured("1", &format!("{done}."))
+        coloured("1", &head)
     )
 }
 
@@ -96,7 +107,7 @@ fn line(at: Time, kind: &str, colour: &str, text: &str) -> String {
     let mut lines = wrapped(text).into_iter();
     let first = lines.next().unwrap_or_default();
     let rest: String = lines.map(|line| format!("{:INDENT$}{line}\n", "")).collect();
-    format!("{clock}  {} {first}\n{rest}", coloured(colour, &format!("{kind:<10}")))
+    format!("{clock}  {} {first}\n{rest}", coloured(colour, &format!("{kind:<11}")))
 }
 
 fn indented(text: &str) -> String {
@@ -127,6 +138,12 @@ fn block(lines: &[String]) -> String {
 fn brief(reason: &str) -> String {
     let end = [";", ", with "].into_iter().filter_map(|mark| reason.find(mark)).min().unwrap_or(reason.len());
     reason.get(..end).unwrap_or(reason).to_owned()
+}
+
+/// The part of a reason before how long after the deployment it was: the times before the lines show that.
+fn only_rise(reason: &str) -> String {
+    let brief = brief(reason);
+    brief.split_once(", ").map_or(brief.clone(), |(words, _)| words.to_owned())
 }
 
 /// The part of a reason that needs no numbers, for where a chart or silence says the rest.
