@@ -54,6 +54,9 @@ enum Attempt {
     GivenUp,
 }
 
+/// An attempt with what the guards had said before it; asked again after it they know of it and stop at once.
+type Tried = (Attempt, Vec<GuardAnswer>);
+
 /// Decides about every deployment, makes the changes one after the other, and writes down what happened.
 pub(super) async fn act(
     acting: &Acting<'_>,
@@ -61,18 +64,18 @@ pub(super) async fn act(
     mut open: Vec<Open>,
     report: &mut EnvironmentReport,
 ) -> Result<(), RepositoryError> {
-    let mut attempts: BTreeMap<Key, Attempt> = BTreeMap::new();
+    let mut attempts: BTreeMap<Key, Tried> = BTreeMap::new();
     let mut tries = 0;
     loop {
         refresh(&mut open, &snapshot, acting.environment);
         let decided = decide_all(acting, &snapshot, &open);
-        let Some((next, decision)) = next_due(acting, &open, &decided, &attempts) else {
+        let Some((next, (decision, guards))) = next_due(acting, &open, &decided, &attempts) else {
             report.head = Some(snapshot.head);
             return write_down(acting, &snapshot, &open, decided, attempts, report).await;
         };
         match deliver(acting, &snapshot, next, decision).await {
             Ok(attempt) => {
-                attempts.insert(key(&next.deployment), attempt);
+                attempts.insert(key(&next.deployment), (attempt, guards.clone()));
             }
             Err(PushError::Rejected { reference, reason }) => {
                 tries += 1;
@@ -81,7 +84,7 @@ pub(super) async fn act(
                     report
                         .problems
                         .push(format!("{reference} was not updated after {tries} tries: {reason}"));
-                    attempts.insert(key(&next.deployment), Attempt::GivenUp);
+                    attempts.insert(key(&next.deployment), (Attempt::GivenUp, guards.clone()));
                 }
                 pause(tries).await;
             }
@@ -100,17 +103,16 @@ fn next_due<'a>(
     acting: &Acting<'_>,
     open: &'a [Open],
     decided: &'a [(Decision, Vec<GuardAnswer>)],
-    attempts: &BTreeMap<Key, Attempt>,
-) -> Option<(&'a Open, &'a Decision)> {
+    attempts: &BTreeMap<Key, Tried>,
+) -> Option<(&'a Open, &'a (Decision, Vec<GuardAnswer>))> {
     if acting.stop.is_set() {
         return None;
     }
-    let pairs = open.iter().zip(decided.iter().map(|(decision, _)| decision));
-    let due = |(open, decision): &(&Open, &Decision)| {
+    let due = |(open, (decision, _)): &(&Open, &(Decision, Vec<GuardAnswer>))| {
         matches!(decision, Decision::Revert | Decision::Propose)
             && !attempts.contains_key(&key(&open.deployment))
     };
-    pairs.into_iter().find(due)
+    open.iter().zip(decided).find(due)
 }
 
 /// Waits a little longer after each try, with jitter, so that two agents do not meet again and again.
@@ -209,14 +211,18 @@ async fn write_down(
     snapshot: &Snapshot,
     open: &[Open],
     decided: Vec<(Decision, Vec<GuardAnswer>)>,
-    mut attempts: BTreeMap<Key, Attempt>,
+    mut attempts: BTreeMap<Key, Tried>,
     report: &mut EnvironmentReport,
 ) -> Result<(), RepositoryError> {
     let entries = reverts(snapshot);
     let written = already_written(acting, open).await?;
     let mut lines: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
     for (open, (decision, guards)) in open.iter().zip(decided) {
-        let mut item = item(open, decision, guards, attempts.remove(&key(&open.deployment)));
+        let (attempt, guards) = match attempts.remove(&key(&open.deployment)) {
+            Some((attempt, before)) => (Some(attempt), before),
+            None => (None, guards),
+        };
+        let mut item = item(open, decision, guards, attempt);
         let id = id_of(&open.deployment);
         item.revert =
             item.revert.or_else(|| entries.iter().find(|entry| entry.id == id).map(|entry| entry.commit));

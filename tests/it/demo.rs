@@ -99,9 +99,23 @@ fn the_demo_reverts_what_is_bad_and_nothing_else() {
     // One note a judged deployment; those of reverted ones say how it ended.
     let notes = git(dir, &["notes", "--ref=backout", "list"]);
     assert_eq!(notes.lines().count(), 9, "{notes}");
-    let noted = git(dir, &["log", "--notes=backout", "--format=%s|%N", "main"]);
-    assert_eq!(noted.matches("\"outcome\":\"recovered\"").count(), 3, "{noted}");
-    assert_eq!(noted.matches("\"action\":\"escalate\"").count(), 1, "{noted}");
+    let noted = git(dir, &["log", "--notes=backout", "--format=%N", "main"]);
+    let records: Vec<Value> = noted
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let count = |path: &str, value: &str| {
+        records.iter().filter(|record| record.pointer(path).is_some_and(|found| found == value)).count()
+    };
+    assert_eq!(count("/outcome", "recovered"), 3);
+    assert_eq!(count("/decision/action", "escalate"), 1);
+    assert_eq!(count("/decision/action", "revert"), 3);
+    // The record of a revert says what the guards said before it, not that it is done already.
+    for record in records.iter().filter(|record| record["decision"]["action"] == "revert") {
+        let guards = record["guards"].as_array().unwrap();
+        assert!(guards.len() > 10 && guards.iter().all(|guard| guard["decision"].is_null()), "{guards:?}");
+    }
 }
 
 #[test]
