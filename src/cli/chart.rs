@@ -101,15 +101,8 @@ mod tests {
     fn bars_reach_as_high_as_their_values_and_marks_stand_under_them() {
         let lines =
             chart(&samples(&[0.0, 1.0, 20.0, 40.0]), &[mark(60, "a"), mark(180, "b")], |v| format!("{v:.0}"));
-        let expected = [
-            "40 ┤      ██",
-            "   ┤      ██",
-            "   ┤    ████",
-            "   ┤  ▁▁████",
-            " 0 ┼────────",
-            "       ▲ a",
-            "           ▲ b",
-        ];
+        let expected =
+            ["40 ┤      ██", "   ┤      ██", "   ┤    ████", "   ┤  ▁▁████", " 0 ┼────────", "      ▲ a ▲ b"];
         assert_eq!(lines, expected);
     }
 
