@@ -62,6 +62,7 @@ enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show the whole story on a throwaway repo and an in-process metric server
+    #[command(after_help = "With --format json, each event is a JSON document on a line of its own.")]
     Demo(demo::Args),
     /// Propose a configuration for an environment repo
     Init(init::Args),

@@ -8,11 +8,14 @@ use serde_json::Value;
 use crate::support::prometheus::program;
 
 /// Runs the demo in this directory. A proxy that does not exist must not come between the agent and this machine.
-#[expect(clippy::disallowed_methods, reason = "the test starts the program as a user does")]
 fn demo(directory: &Path, arguments: &[&str]) -> Output {
+    let directory = directory.to_str().unwrap();
+    backout(&[&["demo", "--directory", directory], arguments].concat())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test starts the program as a user does")]
+fn backout(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_backout"))
-        .args(["demo", "--directory"])
-        .arg(directory)
         .args(arguments)
         .env("HTTP_PROXY", "http://127.0.0.1:9")
         .env("http_proxy", "http://127.0.0.1:9")
@@ -49,7 +52,14 @@ fn the_demo_reverts_what_is_bad_and_nothing_else() {
     assert!(!text.contains('\u{1b}'), "colours without a terminal:\n{text}");
     assert!(text.lines().count() < 100, "too long to read:\n{text}");
 
-    let dir = directory.path();
+    check_reverts(directory.path());
+    check_the_rest(directory.path());
+    check_commands(directory.path(), &text);
+    check_notes(directory.path());
+}
+
+/// The agent's commits take back the lines of the bad versions and no others.
+fn check_reverts(dir: &Path) {
     let log = git(dir, &["log", "--format=%H %an|%s", "--reverse", "main"]);
     let by_agent: Vec<(&str, &str)> = log.lines().filter_map(|line| line.split_once(" backout|")).collect();
     let subjects: Vec<&str> = by_agent.iter().map(|(_, subject)| *subject).collect();
@@ -81,7 +91,10 @@ fn the_demo_reverts_what_is_bad_and_nothing_else() {
     for ((commit, _), lines) in by_agent.iter().zip(expected) {
         assert_eq!(changed_lines(dir, commit), lines);
     }
-    // What people and bots committed stands: the other deployments, and the scaling beside the bad version.
+}
+
+/// What people and bots committed stands: the other deployments, and the scaling beside the bad version.
+fn check_the_rest(dir: &Path) {
     let lines_of = |path: &str| git(dir, &["show", &format!("main:apps/{path}")]);
     assert!(lines_of("search/application.yaml").contains("replicas: 5"));
     for (path, image) in [
@@ -95,8 +108,25 @@ fn the_demo_reverts_what_is_bad_and_nothing_else() {
     }
     assert!(lines_of("payments/release.yaml").contains("tag: 4.2.0 # {\"$imagepolicy\""));
     git(dir, &["fsck", "--strict"]);
+}
 
-    // One note a judged deployment; those of reverted ones say how it ended.
+/// What the demo tells its user to run afterwards works.
+fn check_commands(dir: &Path, text: &str) {
+    let config = dir.join("backout.yaml");
+    let config = config.to_str().unwrap();
+    let after = text.lines().filter_map(|line| line.trim().strip_prefix("backout --config "));
+    let after: Vec<Vec<&str>> = after.map(|line| line.split(' ').collect()).collect();
+    assert_eq!(after.len(), 2, "{text}");
+    for words in after {
+        assert_eq!(Path::new(words[0]).canonicalize().unwrap(), Path::new(config).canonicalize().unwrap());
+        let output = backout(&[&["--config", config], &words[1..]].concat());
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains("checkout"), "{words:?}: {said}");
+    }
+}
+
+/// There is one note a judged deployment; those of reverted ones say how it ended.
+fn check_notes(dir: &Path) {
     let notes = git(dir, &["notes", "--ref=backout", "list"]);
     assert_eq!(notes.lines().count(), 9, "{notes}");
     let noted = git(dir, &["log", "--notes=backout", "--format=%N", "main"]);

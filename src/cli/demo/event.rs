@@ -27,11 +27,18 @@ pub(super) enum What {
     /// Something outside of the repo.
     Aside { text: String },
     /// The agent took a deployment back.
-    Reverted { service: String, deployment: CommitId, revert: CommitId, reason: String, diff: String },
+    Reverted {
+        service: String,
+        version: String,
+        deployment: CommitId,
+        revert: CommitId,
+        reason: String,
+        diff: String,
+    },
     /// The agent calls a person.
-    Escalated { service: String, deployment: CommitId, reason: String, why: String },
+    Escalated { service: String, version: String, deployment: CommitId, reason: String, why: String },
     /// The agent has judged and leaves the deployment alone.
-    LeftAlone { service: String, deployment: CommitId, verdict: String, reason: String },
+    LeftAlone { service: String, version: String, deployment: CommitId, verdict: String, reason: String },
     /// The effect of a revert is known.
     Recovery {
         service: String,

@@ -153,7 +153,7 @@ impl Stage {
     /// Lets something happen.
     async fn act(&mut self, act: Act) -> anyhow::Result<()> {
         let (repo, at) = (self.repo.clone(), self.clock.now());
-        let what = tokio::task::spawn_blocking(move || happen(&repo, act, at)).await??;
+        let what = tokio::task::spawn_blocking(move || repo::happen(&repo, act, at)).await??;
         self.tell(what).await
     }
 
@@ -167,7 +167,8 @@ impl Stage {
             for item in environment.items {
                 if item.decision != Decision::Wait {
                     self.past.push(item.clone());
-                    self.tell(decided(item)).await?;
+                    let version = self.version_of(item.deployment);
+                    self.tell(decided(item, version)).await?;
                 }
             }
             for recovered in environment.recoveries {
@@ -176,6 +177,18 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// What a commit of the story has deployed.
+    fn version_of(&self, deployment: CommitId) -> String {
+        for event in &self.events {
+            if let What::Deployed { commit, to, .. } = &event.what
+                && *commit == deployment
+            {
+                return to.clone();
+            }
+        }
+        String::new()
     }
 
     /// A pass over a state in which everything is settled: it must leave the branch and the notes as they are.
@@ -238,55 +251,26 @@ impl Stage {
     }
 }
 
-/// Makes something of the story true.
-fn happen(repo: &Repo, act: Act, at: Time) -> anyhow::Result<What> {
-    let find = |name| scene::service(name).with_context(|| format!("there is no service {name}"));
-    match act {
-        Act::Aside(text) => Ok(What::Aside { text: text.to_owned() }),
-        Act::Deploy { service, to, by, with } => {
-            let service = find(service)?;
-            let subject = format!("{}: deploy {to}\n", service.name);
-            let change = |text: &str| service.with_version(text, to);
-            let changed = repo.commit(service, change, with, by, &subject, at)?;
-            let also = if with.is_some() { " + migration" } else { "" };
-            Ok(What::Deployed {
-                service: service.name.to_owned(),
-                from: service.version_in(&changed.before).unwrap_or_default().to_owned(),
-                to: to.to_owned(),
-                files: format!("{}{also}", service.kind),
-                by: by.0.to_owned(),
-                commit: changed.commit,
-            })
-        }
-        Act::Edit { service, from, to, by, subject } => {
-            let service = find(service)?;
-            let change = |text: &str| text.contains(from).then(|| text.replacen(from, to, 1));
-            let changed = repo.commit(service, change, None, by, &format!("{subject}\n"), at)?;
-            Ok(What::Edited {
-                service: service.name.to_owned(),
-                subject: subject.to_owned(),
-                by: by.0.to_owned(),
-                commit: changed.commit,
-            })
-        }
-    }
-}
-
 /// What a pass came to about a deployment.
-fn decided(item: Item) -> What {
+fn decided(item: Item, version: String) -> What {
     let (service, deployment, reason) = (item.service.to_string(), item.deployment, item.judgement.reason);
     match (item.revert, item.decision) {
-        (Some(revert), Decision::Revert) => {
-            What::Reverted { service, deployment, revert, reason, diff: item.diff.unwrap_or_default() }
-        }
-        (_, Decision::Escalate(why)) => What::Escalated { service, deployment, reason, why },
+        (Some(revert), Decision::Revert) => What::Reverted {
+            service,
+            version,
+            deployment,
+            revert,
+            reason,
+            diff: item.diff.unwrap_or_default(),
+        },
+        (_, Decision::Escalate(why)) => What::Escalated { service, version, deployment, reason, why },
         (_, decision) => {
             let verdict = if matches!(decision, Decision::Pass(_)) {
                 item.judgement.verdict.word().to_owned()
             } else {
                 decision.word().to_owned()
             };
-            What::LeftAlone { service, deployment, verdict, reason }
+            What::LeftAlone { service, version, deployment, verdict, reason }
         }
     }
 }

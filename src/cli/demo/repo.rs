@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::cluster::Cluster;
-use super::scene::{Author, FIRST_AUTHOR, FIRST_COMMIT_SECS_BEFORE, SERVICES, START, Service};
+use super::event::What;
+use super::scene::{Act, Author, FIRST_AUTHOR, FIRST_COMMIT_SECS_BEFORE, SERVICES, START, Service, service};
 use crate::adapters::git::{GitOptions, GitRepository, init_bare};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::snapshot::Person;
@@ -22,7 +23,7 @@ pub(super) struct Repo {
     pub(super) cluster: Arc<Cluster>,
 }
 
-/// A text of a file, or what it deploys, before and after a commit.
+/// A commit, and the text of the file before it.
 #[derive(Clone, Debug)]
 pub(super) struct Changed {
     pub(super) before: String,
@@ -115,5 +116,39 @@ impl Repo {
             self.cluster.follow(service, version, at);
         }
         Ok(())
+    }
+}
+
+/// Makes something of the story true.
+pub(super) fn happen(repo: &Repo, act: Act, at: Time) -> anyhow::Result<What> {
+    let find = |name| service(name).with_context(|| format!("there is no service {name}"));
+    match act {
+        Act::Aside(text) => Ok(What::Aside { text: text.to_owned() }),
+        Act::Deploy { service, to, by, with } => {
+            let service = find(service)?;
+            let subject = format!("{}: deploy {to}\n", service.name);
+            let change = |text: &str| service.with_version(text, to);
+            let changed = repo.commit(service, change, with, by, &subject, at)?;
+            let also = if with.is_some() { " + migration" } else { "" };
+            Ok(What::Deployed {
+                service: service.name.to_owned(),
+                from: service.version_in(&changed.before).unwrap_or_default().to_owned(),
+                to: to.to_owned(),
+                files: format!("{}{also}", service.kind),
+                by: by.0.to_owned(),
+                commit: changed.commit,
+            })
+        }
+        Act::Edit { service, from, to, by, subject } => {
+            let service = find(service)?;
+            let change = |text: &str| text.contains(from).then(|| text.replacen(from, to, 1));
+            let changed = repo.commit(service, change, None, by, &format!("{subject}\n"), at)?;
+            Ok(What::Edited {
+                service: service.name.to_owned(),
+                subject: subject.to_owned(),
+                by: by.0.to_owned(),
+                commit: changed.commit,
+            })
+        }
     }
 }

@@ -43,21 +43,22 @@ pub(super) fn event(event: &Event) -> String {
             line(at, "commit", "36", &format!("{subject:<26} {}  in the same file", commit.short()))
         }
         What::Aside { text } => line(at, "meanwhile", "33", text),
-        What::Reverted { service, deployment, revert, reason, diff, .. } => {
-            let head = format!("{service}: commit {} takes {} back", revert.short(), deployment.short());
+        What::Reverted { service, version, deployment, revert, reason, diff, .. } => {
+            let head =
+                format!("{service} {version}: commit {} takes {} back", revert.short(), deployment.short());
             let reason = indented(&only_rise(reason));
             format!("{}{reason}{}", line(at, "REVERTED", "31;1", &head), shown_diff(diff))
         }
-        What::Escalated { service, deployment, reason, why } => {
-            let head = format!("{service}: a person must look at {}", deployment.short());
+        What::Escalated { service, version, deployment, reason, why } => {
+            let head = format!("{service} {version}: a person must look at {}", deployment.short());
             let text = line(at, "ESCALATED", "35;1", &head);
             format!("{text}{}{}", indented(&only_rise(reason)), indented(why))
         }
-        What::LeftAlone { service, verdict, reason, .. } if verdict == "healthy" => {
-            line(at, "healthy", "32", &format!("{service}: {}", without_numbers(reason)))
+        What::LeftAlone { service, version, verdict, reason, .. } if verdict == "healthy" => {
+            line(at, "healthy", "32", &format!("{service} {version}: {}", without_numbers(reason)))
         }
-        What::LeftAlone { service, verdict, reason, .. } => {
-            let text = line(at, "left alone", "33;1", &format!("{service}: {verdict}"));
+        What::LeftAlone { service, version, verdict, reason, .. } => {
+            let text = line(at, "left alone", "33;1", &format!("{service} {version}: {verdict}"));
             format!("{text}{}", indented(&brief(reason)))
         }
         What::Recovery { service, revert, outcome: Recovery::Recovered, chart, .. } => {
@@ -71,7 +72,7 @@ pub(super) fn event(event: &Event) -> String {
         What::Recovery { service, reason, .. } => {
             line(at, "NOT BETTER", "31;1", &format!("{service}: {reason}"))
         }
-        What::Quiet => line(at, "nothing new", "2", "one more pass over the same state changes nothing"),
+        What::Quiet => line(at, "all quiet", "2", "one more pass over the same state changes nothing"),
         What::Finished { counts, directory, example } => ending(counts, directory, &example.short()),
     }
 }
@@ -162,12 +163,13 @@ fn shown_diff(diff: &str) -> String {
     };
     let kept = lines.iter().enumerate().filter(|(index, line)| !line.starts_with("@@") && near(*index));
     let shown = kept.map(|(_, line)| {
-        let colour = match line.chars().next() {
-            Some('+') => "32",
-            Some('-') => "31",
-            _ => "0",
+        let line = plain(line);
+        let line = match line.chars().next() {
+            Some('+') => coloured("32", &line),
+            Some('-') => coloured("31", &line),
+            _ => line,
         };
-        format!("{:BLOCK_INDENT$}{}\n", "", coloured(colour, &plain(line)))
+        format!("{:BLOCK_INDENT$}{line}\n", "")
     });
     shown.collect()
 }
