@@ -130,7 +130,7 @@ pub trait Repository: Send + Sync {
     /// When the commit is not in the repository or is broken.
     fn list_files(&self, commit: CommitId, limit: usize) -> Result<Vec<FilePath>, RepositoryError>;
 
-    /// The commit that `revision` (an id, a short id, a branch) names.
+    /// The commit that `revision` (an id, a short id, a branch, in a local clone also `HEAD~2`) names.
     ///
     /// # Errors
     /// [`RepositoryError::NotFound`] when none or several are meant.

@@ -294,7 +294,7 @@ pub fn is_automation(person: &Person) -> bool {
         || word_bot(&name)
         || word_bot(local)
         || one_word
-        || KNOWN.iter().any(|name| known(&name))
+        || KNOWN.iter().any(known)
 }
 
 fn trimmed(text: &str) -> String {

@@ -12,7 +12,7 @@ use crate::domain::snapshot::MAX_FILE_BYTES;
 const MIN_SHORT: usize = 4;
 const MAX_DEPTH: usize = 128;
 
-/// The commit that an id, a unique short id, or a branch names.
+/// The commit that an id, a unique short id, a branch, or `HEAD` (with `~` and `^`) names.
 pub(super) fn resolve(repository: &Repository, revision: &str) -> Result<CommitId, Fault> {
     let odb = repository.odb()?;
     if let Ok(id) = revision.parse::<CommitId>() {
@@ -33,6 +33,12 @@ pub(super) fn resolve(repository: &Repository, revision: &str) -> Result<CommitI
         && let Some(id) = resolve_short(&odb, &revision.to_ascii_lowercase())?
     {
         return Ok(id);
+    }
+    // What a person says in a clone of their own: `HEAD`, `HEAD~2`. In a cache no HEAD is checked out.
+    if revision.starts_with("HEAD")
+        && let Ok(commit) = repository.revparse_single(revision).and_then(|object| object.peel_to_commit())
+    {
+        return Ok(commit_id(commit.id()));
     }
     Err(Fault::not_found(format!("a single branch or commit {revision:?}")))
 }
