@@ -290,11 +290,7 @@ pub fn is_automation(person: &Person) -> bool {
     let one_word =
         name.ends_with("bot") && !name.contains(' ') && (local.ends_with("bot") || email.contains("noreply"));
     let known = |known: &&str| name.starts_with(*known) || local.starts_with(*known);
-    name.ends_with("[bot]")
-        || word_bot(&name)
-        || word_bot(local)
-        || one_word
-        || KNOWN.iter().any(known)
+    name.ends_with("[bot]") || word_bot(&name) || word_bot(local) || one_word || KNOWN.iter().any(known)
 }
 
 fn trimmed(text: &str) -> String {

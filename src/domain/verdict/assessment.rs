@@ -15,6 +15,8 @@ pub(super) enum State {
     Unclear(String),
     /// Nothing can be said, and more samples after the deployment will not change that.
     Never(String),
+    /// It got worse, and so did services that were not deployed.
+    Excused(String),
 }
 
 /// What a test found, with the numbers behind it in the signal's original orientation.

@@ -29,7 +29,7 @@ pub(super) fn excuse(
             continue;
         }
         match test(&split).state {
-            State::Never(_) => {}
+            State::Never(_) | State::Excused(_) => {}
             State::Regressed | State::Preexisting => {
                 usable += 1;
                 hit.push(control.service.as_str());

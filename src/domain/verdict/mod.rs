@@ -128,12 +128,15 @@ fn weigh(evidence: &Evidence) -> Vec<Weighted> {
     evidence
         .signals
         .iter()
-        .map(|signal| Weighted { finding: find(evidence, signal), critical: signal.signal.critical })
+        .map(|signal| {
+            let (finding, excused) = find(evidence, signal);
+            Weighted { finding, critical: signal.signal.critical, excused }
+        })
         .collect()
 }
 
-/// Judges one signal.
-fn find(evidence: &Evidence, asked: &SignalEvidence) -> Finding {
+/// Judges one signal; also whether it got worse everywhere.
+fn find(evidence: &Evidence, asked: &SignalEvidence) -> (Finding, bool) {
     let signal = &asked.signal;
     let frame = Frame::new(evidence, signal.step_secs);
     let (found, style) = match &asked.found {
@@ -144,15 +147,18 @@ fn find(evidence: &Evidence, asked: &SignalEvidence) -> Finding {
             (held_against_controls(evidence, asked, &frame, &split), style)
         }
     };
-    Finding {
+    let excused = matches!(found.state, State::Excused(_));
+    let blamed = matches!(found.state, State::Regressed | State::Preexisting);
+    let finding = Finding {
         signal: signal.name.clone(),
         percent: style.percent,
         reason: words::sentence(signal.name.as_str(), &found, &frame, style),
         before: found.before,
         after: found.after,
-        since: found.since.filter(|_| !matches!(found.state, State::Never(_) | State::Unclear(_))),
+        since: found.since.filter(|_| blamed),
         verdict: verdict(found.state, frame.open),
-    }
+    };
+    (finding, excused)
 }
 
 /// Runs the signal's test, and if it says regressed, the same test on the services that were not deployed.
@@ -172,7 +178,7 @@ fn held_against_controls(
         test(evidence, asked, frame, control, false)
     });
     match excuse {
-        Some(why) => Assessment { state: State::Never(why), ..found },
+        Some(why) => Assessment { state: State::Excused(why), ..found },
         None => found,
     }
 }
@@ -199,7 +205,7 @@ fn test(
 fn verdict(state: State, open: bool) -> Verdict {
     match state {
         State::Regressed => Verdict::Regressed,
-        State::Never(why) => Verdict::Inconclusive(why),
+        State::Never(why) | State::Excused(why) => Verdict::Inconclusive(why),
         State::Preexisting | State::Fine | State::Unclear(_) if open => Verdict::Pending,
         State::Preexisting => Verdict::Preexisting,
         State::Fine => Verdict::Healthy,

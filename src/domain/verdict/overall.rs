@@ -7,6 +7,8 @@ use super::{Finding, Judgement, Verdict};
 pub(super) struct Weighted {
     pub(super) finding: Finding,
     pub(super) critical: bool,
+    /// Whether it got worse, and so did services that were not deployed.
+    pub(super) excused: bool,
 }
 
 /// The verdict over all signals.
@@ -15,8 +17,8 @@ pub(super) struct Weighted {
 /// - Regressed, as soon as a critical signal regressed or as many signals did as the quorum asks.
 /// - Pending, while the watch window is open.
 /// - Preexisting, when a signal is, and none regressed.
-/// - Inconclusive, when some regressed but too few; when a critical signal is inconclusive; or when neither all
-///   signals nor as many as the quorum asks are healthy.
+/// - Inconclusive, when some regressed but too few; when a critical signal is inconclusive; when one got worse together
+///   with services that were not deployed; or when neither all signals nor as many as the quorum asks are healthy.
 /// - Healthy otherwise. So an inconclusive signal that is not critical does not keep a deployment from being healthy
 ///   where enough others are: otherwise one sparse metric would leave every deployment without a verdict.
 pub(super) fn combine(weighted: Vec<Weighted>, quorum: u32, open: bool) -> Judgement {
@@ -75,8 +77,8 @@ fn verdict(weighted: &[Weighted], quorum: usize, open: bool) -> Verdict {
     if count("preexisting") > 0 {
         return Verdict::Preexisting;
     }
-    let critical_unclear = weighted.iter().any(|weighted| weighted.critical && is("inconclusive")(&weighted));
-    if healthy > 0 && !critical_unclear && (healthy == weighted.len() || healthy >= quorum) {
+    let blocks = |weighted: &Weighted| weighted.excused || weighted.critical && is("inconclusive")(&weighted);
+    if healthy > 0 && !weighted.iter().any(blocks) && (healthy == weighted.len() || healthy >= quorum) {
         return Verdict::Healthy;
     }
     let unclear: Vec<String> = weighted

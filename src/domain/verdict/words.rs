@@ -30,10 +30,10 @@ pub(super) fn sentence(name: &str, found: &Assessment, frame: &Frame, style: Sty
             format!("{name} shows nothing wrong so far: {}", comparison(found, style))
         }
         State::Fine => format!("{name} is as before the deployment: {}", comparison(found, style)),
-        State::Unclear(why) | State::Never(why) if found.of > 0 => {
+        State::Unclear(why) | State::Never(why) | State::Excused(why) if found.of > 0 => {
             format!("{name}: {why}; {}", comparison(found, style))
         }
-        State::Unclear(why) | State::Never(why) => format!("{name}: {why}"),
+        State::Unclear(why) | State::Never(why) | State::Excused(why) => format!("{name}: {why}"),
     }
 }
 

@@ -130,8 +130,13 @@ impl Case<'_> {
             return State::Unclear("some samples are beyond the line, too few to be sure".to_owned());
         }
         let second_half = values(tail(after, after.len().div_ceil(2)));
-        if median(&second_half).is_some_and(|typical| typical > self.line.half_way()) {
+        let typical = median(&second_half).unwrap_or(self.line.base);
+        if typical > self.line.half_way() {
             return State::Unclear("higher than before, but not by enough to be sure".to_owned());
+        }
+        // As bad as shortly before the deployment, and far worse than in most of the baseline.
+        if typical > self.line.median + (self.line.at - self.line.base) {
+            return State::Preexisting;
         }
         State::Fine
     }

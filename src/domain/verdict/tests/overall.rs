@@ -139,6 +139,17 @@ fn the_excuse_names_the_others() {
 }
 
 #[test]
+fn a_signal_that_got_worse_everywhere_leaves_no_deployment_healthy() {
+    let mut hit = bad("errors");
+    hit.controls = ["a", "b"]
+        .map(|name| Control { service: name.to_owned(), samples: grid(STEP, &[1.0; 60], &[3.0; 40]) })
+        .to_vec();
+    let fine = asked(signal("latency", Rule::Robust), grid(STEP, &[1.0; 60], &[1.0; 40]));
+    assert_eq!(word(&evidence(vec![fine.clone()])), "healthy");
+    assert_eq!(word(&evidence(vec![hit, fine])), "inconclusive");
+}
+
+#[test]
 fn history_is_asked_for_only_when_a_verdict_rests_on_it() {
     let robust = |after: f64| asked(signal("latency", Rule::Robust), grid(STEP, &[1.0; 60], &[after; 40]));
     assert!(needs_history(&evidence(vec![robust(3.0)])));

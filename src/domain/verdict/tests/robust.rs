@@ -30,6 +30,15 @@ fn a_step_up_regresses_and_noise_does_not() {
 }
 
 #[test]
+fn as_bad_as_shortly_before_the_deployment_is_not_healthy() {
+    for bad_before in [6, 10, 15, 20] {
+        let before = [seed_noise(1, 1.0, 60 - bad_before), seed_noise(2, 8.0, bad_before)].concat();
+        let open = robust(STEP, &before, &seed_noise(3, 8.0, 40));
+        assert_eq!(word(&open), "preexisting", "{bad_before} samples: {}", judge(&open).reason);
+    }
+}
+
+#[test]
 fn it_takes_three_samples_or_two_wide_ones() {
     for (step, needed) in [(15, 3), (60, 3), (119, 3), (120, 2), (300, 2), (3_600, 2)] {
         // Alternating noise: not autocorrelated, so that every sample has its full weight.
