@@ -157,3 +157,21 @@ pub fn read(note: &str) -> Vec<Record> {
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Record).to_value()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_schema_is_the_one_of_the_types() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/record.schema.json");
+        let committed = std::fs::read_to_string(path).unwrap();
+        let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+        assert!(committed == current, "run: cargo run -- schema record > schemas/record.schema.json");
+    }
+
+    #[test]
+    fn lines_of_others_are_skipped() {
+        assert_eq!(read("hello\n{\"kind\":\"from-the-future\"}\n{}\n"), []);
+    }
+}
