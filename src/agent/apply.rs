@@ -48,6 +48,8 @@ enum Attempt {
     Delivered(Box<Change>, String, Receipt),
     /// The change was only worked out.
     Planned(Box<Change>, String),
+    /// The change was worked out for the person who must decide.
+    ForAPerson(Box<Change>, String),
     /// There is nothing to change, or nothing may be changed.
     Stopped(NoChange),
     /// The remote rejected it again and again; the next pass tries anew.
@@ -71,6 +73,7 @@ pub(super) async fn act(
         let decided = decide_all(acting, &snapshot, &open);
         let Some((next, (decision, guards))) = next_due(acting, &open, &decided, &attempts) else {
             report.head = Some(snapshot.head);
+            plan_for_people(acting, &snapshot, &open, &decided, &mut attempts).await?;
             return write_down(acting, &snapshot, &open, decided, attempts, report).await;
         };
         match deliver(acting, &snapshot, next, decision).await {
@@ -115,6 +118,40 @@ fn next_due<'a>(
     open.iter().zip(decided).find(due)
 }
 
+/// Works out the reverts that a person must decide about, so that the plan is at hand. What cannot be worked out is left
+/// out.
+async fn plan_for_people(
+    acting: &Acting<'_>,
+    snapshot: &Snapshot,
+    open: &[Open],
+    decided: &[(Decision, Vec<GuardAnswer>)],
+    attempts: &mut BTreeMap<Key, Tried>,
+) -> Result<(), RepositoryError> {
+    for (open, (decision, guards)) in open.iter().zip(decided) {
+        if !matches!(decision, Decision::Escalate(_)) || attempts.contains_key(&key(&open.deployment)) {
+            continue;
+        }
+        let current = current_files(acting.world, snapshot.head, &open.deployment).await?;
+        if let Ok(change) = work_out(acting, snapshot, open, &current) {
+            let diff = change.diff(&current);
+            attempts.insert(key(&open.deployment), (Attempt::ForAPerson(change, diff), guards.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// The revert of a deployment against the branch's head.
+fn work_out(
+    acting: &Acting<'_>,
+    snapshot: &Snapshot,
+    open: &Open,
+    current: &BTreeMap<FilePath, Option<Vec<u8>>>,
+) -> Result<Box<Change>, NoChange> {
+    let branch = &acting.environment.branch;
+    let target = Target { branch, head: snapshot.head, current, now: acting.now };
+    plan(&open.deployment, Motive::Metrics(&open.judgement), &target).map(Box::new)
+}
+
 /// Waits a little longer after each try, with jitter, so that two agents do not meet again and again.
 pub(super) async fn pause(tries: u32) {
     let most_ms = 50_u64 << tries.min(6);
@@ -155,10 +192,8 @@ async fn deliver(
     decision: &Decision,
 ) -> Result<Attempt, PushError> {
     let current = current_files(acting.world, snapshot.head, &open.deployment).await?;
-    let branch = &acting.environment.branch;
-    let target = Target { branch, head: snapshot.head, current: &current, now: acting.now };
-    let change = match plan(&open.deployment, Motive::Metrics(&open.judgement), &target) {
-        Ok(change) => Box::new(change),
+    let change = match work_out(acting, snapshot, open, &current) {
+        Ok(change) => change,
         Err(none) => return Ok(Attempt::Stopped(none)),
     };
     let diff = change.diff(&current);
@@ -226,6 +261,11 @@ async fn write_down(
         let id = id_of(&open.deployment);
         item.revert =
             item.revert.or_else(|| entries.iter().find(|entry| entry.id == id).map(|entry| entry.commit));
+        if item.decision != Decision::Wait {
+            let (verdict, decision) = (item.judgement.verdict.word(), item.decision.word());
+            let why = item.decision.why().unwrap_or(&item.judgement.reason);
+            tracing::info!(environment = %report.environment, service = %item.service, deployment = %item.deployment, verdict, decision, why, "decided");
+        }
         if item.decision != Decision::Wait && !written.contains(&id) {
             match Record::Verdict(Box::new(record(acting, open, &item))).to_line() {
                 Ok(line) => lines.entry(item.deployment).or_default().push(line),
@@ -263,8 +303,15 @@ fn item(open: &Open, decision: Decision, guards: Vec<GuardAnswer>, attempt: Opti
         outcome: None,
     };
     match attempt {
+        // The pass was asked to end before it came to this one: the next pass decides anew.
+        None if matches!(item.decision, Decision::Revert | Decision::Propose) => {
+            item.decision = Decision::Wait
+        }
         None => {}
         Some(Attempt::GivenUp) => item.decision = Decision::Wait,
+        Some(Attempt::ForAPerson(change, diff)) => {
+            (item.plan, item.diff) = (Some(change.to_string()), Some(diff));
+        }
         Some(Attempt::Stopped(NoChange::Superseded(why))) => item.decision = Decision::Pass(why),
         Some(Attempt::Stopped(refused @ NoChange::Refused { .. })) => {
             item.decision = Decision::Escalate(format!("it cannot be put back by machine: {refused}"));

@@ -50,7 +50,7 @@ pub struct Item {
     pub decision: Decision,
     /// What each guard said.
     pub guards: Vec<GuardAnswer>,
-    /// The revert in words, where there is one.
+    /// The revert in words, where one was made, planned, or worked out for a person.
     pub plan: Option<String>,
     /// The revert as a unified diff, where there is one.
     pub diff: Option<String>,

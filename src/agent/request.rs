@@ -11,6 +11,8 @@ use crate::domain::deployment::{Deployment, deployments_of, detect};
 use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::ledger::reverts;
+use crate::domain::policy::Delivery;
+use crate::domain::receipt::Receipt;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, PushError, RepositoryError};
@@ -93,7 +95,7 @@ async fn plan_at(
     Ok(Prepared { deployment, change, current })
 }
 
-/// Makes a revert that was prepared. When the branch has moved it is worked out again from the new state.
+/// Makes a revert that was prepared, the way that the environment's changes are delivered. When the branch has moved it is worked out again from the new state.
 ///
 /// # Errors
 /// When the values are gone by now, the branch keeps moving, or the remote refuses.
@@ -103,7 +105,7 @@ pub async fn deliver(
     prepared: Prepared,
     who: &str,
     now: Time,
-) -> Result<(Change, CommitId), RequestError> {
+) -> Result<(Change, Receipt), RequestError> {
     let Prepared { deployment, .. } = prepared;
     let mut last = None;
     for tries in 0..MAX_TRIES {
@@ -112,8 +114,12 @@ pub async fn deliver(
         let missing = || RepositoryError::NotFound(format!("the branch {}", environment.branch));
         let head = heads.get(&environment.branch).copied().ok_or_else(missing)?;
         let change = plan_at(world, environment, head, deployment.clone(), who, now).await?.change;
-        match push(world, &change).await {
-            Ok(commit) => return Ok((change, commit)),
+        let delivered = match environment.delivery {
+            Delivery::Push => push(world, &change).await.map(Receipt::Pushed),
+            Delivery::Branch => world.forge.propose(&change).await,
+        };
+        match delivered {
+            Ok(receipt) => return Ok((change, receipt)),
             Err(rejected @ PushError::Rejected { .. }) => last = Some(rejected),
             Err(error) => return Err(error.into()),
         }

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
-
+use super::chart::{Mark, chart};
 use super::{Common, Ending, Format, output, world};
+use crate::domain::evidence::Found;
+use crate::domain::ids::CommitId;
 use crate::domain::verdict::{Judgement, judge};
+use crate::ports::{Repository, RepositoryError};
 use crate::record::{self, Record, VerdictRecord};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The deployment's commit
+    /// The deployment's commit, or the one that took it back
     deployment: String,
     /// Only this service
     #[arg(long)]
@@ -23,13 +25,8 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     output::progress("fetching", world::fetch(&world)).await?;
     let (repository, revision) = (Arc::clone(&world.repository), args.deployment.clone());
-    let (commit, notes) = tokio::task::spawn_blocking(move || {
-        let commit = repository.resolve(&revision)?;
-        repository.notes(&[commit]).map(|notes| (commit, notes))
-    })
-    .await??;
-    let note = notes.get(&commit).with_context(|| format!("there is no record of {}", commit.short()))?;
-    let mut records = record::read(note);
+    let reading = tokio::task::spawn_blocking(move || records_of(repository.as_ref(), &revision));
+    let (commit, mut records) = reading.await??;
     records.retain(|record| args.service.as_ref().is_none_or(|name| record.service().as_str() == name));
     let verdicts: Vec<&VerdictRecord> = records
         .iter()
@@ -38,7 +35,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
             Record::Recovery(_) => None,
         })
         .collect();
-    anyhow::ensure!(!verdicts.is_empty(), "there is no verdict on {}", commit.short());
+    anyhow::ensure!(!verdicts.is_empty(), "there is no record of {}", commit.short());
     let derived: Vec<Judgement> = verdicts.iter().map(|verdict| judge(&verdict.evidence)).collect();
     match common.format {
         Format::Json => {
@@ -58,6 +55,24 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     Ok(if same { Ending::Quiet } else { Ending::Error })
 }
 
+/// The records of a deployment, which may also be named by the commit that took it back.
+fn records_of(
+    repository: &dyn Repository,
+    revision: &str,
+) -> Result<(CommitId, Vec<Record>), RepositoryError> {
+    let commit = repository.resolve(revision)?;
+    if let Some(note) = repository.notes(&[commit])?.get(&commit) {
+        return Ok((commit, record::read(note)));
+    }
+    let took_back = |record: &Record| match record {
+        Record::Verdict(verdict) => verdict.revert == Some(commit),
+        Record::Recovery(recovery) => recovery.revert == commit,
+    };
+    let notes = repository.all_notes()?;
+    let records = notes.values().flat_map(|note| record::read(note)).filter(took_back).collect();
+    Ok((commit, records))
+}
+
 fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
     let mut lines = vec![
         format!(
@@ -74,6 +89,11 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
     for (finding, signal) in derived.findings.iter().zip(&recorded.evidence.signals) {
         lines.push(format!("  {}: {}", finding.signal, finding.verdict.word()));
         lines.push(format!("    {}", output::plain(&finding.reason)));
+        if let Found::Samples(samples) = &signal.found {
+            let deployed = Mark { at: recorded.evidence.deployed_at, label: "deploy".to_owned() };
+            let drawn = chart(samples, &[deployed], |value| finding.show(value));
+            lines.extend(drawn.iter().map(|line| format!("    {line}")));
+        }
         lines.push(format!("    asked {}: {}", signal.signal.source, output::plain(&signal.asked)));
         lines
             .extend(signal.warnings.iter().map(|warning| format!("    warning: {}", output::plain(warning))));

@@ -1,8 +1,15 @@
 //! `backout history`: the audit log, read back from Git.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::{Common, Ending, Format, output, world};
+use crate::domain::environment::Environment;
+use crate::domain::ledger::{RevertEntry, reverts};
+use crate::domain::time::Time;
+use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::{self, Record, Recovery};
 
 /// What the command takes.
@@ -19,25 +26,99 @@ pub(super) struct Args {
     limit: usize,
 }
 
+/// How far back a branch is searched for reverts that have no record, such as those that a person asked for.
+const SEARCH_SECS: i64 = 90 * 86_400;
+
+/// One line of the log.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry {
+    /// A record in the notes.
+    Record(Box<Record>),
+    /// A revert on a branch that has none.
+    Bare {
+        kind: &'static str,
+        #[serde(flatten)]
+        revert: RevertEntry,
+    },
+}
+
+impl Entry {
+    fn key(&self) -> (Time, &str) {
+        match self {
+            Self::Record(record) => (record.at(), record.id()),
+            Self::Bare { revert, .. } => (revert.at, &revert.id),
+        }
+    }
+
+    fn is_of(&self, environment: Option<&str>, service: Option<&str>) -> bool {
+        let (of_environment, of_service) = match self {
+            Self::Record(record) => (record.environment(), record.service()),
+            Self::Bare { revert, .. } => (&revert.environment, &revert.service),
+        };
+        environment.is_none_or(|name| name == of_environment.as_str())
+            && service.is_none_or(|name| name == of_service.as_str())
+    }
+}
+
 /// Runs the command.
 pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     output::progress("fetching", world::fetch(&world)).await?;
-    let repository = Arc::clone(&world.repository);
-    let notes = tokio::task::spawn_blocking(move || repository.all_notes()).await??;
-    let mut records: Vec<Record> = notes.values().flat_map(|note| record::read(note)).collect();
-    records.retain(|record| {
-        args.service.as_ref().is_none_or(|name| record.service().as_str() == name)
-            && args.environment.as_ref().is_none_or(|name| record.environment().as_str() == name)
-    });
-    records.sort_by_key(|record| (record.at(), record.id().to_owned()));
-    let records = records.split_off(records.len().saturating_sub(args.limit));
+    let now = world.clock.now();
+    let (repository, environments) = (Arc::clone(&world.repository), world.environments.clone());
+    let reading = tokio::task::spawn_blocking(move || entries(repository.as_ref(), &environments, now));
+    let mut entries = output::progress("reading", reading).await??;
+    entries.retain(|entry| entry.is_of(args.environment.as_deref(), args.service.as_deref()));
+    entries.sort_by(|a, b| a.key().cmp(&b.key()));
+    let entries = entries.split_off(entries.len().saturating_sub(args.limit));
     match common.format {
-        Format::Json => output::json(&records)?,
-        Format::Text if records.is_empty() => output::line("no records yet"),
-        Format::Text => records.iter().for_each(|record| output::line(&describe(record))),
+        Format::Json => output::json(&entries)?,
+        Format::Text if entries.is_empty() => output::line("no records yet"),
+        Format::Text => entries.iter().for_each(|entry| match entry {
+            Entry::Record(record) => output::line(&describe(record)),
+            Entry::Bare { revert, .. } => output::line(&describe_bare(revert)),
+        }),
     }
     Ok(Ending::Quiet)
+}
+
+fn entries(
+    repository: &dyn Repository,
+    environments: &[Arc<Environment>],
+    now: Time,
+) -> Result<Vec<Entry>, RepositoryError> {
+    let notes = repository.all_notes()?;
+    let records: Vec<Record> = notes.values().flat_map(|note| record::read(note)).collect();
+    let known: BTreeSet<String> = records.iter().map(|record| record.id().to_owned()).collect();
+    let mut entries: Vec<Entry> = records.into_iter().map(|record| Entry::Record(Box::new(record))).collect();
+    for environment in environments {
+        let snapshot = repository.history(&HistoryQuery {
+            branch: &environment.branch,
+            commits_since: now.minus_secs(SEARCH_SECS),
+            diffs_since: now,
+            diffs_until: now.minus_secs(1),
+            now,
+            wanted: &|_| false,
+        })?;
+        let bare = reverts(&snapshot)
+            .into_iter()
+            .filter(|revert| revert.environment == environment.name && !known.contains(&revert.id));
+        entries.extend(bare.map(|revert| Entry::Bare { kind: "revert", revert }));
+    }
+    Ok(entries)
+}
+
+fn describe_bare(revert: &RevertEntry) -> String {
+    let why = if revert.requested { "a person asked for it" } else { "its record is not written yet" };
+    format!(
+        "{} {}/{} {} reverted by {}: {why}",
+        revert.at,
+        revert.environment,
+        revert.service,
+        revert.reverts.short(),
+        revert.commit.short()
+    )
 }
 
 fn describe(record: &Record) -> String {

@@ -10,6 +10,7 @@ use crate::agent::World;
 use crate::agent::request::{Prepared, Wanted, deliver, prepare};
 use crate::domain::environment::Environment;
 use crate::domain::ids::ServiceName;
+use crate::domain::receipt::Receipt;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -61,15 +62,20 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     }
     for one in prepared {
         let delivery = deliver(&world, &environment, one, &who, now);
-        let (change, commit) = output::progress("reverting", delivery).await?;
+        let (change, receipt) = output::progress("reverting", delivery).await?;
+        let (branch, commit) = match receipt {
+            Receipt::Pushed(commit) => (change.branch.clone(), commit),
+            Receipt::Proposed { branch, commit } => (branch, commit),
+            Receipt::Superseded(why) | Receipt::Refused(why) => anyhow::bail!("{why}"),
+        };
         match common.format {
             Format::Json => output::json(&serde_json::json!({
                 "environment": change.environment, "service": change.service,
-                "deployment": change.reverts, "revert": commit,
+                "deployment": change.reverts, "revert": commit, "branch": branch,
             }))?,
             Format::Text => {
                 output::text(&output::plain_lines(&change.to_string()));
-                output::line(&format!("pushed {commit} to {}", change.branch));
+                output::line(&format!("pushed {commit} to {branch}"));
             }
         }
     }

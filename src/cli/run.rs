@@ -149,6 +149,9 @@ fn describe_item(out: &mut String, item: &Item, in_full: bool) {
         for line in plan.lines().skip(1) {
             let _line = writeln!(out, "    {}", output::plain(line.trim()));
         }
+        if matches!(item.decision, Decision::Escalate(_)) {
+            let _hint = writeln!(out, "    to take it back by hand: backout revert {commit}");
+        }
     }
     if in_full {
         for guard in item.guards.iter().filter(|_| item.decision != Decision::Wait) {

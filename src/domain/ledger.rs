@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::deployment::{Deployment, ID_TRAILER, trailers};
@@ -22,7 +23,7 @@ pub fn rollback_id(environment: &EnvironmentName, service: &ServiceName, bad: Co
 }
 
 /// A revert on the branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RevertEntry {
     /// Its rollback id.
     pub id: String,
