@@ -10,6 +10,7 @@
 
 mod demo;
 mod deploy;
+mod e2e;
 mod examples;
 mod git;
 mod judge;

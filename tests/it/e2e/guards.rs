@@ -1,0 +1,202 @@
+//! Modes, budgets and guards, as a person sees them: what is on the branch, what is said, and the exit code.
+
+use super::stage::{BOT, Config, PERSON, Stage, item, items, path_of, text, values, words};
+
+#[test]
+fn observe_records_and_changes_no_branch() {
+    let stage = Stage::with("one", &["web"]);
+    let mut config = Config::of("one");
+    config.environments = "  production: {branch: main}\n".to_owned();
+    stage.configure(&config);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(0);
+    assert_eq!(words(item(&report, "web")), "regressed hold");
+    assert!(text(item(&report, "web"), "why").contains("mode observe"));
+    assert_eq!(stage.tip(), bad);
+    assert_eq!(stage.refs().lines().count(), 2, "main and the notes: {}", stage.refs());
+    assert_eq!(stage.history()[0]["decision"]["action"], "hold");
+    stage.nothing_more();
+}
+
+#[test]
+fn a_proposal_is_made_once_and_not_again_when_it_was_deleted() {
+    for environment in ["{branch: main, mode: propose}", "{branch: main, mode: auto, delivery: branch}"] {
+        let stage = Stage::with("one", &["web"]);
+        let mut config = Config::of("one");
+        config.environments = format!("  production: {environment}\n");
+        stage.configure(&config);
+        let bad = stage.deploy("web", "v2", -12, BOT);
+        let branch = format!("backout/production/web/{}", stage.git(&["rev-parse", "--short=10", &bad]));
+        let report = stage.pass(3);
+        assert_eq!(words(item(&report, "web")), "regressed propose");
+        assert_eq!(item(&report, "web")["outcome"]["proposed"]["branch"], branch.as_str());
+        assert_eq!(stage.tip(), bad, "only the proposal's own branch is pushed");
+        assert_eq!(stage.file(&branch, "web"), values("web", "v1"));
+        assert_eq!(stage.remote(&["rev-parse", &format!("{branch}^")]), bad);
+        stage.nothing_more();
+        stage.remote(&["branch", "-D", &branch]);
+        stage.nothing_more();
+        assert!(!stage.refs().contains("backout/production"), "{}", stage.refs());
+        assert_eq!(stage.history()[0]["proposal"]["branch"], branch.as_str());
+    }
+}
+
+#[test]
+fn a_merged_proposal_counts_as_the_revert() {
+    let stage = Stage::with("one", &["web"]);
+    let mut config = Config::of("one");
+    config.environments = "  production: {branch: main, mode: propose}\n".to_owned();
+    stage.configure(&config);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    stage.pass(3);
+    let branch = format!("backout/production/web/{}", stage.git(&["rev-parse", "--short=10", &bad]));
+    stage.git(&["fetch", "-q", stage.bare.to_str().unwrap(), &branch]);
+    stage.dated(-1, PERSON, &["merge", "-q", "--no-ff", "-m", "Merge the revert", "FETCH_HEAD"]);
+    stage.push();
+    assert_eq!(stage.file("main", "web"), values("web", "v1"));
+    stage.nothing_more();
+}
+
+#[test]
+fn the_budget_leaves_the_second_service_to_a_person() {
+    let stage = Stage::with("pair", &["api", "web"]);
+    let mut config = Config::of("pair");
+    config.environments = "  production: {branch: main, mode: auto, budget: {max_reverts: 1}}\n".to_owned();
+    stage.configure(&config);
+    stage.deploy("api", "v2", -13, BOT);
+    stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "api")), "regressed revert");
+    assert_eq!(words(item(&report, "web")), "regressed escalate");
+    assert!(text(item(&report, "web"), "why").contains("budget of 1 reverts"));
+    assert_eq!(stage.file("main", "api"), values("api", "v1"));
+    assert_eq!(stage.file("main", "web"), values("web", "v2"));
+    stage.nothing_more();
+}
+
+#[test]
+fn three_red_services_are_one_incident_and_none_is_reverted() {
+    let services = ["api", "jobs", "web"];
+    let stage = Stage::with("trio", &services);
+    for service in services {
+        stage.deploy(service, "v2", -12, BOT);
+    }
+    let before = stage.tip();
+    let report = stage.pass(4);
+    for service in services {
+        assert_eq!(words(item(&report, service)), "regressed escalate");
+        assert!(text(item(&report, service), "why").contains("3 services are red at once (api, jobs, web)"));
+    }
+    assert_eq!(stage.tip(), before);
+    stage.nothing_more();
+}
+
+#[test]
+fn damage_that_hits_untouched_services_too_is_not_blamed() {
+    let stage = Stage::with("everywhere", &["web"]);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(0);
+    assert_eq!(words(item(&report, "web")), "pending wait");
+    let finding = &item(&report, "web")["judgement"]["findings"][0];
+    assert!(text(finding, "reason").contains("services that were not deployed too: api, jobs"), "{finding}");
+    assert_eq!(stage.tip(), bad);
+}
+
+/// A service whose bad version the agent backed out half an hour ago.
+fn reverted_before() -> Stage {
+    let stage = Stage::with("again", &["web"]);
+    let mut config = Config::of("again");
+    config.policy = "settle: 60s, watch: 1h, baseline: 15m".to_owned();
+    stage.configure(&config);
+    stage.deploy("web", "v2", -41, BOT);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+    stage.backdate(-29);
+    stage
+}
+
+#[test]
+fn another_bad_version_soon_after_a_revert_is_left_to_people() {
+    let stage = reverted_before();
+    let bad = stage.deploy("web", "v3", -12, BOT);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "web")), "regressed escalate");
+    let why = text(item(&report, "web"), "why");
+    assert!(why.contains("web was reverted") && why.contains("left to people for now"), "{why}");
+    assert_eq!(stage.tip(), bad);
+    stage.nothing_more();
+}
+
+#[test]
+fn a_bot_that_brings_the_bad_version_back_is_reverted_again_but_not_for_ever() {
+    let stage = reverted_before();
+    stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+    assert_eq!(stage.file("main", "web"), values("web", "v1"));
+    // Both reverts lie in the past, and the bot does not give up.
+    stage.backdate(-25);
+    let third = stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(4);
+    assert!(text(item(&report, "web"), "why").contains("automation keeps putting back"));
+    assert_eq!(stage.tip(), third);
+}
+
+#[test]
+fn a_person_who_puts_the_bad_version_back_means_it() {
+    let stage = reverted_before();
+    let again = stage.deploy("web", "v2", -12, PERSON);
+    let report = stage.pass(0);
+    assert_eq!(words(item(&report, "web")), "regressed hold");
+    assert!(text(item(&report, "web"), "why").contains("Dana Ops put back on purpose"));
+    assert_eq!(stage.tip(), again);
+    stage.nothing_more();
+}
+
+#[test]
+fn a_deployment_that_was_replaced_is_left_alone() {
+    let stage = Stage::with("one", &["web"]);
+    stage.deploy("web", "v2", -12, BOT);
+    let newer = stage.deploy("web", "v3", -5, BOT);
+    let report = stage.pass(0);
+    let of = |tag: &str| {
+        let subject = format!("Deploy web {tag}");
+        items(&report).find(|item| item["subject"] == subject.as_str()).unwrap()
+    };
+    assert_eq!(words(of("v2")), "regressed pass");
+    assert!(text(of("v2"), "why").contains("has replaced what it deployed"));
+    assert_eq!(words(of("v3")), "pending wait");
+    assert_eq!(stage.tip(), newer);
+    stage.nothing_more();
+}
+
+#[test]
+fn a_value_that_a_person_put_back_already_is_left_alone() {
+    let stage = Stage::with("one", &["web"]);
+    stage.deploy("web", "v2", -12, BOT);
+    let back = stage.deploy("web", "v1", -3, PERSON);
+    let report = stage.pass(0);
+    let item = items(&report).find(|item| item["subject"] == "Deploy web v2").unwrap();
+    assert_eq!(words(item), "regressed pass");
+    assert!(text(item, "why").contains(&stage.git(&["rev-parse", "--short=10", &back])));
+    assert_eq!(stage.tip(), back);
+    stage.nothing_more();
+}
+
+#[test]
+fn a_request_shows_the_same_revert_and_changes_nothing() {
+    let stage = Stage::with("one", &["web"]);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    let before = stage.refs();
+    let by_name = stage.run(&["revert", "web", "--dry-run"]).ended(0).stdout;
+    assert_eq!(stage.run(&["revert", &bad, "--dry-run"]).ended(0).stdout, by_name);
+    assert_eq!(stage.refs(), before);
+    let changed = |diff: &str| -> Vec<String> {
+        let line = |line: &&str| {
+            line.starts_with(['+', '-']) && !line.starts_with("+++") && !line.starts_with("---")
+        };
+        diff.lines().filter(line).map(str::to_owned).collect()
+    };
+    let truth = stage.remote(&["diff", &bad, &format!("{bad}^"), "--", &path_of("web")]);
+    assert_eq!(changed(&by_name), changed(&truth));
+}

@@ -1,0 +1,7 @@
+//! The built program against real counterparts: Prometheus, nginx, OpenSSH and Git.
+
+mod guards;
+mod metrics;
+mod shapes;
+mod stage;
+mod story;

@@ -1,0 +1,330 @@
+//! What every end-to-end test plays on: an environment repo with people and bots in it, a configuration, and the built
+//! program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use super::metrics::METRICS;
+use crate::support::command;
+use crate::support::git::{WorkTree, bare, git, git_command};
+
+/// Who commits, besides the agent.
+pub(super) const PERSON: &str = "Dana Ops";
+/// A program that does.
+pub(super) const BOT: &str = "renovate[bot]";
+
+/// The configuration in parts, for a test to change.
+#[derive(Clone)]
+pub(super) struct Config {
+    /// More lines of `repository`.
+    pub(super) repository: String,
+    pub(super) environments: String,
+    pub(super) metrics_url: String,
+    /// More keys of the metric source.
+    pub(super) metrics: String,
+    pub(super) signals: String,
+    pub(super) policy: String,
+    pub(super) services: String,
+    pub(super) run: String,
+}
+
+impl Config {
+    /// Services at `apps/NAME/values.yaml` whose metrics are in `namespace`, judged by errors and latency, in one
+    /// environment, `production`, on `main`.
+    pub(super) fn of(namespace: &str) -> Self {
+        Self {
+            repository: String::new(),
+            environments: "  production: {branch: main, mode: auto}\n".to_owned(),
+            metrics_url: METRICS.url.clone(),
+            metrics: String::new(),
+            signals: ERRORS.to_owned(),
+            policy: "settle: 60s, watch: 20m, baseline: 30m".to_owned(),
+            services: format!(
+                "  - {{pattern: \"apps/{{service}}/values.yaml\", labels: {{namespace: {namespace}}}}}\n"
+            ),
+            run: String::new(),
+        }
+    }
+
+    fn text(&self, url: &str, cache: &Path) -> String {
+        let Self { repository, environments, metrics_url, metrics, signals, policy, services, run } = self;
+        format!(
+            "repository:\n  url: {url}\n  cache: {}\n{repository}environments:\n{environments}metrics:\n  \
+             prom: {{kind: prometheus, url: \"{metrics_url}\"{metrics}}}\nsignals:\n{signals}policies:\n  \
+             default: {{{policy}}}\nservices:\n{services}{run}",
+            cache.display()
+        )
+    }
+}
+
+/// A limit on the share of failed requests.
+pub(super) const ERRORS: &str = r#"  errors:
+    query: |
+      sum by (app) (rate(requests_total{namespace="{{ namespace }}",code=~"5.."}[1m]))
+      / sum by (app) (rate(requests_total{namespace="{{ namespace }}"}[1m]))
+    by: app
+    kind: error-ratio
+    above: 5%
+    for: 1m
+    step: 30s
+"#;
+
+/// A signal that draws its own line.
+pub(super) const LATENCY: &str = r#"  latency:
+    query: |
+      sum by (app) (rate(request_seconds_total{namespace="{{ namespace }}"}[1m]))
+      / sum by (app) (rate(requests_total{namespace="{{ namespace }}"}[1m]))
+    by: app
+    kind: latency
+    min_difference: 0.02
+    step: 30s
+"#;
+
+/// An environment repo and an agent for it.
+pub(super) struct Stage {
+    people: WorkTree,
+    /// The bare repository that everybody pushes to.
+    pub(super) bare: PathBuf,
+    /// The agent's own directory: its configuration and cache.
+    pub(super) home: tempfile::TempDir,
+    url: String,
+    /// The agent's environment variables.
+    pub(super) variables: Vec<(String, String)>,
+}
+
+impl Stage {
+    /// On a bare repository in a directory of this machine.
+    pub(super) fn on_path() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let bare = bare(home.path(), "env.git");
+        let url = bare.to_str().unwrap().to_owned();
+        Self { people: WorkTree::new(), bare, home, url, variables: Vec::new() }
+    }
+
+    /// On a bare repository that the agent reaches through `url`.
+    pub(super) fn on(bare: PathBuf, url: String) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        Self { people: WorkTree::new(), bare, home, url, variables: Vec::new() }
+    }
+
+    /// On a path, with the services of a namespace at v1 and the usual configuration.
+    pub(super) fn with(namespace: &str, services: &[&str]) -> Self {
+        let stage = Self::on_path();
+        stage.begin(services);
+        stage.configure(&Config::of(namespace));
+        stage
+    }
+
+    /// Commits every service at v1, three hours ago.
+    pub(super) fn begin(&self, services: &[&str]) {
+        for service in services {
+            self.write(&path_of(service), &values(service, "v1"));
+        }
+        self.commit(-180, PERSON, "Set the shop up");
+        self.push();
+    }
+
+    /// Writes a file for the next commit.
+    pub(super) fn write(&self, path: &str, text: &str) {
+        self.people.write(path, text);
+    }
+
+    /// Runs `git` in the people's clone.
+    pub(super) fn git(&self, arguments: &[&str]) -> String {
+        self.people.git(arguments)
+    }
+
+    /// Commits everything, as if it had been done so many minutes from the metrics' now; returns the id.
+    pub(super) fn commit(&self, minutes: i64, who: &str, message: &str) -> String {
+        self.git(&["add", "-A"]);
+        self.dated(minutes, who, &["commit", "-q", "--allow-empty", "-m", message]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Runs `git` in the people's clone as somebody, some minutes from the metrics' now.
+    pub(super) fn dated(&self, minutes: i64, who: &str, arguments: &[&str]) {
+        let date = format!("{} +0000", METRICS.now + minutes * 60);
+        let output = git_command(self.people.path())
+            .args(arguments)
+            .env("GIT_AUTHOR_DATE", &date)
+            .env("GIT_COMMITTER_DATE", &date)
+            .env("GIT_AUTHOR_NAME", who)
+            .env("GIT_AUTHOR_EMAIL", "someone@example.com")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Sets one service to a version, commits and pushes.
+    pub(super) fn deploy(&self, service: &str, tag: &str, minutes: i64, who: &str) -> String {
+        self.write(&path_of(service), &values(service, tag));
+        let commit = self.commit(minutes, who, &format!("Deploy {service} {tag}"));
+        self.push();
+        commit
+    }
+
+    /// Pushes the branch that is checked out.
+    pub(super) fn push(&self) {
+        self.people.push(&self.bare);
+    }
+
+    /// Fetches what the agent pushed to a branch, and puts the people's clone there.
+    pub(super) fn pull(&self) {
+        self.git(&["pull", "-q", "--ff-only", self.bare.to_str().unwrap(), "main"]);
+    }
+
+    /// Makes the agent's last commit look as if it had been made some minutes from the metrics' now, as if that much
+    /// time had gone by since. Returns its new id.
+    pub(super) fn backdate(&self, minutes: i64) -> String {
+        self.pull();
+        self.dated(minutes, "backout", &["commit", "-q", "--amend", "--no-edit", "--reset-author"]);
+        self.git(&["push", "-q", "--force", self.bare.to_str().unwrap(), "HEAD"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Runs `git` in the bare repository.
+    pub(super) fn remote(&self, arguments: &[&str]) -> String {
+        git(&self.bare, arguments)
+    }
+
+    /// A service's file on a branch of the remote.
+    pub(super) fn file(&self, revision: &str, service: &str) -> String {
+        self.remote(&["show", &format!("{revision}:{}", path_of(service))]) + "\n"
+    }
+
+    /// Every ref of the remote with what it points to.
+    pub(super) fn refs(&self) -> String {
+        self.remote(&["for-each-ref"])
+    }
+
+    /// The tip of `main` at the remote.
+    pub(super) fn tip(&self) -> String {
+        self.remote(&["rev-parse", "main"])
+    }
+
+    /// Writes the agent's configuration.
+    pub(super) fn configure(&self, config: &Config) {
+        let text = config.text(&self.url, &self.home.path().join("cache"));
+        std::fs::write(self.home.path().join("backout.yaml"), text).unwrap();
+    }
+
+    /// The built program with these arguments, not started yet.
+    pub(super) fn program(&self, arguments: &[&str]) -> Command {
+        let mut program = command(env!("CARGO_BIN_EXE_backout"));
+        program
+            .args(arguments)
+            .arg("--config")
+            .arg(self.home.path().join("backout.yaml"))
+            .current_dir(self.home.path())
+            .env("HOME", self.home.path())
+            .env_remove("BACKOUT_LOG")
+            .env_remove("XDG_CACHE_HOME")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        program
+    }
+
+    /// Runs the built program to its end.
+    pub(super) fn run(&self, arguments: &[&str]) -> Run {
+        let Output { status, stdout, stderr } = self.program(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// One pass, which must end with this exit code.
+    #[track_caller]
+    pub(super) fn pass(&self, code: i32) -> Value {
+        self.run(&["run", "--once", "--format", "json"]).ended(code).json()
+    }
+
+    /// A plan, which must end with this exit code and change nothing.
+    #[track_caller]
+    pub(super) fn plan(&self, code: i32) -> Value {
+        let before = self.refs();
+        let report = self.run(&["plan", "--format", "json"]).ended(code).json();
+        assert_eq!(self.refs(), before, "a plan changes nothing");
+        report
+    }
+
+    /// One more pass, which must find nothing to do and change nothing.
+    #[track_caller]
+    pub(super) fn nothing_more(&self) -> Value {
+        let before = self.refs();
+        let report = self.pass(0);
+        assert_eq!(self.refs(), before, "a second pass changes nothing: {report:#}");
+        report
+    }
+
+    /// What is recorded in the notes, oldest first.
+    #[track_caller]
+    pub(super) fn history(&self) -> Vec<Value> {
+        match self.run(&["history", "--format", "json"]).ended(0).json() {
+            Value::Array(records) => records,
+            other => panic!("not a list: {other}"),
+        }
+    }
+}
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Run {
+    /// It must have ended with this exit code.
+    #[track_caller]
+    pub(super) fn ended(self, code: i32) -> Self {
+        let Self { stdout, stderr, .. } = &self;
+        assert_eq!(self.code, Some(code), "\n{stdout}\n{stderr}");
+        self
+    }
+
+    /// What it printed, as JSON.
+    #[track_caller]
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Where a service's file is.
+pub(super) fn path_of(service: &str) -> String {
+    format!("apps/{service}/values.yaml")
+}
+
+/// The file of a service, as people write it: comments, quotes and odd spaces.
+pub(super) fn values(service: &str, tag: &str) -> String {
+    format!(
+        "# {service}, by hand\nimage:\n  repository: registry.example.com/shop/{service}\n  tag:   \"{tag}\"  # by CI\n\
+         replicas: 3\nresources:\n    limits: {{memory: 256Mi}}\n"
+    )
+}
+
+/// What a report says about a service, in the environment where it is.
+#[track_caller]
+pub(super) fn item<'r>(report: &'r Value, service: &str) -> &'r Value {
+    let mut items = items(report).filter(|item| item["service"] == service);
+    let item = items.next().unwrap_or_else(|| panic!("nothing about {service}: {report:#}"));
+    assert!(items.next().is_none(), "more than one item of {service}: {report:#}");
+    item
+}
+
+/// All that a report is about.
+pub(super) fn items(report: &Value) -> impl Iterator<Item = &Value> {
+    report["environments"].as_array().unwrap().iter().flat_map(|one| one["items"].as_array().unwrap())
+}
+
+/// What was found out and what was decided, in two words.
+pub(super) fn words(item: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    format!("{} {}", word(&item["judgement"]["verdict"]["verdict"]), word(&item["action"]))
+}
+
+/// The text of a field of an item.
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_else(|| panic!("no text {key} in {value:#}"))
+}

@@ -1,0 +1,217 @@
+//! The main proof: services of all kinds side by side in one environment, and the agent takes back the one deployment
+//! that it should, whatever the remote is reached by.
+
+use std::path::Path;
+
+use super::stage::{BOT, Config, ERRORS, LATENCY, PERSON, Stage, item, path_of, text, values, words};
+use crate::support::git::{git, git_command, try_git};
+use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
+use crate::support::ssh_remote::SshRemote;
+use crate::support::{command, installed};
+
+const SERVICES: [&str; 7] = ["checkout", "catalog", "ledger", "quiet", "orders", "stock", "users"];
+
+/// What is found out and decided about each service in the first pass.
+const EXPECTED: [(&str, &str); 7] = [
+    ("checkout", "regressed revert"),
+    ("catalog", "healthy pass"),
+    ("ledger", "preexisting pass"),
+    ("quiet", "inconclusive pass"),
+    ("orders", "regressed escalate"),
+    ("stock", "regressed escalate"),
+    ("users", "regressed escalate"),
+];
+
+/// Who the agent is.
+const IDENTITY: &str = "  author: {name: Backout Agent, email: agent@example.com}
+  committer: {name: Backout Machine, email: machine@example.com}
+  sign_off: true
+";
+
+fn config(repository: &str) -> Config {
+    let mut config = Config::of("shop");
+    config.repository = format!("{IDENTITY}{repository}");
+    config.environments =
+        "  production: {branch: main, mode: auto, budget: {incident_services: 10}}\n".to_owned();
+    config.signals = format!("{ERRORS}{LATENCY}");
+    config.policy.push_str(", schema: {paths: [\"apps/*/migrations/**\"]}");
+    config
+}
+
+/// Everything that happened before the agent looks. Returns the bad commit of `checkout`.
+fn people_and_bots(stage: &Stage) -> String {
+    stage.begin(&SERVICES);
+    for service in ["catalog", "ledger", "quiet"] {
+        stage.deploy(service, "v2", -24, BOT);
+    }
+    stage.write(&path_of("orders"), &values("orders", "v2"));
+    stage.commit(-12, BOT, "Deploy orders v2\n\nIt moves the totals.\n\nSchema-Change: yes");
+    stage.write(&path_of("stock"), &values("stock", "v2"));
+    stage.write("apps/stock/migrations/7.sql", "ALTER TABLE stock ADD place text;\n");
+    stage.commit(-12, BOT, "Deploy stock v2");
+    let labelled = values("users", "v2") + "podLabels:\n  backout/schema-change: \"true\"\n";
+    stage.write(&path_of("users"), &labelled);
+    stage.commit(-12, BOT, "Deploy users v2");
+    stage.deploy("checkout", "v2", -12, BOT)
+}
+
+/// Plays the whole story, the same over every transport. Returns the revert.
+fn play(stage: &Stage) -> String {
+    let bad = people_and_bots(stage);
+    let checks = stage.run(&["check"]).ended(0).stdout;
+    assert!(checks.contains("push to production: allowed") && !checks.contains("FAIL"), "{checks}");
+    let plan = stage.plan(4);
+    let report = stage.pass(4);
+    for (service, expected) in EXPECTED {
+        assert_eq!(words(item(&report, service)), expected, "{service}: {report:#}");
+        assert_eq!(words(item(&plan, service)), expected, "{service}: {plan:#}");
+    }
+    for (service, why) in [
+        ("orders", "commit trailer Schema-Change"),
+        ("stock", "it touches apps/stock/migrations/7.sql"),
+        ("users", "backout/schema-change in apps/users/values.yaml"),
+    ] {
+        assert!(text(item(&report, service), "why").contains(why), "{report:#}");
+    }
+    let revert = stage.tip();
+    assert_eq!(item(&report, "checkout")["revert"], revert.as_str());
+    assert_eq!(stage.remote(&["rev-parse", "main^"]), bad);
+    exactly_the_bad_bytes_went_back(stage, &bad);
+    assert!(
+        text(item(&plan, "checkout"), "diff")
+            .contains("-  tag:   \"v2\"  # by CI\n+  tag:   \"v1\"  # by CI\n")
+    );
+    stage.nothing_more();
+    stage.nothing_more();
+    the_message_is_complete(stage, &bad);
+    the_notes_are_complete(stage, &bad, &revert);
+    git(&stage.bare, &["fsck", "--strict"]);
+    revert
+}
+
+fn exactly_the_bad_bytes_went_back(stage: &Stage, bad: &str) {
+    let undone = stage.remote(&["diff", bad, &format!("{bad}^")]);
+    let done = stage.remote(&["diff", "main^", "main"]);
+    assert!(!done.is_empty());
+    assert_eq!(done, undone, "the revert is the bad diff the other way round, and nothing else");
+    assert_eq!(stage.file("main", "checkout"), values("checkout", "v1"));
+}
+
+fn the_message_is_complete(stage: &Stage, bad: &str) {
+    let show = |format: &str| stage.remote(&["log", "-1", &format!("--format={format}"), "main"]);
+    assert_eq!(show("%s"), "Revert checkout in production: v2 → v1");
+    assert_eq!(show("%an <%ae>"), "Backout Agent <agent@example.com>");
+    assert_eq!(show("%cn <%ce>"), "Backout Machine <machine@example.com>");
+    let body = show("%B");
+    for part in [
+        "| signal | before | after | since |",
+        "| errors | 0.2 % | 30 % | ",
+        "| file | field | deployed | now |",
+        "| apps/checkout/values.yaml | image.tag | \"v2\" | \"v1\" |",
+    ] {
+        assert!(body.contains(part), "{part} is not in:\n{body}");
+    }
+    let file = stage.home.path().join("message");
+    std::fs::write(&file, body).unwrap();
+    let trailers = git(&stage.bare, &["interpret-trailers", "--parse", file.to_str().unwrap()]);
+    for trailer in [
+        "Backout-Service: checkout",
+        "Backout-Environment: production",
+        &format!("Backout-Reverts: {bad}"),
+        "Backout-From: \"v2\"",
+        "Backout-To: \"v1\"",
+        "Backout-Signal: errors",
+        &format!("Backout-Evidence: refs/notes/backout on {bad}"),
+        "Signed-off-by: Backout Machine <machine@example.com>",
+    ] {
+        assert!(trailers.lines().any(|line| line == trailer), "{trailer} is not in:\n{trailers}");
+    }
+    assert!(trailers.lines().next().unwrap().starts_with("Backout-Id: "), "{trailers}");
+}
+
+fn the_notes_are_complete(stage: &Stage, bad: &str, revert: &str) {
+    let note = stage.remote(&["notes", "--ref=backout", "show", bad]);
+    let record: serde_json::Value = serde_json::from_str(&note).unwrap();
+    assert_eq!(record["revert"], revert);
+    assert_eq!(record["judgement"]["verdict"]["verdict"], "regressed");
+    let explained = stage.run(&["explain", bad]).ended(0).stdout;
+    assert!(explained.contains("derived again from the record: the same verdict"), "{explained}");
+    let history = stage.history();
+    assert_eq!(history.len(), EXPECTED.len());
+    for (service, expected) in EXPECTED {
+        let record = history.iter().find(|record| record["service"] == service).unwrap();
+        let (verdict, action) = expected.split_once(' ').unwrap();
+        assert_eq!(record["judgement"]["verdict"]["verdict"], verdict);
+        assert_eq!(record["decision"]["action"], action);
+    }
+    let only = stage.run(&["history", "--format", "json", "--service", "checkout"]).ended(0).json();
+    assert_eq!(only.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn over_http_with_a_password() {
+    let remote = HttpRemote::start();
+    let mut stage = Stage::on(remote.repository(), remote.url());
+    stage.variables.push(("GIT_PASSWORD".to_owned(), PASSWORD.to_owned()));
+    let auth = format!("  auth: {{kind: basic, username: {USER}, password: {{env: GIT_PASSWORD}}}}\n");
+    stage.configure(&config(&auth));
+    play(&stage);
+}
+
+#[test]
+fn over_ssh_with_a_key_and_signed() {
+    let remote = SshRemote::start();
+    let stage = Stage::on(remote.repository(), remote.url());
+    let key = signing_key(stage.home.path());
+    let repository = format!(
+        "  auth: {{kind: ssh, key: {}, known_hosts: {}}}\n  signing: {{kind: ssh, key: {}}}\n",
+        remote.file("user_key").display(),
+        remote.file("known_hosts").display(),
+        key.display()
+    );
+    stage.configure(&config(&repository));
+    let revert = play(&stage);
+    let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+    let allowed = stage.home.path().join("allowed");
+    std::fs::write(&allowed, format!("machine@example.com {public}")).unwrap();
+    let signers = format!("gpg.ssh.allowedSignersFile={}", allowed.display());
+    for signed in [revert.as_str(), "refs/notes/backout"] {
+        git(&stage.bare, &["-c", &signers, "verify-commit", signed]);
+    }
+    let by_a_person = try_git(&stage.bare, &["-c", &signers, "verify-commit", "main^"]);
+    assert!(!by_a_person.status.success(), "what nobody signed is not verified");
+}
+
+fn signing_key(directory: &Path) -> std::path::PathBuf {
+    let key = directory.join("signing_key");
+    let keygen = installed("ssh-keygen", "openssh-client");
+    let made = command(&keygen).args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status().unwrap();
+    assert!(made.success());
+    key
+}
+
+#[test]
+fn as_a_file() {
+    let parent = tempfile::tempdir().unwrap();
+    let bare = crate::support::git::bare(parent.path(), "env.git");
+    let url = format!("file://{}", bare.display());
+    let stage = Stage::on(bare, url);
+    stage.configure(&config(""));
+    play(&stage);
+    let clone = parent.path().join("clone");
+    let cloned =
+        git_command(parent.path()).args(["clone", "-q"]).arg(&stage.bare).arg(&clone).status().unwrap();
+    assert!(cloned.success());
+    assert_eq!(std::fs::read_to_string(clone.join(path_of("checkout"))).unwrap(), values("checkout", "v1"));
+}
+
+#[test]
+fn a_healthy_environment_passes_every_check() {
+    let stage = Stage::with("fine", &["web"]);
+    stage.deploy("web", "v2", -24, PERSON);
+    let checks = stage.run(&["check"]).ended(0).stdout;
+    assert!(checks.contains("push to production: allowed") && !checks.contains("FAIL"), "{checks}");
+    let report = stage.pass(0);
+    assert_eq!(words(item(&report, "web")), "healthy pass");
+    stage.nothing_more();
+}
