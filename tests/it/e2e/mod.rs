@@ -2,6 +2,8 @@
 
 mod guards;
 mod metrics;
+mod recovery;
 mod shapes;
 mod stage;
 mod story;
+mod trouble;

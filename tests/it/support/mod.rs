@@ -6,6 +6,7 @@ pub(crate) mod fault;
 pub(crate) mod git;
 pub(crate) mod http_remote;
 pub(crate) mod prometheus;
+pub(crate) mod proxy;
 pub(crate) mod ssh_remote;
 pub(crate) mod victoria_metrics;
 
