@@ -43,7 +43,8 @@ pub struct World {
     pub config: String,
 }
 
-/// Asks a pass to end soon: no new work is begun, what was begun is finished.
+/// Asks a pass to end soon: no new work is begun, looking and asking are given up, and a change that was begun is
+/// finished.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<(AtomicBool, Notify)>);
 
@@ -65,6 +66,14 @@ impl Stop {
         let notified = self.0.1.notified();
         if !self.is_set() {
             notified.await;
+        }
+    }
+
+    /// What comes of work that changes nothing; none when the end is asked for before it is done.
+    pub async fn unless_set<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.wait() => None,
         }
     }
 }

@@ -55,8 +55,10 @@ pub async fn pass(world: &World, intent: Intent, stop: &Stop) -> Result<PassRepo
     let branches: BTreeSet<_> =
         world.environments.iter().map(|environment| environment.branch.clone()).collect();
     let branches: Vec<_> = branches.into_iter().collect();
-    blocking(&world.repository, move |repository| repository.fetch(&branches)).await?;
     let mut report = PassReport { at: now, environments: Vec::new() };
+    let fetch = blocking(&world.repository, move |repository| repository.fetch(&branches));
+    let Some(fetched) = stop.unless_set(fetch).await else { return Ok(report) };
+    fetched?;
     for environment in &world.environments {
         if stop.is_set() {
             break;
@@ -100,7 +102,8 @@ async fn look(
     let deployments = watched(&snapshot, environment, now);
     let records = read_records(world, &deployments, &reverts).await?;
     let deployed = names_of(&deployments);
-    let open = judge_open(world, environment, now, &deployments, &reverts, &records, &deployed).await;
+    let judging = judge_open(world, environment, now, &deployments, &reverts, &records, &deployed);
+    let Some(open) = stop.unless_set(judging).await else { return Ok(()) };
     let acting = Acting { world, environment, now, intent, stop };
     act(&acting, snapshot, open, report).await?;
     recoveries(&acting, &deployments, &reverts, &records, &deployed, report).await

@@ -32,10 +32,11 @@ pub(super) async fn recoveries(
         let deployment = deployments.iter().find(|d| d.commit == entry.reverts && d.service == entry.service);
         let recovery_secs = recovery_secs(acting, deployment);
         let age = acting.now.secs_since(entry.at);
-        if age > 2 * i64::from(recovery_secs) || acting.stop.is_set() {
+        if age > 2 * i64::from(recovery_secs) {
             continue;
         }
-        let evidence = after(acting, verdict, deployment, entry.at, recovery_secs, deployed).await;
+        let asking = after(acting, verdict, deployment, entry.at, recovery_secs, deployed);
+        let Some(evidence) = acting.stop.unless_set(asking).await else { break };
         let Some((outcome, reason)) = outcome(&judge(&evidence), age >= i64::from(recovery_secs)) else {
             continue;
         };
