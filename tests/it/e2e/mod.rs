@@ -4,6 +4,7 @@ mod daemon;
 mod guards;
 mod metrics;
 mod recovery;
+mod secrets;
 mod shapes;
 mod stage;
 mod story;
