@@ -22,7 +22,7 @@ use crate::domain::environment::Environment;
 use crate::domain::ids::SourceName;
 use crate::ports::{Clock, Forge, MetricSource, Repository, RepositoryError};
 
-pub use pass::{Intent, pass};
+pub use pass::{Intent, fetch, pass};
 pub use report::{EnvironmentReport, Item, Outcome, PassReport, Recovered};
 pub use run::{run, wait_for};
 

@@ -12,7 +12,7 @@ use crate::domain::decision::Case;
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
 use crate::domain::evidence::Evidence;
-use crate::domain::ids::CommitId;
+use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::ledger::{RevertEntry, reverts};
 use crate::domain::policy::Policy;
 use crate::domain::question::Subject;
@@ -52,40 +52,58 @@ impl Open {
 /// When the repository cannot be fetched at all. What goes wrong in one environment is in its report.
 pub async fn pass(world: &World, intent: Intent, stop: &Stop) -> Result<PassReport, RepositoryError> {
     let now = world.clock.now();
-    let branches: BTreeSet<_> =
-        world.environments.iter().map(|environment| environment.branch.clone()).collect();
-    let branches: Vec<_> = branches.into_iter().collect();
     let mut report = PassReport { at: now, environments: Vec::new() };
-    let fetch = blocking(&world.repository, move |repository| repository.fetch(&branches));
-    let Some(fetched) = stop.unless_set(fetch).await else { return Ok(report) };
-    fetched?;
+    let Some(fetched) = stop.unless_set(fetch(world)).await else { return Ok(report) };
+    let missing = fetched?;
     for environment in &world.environments {
         if stop.is_set() {
             break;
         }
-        report.environments.push(environment_pass(world, environment, now, intent, stop).await);
+        let mut of_environment = EnvironmentReport {
+            environment: environment.name.clone(),
+            head: None,
+            items: Vec::new(),
+            recoveries: Vec::new(),
+            problems: Vec::new(),
+        };
+        if let Some(problem) = missing.get(&environment.branch) {
+            of_environment.problems.push(problem.clone());
+        } else if let Err(problem) = look(world, environment, now, intent, stop, &mut of_environment).await {
+            of_environment.problems.push(problem.to_string());
+        }
+        report.environments.push(of_environment);
     }
     Ok(report)
 }
 
-async fn environment_pass(
-    world: &World,
-    environment: &Arc<Environment>,
-    now: Time,
-    intent: Intent,
-    stop: &Stop,
-) -> EnvironmentReport {
-    let mut report = EnvironmentReport {
-        environment: environment.name.clone(),
-        head: None,
-        items: Vec::new(),
-        recoveries: Vec::new(),
-        problems: Vec::new(),
-    };
-    if let Err(problem) = look(world, environment, now, intent, stop, &mut report).await {
-        report.problems.push(problem.to_string());
+/// Learns what is new at the remote: the branches of all environments, and the notes. Returns the branches that are not
+/// there, with what was said: where there are several environments, a missing one does not hold up the others.
+///
+/// # Errors
+/// When the repository cannot be fetched at all, or the only branch is not there.
+pub async fn fetch(world: &World) -> Result<BTreeMap<BranchName, String>, RepositoryError> {
+    let branches: BTreeSet<BranchName> =
+        world.environments.iter().map(|environment| environment.branch.clone()).collect();
+    let branches: Vec<BranchName> = branches.into_iter().collect();
+    let mut missing = BTreeMap::new();
+    match fetch_branches(world, branches.clone()).await {
+        Err(RepositoryError::NotFound(_)) if branches.len() > 1 => {}
+        fetched => return fetched.map(|()| missing),
     }
-    report
+    for branch in branches {
+        match fetch_branches(world, vec![branch.clone()]).await {
+            Ok(()) => {}
+            Err(error @ RepositoryError::NotFound(_)) => {
+                missing.insert(branch, error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(missing)
+}
+
+async fn fetch_branches(world: &World, branches: Vec<BranchName>) -> Result<(), RepositoryError> {
+    blocking(&world.repository, move |repository| repository.fetch(&branches).map(drop)).await
 }
 
 async fn look(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::chart::{Mark, chart};
 use super::{Common, Ending, Format, output, world};
+use crate::agent::fetch;
 use crate::domain::evidence::Found;
 use crate::domain::ids::CommitId;
 use crate::domain::verdict::{Judgement, judge};
@@ -23,7 +24,7 @@ pub(super) struct Args {
 /// Runs the command.
 pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
-    output::progress("fetching", world::fetch(&world)).await?;
+    output::progress("fetching", fetch(&world)).await?;
     let (repository, revision) = (Arc::clone(&world.repository), args.deployment.clone());
     let reading = tokio::task::spawn_blocking(move || records_of(repository.as_ref(), &revision));
     let (commit, mut records) = reading.await??;

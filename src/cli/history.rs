@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Common, Ending, Format, output, world};
+use crate::agent::fetch;
 use crate::domain::environment::Environment;
 use crate::domain::ledger::{RevertEntry, reverts};
 use crate::domain::time::Time;
@@ -64,6 +65,16 @@ impl Entry {
 /// Runs the command.
 pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
+    output::progress("fetching", fetch(&world)).await?;
+    let repository = Arc::clone(&world.repository);
+    let notes = tokio::task::spawn_blocking(move || repository.all_notes()).await??;
+    let mut records: Vec<Record> = notes.values().flat_map(|note| record::read(note)).collect();
+    records.retain(|record| {
+        args.service.as_ref().is_none_or(|name| record.service().as_str() == name)
+            && args.environment.as_ref().is_none_or(|name| record.environment().as_str() == name)
+    });
+    records.sort_by_key(|record| (record.at(), record.id().to_owned()));
+    let records = records.split_off(records.len().saturating_sub(args.limit));
     output::progress("fetching", world::fetch(&world)).await?;
     let now = world.clock.now();
     let (repository, environments) = (Arc::clone(&world.repository), world.environments.clone());

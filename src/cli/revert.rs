@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::{Common, Ending, Format, output, world};
-use crate::agent::World;
 use crate::agent::request::{Prepared, Wanted, deliver, prepare};
+use crate::agent::{World, fetch};
 use crate::domain::environment::Environment;
 use crate::domain::ids::ServiceName;
 use crate::domain::receipt::Receipt;
@@ -36,13 +36,17 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         world::without_config(args.repository.as_deref().unwrap_or(Path::new(".")))?
     };
     let environments = chosen(&world, &args)?;
-    output::progress("fetching", world::fetch(&world)).await?;
+    let missing = output::progress("fetching", fetch(&world)).await?;
     let wanted = wanted(&world, &args.target).await?;
     let who = requester();
     let now = world.clock.now();
     let mut found: Vec<(Arc<Environment>, Vec<Prepared>)> = Vec::new();
     let mut reasons = Vec::new();
     for environment in environments {
+        if let Some(problem) = missing.get(&environment.branch) {
+            reasons.push(format!("{}: {problem}", environment.name));
+            continue;
+        }
         match prepare(&world, &environment, &wanted, &who, now).await {
             Ok(prepared) => found.push((environment, prepared)),
             Err(error) => reasons.push(format!("{}: {error}", environment.name)),

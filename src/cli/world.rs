@@ -1,6 +1,6 @@
 //! From the configuration to everything that a pass works with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,16 +42,6 @@ pub(super) fn load(common: &Common) -> Result<Settings, ConfigErrors> {
 /// The same for commands that need one.
 pub(super) fn settings(common: &Common) -> anyhow::Result<Settings> {
     load(common).map_err(|errors| anyhow::anyhow!("the configuration cannot be used\n\n{errors}"))
-}
-
-/// Fetches the branches of all environments, and the notes.
-pub(super) async fn fetch(world: &World) -> anyhow::Result<()> {
-    let branches: BTreeSet<_> =
-        world.environments.iter().map(|environment| environment.branch.clone()).collect();
-    let branches: Vec<_> = branches.into_iter().collect();
-    let repository = Arc::clone(&world.repository);
-    tokio::task::spawn_blocking(move || repository.fetch(&branches)).await??;
-    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the program's environment is read")]

@@ -173,3 +173,79 @@ fn a_list_item_that_moved_since_is_found_again() {
     assert!(text(item, "plan").contains("v2 → v1"), "{item:#}");
     stage.nothing_more();
 }
+
+#[test]
+fn a_branch_that_is_gone_holds_up_no_other_environment() {
+    let stage = Stage::with("one", &["web"]);
+    let mut config = Config::of("one");
+    config.environments = "  another: {branch: gone}\n  production: {branch: main, mode: auto}\n".to_owned();
+    stage.configure(&config);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    stage.run(&["revert", "web", "--dry-run"]).ended(0);
+    let report = stage.pass(1);
+    let [another, production] = report["environments"].as_array().unwrap().as_slice() else { panic!() };
+    assert!(another["problems"][0].as_str().unwrap().contains("the branch gone is not in the repository"));
+    assert_eq!(production["problems"].as_array().unwrap().len(), 0);
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+    assert_eq!(stage.remote(&["rev-parse", "main^"]), bad);
+    assert_eq!(stage.history().len(), 1);
+    stage.run(&["explain", &bad]).ended(0);
+}
+
+#[test]
+fn of_two_bad_environments_on_one_branch_both_go_back_in_one_pass() {
+    let stage = Stage::on_path();
+    let mut config = Config::of("one");
+    config.environments =
+        "  production: {branch: main, mode: auto}\n  staging: {branch: main, mode: auto}\n".to_owned();
+    config.services = "  - {pattern: \"{environment}/{namespace}/{service}.yaml\"}\n".to_owned();
+    stage.configure(&config);
+    for (tag, minutes) in [("v1", -180), ("v2", -12)] {
+        stage.write("production/one/web.yaml", &values("web", tag));
+        stage.write("staging/one/web.yaml", &values("web", tag));
+        stage.commit(minutes, BOT, &format!("Deploy web {tag} everywhere"));
+    }
+    stage.push();
+    let bad = stage.tip();
+    let report = stage.pass(3);
+    assert_eq!(items(&report).map(words).collect::<Vec<_>>(), ["regressed revert", "regressed revert"]);
+    assert_eq!(stage.remote(&["rev-list", "--count", &format!("{bad}..main")]), "2");
+    assert_eq!(stage.remote(&["diff", &format!("{bad}^"), "main"]), "");
+    assert_eq!(stage.remote(&["notes", "--ref=backout", "show", &bad]).lines().count(), 2);
+    stage.run(&["explain", &bad]).ended(0);
+    stage.nothing_more();
+}
+
+#[test]
+fn a_query_for_one_service_at_a_time_works_as_well() {
+    let stage = Stage::with("half", &["api", "web"]);
+    let mut config = Config::of("half");
+    config.signals = config.signals.replace("    by: app\n", "").replace(
+        "namespace=\"{{ namespace }}\"",
+        "namespace=\"{{ namespace }}\",app=~\"{{ service | regex }}\"",
+    );
+    stage.configure(&config);
+    stage.deploy("api", "v2", -12, BOT);
+    stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "api")), "pending wait");
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+    stage.nothing_more();
+}
+
+#[test]
+fn a_revert_that_a_person_asks_for_is_made_and_then_respected() {
+    let stage = Stage::with("one", &["web"]);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    stage.run(&["revert", "web"]).ended(3);
+    assert_eq!(stage.file("main", "web"), values("web", "v1"));
+    let message = stage.remote(&["log", "-1", "--format=%B", "main"]);
+    assert!(message.contains("Backout-Requested-By: "), "{message}");
+    let again = stage.run(&["revert", &bad]).ended(1).stderr;
+    assert!(again.contains("no field holds the bad value any more"), "{again}");
+    let tip = stage.tip();
+    let report = stage.pass(0);
+    assert!(text(item(&report, "web"), "why").contains("already reverted"), "{report:#}");
+    assert_eq!(stage.tip(), tip);
+    stage.nothing_more();
+}
