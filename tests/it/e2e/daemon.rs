@@ -9,14 +9,14 @@ use crate::support::command;
 use crate::support::proxy::{Proxy, Turn};
 
 /// The longest that a test waits for something to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Within this time the program must end after SIGTERM.
 const A_FEW_SECONDS: Duration = Duration::from_secs(8);
 
 const STEP: Duration = Duration::from_millis(20);
 
 /// Waits until something is so; says whether it came to be.
-fn within(patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+pub(super) fn within(patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     for _ in 0..patience.as_millis() / STEP.as_millis() {
         if is_so() {
             return true;
@@ -32,7 +32,7 @@ fn start(stage: &Stage) -> Child {
 
 /// Sends SIGTERM and waits for the end, which must come soon.
 #[track_caller]
-fn terminate(mut daemon: Child) -> Output {
+pub(super) fn terminate(mut daemon: Child) -> Output {
     let sent = command("kill").args(["-TERM", &daemon.id().to_string()]).status().unwrap();
     assert!(sent.success());
     let ended = within(A_FEW_SECONDS, || daemon.try_wait().unwrap().is_some());

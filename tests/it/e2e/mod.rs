@@ -3,6 +3,7 @@
 mod daemon;
 mod guards;
 mod metrics;
+mod races;
 mod recovery;
 mod secrets;
 mod shapes;
