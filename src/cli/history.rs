@@ -75,7 +75,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     });
     records.sort_by_key(|record| (record.at(), record.id().to_owned()));
     let records = records.split_off(records.len().saturating_sub(args.limit));
-    output::progress("fetching", world::fetch(&world)).await?;
+    output::progress("fetching", fetch(&world)).await?;
     let now = world.clock.now();
     let (repository, environments) = (Arc::clone(&world.repository), world.environments.clone());
     let reading = tokio::task::spawn_blocking(move || entries(repository.as_ref(), &environments, now));
