@@ -9,11 +9,13 @@
 )]
 
 mod demo;
+mod crash;
 mod deploy;
 mod e2e;
 mod examples;
 mod git;
 mod judge;
 mod metrics;
+mod race;
 mod support;
 mod tidy;

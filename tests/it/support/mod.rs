@@ -5,9 +5,11 @@
 pub(crate) mod fault;
 pub(crate) mod git;
 pub(crate) mod http_remote;
+pub(crate) mod metric_server;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod ssh_remote;
+pub(crate) mod stage;
 pub(crate) mod victoria_metrics;
 
 use std::net::TcpListener;
@@ -19,6 +21,12 @@ use std::time::Duration;
 #[expect(clippy::disallowed_methods, reason = "the tests talk to real programs")]
 pub(crate) fn command(program: &str) -> Command {
     Command::new(program)
+}
+
+/// The time since now, for measuring how long a program takes.
+#[expect(clippy::disallowed_methods, reason = "the tests measure real programs")]
+pub(crate) fn stopwatch() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 /// The path of a program that a Debian package brings.
