@@ -10,6 +10,7 @@ mod history;
 mod init;
 mod local;
 mod location;
+mod lock;
 mod lookup;
 mod notes;
 mod push;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteCallbacks, Repository};
 
 use super::fault::{Fault, one_line};
+use super::lock::Moving;
 use super::transport::{Endpoint, LinkUrl};
 use crate::ports::RepositoryError;
 
@@ -138,8 +139,13 @@ pub(super) fn to_local(repository: &Repository, update: &Update<'_>) -> Result<(
     update.must_be_forward(repository)?;
     // The null id stands for "must not exist"; both cases are checked while the ref's lock is held.
     let expected = update.expected.unwrap_or(Oid::ZERO_SHA1);
+    let moving = Moving::begin(repository, update.reference)?;
     let result =
         repository.reference_matching(update.reference, update.target, true, expected, "backout: push");
+    // What is left in the journal is looked at by the next push, and does no harm.
+    if let Err(error) = moving.end() {
+        tracing::warn!(?error, "the end of a push was not written down");
+    }
     let Err(error) = result else { return Ok(()) };
     let code = error.code();
     if matches!(code, ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists) {
