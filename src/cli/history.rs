@@ -66,16 +66,6 @@ impl Entry {
 pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     output::progress("fetching", fetch(&world)).await?;
-    let repository = Arc::clone(&world.repository);
-    let notes = tokio::task::spawn_blocking(move || repository.all_notes()).await??;
-    let mut records: Vec<Record> = notes.values().flat_map(|note| record::read(note)).collect();
-    records.retain(|record| {
-        args.service.as_ref().is_none_or(|name| record.service().as_str() == name)
-            && args.environment.as_ref().is_none_or(|name| record.environment().as_str() == name)
-    });
-    records.sort_by_key(|record| (record.at(), record.id().to_owned()));
-    let records = records.split_off(records.len().saturating_sub(args.limit));
-    output::progress("fetching", fetch(&world)).await?;
     let now = world.clock.now();
     let (repository, environments) = (Arc::clone(&world.repository), world.environments.clone());
     let reading = tokio::task::spawn_blocking(move || entries(repository.as_ref(), &environments, now));
@@ -104,14 +94,20 @@ fn entries(
     let known: BTreeSet<String> = records.iter().map(|record| record.id().to_owned()).collect();
     let mut entries: Vec<Entry> = records.into_iter().map(|record| Entry::Record(Box::new(record))).collect();
     for environment in environments {
-        let snapshot = repository.history(&HistoryQuery {
+        let found = repository.history(&HistoryQuery {
             branch: &environment.branch,
             commits_since: now.minus_secs(SEARCH_SECS),
             diffs_since: now,
             diffs_until: now.minus_secs(1),
             now,
             wanted: &|_| false,
-        })?;
+        });
+        let snapshot = match found {
+            Ok(snapshot) => snapshot,
+            // A branch that is gone has no reverts to show; the others still have.
+            Err(RepositoryError::NotFound(_)) => continue,
+            Err(error) => return Err(error),
+        };
         let bare = reverts(&snapshot)
             .into_iter()
             .filter(|revert| revert.environment == environment.name && !known.contains(&revert.id));

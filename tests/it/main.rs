@@ -8,8 +8,8 @@
     reason = "a test's helper ends the test"
 )]
 
-mod demo;
 mod crash;
+mod demo;
 mod deploy;
 mod e2e;
 mod examples;
