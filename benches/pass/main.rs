@@ -1,0 +1,207 @@
+//! How long a pass takes and how much memory, as whole processes of the built program:
+//!
+//! ```sh
+//! cargo bench --bench pass             # 5,000 services, 20,000 commits
+//! cargo bench --bench pass -- --small  # 100 services, 500 commits
+//! ```
+//!
+//! `cargo test --benches` runs the small one once, so that it cannot rot. It needs `git`; next to it
+//! `benches/by-hand.sh` does for one service what a person would, where its programs are installed.
+
+mod measure;
+mod repo;
+mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+
+use measure::{HEAD, Row, Run, command, measure, now, run};
+use repo::Size;
+use server::Server;
+
+const FULL: Size = Size { services: 5_000, commits: 20_000 };
+const SMALL: Size = Size { services: 100, commits: 500 };
+/// How many deployments are under watch at once.
+const DEPLOYMENTS: usize = 10;
+/// How long ago they went out; they are watched for half an hour.
+const AGE_SECS: i64 = 15 * 60;
+
+fn main() -> anyhow::Result<()> {
+    let has = |flag: &str| std::env::args().any(|argument| argument == flag);
+    let small = has("--small") || !has("--bench");
+    let times = if has("--bench") { [5, 20, 10, 10] } else { [1, 1, 1, 1] };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pass");
+    fs::create_dir_all(&directory)?;
+    Bench::new(&directory, if small { SMALL } else { FULL })?.all(times)
+}
+
+/// A repo, a server and a configuration.
+struct Bench {
+    directory: tempfile::TempDir,
+    size: Size,
+    server: Arc<Server>,
+}
+
+impl Bench {
+    fn new(kept: &Path, size: Size) -> anyhow::Result<Self> {
+        let base = repo::base(kept, size, now()?)?;
+        let directory = tempfile::tempdir_in(kept)?;
+        let origin = directory.path().join("env.git");
+        repo::today(&base, &origin, size, now()?)?;
+        let server = Server::start(size.services, directory.path().to_owned())?;
+        let bench = Self { directory, size, server };
+        fs::write(bench.at("backout.yaml"), bench.config())?;
+        let by_hand = bench.at("by-hand.git");
+        run(command("git").args(["clone", "-q", "--bare", "--local"]).args([&origin, &by_hand]))?;
+        let url = format!("http://{}/env.git", bench.server.address);
+        run(command("git").args(["remote", "set-url", "origin", &url]).current_dir(&by_hand))?;
+        Ok(bench)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn config(&self) -> String {
+        let address = self.server.address;
+        format!(
+            r#"repository: {{url: "http://{address}/env.git", cache: cache}}
+environments:
+  production: {{branch: main, mode: auto}}
+metrics:
+  prometheus: {{kind: prometheus, url: "http://{address}"}}
+signals:
+  errors: {{query: "sum by (app) (errors)", by: app, kind: error-ratio}}
+  latency: {{query: "sum by (app) (latency)", by: app, kind: latency}}
+  saturation: {{query: "sum by (app) (cpu)", by: app, kind: saturation}}
+services:
+  - pattern: "apps/{{service}}/{{environment}}/values.yaml"
+"#
+        )
+    }
+
+    fn pass(&self) -> Command {
+        let mut pass = command(env!("CARGO_BIN_EXE_backout"));
+        pass.args(["run", "--once", "--config"]).arg(self.at("backout.yaml"));
+        pass
+    }
+
+    /// What a person would do for one service.
+    fn by_hand(&self) -> Command {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/by-hand.sh");
+        let mut by_hand = command("bash");
+        by_hand.arg(script).arg(self.at("by-hand.git")).arg(repo::values_path(0, "production"));
+        by_hand.arg(repo::service(0)).arg(format!("http://{}", self.server.address));
+        by_hand
+    }
+
+    /// Measures a command several times, each time after `before`, and checks how it ended and what it printed.
+    fn row(
+        &self,
+        name: &str,
+        times: usize,
+        (code, words): (i32, &str),
+        make: impl Fn() -> Command,
+        before: impl Fn() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Row> {
+        let mut runs: Vec<Run> = Vec::new();
+        let mut asked = None;
+        for _ in 0..times {
+            before()?;
+            self.server.take_counts();
+            let run = measure(&mut make())?;
+            asked = Some(self.server.take_counts());
+            let (out, err) =
+                (String::from_utf8_lossy(&run.output.stdout), String::from_utf8_lossy(&run.output.stderr));
+            ensure!(
+                run.output.status.code() == Some(code) && out.contains(words),
+                "{name}: {:?}, expected {code} and {words:?}\n{out}\n{err}",
+                run.output.status
+            );
+            runs.push(run);
+        }
+        let row = Row { name: name.to_owned(), runs, asked };
+        println!("{}", row.markdown());
+        Ok(row)
+    }
+
+    fn all(&self, [first, warm, watched, reverting]: [usize; 4]) -> anyhow::Result<()> {
+        let (origin, cache, kept) = (self.at("env.git"), self.at("cache"), self.at("cache.kept"));
+        let nothing = || Ok(());
+        println!("{} services, {} commits\n\n{HEAD}", self.size.services, self.size.commits);
+        let start = || {
+            let mut start = command(env!("CARGO_BIN_EXE_backout"));
+            start.arg("--version");
+            start
+        };
+        self.row("starting and ending (`--version`)", warm, (0, "backout"), start, nothing)?;
+        self.row("first pass, clone included", first, (0, "nothing new"), || self.pass(), || remove(&cache))?;
+        self.row("warm pass, nothing new", warm, (0, "nothing new"), || self.pass(), nothing)?;
+        copy(&cache, &kept)?;
+        let by_hand = self.tools_by_hand()?;
+        if by_hand {
+            self.row(
+                "by hand, one service, nothing new",
+                warm,
+                (0, "no deployment"),
+                || self.by_hand(),
+                nothing,
+            )?;
+        }
+
+        let at = now()? - AGE_SECS;
+        let deployments: Vec<(usize, i64)> = (0..DEPLOYMENTS).map(|n| (n * 9, at)).collect();
+        repo::deploy(&origin, &deployments, 2_000_000)?;
+        let head = tip(&origin)?;
+        let restore = || {
+            remove(&cache)?;
+            copy(&kept, &cache)?;
+            git(&origin, &["update-ref", "refs/heads/main", &head])?;
+            git(&origin, &["update-ref", "-d", "refs/notes/backout"])
+        };
+        let name = format!("pass with {DEPLOYMENTS} new deployments");
+        let words = format!("{DEPLOYMENTS} deployments");
+        self.row(&name, watched, (0, &words), || self.pass(), restore)?;
+        if by_hand {
+            self.row("by hand, one service, deployed", watched, (0, "errors"), || self.by_hand(), nothing)?;
+        }
+        self.server.fail(Some((0, at + 120)));
+        self.row("pass that reverts one of them", reverting, (3, "reverted by"), || self.pass(), restore)?;
+        ensure!(tip(&origin)? != head, "there is no revert on the branch");
+        Ok(())
+    }
+
+    /// Whether the programs that the script needs are there.
+    fn tools_by_hand(&self) -> anyhow::Result<bool> {
+        let output = self.by_hand().output()?;
+        if output.status.code() == Some(127) {
+            println!("| by hand: left out, {} | | | | | | |", String::from_utf8_lossy(&output.stdout).trim());
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+fn git(repo: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    run(command("git").args(arguments).current_dir(repo))
+}
+
+fn tip(repo: &Path) -> anyhow::Result<String> {
+    let output = command("git").args(["rev-parse", "refs/heads/main"]).current_dir(repo).output()?;
+    Ok(String::from_utf8(output.stdout).context("an id that is no text")?.trim().to_owned())
+}
+
+fn remove(directory: &Path) -> anyhow::Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    run(command("cp").arg("-a").args([from, to]))
+}

@@ -1,0 +1,202 @@
+//! One web server in this process: the range part of Prometheus' query API for as many services as there are, and the
+//! repo over Git's smart HTTP through `git http-backend`. It counts what it is asked.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+
+use crate::measure::command;
+use crate::repo;
+
+/// What the server knows and counts.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    services: usize,
+    /// The directory that holds the repo.
+    root: PathBuf,
+    /// The service that fails, and since when.
+    bad: Mutex<Option<(usize, i64)>>,
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// One request; the names of headers in lower case.
+struct Request {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn read(stream: &mut BufReader<TcpStream>) -> anyhow::Result<Option<Self>> {
+        let mut line = String::new();
+        if stream.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        let mut words = line.split_whitespace();
+        let (method, target) = (words.next().context("no method")?, words.next().context("no path")?);
+        let mut request = Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            request.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        if request.header("expect").is_some() {
+            stream.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let length = request.header("content-length").map_or(Ok(0), str::parse)?;
+        request.body.resize(length, 0);
+        stream.read_exact(&mut request.body)?;
+        Ok(Some(request))
+    }
+}
+
+impl Server {
+    /// Starts it; it ends with the program.
+    pub(crate) fn start(services: usize, root: PathBuf) -> anyhow::Result<Arc<Self>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let server = Arc::new(Self {
+            address: listener.local_addr()?,
+            services,
+            root,
+            bad: Mutex::default(),
+            requests: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+        });
+        let serving = Arc::clone(&server);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let server = Arc::clone(&serving);
+                std::thread::spawn(move || {
+                    if let Err(error) = server.connection(stream) {
+                        eprintln!("the server: {error:#}");
+                    }
+                });
+            }
+        });
+        Ok(server)
+    }
+
+    /// From then on this service fails.
+    pub(crate) fn fail(&self, bad: Option<(usize, i64)>) {
+        *self.bad.lock().unwrap_or_else(PoisonError::into_inner) = bad;
+    }
+
+    /// The metric requests and the bytes of their answers since the last call.
+    pub(crate) fn take_counts(&self) -> (usize, usize) {
+        (self.requests.swap(0, Ordering::SeqCst), self.bytes.swap(0, Ordering::SeqCst))
+    }
+
+    fn connection(&self, stream: TcpStream) -> anyhow::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = Request::read(&mut stream)? {
+            let (head, body) = if request.target.starts_with("/api/v1/query_range") {
+                let body = self.range(&request)?;
+                self.requests.fetch_add(1, Ordering::SeqCst);
+                self.bytes.fetch_add(body.len(), Ordering::SeqCst);
+                ("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n".to_owned(), body.into_bytes())
+            } else {
+                self.git(&request)?
+            };
+            let out = stream.get_mut();
+            out.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes())?;
+            out.write_all(&body)?;
+        }
+        Ok(())
+    }
+
+    /// Asks `git http-backend`, which speaks CGI. See <https://git-scm.com/docs/git-http-backend>.
+    fn git(&self, request: &Request) -> anyhow::Result<(String, Vec<u8>)> {
+        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        let mut git = command("git");
+        git.arg("http-backend")
+            .env("GIT_PROJECT_ROOT", &self.root)
+            .env("GIT_HTTP_EXPORT_ALL", "1")
+            .env("PATH_INFO", path)
+            .env("QUERY_STRING", query)
+            .env("REQUEST_METHOD", &request.method)
+            .env("REMOTE_ADDR", "127.0.0.1")
+            .env("CONTENT_LENGTH", request.body.len().to_string());
+        for (header, variable) in [
+            ("content-type", "CONTENT_TYPE"),
+            ("content-encoding", "HTTP_CONTENT_ENCODING"),
+            ("git-protocol", "GIT_PROTOCOL"),
+        ] {
+            if let Some(value) = request.header(header) {
+                git.env(variable, value);
+            }
+        }
+        let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut stdin = child.stdin.take().context("no pipe to git")?;
+        let body = request.body.clone();
+        let writer = std::thread::spawn(move || stdin.write_all(&body));
+        let output = child.wait_with_output()?.stdout;
+        writer.join().ok().context("the thread that writes to git has ended")??;
+        let end = output.windows(4).position(|four| four == b"\r\n\r\n").context("git sent no headers")?;
+        let headers = std::str::from_utf8(&output[..end])?;
+        let status = headers.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
+        Ok((format!("HTTP/1.1 {status}\r\n{headers}\r\n"), output[end + 4..].to_vec()))
+    }
+
+    /// The answer to a range query: every service, or the one that the query names.
+    fn range(&self, request: &Request) -> anyhow::Result<String> {
+        let (_, query) = request.target.split_once('?').unwrap_or_default();
+        let body = std::str::from_utf8(&request.body)?;
+        let url = reqwest::Url::parse(&format!("http://localhost/?{query}&{body}"))?;
+        let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
+        let number = |name: &str| anyhow::Ok(value(name).context("a parameter is missing")?.parse::<i64>()?);
+        let (start, end, step) = (number("start")?, number("end")?, number("step")?);
+        let query = value("query").context("no query")?;
+        let one = query.split_once("app=\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
+        let scale = if query.contains("errors") { 0.01 } else { 1.0 };
+        let good: Vec<String> = (0..64).map(|n| format!("\"{}\"", scale * level(n))).collect();
+        let worse: Vec<String> = (0..64).map(|n| format!("\"{}\"", scale * level(n) * 40.0)).collect();
+        let bad = *self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::from(r#"{"status":"success","data":{"resultType":"matrix","result":["#);
+        let mut first = true;
+        for index in 0..self.services {
+            let name = repo::service(index);
+            if one.as_ref().is_some_and(|one| *one != name) {
+                continue;
+            }
+            let comma = if first { "" } else { "," };
+            first = false;
+            write!(text, r#"{comma}{{"metric":{{"app":"{name}"}},"values":["#)?;
+            let mut at = start;
+            while at <= end {
+                let fails = bad.is_some_and(|(bad, since)| bad == index && at > since);
+                let levels = if fails { &worse } else { &good };
+                let nth = (at / step).unsigned_abs() as usize * 31 + index * 17;
+                let comma = if at == start { "" } else { "," };
+                write!(text, "{comma}[{at},{}]", levels[nth % levels.len()])?;
+                at += step;
+            }
+            text.push_str("]}");
+        }
+        text.push_str("]}}");
+        Ok(text)
+    }
+}
+
+/// Noise around one, with as many digits as real answers have.
+fn level(nth: u32) -> f64 {
+    1.0 + 0.2 * (f64::from(nth) * 2.399_963_229_728_653).sin()
+}
