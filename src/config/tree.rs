@@ -255,4 +255,33 @@ mod tests {
             read(bad).unwrap_err();
         }
     }
+
+    /// The YAML blocks of the documentation and the configurations of the examples, by where they stand.
+    fn documented() -> Vec<(String, String)> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = Vec::new();
+        let page = std::fs::read_to_string(root.join("docs/configuration.md")).unwrap();
+        for (nth, block) in page.split("```yaml\n").skip(1).enumerate() {
+            let text = block.split("```").next().unwrap().to_owned();
+            found.push((format!("docs/configuration.md, block {}", nth + 1), text));
+        }
+        for entry in std::fs::read_dir(root.join("examples")).unwrap() {
+            let path = entry.unwrap().path().join("backout.yaml");
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                found.push((path.display().to_string(), text));
+            }
+        }
+        found
+    }
+
+    /// serde-saphyr, the maintained successor of serde_yaml, is a second opinion.
+    #[test]
+    fn documented_configurations_are_read_as_another_reader_does() {
+        let documented = documented();
+        assert!(documented.len() >= 8, "{documented:?}");
+        for (place, text) in documented {
+            let other: Json = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{place}: {e}"));
+            assert_eq!(read(&text), Ok(other), "{place}");
+        }
+    }
 }
