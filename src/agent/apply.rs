@@ -33,7 +33,7 @@ pub(super) struct Acting<'a> {
 }
 
 /// How often a rejected push is worked out again from the new state.
-pub(super) const MAX_TRIES: u32 = 10;
+pub(super) const MAX_TRIES: u32 = 20;
 
 /// A deployment of a service: what a change and its outcome belong to.
 type Key = (CommitId, String);
@@ -154,7 +154,7 @@ fn work_out(
 
 /// Waits a little longer after each try, with jitter, so that two agents do not meet again and again.
 pub(super) async fn pause(tries: u32) {
-    let most_ms = 50_u64 << tries.min(6);
+    let most_ms = 50_u64 << tries.min(4);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(most_ms / 2..=most_ms))).await;
 }
 
