@@ -62,7 +62,7 @@ pub struct FieldChange {
 /// The trailer by which the agent knows its own commits.
 pub const ID_TRAILER: &str = "Backout-Id";
 
-/// The deployments of an environment, newest first. The agent's own reverts, pushed or merged, are none.
+/// The deployments of an environment, newest first. The agent's own reverts are none, and neither are their merges.
 #[must_use]
 pub fn detect(snapshot: &Snapshot, environment: &Environment) -> Vec<Deployment> {
     let mut found: Vec<Deployment> = Vec::new();
@@ -75,19 +75,22 @@ pub fn detect(snapshot: &Snapshot, environment: &Environment) -> Vec<Deployment>
         for field in of_commit.iter().flat_map(|deployment| &deployment.fields) {
             changed_again.insert((field.path.clone(), field.address.clone()), commit.id);
         }
-        let reverted = reverted_services(commit);
-        found.extend(
-            of_commit.into_iter().filter(|deployment| !reverted.contains(deployment.service.as_str())),
-        );
+        if trailer(&commit.message, ID_TRAILER).is_none() {
+            of_commit.retain(|deployment| !merges_revert(commit, deployment));
+            found.extend(of_commit);
+        }
     }
     found
 }
 
-/// The services that a commit reverts for the agent, itself or through what it merged.
-fn reverted_services(commit: &Commit) -> BTreeSet<&str> {
-    let messages = std::iter::once(&commit.message).chain(&commit.merged);
-    let own = messages.filter(|message| trailer(message, ID_TRAILER).is_some());
-    own.filter_map(|message| trailer(message, "Backout-Service")).collect()
+/// Whether a merge brings in what the agent had prepared to take this service back: taking that back in turn would put
+/// the bad version out again. Reverts of other environments, which a promotion brings along, are none here.
+fn merges_revert(merge: &Commit, deployment: &Deployment) -> bool {
+    merge.merged.iter().any(|message| {
+        trailer(message, ID_TRAILER).is_some()
+            && trailer(message, "Backout-Environment") == Some(deployment.environment.as_str())
+            && trailer(message, "Backout-Service") == Some(deployment.service.as_str())
+    })
 }
 
 fn superseded(
