@@ -8,7 +8,7 @@ use super::gather::gather;
 use super::recover::recoveries;
 use super::report::{EnvironmentReport, PassReport};
 use super::{Stop, World, blocking};
-use crate::domain::decision::Case;
+use crate::domain::decision::{Case, id_of};
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
 use crate::domain::evidence::Evidence;
@@ -124,6 +124,8 @@ async fn look(
     let Some(open) = stop.unless_set(judging).await else { return Ok(()) };
     let acting = Acting { world, environment, now, intent, stop };
     act(&acting, snapshot, open, report).await?;
+    // The verdicts that were written just now count too: else the next pass would find something left to do.
+    let records = read_records(world, &deployments, &reverts).await?;
     recoveries(&acting, &deployments, &reverts, &records, &deployed, report).await
 }
 
@@ -220,7 +222,8 @@ async fn judge_open(
     let subjects: Vec<(Subject, Time)> = with_rule
         .iter()
         .map(|(deployment, rule)| {
-            let reverted = reverts.iter().find(|entry| entry.reverts == deployment.commit);
+            let id = id_of(deployment);
+            let reverted = reverts.iter().find(|entry| entry.id == id);
             let until = reverted.map_or(now, |entry| entry.at.min(now));
             (Subject::of(deployment, &rule.policy, &rule.signals), until)
         })
