@@ -12,7 +12,7 @@ use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide, id
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
 use crate::domain::evidence::Evidence;
-use crate::domain::ids::{CommitId, FilePath};
+use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::ledger::{RevertEntry, reverts};
 use crate::domain::policy::Delivery;
 use crate::domain::receipt::Receipt;
@@ -30,6 +30,8 @@ pub(super) struct Acting<'a> {
     pub now: Time,
     pub intent: Intent,
     pub stop: &'a Stop,
+    /// The deployments that earlier passes have found to be bad and left where they are.
+    pub left_red: &'a [Deployment],
 }
 
 /// How often a rejected push is worked out again from the new state.
@@ -175,11 +177,18 @@ fn decide_all(acting: &Acting<'_>, snapshot: &Snapshot, open: &[Open]) -> Vec<(D
     let cases: Vec<Case<'_>> = open.iter().map(Open::case).collect();
     let regressed: Vec<Case<'_>> =
         cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
+    let reverted = |deployment: &Deployment| {
+        let id = id_of(deployment);
+        entries.iter().any(|entry| entry.id == id)
+    };
+    let standing = acting.left_red.iter().filter(|deployment| !reverted(deployment));
+    let red_before: Vec<ServiceName> = standing.map(|deployment| deployment.service.clone()).collect();
     let situation = Situation {
         now: acting.now,
         budget: acting.environment.budget,
         reverts: &entries,
         regressed: &regressed,
+        red_before: &red_before,
     };
     cases.iter().map(|case| decide(case, &situation)).collect()
 }

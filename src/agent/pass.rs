@@ -18,7 +18,7 @@ use crate::domain::policy::Policy;
 use crate::domain::question::Subject;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
-use crate::domain::verdict::{Judgement, judge};
+use crate::domain::verdict::{Judgement, Verdict, judge};
 use crate::ports::{HistoryQuery, RepositoryError};
 use crate::record::{self, Record};
 
@@ -122,7 +122,8 @@ async fn look(
     let deployed = names_of(&deployments);
     let judging = judge_open(world, environment, now, &deployments, &reverts, &records, &deployed);
     let Some(open) = stop.unless_set(judging).await else { return Ok(()) };
-    let acting = Acting { world, environment, now, intent, stop };
+    let left_red = left_red(&deployments, environment, &records, now);
+    let acting = Acting { world, environment, now, intent, stop, left_red: &left_red };
     act(&acting, snapshot, open, report).await?;
     // The verdicts that were written just now count too: else the next pass would find something left to do.
     let records = read_records(world, &deployments, &reverts).await?;
@@ -186,6 +187,28 @@ async fn read_records(
     let commits: Vec<CommitId> = commits.into_iter().collect();
     let notes = blocking(&world.repository, move |repository| repository.notes(&commits)).await?;
     Ok(notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect())
+}
+
+/// The deployments that an earlier pass found to be bad and did not take back, as long as they are watched.
+fn left_red(
+    deployments: &[Deployment],
+    environment: &Environment,
+    records: &BTreeMap<CommitId, Vec<Record>>,
+    now: Time,
+) -> Vec<Deployment> {
+    let is_red = |deployment: &&Deployment| {
+        let id = id_of(deployment);
+        records.get(&deployment.commit).into_iter().flatten().any(|record| match record {
+            Record::Verdict(verdict) => verdict.id == id && verdict.judgement.verdict == Verdict::Regressed,
+            Record::Recovery(_) => false,
+        })
+    };
+    let is_watched = |deployment: &&Deployment| {
+        let rule = environment.services.get(deployment.rule);
+        rule.is_some_and(|rule| now.secs_since(deployment.at) <= i64::from(rule.policy.watch_secs))
+    };
+    let standing = deployments.iter().filter(|deployment| deployment.superseded_by.is_none());
+    standing.filter(is_watched).filter(is_red).cloned().collect()
 }
 
 /// Every name by which a metric could speak of a service with a deployment: such a service is no control.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::deployment::Deployment;
-use super::ids::CommitId;
+use super::ids::{CommitId, ServiceName};
 use super::ledger::{RevertEntry, rollback_id, values_of};
 use super::policy::{Budget, Mode, Policy};
 use super::snapshot::Person;
@@ -75,6 +75,8 @@ pub struct Situation<'a> {
     pub reverts: &'a [RevertEntry],
     /// All regressed deployments of this environment, this one included.
     pub regressed: &'a [Case<'a>],
+    /// Services that earlier passes found regressed and left so, and that are still watched.
+    pub red_before: &'a [ServiceName],
 }
 
 /// What a guard said.
@@ -228,8 +230,8 @@ fn cooldown(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
 }
 
 fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    let mut services: Vec<&str> =
-        situation.regressed.iter().map(|case| case.deployment.service.as_str()).collect();
+    let now = situation.regressed.iter().map(|case| &case.deployment.service);
+    let mut services: Vec<&str> = now.chain(situation.red_before).map(ServiceName::as_str).collect();
     services.sort_unstable();
     services.dedup();
     let limit = usize::try_from(situation.budget.incident_services).unwrap_or(usize::MAX).max(2);

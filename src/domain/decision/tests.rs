@@ -60,8 +60,13 @@ fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) ->
 fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry], now: i64) -> Decision {
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
     let case = Case { deployment, judgement: &judgement, policy };
-    let situation =
-        Situation { now: Time::from_unix(now), budget: Budget::default(), reverts, regressed: &[case] };
+    let situation = Situation {
+        now: Time::from_unix(now),
+        budget: Budget::default(),
+        reverts,
+        regressed: &[case],
+        red_before: &[],
+    };
     decide(&case, &situation).0
 }
 
@@ -172,7 +177,8 @@ fn many_red_services_are_one_incident() {
         .collect();
     let now = Time::from_unix(DEPLOYED_AT + 300);
     let decide_among = |regressed: &[Case<'_>]| {
-        let situation = Situation { now, budget: Budget::default(), reverts: &[], regressed };
+        let situation =
+            Situation { now, budget: Budget::default(), reverts: &[], regressed, red_before: &[] };
         decide(&cases[0], &situation).0
     };
     assert_eq!(decide_among(&cases[..2]), Decision::Revert);
@@ -191,6 +197,7 @@ fn of_several_deployments_the_last_before_the_damage_is_blamed() {
         budget: Budget::default(),
         reverts: &[],
         regressed: &cases,
+        red_before: &[],
     };
     assert!(matches!(decide(&cases[0], &situation).0, Decision::Hold(_)));
     assert_eq!(decide(&cases[1], &situation).0, Decision::Revert);
@@ -213,6 +220,7 @@ fn verdicts_other_than_regressed_change_nothing() {
             budget: Budget::default(),
             reverts: &[],
             regressed: &[],
+            red_before: &[],
         };
         assert_eq!(decide(&case, &situation).0.word(), expected);
     }
