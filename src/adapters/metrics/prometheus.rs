@@ -11,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_A
 use reqwest::{Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::adapters::http::{self, HttpError, HttpOptions};
+use crate::adapters::http::{HttpError, HttpOptions, LazyClient};
 use crate::domain::signal::{RangeQuery, Window};
 use crate::ports::{Answer, BoxFuture, MetricSource, SourceError};
 
@@ -22,6 +22,8 @@ const MAX_POINTS: i64 = 11_000;
 const MAX_REQUESTS: i64 = 20;
 /// More samples than this are no answer to a question about services; they take 16 bytes each.
 const MAX_SAMPLES: usize = 5_000_000;
+/// The most memory that is set aside because a server announces a long answer, in bytes.
+const MAX_RESERVED_BYTES: u64 = 64 << 20;
 /// How often one request is sent again.
 const MAX_RETRIES: usize = 2;
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(250);
@@ -62,7 +64,7 @@ pub enum Auth {
 /// A client for one Prometheus.
 #[derive(Debug)]
 pub struct Prometheus {
-    client: reqwest::Client,
+    client: LazyClient,
     endpoint: Url,
     /// Host and port, for messages.
     host: String,
@@ -112,7 +114,7 @@ impl Prometheus {
             .pop_if_empty()
             .extend(["api", "v1", "query_range"]);
         let headers = headers(options)?;
-        let client = http::client_for(&endpoint, &options.http)?;
+        let client = LazyClient::new(&endpoint, &options.http)?;
         Ok(Self { client, endpoint, host, headers, max_body_bytes: options.max_body_bytes })
     }
 
@@ -189,15 +191,20 @@ impl Prometheus {
             ("partial_response", "false"),
             ("deny_partial_response", "1"),
         ];
-        let request =
-            self.client.request(method.clone(), self.endpoint.clone()).headers(self.headers.clone());
+        let client = self
+            .client
+            .get()
+            .map_err(|error| Failure::last(SourceError::Unavailable(self.named(&error.to_string()))))?;
+        let request = client.request(method.clone(), self.endpoint.clone()).headers(self.headers.clone());
         let request = if method == Method::POST { request.form(&form) } else { request.query(&form) };
         request.send().await.map_err(|error| self.failed(&error))
     }
 
     /// The body, decompressed, unless it is larger than allowed.
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
+        let announced =
+            response.content_length().unwrap_or(0).min(self.max_body_bytes).min(MAX_RESERVED_BYTES);
+        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
             if (body.len() + chunk.len()) as u64 > self.max_body_bytes {
                 let reason = format!(
