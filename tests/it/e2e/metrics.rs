@@ -3,7 +3,7 @@
 //! The history is only read, so that all tests share it. Namespaces keep their services apart.
 
 use std::fmt::Write as _;
-use std::process::{ChildStdin, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -68,8 +68,8 @@ pub(super) struct Metrics {
     pub(super) url: String,
     /// The moment that the minutes of the history count from.
     pub(super) now: i64,
-    /// Closed by the system when the tests end, however they do; that ends the server.
-    _alive: ChildStdin,
+    /// The system closes its standard input when the tests end, however they do; that ends the server.
+    _shell: Child,
 }
 
 /// The one Prometheus; started by the first test that needs it.
@@ -107,9 +107,8 @@ fn start() -> Metrics {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let alive = shell.stdin.take().unwrap();
         if is_ready(&path("log")) {
-            return Metrics { url: format!("http://127.0.0.1:{port}"), now, _alive: alive };
+            return Metrics { url: format!("http://127.0.0.1:{port}"), now, _shell: shell };
         }
         // The port was taken in the meantime. Its data must outlive this shell.
         shell.kill().unwrap();

@@ -260,10 +260,8 @@ impl Stage {
     /// What is recorded in the notes, oldest first.
     #[track_caller]
     pub(super) fn history(&self) -> Vec<Value> {
-        match self.run(&["history", "--format", "json"]).ended(0).json() {
-            Value::Array(records) => records,
-            other => panic!("not a list: {other}"),
-        }
+        let records = self.run(&["history", "--format", "json"]).ended(0).json();
+        records.as_array().unwrap().clone()
     }
 }
 
