@@ -32,6 +32,8 @@ pub(super) struct Acting<'a> {
     pub stop: &'a Stop,
     /// The deployments that earlier passes have found to be bad and left where they are.
     pub left_red: &'a [Deployment],
+    /// All deployments that are watched.
+    pub watched: &'a [Deployment],
 }
 
 /// How often a rejected push is worked out again from the new state.
@@ -189,6 +191,7 @@ fn decide_all(acting: &Acting<'_>, snapshot: &Snapshot, open: &[Open]) -> Vec<(D
         reverts: &entries,
         regressed: &regressed,
         red_before: &red_before,
+        watched: acting.watched,
     };
     cases.iter().map(|case| decide(case, &situation)).collect()
 }

@@ -123,7 +123,7 @@ async fn look(
     let judging = judge_open(world, environment, now, &deployments, &reverts, &records, &deployed);
     let Some(open) = stop.unless_set(judging).await else { return Ok(()) };
     let left_red = left_red(&deployments, environment, &records, now);
-    let acting = Acting { world, environment, now, intent, stop, left_red: &left_red };
+    let acting = Acting { world, environment, now, intent, stop, left_red: &left_red, watched: &deployments };
     act(&acting, snapshot, open, report).await?;
     // The verdicts that were written just now count too: else the next pass would find something left to do.
     let records = read_records(world, &deployments, &reverts).await?;
@@ -163,7 +163,8 @@ fn environment_reverts(snapshot: &Snapshot, environment: &Environment) -> Vec<Re
     reverts
 }
 
-/// The deployments that are watched, or were until so recently that their verdict may still be due. Oldest first.
+/// The deployments that are watched, or were until so recently that their verdict may still be due. Oldest first, those
+/// of one commit by their service's name.
 fn watched(snapshot: &Snapshot, environment: &Environment, now: Time) -> Vec<Deployment> {
     let policy = |deployment: &Deployment| environment.services.get(deployment.rule).map(|rule| &rule.policy);
     let due = |deployment: &Deployment| {
@@ -172,8 +173,7 @@ fn watched(snapshot: &Snapshot, environment: &Environment, now: Time) -> Vec<Dep
     };
     let mut deployments = detect(snapshot, environment);
     deployments.retain(due);
-    deployments.reverse();
-    deployments
+    deployments.chunk_by(|a, b| a.commit == b.commit).rev().flatten().cloned().collect()
 }
 
 /// What the notes say about these deployments and reverts.

@@ -77,6 +77,8 @@ pub struct Situation<'a> {
     pub regressed: &'a [Case<'a>],
     /// Services that earlier passes found regressed and left so, and that are still watched.
     pub red_before: &'a [ServiceName],
+    /// All deployments of this environment that are watched, oldest first.
+    pub watched: &'a [Deployment],
 }
 
 /// What a guard said.
@@ -120,13 +122,33 @@ pub fn decide(case: &Case<'_>, situation: &Situation<'_>) -> (Decision, Vec<Guar
     (Decision::Revert, answers)
 }
 
-fn verdict(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     match &case.judgement.verdict {
         Verdict::Regressed => None,
         Verdict::Pending => Some(Decision::Wait),
-        Verdict::Healthy | Verdict::Preexisting | Verdict::Inconclusive(_) => {
-            Some(Decision::Pass(case.judgement.reason.clone()))
-        }
+        Verdict::Preexisting => Some(inherited(case, situation)),
+        Verdict::Healthy | Verdict::Inconclusive(_) => Some(Decision::Pass(case.judgement.reason.clone())),
+    }
+}
+
+/// Damage from before a deployment is not its own. But where it began with an earlier deployment of the same service,
+/// which this one replaced without mending it, going back one version does not help, and nobody else will say so.
+fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
+    let own = case.deployment;
+    let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| entry.id == id_of(other));
+    let began_with = |other: &&Deployment| {
+        other.service == own.service
+            && other.commit != own.commit
+            && other.at <= own.at
+            && case.judgement.since.is_some_and(|since| other.at <= since)
+            && !reverted(other)
+    };
+    match situation.watched.iter().rev().find(began_with) {
+        Some(other) => Decision::Escalate(format!(
+            "the damage began with {}, an earlier deployment of the same service, and this one did not mend it",
+            other.commit.short()
+        )),
+        None => Decision::Pass(case.judgement.reason.clone()),
     }
 }
 
@@ -252,7 +274,8 @@ fn budget(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     let max = usize::try_from(situation.budget.max_reverts).unwrap_or(usize::MAX);
     (used >= max).then(|| {
         let window = human_secs(window);
-        Decision::Escalate(format!("the budget of {max} reverts in {window} is used up"))
+        let reverts = if max == 1 { "1 revert".to_owned() } else { format!("{max} reverts") };
+        Decision::Escalate(format!("the budget of {reverts} in {window} is used up"))
     })
 }
 

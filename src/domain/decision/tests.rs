@@ -66,6 +66,7 @@ fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry],
         reverts,
         regressed: &[case],
         red_before: &[],
+        watched: &[],
     };
     decide(&case, &situation).0
 }
@@ -177,8 +178,14 @@ fn many_red_services_are_one_incident() {
         .collect();
     let now = Time::from_unix(DEPLOYED_AT + 300);
     let decide_among = |regressed: &[Case<'_>]| {
-        let situation =
-            Situation { now, budget: Budget::default(), reverts: &[], regressed, red_before: &[] };
+        let situation = Situation {
+            now,
+            budget: Budget::default(),
+            reverts: &[],
+            regressed,
+            red_before: &[],
+            watched: &[],
+        };
         decide(&cases[0], &situation).0
     };
     assert_eq!(decide_among(&cases[..2]), Decision::Revert);
@@ -198,6 +205,7 @@ fn of_several_deployments_the_last_before_the_damage_is_blamed() {
         reverts: &[],
         regressed: &cases,
         red_before: &[],
+        watched: &[],
     };
     assert!(matches!(decide(&cases[0], &situation).0, Decision::Hold(_)));
     assert_eq!(decide(&cases[1], &situation).0, Decision::Revert);
@@ -221,9 +229,29 @@ fn verdicts_other_than_regressed_change_nothing() {
             reverts: &[],
             regressed: &[],
             red_before: &[],
+            watched: &[],
         };
         assert_eq!(decide(&case, &situation).0.word(), expected);
     }
+}
+
+#[test]
+fn damage_of_a_deployment_that_was_replaced_is_told_once_more() {
+    let (first, second) = (deployment("web", 1, DEPLOYED_AT - 200), deployment("web", 2, DEPLOYED_AT));
+    let other = deployment("api", 3, DEPLOYED_AT - 200);
+    let judgement = judgement(Verdict::Preexisting, DEPLOYED_AT - 100);
+    let policy = auto();
+    let case = Case { deployment: &second, judgement: &judgement, policy: &policy };
+    let decided = |watched: &[Deployment], reverts: &[RevertEntry]| {
+        let now = Time::from_unix(DEPLOYED_AT + 1_800);
+        let situation =
+            Situation { now, budget: Budget::default(), reverts, regressed: &[], red_before: &[], watched };
+        decide(&case, &situation).0
+    };
+    let watched = [first.clone(), other.clone(), second.clone()];
+    assert!(matches!(decided(&watched, &[]), Decision::Escalate(why) if why.contains("did not mend it")));
+    assert!(matches!(decided(&watched, &[revert_of(&first, DEPLOYED_AT - 50, "v2")]), Decision::Pass(_)));
+    assert!(matches!(decided(&[other, second.clone()], &[]), Decision::Pass(_)));
 }
 
 #[test]
