@@ -8,6 +8,15 @@
 //! `cargo test --benches` runs the small one once, so that it cannot rot. It needs `git`; next to it
 //! `benches/by-hand.sh` does for one service what a person would, where its programs are installed.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a benchmark prints, and ends where it goes wrong"
+)]
+
 mod measure;
 mod repo;
 mod server;

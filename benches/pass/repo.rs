@@ -65,7 +65,11 @@ impl Stream {
     fn commit(&mut self, reference: &str, at: i64, message: &str, from: Option<usize>) -> std::fmt::Result {
         self.marks += 1;
         let mark = self.marks;
-        let by = if mark % 8 == 0 { "Ada <ada@example.com>" } else { "deploy-bot[bot] <bot@example.com>" };
+        let by = if mark.is_multiple_of(8) {
+            "Ada <ada@example.com>"
+        } else {
+            "deploy-bot[bot] <bot@example.com>"
+        };
         let text = &mut self.text;
         write!(
             text,
@@ -134,7 +138,7 @@ pub(crate) fn base(directory: &Path, size: Size, now: i64) -> anyhow::Result<Pat
         let merged = stream.marks + 2 <= size.commits && random.u32(0..8) == 0;
         stream.bump(index, environment, at, merged)?;
     }
-    import(&fresh, stream)?;
+    import(&fresh, &stream.text)?;
     run(command("git").args(["update-ref", "-d", "refs/heads/bump"]).current_dir(&fresh))?;
     // As a server keeps it: one pack with a bitmap. The deltas are those that were made just now.
     run(command("git").args(["repack", "-q", "-a", "-d", "-b"]).current_dir(&fresh))?;
@@ -142,11 +146,11 @@ pub(crate) fn base(directory: &Path, size: Size, now: i64) -> anyhow::Result<Pat
     Ok(repo)
 }
 
-fn import(repo: &Path, stream: Stream) -> anyhow::Result<()> {
+fn import(repo: &Path, stream: &str) -> anyhow::Result<()> {
     let mut git = command("git");
     git.args(["fast-import", "--quiet", "--force"]).current_dir(repo).stdin(Stdio::piped());
     let mut child = git.spawn()?;
-    child.stdin.take().context("no pipe to git")?.write_all(stream.text.as_bytes())?;
+    child.stdin.take().context("no pipe to git")?.write_all(stream.as_bytes())?;
     ensure!(child.wait()?.success(), "git fast-import failed");
     Ok(())
 }
@@ -183,5 +187,5 @@ pub(crate) fn deploy(repo: &Path, deployments: &[(usize, i64)], version: usize) 
         }
         write!(text, "M 100644 inline {path}\ndata {}\n{values}", values.len())?;
     }
-    import(repo, Stream { text, marks: 0, versions: Vec::new() })
+    import(repo, &text)
 }
