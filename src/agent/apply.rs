@@ -38,6 +38,8 @@ pub(super) struct Acting<'a> {
 
 /// How often a rejected push is worked out again from the new state.
 pub(super) const MAX_TRIES: u32 = 20;
+/// How often a push is tried that the remote refuses although the branch has not moved.
+const MAX_REFUSALS: u32 = 3;
 
 /// A deployment of a service: what a change and its outcome belong to.
 type Key = (CommitId, String);
@@ -71,7 +73,7 @@ pub(super) async fn act(
     report: &mut EnvironmentReport,
 ) -> Result<(), RepositoryError> {
     let mut attempts: BTreeMap<Key, Tried> = BTreeMap::new();
-    let mut tries = 0;
+    let mut patience = Patience::default();
     loop {
         refresh(&mut open, &snapshot, acting.environment);
         let decided = decide_all(acting, &snapshot, &open);
@@ -80,28 +82,53 @@ pub(super) async fn act(
             plan_for_people(acting, &snapshot, &open, &decided, &mut attempts).await?;
             return write_down(acting, &snapshot, &open, decided, attempts, report).await;
         };
-        match deliver(acting, &snapshot, next, decision).await {
+        let key = key(&next.deployment);
+        let rejected = match deliver(acting, &snapshot, next, decision).await {
             Ok(attempt) => {
-                attempts.insert(key(&next.deployment), (attempt, guards.clone()));
+                attempts.insert(key.clone(), (attempt, guards.clone()));
+                None
             }
-            Err(PushError::Rejected { reference, reason }) => {
-                tries += 1;
-                tracing::info!(%reference, %reason, tries, "push rejected: working it out again from the new state");
-                if tries >= MAX_TRIES {
-                    report
-                        .problems
-                        .push(format!("{reference} was not updated after {tries} tries: {reason}"));
-                    attempts.insert(key(&next.deployment), (Attempt::GivenUp, guards.clone()));
-                }
-                pause(tries).await;
-            }
+            Err(PushError::Rejected { reference, reason }) => Some((reference, reason, guards.clone())),
             Err(PushError::Repository(error)) => return Err(error),
+        };
+        if acting.intent == Intent::Plan {
+            continue;
         }
-        if acting.intent == Intent::Act {
-            let branch = acting.environment.branch.clone();
-            blocking(&acting.world.repository, move |repository| repository.fetch(&[branch])).await?;
-            snapshot = self::snapshot(acting.world, acting.environment, acting.now).await?;
+        if let Some((reference, reason, guards)) = &rejected {
+            patience.tries += 1;
+            let tries = patience.tries;
+            tracing::info!(%reference, %reason, tries, "push rejected: working it out again from the new state");
+            pause(tries).await;
+            let before = snapshot.head;
+            snapshot = fetch_again(acting).await?;
+            if patience.is_over(snapshot.head == before) {
+                report.problems.push(format!("{reference} was not updated after {tries} tries: {reason}"));
+                attempts.insert(key, (Attempt::GivenUp, guards.clone()));
+            }
+        } else {
+            snapshot = fetch_again(acting).await?;
         }
+    }
+}
+
+async fn fetch_again(acting: &Acting<'_>) -> Result<Snapshot, RepositoryError> {
+    let branch = acting.environment.branch.clone();
+    blocking(&acting.world.repository, move |repository| repository.fetch(&[branch])).await?;
+    snapshot(acting.world, acting.environment, acting.now).await
+}
+
+/// How long rejected pushes are tried again.
+#[derive(Default)]
+struct Patience {
+    tries: u32,
+    /// Rejections in a row for which the branch had not moved: not a race, but a rule of the server.
+    refusals: u32,
+}
+
+impl Patience {
+    fn is_over(&mut self, unmoved: bool) -> bool {
+        self.refusals = if unmoved { self.refusals + 1 } else { 0 };
+        self.tries >= MAX_TRIES || self.refusals >= MAX_REFUSALS
     }
 }
 
