@@ -1,10 +1,10 @@
 //! `kill -9` at any moment of a pass: the remote is never wrong, and the next pass finishes the job once.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-use crate::support::git::{hook, try_git};
+use crate::support::git::hook;
 use crate::support::http_remote::HttpRemote;
 use crate::support::stage::{Branch, Remote, Stage};
 use crate::support::stopwatch;
@@ -43,8 +43,7 @@ fn kill(mut agent: Child) -> bool {
 
 /// Fails unless the remote is whole, the branch only went forward, and the file is the bad or the reverted version.
 fn assert_never_wrong(stage: &Stage, branch: &Branch) {
-    let fsck = try_git(&stage.remote.repository(), &["fsck", "--connectivity-only", "--no-dangling"]);
-    assert!(fsck.status.success(), "{}", String::from_utf8_lossy(&fsck.stderr));
+    stage.assert_whole();
     stage.assert_only_forward(&format!("refs/heads/{}", branch.name));
     let reverts = stage.reverts(branch);
     let text = stage.deployed(branch);
@@ -57,7 +56,7 @@ fn assert_never_wrong(stage: &Stage, branch: &Branch) {
 }
 
 /// Fails unless one more pass finishes the job, and another one does nothing at all.
-fn assert_finished_by_the_next_pass(stage: &Stage, branch: &Branch, config: &PathBuf) {
+fn assert_finished_by_the_next_pass(stage: &Stage, branch: &Branch, config: &Path) {
     stage.pass(config);
     assert_never_wrong(stage, branch);
     let reverts = stage.reverts(branch);
@@ -107,6 +106,23 @@ fn kill_at_random(remote: Remote, name: &str, kills: u32, seed: u64) {
 #[test]
 fn an_agent_killed_at_a_random_moment_harms_nothing_in_a_local_repository() {
     kill_at_random(Remote::file(), "file", 40, 11);
+}
+
+#[test]
+fn a_lock_that_a_killed_agent_left_is_removed_and_any_other_is_not() {
+    let mut stage = Stage::new(Remote::file());
+    let branch = stage.branch("locked");
+    let config = stage.config("agent", &branch);
+    let lock = stage.remote.repository().join("refs/heads/locked.lock");
+    let old = std::fs::File::create(&lock).unwrap();
+    old.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let output = stage.start(&config).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "a lock that no agent has made is left alone");
+    assert!(lock.exists());
+    // This is how an agent that was killed in between leaves the repository.
+    std::fs::write(stage.remote.repository().join("backout-moving"), "refs/heads/locked\n").unwrap();
+    assert_finished_by_the_next_pass(&stage, &branch, &config);
+    assert!(!lock.exists());
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod deploy;
 mod e2e;
 mod examples;
 mod git;
+mod invariants;
 mod judge;
 mod metrics;
 mod race;

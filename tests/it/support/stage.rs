@@ -152,7 +152,7 @@ services: [{{pattern: \"apps/{{service}}/**\"}}]
 
     /// Makes one pass, which must end without a problem.
     pub(crate) fn pass(&self, config: &Path) -> Pass {
-        Pass::of(self.start(config).wait_with_output().unwrap())
+        Pass::of(&self.start(config).wait_with_output().unwrap())
     }
 
     /// The tip of a branch at the remote.
@@ -197,6 +197,22 @@ services: [{{pattern: \"apps/{{service}}/**\"}}]
         git(&self.remote.repository(), &["for-each-ref"])
     }
 
+    /// Fails when an object is missing at the remote. A server may still be at work for an agent that is dead, and
+    /// what it adds while `git fsck` looks is not in its list of objects: then it has to look again.
+    pub(crate) fn assert_whole(&self) {
+        for _ in 0..20 {
+            let arguments = ["fsck", "--connectivity-only", "--no-dangling"];
+            let (before, fsck) = (self.refs(), try_git(&self.remote.repository(), &arguments));
+            if fsck.status.success() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let stderr = String::from_utf8_lossy(&fsck.stderr);
+            assert_ne!(self.refs(), before, "the remote is not whole: {stderr}");
+        }
+        panic!("the remote does not come to rest");
+    }
+
     /// Every move of a ref, oldest first, as the remote has written it down.
     pub(crate) fn moves(&self, reference: &str) -> Vec<(String, String)> {
         let log = std::fs::read_to_string(self.remote.repository().join("logs").join(reference)).unwrap();
@@ -234,7 +250,7 @@ pub(crate) struct Pass {
 
 impl Pass {
     /// Reads the report of a pass, which must have ended without a problem.
-    pub(crate) fn of(output: Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let code = output.status.code();

@@ -1,0 +1,198 @@
+//! What people and bots do in a world.
+
+use std::sync::Arc;
+
+use backout::domain::ids::CommitId;
+use backout::domain::snapshot::Person;
+
+use super::shapes;
+use super::world::{Deployed, Sim, person, unrelated};
+use crate::support::simulated::{Node, Remote, Tree};
+
+/// How a deployment is made.
+struct Deploy {
+    services: Vec<(usize, String)>,
+    author: Person,
+    subject: String,
+    schema: u8,
+    other: Option<u32>,
+}
+
+impl Sim {
+    /// A whole story: things happen, and the agents pass.
+    pub(super) fn story(seed: u64, always_a_gap: u8) -> Self {
+        let mut sim = Self::new(seed);
+        sim.weather.always_a_gap = always_a_gap;
+        sim.make_weather();
+        for _ in 0..sim.random.usize(12..30) {
+            sim.now = sim.now.plus_secs(sim.random.i64(20..180));
+            if sim.random.u8(0..10) < 5 {
+                sim.something_happens();
+            }
+            match sim.random.u8(0..10) {
+                0..=2 => sim.rough_pass(),
+                3..=5 => sim.two_passes(),
+                6 | 7 => sim.pass_twice(),
+                8 => drop(sim.calm_pass()),
+                _ => {}
+            }
+        }
+        sim.pass_twice();
+        sim
+    }
+
+    fn make_weather(&mut self) {
+        let begin = self.now.unix();
+        for _ in 0..self.random.usize(0..4) {
+            let service = format!("svc-{}", self.random.usize(0..self.services.len()));
+            let from = begin + self.random.i64(-900..2_400);
+            let to = from + self.random.i64(120..1_500);
+            self.weather.trouble.push((service, from, to));
+        }
+        for _ in 0..self.random.usize(0..3) {
+            let from = begin + self.random.i64(-600..2_400);
+            self.weather.holes.push((from, from + self.random.i64(30..900)));
+        }
+    }
+
+    fn something_happens(&mut self) {
+        match self.random.u8(0..12) {
+            0..=4 => self.deploy_something(),
+            5 | 6 => self.redeploy_what_was_backed_out(),
+            7 => self.roll_back(),
+            8 => self.change_something_else(),
+            9 | 10 => self.merge_a_proposal(),
+            _ => unrelated(
+                &mut self.remote.lock().unwrap(),
+                &self.environment.branch,
+                self.now,
+                self.random.u32(..),
+            ),
+        }
+    }
+
+    fn author(&mut self) -> Person {
+        let name = if self.random.bool() { "renovate[bot]" } else { "ann" };
+        person(name)
+    }
+
+    fn next_version(&mut self) -> String {
+        let end = if self.random.u8(0..3) == 0 { 0 } else { 9 };
+        format!("v1.{}.{end}", self.deployed.len() + 1)
+    }
+
+    fn deploy_something(&mut self) {
+        let mut all: Vec<usize> = (0..self.services.len()).collect();
+        self.random.shuffle(&mut all);
+        all.truncate(if self.random.u8(0..4) == 0 { 2 } else { 1 });
+        let services = all.into_iter().map(|service| (service, self.next_version())).collect();
+        let schema = self.random.u8(0..12);
+        let other = (self.random.u8(0..4) == 0).then(|| self.random.u32(2..9));
+        let (author, subject) = (self.author(), "deploy".to_owned());
+        self.deploy(Deploy { services, author, subject, schema, other });
+    }
+
+    /// A bot, or a person, brings back a version that was deployed before.
+    fn redeploy_what_was_backed_out(&mut self) {
+        if let Some(past) = self.random.choice(&self.deployed.clone()) {
+            let Some((name, _, version)) = self.random.choice(&past.services) else { return };
+            let index = self.services.iter().position(|(service, _)| service == name).unwrap();
+            let services = vec![(index, version.clone())];
+            let (author, subject) = (self.author(), "deploy again".to_owned());
+            self.deploy(Deploy { services, author, subject, schema: 9, other: None });
+        }
+    }
+
+    fn roll_back(&mut self) {
+        if let Some(past) = self.deployed.last().cloned().filter(|past| !past.merge) {
+            let (name, before, _) = &past.services[0];
+            let index = self.services.iter().position(|(service, _)| service == name).unwrap();
+            let services = vec![(index, before.clone())];
+            let (author, subject) = (self.author(), "Revert \"deploy\"".to_owned());
+            self.deploy(Deploy { services, author, subject, schema: 9, other: None });
+        }
+    }
+
+    fn change_something_else(&mut self) {
+        let (author, subject) = (self.author(), "scale".to_owned());
+        let other = Some(self.random.u32(2..9));
+        let index = self.random.usize(0..self.services.len());
+        let version = self.version_of(index);
+        self.deploy(Deploy { services: vec![(index, version)], author, subject, schema: 9, other });
+    }
+
+    fn version_of(&self, index: usize) -> String {
+        let (service, shape) = &self.services[index];
+        let remote = self.remote.lock().unwrap();
+        let tree = &remote.tip(&self.environment.branch).tree;
+        shapes::version(std::str::from_utf8(&tree[&shapes::path(service, *shape)]).unwrap())
+    }
+
+    fn deploy(&mut self, deploy: Deploy) {
+        let mut remote = self.remote.lock().unwrap();
+        let tip = remote.tip(&self.environment.branch).clone();
+        let mut tree = tip.tree.clone();
+        let mut changed = Vec::new();
+        let mut pure = deploy.schema > 1;
+        for (index, version) in &deploy.services {
+            let (service, shape) = &self.services[*index];
+            let path = shapes::path(service, *shape);
+            let old = String::from_utf8(tree[&path].to_vec()).unwrap();
+            let before = shapes::version(&old);
+            let mut text = old.replace(&before, version);
+            if let Some(other) = deploy.other {
+                pure = false;
+                text = shapes::text(service, *shape, version, other);
+            }
+            tree.insert(path, text.into_bytes().into());
+            if before != *version {
+                changed.push((service.clone(), before, version.clone()));
+            }
+        }
+        let mut message = format!("{}\n\nwhy it is done\n", deploy.subject);
+        if deploy.schema == 0 {
+            message += "\nSchema-Change: true\n";
+        } else if deploy.schema == 1 {
+            let path = format!("apps/{}/migrations/{}.sql", self.services[0].0, self.random.u32(..));
+            tree.insert(path.parse().unwrap(), Arc::from(&b"alter table\n"[..]));
+        }
+        if tree != tip.tree {
+            let node = Node::new(vec![tip.id], tree, deploy.author, &message, self.now);
+            let commit = node.id;
+            remote.put(&self.environment.branch, node);
+            drop(remote);
+            if !changed.is_empty() {
+                let schema = deploy.schema <= 1;
+                self.deployed.push(Deployed { commit, schema, pure, merge: false, services: changed });
+            }
+        }
+    }
+
+    /// A person merges what an agent has proposed.
+    pub(super) fn merge_a_proposal(&mut self) {
+        let mut remote = self.remote.lock().unwrap();
+        let mainline = remote.ancestors(remote.tip(&self.environment.branch).id);
+        let open = remote.branches.iter().find(|(_, commit)| !mainline.contains(*commit));
+        let Some((branch, proposal)) = open.map(|(branch, commit)| (branch.clone(), *commit)) else { return };
+        let message = format!("Merge branch '{branch}'\n");
+        let tip = remote.tip(&self.environment.branch).clone();
+        let tree = with_changes_of(&remote, &tip.tree, proposal);
+        let node = Node::new(vec![tip.id, proposal], tree, person("ann"), &message, self.now);
+        let commit = node.id;
+        remote.put(&self.environment.branch, node);
+        drop(remote);
+        let services = Vec::new();
+        self.deployed.push(Deployed { commit, schema: false, pure: false, merge: true, services });
+    }
+}
+
+/// A tree with the files of another commit that differ from its parent's.
+fn with_changes_of(remote: &Remote, tree: &Tree, commit: CommitId) -> Tree {
+    let node = &remote.commits[&commit];
+    let before = &remote.commits[&node.parents[0]].tree;
+    let mut tree = tree.clone();
+    for (path, bytes) in node.tree.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)) {
+        tree.insert(path.clone(), Arc::clone(bytes));
+    }
+    tree
+}

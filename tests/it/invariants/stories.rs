@@ -1,0 +1,215 @@
+//! Stories that are told call by call: every place where an agent can be killed, and turns that random worlds take
+//! too rarely.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use backout::agent::PassReport;
+use backout::domain::environment::Environment;
+use backout::domain::ids::{BranchName, CommitId};
+use backout::domain::policy::{Budget, Delivery, Mode};
+use backout::record::{self, Record};
+
+use super::shapes;
+use super::world::{Sim, person};
+use crate::support::process::{Fate, Fates, Process};
+use crate::support::simulated::Node;
+
+/// A quiet world of three services, whose environment is as told.
+fn world(change: impl FnOnce(&mut Environment)) -> Sim {
+    let mut sim = Sim::new(7);
+    let mut environment = Environment::clone(&sim.environment);
+    let rule = &mut environment.services[0];
+    rule.policy.mode = Mode::Auto;
+    rule.policy.settle_secs = 0;
+    rule.policy.cooldown_secs = 0;
+    rule.policy.quarantine_secs = 86_400;
+    rule.signals[0].rule = backout::domain::signal::Rule::Limit { limit: 0.05, for_secs: 60 };
+    environment.delivery = Delivery::Push;
+    environment.budget = Budget { max_reverts: 5, window_secs: 3_600, incident_services: 5 };
+    change(&mut environment);
+    sim.environment = Arc::new(environment);
+    sim.services = (0..4).map(|n| (format!("svc-{n}"), 0)).collect();
+    let files = sim.services.iter().map(|(service, _)| {
+        (shapes::path(service, 0), Arc::from(shapes::text(service, 0, "v1.0.0", 1).as_bytes()))
+    });
+    let node = Node::new(Vec::new(), files.collect(), person("ann"), "begin\n", sim.now.minus_secs(86_400));
+    let mut remote = sim.remote.lock().unwrap();
+    *remote = crate::support::simulated::Remote::default();
+    remote.put(&sim.environment.branch, node);
+    drop(remote);
+    sim
+}
+
+/// Deploys a version of some services now.
+fn deploy(sim: &mut Sim, services: &[usize], version: &str) -> CommitId {
+    let mut remote = sim.remote.lock().unwrap();
+    let tip = remote.tip(&sim.environment.branch).clone();
+    let mut tree = tip.tree;
+    for index in services {
+        let (service, shape) = &sim.services[*index];
+        tree.insert(
+            shapes::path(service, *shape),
+            shapes::text(service, *shape, version, 1).into_bytes().into(),
+        );
+    }
+    let node = Node::new(vec![tip.id], tree, person("ann"), "deploy\n", sim.now);
+    let commit = node.id;
+    remote.put(&sim.environment.branch, node);
+    commit
+}
+
+fn later(sim: &mut Sim, secs: i64) {
+    sim.now = sim.now.plus_secs(secs);
+}
+
+fn by_agents(sim: &Sim) -> BTreeSet<CommitId> {
+    sim.remote.lock().unwrap().by_agents.clone()
+}
+
+fn branches(sim: &Sim) -> BTreeMap<BranchName, CommitId> {
+    sim.remote.lock().unwrap().branches.clone()
+}
+
+fn decision(report: &PassReport, service: &str) -> String {
+    let item = report.items().find(|item| item.service.as_str() == service);
+    item.map_or_else(|| "nothing".to_owned(), |item| item.decision.word().to_owned())
+}
+
+/// The verdicts in the notes: the service, the decision, and whether a revert or a proposal is named.
+fn verdicts(sim: &Sim) -> Vec<(String, bool)> {
+    let remote = sim.remote.lock().unwrap();
+    let records = remote.notes.values().flat_map(|note| record::read(note));
+    let verdict = |record| match record {
+        Record::Verdict(verdict) => {
+            Some((verdict.service.to_string(), verdict.revert.is_some() || verdict.proposal.is_some()))
+        }
+        Record::Recovery(_) => None,
+    };
+    let mut found: Vec<(String, bool)> = records.filter_map(verdict).collect();
+    found.sort();
+    found
+}
+
+/// Kills an agent at each call of a pass, before and after it, and lets each be followed by a calm pass.
+fn every_crash_point(build: &dyn Fn() -> Sim) -> usize {
+    let whole = build();
+    let process = Process::new(Sim::calm(), None);
+    whole.run(&process).unwrap();
+    let expected = (branches(&whole), verdicts(&whole));
+    let calls = process.calls();
+    for at in 0..calls {
+        for fate in [Fate::DieBefore, Fate::DieAfter, Fate::Fail, Fate::Lost] {
+            let mut sim = build();
+            let fates: Fates = Box::new(move |number, _| if number == at { fate } else { Fate::Go });
+            let report = sim.run(&Process::new(fates, None));
+            let killed = matches!(fate, Fate::DieBefore | Fate::DieAfter);
+            assert!(!(killed && report.is_some()), "the agent was not killed at call {at}");
+            sim.calm_pass();
+            let found = (branches(&sim), verdicts(&sim));
+            assert_eq!(found, expected, "{fate:?} at call {at} of {calls}");
+            sim.pass_twice();
+            assert_eq!(sim.restless, Vec::<String>::new(), "{fate:?} at call {at} of {calls}");
+            let found = (branches(&sim), verdicts(&sim));
+            assert_eq!(found, expected, "{fate:?} at call {at} of {calls}, after more passes");
+        }
+    }
+    eprintln!("{calls} calls, {} crashes and failures", calls * 4);
+    calls
+}
+
+#[test]
+fn a_pass_that_reverts_can_be_killed_at_every_call() {
+    let calls = every_crash_point(&|| {
+        let mut sim = world(|_| {});
+        deploy(&mut sim, &[0], "v1.2.9");
+        later(&mut sim, 240);
+        sim
+    });
+    assert!(calls >= 10, "{calls}");
+}
+
+#[test]
+fn a_pass_that_reverts_two_services_can_be_killed_at_every_call() {
+    every_crash_point(&|| {
+        let mut sim = world(|_| {});
+        deploy(&mut sim, &[0, 1], "v1.2.9");
+        later(&mut sim, 30);
+        deploy(&mut sim, &[2], "v1.3.9");
+        later(&mut sim, 240);
+        sim
+    });
+}
+
+#[test]
+fn a_pass_that_proposes_can_be_killed_at_every_call() {
+    every_crash_point(&|| {
+        let mut sim = world(|environment| environment.services[0].policy.mode = Mode::Propose);
+        deploy(&mut sim, &[0], "v1.2.9");
+        later(&mut sim, 240);
+        sim
+    });
+}
+
+#[test]
+fn the_merge_of_a_proposal_is_never_reverted() {
+    let mut sim = world(|environment| environment.services[0].policy.mode = Mode::Propose);
+    deploy(&mut sim, &[0], "v1.2.0");
+    let at = sim.now.unix();
+    sim.weather.trouble.push(("svc-0".to_owned(), at + 30, at + 600));
+    later(&mut sim, 240);
+    assert_eq!(decision(&sim.calm_pass(), "svc-0"), "propose");
+    let mut environment = Environment::clone(&sim.environment);
+    environment.services[0].policy.mode = Mode::Auto;
+    sim.environment = Arc::new(environment);
+    later(&mut sim, 1_500);
+    sim.merge_a_proposal();
+    // All was well by then; the version that came back breaks, for a reason of its own.
+    let at = sim.now.unix();
+    sim.weather.trouble.push(("svc-0".to_owned(), at + 60, at + 6_000));
+    let before = by_agents(&sim);
+    for _ in 0..8 {
+        later(&mut sim, 60);
+        sim.calm_pass();
+    }
+    assert_eq!(by_agents(&sim), before, "the agent took its own revert back");
+}
+
+#[test]
+fn services_of_one_commit_are_judged_on_their_own() {
+    let mut sim = world(|_| {});
+    deploy(&mut sim, &[0], "v1.2.9");
+    let tip = sim.remote.lock().unwrap().tip(&sim.environment.branch).clone();
+    // The second service comes with the same commit and breaks only after the first one was reverted.
+    let mut tree = tip.tree.clone();
+    tree.insert(shapes::path("svc-1", 0), shapes::text("svc-1", 0, "v1.3.0", 1).into_bytes().into());
+    let node = Node::new(tip.parents.clone(), tree, person("ann"), "deploy both\n", sim.now);
+    let mut remote = sim.remote.lock().unwrap();
+    remote.moves.pop();
+    remote.put(&sim.environment.branch, node);
+    drop(remote);
+    let at = sim.now.unix();
+    sim.weather.trouble.push(("svc-1".to_owned(), at + 300, at + 6_000));
+    later(&mut sim, 200);
+    let report = sim.calm_pass();
+    assert_eq!((decision(&report, "svc-0"), decision(&report, "svc-1")), ("revert".into(), "wait".into()));
+    later(&mut sim, 300);
+    assert_eq!(decision(&sim.calm_pass(), "svc-1"), "revert");
+}
+
+#[test]
+fn an_incident_that_was_left_to_a_person_still_counts_in_later_passes() {
+    let mut sim = world(|environment| environment.budget.incident_services = 3);
+    for service in 0..3 {
+        deploy(&mut sim, &[service], "v1.2.9");
+    }
+    later(&mut sim, 120);
+    deploy(&mut sim, &[3], "v1.2.9");
+    later(&mut sim, 60);
+    let report = sim.calm_pass();
+    assert_eq!(decision(&report, "svc-2"), "escalate");
+    assert_eq!(decision(&report, "svc-3"), "wait");
+    later(&mut sim, 120);
+    assert_eq!(decision(&sim.calm_pass(), "svc-3"), "escalate", "it is the same incident");
+    assert_eq!(by_agents(&sim), BTreeSet::new());
+}

@@ -1,0 +1,295 @@
+//! The repository's port in memory: a remote that refuses what a real one refuses, and an agent's clone of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
+use backout::domain::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
+use backout::domain::time::Time;
+use backout::ports::{CommitRequest, HistoryQuery, PushError, Repository, RepositoryError};
+use sha2::{Digest as _, Sha256};
+
+use super::process::Process;
+
+/// The files of a commit.
+pub(crate) type Tree = BTreeMap<FilePath, Arc<[u8]>>;
+
+/// A commit.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// Its id: a hash of all the rest.
+    pub(crate) id: CommitId,
+    /// Its parents.
+    pub(crate) parents: Vec<CommitId>,
+    /// Its files.
+    pub(crate) tree: Tree,
+    /// Who made it.
+    pub(crate) author: Person,
+    /// Its message.
+    pub(crate) message: String,
+    /// When.
+    pub(crate) at: Time,
+}
+
+impl Node {
+    /// A commit with its id.
+    pub(crate) fn new(parents: Vec<CommitId>, tree: Tree, author: Person, message: &str, at: Time) -> Self {
+        let mut node = Self {
+            id: CommitId::from_bytes([0; 20]),
+            parents,
+            tree,
+            author,
+            message: message.to_owned(),
+            at,
+        };
+        let mut text =
+            format!("{:?} {:?} {} {:?}", node.parents, node.author, node.at, node.message).into_bytes();
+        for (path, bytes) in &node.tree {
+            text.extend(format!("\n{path} {}\n", bytes.len()).as_bytes());
+            text.extend(bytes.iter());
+        }
+        node.id = CommitId::from_bytes(hash(&text));
+        node
+    }
+}
+
+fn hash(bytes: &[u8]) -> [u8; 20] {
+    Sha256::digest(bytes).first_chunk().copied().unwrap()
+}
+
+/// The remote: the truth.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remote {
+    /// Every commit.
+    pub(crate) commits: BTreeMap<CommitId, Node>,
+    /// Every branch.
+    pub(crate) branches: BTreeMap<BranchName, CommitId>,
+    /// Every note.
+    pub(crate) notes: BTreeMap<CommitId, String>,
+    /// Every move of a branch, oldest first, with its time.
+    pub(crate) moves: Vec<(BranchName, Option<CommitId>, CommitId, Time)>,
+    /// The commits that agents pushed.
+    pub(crate) by_agents: BTreeSet<CommitId>,
+}
+
+impl Remote {
+    /// Moves a branch. Nothing here asks whether it goes forward: that is for the tests to see.
+    pub(crate) fn put(&mut self, branch: &BranchName, node: Node) {
+        let old = self.branches.insert(branch.clone(), node.id);
+        self.moves.push((branch.clone(), old, node.id, node.at));
+        self.commits.insert(node.id, node);
+    }
+
+    /// The tip of a branch.
+    pub(crate) fn tip(&self, branch: &BranchName) -> &Node {
+        &self.commits[&self.branches[branch]]
+    }
+
+    /// The chain of first parents, newest first.
+    pub(crate) fn chain(&self, from: CommitId) -> impl Iterator<Item = &Node> {
+        std::iter::successors(self.commits.get(&from), |node| self.commits.get(node.parents.first()?))
+    }
+
+    /// Everything that a commit follows from, itself included.
+    pub(crate) fn ancestors(&self, from: CommitId) -> BTreeSet<CommitId> {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(id) = next.pop() {
+            if seen.insert(id) {
+                next.extend(&self.commits[&id].parents);
+            }
+        }
+        seen
+    }
+
+    /// What is visible of the remote, for comparison.
+    pub(crate) fn state(&self) -> (BTreeMap<BranchName, CommitId>, BTreeMap<CommitId, String>) {
+        (self.branches.clone(), self.notes.clone())
+    }
+
+    fn merged(&self, node: &Node, mainline: &BTreeSet<CommitId>) -> Vec<String> {
+        let mut next: Vec<CommitId> = node.parents.iter().skip(1).copied().collect();
+        let mut messages = Vec::new();
+        while let Some(id) = next.pop().filter(|id| !mainline.contains(id)) {
+            next.extend(&self.commits[&id].parents);
+            messages.push(self.commits[&id].message.clone());
+        }
+        messages
+    }
+
+    fn history(&self, head: CommitId, query: &HistoryQuery<'_>) -> Snapshot {
+        let chain: Vec<&Node> = self.chain(head).collect();
+        let mainline: BTreeSet<CommitId> = chain.iter().map(|node| node.id).collect();
+        let mut times: Vec<Time> = chain.iter().map(|node| node.at).collect();
+        settle_times(&mut times, query.now);
+        let since = query.commits_since.min(query.diffs_since);
+        let listed = chain.iter().zip(&times).enumerate();
+        let listed = listed.take_while(|(index, (_, at))| *index == 0 || **at >= since);
+        let commit = |(_, (node, at)): (usize, (&&Node, &Time))| {
+            let in_full = (query.diffs_since..=query.diffs_until).contains(at);
+            Commit {
+                id: node.id,
+                parent: node.parents.first().copied(),
+                at: *at,
+                author: node.author.clone(),
+                committer: node.author.clone(),
+                message: node.message.clone(),
+                merged: if in_full { self.merged(node, &mainline) } else { Vec::new() },
+                files: if in_full { self.diff(node, query.wanted) } else { Vec::new() },
+            }
+        };
+        let commits = listed.map(commit).collect();
+        Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since }
+    }
+
+    fn diff(&self, node: &Node, wanted: &dyn Fn(&str) -> bool) -> Vec<FileDiff> {
+        let none = Tree::new();
+        let old = node.parents.first().map_or(&none, |parent| &self.commits[parent].tree);
+        let paths: BTreeSet<&FilePath> = old.keys().chain(node.tree.keys()).collect();
+        let version = |path: &FilePath, bytes: Option<&Arc<[u8]>>| {
+            let bytes = bytes?;
+            let blob = BlobId::from_bytes(hash(bytes));
+            Some(FileVersion { blob, bytes: wanted(path.as_str()).then(|| Arc::clone(bytes)) })
+        };
+        let changed = paths.into_iter().filter(|path| old.get(*path) != node.tree.get(*path));
+        let diff = |path: &FilePath| FileDiff {
+            path: path.clone(),
+            old: version(path, old.get(path)),
+            new: version(path, node.tree.get(path)),
+        };
+        changed.map(diff).collect()
+    }
+}
+
+/// The repository as one agent knows it: what was fetched, and how to push.
+pub(crate) struct Clone {
+    remote: Arc<Mutex<Remote>>,
+    process: Arc<Process>,
+    fetched: Mutex<(BTreeMap<BranchName, CommitId>, BTreeMap<CommitId, String>)>,
+}
+
+impl Clone {
+    /// An agent's clone that has fetched nothing yet.
+    pub(crate) fn new(remote: &Arc<Mutex<Remote>>, process: &Arc<Process>) -> Self {
+        Self { remote: Arc::clone(remote), process: Arc::clone(process), fetched: Mutex::default() }
+    }
+
+    fn remote(&self) -> MutexGuard<'_, Remote> {
+        self.remote.lock().unwrap()
+    }
+
+    fn call<T, E: From<RepositoryError>>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let unreachable = || RepositoryError::Unreachable { remote: "sim".into(), reason: name.into() };
+        self.process.call(name, work).unwrap_or_else(|| Err(unreachable().into()))
+    }
+
+    fn push(&self, request: &CommitRequest<'_>) -> Result<CommitId, PushError> {
+        let mut remote = self.remote();
+        let reference = format!("refs/heads/{}", request.branch);
+        let rejected = |reason: &str| PushError::Rejected { reference, reason: reason.to_owned() };
+        if remote.branches.get(request.branch).copied() != request.expected {
+            return Err(rejected("it is elsewhere"));
+        }
+        if request.expected.is_some_and(|expected| expected != request.parent) {
+            return Err(rejected("it does not follow"));
+        }
+        let mut tree = remote.commits[&request.parent].tree.clone();
+        for (path, bytes) in request.files {
+            match bytes {
+                Some(bytes) => drop(tree.insert(path.clone(), Arc::from(bytes.as_slice()))),
+                None => drop(tree.remove(path)),
+            }
+        }
+        let author = Person { name: "backout".to_owned(), email: "backout@example.com".to_owned() };
+        let node = Node::new(vec![request.parent], tree, author, request.message, request.at);
+        let id = node.id;
+        remote.put(request.branch, node);
+        remote.by_agents.insert(id);
+        self.fetched.lock().unwrap().0.insert(request.branch.clone(), id);
+        Ok(id)
+    }
+}
+
+impl Repository for Clone {
+    fn fetch(&self, branches: &[BranchName]) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError> {
+        self.call("fetch", || {
+            let (tips, notes) = self.remote().state();
+            let missing = branches.iter().find(|branch| !tips.contains_key(*branch));
+            if let Some(missing) = missing {
+                return Err(RepositoryError::NotFound(missing.to_string()));
+            }
+            *self.fetched.lock().unwrap() = (tips.clone(), notes);
+            Ok(branches.iter().map(|branch| (branch.clone(), tips[branch])).collect())
+        })
+    }
+
+    fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
+        self.call("history", || {
+            let head = self.fetched.lock().unwrap().0.get(query.branch).copied();
+            let head = head.ok_or_else(|| RepositoryError::NotFound(query.branch.to_string()))?;
+            Ok(self.remote().history(head, query))
+        })
+    }
+
+    fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError> {
+        self.call("read_file", || {
+            Ok(self.remote().commits[&commit].tree.get(path).map(|bytes| bytes.to_vec()))
+        })
+    }
+
+    fn list_files(&self, commit: CommitId, limit: usize) -> Result<Vec<FilePath>, RepositoryError> {
+        self.call("list_files", || {
+            Ok(self.remote().commits[&commit].tree.keys().take(limit).cloned().collect())
+        })
+    }
+
+    fn resolve(&self, revision: &str) -> Result<CommitId, RepositoryError> {
+        self.call("resolve", || {
+            revision.parse().map_err(|_invalid| RepositoryError::NotFound(revision.to_owned()))
+        })
+    }
+
+    fn commit_and_push(&self, request: &CommitRequest<'_>) -> Result<CommitId, PushError> {
+        self.call("commit_and_push", || self.push(request))
+    }
+
+    fn remote_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError> {
+        self.call("remote_tip", || Ok(self.remote().branches.get(branch).copied()))
+    }
+
+    fn check_push(&self, _: &BranchName) -> Result<(), RepositoryError> {
+        self.call("check_push", || Ok(()))
+    }
+
+    fn notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+        self.call("notes", || {
+            let fetched = self.fetched.lock().unwrap();
+            let note = |commit: &CommitId| Some((*commit, fetched.1.get(commit)?.clone()));
+            Ok(commits.iter().filter_map(note).collect())
+        })
+    }
+
+    fn all_notes(&self) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+        self.call("all_notes", || Ok(self.fetched.lock().unwrap().1.clone()))
+    }
+
+    fn append_notes(&self, lines: &BTreeMap<CommitId, Vec<String>>, _: Time) -> Result<(), PushError> {
+        self.call("append_notes", || {
+            let mut remote = self.remote();
+            for (commit, new) in lines {
+                let note = remote.notes.entry(*commit).or_default();
+                for line in
+                    new.iter().filter(|line| !note.lines().any(|old| old == *line)).collect::<Vec<_>>()
+                {
+                    note.push_str(line);
+                    note.push('\n');
+                }
+            }
+            self.fetched.lock().unwrap().1.clone_from(&remote.notes);
+            Ok(())
+        })
+    }
+}
