@@ -213,3 +213,18 @@ fn an_incident_that_was_left_to_a_person_still_counts_in_later_passes() {
     assert_eq!(decision(&sim.calm_pass(), "svc-3"), "escalate", "it is the same incident");
     assert_eq!(by_agents(&sim), BTreeSet::new());
 }
+
+#[test]
+fn a_late_verdict_leaves_nothing_to_do_for_a_second_pass() {
+    let mut sim = world(|_| {});
+    deploy(&mut sim, &[0], "v1.2.9");
+    later(&mut sim, 240);
+    let fates: Fates = Box::new(|_, name| if name == "commit_and_push" { Fate::DieAfter } else { Fate::Go });
+    assert!(sim.run(&Process::new(fates, None)).is_none());
+    assert_eq!((by_agents(&sim).len(), verdicts(&sim)), (1, Vec::new()));
+    // By the time of the next pass it is known already whether the revert has helped.
+    later(&mut sim, 400);
+    sim.pass_twice();
+    assert_eq!(verdicts(&sim), [("svc-0".to_owned(), true)]);
+    assert_eq!(sim.restless, Vec::<String>::new());
+}
