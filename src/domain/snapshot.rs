@@ -57,8 +57,7 @@ pub struct Commit {
     pub committer: Person,
     /// The whole message.
     pub message: String,
-    /// The messages of the commits that a merge brought in, newest first; at most [`MAX_MERGED`], and none for commits
-    /// older than [`Snapshot::diffs_since`].
+    /// The messages of the commits that a merge brought in, newest first; at most [`MAX_MERGED`].
     pub merged: Vec<String>,
     /// The files it changed against its first parent, in path order. Empty for commits older than
     /// [`Snapshot::diffs_since`].

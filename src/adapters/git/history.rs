@@ -53,11 +53,11 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
     let mut commits = Vec::with_capacity(count);
     let mut listed_files = 0;
     for (index, ((id, commit), at)) in headers.iter().zip(&times).take(count).enumerate() {
-        let (changed, merged) = if (query.diffs_since..=query.diffs_until).contains(at) {
+        let changed = if (query.diffs_since..=query.diffs_until).contains(at) {
             let parent = headers.get(index + 1).map(|(_, parent)| parent.tree);
-            (files.of(*id, commit, parent, index)?, merged_messages(&odb, commit, &mainline, since)?)
+            files.of(*id, commit, parent, index)?
         } else {
-            (Vec::new(), Vec::new())
+            Vec::new()
         };
         listed_files += changed.len();
         if listed_files > MAX_ALL_FILES {
@@ -73,7 +73,7 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
             author: commit.author.clone(),
             committer: commit.committer.clone(),
             message: commit.message.clone(),
-            merged,
+            merged: merged_messages(&odb, commit, &mainline, since)?,
             files: changed,
         });
     }
