@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteCallbacks, Repository};
 
@@ -133,10 +134,38 @@ pub(super) fn to_remote(
     }
 }
 
+/// How long a ref's lock is waited for: longer than it takes until one that a killed agent has left counts as nobody's.
+const REF_LOCK_WAIT: Duration = Duration::from_secs(8);
+const REF_LOCK_STEP: Duration = Duration::from_millis(100);
+
 /// Moves a ref of a local repository under its lock. The repository's hooks are not run: there is no server in between.
 pub(super) fn to_local(repository: &Repository, update: &Update<'_>) -> Result<(), Fault> {
     must_not_be_checked_out(repository, update.reference)?;
     update.must_be_forward(repository)?;
+    let mut waited = Duration::ZERO;
+    let error = loop {
+        match move_locked(repository, update)? {
+            Ok(()) => return Ok(()),
+            // Another program is at work on the ref, or one that was killed has left its lock.
+            Err(error) if error.code() == ErrorCode::Locked && waited < REF_LOCK_WAIT => {
+                std::thread::sleep(REF_LOCK_STEP);
+                waited = waited.saturating_add(REF_LOCK_STEP);
+            }
+            Err(error) => break error,
+        }
+    };
+    let code = error.code();
+    if matches!(code, ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists) {
+        Err(update.elsewhere(repository.refname_to_id(update.reference).ok()))
+    } else if code == ErrorCode::Locked {
+        Err(update.rejected(error.message()))
+    } else {
+        Err(error.into())
+    }
+}
+
+/// Moves the ref once, provided that it is where it is expected and nobody holds its lock.
+fn move_locked(repository: &Repository, update: &Update<'_>) -> Result<Result<(), git2::Error>, Fault> {
     // The null id stands for "must not exist"; both cases are checked while the ref's lock is held.
     let expected = update.expected.unwrap_or(Oid::ZERO_SHA1);
     let moving = Moving::begin(repository, update.reference)?;
@@ -146,15 +175,7 @@ pub(super) fn to_local(repository: &Repository, update: &Update<'_>) -> Result<(
     if let Err(error) = moving.end() {
         tracing::warn!(?error, "the end of a push was not written down");
     }
-    let Err(error) = result else { return Ok(()) };
-    let code = error.code();
-    if matches!(code, ErrorCode::Modified | ErrorCode::NotFound | ErrorCode::Exists) {
-        Err(update.elsewhere(repository.refname_to_id(update.reference).ok()))
-    } else if code == ErrorCode::Locked {
-        Err(update.rejected(error.message()))
-    } else {
-        Err(error.into())
-    }
+    Ok(result.map(|_| ()))
 }
 
 /// Refuses to move a branch under a work tree, which would then look as if it reverted the new commit.

@@ -68,7 +68,7 @@ fn the_budget_leaves_the_second_service_to_a_person() {
     let report = stage.pass(4);
     assert_eq!(words(item(&report, "api")), "regressed revert");
     assert_eq!(words(item(&report, "web")), "regressed escalate");
-    assert!(text(item(&report, "web"), "why").contains("budget of 1 reverts"));
+    assert!(text(item(&report, "web"), "why").contains("budget of 1 revert in"));
     assert_eq!(stage.file("main", "api"), values("api", "v1"));
     assert_eq!(stage.file("main", "web"), values("web", "v2"));
     stage.nothing_more();
