@@ -1,6 +1,6 @@
 //! Whether everything that a pass needs is there: each finding with what to do about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -88,8 +88,8 @@ async fn read_right(world: &World, environment: &Arc<Environment>) -> Result<Com
     .await
 }
 
-/// For each rule of the environment: how many services it finds, and the first of them.
-type FoundServices = BTreeMap<usize, (usize, Option<Subject>)>;
+/// The services that each rule of the environment finds, by name.
+type FoundServices = BTreeMap<usize, Vec<Subject>>;
 
 async fn services(
     world: &World,
@@ -104,10 +104,8 @@ async fn services(
             of_rule.entry(service.name.to_string()).or_insert_with(|| subject(world, environment, service));
         }
     }
-    let all = (0..environment.services.len()).map(|index| {
-        let found = names.remove(&index).unwrap_or_default();
-        (index, (found.len(), found.into_values().next()))
-    });
+    let all = (0..environment.services.len())
+        .map(|index| (index, names.remove(&index).unwrap_or_default().into_values().collect()));
     Ok(all.collect())
 }
 
@@ -132,22 +130,25 @@ async fn check_services(
     services: &FoundServices,
     checked: &mut Vec<Checked>,
 ) {
-    for (index, (count, first)) in services {
+    for (index, subjects) in services {
         let what = format!("services of {} (rule {})", environment.name, index + 1);
-        let Some(subject) = first else {
+        let Some(subject) = subjects.first() else {
             let fix = "check the pattern or paths of the service, and the paths of the environment";
             checked.push(Checked::bad(what, "no file matches", fix));
             continue;
         };
-        checked.push(Checked::good(what, format!("{count} found, for example {}", subject.service)));
+        checked
+            .push(Checked::good(what, format!("{} found, for example {}", subjects.len(), subject.service)));
         for question in ask(subject, world.clock.now(), 0) {
-            checked.push(check_query(world, subject, &question).await);
+            checked.push(check_query(world, subjects, &question).await);
         }
     }
 }
 
-async fn check_query(world: &World, subject: &Subject, question: &Question) -> Checked {
-    let what = format!("signal {} for {}", question.signal.name, subject.service);
+/// Asks for one service, the first of `subjects`.
+async fn check_query(world: &World, subjects: &[Subject], question: &Question) -> Checked {
+    let service = subjects.first().map_or("", |subject| subject.service.as_str());
+    let what = format!("signal {} for {service}", question.signal.name);
     let request = match &question.request {
         Ok(request) => request,
         Err(gap) => return Checked::bad(what, gap.to_string(), "correct the template of the query"),
@@ -160,7 +161,7 @@ async fn check_query(world: &World, subject: &Subject, question: &Question) -> C
         );
     };
     match source.range(request).await {
-        Ok(answer) => check_answer(what, question, &answer),
+        Ok(answer) => check_answer(what, subjects, question, &answer),
         Err(SourceError::Unavailable(reason)) => {
             Checked::bad(what, reason, "check the address of the metric source and that it is up")
         }
@@ -170,7 +171,7 @@ async fn check_query(world: &World, subject: &Subject, question: &Question) -> C
     }
 }
 
-fn check_answer(what: String, question: &Question, answer: &Answer) -> Checked {
+fn check_answer(what: String, subjects: &[Subject], question: &Question, answer: &Answer) -> Checked {
     let Some(by) = &question.signal.by else {
         return match answer.series.as_slice() {
             [one] => Checked::good(what, format!("{} samples in the last 10 minutes", one.samples.len())),
@@ -184,10 +185,10 @@ fn check_answer(what: String, question: &Question, answer: &Answer) -> Checked {
     let values: Vec<&String> = answer.series.iter().filter_map(|series| series.labels.get(by)).collect();
     let own = answer.series.iter().filter(|series| series.labels.get(by) == Some(&question.by_value));
     match own.map(|series| series.samples.len()).collect::<Vec<_>>().as_slice() {
-        [samples] => Checked::good(
-            what,
-            format!("{samples} samples in the last 10 minutes, {} services", values.len()),
-        ),
+        [samples] => {
+            let silent = silent(subjects, by, &values);
+            Checked::good(what, format!("{samples} samples in the last 10 minutes{silent}"))
+        }
         [] if values.is_empty() => {
             let fix = format!("aggregate the query with `by ({by})` so that its series keep that label");
             Checked::bad(what, format!("{} series, none with the label {by}", answer.series.len()), fix)
@@ -201,6 +202,26 @@ fn check_answer(what: String, question: &Question, answer: &Answer) -> Checked {
         several => {
             let fix = format!("aggregate the query with `by ({by})` alone");
             Checked::bad(what, format!("{} series for this service", several.len()), fix)
+        }
+    }
+}
+
+/// Names the services that an answer for all of them says nothing about: no fault where they have no traffic, but
+/// nothing will be judged about them either.
+fn silent(subjects: &[Subject], by: &str, values: &[&String]) -> String {
+    let known: BTreeSet<&str> = values.iter().map(|value| value.as_str()).collect();
+    let missing: Vec<&str> = subjects
+        .iter()
+        .filter(|subject| {
+            !known.contains(subject.labels.get(by).map_or(subject.service.as_str(), String::as_str))
+        })
+        .map(|subject| subject.service.as_str())
+        .collect();
+    let some: Vec<&str> = missing.iter().copied().take(5).collect();
+    match missing.len() {
+        0 => format!(", and all of {} services have some", subjects.len()),
+        count => {
+            format!(", but {count} of {} services have none, such as {}", subjects.len(), some.join(", "))
         }
     }
 }
