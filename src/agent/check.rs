@@ -63,7 +63,7 @@ async fn check_environment(world: &World, environment: &Arc<Environment>, checke
     let branch = environment.branch.clone();
     let pushed = blocking(&world.repository, move |repository| repository.check_push(&branch)).await;
     checked.push(match pushed {
-        Ok(()) => Checked::good(format!("push to {name}"), "allowed"),
+        Ok(()) => Checked::good(format!("push to {name}"), "allowed, as far as can be seen without pushing"),
         Err(error) => Checked::bad(
             format!("push to {name}"),
             error.to_string(),

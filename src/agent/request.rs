@@ -129,7 +129,7 @@ pub async fn deliver(
     Err(last.unwrap_or_else(gave_up).into())
 }
 
-/// The newest deployment of a service that is not reverted yet. Most are found within the first day.
+/// The newest deployment of a service, unless it is reverted already. Most are found within the first day.
 async fn last_deployment(
     world: &World,
     environment: &Arc<Environment>,
@@ -139,11 +139,17 @@ async fn last_deployment(
     for days in [1, 7, 30, SEARCH_DAYS] {
         let since = now.minus_secs(days * 86_400);
         let snapshot = history(world, environment, since, (since, now), now).await?;
-        let done = reverts(&snapshot);
-        let open = |d: &Deployment| &d.service == service && !done.iter().any(|entry| entry.id == id_of(d));
-        if let Some(found) = detect(&snapshot, environment).into_iter().find(open) {
-            return Ok((snapshot, vec![found]));
+        let last = detect(&snapshot, environment).into_iter().find(|d| &d.service == service);
+        let Some(last) = last else { continue };
+        // Asked again it must not go on to the deployment before.
+        if let Some(done) = reverts(&snapshot).into_iter().find(|entry| entry.id == id_of(&last)) {
+            return Err(RequestError::NotFound(format!(
+                "{} of {service} was already taken back by {}: to go further back, name the deployment's commit",
+                last.commit.short(),
+                done.commit.short()
+            )));
         }
+        return Ok((snapshot, vec![last]));
     }
     let reason = format!("no deployment of {service} in {} in the last {SEARCH_DAYS} days", environment.name);
     Err(RequestError::NotFound(reason))

@@ -72,7 +72,7 @@ enum Command {
     Plan(plan::Args),
     /// Watch and back out: as a daemon, or for one pass with --once
     Run(run::Args),
-    /// Back a deployment out on a person's request, by the name of its service or by its commit
+    /// Back a deployment out on a person's request, whatever the mode, by the name of its service or by its commit
     Revert(revert::Args),
     /// Read the audit log back from Git
     History(history::Args),
@@ -129,6 +129,7 @@ pub fn main(cli: Cli) -> ExitCode {
     let ending = runtime.block_on(command(cli));
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     match ending {
+        Ok(_) if output::was_lost() => ExitCode::from(Ending::Error as u8),
         Ok(ending) => ExitCode::from(ending as u8),
         Err(error) => failed(&error),
     }

@@ -1,15 +1,31 @@
 //! Printing. Text from a repository or a server is stripped of control characters before it reaches a terminal.
 
 use std::future::Future;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Prints text to standard output. A reader that went away (`| head`) is no error.
+/// Whether something could not be printed.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether something could not be printed, for another reason than a reader that went away.
+pub(super) fn was_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// Prints text to standard output. A reader that went away (`| head`) is no error; a full disk is one.
 pub(super) fn text(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            if !LOST.swap(true, Ordering::Relaxed) {
+                problem(&format!("the output cannot be written: {error}"));
+            }
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// Prints a line to standard output.
@@ -27,6 +43,12 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 pub(super) fn problem(problem: &str) {
     let mut err = std::io::stderr().lock();
     let _closed = writeln!(err, "error: {problem}");
+}
+
+/// Prints a warning to standard error.
+pub(super) fn warning(warning: &str) {
+    let mut err = std::io::stderr().lock();
+    let _closed = writeln!(err, "warning: {}", plain(warning));
 }
 
 /// Untrusted text for a terminal: control characters (escape sequences among them) become spaces.

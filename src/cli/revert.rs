@@ -60,6 +60,14 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
             anyhow::bail!("several environments hold it: say which with --environment ({})", names.join(", "))
         }
     };
+    for one in &prepared {
+        if let Some(flag) = &one.deployment.schema {
+            let service = &one.change.service;
+            output::warning(&format!(
+                "this deployment of {service} changed a database schema ({flag}): going back may lose data"
+            ));
+        }
+    }
     if args.dry_run {
         show(common, &prepared)?;
         return Ok(Ending::Quiet);

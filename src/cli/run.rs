@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Common, Ending, Format, output, world};
 use crate::agent::{Intent, Item, Outcome, PassReport, Stop, pass};
 use crate::domain::decision::Decision;
+use crate::domain::ids::EnvironmentName;
 use crate::record::Recovery;
 
 /// What the command takes.
@@ -95,12 +96,16 @@ fn ending(report: &PassReport) -> Ending {
 pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
     let mut out = String::new();
     for environment in &report.environments {
-        let head = environment.head.map_or_else(|| "?".to_owned(), |head| head.short());
+        let state = match environment.head {
+            Some(head) if environment.problems.is_empty() || !environment.items.is_empty() => {
+                format!("at {}: {}", head.short(), count(environment.items.len()))
+            }
+            _ => "not examined".to_owned(),
+        };
         // Writing to a String cannot fail.
-        let _head =
-            writeln!(out, "{} at {head}: {}", environment.environment, count(environment.items.len()));
+        let _head = writeln!(out, "{} {state}", environment.environment);
         for item in &environment.items {
-            describe_item(&mut out, item, in_full);
+            describe_item(&mut out, &environment.environment, item, in_full);
         }
         for recovery in &environment.recoveries {
             let mark = if recovery.outcome == Recovery::Recovered { "recovered" } else { "not recovered" };
@@ -123,7 +128,7 @@ fn count(items: usize) -> String {
     }
 }
 
-fn describe_item(out: &mut String, item: &Item, in_full: bool) {
+fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, in_full: bool) {
     let commit = item.deployment.short();
     let subject = output::plain(&item.subject);
     let verdict = item.judgement.verdict.word();
@@ -150,13 +155,17 @@ fn describe_item(out: &mut String, item: &Item, in_full: bool) {
             let _line = writeln!(out, "    {}", output::plain(line.trim()));
         }
         if matches!(item.decision, Decision::Escalate(_)) {
-            let _hint = writeln!(out, "    to take it back by hand: backout revert {commit}");
+            let service = &item.service;
+            let _hint = writeln!(
+                out,
+                "    to take it back by hand: backout revert {service} --environment {environment}"
+            );
         }
     }
     if in_full {
-        for guard in item.guards.iter().filter(|_| item.decision != Decision::Wait) {
-            let said = guard.decision.as_ref().map_or("nothing against it", |decision| decision.word());
-            let _guard = writeln!(out, "    guard {}: {said}", guard.guard);
+        let decisive = item.guards.last().filter(|guard| guard.decision.is_some());
+        if let Some(guard) = decisive.filter(|_| item.decision != Decision::Wait) {
+            let _guard = writeln!(out, "    decided by the guard: {}", guard.guard);
         }
         for line in item.diff.iter().flat_map(|diff| diff.lines()) {
             let _line = writeln!(out, "    {}", output::plain(line));

@@ -78,10 +78,13 @@ pub fn values_of(deployment: &Deployment) -> BTreeSet<String> {
     deployment.fields.iter().map(|field| trailer_value(&field.new)).collect()
 }
 
-/// A value as one line of a trailer: control characters are dropped, and it is cut at 200 characters.
+/// A value as one line of a trailer: without the quotes of its file, without control characters, at most 200 characters.
 #[must_use]
 pub fn trailer_value(text: &str) -> String {
-    text.trim().chars().filter(|c| !c.is_control()).take(200).collect()
+    let text = text.trim();
+    let quoted = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    let bare = quoted('"').or_else(|| quoted('\'')).unwrap_or(text);
+    bare.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]
