@@ -1,10 +1,11 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::environment::{Environment, ServiceMatch};
 use super::field::{self, FieldRule};
 use super::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
+use super::ledger::OwnTrailers;
 use super::policy::SchemaRules;
 use super::snapshot::{Commit, FileDiff, Person, Snapshot};
 use super::time::Time;
@@ -57,6 +58,8 @@ pub struct FieldChange {
     pub old: String,
     /// Its source text after.
     pub new: String,
+    /// Whether the address finds it again in any version of the file.
+    pub addressed: bool,
 }
 
 /// The trailer by which the agent knows its own commits.
@@ -72,33 +75,33 @@ pub fn detect(snapshot: &Snapshot, environment: &Environment) -> Vec<Deployment>
         for deployment in &mut of_commit {
             deployment.superseded_by = superseded(deployment, &changed_again);
         }
-        for field in of_commit.iter().flat_map(|deployment| &deployment.fields) {
+        for field in
+            of_commit.iter().flat_map(|deployment| &deployment.fields).filter(|field| field.addressed)
+        {
             changed_again.insert((field.path.clone(), field.address.clone()), commit.id);
         }
-        if trailer(&commit.message, ID_TRAILER).is_none() {
-            of_commit.retain(|deployment| !merges_revert(commit, deployment));
-            found.extend(of_commit);
-        }
+        of_commit.retain(|deployment| !is_own_revert(commit, deployment));
+        found.extend(of_commit);
     }
     found
 }
 
-/// Whether a merge brings in what the agent had prepared to take this service back: taking that back in turn would put
-/// the bad version out again. Reverts of other environments, which a promotion brings along, are none here.
-fn merges_revert(merge: &Commit, deployment: &Deployment) -> bool {
-    merge.merged.iter().any(|message| {
-        trailer(message, ID_TRAILER).is_some()
-            && trailer(message, "Backout-Environment") == Some(deployment.environment.as_str())
-            && trailer(message, "Backout-Service") == Some(deployment.service.as_str())
-    })
+/// Whether a commit takes this service back for the agent, itself or through what it merged: taking that back in turn
+/// would put the bad version out again. Reverts of other environments, which a promotion brings along, are none here.
+fn is_own_revert(commit: &Commit, deployment: &Deployment) -> bool {
+    let messages = std::iter::once(&commit.message).chain(&commit.merged);
+    let own = messages.filter_map(|message| OwnTrailers::find(message));
+    own.into_iter().any(|own| own.is_of(&deployment.environment, &deployment.service))
 }
 
 fn superseded(
     deployment: &Deployment,
     changed_again: &BTreeMap<(FilePath, String), CommitId>,
 ) -> Option<CommitId> {
-    let later =
-        |field: &FieldChange| changed_again.get(&(field.path.clone(), field.address.clone())).copied();
+    // A line's number is no name: whether it was replaced is seen when the revert is worked out.
+    let later = |field: &FieldChange| {
+        changed_again.get(&(field.path.clone(), field.address.clone())).copied().filter(|_| field.addressed)
+    };
     let all: Option<Vec<CommitId>> = deployment.fields.iter().map(later).collect();
     all?.first().copied()
 }
@@ -111,7 +114,12 @@ pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deploym
     let mut services: BTreeMap<ServiceName, (ServiceMatch<'_>, Vec<&FileDiff>)> = BTreeMap::new();
     for file in &commit.files {
         if let Some(service) = environment.service_of(file.path.as_str()) {
-            services.entry(service.name.clone()).or_insert_with(|| (service, Vec::new())).1.push(file);
+            let entry = services.entry(service.name.clone()).or_insert_with(|| (service.clone(), Vec::new()));
+            // A service that several rules find goes by the first of them, as each of its files does.
+            if service.rule_index < entry.0.rule_index {
+                entry.0 = service;
+            }
+            entry.1.push(file);
         }
     }
     let build = |(service, files): (ServiceMatch<'_>, Vec<&FileDiff>)| {
@@ -156,6 +164,7 @@ pub fn changes_of(files: &[&FileDiff]) -> (Vec<FieldChange>, Vec<String>) {
                 rule: change.rule?,
                 old: change.old_text.clone(),
                 new: change.new_text.clone(),
+                addressed: change.addressed,
             })
         }));
         left_behind.extend(comparison.left_behind().map(place));
@@ -180,8 +189,12 @@ pub fn trailer<'m>(message: &'m str, name: &str) -> Option<&'m str> {
 /// All trailers in the last paragraph of a commit message, in order. A message of one paragraph has none.
 pub fn trailers(message: &str) -> impl Iterator<Item = (&str, &str)> {
     let trimmed = message.trim_end();
-    let last = trimmed.rfind("\n\n").and_then(|at| trimmed.get(at + 2..)).unwrap_or("");
-    last.lines().filter_map(|line| {
+    trailer_lines(trimmed.rfind("\n\n").and_then(|at| trimmed.get(at + 2..)).unwrap_or(""))
+}
+
+/// The lines of a paragraph that have the form of a trailer.
+pub(super) fn trailer_lines(paragraph: &str) -> impl Iterator<Item = (&str, &str)> {
+    paragraph.lines().filter_map(|line| {
         let (key, value) = line.split_once(':')?;
         let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         plain.then(|| (key, value.trim()))
@@ -196,7 +209,10 @@ fn says_yes(value: &str) -> bool {
 fn schema_flag(commit: &Commit, files: &[&FileDiff], rules: &SchemaRules) -> Option<String> {
     let messages = std::iter::once(&commit.message).chain(&commit.merged);
     for name in &rules.trailers {
-        let set = |message: &&String| trailer(message, name).is_some_and(says_yes);
+        // Anywhere in the message: squashing forges put lines of their own behind the trailers.
+        let set = |message: &&String| {
+            trailer_lines(message).any(|(key, value)| key.eq_ignore_ascii_case(name) && says_yes(value))
+        };
         if messages.clone().any(|message| set(&message)) {
             return Some(format!("commit trailer {name}"));
         }
@@ -204,18 +220,24 @@ fn schema_flag(commit: &Commit, files: &[&FileDiff], rules: &SchemaRules) -> Opt
     if let Some(file) = commit.files.iter().find(|file| rules.paths.matches(file.path.as_str())) {
         return Some(format!("it touches {}", file.path));
     }
-    let wanted: BTreeSet<&str> = rules.labels.iter().map(String::as_str).collect();
-    let labelled = |file: &&FileDiff| {
-        let text = std::str::from_utf8(file.new.as_ref()?.bytes.as_deref()?).ok()?;
-        if !wanted.iter().any(|label| text.contains(label)) {
-            return None;
-        }
-        let leaves = field::yaml::leaves(text)?;
-        let leaf =
-            leaves.into_iter().find(|leaf| wanted.contains(leaf.key.as_str()) && says_yes(&leaf.value))?;
-        Some(format!("{} in {}", leaf.key, file.path))
+    files.iter().find_map(|file| schema_label(file, &rules.labels))
+}
+
+/// The label of a schema change in a manifest. In a file that is no YAML, a template say, any line with the label counts
+/// that does not say no.
+fn schema_label(file: &FileDiff, labels: &[String]) -> Option<String> {
+    let text = std::str::from_utf8(file.new.as_ref()?.bytes.as_deref()?).ok()?;
+    let found = |label: &&String| {
+        text.contains(label.as_str())
+            && match field::yaml::leaves(text) {
+                Some(leaves) => leaves.iter().any(|leaf| leaf.key == **label && says_yes(&leaf.value)),
+                None => text
+                    .lines()
+                    .filter_map(|line| line.split_once(label.as_str()))
+                    .any(|(_, value)| says_yes(value.trim_matches(|c: char| !c.is_alphanumeric()))),
+            }
     };
-    files.iter().find_map(labelled)
+    labels.iter().find(found).map(|label| format!("{label} in {}", file.path))
 }
 
 /// Whether a person takes something back with this commit, by the words that `git revert` writes.

@@ -117,6 +117,7 @@ fn hostile_text_cannot_leave_its_place_in_the_message() {
         rule: FieldRule::Tag,
         old: "v1".to_owned(),
         new: "\"v2 | x\"".to_owned(),
+        addressed: true,
     }];
     let message = match planned(&bad, Some("tag: \"v2 | x\"\n")) {
         Ok(change) => change.message,
@@ -162,9 +163,8 @@ fn a_message_reads_back_as_the_ledger_entry_that_it_is() {
 #[test]
 fn what_does_not_hold_the_bad_value_any_more_is_left_alone_and_named() {
     let bad = deployment("tag: v1\n", "tag: v2\n");
-    for (current, word) in
-        [(Some("tag: v3\n"), "is v3 by now"), (Some("tag: v1\n"), "already"), (None, "is gone")]
-    {
+    assert!(matches!(planned(&bad, None), Err(NoChange::Gone(why)) if why.contains("is gone")));
+    for (current, word) in [(Some("tag: v3\n"), "is v3 by now"), (Some("tag: v1\n"), "already")] {
         match planned(&bad, current) {
             Err(NoChange::Superseded(why)) => assert!(why.contains(word), "{why}"),
             other => panic!("{other:?}"),

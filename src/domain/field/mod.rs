@@ -6,6 +6,7 @@
 
 pub mod lines;
 pub mod rules;
+mod splice;
 pub mod yaml;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::ops::Range;
 
 pub use rules::FieldRule;
 use rules::{Candidate, release_field};
+use splice::{Splicer, splice};
 use yaml::Leaf;
 
 /// A scalar that a commit changed.
@@ -34,7 +36,19 @@ pub struct ScalarChange {
     new_value: String,
     /// Which of the scalars with the same address it is in the file after, and of how many.
     place: (usize, usize),
-    structured: bool,
+    /// Whether the address finds it again in any version of the file. A line or a mere place in a list does not: those are
+    /// followed from version to version.
+    pub addressed: bool,
+}
+
+/// A release field that was added or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// Where it is.
+    pub address: String,
+    /// Its bytes in the file before, if it was removed, or after, if it was added.
+    span: Range<usize>,
+    added: bool,
 }
 
 /// What a commit changed in a file.
@@ -43,7 +57,7 @@ pub struct Comparison {
     /// The scalars with another value, in the order of the file before.
     pub changes: Vec<ScalarChange>,
     /// Release fields that were added or removed, by address.
-    pub companions: Vec<String>,
+    pub companions: Vec<Companion>,
     /// Anything else that was added or removed, by address.
     pub others: Vec<String>,
 }
@@ -98,12 +112,12 @@ fn compare_leaves(before: &str, old: &[Leaf], after: &str, new: &[Leaf]) -> Comp
                 }
             }
             Some(new) => comparison.others.extend(new.iter().map(|leaf| leaf.address.clone())),
-            None => old.iter().for_each(|leaf| comparison.add_one_sided(leaf)),
+            None => old.iter().for_each(|leaf| comparison.add_one_sided(leaf, false)),
         }
     }
     for (address, leaves) in &new_map {
         if !old_map.contains_key(address) {
-            leaves.iter().for_each(|leaf| comparison.add_one_sided(leaf));
+            leaves.iter().for_each(|leaf| comparison.add_one_sided(leaf, true));
         }
     }
     comparison.changes.sort_by_key(|change| change.old.start);
@@ -111,11 +125,14 @@ fn compare_leaves(before: &str, old: &[Leaf], after: &str, new: &[Leaf]) -> Comp
 }
 
 impl Comparison {
-    fn add_one_sided(&mut self, leaf: &Leaf) {
+    fn add_one_sided(&mut self, leaf: &Leaf, added: bool) {
         let candidate =
             Candidate { key: &leaf.key, named: leaf.named.as_deref(), old: &leaf.value, new: &leaf.value };
         match release_field(candidate) {
-            Some(_) => self.companions.push(leaf.address.clone()),
+            Some(_) => {
+                let (address, span) = (leaf.address.clone(), leaf.span.clone());
+                self.companions.push(Companion { address, span, added });
+            }
             None => self.others.push(leaf.address.clone()),
         }
     }
@@ -131,7 +148,9 @@ fn compare_pair(
 ) {
     let old_text = before.get(old.span.clone()).unwrap_or("");
     let new_text = after.get(new.span.clone()).unwrap_or("");
-    if old_text == new_text {
+    let one_line = !old_text.contains('\n') && !new_text.contains('\n');
+    // Other quotes around the same value deploy nothing.
+    if old_text == new_text || one_line && old.value == new.value {
         return;
     }
     if old_text.contains('\n') || new_text.contains('\n') {
@@ -154,7 +173,7 @@ fn compare_pair(
         new_text: new_text.to_owned(),
         new_value: new.value.clone(),
         place,
-        structured: true,
+        addressed: !old.by_index && !new.by_index,
     });
 }
 
@@ -179,7 +198,7 @@ fn compare_lines(before: &str, after: &str, old_base: usize, new_base: usize, wi
             old_text,
             new_text,
             place: (0, 1),
-            structured: false,
+            addressed: false,
         });
     }
     if found.others > 0 {
@@ -252,13 +271,19 @@ pub enum Refusal {
     /// The bad commit added or removed a release field besides, and the file has changed since.
     #[error("the commit also added or removed {0}, and the file holds other changes: put it back by hand")]
     Companion(String),
+    /// The bad commit changed what the version is of, too: the old version of the new thing was never deployed.
+    #[error(
+        "the commit also changed {0}, and the old version of what that names now was never deployed: put it back by hand"
+    )]
+    Identity(String),
     /// It cannot be told which of several places is meant.
     #[error("{0} cannot be told apart from others like it: put it back by hand")]
     Ambiguous(String),
 }
 
 /// Puts the release fields that a bad commit changed (`parent` → `bad`) back in `current`, wherever they still hold the
-/// bad value. Where nothing else has happened to the file, that gives `parent` byte for byte.
+/// bad value. Where nothing else has happened to the file, and the commit changed nothing else in it, that gives `parent`
+/// byte for byte.
 ///
 /// # Errors
 /// Says why it is not clear what to do; then nothing may be done.
@@ -266,17 +291,12 @@ pub fn revert(parent: &[u8], bad: &[u8], current: &[u8]) -> Result<Reverted, Ref
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_not_utf8| Refusal::NotText);
     let (parent, bad, current) = (text(parent)?, text(bad)?, text(current)?);
     let comparison = compare(parent, bad);
-    let left_behind: Vec<String> = comparison.left_behind().map(str::to_owned).collect();
+    let mut left_behind: Vec<String> = comparison.left_behind().map(str::to_owned).collect();
     if comparison.release_fields().next().is_none() {
         return Err(Refusal::NoReleaseField);
     }
-    if current == bad && left_behind.is_empty() {
-        let fields =
-            comparison.release_fields().map(|change| result(change, FieldOutcome::Restored)).collect();
-        return Ok(Reverted { bytes: parent.as_bytes().to_vec(), fields, left_behind });
-    }
-    if let Some(companion) = comparison.companions.first() {
-        return Err(Refusal::Companion(companion.clone()));
+    if let Some(address) = changed_identity(&comparison) {
+        return Err(Refusal::Identity(address));
     }
     let leaves = yaml::leaves(current);
     let splicer = Splicer { parent, bad, current, leaves: leaves.as_deref(), comparison: &comparison };
@@ -287,7 +307,61 @@ pub fn revert(parent: &[u8], bad: &[u8], current: &[u8]) -> Result<Reverted, Ref
         edits.extend(edit);
         fields.push(result(change, outcome));
     }
-    Ok(Reverted { bytes: splice(current, edits).into_bytes(), fields, left_behind })
+    let spliced = splice(current, edits);
+    if current == bad && left_behind.is_empty() {
+        if only_trifles(&spliced, parent, &companion_lines(parent, bad, &comparison)) {
+            return Ok(Reverted { bytes: parent.as_bytes().to_vec(), fields, left_behind });
+        }
+        left_behind.push("lines that hold no value of their own".to_owned());
+    }
+    match comparison.companions.first() {
+        Some(companion) => Err(Refusal::Companion(companion.address.clone())),
+        None => Ok(Reverted { bytes: spliced.into_bytes(), fields, left_behind }),
+    }
+}
+
+/// What a version beside it is of: where that changed in the same commit, the old version does not fit any more.
+fn changed_identity(comparison: &Comparison) -> Option<String> {
+    const NAMES: [&str; 7] = ["repository", "registry", "newName", "repoURL", "url", "chart", "name"];
+    let parts = |address: &'_ str| address.rsplit_once('.').map(|(of, key)| (of.to_owned(), key.to_owned()));
+    let split = |address: &str| parts(address).unwrap_or_else(|| (String::new(), address.to_owned()));
+    let places: Vec<String> = comparison.release_fields().map(|change| split(&change.address).0).collect();
+    let others = comparison.changes.iter().filter(|change| change.rule.is_none());
+    let identity = |change: &&ScalarChange| {
+        let (of, key) = split(&change.address);
+        NAMES.contains(&key.as_str()) && places.contains(&of)
+    };
+    others.into_iter().find(identity).map(|change| change.address.clone())
+}
+
+/// The lines of the release fields that the bad commit added or removed.
+fn companion_lines(parent: &str, bad: &str, comparison: &Comparison) -> Vec<String> {
+    let line = |companion: &Companion| {
+        let text = if companion.added { bad } else { parent };
+        Some(text.get(lines::line_of(text, &companion.span)?)?.trim().to_owned())
+    };
+    comparison.companions.iter().filter_map(line).collect()
+}
+
+/// Whether two texts differ in nothing but line ends, comments, empty lines and the lines that are `known`.
+fn only_trifles(one: &str, other: &str, known: &[String]) -> bool {
+    let texts =
+        |text: &'_ str| -> Vec<String> { text.lines().map(|line| line.trim_end().to_owned()).collect() };
+    let (one, other) = (texts(one), texts(other));
+    let trifle = |line: &String| {
+        let line = line.trim();
+        line.is_empty()
+            || line.starts_with('#')
+            || line.starts_with("//")
+            || known.iter().any(|known| known == line)
+    };
+    let of = |lines: &[String], from: usize, count: usize| lines.iter().skip(from).take(count).all(trifle);
+    let ops = similar::capture_diff_slices(similar::Algorithm::Histogram, &one, &other);
+    ops.into_iter().all(|op| {
+        let (_, one_range, other_range) = op.as_tag_tuple();
+        matches!(op, similar::DiffOp::Equal { .. })
+            || of(&one, one_range.start, one_range.len()) && of(&other, other_range.start, other_range.len())
+    })
 }
 
 fn result(change: &ScalarChange, outcome: FieldOutcome) -> FieldResult {
@@ -297,149 +371,6 @@ fn result(change: &ScalarChange, outcome: FieldOutcome) -> FieldResult {
         old_text: change.old_text.clone(),
         new_text: change.new_text.clone(),
         outcome,
-    }
-}
-
-/// New text for a stretch of bytes.
-type Edit = (Range<usize>, String);
-
-/// Replaces the stretches; ones that overlap an earlier one say the same and are dropped.
-fn splice(text: &str, mut edits: Vec<Edit>) -> String {
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for (range, new) in edits {
-        if range.start < at {
-            continue;
-        }
-        out.push_str(text.get(at..range.start).unwrap_or(""));
-        out.push_str(&new);
-        at = range.end;
-    }
-    out.push_str(text.get(at..).unwrap_or(""));
-    out
-}
-
-struct Splicer<'a> {
-    parent: &'a str,
-    bad: &'a str,
-    current: &'a str,
-    leaves: Option<&'a [Leaf]>,
-    comparison: &'a Comparison,
-}
-
-impl Splicer<'_> {
-    /// Where the field is now, what became of it, and the edit that puts it back.
-    fn locate(&self, change: &ScalarChange) -> Result<(FieldOutcome, Option<Edit>), Refusal> {
-        match self.leaves {
-            Some(leaves) if change.structured => self.locate_leaf(change, leaves),
-            _ => self.locate_line(change),
-        }
-    }
-
-    fn locate_leaf(
-        &self,
-        change: &ScalarChange,
-        leaves: &[Leaf],
-    ) -> Result<(FieldOutcome, Option<Edit>), Refusal> {
-        let here: Vec<&Leaf> = leaves.iter().filter(|leaf| leaf.address == change.address).collect();
-        let (index, count) = change.place;
-        let leaf = match here.get(index) {
-            None if here.is_empty() => return Ok((FieldOutcome::Gone, None)),
-            Some(leaf) if here.len() == count => leaf,
-            _ => return Err(Refusal::Ambiguous(change.address.clone())),
-        };
-        let text = self.current.get(leaf.span.clone()).unwrap_or("");
-        if text == change.old_text {
-            Ok((FieldOutcome::AlreadyBack, None))
-        } else if text == change.new_text {
-            let whole_line = self.whole_line(change, &leaf.span);
-            let edit = whole_line.unwrap_or_else(|| (leaf.span.clone(), change.old_text.clone()));
-            Ok((FieldOutcome::Restored, Some(edit)))
-        } else if leaf.value == change.new_value {
-            Ok((FieldOutcome::Restored, Some((leaf.span.clone(), change.old_text.clone()))))
-        } else {
-            Ok((FieldOutcome::Superseded(text.to_owned()), None))
-        }
-    }
-
-    /// The parent's whole line, trailing spaces and comments with it, where the line is still the bad commit's line and
-    /// the release fields are all that the commit changed in it.
-    fn whole_line(&self, change: &ScalarChange, span: &Range<usize>) -> Option<Edit> {
-        let here = lines::line_of(self.current, span)?;
-        let bad = lines::line_of(self.bad, &change.new)?;
-        let parent = lines::line_of(self.parent, &change.old)?;
-        if self.current.get(here.clone())? != self.bad.get(bad.clone())? {
-            return None;
-        }
-        let inside = |c: &&ScalarChange| bad.start <= c.new.start && c.new.end <= bad.end;
-        let mut on_line = self.comparison.changes.iter().filter(inside).collect::<Vec<_>>();
-        on_line.sort_by_key(|change| change.new.start);
-        let all_release = on_line.iter().all(|change| change.rule.is_some());
-        let rest = |text: &str, line: &Range<usize>, spans: Vec<Range<usize>>| {
-            let mut pieces = Vec::new();
-            let mut at = line.start;
-            for span in spans {
-                pieces.push(text.get(at..span.start)?.to_owned());
-                at = span.end;
-            }
-            pieces.push(without_comment(text.get(at..line.end)?).to_owned());
-            Some(pieces)
-        };
-        let parent_rest =
-            rest(self.parent, &parent, on_line.iter().map(|change| change.old.clone()).collect())?;
-        let bad_rest = rest(self.bad, &bad, on_line.iter().map(|change| change.new.clone()).collect())?;
-        let mut line = self.parent.get(parent)?.to_owned();
-        let followed = here.end < self.current.len();
-        if followed && !line.ends_with('\n') {
-            line.push_str(line_end(self.current.get(here.clone())?));
-        }
-        (all_release && parent_rest == bad_rest).then_some((here, line))
-    }
-
-    /// Finds a line of a text without structure: it must be the bad commit's line, and there must be no doubt which.
-    fn locate_line(&self, change: &ScalarChange) -> Result<(FieldOutcome, Option<Edit>), Refusal> {
-        let ambiguous = || Refusal::Ambiguous(change.address.clone());
-        let line = |text: &str, span| Some(text.get(lines::line_of(text, span)?)?.trim_end().to_owned());
-        let bad_line = line(self.bad, &change.new).ok_or_else(ambiguous)?;
-        let parent_line = line(self.parent, &change.old).ok_or_else(ambiguous)?;
-        let places = |text: &str, wanted: &str| -> Vec<Range<usize>> {
-            let same =
-                |range: &Range<usize>| text.get(range.clone()).is_some_and(|line| line.trim_end() == wanted);
-            lines::lines(text).into_iter().filter(same).collect()
-        };
-        let now = places(self.current, &bad_line);
-        let then = places(self.bad, &bad_line);
-        let at = then.iter().position(|range| range.start <= change.new.start && change.new.end <= range.end);
-        match (now.as_slice(), at) {
-            ([], _) if places(self.current, &parent_line).is_empty() => Ok((FieldOutcome::Gone, None)),
-            ([], _) => Ok((FieldOutcome::AlreadyBack, None)),
-            (now, Some(at)) if now.len() == then.len() => {
-                let here = now.get(at).ok_or_else(ambiguous)?;
-                let base = then.get(at).ok_or_else(ambiguous)?;
-                let span =
-                    here.start + (change.new.start - base.start)..here.start + (change.new.end - base.start);
-                let edit = self.whole_line(change, &span).unwrap_or_else(|| (span, change.old_text.clone()));
-                Ok((FieldOutcome::Restored, Some(edit)))
-            }
-            _ => Err(ambiguous()),
-        }
-    }
-}
-
-/// The rest of a line without its trailing comment, spaces and line end.
-fn without_comment(rest: &str) -> &str {
-    let cut = rest.find(" #").or_else(|| rest.find("\t#")).unwrap_or(rest.len());
-    rest.get(..cut).unwrap_or(rest).trim_end()
-}
-
-fn line_end(line: &str) -> &'static str {
-    if line.ends_with("\r\n") {
-        "\r\n"
-    } else if line.ends_with('\n') {
-        "\n"
-    } else {
-        ""
     }
 }
 

@@ -132,7 +132,7 @@ fn words(key: &str) -> Vec<String> {
 
 /// Keys whose values are never what is deployed, whatever they look like.
 fn denied_key(words: &[String]) -> bool {
-    const DENIED: [&str; 31] = [
+    const DENIED: [&str; 32] = [
         "password",
         "passwd",
         "secret",
@@ -163,6 +163,7 @@ fn denied_key(words: &[String]) -> bool {
         "expiry",
         "weight",
         "timestamp",
+        "policy",
         "arn",
     ];
     const WORDS_FOR_MODELS: [&str; 2] = ["uri", "url"];
@@ -172,13 +173,42 @@ fn denied_key(words: &[String]) -> bool {
 
 /// `version`, `chartVersion`, `app_version`.
 fn version_key(words: &[String]) -> bool {
-    words.iter().any(|word| word.ends_with("version") || word == "versions")
+    const JOINED: [&str; 6] =
+        ["appversion", "chartversion", "imageversion", "targetversion", "releaseversion", "buildversion"];
+    words
+        .iter()
+        .any(|word| matches!(word.as_str(), "version" | "versions") || JOINED.contains(&word.as_str()))
 }
 
 /// `apiVersion`, `schemaVersion`, `kubeVersion` and the like: versions of something else than what is deployed.
 fn other_version(words: &[String]) -> bool {
-    const OF: [&str; 11] =
-        ["api", "schema", "kube", "kubernetes", "crd", "protocol", "tls", "ip", "resource", "min", "max"];
+    // Of a database's engine going back may lose data.
+    const OF: [&str; 24] = [
+        "api",
+        "schema",
+        "kube",
+        "kubernetes",
+        "crd",
+        "protocol",
+        "tls",
+        "ip",
+        "resource",
+        "min",
+        "max",
+        "engine",
+        "postgres",
+        "postgresql",
+        "mysql",
+        "mariadb",
+        "mongo",
+        "mongodb",
+        "kafka",
+        "redis",
+        "elasticsearch",
+        "opensearch",
+        "cassandra",
+        "db",
+    ];
     let preceded = words
         .windows(2)
         .any(|pair| matches!(pair, [of, version] if version == "version" && OF.contains(&of.as_str())));
@@ -238,9 +268,7 @@ static VERSION_TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// The text with every version token (semantic version, date, digest, hash) replaced by a mark.
 #[must_use]
 pub fn mask(text: &str) -> String {
-    VERSION_TOKEN
-        .as_ref()
-        .map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, "\u{1}").into_owned())
+    VERSION_TOKEN.as_ref().map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, "*").into_owned())
 }
 
 /// Values that look like versions and are none: addresses, networks, plain dates, sizes, cloud ids.

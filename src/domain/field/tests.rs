@@ -126,3 +126,90 @@ mod property {
         }
     }
 }
+
+/// What becomes of `current`, or the reason why nothing does.
+fn outcome(parent: &str, bad: &str, current: &str) -> Result<String, Refusal> {
+    revert(parent.as_bytes(), bad.as_bytes(), current.as_bytes()).map(|r| String::from_utf8(r.bytes).unwrap())
+}
+
+#[test]
+fn a_line_of_the_same_text_elsewhere_is_not_taken_for_the_bad_one() {
+    let file = |web: &str, api: &str| {
+        format!("module web {{\n  tag = \"{web}\"\n}}\nmodule api {{\n  tag = \"{api}\"\n}}\n")
+    };
+    let (parent, bad) = (file("v1", "v1"), file("v2", "v1"));
+    assert_eq!(outcome(&parent, &bad, &file("v3", "v2")).unwrap(), file("v3", "v2"));
+    assert_eq!(outcome(&parent, &bad, &file("v2", "v2")).unwrap(), file("v1", "v2"));
+    let removed = "module api {\n  tag = \"v2\"\n}\n";
+    assert!(!matches!(outcome(&parent, &bad, removed), Ok(text) if text != removed));
+    assert!(outcome("TAG=v1\nTAG=v1\n", "TAG=v2\nTAG=v1\n", "TAG=v3\nTAG=v2\n").is_err());
+    let map = |web: &str, api: &str| {
+        format!(
+            "data:\n  web.env: |\n    TAG={web}\n    A=b: c: d\n  api.env: |\n    TAG={api}\n    B=b: c: d\n"
+        )
+    };
+    let (parent, bad) = (map("v1", "v1"), map("v2", "v1"));
+    assert_eq!(outcome(&parent, &bad, &map("v3", "v2")).unwrap(), map("v3", "v2"));
+    assert_eq!(
+        outcome(&parent, &bad, &format!("# x\n{}", map("v2", "v2"))).unwrap(),
+        format!("# x\n{}", map("v1", "v2"))
+    );
+}
+
+#[test]
+fn items_without_a_name_are_followed_and_not_counted() {
+    let list = |items: &[(&str, &str)]| {
+        items.iter().fold("tenants:\n".to_owned(), |text, (tenant, tag)| {
+            format!("{text}- tenant: {tenant}\n  tag: {tag}\n")
+        })
+    };
+    let parent = list(&[("acme", "v1"), ("beta", "v1")]);
+    let bad = list(&[("acme", "v1"), ("beta", "v2")]);
+    let moved = list(&[("new", "v2"), ("acme", "v2"), ("beta", "v2")]);
+    match outcome(&parent, &bad, &moved) {
+        Ok(text) => assert_eq!(text, list(&[("new", "v2"), ("acme", "v2"), ("beta", "v1")])),
+        Err(refused) => assert!(matches!(refused, Refusal::Ambiguous(_)), "{refused}"),
+    }
+}
+
+#[test]
+fn a_name_with_a_version_in_it_is_a_name() {
+    let list = |name: &str, tag: &str| format!("images:\n- name: {name}\n  newTag: {tag}\n");
+    let current = list("api-v2", "v2");
+    assert_eq!(outcome(&list("api-v1", "v1"), &list("api-v1", "v2"), &current).unwrap(), current);
+}
+
+#[test]
+fn a_version_does_not_go_back_without_what_it_is_a_version_of() {
+    let file = |repository: &str, tag: &str| format!("image:\n  repository: {repository}\n  tag: {tag}\n");
+    let (parent, bad) = (file("old.example/web", "v1"), file("new.example/web", "v2"));
+    assert!(
+        matches!(outcome(&parent, &bad, &bad), Err(Refusal::Identity(address)) if address == "image.repository")
+    );
+}
+
+#[test]
+fn what_is_no_value_stays_as_the_commit_left_it() {
+    let parent = "syncPolicy:\n  automated: {}\ntargetRevision: v1\n";
+    let bad = "syncPolicy:\n  manual: {}\ntargetRevision: v2\n";
+    assert_eq!(outcome(parent, bad, bad).unwrap(), bad.replace("v2", "v1"));
+    let reordered = ("args: [a, b]\ntag: v1\n", "args: [b, a]\ntag: v2\n");
+    assert_eq!(outcome(reordered.0, reordered.1, reordered.1).unwrap(), "args: [b, a]\ntag: v1\n");
+}
+
+#[test]
+fn other_quotes_deploy_nothing() {
+    assert_eq!(outcome("tag: v2\n", "tag: \"v2\"\n", "tag: \"v2\"\n"), Err(Refusal::NoReleaseField));
+}
+
+#[test]
+fn a_second_document_changes_no_address() {
+    let (parent, bad) = ("tag: v1\n", "tag: v2\n");
+    assert_eq!(outcome(parent, bad, "tag: v2\n---\nother: 1\n").unwrap(), "tag: v1\n---\nother: 1\n");
+}
+
+#[test]
+fn line_ends_are_those_of_the_file_as_it_is() {
+    let result = outcome("tag: v1 # a\r\nx: 1\r\n", "tag: v2 # b\nx: 1\n", "tag: v2 # b\nx: 2\n").unwrap();
+    assert_eq!(result, "tag: v1 # a\nx: 2\n");
+}

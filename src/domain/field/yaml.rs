@@ -23,6 +23,8 @@ pub struct Leaf {
     pub span: Range<usize>,
     /// Its value, unquoted.
     pub value: String,
+    /// Whether a part of the address is a mere place in a list, which says nothing once the list has changed.
+    pub by_index: bool,
 }
 
 /// How deep structures may nest, and how deep YAML may stand within block scalars of YAML.
@@ -46,11 +48,11 @@ fn leaves_within(text: &str, embedding: usize) -> Option<Vec<Leaf>> {
     let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let documents = parse(text.get(bom..)?, bom)?;
     let names = unique_names(documents.iter().map(document_name).collect());
-    let mut walk = Walk { text, embedding, out: Vec::new() };
+    let mut walk = Walk { text, embedding, by_index: false, out: Vec::new() };
     for (index, (document, name)) in documents.iter().zip(names).enumerate() {
         let prefix = match name {
             Some(name) => format!("{name}: "),
-            None if documents.len() > 1 => format!("document {index}: "),
+            None if index > 0 => format!("document {index}: "),
             None => String::new(),
         };
         walk.node(document, &prefix, "", None);
@@ -168,8 +170,11 @@ fn item_name(item: &Node) -> Option<String> {
     }
     let version_free = |key: &str| {
         let text = item.text_at(key)?;
-        let name = rules::image_parts(text)
-            .map_or_else(|| rules::mask(text), |(repository, _)| repository.to_owned());
+        // A name is what it is; what holds a version is known by the rest of it.
+        let versioned = matches!(key, "image" | "url" | "repoURL" | "chart" | "repository");
+        let repository = || rules::image_parts(text).map(|(repository, _)| repository.to_owned());
+        let name =
+            if versioned { repository().unwrap_or_else(|| rules::mask(text)) } else { text.to_owned() };
         Some(format!("{key}={name}"))
     };
     let keys = [
@@ -201,6 +206,7 @@ fn unique_names(names: Vec<Option<String>>) -> Vec<Option<String>> {
 struct Walk<'t> {
     text: &'t str,
     embedding: usize,
+    by_index: bool,
     out: Vec<Leaf>,
 }
 
@@ -217,9 +223,12 @@ impl Walk<'_> {
             Node::List(items) => {
                 let names = unique_names(items.iter().map(item_name).collect());
                 for (index, (item, name)) in items.iter().zip(names).enumerate() {
+                    let before = self.by_index;
+                    self.by_index |= name.is_none();
                     let step = name
                         .map_or_else(|| format!("{address}[{index}]"), |name| format!("{address}[{name}]"));
                     self.node(item, &step, key, None);
+                    self.by_index = before;
                 }
             }
             Node::Other => {}
@@ -245,7 +254,14 @@ impl Walk<'_> {
             return;
         }
         let (address, key) = (address.to_owned(), key.to_owned());
-        self.out.push(Leaf { address, key, named: named.map(str::to_owned), span, value: value.to_owned() });
+        self.out.push(Leaf {
+            address,
+            key,
+            named: named.map(str::to_owned),
+            span,
+            value: value.to_owned(),
+            by_index: self.by_index,
+        });
     }
 
     /// The scalars of the YAML or JSON inside a block scalar: its raw lines, indented as they are, are YAML themselves.
@@ -259,6 +275,7 @@ impl Walk<'_> {
             let place = |leaf: Leaf| Leaf {
                 address: format!("{address} > {}", leaf.address),
                 span: leaf.span.start + span.start..leaf.span.end + span.start,
+                by_index: leaf.by_index || self.by_index,
                 ..leaf
             };
             inner.into_iter().map(place).collect()
@@ -314,7 +331,7 @@ mod tests {
         let text =
             "images:\n- name: x\n  newTag: v1\n- name: y\n  newTag: v2\n---\nkind: A\nmetadata:\n  name: b\n";
         let found = found(text);
-        assert!(found.contains(&pair("document 0: images[name=y].newTag", "v2")), "{found:?}");
+        assert!(found.contains(&pair("images[name=y].newTag", "v2")), "{found:?}");
         assert!(found.contains(&pair("A/b: kind", "A")), "{found:?}");
         let urls = "resources:\n- https://a/b?ref=v1.0\n- https://a/c?ref=v2.0\n";
         assert!(self::found(urls)[0].0.contains("https://a/b?ref="), "{urls}");
