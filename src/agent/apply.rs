@@ -76,7 +76,7 @@ pub(super) async fn act(
     let mut patience = Patience::default();
     loop {
         refresh(&mut open, &snapshot, acting.environment);
-        let decided = decide_all(acting, &snapshot, &open);
+        let decided = decide_all(acting, &snapshot, &open, &attempts);
         let Some((next, (decision, guards))) = next_due(acting, &open, &decided, &attempts) else {
             report.head = Some(snapshot.head);
             plan_for_people(acting, &snapshot, &open, &decided, &mut attempts).await?;
@@ -89,7 +89,12 @@ pub(super) async fn act(
                 None
             }
             Err(PushError::Rejected { reference, reason }) => Some((reference, reason, guards.clone())),
-            Err(PushError::Repository(error)) => return Err(error),
+            // The others are still decided about, and written down.
+            Err(PushError::Repository(error)) => {
+                report.problems.push(error.to_string());
+                attempts.insert(key, (Attempt::GivenUp, guards.clone()));
+                continue;
+            }
         };
         if acting.intent == Intent::Plan {
             continue;
@@ -200,9 +205,20 @@ fn refresh(open: &mut [Open], snapshot: &Snapshot, environment: &Environment) {
     }
 }
 
-fn decide_all(acting: &Acting<'_>, snapshot: &Snapshot, open: &[Open]) -> Vec<(Decision, Vec<GuardAnswer>)> {
+/// Decides about every deployment. What was only planned counts as made, for all but itself: a plan is what a pass would do.
+fn decide_all(
+    acting: &Acting<'_>,
+    snapshot: &Snapshot,
+    open: &[Open],
+    attempts: &BTreeMap<Key, Tried>,
+) -> Vec<(Decision, Vec<GuardAnswer>)> {
     let mut entries: Vec<RevertEntry> = reverts(snapshot);
     entries.retain(|entry| entry.environment == acting.environment.name);
+    let made = entries.len();
+    entries.extend(attempts.values().filter_map(|(attempt, _)| match attempt {
+        Attempt::Planned(change, _) => Some(RevertEntry::planned(change)),
+        Attempt::Delivered(..) | Attempt::ForAPerson(..) | Attempt::Stopped(_) | Attempt::GivenUp => None,
+    }));
     let cases: Vec<Case<'_>> = open.iter().map(Open::case).collect();
     let regressed: Vec<Case<'_>> =
         cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
@@ -212,15 +228,22 @@ fn decide_all(acting: &Acting<'_>, snapshot: &Snapshot, open: &[Open]) -> Vec<(D
     };
     let standing = acting.left_red.iter().filter(|deployment| !reverted(deployment));
     let red_before: Vec<ServiceName> = standing.map(|deployment| deployment.service.clone()).collect();
-    let situation = Situation {
-        now: acting.now,
-        budget: acting.environment.budget,
-        reverts: &entries,
-        regressed: &regressed,
-        red_before: &red_before,
-        watched: acting.watched,
+    let decide_one = |case: &Case<'_>| {
+        let own = id_of(case.deployment);
+        let known = entries.iter().enumerate().filter(|(index, entry)| *index < made || entry.id != own);
+        let reverts: Vec<RevertEntry> = known.map(|(_, entry)| entry.clone()).collect();
+        let situation = Situation {
+            now: acting.now,
+            budget: acting.environment.budget,
+            reverts: &reverts,
+            regressed: &regressed,
+            red_before: &red_before,
+            open: &cases,
+            watched: acting.watched,
+        };
+        decide(case, &situation)
     };
-    cases.iter().map(|case| decide(case, &situation)).collect()
+    cases.iter().map(decide_one).collect()
 }
 
 /// Works the change out and delivers it (or, when only planning, says what would be delivered).
@@ -352,7 +375,7 @@ fn item(open: &Open, decision: Decision, guards: Vec<GuardAnswer>, attempt: Opti
             (item.plan, item.diff) = (Some(change.to_string()), Some(diff));
         }
         Some(Attempt::Stopped(NoChange::Superseded(why))) => item.decision = Decision::Pass(why),
-        Some(Attempt::Stopped(refused @ NoChange::Refused { .. })) => {
+        Some(Attempt::Stopped(refused @ (NoChange::Gone(_) | NoChange::Refused { .. }))) => {
             item.decision = Decision::Escalate(format!("it cannot be put back by machine: {refused}"));
         }
         Some(Attempt::Planned(change, diff)) => {

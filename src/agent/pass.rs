@@ -11,7 +11,7 @@ use super::{Stop, World, blocking};
 use crate::domain::decision::{Case, id_of};
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
-use crate::domain::evidence::Evidence;
+use crate::domain::evidence::{Evidence, Found, Gap, SignalEvidence};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::ledger::{RevertEntry, reverts};
 use crate::domain::policy::Policy;
@@ -42,7 +42,13 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn case(&self) -> Case<'_> {
-        Case { deployment: &self.deployment, judgement: &self.judgement, policy: &self.policy }
+        let unavailable = |signal: &SignalEvidence| matches!(signal.found, Found::Gap(Gap::Unavailable(_)));
+        Case {
+            deployment: &self.deployment,
+            judgement: &self.judgement,
+            policy: &self.policy,
+            unanswered: self.evidence.signals.iter().any(unavailable),
+        }
     }
 }
 

@@ -53,7 +53,9 @@ pub(super) fn warning(warning: &str) {
 
 /// Untrusted text for a terminal: control characters (escape sequences among them) become spaces.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    // The marks of writing direction could show a value as another one.
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if hidden(c) { ' ' } else { c }).collect()
 }
 
 /// The same for text of several lines.

@@ -107,7 +107,7 @@ fn show(common: &Common, prepared: &[Prepared]) -> anyhow::Result<()> {
                 for line in one.change.to_string().lines() {
                     output::line(&format!("# {}", output::plain(line)));
                 }
-                output::text(&diff);
+                output::text(&output::plain_lines(&diff));
             }
         }
     }

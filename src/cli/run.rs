@@ -108,7 +108,11 @@ pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
             describe_item(&mut out, &environment.environment, item, in_full);
         }
         for recovery in &environment.recoveries {
-            let mark = if recovery.outcome == Recovery::Recovered { "recovered" } else { "not recovered" };
+            let mark = match recovery.outcome {
+                Recovery::Recovered => "recovered",
+                Recovery::NotRecovered => "NOT recovered",
+                Recovery::Unknown => "recovery unknown",
+            };
             let reason = output::plain(&recovery.reason);
             let _recovery =
                 writeln!(out, "  {} {mark} after {}: {reason}", recovery.service, recovery.revert.short());

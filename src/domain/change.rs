@@ -68,6 +68,9 @@ pub enum NoChange {
     /// None of the fields holds the bad value any more.
     #[error("{0}")]
     Superseded(String),
+    /// The fields are not where they were, and may run elsewhere.
+    #[error("{0}: find out where it is now, and put it back by hand")]
+    Gone(String),
     /// It is not clear what to do, so nothing may be done.
     #[error("{path}: {refusal}")]
     Refused {
@@ -104,7 +107,9 @@ pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) ->
         }
     }
     if files.is_empty() {
-        return Err(NoChange::Superseded(nothing_left(&fields)));
+        let gone = fields.iter().any(|(_, field)| field.outcome == FieldOutcome::Gone);
+        let why = nothing_left(&fields);
+        return Err(if gone { NoChange::Gone(why) } else { NoChange::Superseded(why) });
     }
     let mut change = Change {
         id: rollback_id(&deployment.environment, &deployment.service, deployment.commit),

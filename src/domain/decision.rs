@@ -62,6 +62,8 @@ pub struct Case<'a> {
     pub judgement: &'a Judgement,
     /// What the agent may do.
     pub policy: &'a Policy,
+    /// Whether a metric source did not answer.
+    pub unanswered: bool,
 }
 
 /// What else is going on.
@@ -77,6 +79,8 @@ pub struct Situation<'a> {
     pub regressed: &'a [Case<'a>],
     /// Services that earlier passes found regressed and left so, and that are still watched.
     pub red_before: &'a [ServiceName],
+    /// All deployments of this environment without a verdict yet, this one included.
+    pub open: &'a [Case<'a>],
     /// All deployments of this environment that are watched, oldest first.
     pub watched: &'a [Deployment],
 }
@@ -99,7 +103,7 @@ pub const GUARDS: [(&str, Guard); 12] = [
     ("verdict", verdict),
     ("schema change", schema_change),
     ("watch window", watch_window),
-    ("a person's rollback", persons_rollback),
+    ("rollback", rollback),
     ("later deployment", later_deployment),
     ("quarantine", quarantine),
     ("cooldown", cooldown),
@@ -127,6 +131,8 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         Verdict::Regressed => None,
         Verdict::Pending => Some(Decision::Wait),
         Verdict::Preexisting => Some(inherited(case, situation)),
+        // The source may answer for the same window later.
+        Verdict::Inconclusive(_) if case.unanswered => Some(Decision::Wait),
         Verdict::Healthy | Verdict::Inconclusive(_) => Some(Decision::Pass(case.judgement.reason.clone())),
     }
 }
@@ -183,25 +189,34 @@ fn watch_window(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> 
     })
 }
 
-fn persons_rollback(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
-    let deployment = case.deployment;
-    (deployment.rollback && !is_automation(&deployment.author))
-        .then(|| Decision::Escalate("it is itself a rollback that a person made".to_owned()))
+fn rollback(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    let why = "it is itself a rollback: taking it back would put out again what it took back";
+    case.deployment.rollback.then(|| Decision::Escalate(why.to_owned()))
 }
 
-/// Several deployments of a service are watched at once: the latest before the damage began is to blame.
+/// Several deployments of a service are watched at once: the damage is that of the latest before it began, whatever is
+/// known of that one so far.
 fn later_deployment(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     let own = case.deployment;
-    let blamed = |other: &&Case<'_>| {
-        let since = other.judgement.since.unwrap_or(other.deployment.at);
-        other.deployment.service == own.service
-            && other.deployment.commit != own.commit
-            && other.deployment.at > own.at
-            && other.deployment.at <= since
+    let since = case.judgement.since.unwrap_or(own.at);
+    let newer = situation.watched.iter().rev().take_while(|other| other.commit != own.commit);
+    let mut before_damage = newer.filter(|other| other.service == own.service && other.at <= since);
+    let later = before_damage.next()?;
+    let commit = later.commit.short();
+    let is_later = |other: &&Case<'_>| {
+        other.deployment.commit == later.commit && other.deployment.service == own.service
     };
-    let later = situation.regressed.iter().find(blamed)?;
-    let commit = later.deployment.commit.short();
-    Some(Decision::Hold(format!("the damage began after {commit}, a later deployment of the same service")))
+    if situation.open.iter().any(|other| is_later(&other) && other.judgement.verdict == Verdict::Pending) {
+        return Some(Decision::Wait);
+    }
+    let blamed = situation.regressed.iter().any(|other| is_later(&other))
+        || situation.reverts.iter().any(|entry| entry.id == id_of(later));
+    let why = format!("the damage began after {commit}, a later deployment of the same service");
+    Some(if blamed {
+        Decision::Hold(why)
+    } else {
+        Decision::Escalate(format!("{why}, which was not found bad"))
+    })
 }
 
 /// How often the same value is backed out before a person must settle it.
@@ -314,7 +329,11 @@ pub fn is_automation(person: &Person) -> bool {
     // `fluxcdbot` is a program, Jane Talbot is not.
     let one_word =
         name.ends_with("bot") && !name.contains(' ') && (local.ends_with("bot") || email.contains("noreply"));
-    let known = |known: &&str| name.starts_with(*known) || local.starts_with(*known);
+    let whole = |text: &str, known: &str| {
+        text.strip_prefix(known)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()) && !rest.contains(' '))
+    };
+    let known = |known: &&str| whole(&name, known) || local == *known;
     name.ends_with("[bot]") || word_bot(&name) || word_bot(local) || one_word || KNOWN.iter().any(known)
 }
 

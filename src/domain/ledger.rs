@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::deployment::{Deployment, ID_TRAILER, trailers};
+use super::change::Change;
+use super::deployment::{Deployment, ID_TRAILER, trailer_lines};
 use super::ids::{CommitId, EnvironmentName, ServiceName};
 use super::snapshot::{Commit, Snapshot};
 use super::time::Time;
@@ -43,6 +44,23 @@ pub struct RevertEntry {
     pub requested: bool,
 }
 
+impl RevertEntry {
+    /// The entry that a change would become.
+    #[must_use]
+    pub fn planned(change: &Change) -> Self {
+        Self {
+            id: change.id.clone(),
+            commit: change.base,
+            at: change.at,
+            environment: change.environment.clone(),
+            service: change.service.clone(),
+            reverts: change.reverts,
+            bad_values: change.fields.iter().map(|(_, field)| trailer_value(&field.new_text)).collect(),
+            requested: false,
+        }
+    }
+}
+
 /// The reverts of the history, newest first. A merge that brought one in counts as one.
 #[must_use]
 pub fn reverts(snapshot: &Snapshot) -> Vec<RevertEntry> {
@@ -54,22 +72,49 @@ pub fn reverts(snapshot: &Snapshot) -> Vec<RevertEntry> {
 }
 
 fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {
-    let value = |name: &str| {
-        trailers(message).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    };
+    let own = OwnTrailers::find(message)?;
     Some(RevertEntry {
-        id: value(ID_TRAILER)?.to_owned(),
+        id: own.value(ID_TRAILER)?.to_owned(),
         commit: commit.id,
         at: commit.at,
-        environment: value("Backout-Environment")?.parse().ok()?,
-        service: value("Backout-Service")?.parse().ok()?,
-        reverts: value("Backout-Reverts")?.parse().ok()?,
-        bad_values: trailers(message)
-            .filter(|(key, _)| key.eq_ignore_ascii_case("Backout-From"))
-            .map(|(_, value)| value.to_owned())
-            .collect(),
-        requested: value("Backout-Requested-By").is_some(),
+        environment: own.value("Backout-Environment")?.parse().ok()?,
+        service: own.value("Backout-Service")?.parse().ok()?,
+        reverts: own.value("Backout-Reverts")?.parse().ok()?,
+        bad_values: own.values("Backout-From").map(str::to_owned).collect(),
+        requested: own.value("Backout-Requested-By").is_some(),
     })
+}
+
+/// The trailers by which the agent knows a revert of its own.
+#[derive(Clone, Debug)]
+pub struct OwnTrailers<'m>(Vec<(&'m str, &'m str)>);
+
+impl<'m> OwnTrailers<'m> {
+    /// Finds the paragraph with all four of the agent's trailers. It may stand anywhere: a forge that squashes a proposal
+    /// puts lines of its own behind it.
+    #[must_use]
+    pub fn find(message: &'m str) -> Option<Self> {
+        let complete = |own: &Self| {
+            let needed = [ID_TRAILER, "Backout-Environment", "Backout-Service", "Backout-Reverts"];
+            needed.iter().all(|name| own.value(name).is_some())
+        };
+        message.split("\n\n").skip(1).map(|paragraph| Self(trailer_lines(paragraph).collect())).find(complete)
+    }
+
+    /// Whether it is a revert of this service in this environment.
+    #[must_use]
+    pub fn is_of(&self, environment: &EnvironmentName, service: &ServiceName) -> bool {
+        self.value("Backout-Environment") == Some(environment.as_str())
+            && self.value("Backout-Service") == Some(service.as_str())
+    }
+
+    fn value(&self, name: &str) -> Option<&'m str> {
+        self.values(name).next()
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &'m str> {
+        self.0.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
 }
 
 /// The new values of a deployment in the form of the trailers.

@@ -10,8 +10,8 @@ use super::evidence::{Control, Evidence, Found, Gap, Sample, Seasonal, Series, S
 use super::field::{FieldRule, rules};
 use super::ids::{EnvironmentName, ServiceName, SourceName};
 use super::policy::Policy;
-use super::signal::{RangeQuery, Signal, Window, render_query};
-use super::time::Time;
+use super::signal::{RangeQuery, Rule, Signal, Window, render_query};
+use super::time::{Time, human_secs};
 
 /// The most controls that are kept as evidence for a signal.
 pub const MAX_CONTROLS: usize = 8;
@@ -259,12 +259,22 @@ pub fn evidence(subject: &Subject, until: Time, readings: Vec<(Question, Reading
     }
 }
 
-/// Adds the same window at another time to the evidence, in the order of [`ask`].
+/// Adds the same window at another time to the evidence, in the order of [`ask`]. A window without samples says that there
+/// is no season; one that could not be asked says nothing, and then the signal says nothing either: without its season an
+/// everyday peak looks like damage.
 pub fn add_seasonal(evidence: &mut Evidence, shift_secs: u32, found: Vec<Found>) {
     for (signal, found) in evidence.signals.iter_mut().zip(found) {
         let samples = match found {
             Found::Samples(samples) => samples,
-            Found::Gap(_) => Vec::new(),
+            Found::Gap(Gap::NoData) => Vec::new(),
+            Found::Gap(gap @ (Gap::Unavailable(_) | Gap::Rejected(_) | Gap::Ambiguous(_))) => {
+                if signal.signal.rule == Rule::Robust {
+                    let earlier = human_secs(shift_secs.into());
+                    signal.found =
+                        Found::Gap(Gap::Unavailable(format!("the window {earlier} before: {gap}")));
+                }
+                Vec::new()
+            }
         };
         signal.seasonal.push(Seasonal { shift_secs, samples });
     }
@@ -283,7 +293,7 @@ mod tests {
             by: by.map(str::to_owned),
             kind: crate::domain::signal::SignalKind::ErrorRatio,
             direction: crate::domain::signal::Direction::HigherIsWorse,
-            rule: crate::domain::signal::Rule::Robust,
+            rule: Rule::Robust,
             min_difference: 0.01,
             step_secs: 60,
             critical: false,
@@ -342,6 +352,27 @@ mod tests {
         let reading = Sorted::new(&reply, Some("app"), &deployed).read(question);
         assert_eq!(reading.found, Found::Samples(vec![Sample::from((6_000, 1.0))]));
         assert_eq!(reading.controls.iter().map(|c| c.service.as_str()).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn a_season_that_could_not_be_asked_leaves_no_verdict() {
+        let subject = subject("a", 6_000, "x", None);
+        let until = Time::from_unix(7_000);
+        let question = ask(&subject, until, 0).remove(0);
+        let reading = Reading {
+            found: Found::Samples(vec![Sample::from((6_060, 1.0))]),
+            controls: vec![],
+            warnings: vec![],
+        };
+        let whole = evidence(&subject, until, vec![(question, reading)]);
+        let mut empty = whole.clone();
+        add_seasonal(&mut empty, 86_400, vec![Found::Gap(Gap::NoData)]);
+        assert!(matches!(empty.signals[0].found, Found::Samples(_)));
+        let mut unanswered = whole;
+        add_seasonal(&mut unanswered, 86_400, vec![Found::Gap(Gap::Unavailable("503".to_owned()))]);
+        assert!(
+            matches!(&unanswered.signals[0].found, Found::Gap(Gap::Unavailable(why)) if why.contains("503"))
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
             rule: crate::domain::field::FieldRule::Tag,
             old: "v1".to_owned(),
             new: "v2".to_owned(),
+            addressed: true,
         }],
         left_behind: Vec::new(),
         files: Vec::new(),
@@ -59,13 +60,14 @@ fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) ->
 
 fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry], now: i64) -> Decision {
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
-    let case = Case { deployment, judgement: &judgement, policy };
+    let case = Case { deployment, judgement: &judgement, policy, unanswered: false };
     let situation = Situation {
         now: Time::from_unix(now),
         budget: Budget::default(),
         reverts,
         regressed: &[case],
         red_before: &[],
+        open: &[],
         watched: &[],
     };
     decide(&case, &situation).0
@@ -110,15 +112,9 @@ fn a_pass_that_comes_too_late_asks_a_person() {
 }
 
 #[test]
-fn a_persons_rollback_is_not_fought() {
+fn a_rollback_is_not_taken_back() {
     let mut bad = deployment("web", 1, DEPLOYED_AT);
     bad.rollback = true;
-    assert_eq!(
-        decided(&bad, &auto(), &[]),
-        Decision::Revert,
-        "a bot's rollback is a deployment like any other"
-    );
-    bad.author = Person { name: "Ada".to_owned(), email: "ada@example.com".to_owned() };
     assert!(matches!(decided(&bad, &auto(), &[]), Decision::Escalate(_)));
 }
 
@@ -174,7 +170,7 @@ fn many_red_services_are_one_incident() {
     let policy = auto();
     let cases: Vec<Case<'_>> = deployments
         .iter()
-        .map(|deployment| Case { deployment, judgement: &judgement, policy: &policy })
+        .map(|deployment| Case { deployment, judgement: &judgement, policy: &policy, unanswered: false })
         .collect();
     let now = Time::from_unix(DEPLOYED_AT + 300);
     let decide_among = |regressed: &[Case<'_>]| {
@@ -184,6 +180,7 @@ fn many_red_services_are_one_incident() {
             reverts: &[],
             regressed,
             red_before: &[],
+            open: &[],
             watched: &[],
         };
         decide(&cases[0], &situation).0
@@ -195,20 +192,34 @@ fn many_red_services_are_one_incident() {
 #[test]
 fn of_several_deployments_the_last_before_the_damage_is_blamed() {
     let (first, second) = (deployment("web", 1, DEPLOYED_AT - 600), deployment("web", 2, DEPLOYED_AT));
-    let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
+    let watched = [first.clone(), second.clone()];
+    let red = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
+    let pending = judgement(Verdict::Pending, DEPLOYED_AT);
     let policy = auto();
-    let case = |deployment| Case { deployment, judgement: &judgement, policy: &policy };
-    let cases = [case(&first), case(&second)];
-    let situation = Situation {
-        now: Time::from_unix(DEPLOYED_AT + 300),
-        budget: Budget::default(),
-        reverts: &[],
-        regressed: &cases,
-        red_before: &[],
-        watched: &[],
+    let case = |deployment, judgement| Case { deployment, judgement, policy: &policy, unanswered: false };
+    let decide_first = |open: &[Case<'_>], reverts: &[RevertEntry]| {
+        let regressed: Vec<Case<'_>> =
+            open.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
+        let situation = Situation {
+            now: Time::from_unix(DEPLOYED_AT + 300),
+            budget: Budget::default(),
+            reverts,
+            regressed: &regressed,
+            red_before: &[],
+            open,
+            watched: &watched,
+        };
+        let decisions: Vec<Decision> = open.iter().map(|case| decide(case, &situation).0).collect();
+        decisions
     };
-    assert!(matches!(decide(&cases[0], &situation).0, Decision::Hold(_)));
-    assert_eq!(decide(&cases[1], &situation).0, Decision::Revert);
+    let both = decide_first(&[case(&first, &red), case(&second, &red)], &[]);
+    assert!(matches!(both.as_slice(), [Decision::Hold(_), Decision::Revert]), "{both:?}");
+    let settling = decide_first(&[case(&first, &red), case(&second, &pending)], &[]);
+    assert_eq!(settling, [Decision::Wait, Decision::Wait], "the later one is not judged yet");
+    let settled = decide_first(&[case(&first, &red)], &[]);
+    assert!(matches!(settled.as_slice(), [Decision::Escalate(_)]), "{settled:?}");
+    let reverted = decide_first(&[case(&first, &red)], &[revert_of(&second, DEPLOYED_AT + 200, "v9")]);
+    assert!(matches!(reverted.as_slice(), [Decision::Hold(_)]), "{reverted:?}");
 }
 
 #[test]
@@ -222,13 +233,14 @@ fn verdicts_other_than_regressed_change_nothing() {
         (Verdict::Inconclusive("no data".to_owned()), "pass"),
     ] {
         let judgement = judgement(verdict, DEPLOYED_AT);
-        let case = Case { deployment: &own, judgement: &judgement, policy: &policy };
+        let case = Case { deployment: &own, judgement: &judgement, policy: &policy, unanswered: false };
         let situation = Situation {
             now: Time::from_unix(DEPLOYED_AT + 300),
             budget: Budget::default(),
             reverts: &[],
             regressed: &[],
             red_before: &[],
+            open: &[],
             watched: &[],
         };
         assert_eq!(decide(&case, &situation).0.word(), expected);
@@ -241,11 +253,18 @@ fn damage_of_a_deployment_that_was_replaced_is_told_once_more() {
     let other = deployment("api", 3, DEPLOYED_AT - 200);
     let judgement = judgement(Verdict::Preexisting, DEPLOYED_AT - 100);
     let policy = auto();
-    let case = Case { deployment: &second, judgement: &judgement, policy: &policy };
+    let case = Case { deployment: &second, judgement: &judgement, policy: &policy, unanswered: false };
     let decided = |watched: &[Deployment], reverts: &[RevertEntry]| {
         let now = Time::from_unix(DEPLOYED_AT + 1_800);
-        let situation =
-            Situation { now, budget: Budget::default(), reverts, regressed: &[], red_before: &[], watched };
+        let situation = Situation {
+            now,
+            budget: Budget::default(),
+            reverts,
+            regressed: &[],
+            red_before: &[],
+            open: &[],
+            watched,
+        };
         decide(&case, &situation).0
     };
     let watched = [first.clone(), other.clone(), second.clone()];
@@ -270,6 +289,8 @@ fn programs_are_told_from_people() {
         ("Ada Lovelace", "ada@example.com"),
         ("Jane Talbot", "talbot@example.com"),
         ("talbot", "jt@example.com"),
+        ("Keely Jones", "keely@example.com"),
+        ("Tom", "jenkins.tom@example.com"),
         ("", ""),
     ] {
         let person = Person { name: name.to_owned(), email: email.to_owned() };

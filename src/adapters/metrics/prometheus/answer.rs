@@ -121,12 +121,14 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Answer, Problem> {
         return Err(refusal(status, body));
     }
     let mut warnings: Vec<String> = head.warnings.into_iter().chain(head.infos).flatten().collect();
+    // Looked for in all of them, and in full, before anything is cut.
+    let partial = warnings.iter().find(|warning| says_partial(warning)).map(|warning| shown(warning));
     warnings.truncate(MAX_WARNINGS);
     let warnings: Vec<String> = warnings.iter().map(|warning| shown(warning)).collect();
     if head.is_partial == Some(true) {
         return Err(Problem::Unavailable("partial answer: some of its storage did not answer".to_owned()));
     }
-    if let Some(warning) = warnings.iter().find(|warning| says_partial(warning)) {
+    if let Some(warning) = partial {
         return Err(Problem::Unavailable(format!("partial answer: {warning}")));
     }
     let kind = head.data.map(|data| data.result_type).unwrap_or_default();
