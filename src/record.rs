@@ -6,9 +6,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::decision::{Decision, GuardAnswer};
+use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
+use crate::domain::policy::Mode;
 use crate::domain::time::Time;
 use crate::domain::verdict::Judgement;
 
@@ -98,6 +99,16 @@ pub enum Recovery {
     NotRecovered,
     /// Nobody can tell.
     Unknown,
+}
+
+impl VerdictRecord {
+    /// Whether nothing is left to decide in this mode. What was left alone only because the mode was `observe` is decided
+    /// anew when the mode is another.
+    #[must_use]
+    pub fn settles(&self, mode: Mode) -> bool {
+        let by_mode = self.guards.last().is_some_and(|guard| guard.guard == MODE_GUARD);
+        !(by_mode && matches!(self.decision, Decision::Hold(_)) && mode != Mode::Observe)
+    }
 }
 
 impl Record {

@@ -14,7 +14,7 @@ use crate::domain::environment::Environment;
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::ledger::{RevertEntry, reverts};
-use crate::domain::policy::Delivery;
+use crate::domain::policy::{Delivery, Mode};
 use crate::domain::receipt::Receipt;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
@@ -106,8 +106,11 @@ pub(super) async fn act(
             pause(tries).await;
             let before = snapshot.head;
             snapshot = fetch_again(acting).await?;
-            if patience.is_over(snapshot.head == before) {
-                report.problems.push(format!("{reference} was not updated after {tries} tries: {reason}"));
+            let unmoved = snapshot.head == before;
+            if patience.is_over(unmoved) {
+                let hint = if unmoved { ": let it be pushed to, or set `delivery: branch`" } else { "" };
+                let problem = format!("{reference} was not updated after {tries} tries: {reason}{hint}");
+                report.problems.push(problem);
                 attempts.insert(key, (Attempt::GivenUp, guards.clone()));
             }
         } else {
@@ -268,7 +271,7 @@ async fn deliver(
     } else {
         Receipt::Pushed(push(acting.world, &change).await?)
     };
-    tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, ?receipt, "delivered");
+    tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, receipt = %receipt, "delivered");
     Ok(Attempt::Delivered(change, diff, receipt))
 }
 
@@ -346,8 +349,13 @@ async fn already_written(acting: &Acting<'_>, open: &[Open]) -> Result<BTreeSet<
     let commits: Vec<CommitId> = open.iter().map(|open| open.deployment.commit).collect();
     let notes = blocking(&acting.world.repository, move |repository| repository.notes(&commits)).await?;
     let records = notes.values().flat_map(|note| record::read(note));
-    let verdicts = records.filter(|record| matches!(record, Record::Verdict(_)));
-    Ok(verdicts.map(|record| record.id().to_owned()).collect())
+    let modes: BTreeMap<String, Mode> =
+        open.iter().map(|open| (id_of(&open.deployment), open.policy.mode)).collect();
+    let settled = |record: &Record| match record {
+        Record::Verdict(verdict) => modes.get(&verdict.id).is_some_and(|mode| verdict.settles(*mode)),
+        Record::Recovery(_) => false,
+    };
+    Ok(records.filter(settled).map(|record| record.id().to_owned()).collect())
 }
 
 fn item(open: &Open, decision: Decision, guards: Vec<GuardAnswer>, attempt: Option<Attempt>) -> Item {

@@ -118,8 +118,14 @@ async fn fetch_all(world: &World, requests: Vec<RangeQuery>) -> Vec<Reply> {
             let _permit = permits.acquire().await;
             let reply = match source.range(&request).await {
                 Ok(answer) => Ok((answer.series, answer.warnings)),
-                Err(SourceError::Unavailable(reason)) => Err(Gap::Unavailable(reason)),
-                Err(SourceError::Rejected(reason)) => Err(Gap::Rejected(reason)),
+                Err(SourceError::Unavailable(reason)) => {
+                    tracing::warn!(source = %request.source, %reason, "no answer: nothing can be judged by it");
+                    Err(Gap::Unavailable(reason))
+                }
+                Err(SourceError::Rejected(reason)) => {
+                    tracing::warn!(source = %request.source, %reason, "query refused: nothing can be judged by it");
+                    Err(Gap::Rejected(reason))
+                }
             };
             (index, reply)
         });

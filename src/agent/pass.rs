@@ -14,7 +14,7 @@ use crate::domain::environment::Environment;
 use crate::domain::evidence::{Evidence, Found, Gap, SignalEvidence};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::ledger::{RevertEntry, reverts};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Mode, Policy};
 use crate::domain::question::Subject;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
@@ -238,10 +238,11 @@ async fn judge_open(
     deployed: &BTreeSet<String>,
 ) -> Vec<Open> {
     let settled = |deployment: &Deployment| {
-        records.get(&deployment.commit).into_iter().flatten().any(|record| {
-            matches!(record, Record::Verdict(_))
-                && record.service() == &deployment.service
-                && record.environment() == &deployment.environment
+        let mode = environment.services.get(deployment.rule).map_or(Mode::Observe, |rule| rule.policy.mode);
+        let id = id_of(deployment);
+        records.get(&deployment.commit).into_iter().flatten().any(|record| match record {
+            Record::Verdict(verdict) => verdict.id == id && verdict.settles(mode),
+            Record::Recovery(_) => false,
         })
     };
     let open = deployments.iter().filter(|deployment| !settled(deployment));

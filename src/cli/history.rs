@@ -110,7 +110,8 @@ fn entries(
         };
         let bare = reverts(&snapshot)
             .into_iter()
-            .filter(|revert| revert.environment == environment.name && !known.contains(&revert.id));
+            .filter(|revert| revert.environment == environment.name)
+            .filter(|revert| revert.requested || !known.contains(&revert.id));
         entries.extend(bare.map(|revert| Entry::Bare { kind: "revert", revert }));
     }
     Ok(entries)

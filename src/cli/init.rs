@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::{Common, Ending, Format, output, world};
-use crate::adapters::git::current_branch;
+use crate::adapters::git::{current_branch, origin_url};
 use crate::domain::ids::FilePath;
 use crate::domain::layout::{Layout, has_release_field, layouts};
 use crate::ports::Repository;
@@ -43,8 +43,9 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         "no file with an image, tag or version was found on {branch}: write backout.yaml by hand, docs/configuration.md \
          shows how"
     );
-    let path = args.repository.canonicalize().unwrap_or(args.repository);
-    let proposal = propose(&path.to_string_lossy(), branch.as_str(), &found);
+    let path = || args.repository.canonicalize().unwrap_or_else(|_| args.repository.clone());
+    let url = origin_url(&args.repository).unwrap_or_else(|| path().to_string_lossy().into_owned());
+    let proposal = propose(&url, branch.as_str(), &found);
     match common.format {
         Format::Text => output::text(&proposal),
         Format::Json => output::json(&serde_json::json!({
@@ -100,14 +101,18 @@ fn propose(repository: &str, branch: &str, layouts: &[Layout]) -> String {
         "signals:\n  # Keep the label that names the service, so that one request answers for all services.\n",
     );
     add("  errors:\n    source: prometheus\n    kind: error-ratio\n    by: service\n    query: |\n");
-    add("      sum by (service) (rate(http_requests_total{code=~\"5..\"}[1m]))\n");
-    add("        / sum by (service) (rate(http_requests_total[1m]))\n\n");
+    add("      # `or … * 0`: a service without errors has the ratio 0, and not no data.\n");
+    add("      (\n");
+    add("        sum by (service) (rate(http_requests_total{code=~\"5..\"}[1m]))\n");
+    add("          or sum by (service) (rate(http_requests_total[1m])) * 0\n");
+    add("      ) / sum by (service) (rate(http_requests_total[1m]))\n\n");
     add("services:\n");
     for layout in layouts {
         let some: Vec<&str> = layout.services.iter().take(4).map(String::as_str).collect();
         let more = layout.services.len().saturating_sub(some.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        add(&format!("  # {} files: {}{more}\n", layout.files, output::plain(&some.join(", "))));
+        let files = if layout.files == 1 { "1 file".to_owned() } else { format!("{} files", layout.files) };
+        add(&format!("  # {files}: {}{more}\n", output::plain(&some.join(", "))));
         add(&format!("  - pattern: {}\n", quoted(&layout.pattern)));
         if layout.environments.is_empty() && environments.len() > 1 {
             add(&format!("    environments: [{}]\n", quoted(environments.first().unwrap_or(&branch))));

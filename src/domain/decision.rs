@@ -96,6 +96,9 @@ pub struct GuardAnswer {
 
 type Guard = fn(&Case<'_>, &Situation<'_>) -> Option<Decision>;
 
+/// The name of the last guard.
+pub const MODE_GUARD: &str = "mode";
+
 /// The guards, in the order in which they are asked. The first that answers decides.
 pub const GUARDS: [(&str, Guard); 12] = [
     ("already reverted", already_reverted),
@@ -109,7 +112,7 @@ pub const GUARDS: [(&str, Guard); 12] = [
     ("cooldown", cooldown),
     ("incident", incident),
     ("budget", budget),
-    ("mode", mode),
+    (MODE_GUARD, mode),
 ];
 
 /// Asks the guards; also returns what each said that was asked.
@@ -132,9 +135,14 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         Verdict::Pending => Some(Decision::Wait),
         Verdict::Preexisting => Some(inherited(case, situation)),
         // The source may answer for the same window later.
-        Verdict::Inconclusive(_) if case.unanswered => Some(Decision::Wait),
+        Verdict::Inconclusive(_) if case.unanswered && !is_long_over(case, situation) => Some(Decision::Wait),
         Verdict::Healthy | Verdict::Inconclusive(_) => Some(Decision::Pass(case.judgement.reason.clone())),
     }
+}
+
+/// Whether the watch window ended so long ago that an answer is no longer waited for: half a window.
+fn is_long_over(case: &Case<'_>, situation: &Situation<'_>) -> bool {
+    2 * situation.now.secs_since(case.deployment.at) > 3 * i64::from(case.policy.watch_secs)
 }
 
 /// Damage from before a deployment is not its own. But where it began with an earlier deployment of the same service,

@@ -90,7 +90,7 @@ impl Default for Budget {
 pub struct SchemaRules {
     /// Commit trailers; one is present unless its value is `false`, `no`, `none` or `0`. Compared without case.
     pub trailers: Vec<String>,
-    /// Keys of labels or annotations in the service's manifests at the deployment, with the same values.
+    /// Keys of labels or annotations in the manifests that the deployment changed, with the same values.
     pub labels: Vec<String>,
     /// Paths that hold migrations: a deployment whose commit touches one changed the schema.
     pub paths: PathGlobs,

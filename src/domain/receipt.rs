@@ -1,5 +1,7 @@
 //! What became of a change.
 
+use std::fmt;
+
 use super::ids::{BranchName, CommitId};
 
 /// What became of a change.
@@ -18,4 +20,15 @@ pub enum Receipt {
     Superseded(String),
     /// It could not be delivered.
     Refused(String),
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pushed(commit) => write!(f, "pushed {commit}"),
+            Self::Proposed { branch, commit } => write!(f, "proposed {commit} on {branch}"),
+            Self::Superseded(why) => write!(f, "superseded: {why}"),
+            Self::Refused(why) => write!(f, "refused: {why}"),
+        }
+    }
 }

@@ -41,6 +41,25 @@ pub fn current_branch(path: &Path) -> Result<BranchName, RepositoryError> {
     })
 }
 
+/// The URL of `origin` in the repository at `path`, without credentials; `None` when it has none.
+#[must_use]
+pub fn origin_url(path: &Path) -> Option<String> {
+    let repository = Repository::open(discover(path).ok()?).ok()?;
+    let url = repository.find_remote("origin").ok()?.url().ok()?.to_owned();
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let host_end = rest.find('/').unwrap_or(rest.len());
+            let (authority, path) = rest.split_at(host_end);
+            let host = authority.rsplit('@').next().unwrap_or(authority);
+            let user = if scheme == "ssh" { authority.rsplit_once('@').map(|(user, _)| user) } else { None };
+            let user =
+                user.map_or_else(String::new, |user| format!("{}@", user.split(':').next().unwrap_or("")));
+            Some(format!("{scheme}://{user}{host}{path}"))
+        }
+        None => Some(url),
+    }
+}
+
 /// Where a ref is; `None` when there is none.
 pub(super) fn tip(repository: &Repository, name: &str) -> Result<Option<Oid>, Fault> {
     match repository.refname_to_id(name) {

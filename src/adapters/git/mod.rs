@@ -27,7 +27,7 @@ use git2::Oid;
 use secrecy::SecretString;
 
 pub use self::init::init_bare;
-pub use self::local::current_branch;
+pub use self::local::{current_branch, origin_url};
 use self::location::Location;
 pub use self::repository::GitRepository;
 use super::http::HttpOptions;

@@ -248,6 +248,28 @@ fn verdicts_other_than_regressed_change_nothing() {
 }
 
 #[test]
+fn a_source_that_does_not_answer_is_waited_for_and_then_no_more() {
+    let own = deployment("web", 1, DEPLOYED_AT);
+    let policy = auto();
+    let judgement = judgement(Verdict::Inconclusive("unavailable".to_owned()), DEPLOYED_AT);
+    let decided = |secs: i64, unanswered: bool| {
+        let case = Case { deployment: &own, judgement: &judgement, policy: &policy, unanswered };
+        let now = Time::from_unix(DEPLOYED_AT + secs);
+        let situation = Situation {
+            now,
+            budget: Budget::default(),
+            reverts: &[],
+            regressed: &[],
+            red_before: &[],
+            open: &[],
+            watched: &[],
+        };
+        decide(&case, &situation).0.word()
+    };
+    assert_eq!([decided(1_860, true), decided(1_860, false), decided(2_701, true)], ["wait", "pass", "pass"]);
+}
+
+#[test]
 fn damage_of_a_deployment_that_was_replaced_is_told_once_more() {
     let (first, second) = (deployment("web", 1, DEPLOYED_AT - 200), deployment("web", 2, DEPLOYED_AT));
     let other = deployment("api", 3, DEPLOYED_AT - 200);

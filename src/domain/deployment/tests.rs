@@ -95,7 +95,7 @@ fn a_deployment_whose_fields_all_changed_again_is_superseded() {
 
 #[test]
 fn the_agents_own_reverts_are_no_deployments_merged_ones_neither() {
-    let message = "Revert web\n\nBackout-Id: 1\nBackout-Service: web\nBackout-Environment: production\n";
+    let message = "Revert web\n\nBackout-Id: 1\nBackout-Service: web\nBackout-Environment: production\nBackout-Reverts: x\n";
     assert_eq!(found(vec![commit(2, message, vec![bump("web", "v2", "v1")])]), []);
     let mut merge = commit(2, "Merge branch 'x'", vec![bump("web", "v2", "v1"), bump("api", "v1", "v2")]);
     merge.merged = vec![message.to_owned()];

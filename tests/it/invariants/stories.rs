@@ -13,7 +13,7 @@ use backout::record::{self, Record};
 use super::shapes;
 use super::world::{Sim, person};
 use crate::support::process::{Fate, Fates, Process};
-use crate::support::simulated::Node;
+use crate::support::simulated::{Node, Tree};
 
 /// A quiet world of three services, whose environment is as told.
 fn world(change: impl FnOnce(&mut Environment)) -> Sim {
@@ -67,10 +67,6 @@ fn by_agents(sim: &Sim) -> BTreeSet<CommitId> {
     sim.remote.lock().unwrap().by_agents.clone()
 }
 
-fn branches(sim: &Sim) -> BTreeMap<BranchName, CommitId> {
-    sim.remote.lock().unwrap().branches.clone()
-}
-
 fn decision(report: &PassReport, service: &str) -> String {
     let item = report.items().find(|item| item.service.as_str() == service);
     item.map_or_else(|| "nothing".to_owned(), |item| item.decision.word().to_owned())
@@ -91,12 +87,20 @@ fn verdicts(sim: &Sim) -> Vec<(String, bool)> {
     found
 }
 
+/// The files of each branch, and how many commits made them what they are: after a failed push the services of one pass
+/// may be taken back in another order, which changes the ids and nothing else.
+fn contents(sim: &Sim) -> BTreeMap<BranchName, (Tree, usize)> {
+    let remote = sim.remote.lock().unwrap();
+    let of = |tip: &CommitId| (remote.commits[tip].tree.clone(), remote.chain(*tip).count());
+    remote.branches.iter().map(|(branch, tip)| (branch.clone(), of(tip))).collect()
+}
+
 /// Kills an agent at each call of a pass, before and after it, and lets each be followed by a calm pass.
 fn every_crash_point(build: &dyn Fn() -> Sim) -> usize {
     let whole = build();
     let process = Process::new(Sim::calm(), None);
     whole.run(&process).unwrap();
-    let expected = (branches(&whole), verdicts(&whole));
+    let expected = (contents(&whole), verdicts(&whole));
     let calls = process.calls();
     for at in 0..calls {
         for fate in [Fate::DieBefore, Fate::DieAfter, Fate::Fail, Fate::Lost] {
@@ -106,11 +110,11 @@ fn every_crash_point(build: &dyn Fn() -> Sim) -> usize {
             let killed = matches!(fate, Fate::DieBefore | Fate::DieAfter);
             assert!(!(killed && report.is_some()), "the agent was not killed at call {at}");
             sim.calm_pass();
-            let found = (branches(&sim), verdicts(&sim));
+            let found = (contents(&sim), verdicts(&sim));
             assert_eq!(found, expected, "{fate:?} at call {at} of {calls}");
             sim.pass_twice();
             assert_eq!(sim.restless, Vec::<String>::new(), "{fate:?} at call {at} of {calls}");
-            let found = (branches(&sim), verdicts(&sim));
+            let found = (contents(&sim), verdicts(&sim));
             assert_eq!(found, expected, "{fate:?} at call {at} of {calls}, after more passes");
         }
     }
