@@ -148,3 +148,42 @@ fn trailers_stand_in_the_last_paragraph() {
     assert_eq!(trailer(message, "Body"), None);
     assert_eq!(trailer("Backout-Id: 1\n", "Backout-Id"), None);
 }
+
+#[test]
+fn a_squashed_revert_is_known_by_trailers_that_are_not_last() {
+    let own = "Backout-Id: 1\nBackout-Service: web\nBackout-Environment: production\nBackout-Reverts: x";
+    let squashed =
+        format!("Revert web (#12)\n\n* Revert web\n\n{own}\n\n---------\n\nCo-authored-by: A <a@b>\n");
+    assert_eq!(found(vec![commit(2, &squashed, vec![bump("web", "v2", "v1")])]), []);
+}
+
+#[test]
+fn a_revert_of_another_environment_hides_no_deployment() {
+    let own = "Backout-Id: 1\nBackout-Service: web\nBackout-Environment: staging\nBackout-Reverts: x";
+    let promoted = format!("Promote\n\n{own}\n");
+    assert_eq!(found(vec![commit(2, &promoted, vec![bump("web", "v1", "v2")])]).len(), 1);
+}
+
+#[test]
+fn schema_flags_are_read_generously() {
+    let flag = |message: &str, files: Vec<FileDiff>| found(vec![commit(2, message, files)])[0].schema.clone();
+    let squashed = "bump\n\nSchema-Change: yes\n\n---------\n\nCo-authored-by: A <a@b>\n";
+    assert!(flag(squashed, vec![bump("web", "v1", "v2")]).is_some());
+    let template = |tag: &str, value: &str| {
+        format!("{{{{- if x }}}}\nimage_tag: {tag}\nbackout/schema-change: {value}\n{{{{- end }}}}\n")
+    };
+    let path = "apps/web/production/deployment.gotmpl";
+    let with = |value: &str| file(path, Some(&template("v1", value)), Some(&template("v2", value)));
+    assert!(flag("bump", vec![with("\"true\"")]).is_some());
+    assert_eq!(flag("bump", vec![with("\"false\"")]), None);
+}
+
+#[test]
+fn a_line_that_moved_does_not_supersede() {
+    let text = |head: &str, api: &str, web: &str| format!("{head}{{{{ x }}}}\n{api}\n{web}\n");
+    let path = "apps/shop/production/tags.env";
+    let first = file(path, Some(&text("", "API=v1", "WEB=v1")), Some(&text("", "API=v2", "WEB=v1")));
+    let second = file(path, Some(&text("", "API=v2", "WEB=v1")), Some(&text("", "API=v2", "WEB=v2")));
+    let deployments = found(vec![commit(3, "b", vec![second]), commit(2, "a", vec![first])]);
+    assert_eq!(deployments.iter().map(|d| d.superseded_by).collect::<Vec<_>>(), [None, None]);
+}

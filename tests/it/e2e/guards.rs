@@ -16,6 +16,13 @@ fn observe_records_and_changes_no_branch() {
     assert_eq!(stage.refs().lines().count(), 2, "main and the notes: {}", stage.refs());
     assert_eq!(stage.history()[0]["decision"]["action"], "hold");
     stage.nothing_more();
+    // The person has seen enough, and lets it act: what is still watched is decided anew.
+    config.environments = "  production: {branch: main, mode: auto}\n".to_owned();
+    stage.configure(&config);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+    assert_eq!(stage.file("main", "web"), values("web", "v1"));
+    stage.nothing_more();
 }
 
 #[test]
