@@ -63,6 +63,11 @@ pub(super) fn plain_lines(text: &str) -> String {
     text.lines().map(|line| plain(line) + "\n").collect()
 }
 
+/// Prints a diff: to a terminal without control characters, and elsewhere as it is, so that it can be applied.
+pub(super) fn diff(diff: &str) {
+    if std::io::stdout().is_terminal() { text(&plain_lines(diff)) } else { text(diff) }
+}
+
 /// Whether standard output is a terminal that shows colours.
 pub(super) fn colours() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()

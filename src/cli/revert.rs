@@ -72,6 +72,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         show(common, &prepared)?;
         return Ok(Ending::Quiet);
     }
+    let mut done = Vec::new();
     for one in prepared {
         let delivery = deliver(&world, &environment, one, &who, now);
         let (change, receipt) = output::progress("reverting", delivery).await?;
@@ -81,35 +82,42 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
             Receipt::Superseded(why) | Receipt::Refused(why) => anyhow::bail!("{why}"),
         };
         match common.format {
-            Format::Json => output::json(&serde_json::json!({
+            Format::Json => done.push(serde_json::json!({
                 "environment": change.environment, "service": change.service,
                 "deployment": change.reverts, "revert": commit, "branch": branch,
-            }))?,
+            })),
             Format::Text => {
                 output::text(&output::plain_lines(&change.to_string()));
                 output::line(&format!("pushed {commit} to {branch}"));
             }
         }
     }
+    if common.format == Format::Json {
+        output::json(&done)?;
+    }
     Ok(Ending::Acted)
 }
 
 fn show(common: &Common, prepared: &[Prepared]) -> anyhow::Result<()> {
+    let mut shown = Vec::new();
     for one in prepared {
         let diff = one.change.diff(&one.current);
         match common.format {
-            Format::Json => output::json(&serde_json::json!({
+            Format::Json => shown.push(serde_json::json!({
                 "environment": one.change.environment, "service": one.change.service,
                 "deployment": one.change.reverts, "plan": one.change.to_string(),
                 "diff": diff, "message": one.change.message,
-            }))?,
+            })),
             Format::Text => {
                 for line in one.change.to_string().lines() {
                     output::line(&format!("# {}", output::plain(line)));
                 }
-                output::text(&output::plain_lines(&diff));
+                output::diff(&diff);
             }
         }
+    }
+    if common.format == Format::Json {
+        output::json(&shown)?;
     }
     Ok(())
 }

@@ -249,3 +249,24 @@ fn a_revert_that_a_person_asks_for_is_made_and_then_respected() {
     assert_eq!(stage.tip(), tip);
     stage.nothing_more();
 }
+
+#[test]
+fn the_diff_of_a_dry_run_can_be_applied() {
+    let stage = Stage::with("one", &["web"]);
+    let path = "apps/web/values.yaml";
+    // Line ends of another system, a tab and no end of the last line.
+    let file = |tag: &str| format!("image:\r\n  tag: \"{tag}\"\t# keep\r\nreplicas: 2");
+    stage.write(path, &file("v1"));
+    stage.commit(-100, PERSON, "Another form");
+    stage.write(path, &file("v2"));
+    stage.commit(-12, BOT, "Deploy web v2");
+    stage.push();
+    let diff = stage.run(&["revert", "web", "--dry-run"]).ended(0).stdout;
+    let patch = stage.home.path().join("back.patch");
+    std::fs::write(&patch, diff).unwrap();
+    stage.git(&["apply", patch.to_str().unwrap()]);
+    assert_eq!(
+        stage.git(&["hash-object", "--no-filters", path]),
+        stage.git(&["rev-parse", &format!("HEAD^:{path}")])
+    );
+}
