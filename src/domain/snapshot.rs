@@ -87,15 +87,17 @@ pub struct Snapshot {
 
 /// Makes committer times trustworthy: monotone along the chain and never after `now`.
 ///
-/// `times` are the raw committer times, newest first. A time after `now` is the mark of a wrong clock and is replaced
-/// by that of the next newer commit (or by `now` at the head). After that, a commit is never older than its parent.
+/// `times` are the raw committer times, newest first. As few clocks as possible are taken to be wrong: the longest chain of
+/// times that never fall, and are not after `now`, is believed. A time that is too late for it becomes that of the next
+/// newer believed commit (or `now` at the head), one that is too early that of its parent.
 pub fn settle_times(times: &mut [Time], now: Time) {
+    let believed = longest_rise(times, now);
     let mut newer = now;
-    for time in times.iter_mut() {
-        if *time > now {
-            *time = newer;
-        } else {
+    for (time, believed) in times.iter_mut().zip(believed) {
+        if believed {
             newer = *time;
+        } else if *time > newer {
+            *time = newer;
         }
     }
     let mut oldest = None;
@@ -104,6 +106,34 @@ pub fn settle_times(times: &mut [Time], now: Time) {
         *time = at;
         oldest = Some(at);
     }
+}
+
+/// Which of the times (newest first) belong to the longest chain that never falls from the oldest to the newest, leaving
+/// out what is after `now`; of several as long, one with late times: clocks that were never set say 1970.
+/// Source: patience sorting, <https://en.wikipedia.org/wiki/Longest_increasing_subsequence>.
+fn longest_rise(times: &[Time], now: Time) -> Vec<bool> {
+    // The oldest time of the best chain of each length, with its index; and for each index the newer one in its chain.
+    let mut ends: Vec<(Time, usize)> = Vec::new();
+    let mut newer: Vec<Option<usize>> = vec![None; times.len()];
+    for (index, time) in times.iter().enumerate().filter(|(_, time)| **time <= now) {
+        let length = ends.partition_point(|(end, _)| end >= time);
+        if let Some(slot) = newer.get_mut(index) {
+            *slot = length.checked_sub(1).and_then(|shorter| ends.get(shorter)).map(|(_, index)| *index);
+        }
+        match ends.get_mut(length) {
+            Some(end) => *end = (*time, index),
+            None => ends.push((*time, index)),
+        }
+    }
+    let mut believed = vec![false; times.len()];
+    let mut next = ends.last().map(|(_, index)| *index);
+    while let Some(index) = next {
+        if let Some(slot) = believed.get_mut(index) {
+            *slot = true;
+        }
+        next = newer.get(index).copied().flatten();
+    }
+    believed
 }
 
 #[cfg(test)]
@@ -122,6 +152,9 @@ mod tests {
         assert_eq!(settled(&[50, 900, 30], 60), [50, 50, 30]);
         assert_eq!(settled(&[900, 40, 30], 60), [60, 40, 30]);
         assert_eq!(settled(&[50, 1, 30], 60), [50, 30, 30]);
+        // Ahead, but past by now: it must not lift those that came after it.
+        assert_eq!(settled(&[54, 52, 59, 30], 60), [54, 52, 52, 30]);
+        assert_eq!(settled(&[5, 50, 40], 60), [50, 50, 40]);
     }
 
     proptest::proptest! {
