@@ -166,8 +166,9 @@ pub trait Repository: Send + Sync {
     /// When the notes cannot be read.
     fn all_notes(&self) -> Result<BTreeMap<CommitId, String>, RepositoryError>;
 
-    /// Appends lines to notes, as one commit on the notes ref, dated `at`, and pushes it. A line that is already there
-    /// is not written twice. When the ref has moved at the remote the lines are appended to what is there now.
+    /// Appends lines to notes, as one commit on the notes ref, dated `at`, and pushes it. A line that is already there, or
+    /// a record that says the same ([`crate::record::says_the_same`]), is not written twice. When the ref has moved at the
+    /// remote the lines are appended to what is there now.
     ///
     /// # Errors
     /// [`PushError::Rejected`] after a bounded number of tries.

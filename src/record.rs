@@ -163,6 +163,27 @@ pub fn read(note: &str) -> Vec<Record> {
     note.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
+/// Whether two lines of a note say the same: two agents that finish together write down the same revert, each in its own
+/// words and at its own second. Lines that are no records are the same when they are equal.
+#[must_use]
+pub fn says_the_same(one: &str, other: &str) -> bool {
+    let gist = |line: &str| {
+        let (id, what) = match serde_json::from_str::<Record>(line).ok()? {
+            Record::Verdict(verdict) => {
+                let done = match (verdict.revert, &verdict.proposal) {
+                    (Some(revert), _) => format!("reverted by {revert}"),
+                    (None, Some(proposal)) => format!("proposed on {}", proposal.branch),
+                    (None, None) => verdict.decision.word().to_owned(),
+                };
+                (verdict.id, done)
+            }
+            Record::Recovery(recovery) => (recovery.id, format!("recovery {:?}", recovery.outcome)),
+        };
+        Some((id, what))
+    };
+    one == other || gist(one).zip(gist(other)).is_some_and(|(one, other)| one == other)
+}
+
 /// The JSON schema of a line.
 #[must_use]
 pub fn schema() -> serde_json::Value {
@@ -179,6 +200,21 @@ mod tests {
         let committed = std::fs::read_to_string(path).unwrap();
         let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
         assert!(committed == current, "run: cargo run -- schema record > schemas/record.schema.json");
+    }
+
+    #[test]
+    fn two_agents_say_the_same_of_one_revert() {
+        let line = |second: u32, outcome: &str| {
+            format!(
+                "{{\"kind\":\"recovery\",\"version\":1,\"id\":\"x\",\"environment\":\"e\",\"service\":\"s\",\
+                 \"deployment\":\"{0}\",\"revert\":\"{0}\",\"at\":\"2026-11-20T00:00:0{second}Z\",\
+                 \"outcome\":\"{outcome}\",\"reason\":\"r\"}}",
+                "0".repeat(40)
+            )
+        };
+        assert!(says_the_same(&line(1, "recovered"), &line(2, "recovered")));
+        assert!(!says_the_same(&line(1, "recovered"), &line(2, "not-recovered")));
+        assert!(says_the_same("hello", "hello") && !says_the_same("hello", "bye"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::tree_edit::{self, Edits};
 use super::{GitOptions, NOTES_REF, commit, commit_object, local};
 use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
+use crate::record::says_the_same;
 
 /// The largest note that is read, in bytes.
 const MAX_NOTE_BYTES: usize = 32 << 20;
@@ -78,11 +79,11 @@ pub(super) fn build(
     Ok(Some(commit::write(repository, options, tree, tip, message, at)?))
 }
 
-/// `old` with the lines that it does not have yet; `None` when it has all of them.
+/// `old` with the lines that it does not say yet; `None` when it says all of them.
 fn appended(old: &str, lines: &[String]) -> Option<String> {
     let mut note = old.to_owned();
     for line in lines.iter().flat_map(|line| line.lines()) {
-        if line.is_empty() || note.lines().any(|known| known == line) {
+        if line.is_empty() || note.lines().any(|known| says_the_same(known, line)) {
             continue;
         }
         if !note.is_empty() && !note.ends_with('\n') {

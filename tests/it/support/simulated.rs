@@ -7,6 +7,7 @@ use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
 use backout::domain::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::time::Time;
 use backout::ports::{CommitRequest, HistoryQuery, PushError, Repository, RepositoryError};
+use backout::record::says_the_same;
 use sha2::{Digest as _, Sha256};
 
 use super::process::Process;
@@ -281,8 +282,10 @@ impl Repository for Clone {
             let mut remote = self.remote();
             for (commit, new) in lines {
                 let note = remote.notes.entry(*commit).or_default();
-                for line in
-                    new.iter().filter(|line| !note.lines().any(|old| old == *line)).collect::<Vec<_>>()
+                for line in new
+                    .iter()
+                    .filter(|line| !note.lines().any(|old| says_the_same(old, line)))
+                    .collect::<Vec<_>>()
                 {
                     note.push_str(line);
                     note.push('\n');
