@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use backout::domain::field::{self, Refusal};
+use backout::domain::field::{self, Refusal, Selection};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -133,7 +133,12 @@ fn main() -> Result<()> {
                 detected.insert(case.id.as_str());
             }
             if of_file != Mark::Right {
-                report.failures.push(Failure { id: case.id.clone(), file: file.path.clone(), kind: of_file, reason });
+                report.failures.push(Failure {
+                    id: case.id.clone(),
+                    file: file.path.clone(),
+                    kind: of_file,
+                    reason,
+                });
             }
         }
         report.total.add(later, mark);
@@ -145,7 +150,8 @@ fn main() -> Result<()> {
     println!("detected as a deployment: {} of {} cases", detected.len(), cases.len());
     println!("{:.0} cases/s", f64::from(u32::try_from(cases.len())?) / seconds);
     if let Some(output) = output {
-        std::fs::write(&output, serde_json::to_vec_pretty(&report)?).with_context(|| format!("cannot write {output}"))?;
+        std::fs::write(&output, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("cannot write {output}"))?;
     }
     Ok(())
 }
@@ -175,7 +181,9 @@ fn source(id: &str) -> &str {
 
 /// How the file came out, whether it holds a deployment, and why it failed.
 fn run(file: &File) -> (Mark, bool, String) {
-    let detected = field::compare(&file.parent, &file.commit).release_fields().next().is_some();
+    let fields = Selection::default();
+    let subject = field::File { path: &file.path, fields: &fields };
+    let detected = field::compare(&subject, &file.parent, &file.commit).release_fields().next().is_some();
     let label = file.outcome.as_deref().unwrap_or("");
     let (current, expected) = match &file.head {
         None => (&file.commit, &file.parent),
@@ -183,15 +191,25 @@ fn run(file: &File) -> (Mark, bool, String) {
         // A file that is gone is left alone.
         Some(None) => return (Mark::Right, detected, String::new()),
     };
-    let result = field::revert(file.parent.as_bytes(), file.commit.as_bytes(), current.as_bytes());
+    let result = field::revert(&subject, file.parent.as_bytes(), file.commit.as_bytes(), current.as_bytes());
     let excused = ["superseded", "moved", "deleted"].iter().any(|word| label.starts_with(word));
     let (mark, reason) = match result {
+        Ok(reverted) if field::is_half(&reverted.fields) && excused => (Mark::Right, String::new()),
+        Ok(reverted) if field::is_half(&reverted.fields) => {
+            (Mark::Refused, format!("{label} a part has moved on: {:?}", outcomes(&reverted)))
+        }
         Ok(reverted) if reverted.bytes == expected.as_bytes() => (Mark::Right, String::new()),
         Ok(reverted) => {
-            let reason = format!("{label} {:?} left behind {:?}", outcomes(&reverted), reverted.left_behind);
+            let text = String::from_utf8_lossy(&reverted.bytes);
+            let diff = similar::TextDiff::from_lines(expected, text.as_ref());
+            let diff = diff.unified_diff().context_radius(0).to_string();
+            let reason =
+                format!("{label} {:?} left behind {:?}: {diff:?}", outcomes(&reverted), reverted.left_behind);
             (Mark::Wrong, reason)
         }
-        Err(Refusal::NoReleaseField) if file.head.is_none() => (Mark::Undetected, "no release field".to_owned()),
+        Err(Refusal::NoReleaseField) if file.head.is_none() => {
+            (Mark::Undetected, "no release field".to_owned())
+        }
         Err(_) if excused => (Mark::Right, String::new()),
         Err(refusal) => (Mark::Refused, format!("{label} {refusal}")),
     };
@@ -206,7 +224,16 @@ fn outcomes(reverted: &field::Reverted) -> Vec<String> {
 fn print(report: &Report) {
     println!(
         "{:<42} {:>6} {:>6} {:>6} {:>8} {:>11}   {:>6} {:>6} {:>6} {:>8}",
-        "at the commit / later", "cases", "exact", "wrong", "refused", "undetected", "cases", "right", "wrong", "refused"
+        "at the commit / later",
+        "cases",
+        "exact",
+        "wrong",
+        "refused",
+        "undetected",
+        "cases",
+        "right",
+        "wrong",
+        "refused"
     );
     let all = report.by_source.iter().map(|(name, scores)| (name.as_str(), scores));
     for (name, Scores { at_commit, later }) in all.chain([("total", &report.total)]) {

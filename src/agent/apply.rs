@@ -187,7 +187,7 @@ fn work_out(
     current: &BTreeMap<FilePath, Option<Vec<u8>>>,
 ) -> Result<Box<Change>, NoChange> {
     let branch = &acting.environment.branch;
-    let target = Target { branch, head: snapshot.head, current, now: acting.now };
+    let target = Target { branch, head: snapshot.head, current, policy: &open.policy, now: acting.now };
     plan(&open.deployment, Motive::Metrics(&open.judgement), &target).map(Box::new)
 }
 

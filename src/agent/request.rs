@@ -11,7 +11,7 @@ use crate::domain::deployment::{Deployment, deployments_of, detect};
 use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::ledger::reverts;
-use crate::domain::policy::Delivery;
+use crate::domain::policy::{Delivery, Policy};
 use crate::domain::receipt::Receipt;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
@@ -90,7 +90,9 @@ async fn plan_at(
     now: Time,
 ) -> Result<Prepared, RequestError> {
     let current = current_files(world, head, &deployment).await?;
-    let target = Target { branch: &environment.branch, head, current: &current, now };
+    let usual = Policy::default();
+    let policy = environment.services.get(deployment.rule).map_or(&usual, |rule| &rule.policy);
+    let target = Target { branch: &environment.branch, head, current: &current, policy, now };
     let change = plan(&deployment, Motive::Request(who), &target)?;
     Ok(Prepared { deployment, change, current })
 }

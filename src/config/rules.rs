@@ -6,6 +6,7 @@ use super::context::Context;
 use super::report::{Place, suggestion};
 use super::types;
 use super::values::{Duration, Ratio};
+use crate::domain::field::Selection;
 use crate::domain::ids::{SignalName, SourceName};
 use crate::domain::pattern::{PathGlobs, PathPattern};
 use crate::domain::policy::{Mode, Policy, SchemaRules};
@@ -172,6 +173,9 @@ impl Context<'_> {
             quarantine_secs,
             recovery_secs,
             schema: wire.schema.as_ref().map_or(usual.schema, |marks| self.schema_rules(name, marks)),
+            fields: wire.fields.as_ref().map(selection).unwrap_or_default(),
+            mixed: wire.mixed.unwrap_or(usual.mixed),
+            partial: wire.partial.unwrap_or(usual.partial),
         }
     }
 
@@ -320,4 +324,9 @@ pub(super) fn is_label(text: &str) -> bool {
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !text.starts_with("__")
+}
+
+fn selection(wire: &types::Fields) -> Selection {
+    let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    Selection { add: list(&wire.add), exclude: list(&wire.exclude) }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{Duration, Ratio, Size};
-use crate::domain::policy::{Delivery, Mode};
+use crate::domain::policy::{Delivery, Mixed, Mode};
 use crate::domain::signal::{Direction, SignalKind};
 
 /// The configuration of backout. It may be spread over several files.
@@ -287,6 +287,25 @@ pub(super) struct Policy {
     pub(super) mode: Option<Mode>,
     /// What marks a deployment as one that changed a database schema. Such a deployment is never reverted.
     pub(super) schema: Option<SchemaMarks>,
+    /// Fields that count as release fields besides those that are found, and ones that do not.
+    pub(super) fields: Option<Fields>,
+    /// What goes back where the commit changed other things in the service's files too: only the release `fields`, the
+    /// whole `deployment` by a three-way merge, or nothing without a person (`manual`). Default: `fields`.
+    pub(super) mixed: Option<Mixed>,
+    /// Whether a deployment may go back in a part of its fields where others have moved on since, so that a state comes
+    /// about that was never deployed. Default: `false`.
+    pub(super) partial: Option<bool>,
+}
+
+/// Fields that are named: by their key (`replicas`), or by their address as plans show it, in which `*` stands for any
+/// text (`*.values.*.replicas`).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fields {
+    /// Fields that count although no rule finds them. Default: none.
+    pub(super) add: Option<Vec<String>>,
+    /// Fields that never count. They win over `add`. Default: none.
+    pub(super) exclude: Option<Vec<String>>,
 }
 
 /// What marks a deployment as one that changed a database schema: any one of these is enough.

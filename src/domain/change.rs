@@ -6,10 +6,11 @@ use std::fmt;
 use similar::TextDiff;
 
 use super::deployment::Deployment;
-use super::field::{self, FieldOutcome, FieldResult};
+use super::field::{self, FieldOutcome, FieldResult, File};
 use super::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use super::ledger::rollback_id;
 use super::message;
+use super::policy::Policy;
 use super::time::Time;
 use super::verdict::Judgement;
 
@@ -58,6 +59,8 @@ pub struct Target<'a> {
     pub head: CommitId,
     /// The files that the bad deployment changed, as they are at the head; `None` where a file is gone.
     pub current: &'a BTreeMap<FilePath, Option<Vec<u8>>>,
+    /// What the agent may do with the service.
+    pub policy: &'a Policy,
     /// Now.
     pub now: Time,
 }
@@ -100,7 +103,8 @@ pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) ->
             continue;
         };
         let refused = |refusal| NoChange::Refused { path: file.path.clone(), refusal };
-        let reverted = field::revert(old, new, current).map_err(refused)?;
+        let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
+        let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
         fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
         if reverted.bytes != *current {
             files.insert(file.path.clone(), Some(reverted.bytes));

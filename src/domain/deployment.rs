@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::environment::{Environment, ServiceMatch};
-use super::field::{self, FieldRule};
+use super::field::{self, FieldRule, File, Selection};
 use super::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
 use super::ledger::OwnTrailers;
 use super::policy::SchemaRules;
@@ -123,7 +123,7 @@ pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deploym
         }
     }
     let build = |(service, files): (ServiceMatch<'_>, Vec<&FileDiff>)| {
-        let (fields, left_behind) = changes_of(&files);
+        let (fields, left_behind) = changes_of(&files, &service.rule.policy.fields);
         (!fields.is_empty()).then(|| Deployment {
             environment: environment.name.clone(),
             service: service.name.clone(),
@@ -147,7 +147,7 @@ pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deploym
 
 /// The release fields that changed in these files, and the addresses of what else did.
 #[must_use]
-pub fn changes_of(files: &[&FileDiff]) -> (Vec<FieldChange>, Vec<String>) {
+pub fn changes_of(files: &[&FileDiff], selection: &Selection) -> (Vec<FieldChange>, Vec<String>) {
     let mut fields = Vec::new();
     let mut left_behind = Vec::new();
     for file in files {
@@ -155,7 +155,7 @@ pub fn changes_of(files: &[&FileDiff]) -> (Vec<FieldChange>, Vec<String>) {
             left_behind.push(file.path.to_string());
             continue;
         };
-        let comparison = field::compare(old, new);
+        let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, old, new);
         let place = |address: &str| format!("{}: {address}", file.path);
         fields.extend(comparison.release_fields().filter_map(|change| {
             Some(FieldChange {

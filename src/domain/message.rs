@@ -71,7 +71,7 @@ fn restored(change: &Change) -> impl Iterator<Item = &(FilePath, FieldResult)> {
 fn bare(text: &str) -> String {
     let text = text.trim_matches(['"', '\'']);
     let version =
-        super::field::rules::image_parts(text).map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']));
+        super::field::tokens::image_parts(text).map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']));
     cell(version, 40)
 }
 

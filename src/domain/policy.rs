@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::field::Selection;
 use super::pattern::PathGlobs;
 
 /// What the agent may do when it finds a regression.
@@ -50,6 +51,25 @@ pub struct Policy {
     pub recovery_secs: u32,
     /// What marks a deployment as one that changed a database schema.
     pub schema: SchemaRules,
+    /// Which fields count as release fields besides those that the rules find, and which do not.
+    pub fields: Selection,
+    /// What goes back where a commit changed other things too.
+    pub mixed: Mixed,
+    /// Whether a deployment may go back in a part of its fields, where others have moved on since.
+    pub partial: bool,
+}
+
+/// What goes back where a deployment's commit changed other things in the service's files than release fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mixed {
+    /// The release fields; the rest stays.
+    #[default]
+    Fields,
+    /// All that the commit changed in the service's files, by a three-way merge.
+    Deployment,
+    /// Nothing: a person must look at it.
+    Manual,
 }
 
 impl Default for Policy {
@@ -64,6 +84,9 @@ impl Default for Policy {
             quarantine_secs: 14 * 86_400,
             recovery_secs: 15 * 60,
             schema: SchemaRules::default(),
+            fields: Selection::default(),
+            mixed: Mixed::default(),
+            partial: false,
         }
     }
 }

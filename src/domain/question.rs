@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::deployment::Deployment;
 use super::evidence::{Control, Evidence, Found, Gap, Sample, Seasonal, Series, SignalEvidence};
-use super::field::{FieldRule, rules};
+use super::field::{FieldRule, tokens};
 use super::ids::{EnvironmentName, ServiceName, SourceName};
 use super::policy::Policy;
 use super::signal::{RangeQuery, Rule, Signal, Window, render_query};
@@ -67,7 +67,7 @@ fn image_tag(deployment: &Deployment) -> Option<String> {
     let image = |rule| matches!(rule, FieldRule::Image | FieldRule::Tag | FieldRule::ImageAnywhere);
     let field = deployment.fields.iter().find(|field| image(field.rule))?;
     let text = field.new.trim_matches(['"', '\'']);
-    let tag = rules::image_parts(text).map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']));
+    let tag = tokens::image_parts(text).map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']));
     Some(tag.to_owned())
 }
 

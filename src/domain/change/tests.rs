@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::deployment::{FieldChange, trailer, trailers};
-use crate::domain::field::FieldRule;
+use crate::domain::field::{FieldRule, Selection};
 use crate::domain::ids::{BlobId, SignalName};
 use crate::domain::ledger;
 use crate::domain::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
@@ -17,7 +17,8 @@ fn version(text: &str) -> Option<FileVersion> {
 fn deployment(old: &str, new: &str) -> Deployment {
     let path = FilePath::new(PATH).unwrap();
     let files = vec![FileDiff { path: path.clone(), old: version(old), new: version(new) }];
-    let (fields, left_behind) = crate::domain::deployment::changes_of(&files.iter().collect::<Vec<_>>());
+    let (fields, left_behind) =
+        crate::domain::deployment::changes_of(&files.iter().collect::<Vec<_>>(), &Selection::default());
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
         service: ServiceName::new("web").unwrap(),
@@ -62,6 +63,7 @@ fn planned(deployment: &Deployment, current: Option<&str>) -> Result<Change, NoC
         branch: &branch,
         head: CommitId::from_bytes([8; 20]),
         current: &current,
+        policy: &Policy::default(),
         now: Time::from_unix(1_000_300),
     };
     plan(deployment, Motive::Metrics(&judgement()), &target)

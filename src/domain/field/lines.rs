@@ -1,161 +1,284 @@
-//! Line-wise comparison, for text that is no YAML: templates, `.env`, HCL, Dockerfiles, a file that is one version.
+//! Texts as lines: where they are, how two texts align, and which lines are content at all.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-/// A line that was replaced by another, and the words in them that differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineChange {
-    /// The bytes of the differing word before.
-    pub old: Range<usize>,
-    /// The bytes of the differing word after.
-    pub new: Range<usize>,
-    /// What stands before the word and looks like its key.
-    pub key: String,
+/// The most lines, of both texts together, that are aligned with care. What differs between longer ones counts as one
+/// stretch: aligning takes quadratic time in the worst case.
+const MAX_ALIGNED: usize = 40_000;
+
+/// A text cut into lines.
+#[derive(Clone, Debug)]
+pub(super) struct Lines<'t> {
+    text: &'t str,
+    ranges: Vec<Range<usize>>,
 }
 
-/// The changed lines of two texts, and how many lines were added or removed besides.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LineComparison {
-    /// Lines that were replaced one for one.
-    pub changes: Vec<LineChange>,
-    /// Lines that were added or removed, or replaced by another number of lines.
-    pub others: usize,
-}
-
-/// The lines of `text` with their places, line ends included.
-#[must_use]
-pub fn lines(text: &str) -> Vec<Range<usize>> {
-    let mut start = 0;
-    text.split_inclusive('\n')
-        .map(|line| {
+impl<'t> Lines<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        let mut start = 0;
+        let cut = |line: &str| {
             let range = start..start + line.len();
             start = range.end;
             range
-        })
-        .collect()
-}
-
-/// The line, line end included, that holds all of `span`; `None` where it spans several.
-#[must_use]
-pub fn line_of(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
-    let start = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
-    let inside = text.get(span.clone())?;
-    if inside.contains('\n') {
-        return None;
+        };
+        Self { text, ranges: text.split_inclusive('\n').map(cut).collect() }
     }
-    let end = text.get(span.end..)?.find('\n').map_or(text.len(), |at| span.end + at + 1);
-    Some(start..end)
+
+    pub(super) fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// The bytes of a line, line end included; empty behind the last.
+    pub(super) fn range(&self, index: usize) -> Range<usize> {
+        self.ranges.get(index).cloned().unwrap_or(self.text.len()..self.text.len())
+    }
+
+    /// The bytes of a stretch of lines.
+    pub(super) fn span(&self, lines: &Range<usize>) -> Range<usize> {
+        let start = self.range(lines.start).start;
+        if lines.is_empty() { start..start } else { start..self.range(lines.end - 1).end }
+    }
+
+    /// A line without its end and the spaces before that.
+    pub(super) fn body(&self, index: usize) -> &'t str {
+        self.text.get(self.range(index)).unwrap_or("").trim_end()
+    }
+
+    /// A line without its end.
+    pub(super) fn content(&self, index: usize) -> &'t str {
+        self.text.get(self.range(index)).unwrap_or("").trim_end_matches(['\r', '\n'])
+    }
+
+    /// Lines, line ends included.
+    pub(super) fn raw(&self, lines: &Range<usize>) -> &'t str {
+        self.text.get(self.span(lines)).unwrap_or("")
+    }
+
+    /// The line that holds a byte.
+    pub(super) fn at(&self, offset: usize) -> usize {
+        self.ranges.partition_point(|range| range.end <= offset).min(self.len().saturating_sub(1))
+    }
+
+    fn bodies(&self) -> Vec<&'t str> {
+        (0..self.len()).map(|index| self.body(index)).collect()
+    }
+
+    fn contents(&self) -> Vec<&'t str> {
+        (0..self.len()).map(|index| self.content(index)).collect()
+    }
 }
 
-/// Compares two texts line by line.
-#[must_use]
-pub fn compare(old: &str, new: &str) -> LineComparison {
-    let (old_lines, new_lines) = (lines(old), lines(new));
-    let slices = |text: &'_ str, lines: &[Range<usize>]| -> Vec<String> {
-        lines.iter().map(|range| text.get(range.clone()).unwrap_or("").to_owned()).collect()
-    };
-    let (old_text, new_text) = (slices(old, &old_lines), slices(new, &new_lines));
-    let mut comparison = LineComparison::default();
-    for op in capture_diff_slices(Algorithm::Histogram, &old_text, &new_text) {
-        match op {
-            DiffOp::Equal { .. } => {}
-            DiffOp::Replace { old_index, old_len, new_index, new_len } if old_len == new_len => {
-                let pairs =
-                    old_lines.iter().skip(old_index).zip(new_lines.iter().skip(new_index)).take(old_len);
-                for (old_line, new_line) in pairs {
-                    comparison.changes.extend(changed_word(old, old_line, new, new_line));
+/// The stretches in which two texts differ, trailing spaces counted but not line ends: line ranges before and after.
+pub(super) fn hunks(old: &Lines<'_>, new: &Lines<'_>) -> Vec<(Range<usize>, Range<usize>)> {
+    let ops = diff(&old.contents(), &new.contents());
+    let differs = |op: &DiffOp| !matches!(op, DiffOp::Equal { .. });
+    ops.into_iter().filter(differs).map(|op| (op.old_range(), op.new_range())).collect()
+}
+
+/// Aligns two slices, keeping the effort bounded.
+fn diff(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+    let prefix = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    let (old_rest, new_rest) = (old.get(prefix..).unwrap_or(&[]), new.get(prefix..).unwrap_or(&[]));
+    let suffix = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+    if old_rest.len() + new_rest.len() - 2 * suffix <= MAX_ALIGNED {
+        return capture_diff_slices(Algorithm::Histogram, old, new);
+    }
+    let (old_len, new_len) = (old_rest.len() - suffix, new_rest.len() - suffix);
+    vec![
+        DiffOp::Equal { old_index: 0, new_index: 0, len: prefix },
+        DiffOp::Replace { old_index: prefix, old_len, new_index: prefix, new_len },
+        DiffOp::Equal { old_index: prefix + old_len, new_index: prefix + new_len, len: suffix },
+    ]
+}
+
+/// Where a line of one text is in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counterpart {
+    /// The same line, and the lines around it say so too.
+    Same(usize),
+    /// A line with the same text that could be another one.
+    Alike(usize),
+    /// A line that stands in its place.
+    Replaced(usize),
+    /// No line.
+    None,
+}
+
+/// How the lines of one text align with those of another. Line ends and trailing spaces do not count.
+pub(super) struct Alignment<'t> {
+    old: Vec<&'t str>,
+    new: Vec<&'t str>,
+    /// For each line of the old text: its counterpart, and whether it is equal.
+    pairs: Vec<Option<(usize, bool)>>,
+    old_counts: HashMap<&'t str, usize>,
+    new_counts: HashMap<&'t str, usize>,
+}
+
+impl<'t> Alignment<'t> {
+    /// `key` maps a line to what it is apart from its version: lines of a replaced stretch are paired by it, and by
+    /// their place where there are as many on both sides.
+    pub(super) fn new(old: &Lines<'t>, new: &Lines<'t>, key: impl Fn(&str) -> String) -> Self {
+        let (old, new) = (old.bodies(), new.bodies());
+        let mut pairs = vec![None; old.len()];
+        for op in diff(&old, &new) {
+            match op {
+                DiffOp::Equal { old_index, new_index, len } => {
+                    for step in 0..len {
+                        set(&mut pairs, old_index + step, (new_index + step, true));
+                    }
                 }
+                DiffOp::Replace { .. } => {
+                    pair_replaced(&old, &new, &op.old_range(), &op.new_range(), &key, &mut pairs);
+                }
+                DiffOp::Delete { .. } | DiffOp::Insert { .. } => {}
             }
-            DiffOp::Replace { old_len, new_len, .. } => comparison.others += old_len.max(new_len),
-            DiffOp::Delete { old_len, .. } => comparison.others += old_len,
-            DiffOp::Insert { new_len, .. } => comparison.others += new_len,
+        }
+        let (old_counts, new_counts) = (counts(&old), counts(&new));
+        Self { old, new, pairs, old_counts, new_counts }
+    }
+
+    pub(super) fn counterpart(&self, index: usize) -> Counterpart {
+        match self.pairs.get(index).copied().flatten() {
+            None => Counterpart::None,
+            Some((new, false)) => Counterpart::Replaced(new),
+            Some((new, true)) if self.is_sure(index, new) => Counterpart::Same(new),
+            Some((new, true)) => Counterpart::Alike(new),
         }
     }
-    comparison
-}
 
-/// The smallest stretch of whole words in which two lines differ; `None` where only their ends do.
-fn changed_word(
-    old: &str,
-    old_line: &Range<usize>,
-    new: &str,
-    new_line: &Range<usize>,
-) -> Option<LineChange> {
-    let body = |text: &'_ str| text.trim_end_matches(['\r', '\n']).len();
-    let old_line = old_line.start..old_line.start + body(old.get(old_line.clone())?);
-    let new_line = new_line.start..new_line.start + body(new.get(new_line.clone())?);
-    let a = old.get(old_line.clone())?;
-    let b = new.get(new_line.clone())?;
-    if a == b {
-        return None;
+    /// Whether it is the same line, and not one that happens to say the same: the lines on both sides are the same too,
+    /// or the line is the only one of its text and one side is the same and tells.
+    fn is_sure(&self, index: usize, new: usize) -> bool {
+        let equal = |old: Option<usize>, new: Option<usize>| match (old, new) {
+            (Some(old), Some(new)) => self.pairs.get(old).copied().flatten() == Some((new, true)),
+            (None, None) => true,
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        let next = |index: usize, len: usize| Some(index + 1).filter(|next| *next < len);
+        let (old_after, new_after) = (next(index, self.old.len()), next(new, self.new.len()));
+        let before = equal(index.checked_sub(1), new.checked_sub(1));
+        let after = equal(old_after, new_after);
+        let tells = |index: Option<usize>| index.is_none_or(|index| self.is_unique(index));
+        before && after
+            || self.is_unique(index) && (before && tells(index.checked_sub(1)) || after && tells(old_after))
     }
-    let common = |x: &mut dyn Iterator<Item = (char, char)>| -> usize {
-        x.take_while(|(p, q)| p == q).map(|(p, _)| p.len_utf8()).sum()
-    };
-    let prefix = common(&mut a.chars().zip(b.chars()));
-    let (a_rest, b_rest) = (a.get(prefix..).unwrap_or(""), b.get(prefix..).unwrap_or(""));
-    let suffix = common(&mut a_rest.chars().rev().zip(b_rest.chars().rev()));
-    let word = |c: char| c.is_alphanumeric() || "._-+@/:~".contains(c);
-    let head = a.get(..prefix).unwrap_or("");
-    let back: usize = head.chars().rev().take_while(|c| word(*c)).map(char::len_utf8).sum();
-    let tail = a.get(a.len() - suffix..).unwrap_or("");
-    let forth: usize = tail.chars().take_while(|c| word(*c)).map(char::len_utf8).sum();
-    let (start, suffix) = (prefix - back, suffix - forth);
-    let key_text = a.get(..start).unwrap_or("");
-    Some(LineChange {
-        old: old_line.start + start..old_line.end - suffix,
-        new: new_line.start + start..new_line.end - suffix,
-        key: key_of(key_text),
-    })
+
+    /// Whether a line of the old text stands once in both, and has letters or digits.
+    fn is_unique(&self, index: usize) -> bool {
+        let Some(line) = self.old.get(index) else { return false };
+        line.contains(char::is_alphanumeric)
+            && self.old_counts.get(line) == Some(&1)
+            && self.new_counts.get(line) == Some(&1)
+    }
 }
 
-/// The last word before a `:` or `=`: `  image_tag: ` → `image_tag`, `FROM ` → `FROM`.
-fn key_of(text: &str) -> String {
-    let separators = |c: char| c.is_whitespace() || "\"':=({[,$".contains(c);
-    text.split(separators).rfind(|part| !part.is_empty()).unwrap_or("").trim_start_matches('-').to_owned()
+fn set(pairs: &mut [Option<(usize, bool)>], index: usize, pair: (usize, bool)) {
+    if let Some(slot) = pairs.get_mut(index) {
+        *slot = Some(pair);
+    }
+}
+
+fn counts<'t>(lines: &[&'t str]) -> HashMap<&'t str, usize> {
+    let mut counts = HashMap::with_capacity(lines.len());
+    for line in lines {
+        *counts.entry(*line).or_default() += 1;
+    }
+    counts
+}
+
+fn pair_replaced(
+    old: &[&str],
+    new: &[&str],
+    old_range: &Range<usize>,
+    new_range: &Range<usize>,
+    key: &impl Fn(&str) -> String,
+    pairs: &mut [Option<(usize, bool)>],
+) {
+    if old_range.len() == new_range.len() {
+        for (old, new) in old_range.clone().zip(new_range.clone()) {
+            set(pairs, old, (new, false));
+        }
+        return;
+    }
+    let keys = |lines: &[&str], range: &Range<usize>| -> Vec<String> {
+        lines.get(range.clone()).unwrap_or(&[]).iter().map(|line| key(line)).collect()
+    };
+    let (old_keys, new_keys) = (keys(old, old_range), keys(new, new_range));
+    let ops = if old_keys.len() + new_keys.len() <= MAX_ALIGNED {
+        capture_diff_slices(Algorithm::Histogram, &old_keys, &new_keys)
+    } else {
+        Vec::new()
+    };
+    for op in ops {
+        if let DiffOp::Equal { old_index, new_index, len } = op {
+            for step in 0..len {
+                set(pairs, old_range.start + old_index + step, (new_range.start + new_index + step, false));
+            }
+        }
+    }
+}
+
+/// Whether a line holds nothing that could matter: it is empty, a comment, or only brackets and dashes. A comment with a template in it is content: the template runs.
+pub(super) fn is_trifle(line: &str) -> bool {
+    let line = line.trim();
+    let comment = ["#", "//", ";", "/*"].iter().any(|mark| line.starts_with(mark));
+    comment && !line.contains("{{") || !line.contains(|c: char| c.is_alphanumeric())
+}
+
+/// Where the comment at the end of a line begins, or its length.
+pub(super) fn comment_start(line: &str) -> usize {
+    let marks = [" #", "\t#", " //", "\t//"];
+    let start = line.trim_start();
+    if (start.starts_with('#') || start.starts_with("//")) && !line.contains("{{") {
+        return line.len() - start.len();
+    }
+    marks.iter().filter_map(|mark| line.find(mark)).min().unwrap_or(line.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn word(old: &str, new: &str) -> (String, String, String) {
-        let comparison = compare(old, new);
-        let change = comparison.changes.first().expect("a change");
-        (change.key.clone(), old[change.old.clone()].to_owned(), new[change.new.clone()].to_owned())
-    }
-
-    fn triple(a: &str, b: &str, c: &str) -> (String, String, String) {
-        (a.to_owned(), b.to_owned(), c.to_owned())
+    fn aligned(old: &str, new: &str, line: usize) -> Counterpart {
+        Alignment::new(&Lines::new(old), &Lines::new(new), str::to_owned).counterpart(line)
     }
 
     #[test]
-    fn whole_words_are_compared() {
-        assert_eq!(word("TAG=v1.2.3\n", "TAG=v1.2.4\n"), triple("TAG", "v1.2.3", "v1.2.4"));
-        assert_eq!(word("image_tag: v825\r\n", "image_tag: v826\r\n"), triple("image_tag", "v825", "v826"));
-        assert_eq!(word("1.0", "1.1"), triple("", "1.0", "1.1"));
-        assert_eq!(word("x = \"a1\" # é\n", "x = \"a2\" # é\n"), triple("x", "a1", "a2"));
-        assert_eq!(word("FROM a/b:1 AS x\n", "FROM a/b:2 AS x\n"), triple("FROM", "a/b:1", "a/b:2"));
+    fn a_line_is_the_same_where_the_lines_around_it_are() {
+        assert_eq!(aligned("a\nb\nc\n", "x\na\nb\nc\n", 1), Counterpart::Same(2));
+        assert_eq!(aligned("a\nb\nc\n", "a\nd\nc\n", 1), Counterpart::Replaced(1));
+        assert_eq!(aligned("a\nb\nc\n", "a\nc\n", 1), Counterpart::None);
+        assert_eq!(aligned("{\nb\n}\nb\n", "{\nx\nb\ny\n}\n", 1), Counterpart::Alike(2));
     }
 
     #[test]
-    fn added_lines_are_counted() {
-        let comparison = compare("a\nb\n", "a\nb\nc\n");
-        assert_eq!((comparison.changes.len(), comparison.others), (0, 1));
+    fn hunks_count_spaces_and_no_line_ends() {
+        let of = |old, new| hunks(&Lines::new(old), &Lines::new(new));
+        assert_eq!(of("a\nb\n", "a\nb \n"), [(1..2, 1..2)]);
+        assert_eq!(of("a\r\n", "a\n"), []);
+        assert_eq!(of("a\n", "a\nb\n"), [(1..1, 1..2)]);
+        assert_eq!(of("a\n", "a\n"), []);
     }
 
-    proptest::proptest! {
-        #[test]
-        fn the_words_are_all_that_differs(old in "[ab=: \\né]{0,30}", new in "[ab=: \\né]{0,30}") {
-            for change in compare(&old, &new).changes {
-                let mut line = line_of(&new, &change.new).map_or_else(String::new, |l| new[l].to_owned());
-                let at = change.new.start - line_of(&new, &change.new).map_or(0, |l| l.start);
-                line.replace_range(at..at + change.new.len(), &old[change.old.clone()]);
-                let expected = line_of(&old, &change.old).map_or_else(String::new, |l| old[l].to_owned());
-                proptest::prop_assert_eq!(line.trim_end_matches('\n'), expected.trim_end_matches('\n'));
-            }
+    #[test]
+    fn comments_and_brackets_are_trifles_and_templates_are_not() {
+        for trifle in ["", "  # x", "// x", "---", "}", "  - ["] {
+            assert!(is_trifle(trifle), "{trifle}");
         }
+        for content in ["a: 1", "# {{ $x := 1 }}", "x: {}", "FROM a", "- b"] {
+            assert!(!is_trifle(content), "{content}");
+        }
+        assert_eq!(comment_start("a: 1 # b"), 4);
+        assert_eq!(comment_start("https://x/#y"), 12);
+    }
+
+    #[test]
+    fn texts_of_any_length_are_aligned_in_bounded_time() {
+        let long = |word: &str| (0..60_000).map(|n| format!("{word}{n}\n")).collect::<String>();
+        let (old, new) = (format!("x\n{}y\n", long("a")), format!("x\n{}y\n", long("b")));
+        assert_eq!(hunks(&Lines::new(&old), &Lines::new(&new)), [(1..60_001, 1..60_001)]);
     }
 }

@@ -4,10 +4,12 @@
 //! and 98.2 % of all version changes; the last one takes most of the rest.
 
 use std::fmt;
-use std::sync::LazyLock;
 
-use regex::Regex;
 use serde::{Deserialize, Serialize};
+
+use super::tokens::{
+    argument_image, denied_value, image_parts, is_dotted, is_surely_image, mask, one_word, version_like,
+};
 
 /// Why a changed scalar counts as a release field.
 #[derive(
@@ -31,6 +33,10 @@ pub enum FieldRule {
     NamedValue,
     /// Old and new value are equal once version tokens are masked.
     VersionToken,
+    /// It belongs to a release field of the same file that changed with it: its repository, label, checksum or the like.
+    Coupled,
+    /// The configuration says so.
+    Configured,
 }
 
 impl fmt::Display for FieldRule {
@@ -44,6 +50,8 @@ impl fmt::Display for FieldRule {
             Self::ImageAnywhere => "image reference in a value",
             Self::NamedValue => "named version value",
             Self::VersionToken => "version token",
+            Self::Coupled => "changes along with the version",
+            Self::Configured => "named in the configuration",
         })
     }
 }
@@ -65,49 +73,76 @@ pub struct Candidate<'a> {
 #[must_use]
 pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     let Candidate { key, named, old, new } = candidate;
-    if old.is_empty() || new.is_empty() {
-        return None;
-    }
     let words = words(key);
-    if denied_key(&words) || other_version(&words) {
+    if old.is_empty() || new.is_empty() {
+        return of_one_value(&words, if old.is_empty() { new } else { old });
+    }
+    let images = image_parts(old).zip(image_parts(new));
+    let name = |repository: &'_ str| repository.rsplit('/').next().map(str::to_owned);
+    let same_image = images.is_some_and(|((a, _), (b, _))| name(a) == name(b));
+    let surely_image = same_image && images.is_some_and(|(a, b)| is_surely_image(a) && is_surely_image(b));
+    let (old_masked, new_masked) = (mask(old), mask(new));
+    let masked_equal = old_masked == new_masked && old_masked != old;
+    let dotted = masked_equal && is_dotted(old) && !denied_value(old);
+    if denied_key(&words) && !surely_image
+        || vague_key(&words) && !dotted && !surely_image
+        || other_version(&words)
+    {
         return None;
     }
-    let last = words.last().map_or("", String::as_str);
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
-    let images = image_parts(old).zip(image_parts(new));
-    let same_repository = images.is_some_and(|((a, _), (b, _))| a == b);
-    if has(&["image", "images"]) && (images.is_some() || version_like(old) && version_like(new)) {
+    let values = |wanted: fn(&str) -> bool| wanted(old) && wanted(new);
+    if words.iter().any(|word| word.contains("image") || word == "from")
+        && (images.is_some() || words.last().is_some_and(|word| word != "from") && values(version_like))
+    {
         return Some(FieldRule::Image);
     }
-    if (matches!(last, "tag" | "digest" | "newtag") || has(&["tag", "imagetag"]))
-        && one_word(old)
-        && one_word(new)
-    {
+    if words.iter().any(|word| tag_word(word)) && values(one_word) {
         return Some(FieldRule::Tag);
     }
-    if version_key(&words) && version_like(old) && version_like(new) {
+    let numbered = |text: &str| version_like(text) && text.contains(|c: char| c.is_ascii_digit());
+    if version_key(&words) && values(version_like) || has(&["release", "build"]) && values(numbered) {
         return Some(FieldRule::Version);
     }
-    if has(&["revision", "ref", "sha", "commit", "branch"]) && one_word(old) && one_word(new) {
+    if has(&["revision", "rev", "ref", "sha", "commit", "branch"]) && values(one_word) {
         return Some(FieldRule::Revision);
     }
-    let masked_equal = mask(old) == mask(new) && mask(old) != old;
     if (old.contains("://") || old.contains("?ref=")) && masked_equal {
         return Some(FieldRule::Url);
     }
-    if same_repository || argument_image(old).zip(argument_image(new)).is_some_and(|(a, b)| a == b) {
+    if surely_image || argument_image(old).zip(argument_image(new)).is_some_and(|(a, b)| a == b) {
         return Some(FieldRule::ImageAnywhere);
     }
-    let speaks_of_version = |name: &str| {
-        let words = self::words(name);
-        words
-            .iter()
-            .any(|w| matches!(w.as_str(), "image" | "tag" | "version" | "revision" | "digest" | "commit"))
-    };
-    if last == "value" && named.is_some_and(speaks_of_version) && one_word(old) && one_word(new) {
+    let last = words.last().map_or("", String::as_str);
+    if matches!(last, "value" | "default") && named.is_some_and(speaks_of_version) && values(one_word) {
         return Some(FieldRule::NamedValue);
     }
-    (masked_equal && !denied_value(old) && !denied_value(new)).then_some(FieldRule::VersionToken)
+    // In a sentence or an expression a number with one dot is just a number.
+    let sentence = old.contains(char::is_whitespace) && !is_dotted(old);
+    (masked_equal && !sentence && !denied_value(old) && !denied_value(new)).then_some(FieldRule::VersionToken)
+}
+
+/// The rule of a field that was empty before or is now: its key has to tell.
+fn of_one_value(words: &[String], value: &str) -> Option<FieldRule> {
+    if value.is_empty() || !one_word(value) || denied_key(words) || vague_key(words) || other_version(words) {
+        None
+    } else if words.iter().any(|word| tag_word(word)) {
+        Some(FieldRule::Tag)
+    } else if words.iter().any(|word| word.contains("image")) {
+        Some(FieldRule::Image)
+    } else {
+        version_key(words).then_some(FieldRule::Version)
+    }
+}
+
+fn tag_word(word: &str) -> bool {
+    matches!(word, "tag" | "digest") || word.len() > 4 && word.ends_with("tag") && word != "etag"
+}
+
+fn speaks_of_version(name: &str) -> bool {
+    const WORDS: [&str; 6] = ["image", "tag", "version", "revision", "digest", "commit"];
+    let words = words(name);
+    !other_version(&words) && words.iter().any(|word| WORDS.iter().any(|known| word.contains(known)))
 }
 
 /// `imageTag`, `image_tag`, `IMAGE-TAG`, `app.kubernetes.io/version` → lower-case words.
@@ -130,19 +165,48 @@ fn words(key: &str) -> Vec<String> {
     words
 }
 
-/// Keys whose values are never what is deployed, whatever they look like.
+/// Keys whose values are never what is deployed, whatever they look like: unless they end in a word that says that they
+/// are (`TOKEN_SERVICE_VERSION`).
 fn denied_key(words: &[String]) -> bool {
-    const DENIED: [&str; 32] = [
+    const DENIED: [&str; 18] = [
         "password",
         "passwd",
         "secret",
+        "secrets",
         "token",
+        "credential",
+        "credentials",
         "cidr",
+        "cidrs",
         "ip",
+        "ips",
         "address",
         "addresses",
-        "port",
+        "ami",
+        "amis",
+        "fingerprint",
+        "thumbprint",
         "replicas",
+    ];
+    words.iter().any(|word| DENIED.contains(&word.as_str())) && !ends_in_release(words)
+}
+
+/// Keys whose values are hashes, numbers and dates of many kinds: only what is surely a version counts there, or what
+/// belongs to a release (`buildId`).
+fn vague_key(words: &[String]) -> bool {
+    const VAGUE: [&str; 61] = [
+        "id",
+        "ids",
+        "key",
+        "keys",
+        "hash",
+        "checksum",
+        "sum",
+        "md5",
+        "nonce",
+        "port",
+        "ports",
+        "nodeport",
         "memory",
         "cpu",
         "size",
@@ -151,24 +215,63 @@ fn denied_key(words: &[String]) -> bool {
         "interval",
         "schedule",
         "cron",
-        "ami",
         "subnet",
+        "subnets",
         "vpc",
         "account",
         "uid",
         "gid",
         "email",
-        "checksum",
+        "etag",
+        "signature",
+        "certificate",
+        "cert",
+        "pin",
         "expires",
         "expiry",
+        "expiration",
         "weight",
         "timestamp",
         "policy",
         "arn",
+        "uuid",
+        "guid",
+        "date",
+        "cost",
+        "price",
+        "count",
+        "limit",
+        "threshold",
+        "percent",
+        "ratio",
+        "zone",
+        "host",
+        "hostname",
+        "domain",
+        "endpoint",
+        "issuer",
+        "dns",
+        "record",
+        "bucket",
+        "color",
+        "colour",
+        "salt",
     ];
-    const WORDS_FOR_MODELS: [&str; 2] = ["uri", "url"];
-    let denied = words.iter().any(|word| DENIED.contains(&word.as_str()));
-    denied && !words.last().is_some_and(|word| WORDS_FOR_MODELS.contains(&word.as_str()))
+    const RELEASES: [&str; 7] = ["build", "release", "commit", "version", "image", "model", "deployment"];
+    let any = |of: &[&str]| words.iter().any(|word| of.contains(&word.as_str()));
+    any(&VAGUE) && !any(&RELEASES) && !ends_in_release(words)
+}
+
+fn ends_in_release(words: &[String]) -> bool {
+    const STRONG: [&str; 9] = ["tag", "version", "image", "digest", "revision", "sha", "ref", "uri", "url"];
+    words.last().is_some_and(|last| STRONG.contains(&last.as_str()))
+}
+
+/// Whether nothing may ever be concluded about what stands under a key.
+pub(super) fn is_denied(key: &str) -> bool {
+    let words = words(key);
+    denied_key(&words)
+        || vague_key(&words) && !words.iter().any(|word| matches!(word.as_str(), "checksum" | "hash" | "id"))
 }
 
 /// `version`, `chartVersion`, `app_version`.
@@ -182,22 +285,28 @@ fn version_key(words: &[String]) -> bool {
 
 /// `apiVersion`, `schemaVersion`, `kubeVersion` and the like: versions of something else than what is deployed.
 fn other_version(words: &[String]) -> bool {
-    // Of a database's engine going back may lose data.
-    const OF: [&str; 24] = [
-        "api",
-        "schema",
-        "kube",
-        "kubernetes",
-        "crd",
-        "protocol",
-        "tls",
-        "ip",
-        "resource",
-        "min",
-        "max",
+    const OF: [&str; 21] = [
+        "api", "schema", "kube", "crd", "protocol", "tls", "ssl", "ip", "resource", "min", "minimum", "max",
+        "config", "format", "secret", "password", "policy", "http", "content", "required", "state",
+    ];
+    preceded(words, &OF)
+}
+
+/// Whether a key names the version of one of these things: `schemaVersion`, `schema_version`.
+fn preceded(words: &[String], of: &[&str]) -> bool {
+    let pair = |pair: &[String]| matches!(pair, [thing, version] if version == "version" && of.contains(&thing.as_str()));
+    let joined = |word: &String| word.strip_suffix("version").is_some_and(|thing| of.contains(&thing));
+    words.windows(2).any(pair) || words.iter().any(joined)
+}
+
+/// Whether a key names the version of something that keeps data or the whole cluster: it cannot simply go back.
+#[must_use]
+pub fn is_engine_version(key: &str) -> bool {
+    const ENGINES: [&str; 20] = [
         "engine",
         "postgres",
         "postgresql",
+        "pg",
         "mysql",
         "mariadb",
         "mongo",
@@ -207,84 +316,15 @@ fn other_version(words: &[String]) -> bool {
         "elasticsearch",
         "opensearch",
         "cassandra",
+        "etcd",
+        "clickhouse",
         "db",
+        "database",
+        "kubernetes",
+        "k8s",
+        "talos",
     ];
-    let preceded = words
-        .windows(2)
-        .any(|pair| matches!(pair, [of, version] if version == "version" && OF.contains(&of.as_str())));
-    let joined = |word: &String| word.strip_suffix("version").is_some_and(|of| OF.contains(&of));
-    preceded || words.iter().any(joined)
-}
-
-fn one_word(text: &str) -> bool {
-    text.len() <= 300 && !text.chars().any(|c| c.is_whitespace() || c == '{' || c == '}')
-}
-
-/// Whether a text can name a version: one word with a digit or of plain letters (`latest`, `main`).
-fn version_like(text: &str) -> bool {
-    one_word(text) && text.chars().any(|c| c.is_ascii_alphanumeric())
-}
-
-/// Splits `repository:tag`, `repository@digest` or `repository:tag@digest` into the repository and the rest.
-/// Source: the reference grammar of the OCI distribution specification, <https://github.com/distribution/reference>.
-#[must_use]
-pub fn image_parts(text: &str) -> Option<(&str, &str)> {
-    if text.contains("://") || text.len() > 512 {
-        return None;
-    }
-    let name_end = text.find('@').unwrap_or(text.len());
-    let (name, digest) = text.split_at(name_end);
-    let colon = name.rfind(':').filter(|at| !name.get(*at..).unwrap_or("").contains('/'));
-    let repository = colon.map_or(name, |at| name.get(..at).unwrap_or(name));
-    let rest = text.get(repository.len()..)?;
-    let tag = colon.and_then(|at| name.get(at + 1..)).unwrap_or("");
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    let repository_ok = !repository.is_empty()
-        && repository.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && repository.chars().all(|c| word(c) || matches!(c, '/' | ':'));
-    let tag_ok = colon.is_none() || !tag.is_empty() && tag.len() <= 128 && tag.chars().all(word);
-    let digest_ok = digest.is_empty() || digest.split_once(':').is_some_and(|(_, hex)| hex.len() >= 32);
-    (repository_ok && tag_ok && digest_ok && !rest.is_empty()).then_some((repository, rest))
-}
-
-/// The repository in an argument such as `--image=registry/app:1.2`.
-fn argument_image(text: &str) -> Option<&str> {
-    let (option, value) = text.trim().split_once('=')?;
-    (option.starts_with('-') && option.contains("image"))
-        .then(|| image_parts(value))
-        .flatten()
-        .map(|(repo, _)| repo)
-}
-
-static VERSION_TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let digest = r"sha256:[0-9a-f]{64}";
-    let semver = r"\bv?\d+(?:\.\d+)+(?:[-+._][0-9A-Za-z][0-9A-Za-z.+-]*)?";
-    let date = r"\b20\d{6}(?:[-T]?\d{4,6}Z?)?\b";
-    let numbered = r"\bv\d+\b";
-    let hex = r"\b[0-9a-f]{7,64}\b";
-    Regex::new(&format!("{digest}|{semver}|{date}|{numbered}|{hex}")).ok()
-});
-
-/// The text with every version token (semantic version, date, digest, hash) replaced by a mark.
-#[must_use]
-pub fn mask(text: &str) -> String {
-    VERSION_TOKEN.as_ref().map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, "*").into_owned())
-}
-
-/// Values that look like versions and are none: addresses, networks, plain dates, sizes, cloud ids.
-fn denied_value(text: &str) -> bool {
-    let octets = text.split(['.', '/', ':']).take_while(|part| part.parse::<u8>().is_ok()).count();
-    let plain_date = text.len() == 10
-        && text
-            .chars()
-            .enumerate()
-            .all(|(i, c)| if i == 4 || i == 7 { c == '-' } else { c.is_ascii_digit() });
-    let size = text
-        .trim_end_matches(|c: char| c.is_ascii_alphabetic())
-        .parse::<f64>()
-        .is_ok_and(|_| text.ends_with(|c: char| "KMGTPEikmgsh".contains(c)));
-    let plain_number = text.parse::<f64>().is_ok();
-    octets >= 4 || plain_date || size || plain_number || text.starts_with("ami-") || text.starts_with("arn:")
+    preceded(&words(key), &ENGINES)
 }
 
 #[cfg(test)]
@@ -318,7 +358,8 @@ mod tests {
             ("STORAGE_URI", "s3://m/v1/20260728115813/", "s3://m/v1/20260729115813/", Some(Url)),
             ("args", "--image=a/b:1", "--image=a/b:2", Some(ImageAnywhere)),
             ("sidecar", "a/b:1", "a/b:2", Some(ImageAnywhere)),
-            ("release", "app-1.2.3", "app-1.2.4", Some(VersionToken)),
+            ("release", "app-1.2.3", "app-1.2.4", Some(Version)),
+            ("bundle", "app-1.2.3", "app-1.2.4", Some(VersionToken)),
             ("apiVersion", "v1", "v2", None),
             ("replicas", "2", "3", None),
             ("memory", "128Mi", "256Mi", None),
@@ -338,14 +379,6 @@ mod tests {
         assert_eq!(release_field(candidate(Some("IMAGE_TAG"))), Some(FieldRule::NamedValue));
         assert_eq!(release_field(candidate(Some("COLOUR"))), None);
         assert_eq!(release_field(candidate(None)), None);
-    }
-
-    #[test]
-    fn image_references_are_split_where_the_repository_ends() {
-        assert_eq!(image_parts("localhost:5000/a/b:1"), Some(("localhost:5000/a/b", ":1")));
-        assert_eq!(image_parts("a/b"), None);
-        assert_eq!(image_parts("http://a/b:1"), None);
-        assert_eq!(image_parts("a b:1"), None);
     }
 
     proptest::proptest! {

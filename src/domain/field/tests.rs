@@ -2,6 +2,14 @@
 
 use super::*;
 
+fn revert(parent: &[u8], bad: &[u8], current: &[u8]) -> Result<Reverted, Refusal> {
+    super::revert(&File { path: "apps/web/values", fields: &Selection::default() }, parent, bad, current)
+}
+
+fn compare(before: &str, after: &str) -> Comparison {
+    super::compare(&File { path: "apps/web/values", fields: &Selection::default() }, before, after)
+}
+
 fn reverted(parent: &str, bad: &str, current: &str) -> String {
     let reverted = revert(parent.as_bytes(), bad.as_bytes(), current.as_bytes()).expect("is clear");
     String::from_utf8(reverted.bytes).expect("is text")
@@ -57,11 +65,33 @@ fn an_item_that_is_gone_is_left_alone() {
 }
 
 #[test]
-fn a_companion_is_refused_once_the_file_has_moved_on() {
+fn what_came_beside_a_field_goes_with_it_where_that_is_clear() {
     let (parent, bad) = ("tag: v1\n", "tag: v2\ndigest: sha256:0000\n");
-    let current = "tag: v2\ndigest: sha256:0000\nreplicas: 3\n";
-    let refusal = revert(parent.as_bytes(), bad.as_bytes(), current.as_bytes()).unwrap_err();
-    assert_eq!(refusal, Refusal::Companion("digest".to_owned()));
+    let later = "tag: v2\ndigest: sha256:0000\nreplicas: 3\n";
+    assert_eq!(outcome(parent, bad, later).unwrap(), "tag: v1\nreplicas: 3\n");
+    let apart = "tag: v2\nreplicas: 3\ndigest: sha256:0000\n";
+    assert_eq!(outcome(parent, bad, apart).unwrap(), "tag: v1\nreplicas: 3\n");
+    let nested = |text: &str| format!("a: {{{}}}\n", text.trim_end().replace('\n', ", "));
+    let (parent_inline, bad_inline) = (nested(parent), nested(bad));
+    assert_eq!(outcome(&parent_inline, &bad_inline, &bad_inline).unwrap(), parent_inline);
+    assert_eq!(
+        outcome(&parent_inline, &bad_inline, &nested("tag: v2\ndigest: sha256:0000\nn: 3")),
+        Err(Refusal::Companion("a.digest".to_owned()))
+    );
+    let gone = "tag: v2\nreplicas: 3\n";
+    let half = revert(parent.as_bytes(), bad.as_bytes(), gone.as_bytes()).unwrap();
+    assert!(is_half(&half.fields), "{half:?}");
+}
+
+#[test]
+fn what_went_beside_a_field_comes_back_where_that_is_clear() {
+    let (parent, bad) = ("a: 1\ntag: v1\ndigest: sha256:0000\nb: 2\n", "a: 1\ntag: v2\nb: 2\n");
+    assert_eq!(
+        outcome(parent, bad, "a: 0\ntag: v2\nb: 2\n").unwrap(),
+        "a: 0\ntag: v1\ndigest: sha256:0000\nb: 2\n"
+    );
+    let moved = "tag: v2 # x\na: 1\nb: 2\n";
+    assert_eq!(outcome(parent, bad, moved), Err(Refusal::Companion("digest".to_owned())));
 }
 
 #[test]
@@ -177,15 +207,29 @@ fn a_name_with_a_version_in_it_is_a_name() {
     let list = |name: &str, tag: &str| format!("images:\n- name: {name}\n  newTag: {tag}\n");
     let current = list("api-v2", "v2");
     assert_eq!(outcome(&list("api-v1", "v1"), &list("api-v1", "v2"), &current).unwrap(), current);
+    let job = |name: &str, tag: &str| {
+        format!(
+            "kind: Job\nmetadata:\n  name: {name}\nspec:\n  containers:\n  - name: a\n    image: r/a:{tag}\n"
+        )
+    };
+    let (parent, bad) = (job("migrate-v1", "v1"), job("migrate-v2", "v2"));
+    assert_eq!(outcome(&parent, &bad, &bad).unwrap(), parent);
+    assert_eq!(outcome(&parent, &bad, &format!("{bad}  more: 1\n")).unwrap(), format!("{parent}  more: 1\n"));
+    let other = job("api-v2", "v2");
+    assert_eq!(outcome(&job("api-v1", "v1"), &job("api-v1", "v2"), &other).unwrap(), other);
 }
 
 #[test]
 fn a_version_does_not_go_back_without_what_it_is_a_version_of() {
     let file = |repository: &str, tag: &str| format!("image:\n  repository: {repository}\n  tag: {tag}\n");
     let (parent, bad) = (file("old.example/web", "v1"), file("new.example/web", "v2"));
-    assert!(
-        matches!(outcome(&parent, &bad, &bad), Err(Refusal::Identity(address)) if address == "image.repository")
-    );
+    assert_eq!(outcome(&parent, &bad, &bad).unwrap(), parent);
+    let rules: Vec<_> = compare(&parent, &bad).changes.iter().map(|change| change.rule).collect();
+    assert_eq!(rules, [Some(FieldRule::Coupled), Some(FieldRule::Tag)]);
+    // The same version of something else was never deployed before this one.
+    let (v1, v2) = (file("a.example/web", "v1"), file("a.example/web", "v2"));
+    let moved = file("b.example/web", "v2");
+    assert_eq!(outcome(&v1, &v2, &moved).unwrap(), moved);
 }
 
 #[test]

@@ -3,29 +3,13 @@
 //! A scalar is found again by its address: the document by kind and name, list items by a name or by what they are a
 //! version of, and everything else by key. Block scalars that hold YAML or JSON themselves are looked into.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
-use super::rules;
-
-/// A scalar value and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaf {
-    /// Where it is in the structure, for people and for finding it again.
-    pub address: String,
-    /// The key that it stands under (that of the list for a list's items); empty at the top.
-    pub key: String,
-    /// The value of `name:` beside it.
-    pub named: Option<String>,
-    /// Its bytes in the file, quotes included.
-    pub span: Range<usize>,
-    /// Its value, unquoted.
-    pub value: String,
-    /// Whether a part of the address is a mere place in a list, which says nothing once the list has changed.
-    pub by_index: bool,
-}
+use super::leaf::{Leaf, LeafKind};
+use super::{outline, tokens};
 
 /// How deep structures may nest, and how deep YAML may stand within block scalars of YAML.
 const MAX_DEPTH: usize = 96;
@@ -48,21 +32,30 @@ fn leaves_within(text: &str, embedding: usize) -> Option<Vec<Leaf>> {
     let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let documents = parse(text.get(bom..)?, bom)?;
     let names = unique_names(documents.iter().map(document_name).collect());
-    let mut walk = Walk { text, embedding, by_index: false, out: Vec::new() };
+    let mut walk = Walk { text, embedding, sure: true, names: Vec::new(), out: Vec::new() };
     for (index, (document, name)) in documents.iter().zip(names).enumerate() {
+        walk.names.clear();
         let prefix = match name {
-            Some(name) => format!("{name}: "),
+            Some((name, whole)) => {
+                walk.names.extend(whole);
+                format!("{name}: ")
+            }
             None if index > 0 => format!("document {index}: "),
             None => String::new(),
         };
-        walk.node(document, &prefix, "", None);
+        walk.sure = !prefix.starts_with("document ");
+        walk.node(document, &prefix, "", Beside::default());
     }
+    walk.out.extend(template_comments(text));
     Some(walk.out)
 }
 
+/// Parses the text, and takes what only looks like YAML for none: templates whose braces read as mappings, and jsonnet
+/// and the like, which read as one mapping in braces.
 fn parse(text: &str, offset: usize) -> Option<Vec<Node>> {
     let mut documents = Vec::new();
-    let mut builder = Builder { stack: Vec::new(), root: None };
+    let braces = text.trim_start().starts_with(['{', '[']);
+    let mut builder = Builder { stack: Vec::new(), root: None, json_keys: braces, is_other: false };
     for next in Parser::new_from_str(text) {
         let (event, span) = next.ok()?;
         match event {
@@ -79,8 +72,12 @@ fn parse(text: &str, offset: usize) -> Option<Vec<Node>> {
             Event::Alias(_) | Event::UnresolvedAlias(_) => builder.add(Node::Other),
             Event::StreamStart | Event::StreamEnd | Event::Anchor(..) | _ => {}
         }
+        if builder.is_other {
+            return None;
+        }
     }
-    Some(documents)
+    let one_text = |document: &Node| matches!(document, Node::Scalar { style: ScalarStyle::Plain, .. });
+    (!documents.iter().any(one_text)).then_some(documents)
 }
 
 enum Open {
@@ -92,6 +89,10 @@ enum Open {
 struct Builder {
     stack: Vec<Open>,
     root: Option<Node>,
+    /// Whether keys have to be quoted, as in JSON.
+    json_keys: bool,
+    /// Whether something was seen that no environment file in YAML has.
+    is_other: bool,
 }
 
 impl Builder {
@@ -113,12 +114,14 @@ impl Builder {
             Some(Open::List(items)) => items.push(node),
             Some(Open::Map(entries, key)) => match key.take() {
                 Some(key) => entries.push((key, node)),
-                None => {
-                    *key = Some(match node {
-                        Node::Scalar { value, .. } => value,
-                        Node::Map(_) | Node::List(_) | Node::Other => "?".to_owned(),
-                    });
-                }
+                None => match node {
+                    Node::Scalar { value, style, .. } => {
+                        self.is_other |= self.json_keys && style != ScalarStyle::DoubleQuoted;
+                        *key = Some(value);
+                    }
+                    Node::Map(_) | Node::List(_) => self.is_other = true,
+                    Node::Other => *key = Some("?".to_owned()),
+                },
             },
             None => self.root = Some(node),
         }
@@ -160,43 +163,76 @@ fn document_name(node: &Node) -> Option<String> {
 /// By what a list item is found again when its place in the list has changed.
 fn item_name(item: &Node) -> Option<String> {
     if let Node::Scalar { value, .. } = item {
-        return Some(
-            rules::image_parts(value)
-                .map_or_else(|| rules::mask(value), |(repository, _)| repository.to_owned()),
-        );
+        // `IMAGE=registry/app:1.2` is known by what is assigned.
+        let assigned = value.split_once('=').filter(|(name, _)| !name.contains([' ', '/', '?']));
+        return Some(match (assigned, tokens::image_parts(value)) {
+            (Some((name, _)), _) => format!("{name}="),
+            (None, Some((repository, _))) => repository.to_owned(),
+            (None, None) => value.clone(),
+        });
     }
     if let Some(name) = document_name(item) {
         return Some(name);
     }
-    let version_free = |key: &str| {
-        let text = item.text_at(key)?;
-        // A name is what it is; what holds a version is known by the rest of it.
-        let versioned = matches!(key, "image" | "url" | "repoURL" | "chart" | "repository");
-        let repository = || rules::image_parts(text).map(|(repository, _)| repository.to_owned());
-        let name =
-            if versioned { repository().unwrap_or_else(|| rules::mask(text)) } else { text.to_owned() };
-        Some(format!("{key}={name}"))
-    };
-    let keys = [
-        "name",
-        "id",
-        "key",
-        "releaseName",
-        "chart",
-        "repository",
-        "repoURL",
-        "url",
-        "image",
-        "path",
-        "env",
-        "cluster",
-    ];
-    keys.into_iter().find_map(version_free)
+    let named = |key: &str| Some(format!("{key}={}", versionless(item.text_at(key)?)));
+    NAMES.into_iter().find_map(named).or_else(|| only_key(item))
 }
 
-/// Keeps the names that occur once.
-fn unique_names(names: Vec<Option<String>>) -> Vec<Option<String>> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+/// The key of an item that says by it what it is, as generators and sources do (`- git: …`).
+fn only_key(item: &Node) -> Option<String> {
+    match item {
+        Node::Map(entries) => match entries.as_slice() {
+            [(key, Node::Map(_) | Node::List(_))] => Some(key.clone()),
+            _ => None,
+        },
+        Node::Scalar { .. } | Node::List(_) | Node::Other => None,
+    }
+}
+
+/// The keys by which an item of a list is known, the surest first.
+const NAMES: [&str; 14] = [
+    "name",
+    "id",
+    "key",
+    "releaseName",
+    "chart",
+    "repository",
+    "repoURL",
+    "url",
+    "image",
+    "path",
+    "file",
+    "env",
+    "environment",
+    "cluster",
+];
+
+/// The keys that say what the version beside them is of.
+const SOURCES: [&str; 8] = ["repository", "registry", "newName", "repoURL", "url", "chart", "image", "name"];
+
+/// An image reference without its tag; any other text as it is.
+fn versionless(text: &str) -> &str {
+    tokens::image_parts(text).map_or(text, |(repository, _)| repository)
+}
+
+/// A step of an address, and the whole name where the step leaves its version out.
+type Name = (String, Option<String>);
+
+/// Keeps the names that occur once: without their versions where that is enough to tell them apart, so that a name which
+/// holds the version (`migrate-v1.2.3`) is still the same after a deployment.
+fn unique_names(names: Vec<Option<String>>) -> Vec<Option<Name>> {
+    let masked = once(names.iter().map(|name| name.as_deref().map(tokens::mask)).collect());
+    let step = |(name, masked): (Option<String>, Option<String>)| match (name, masked) {
+        (Some(name), Some(masked)) if masked == name => Some((name, None)),
+        (Some(name), Some(masked)) => Some((masked, Some(name))),
+        (name, None) => name.map(|name| (name, None)),
+        (None, Some(_)) => None,
+    };
+    once(names).into_iter().zip(masked).map(step).collect()
+}
+
+fn once(names: Vec<Option<String>>) -> Vec<Option<String>> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
     for name in names.iter().flatten() {
         *counts.entry(name.clone()).or_default() += 1;
     }
@@ -206,32 +242,64 @@ fn unique_names(names: Vec<Option<String>>) -> Vec<Option<String>> {
 struct Walk<'t> {
     text: &'t str,
     embedding: usize,
-    by_index: bool,
+    sure: bool,
+    /// The whole names of the steps that leave a version out.
+    names: Vec<String>,
     out: Vec<Leaf>,
 }
 
+/// What a mapping says of the scalars in it.
+#[derive(Clone, Copy, Default)]
+struct Beside<'n> {
+    /// The name of the entry, for a `value:`.
+    named: Option<&'n str>,
+    map: Option<&'n Node>,
+}
+
+impl<'n> Beside<'n> {
+    /// `key` is that of the mapping: it names what is in it where nothing inside does.
+    fn of(map: &'n Node, key: &'n str) -> Self {
+        let named = ["name", "key", "path", "parameter"].into_iter().find_map(|key| map.text_at(key));
+        Self { named: named.or(Some(key).filter(|key| !key.is_empty())), map: Some(map) }
+    }
+
+    /// What a version under `key` is a version of.
+    fn sources(&self, key: &str) -> impl Iterator<Item = &'n str> {
+        let others = SOURCES.into_iter().filter(move |source| *source != key);
+        let map = self.map;
+        others.filter_map(move |source| map?.text_at(source)).map(versionless)
+    }
+}
+
 impl Walk<'_> {
-    fn node(&mut self, node: &Node, address: &str, key: &str, named: Option<&str>) {
+    fn node(&mut self, node: &Node, address: &str, key: &str, beside: Beside<'_>) {
         match node {
-            Node::Scalar { value, span, style } => self.scalar(value, span, *style, address, key, named),
+            Node::Scalar { value, span, style } => {
+                self.scalar(value, span, *style, address, key, beside);
+            }
             Node::Map(entries) => {
-                let named = node.text_at("name");
+                let beside = Beside::of(node, key);
                 for (entry_key, child) in entries {
-                    self.node(child, &join(address, entry_key), entry_key, named);
+                    self.node(child, &join(address, entry_key), entry_key, beside);
                 }
             }
-            Node::List(items) => {
-                let names = unique_names(items.iter().map(item_name).collect());
-                for (index, (item, name)) in items.iter().zip(names).enumerate() {
-                    let before = self.by_index;
-                    self.by_index |= name.is_none();
-                    let step = name
-                        .map_or_else(|| format!("{address}[{index}]"), |name| format!("{address}[{name}]"));
-                    self.node(item, &step, key, None);
-                    self.by_index = before;
-                }
-            }
+            Node::List(items) => self.list(items, address, key),
             Node::Other => {}
+        }
+    }
+
+    fn list(&mut self, items: &[Node], address: &str, key: &str) {
+        let names = unique_names(items.iter().map(item_name).collect());
+        for (index, (item, name)) in items.iter().zip(names).enumerate() {
+            let (sure, depth) = (self.sure, self.names.len());
+            self.sure &= name.is_some();
+            // With the length, a place in a list that has grown is not taken for the one in the list before.
+            let (step, whole) = name.unwrap_or_else(|| (format!("{index} of {}", items.len()), None));
+            // What an item is a version of changes with it; what it is called does not.
+            self.names.extend(whole.filter(|_| matches!(item, Node::Map(_))));
+            self.node(item, &format!("{address}[{step}]"), key, Beside::default());
+            self.sure = sure;
+            self.names.truncate(depth);
         }
     }
 
@@ -242,26 +310,30 @@ impl Walk<'_> {
         style: ScalarStyle,
         address: &str,
         key: &str,
-        named: Option<&str>,
+        beside: Beside<'_>,
     ) {
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let span = if block { block_lines(self.text, span) } else { span.clone() };
-        if span.is_empty() {
-            return;
-        }
+        let source_text = self.text.get(span.clone()).unwrap_or("");
         if block && let Some(inner) = self.embedded(&span, address) {
             self.out.extend(inner);
-            return;
+        } else if source_text.contains('\n') {
+            let lines = outline::leaves(source_text).into_iter();
+            self.out.extend(lines.map(|leaf| leaf.within(address, span.start, self.sure)));
+        } else {
+            let names = self.names.iter().map(String::as_str);
+            let source: Vec<&str> = names.chain(beside.sources(key)).collect();
+            self.out.push(Leaf {
+                kind: LeafKind::Scalar,
+                address: address.to_owned(),
+                key: key.to_owned(),
+                named: beside.named.map(str::to_owned),
+                source: (!source.is_empty()).then(|| source.join(" ")),
+                span,
+                value: value.to_owned(),
+                sure: self.sure,
+            });
         }
-        let (address, key) = (address.to_owned(), key.to_owned());
-        self.out.push(Leaf {
-            address,
-            key,
-            named: named.map(str::to_owned),
-            span,
-            value: value.to_owned(),
-            by_index: self.by_index,
-        });
     }
 
     /// The scalars of the YAML or JSON inside a block scalar: its raw lines, indented as they are, are YAML themselves.
@@ -271,16 +343,16 @@ impl Walk<'_> {
         }
         let inner = leaves_within(self.text.get(span.clone())?, self.embedding + 1)?;
         let structured = inner.iter().all(|leaf| !leaf.address.is_empty());
-        (structured && !inner.is_empty()).then(|| {
-            let place = |leaf: Leaf| Leaf {
-                address: format!("{address} > {}", leaf.address),
-                span: leaf.span.start + span.start..leaf.span.end + span.start,
-                by_index: leaf.by_index || self.by_index,
-                ..leaf
-            };
-            inner.into_iter().map(place).collect()
-        })
+        (structured && !inner.is_empty())
+            .then(|| inner.into_iter().map(|leaf| leaf.within(address, span.start, self.sure)).collect())
     }
+}
+
+/// Comments in which a template stands run like any other line of it.
+fn template_comments(text: &str) -> impl Iterator<Item = Leaf> {
+    let in_comment = |leaf: &Leaf| leaf.value.starts_with('#');
+    let leaves = if text.contains("{{") { outline::leaves(text) } else { Vec::new() };
+    leaves.into_iter().filter(in_comment).map(|leaf| Leaf { sure: false, ..leaf })
 }
 
 /// The whole lines of a block scalar's content: the parser's span begins after the first line's indent and ends within
@@ -335,6 +407,8 @@ mod tests {
         assert!(found.contains(&pair("A/b: kind", "A")), "{found:?}");
         let urls = "resources:\n- https://a/b?ref=v1.0\n- https://a/c?ref=v2.0\n";
         assert!(self::found(urls)[0].0.contains("https://a/b?ref="), "{urls}");
+        let job = "kind: Job\nmetadata:\n  name: migrate-v1.2.3\n";
+        assert_eq!(self::found(job)[0].0, "Job/migrate-*: kind");
     }
 
     #[test]
@@ -344,7 +418,7 @@ mod tests {
         let json = "data:\n  c.json: |-\n    {\"image\": \"a:1\"}\n";
         assert_eq!(found(json)[0], pair("data[c.json] > image", "\"a:1\""));
         let text = "data:\n  script: |\n    echo hello: world: x\n    exit 1\n";
-        assert_eq!(found(text)[0].1, "    echo hello: world: x\n    exit 1\n");
+        assert_eq!(found(text)[1], pair("data.script > exit 1", "exit 1"));
     }
 
     #[test]

@@ -113,6 +113,7 @@ fn environment(random: &mut fastrand::Rng) -> Environment {
             paths: PathGlobs::new(vec!["apps/*/migrations/**".to_owned()]).unwrap(),
             ..SchemaRules::default()
         },
+        ..Policy::default()
     };
     let pattern = ServiceFiles::Pattern(PathPattern::new("apps/{service}/**").unwrap());
     let signals = vec![signal(random.choice(rules).unwrap(), &branch)];

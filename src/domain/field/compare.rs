@@ -1,0 +1,269 @@
+//! What a commit changed in a file: which leaves of the two versions belong together, and what differs between them.
+
+use std::ops::Range;
+
+use super::leaf::{Leaf, LeafKind, Text};
+use super::lines::{Alignment, Counterpart, hunks, is_trifle};
+use super::rules::{Candidate, FieldRule, release_field};
+use super::tokens::{mask, versionless};
+use super::{Companion, Comparison, File, ScalarChange, couple, words};
+
+/// Leaves of two versions that belong together, by their indexes, and those that have no counterpart.
+#[derive(Default)]
+struct Pairs {
+    both: Vec<(usize, usize, bool)>,
+    removed: Vec<usize>,
+    added: Vec<usize>,
+}
+
+/// Leaves with the same address belong together, where there are as many of them; others by their lines.
+fn pair(old: &Text<'_>, new: &Text<'_>) -> Pairs {
+    let mut pairs = Pairs::default();
+    for run in old.addresses() {
+        let here = run.first().map_or(&[][..], |leaf| new.at(old.address(*leaf)));
+        if here.len() == run.len() {
+            let sure = |text: &Text<'_>, leaf: usize| text.leaves.get(leaf).is_some_and(|leaf| leaf.sure);
+            let both = run.iter().zip(here);
+            pairs.both.extend(both.map(|(o, n)| (*o, *n, run.len() == 1 && sure(old, *o) && sure(new, *n))));
+        } else {
+            pairs.removed.extend(run);
+        }
+    }
+    for run in new.addresses() {
+        if run.first().is_none_or(|leaf| old.at(new.address(*leaf)).len() != run.len()) {
+            pairs.added.extend(run);
+        }
+    }
+    if !pairs.removed.is_empty() && !pairs.added.is_empty() {
+        pair_by_line(old, new, &mut pairs);
+    }
+    pairs
+}
+
+fn pair_by_line(old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) {
+    let alignment = Alignment::new(&old.lines, &new.lines, versionless);
+    let mut removed = Vec::new();
+    pairs.added.sort_unstable();
+    pairs.removed.sort_unstable();
+    for index in std::mem::take(&mut pairs.removed) {
+        let Some(leaf) = old.leaves.get(index) else { continue };
+        let line = match alignment.counterpart(old.line_of(&leaf.span)) {
+            Counterpart::Same(line) | Counterpart::Alike(line) | Counterpart::Replaced(line) => line,
+            Counterpart::None => {
+                removed.push(index);
+                continue;
+            }
+        };
+        let alike = |other: &usize| {
+            new.leaves
+                .get(*other)
+                .is_some_and(|other| other.key == leaf.key && new.line_of(&other.span) == line)
+        };
+        match pairs.added.iter().position(alike) {
+            Some(at) => pairs.both.push((index, pairs.added.remove(at), false)),
+            None => removed.push(index),
+        }
+    }
+    pairs.removed = removed;
+}
+
+/// Compares two versions of a file.
+pub(super) fn compare(file: &File<'_>, old: &Text<'_>, new: &Text<'_>) -> Comparison {
+    let mut comparison = Comparison::default();
+    if old.text == new.text {
+        return comparison;
+    }
+    let pairs = pair(old, new);
+    for (o, n, sure) in &pairs.both {
+        let (Some(old_leaf), Some(new_leaf)) = (old.leaves.get(*o), new.leaves.get(*n)) else { continue };
+        let changes = changes(file, old, old_leaf, new, new_leaf);
+        comparison.changes.extend(changes.into_iter().map(|change| ScalarChange {
+            leaf: *n,
+            addressed: *sure,
+            ..change
+        }));
+    }
+    comparison.changes.sort_by_key(|change| (change.new.start, change.old.start));
+    couple::couple(file, &mut comparison.changes);
+    for (text, leaves, added) in [(old, &pairs.removed, false), (new, &pairs.added, true)] {
+        for leaf in leaves.iter().filter_map(|leaf| text.leaves.get(*leaf)) {
+            one_sided(text, leaf, added, &mut comparison);
+        }
+    }
+    other_lines(old, new, &mut comparison);
+    comparison
+}
+
+/// The changes between two leaves that belong together.
+fn changes(
+    file: &File<'_>,
+    old: &Text<'_>,
+    old_leaf: &Leaf,
+    new: &Text<'_>,
+    new_leaf: &Leaf,
+) -> Vec<ScalarChange> {
+    let (a, b) = (old.get(&old_leaf.span), new.get(&new_leaf.span));
+    if a == b {
+        return Vec::new();
+    }
+    let whole = (0..a.len(), 0..b.len());
+    let words = match (old_leaf.kind, new_leaf.kind) {
+        (LeafKind::Scalar, LeafKind::Scalar) if is_requoted(old_leaf, a, new_leaf, b) => Vec::new(),
+        (LeafKind::Scalar, LeafKind::Scalar) => vec![whole],
+        _ => words::changed(a, b),
+    };
+    let several = words.len() > 1;
+    let change = |(index, (o, n)): (usize, (Range<usize>, Range<usize>))| {
+        let line = new_leaf.kind == LeafKind::Line;
+        let text = |text: &str, range: &Range<usize>| text.get(range.clone()).unwrap_or("").to_owned();
+        let (old_text, new_text) = (text(a, &o), text(b, &n));
+        let (old_value, new_value) = if line {
+            (unquoted(&old_text).to_owned(), unquoted(&new_text).to_owned())
+        } else {
+            (old_leaf.value.clone(), new_leaf.value.clone())
+        };
+        let key = if line { key_of(file, new, new_leaf, b, &n) } else { new_leaf.key.clone() };
+        let nth = if several { format!(" (word {})", index + 1) } else { String::new() };
+        let address = format!("{}{nth}", shown(new, new_leaf));
+        let named = new_leaf.named.as_deref();
+        let candidate = Candidate { key: &key, named, old: &old_value, new: &new_value };
+        let about_the_file = is_about_the_file(file, new.text, &new_leaf.address);
+        let found = if about_the_file { None } else { release_field(candidate) };
+        let bare = || bare_version(new, b, &n, &old_value, &new_value);
+        let rule = file.fields.rule(&address, &key, found.or_else(bare));
+        ScalarChange {
+            rule,
+            old: old_leaf.span.start + o.start..old_leaf.span.start + o.end,
+            new: new_leaf.span.start + n.start..new_leaf.span.start + n.end,
+            old_text,
+            new_text,
+            old_value,
+            new_value,
+            key,
+            named: named.unwrap_or_default().to_owned(),
+            address,
+            leaf: 0,
+            addressed: false,
+        }
+    };
+    words.into_iter().enumerate().map(change).collect()
+}
+
+/// The address as people read it: a line that nothing names goes by its number.
+fn shown(text: &Text<'_>, leaf: &Leaf) -> String {
+    let named = leaf.kind == LeafKind::Scalar || leaf.sure && leaf.address.contains(char::is_alphanumeric);
+    if named && !leaf.address.is_empty() {
+        leaf.address.clone()
+    } else {
+        format!("line {}", text.line_of(&leaf.span) + 1)
+    }
+}
+
+/// Other quotes around the same value deploy nothing, unless a number became a text or a text a number.
+fn is_requoted(old: &Leaf, old_text: &str, new: &Leaf, new_text: &str) -> bool {
+    let number = |leaf: &Leaf, text: &str| leaf.value == text && text.parse::<f64>().is_ok();
+    old.value == new.value && number(old, old_text) == number(new, new_text)
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim_matches(['"', '\'', '`'])
+}
+
+/// Versions that say how the file is to be read, or how often it was saved, and not what is deployed: of an encrypted
+/// file's envelope, of Compose, of a dashboard.
+fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
+    let versioned = || file.path.contains("compose") || text.contains("\"schemaVersion\"");
+    address.starts_with("sops.") || address == "version" && versioned()
+}
+
+/// Whether the word is all that the file holds.
+fn is_bare(text: &Text<'_>, line: &str, word: &Range<usize>) -> bool {
+    text.leaves.len() == 1 && unquoted(text.text.trim()) == unquoted(line.get(word.clone()).unwrap_or(""))
+}
+
+/// The rule of a file that is nothing but a version, whatever it is called.
+fn bare_version(text: &Text<'_>, line: &str, word: &Range<usize>, old: &str, new: &str) -> Option<FieldRule> {
+    let versions = mask(old) == mask(new) && mask(old) != old;
+    (versions && is_bare(text, line, word)).then_some(FieldRule::Version)
+}
+
+/// The key of a word in a line: the word before it, else what the line assigns. A file that is nothing but a word has its
+/// path for a key.
+fn key_of(file: &File<'_>, text: &Text<'_>, leaf: &Leaf, line: &str, word: &Range<usize>) -> String {
+    if is_bare(text, line, word) {
+        return file.path.to_owned();
+    }
+    let before = line.get(..word.start).unwrap_or("");
+    let assigned = before.trim_end_matches([' ', '\t', '"', '\'', '`']).ends_with(['=', ':']);
+    if leaf.key.is_empty() || assigned {
+        words::key_before(before).unwrap_or(&leaf.key).to_owned()
+    } else {
+        leaf.key.clone()
+    }
+}
+
+/// A release field that came or went beside one that changed belongs to the deployment; anything else that came or went
+/// does not.
+fn one_sided(text: &Text<'_>, leaf: &Leaf, added: bool, comparison: &mut Comparison) {
+    let value = leaf.value.as_str();
+    let rule = release_field(Candidate { key: &leaf.key, named: None, old: value, new: value });
+    let named = rule.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
+    let block = couple::block(&leaf.address);
+    let beside = comparison.release_fields().any(|change| couple::block(&change.address) == block);
+    match named.filter(|_| beside && leaf.kind == LeafKind::Scalar) {
+        Some(rule) => comparison.companions.push(Companion {
+            address: leaf.address.clone(),
+            rule,
+            text: text.get(&leaf.span).to_owned(),
+            span: leaf.span.clone(),
+            added,
+        }),
+        None => comparison.others.push((shown(text, leaf), leaf.span.clone(), added)),
+    }
+}
+
+/// Finds the stretches of lines that differ, and the lines in them that hold no leaf and are no trifles either: aliases,
+/// empty mappings, anchors.
+fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
+    comparison.hunks = hunks(&old.lines, &new.lines);
+    let mut found = Vec::new();
+    for (before, after) in &comparison.hunks {
+        for (text, lines, other, other_lines, added) in
+            [(old, before, new, after, false), (new, after, old, before, true)]
+        {
+            for line in lines.clone() {
+                let body = text.lines.body(line);
+                let span = text.lines.range(line);
+                let in_both = other_lines.clone().any(|line| other.lines.body(line) == body);
+                if !in_both && !is_trifle(body) && !holds_leaf(text, &span) {
+                    found.push((format!("line {}", line + 1), span, added));
+                }
+            }
+        }
+    }
+    for (before, after) in &comparison.hunks {
+        if is_reordered(old, &old.lines.span(before), new, &new.lines.span(after)) {
+            let address = format!("the order in line {}", after.start + 1);
+            found.push((address, new.lines.span(after), true));
+        }
+    }
+    comparison.others.extend(found);
+}
+
+/// Whether the leaves that both stretches hold stand in another order.
+fn is_reordered(old: &Text<'_>, before: &Range<usize>, new: &Text<'_>, after: &Range<usize>) -> bool {
+    let inside = |text: &'_ Text<'_>, span: &Range<usize>| -> Vec<String> {
+        let leaves = text.leaves.iter().filter(|leaf| span.contains(&leaf.span.start));
+        leaves.map(|leaf| leaf.address.clone()).collect()
+    };
+    let (a, b) = (inside(old, before), inside(new, after));
+    let common = |these: &'_ [String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|address| those.contains(address)).cloned().collect()
+    };
+    common(&a, &b) != common(&b, &a)
+}
+
+fn holds_leaf(text: &Text<'_>, line: &Range<usize>) -> bool {
+    // Leaves stand in the order of their places, but for those found in comments: these are few, and last.
+    text.leaves.iter().any(|leaf| leaf.span.start < line.end && line.start < leaf.span.end)
+}

@@ -1,0 +1,136 @@
+//! What belongs to a version that changed: the repository beside it, its checksum, its label, and whatever else was
+//! changed in the same way.
+//!
+//! Alone none of these is a release field. Beside one that changed they go back with it: left behind, they would name
+//! what does not run.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::rules::{self, FieldRule};
+use super::{File, ScalarChange, tokens};
+
+/// The keys that say what the version beside them is a version of, or where it is from.
+const SOURCES: [&str; 9] =
+    ["repository", "registry", "newName", "repoURL", "url", "chart", "name", "image", "source"];
+
+/// The shortest version that is looked for in other values, in bytes.
+const MIN_VERSION: usize = 3;
+
+/// The block that an address is in: all of it up to the last key.
+pub(super) fn block(address: &str) -> &str {
+    if let Some(inside) = address.strip_suffix(']') {
+        return inside.rfind('[').and_then(|at| address.get(..at)).unwrap_or("");
+    }
+    let end = [address.rfind('.'), address.rfind(" > "), address.rfind(": ")].into_iter().flatten().max();
+    address.get(..end.unwrap_or(0)).unwrap_or("")
+}
+
+/// Marks the changes that belong to a release field of the same file.
+pub(super) fn couple(file: &File<'_>, changes: &mut [ScalarChange]) {
+    let (mut versions, mut blocks) = (Vec::new(), Vec::new());
+    for change in changes.iter().filter(|change| change.rule.is_some()) {
+        versions.extend(versions_of(change));
+        blocks.push(block(&change.address).to_owned());
+    }
+    if blocks.is_empty() {
+        return;
+    }
+    let open = |change: &&mut ScalarChange| change.rule.is_none() && !change.address.starts_with("sops.");
+    for change in changes.iter_mut().filter(open) {
+        let within = || blocks.iter().any(|block| change.address.starts_with(block.as_str()));
+        let beside = || blocks.iter().any(|other| other == block(&change.address));
+        let coupled = changed_alike(change, &versions)
+            || SOURCES.contains(&change.key.as_str()) && beside()
+            || is_hash(change) && within()
+            || is_time(change);
+        let rule = coupled.then_some(FieldRule::Coupled);
+        change.rule = file.fields.rule(&change.address, &change.key, rule);
+    }
+}
+
+/// The versions that a release field went from and to.
+fn versions_of(change: &ScalarChange) -> Vec<(String, String)> {
+    let (old, new) = (change.old_value.as_str(), change.new_value.as_str());
+    let rest = |text: &'_ str| {
+        tokens::image_parts(text).map(|(_, rest)| rest.trim_start_matches([':', '@']).to_owned())
+    };
+    let whole = (old.to_owned(), new.to_owned());
+    let tags = rest(old).zip(rest(new));
+    let (old_tokens, new_tokens) = (tokens::version_tokens(old), tokens::version_tokens(new));
+    let tokens = if old_tokens.len() == new_tokens.len() {
+        old_tokens.into_iter().zip(new_tokens).collect()
+    } else {
+        Vec::new()
+    };
+    let mut versions: Vec<(String, String)> = [whole].into_iter().chain(tags).chain(tokens).collect();
+    let spelled: [fn(&str) -> Option<String>; 3] = [
+        |text| text.strip_prefix('v').map(str::to_owned),
+        |text| text.contains('.').then(|| text.replace('.', "-")),
+        |text| text.contains('.').then(|| text.replace('.', "_")),
+    ];
+    for spell in spelled {
+        let others: Vec<_> = versions.iter().filter_map(|(old, new)| spell(old).zip(spell(new))).collect();
+        versions.extend(others);
+    }
+    let tells = |text: &String| text.len() >= MIN_VERSION && text.contains(|c: char| c.is_ascii_digit());
+    versions.retain(|(old, new)| old != new && tells(old));
+    versions
+}
+
+/// Whether putting the new version for the old one is all that happened to the value.
+fn changed_alike(change: &ScalarChange, versions: &[(String, String)]) -> bool {
+    !rules::is_denied(&change.key)
+        && !tokens::denied_value(&change.old_value)
+        && versions.iter().any(|(old, new)| {
+            replaced(&change.old_value, old, new).is_some_and(|text| text == change.new_value)
+        })
+}
+
+/// `text` with each `old` that is not a part of a longer number replaced; `None` where there is none.
+fn replaced(text: &str, old: &str, new: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    let mut found = false;
+    while let Some(start) = text.get(at..)?.find(old).map(|place| at + place) {
+        let (before, after) = (text.get(..start)?, text.get(start + old.len()..)?);
+        let longer = before.ends_with(|c: char| c.is_ascii_digit() || c == '.')
+            || after.starts_with(|c: char| c.is_ascii_digit())
+            || after.starts_with('.') && after.get(1..)?.starts_with(|c: char| c.is_ascii_digit());
+        out.push_str(text.get(at..start)?);
+        out.push_str(if longer { old } else { new });
+        found |= !longer;
+        at = start + old.len();
+    }
+    out.push_str(text.get(at..)?);
+    found.then_some(out)
+}
+
+static HASH: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"^(?:(?:sha\d+|md5|h1|zh)[:-])?(?:[0-9a-f]{32,128}|[A-Za-z0-9+/_-]{43,88}={0,2}|[0-9a-z]{52})$",
+    )
+    .ok()
+});
+
+/// Whether both values are checksums, and are called so.
+fn is_hash(change: &ScalarChange) -> bool {
+    const KEYS: [&str; 8] = ["sha", "sum", "hash", "digest", "md5", "h1", "zh", "integrity"];
+    let named = format!("{} {}", change.key, change.named).to_lowercase();
+    if !KEYS.iter().any(|key| named.contains(key)) {
+        return false;
+    }
+    let hash = |text: &str| HASH.as_ref().is_some_and(|regex| regex.is_match(text));
+    hash(&change.old_value) && hash(&change.new_value)
+}
+
+/// Whether both values are the time at which something was made.
+fn is_time(change: &ScalarChange) -> bool {
+    const KEYS: [&str; 9] =
+        ["generated", "updated", "modified", "created", "timestamp", "date", "time", "deployed", "released"];
+    let key = change.key.to_lowercase();
+    let time =
+        |text: &str| text.len() >= 8 && text.chars().all(|c| c.is_ascii_digit() || "-:.+TZ ".contains(c));
+    KEYS.iter().any(|word| key.contains(word)) && time(&change.old_value) && time(&change.new_value)
+}

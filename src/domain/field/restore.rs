@@ -1,0 +1,475 @@
+//! Finding the changed fields again in a later version of their file, and putting the old source text back.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::compare::compare;
+use super::leaf::{Leaf, LeafKind, Text};
+use super::lines::{Alignment, Counterpart};
+use super::rules::FieldRule;
+use super::tokens::versionless;
+use super::{
+    Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange, couple, words,
+};
+
+/// New text for a stretch of bytes.
+type Edit = (Range<usize>, String);
+
+/// The three versions of a file, and what the bad commit changed in it.
+struct Restore<'t> {
+    parent: &'t Text<'t>,
+    bad: &'t Text<'t>,
+    current: &'t Text<'t>,
+    comparison: &'t Comparison,
+    alignment: OnceCell<Alignment<'t>>,
+}
+
+/// Where a leaf of the bad version is now.
+enum Place<'t> {
+    Here(&'t Leaf),
+    Gone,
+    Unclear,
+}
+
+/// A changed field as it is now.
+struct Located<'t> {
+    change: &'t ScalarChange,
+    outcome: FieldOutcome,
+    /// Its bytes in the current version, where it is there.
+    span: Option<Range<usize>>,
+}
+
+pub(super) fn revert(file: &File<'_>, [parent, bad, current]: [Text<'_>; 3]) -> Result<Reverted, Refusal> {
+    let comparison = compare(file, &parent, &bad);
+    if comparison.release_fields().next().is_none() {
+        return Err(Refusal::NoReleaseField);
+    }
+    let restore = Restore {
+        parent: &parent,
+        bad: &bad,
+        current: &current,
+        comparison: &comparison,
+        alignment: OnceCell::new(),
+    };
+    let located: Vec<Located<'_>> =
+        comparison.release_fields().map(|change| restore.locate(change)).collect::<Result<_, _>>()?;
+    let mut fields: Vec<FieldResult> = located.iter().map(Located::result).collect();
+    let left_behind: Vec<String> = comparison.left_behind().map(str::to_owned).collect();
+    if current.text == bad.text && left_behind.is_empty() {
+        fields
+            .extend(comparison.companions.iter().map(|companion| result(companion, FieldOutcome::Restored)));
+        return Ok(Reverted { bytes: parent.text.as_bytes().to_vec(), fields, left_behind });
+    }
+    let mut edits = Vec::new();
+    if located.iter().any(|one| one.outcome == FieldOutcome::Restored) {
+        let hunks = restore.hunks(&located);
+        for companion in &comparison.companions {
+            let (result, edit) = restore.companion(companion, &hunks)?;
+            fields.push(result);
+            edits.extend(edit);
+        }
+        let in_hunk = |span: &Range<usize>| hunks.iter().any(|(hunk, _)| overlaps(hunk, span));
+        let outside = |edit: &Edit| !in_hunk(&edit.0);
+        edits.extend(located.iter().filter_map(Located::edit).filter(outside));
+        edits.extend(hunks);
+    }
+    let text = splice(current.text, edits).ok_or_else(|| Refusal::Ambiguous(first_address(&comparison)))?;
+    verify(file, &current, &text, &located)?;
+    Ok(Reverted { bytes: text.into_bytes(), fields, left_behind })
+}
+
+fn first_address(comparison: &Comparison) -> String {
+    comparison.release_fields().next().map(|change| change.address.clone()).unwrap_or_default()
+}
+
+/// Whether two stretches share a byte, or one is an empty one inside the other.
+fn overlaps(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end || a.is_empty() && b.start < a.start && a.start < b.end
+}
+
+/// Replaces the stretches; `None` where two of them overlap.
+fn splice(text: &str, mut edits: Vec<Edit>) -> Option<String> {
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (range, new) in edits {
+        out.push_str(text.get(at..range.start)?);
+        out.push_str(&new);
+        at = range.end;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out)
+}
+
+impl Located<'_> {
+    fn result(&self) -> FieldResult {
+        FieldResult {
+            address: self.change.address.clone(),
+            rule: self.change.rule.unwrap_or(FieldRule::VersionToken),
+            old_text: self.change.old_text.clone(),
+            new_text: self.change.new_text.clone(),
+            outcome: self.outcome.clone(),
+        }
+    }
+
+    fn edit(&self) -> Option<Edit> {
+        let restored = self.outcome == FieldOutcome::Restored;
+        self.span.clone().filter(|_| restored).map(|span| (span, self.change.old_text.clone()))
+    }
+}
+
+impl<'t> Restore<'t> {
+    /// How the bad version's lines align with the current ones.
+    fn alignment(&self) -> &Alignment<'t> {
+        self.alignment.get_or_init(|| Alignment::new(&self.bad.lines, &self.current.lines, versionless))
+    }
+
+    fn locate(&self, change: &'t ScalarChange) -> Result<Located<'t>, Refusal> {
+        let ambiguous = || Refusal::Ambiguous(change.address.clone());
+        let bad = self.bad.leaves.get(change.leaf).ok_or_else(ambiguous)?;
+        let leaf = match self.place_of(change.leaf, bad) {
+            Place::Here(leaf) => leaf,
+            Place::Gone => return Ok(Located { change, outcome: FieldOutcome::Gone, span: None }),
+            Place::Unclear => return Err(ambiguous()),
+        };
+        let text = self.current.get(&leaf.span);
+        let (outcome, span) = match leaf.kind {
+            LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(leaf.span.clone())),
+            LeafKind::Line => self.line_outcome(change, bad, leaf),
+        };
+        // The same version of something else is another deployment.
+        let other_thing = outcome == FieldOutcome::Restored && leaf.source != bad.source;
+        let outcome = if other_thing {
+            FieldOutcome::Superseded(format!(
+                "{text} of {}",
+                leaf.source.as_deref().unwrap_or("something else")
+            ))
+        } else {
+            outcome
+        };
+        Ok(Located { change, outcome, span })
+    }
+
+    fn line_outcome(
+        &self,
+        change: &ScalarChange,
+        bad: &Leaf,
+        leaf: &Leaf,
+    ) -> (FieldOutcome, Option<Range<usize>>) {
+        let (line, now) = (self.bad.get(&bad.span), self.current.get(&leaf.span));
+        let word = change.new.start - bad.span.start..change.new.end - bad.span.start;
+        let place = if line == now { Some(word) } else { words::same_place(line, &word, now) };
+        let Some(place) = place else { return (FieldOutcome::Superseded(now.to_owned()), None) };
+        let span = leaf.span.start + place.start..leaf.span.start + place.end;
+        let text = self.current.get(&span);
+        let outcome = match text {
+            _ if text == change.new_text || text == change.new_value => FieldOutcome::Restored,
+            _ if text == change.old_text || text == change.old_value => FieldOutcome::AlreadyBack,
+            _ => FieldOutcome::Superseded(text.to_owned()),
+        };
+        (outcome, Some(span))
+    }
+
+    /// Finds a leaf of the bad version in the current one: by its address where that is sure, and otherwise by following
+    /// its line.
+    fn place_of(&self, index: usize, bad: &Leaf) -> Place<'t> {
+        let here = self.current.at(&bad.address);
+        let only = |leaves: &[usize]| match leaves {
+            [leaf] => self.current.leaves.get(*leaf),
+            _ => None,
+        };
+        if bad.sure && self.bad.at(&bad.address) == [index] {
+            if here.is_empty() {
+                return Place::Gone;
+            }
+            if let Some(leaf) = only(here).filter(|leaf| leaf.sure) {
+                return Place::Here(leaf);
+            }
+        }
+        if self.is_untouched(bad) {
+            let nth = self.bad.at(&bad.address).iter().position(|leaf| *leaf == index);
+            let leaf = nth.and_then(|nth| here.get(nth)).and_then(|leaf| self.current.leaves.get(*leaf));
+            return leaf.map_or(Place::Unclear, Place::Here);
+        }
+        let line = self.bad.line_of(&bad.span);
+        match self.alignment().counterpart(line) {
+            Counterpart::Same(_) if self.is_one_of_several(bad) => Place::Unclear,
+            Counterpart::Same(now) => self.leaf_on(now, index, bad).map_or(Place::Unclear, Place::Here),
+            Counterpart::Replaced(now) => match self.leaf_on(now, index, bad) {
+                Some(leaf) if self.current.get(&leaf.span) != self.bad.get(&bad.span) => Place::Here(leaf),
+                _ => Place::Unclear,
+            },
+            Counterpart::None if count(self.current, bad, true) == 0 => Place::Gone,
+            Counterpart::Alike(_) | Counterpart::None => Place::Unclear,
+        }
+    }
+
+    /// Whether the whole list or block around a leaf says what it said in the bad version: then places still count.
+    fn is_untouched(&self, bad: &Leaf) -> bool {
+        let around = around(bad);
+        let values = |text: &'t Text<'t>| {
+            let inside = move |leaf: &&Leaf| leaf.address.starts_with(around);
+            text.leaves.iter().filter(inside).map(|leaf| (leaf.address.as_str(), leaf.value.as_str()))
+        };
+        values(self.bad).eq(values(self.current))
+    }
+
+    /// Whether others at the same address hold the same value, and some came or went since.
+    fn is_one_of_several(&self, bad: &Leaf) -> bool {
+        let in_both =
+            |same_value: bool| (count(self.bad, bad, same_value), count(self.current, bad, same_value));
+        let (twins_then, twins_now) = in_both(true);
+        let (all_then, all_now) = in_both(false);
+        twins_then != twins_now || twins_then > 1 && all_then != all_now
+    }
+
+    /// The leaf on a line of the current version that a leaf of the bad one is there.
+    fn leaf_on(&self, line: usize, index: usize, bad: &Leaf) -> Option<&'t Leaf> {
+        let same = |leaf: &&Leaf| {
+            leaf.key == bad.key && without_indexes(&leaf.address) == without_indexes(&bad.address)
+        };
+        let on = |text: &'t Text<'t>, line: usize| {
+            text.leaves.iter().enumerate().filter(move |(_, leaf)| text.line_of(&leaf.span) == line)
+        };
+        let mut before = on(self.bad, self.bad.line_of(&bad.span)).filter(|(_, leaf)| same(leaf));
+        let nth = before.position(|(other, _)| other == index)?;
+        on(self.current, line).map(|(_, leaf)| leaf).filter(same).nth(nth)
+    }
+}
+
+/// The address of the outermost list of which a leaf has only its place, or of its block.
+fn around(leaf: &Leaf) -> &str {
+    let index = leaf
+        .address
+        .match_indices('[')
+        .map(|(at, _)| at)
+        .find(|at| leaf.address.get(*at..).is_some_and(|step| without_indexes(step).starts_with("[]")));
+    index.and_then(|at| leaf.address.get(..at)).unwrap_or_else(|| couple::block(&leaf.address))
+}
+
+/// How many leaves of a text have, but for places in lists, this one's address; with its value, or with any.
+fn count(text: &Text<'_>, of: &Leaf, same_value: bool) -> usize {
+    let address = without_indexes(&of.address);
+    let twin = |leaf: &&Leaf| {
+        leaf.key == of.key
+            && (!same_value || leaf.value == of.value)
+            && without_indexes(&leaf.address) == address
+    };
+    text.leaves.iter().filter(twin).count()
+}
+
+/// An address without the mere places in it.
+fn without_indexes(address: &str) -> String {
+    let mut out = String::with_capacity(address.len());
+    let mut rest = address;
+    while let Some(open) = rest.find('[') {
+        let inside = rest.get(open + 1..).unwrap_or("");
+        let close = inside.find(']').unwrap_or(inside.len());
+        let step = inside.get(..close).unwrap_or("");
+        let place = step
+            .split_once(" of ")
+            .is_some_and(|(at, len)| at.parse::<usize>().is_ok() && len.parse::<usize>().is_ok());
+        out.push_str(rest.get(..=open).unwrap_or(""));
+        if !place {
+            out.push_str(step);
+        }
+        rest = inside.get(close..).unwrap_or("");
+    }
+    out + rest
+}
+
+fn scalar_outcome(change: &ScalarChange, leaf: &Leaf, text: &str) -> FieldOutcome {
+    if text == change.old_text {
+        FieldOutcome::AlreadyBack
+    } else if text == change.new_text
+        || leaf.value == change.new_value && change.old_value != change.new_value
+    {
+        FieldOutcome::Restored
+    } else if leaf.value == change.old_value {
+        FieldOutcome::AlreadyBack
+    } else {
+        FieldOutcome::Superseded(text.to_owned())
+    }
+}
+
+impl Restore<'_> {
+    /// The stretches of lines that go back as a whole, spaces, line ends and comments with them: those in which the
+    /// deployment is all that the commit changed, and which are still the bad commit's lines.
+    fn hunks(&self, located: &[Located<'_>]) -> Vec<Edit> {
+        let hunks = &self.comparison.hunks;
+        // Where lines repeat, the lines may be paired otherwise than the fields: then the fields alone go back.
+        let together = |change: &ScalarChange| {
+            hunks.iter().any(|(old, new)| {
+                overlaps(&self.parent.lines.span(old), &change.old)
+                    && overlaps(&self.bad.lines.span(new), &change.new)
+            })
+        };
+        if !self.comparison.changes.iter().all(together) {
+            return Vec::new();
+        }
+        hunks
+            .iter()
+            .filter(|(old, new)| self.is_pure(old, new))
+            .filter_map(|hunk| self.hunk(hunk, located))
+            .collect()
+    }
+
+    fn is_pure(&self, old: &Range<usize>, new: &Range<usize>) -> bool {
+        let (old_span, new_span) = (self.parent.lines.span(old), self.bad.lines.span(new));
+        let comparison = self.comparison;
+        let mut changes = comparison.changes.iter().filter(|change| change.rule.is_none());
+        !changes.any(|change| overlaps(&old_span, &change.old) || overlaps(&new_span, &change.new))
+            && !comparison
+                .others
+                .iter()
+                .any(|(_, span, added)| overlaps(if *added { &new_span } else { &old_span }, span))
+    }
+
+    fn hunk(&self, (old, new): &(Range<usize>, Range<usize>), located: &[Located<'_>]) -> Option<Edit> {
+        let span = self.bad.lines.span(new);
+        let inside: Vec<&Located<'_>> =
+            located.iter().filter(|one| overlaps(&span, &one.change.new)).collect();
+        let lines = match inside.as_slice() {
+            [] => self.aligned(new)?,
+            _ => self.around(&inside, new)?,
+        };
+        let same = lines
+            .clone()
+            .zip(new.clone())
+            .all(|(now, bad)| self.current.lines.content(now) == self.bad.lines.content(bad));
+        if !same {
+            return None;
+        }
+        let range = self.current.lines.span(&lines);
+        let now = self.current.lines.raw(&lines);
+        Some((range, with_line_ends(self.parent.lines.raw(old), now)))
+    }
+
+    /// The lines in which the fields of a hunk stand now, where they stand to each other as they did.
+    fn around(&self, inside: &[&Located<'_>], new: &Range<usize>) -> Option<Range<usize>> {
+        let mut start = None;
+        for one in inside {
+            if one.outcome != FieldOutcome::Restored {
+                return None;
+            }
+            let now = self.current.line_of(one.span.as_ref()?);
+            let above = self.bad.line_of(&one.change.new) - new.start;
+            let begins = now.checked_sub(above)?;
+            if start.is_some_and(|start| start != begins) {
+                return None;
+            }
+            start = Some(begins);
+        }
+        start.map(|start| start..start + new.len())
+    }
+
+    /// The lines of a hunk without fields, followed from the bad version to the current one.
+    fn aligned(&self, new: &Range<usize>) -> Option<Range<usize>> {
+        let same = |line: usize| match self.alignment().counterpart(line) {
+            Counterpart::Same(now) => Some(now),
+            Counterpart::Alike(_) | Counterpart::Replaced(_) | Counterpart::None => None,
+        };
+        if !new.is_empty() {
+            let start = same(new.start)?;
+            let contiguous = new.clone().zip(start..).all(|(line, now)| same(line) == Some(now));
+            return contiguous.then(|| start..start + new.len());
+        }
+        // Lines that went: between two that are still neighbours, or at an end that is still one.
+        let above = new.start.checked_sub(1);
+        let now = above.map_or(Some(0), |above| same(above).map(|line| line + 1))?;
+        let at_end = new.start == self.bad.lines.len();
+        let below = if at_end { now == self.current.lines.len() } else { same(new.start) == Some(now) };
+        below.then_some(now..now)
+    }
+
+    /// Takes away what the commit added beside a field, or says that it cannot be told.
+    fn companion(
+        &self,
+        companion: &Companion,
+        hunks: &[Edit],
+    ) -> Result<(FieldResult, Option<Edit>), Refusal> {
+        let refusal = || Refusal::Companion(companion.address.clone());
+        let here = self.current.at(&companion.address);
+        let leaf = match here {
+            [] => None,
+            [leaf] => self.current.leaves.get(*leaf),
+            _ => return Err(refusal()),
+        };
+        let (outcome, edit) = match (companion.added, leaf) {
+            (true, None) => (FieldOutcome::AlreadyBack, None),
+            (true, Some(leaf)) if self.current.get(&leaf.span) != companion.text => {
+                (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None)
+            }
+            (true, Some(leaf)) if hunks.iter().any(|(span, _)| overlaps(span, &leaf.span)) => {
+                (FieldOutcome::Restored, None)
+            }
+            (true, Some(leaf)) => {
+                (FieldOutcome::Restored, Some(self.without_line(companion, leaf).ok_or_else(refusal)?))
+            }
+            (false, Some(leaf)) if self.current.get(&leaf.span) == companion.text => {
+                (FieldOutcome::AlreadyBack, None)
+            }
+            (false, Some(leaf)) => (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None),
+            (false, None) if hunks.iter().any(|(_, text)| text.contains(&companion.text)) => {
+                (FieldOutcome::Restored, None)
+            }
+            (false, None) => return Err(refusal()),
+        };
+        Ok((result(companion, outcome), edit))
+    }
+
+    /// Takes the line of an added field away, where it is the only one on it and the line is the bad commit's.
+    fn without_line(&self, companion: &Companion, leaf: &Leaf) -> Option<Edit> {
+        let (now, bad) = (self.current.line_of(&leaf.span), self.bad.line_of(&companion.span));
+        let alone = |text: &Text<'_>, line: usize| {
+            text.leaves.iter().filter(|leaf| text.line_of(&leaf.span) == line).count() == 1
+        };
+        let same = self.current.lines.body(now).trim_start() == self.bad.lines.body(bad).trim_start();
+        let only = alone(self.current, now) && alone(self.bad, bad);
+        (only && same).then(|| (self.current.lines.range(now), String::new()))
+    }
+}
+
+fn result(companion: &Companion, outcome: FieldOutcome) -> FieldResult {
+    let (text, none) = (companion.text.clone(), String::new());
+    let (old_text, new_text) = if companion.added { (none, text) } else { (text, none) };
+    FieldResult { address: companion.address.clone(), rule: companion.rule, old_text, new_text, outcome }
+}
+
+/// `text` with the line ends of the lines that it replaces: each its own where there are as many.
+fn with_line_ends(text: &str, replaced: &str) -> String {
+    let end = |line: &str| line.len() - line.trim_end_matches(['\r', '\n']).len();
+    let ends: Vec<&str> =
+        replaced.split_inclusive('\n').map(|line| line.get(line.len() - end(line)..).unwrap_or("")).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, last) = (ends.first().copied().unwrap_or("\n"), ends.last().copied().unwrap_or("\n"));
+    let mut out = String::with_capacity(text.len() + lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        let own = if ends.len() == lines.len() { ends.get(index).copied() } else { None };
+        let is_last = index + 1 == lines.len();
+        out.push_str(line);
+        out.push_str(own.unwrap_or(if is_last { last } else { first }));
+    }
+    out
+}
+
+/// Reads the new text again: the restored fields hold the old values, and nothing else says anything new.
+fn verify(file: &File<'_>, current: &Text<'_>, text: &str, located: &[Located<'_>]) -> Result<(), Refusal> {
+    if current.text == text {
+        return Ok(());
+    }
+    let [before, after] = super::leaf::read([current.text, text]);
+    let found = compare(file, &before, &after);
+    let wanted: BTreeSet<(&str, &str)> = located
+        .iter()
+        .filter(|one| one.outcome == FieldOutcome::Restored)
+        .map(|one| (one.change.new_value.as_str(), one.change.old_value.as_str()))
+        .collect();
+    let unwanted =
+        |change: &&ScalarChange| !wanted.contains(&(change.old_value.as_str(), change.new_value.as_str()));
+    match found.changes.iter().find(unwanted) {
+        Some(change) => Err(Refusal::Unfaithful(change.address.clone())),
+        None => Ok(()),
+    }
+}

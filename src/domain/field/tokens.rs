@@ -1,0 +1,150 @@
+//! The tokens that values are made of: versions, image references, and what only looks like them.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+pub(super) fn one_word(text: &str) -> bool {
+    text.len() <= 300 && !text.chars().any(|c| c.is_whitespace() || c == '{' || c == '}')
+}
+
+/// Whether a text can name a version: one word with a digit or of plain letters (`latest`, `main`).
+pub(super) fn version_like(text: &str) -> bool {
+    one_word(text) && text.chars().any(|c| c.is_ascii_alphanumeric())
+}
+
+/// Splits `repository:tag`, `repository@digest` or `repository:tag@digest` into the repository and the rest.
+/// Source: the reference grammar of the OCI distribution specification, <https://github.com/distribution/reference>.
+#[must_use]
+pub fn image_parts(text: &str) -> Option<(&str, &str)> {
+    if text.contains("://") || text.len() > 512 {
+        return None;
+    }
+    let name_end = text.find('@').unwrap_or(text.len());
+    let (name, digest) = text.split_at(name_end);
+    let colon = name.rfind(':').filter(|at| !name.get(*at..).unwrap_or("").contains('/'));
+    let repository = colon.map_or(name, |at| name.get(..at).unwrap_or(name));
+    let rest = text.get(repository.len()..)?;
+    let tag = colon.and_then(|at| name.get(at + 1..)).unwrap_or("");
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let repository_ok = !repository.is_empty()
+        && repository.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && repository.chars().all(|c| word(c) || matches!(c, '/' | ':'));
+    let tag_ok = colon.is_none() || !tag.is_empty() && tag.len() <= 128 && tag.chars().all(word);
+    let digest_ok = digest.is_empty() || digest.split_once(':').is_some_and(|(_, hex)| hex.len() >= 32);
+    (repository_ok && tag_ok && digest_ok && !rest.is_empty()).then_some((repository, rest))
+}
+
+/// The repository in an argument such as `--image=registry/app:1.2`.
+pub(super) fn argument_image(text: &str) -> Option<&str> {
+    let (option, value) = text.trim().split_once('=')?;
+    (option.starts_with('-') && option.contains("image"))
+        .then(|| image_parts(value))
+        .flatten()
+        .map(|(repo, _)| repo)
+}
+
+static VERSION_TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let digest = r"sha256:[0-9a-f]{64}";
+    let semver = r"\bv?\d+(?:\.\d+)*\.(?:\d+|v[0-9a-f_]{6,})(?:[-+._][0-9A-Za-z][0-9A-Za-z.+_-]*)?";
+    let date = r"\b20\d{6}(?:[-T]?\d{4,6}Z?)?\b";
+    let numbered = r"\b(?:v|r|rc|rel|release|build|pr)[-_]?\d+\b";
+    let hex = r"\b[0-9a-f]{7,64}\b";
+    Regex::new(&format!("{digest}|{semver}|{date}|{numbered}|{hex}")).ok()
+});
+
+/// The version tokens in a text, in their order.
+pub(super) fn version_tokens(text: &str) -> Vec<String> {
+    let found = |regex: &Regex| regex.find_iter(text).map(|token| token.as_str().to_owned()).collect();
+    VERSION_TOKEN.as_ref().map(found).unwrap_or_default()
+}
+
+/// A line with its versions masked and its image references cut down to their repositories.
+pub(super) fn versionless(line: &str) -> String {
+    let word = |word| image_parts(word).map_or_else(|| mask(word), |(repository, _)| repository.to_owned());
+    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// The text with every version token (semantic version, date, digest, hash) replaced by a mark.
+#[must_use]
+pub fn mask(text: &str) -> String {
+    VERSION_TOKEN.as_ref().map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, "*").into_owned())
+}
+
+/// Values that look like versions and are none: addresses, networks, plain dates, sizes, cloud ids.
+pub(super) fn denied_value(text: &str) -> bool {
+    const IDS: [&str; 12] = [
+        "ami-",
+        "arn:",
+        "sg-",
+        "subnet-",
+        "vpc-",
+        "eni-",
+        "vol-",
+        "snap-",
+        "rtb-",
+        "igw-",
+        "eipalloc-",
+        "vpce-",
+    ];
+    let is_address = |word: &str| {
+        let octets = word.trim_end_matches('.').split(['/', ':']).next().unwrap_or("").split('.');
+        octets.clone().count() == 4 && octets.clone().all(|octet| octet.parse::<u8>().is_ok())
+    };
+    let digits_at = |groups: &[usize], text: &str| {
+        let parts: Vec<&str> = text.split('-').collect();
+        parts.len() == groups.len()
+            && parts
+                .iter()
+                .zip(groups)
+                .all(|(part, len)| part.len() == *len && part.chars().all(|c| c.is_ascii_hexdigit()))
+    };
+    let uuid = digits_at(&[8, 4, 4, 4, 12], text);
+    let plain_date = text.split(['T', ' ']).next().is_some_and(|day| digits_at(&[4, 2, 2], day));
+    let unit = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
+    let size = unit.len() < text.len()
+        && unit.parse::<f64>().is_ok()
+        && text.ends_with(|c: char| "%KMGTPEBikmgshd".contains(c));
+    let plain_number = text.parse::<f64>().is_ok();
+    text.split([' ', ',']).any(is_address)
+        || uuid
+        || plain_date
+        || size
+        || plain_number
+        || IDS.iter().any(|id| text.starts_with(id))
+}
+
+/// Whether a text holds a version that cannot be a mere number or a hash: `1.2.3`, `v2`.
+pub(super) fn is_dotted(text: &str) -> bool {
+    let strong = |token: &String| {
+        let numbered =
+            token.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        token.matches('.').count() >= 2 || numbered
+    };
+    version_tokens(text).iter().any(strong)
+}
+
+/// Whether an image reference cannot be a host with its port, a role with its prefix or the like.
+pub(super) fn is_surely_image((repository, rest): (&str, &str)) -> bool {
+    let (tag, digest) = rest.split_once('@').unwrap_or((rest, ""));
+    let tag = tag.trim_start_matches(':');
+    let colons = repository.matches(':').count();
+    let path = repository.contains('/') && colons <= 1 || repository.starts_with("oci::");
+    let port = tag.len() <= 5 && tag.chars().all(|c| c.is_ascii_digit());
+    let named = repository.contains(|c: char| c.is_ascii_alphabetic());
+    let versioned = mask(tag) == "*" && !port && colons == 0;
+    !digest.is_empty() || named && path && !tag.is_empty() || named && versioned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn image_references_are_split_where_the_repository_ends() {
+        assert_eq!(image_parts("localhost:5000/a/b:1"), Some(("localhost:5000/a/b", ":1")));
+        assert_eq!(image_parts("a/b"), None);
+        assert_eq!(image_parts("http://a/b:1"), None);
+        assert_eq!(image_parts("a b:1"), None);
+    }
+}
