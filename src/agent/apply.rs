@@ -187,7 +187,14 @@ fn work_out(
     current: &BTreeMap<FilePath, Option<Vec<u8>>>,
 ) -> Result<Box<Change>, NoChange> {
     let branch = &acting.environment.branch;
-    let target = Target { branch, head: snapshot.head, current, policy: &open.policy, now: acting.now };
+    let target = Target {
+        branch,
+        head: snapshot.head,
+        current,
+        policy: &open.policy,
+        moved: &BTreeMap::new(),
+        now: acting.now,
+    };
     plan(&open.deployment, Motive::Metrics(&open.judgement), &target).map(Box::new)
 }
 
@@ -383,7 +390,9 @@ fn item(open: &Open, decision: Decision, guards: Vec<GuardAnswer>, attempt: Opti
             (item.plan, item.diff) = (Some(change.to_string()), Some(diff));
         }
         Some(Attempt::Stopped(NoChange::Superseded(why))) => item.decision = Decision::Pass(why),
-        Some(Attempt::Stopped(refused @ (NoChange::Gone(_) | NoChange::Refused { .. }))) => {
+        Some(Attempt::Stopped(
+            refused @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. }),
+        )) => {
             item.decision = Decision::Escalate(format!("it cannot be put back by machine: {refused}"));
         }
         Some(Attempt::Planned(change, diff)) => {

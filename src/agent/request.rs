@@ -92,7 +92,8 @@ async fn plan_at(
     let current = current_files(world, head, &deployment).await?;
     let usual = Policy::default();
     let policy = environment.services.get(deployment.rule).map_or(&usual, |rule| &rule.policy);
-    let target = Target { branch: &environment.branch, head, current: &current, policy, now };
+    let target =
+        Target { branch: &environment.branch, head, current: &current, policy, moved: &BTreeMap::new(), now };
     let change = plan(&deployment, Motive::Request(who), &target)?;
     Ok(Prepared { deployment, change, current })
 }

@@ -10,7 +10,8 @@ use super::field::{self, FieldOutcome, FieldResult, File};
 use super::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use super::ledger::rollback_id;
 use super::message;
-use super::policy::Policy;
+use super::policy::{Mixed, Policy};
+use super::snapshot::{FileDiff, FileVersion};
 use super::time::Time;
 use super::verdict::Judgement;
 
@@ -57,8 +58,11 @@ pub struct Target<'a> {
     pub branch: &'a BranchName,
     /// Its head.
     pub head: CommitId,
-    /// The files that the bad deployment changed, as they are at the head; `None` where a file is gone.
+    /// The files that the bad deployment changed, as they are at the head, at the places where they are now; `None`
+    /// where a file is gone.
     pub current: &'a BTreeMap<FilePath, Option<Vec<u8>>>,
+    /// Files of the deployment that were moved since, and where to.
+    pub moved: &'a BTreeMap<FilePath, FilePath>,
     /// What the agent may do with the service.
     pub policy: &'a Policy,
     /// Now.
@@ -74,6 +78,11 @@ pub enum NoChange {
     /// The fields are not where they were, and may run elsewhere.
     #[error("{0}: find out where it is now, and put it back by hand")]
     Gone(String),
+    /// Some fields have moved on, or were put back by somebody: others are at work on it.
+    #[error(
+        "a part of the deployment has moved on ({0}): put the rest back by hand, or let the policy say `partial: true`"
+    )]
+    Partial(String),
     /// It is not clear what to do, so nothing may be done.
     #[error("{path}: {refusal}")]
     Refused {
@@ -84,36 +93,30 @@ pub enum NoChange {
     },
 }
 
-/// Works out the revert of a deployment against the branch as it is.
+/// Works out the revert of a deployment against the branch as it is: of its release fields, or of all that it changed in
+/// the service's files where the policy says so.
 ///
 /// # Errors
 /// [`NoChange`] says why there is nothing to do, or why nothing may be done.
 pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) -> Result<Change, NoChange> {
+    let whole = target.policy.mixed == Mixed::Deployment && !deployment.left_behind.is_empty();
     let mut files = BTreeMap::new();
     let mut fields: Vec<(FilePath, FieldResult)> = Vec::new();
     for file in &deployment.files {
-        let old = file.old.as_ref().and_then(|version| version.bytes.as_deref());
-        let new = file.new.as_ref().and_then(|version| version.bytes.as_deref());
-        let (Some(old), Some(new)) = (old, new) else { continue };
-        if !deployment.fields.iter().any(|field| field.path == file.path) {
-            continue;
-        }
-        let Some(Some(current)) = target.current.get(&file.path) else {
-            fields.extend(gone(deployment, &file.path));
-            continue;
-        };
-        let refused = |refusal| NoChange::Refused { path: file.path.clone(), refusal };
-        let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
-        let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
+        let reverted =
+            if whole { merged(deployment, file, target)? } else { spliced(deployment, file, target)? };
         fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
-        if reverted.bytes != *current {
-            files.insert(file.path.clone(), Some(reverted.bytes));
-        }
+        files.extend(reverted.bytes);
     }
-    if files.is_empty() {
-        let gone = fields.iter().any(|(_, field)| field.outcome == FieldOutcome::Gone);
-        let why = nothing_left(&fields);
+    let all = || fields.iter().map(|(_, field)| field);
+    let is_left = !all().any(|field| field.outcome == FieldOutcome::Restored);
+    if files.is_empty() || is_left {
+        let gone = all().any(|field| field.outcome == FieldOutcome::Gone);
+        let why = format!("no field holds the bad value any more ({})", outcomes(&fields));
         return Err(if gone { NoChange::Gone(why) } else { NoChange::Superseded(why) });
+    }
+    if field::is_half(all()) && !target.policy.partial {
+        return Err(NoChange::Partial(outcomes(&fields)));
     }
     let mut change = Change {
         id: rollback_id(&deployment.environment, &deployment.service, deployment.commit),
@@ -124,7 +127,7 @@ pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) ->
         reverts: deployment.commit,
         files,
         fields,
-        left_behind: deployment.left_behind.clone(),
+        left_behind: if whole { Vec::new() } else { deployment.left_behind.clone() },
         message: String::new(),
         at: target.now,
     };
@@ -132,7 +135,56 @@ pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) ->
     Ok(change)
 }
 
-fn gone(deployment: &Deployment, path: &FilePath) -> Vec<(FilePath, FieldResult)> {
+/// A file of the deployment, worked out.
+#[derive(Default)]
+struct Worked {
+    /// Where it is now and its new bytes, if they differ; `None` removes it.
+    bytes: Option<(FilePath, Option<Vec<u8>>)>,
+    fields: Vec<FieldResult>,
+}
+
+/// The file with the release fields put back.
+fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Result<Worked, NoChange> {
+    let [Some(old), Some(new)] = versions(file) else { return Ok(Worked::default()) };
+    if !deployment.fields.iter().any(|field| field.path == file.path) {
+        return Ok(Worked::default());
+    }
+    let (path, current) = target.now_at(&file.path);
+    let Some(current) = current else { return Ok(gone(deployment, &file.path)) };
+    let refused = |refusal| NoChange::Refused { path: file.path.clone(), refusal };
+    let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
+    let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
+    let bytes = (reverted.bytes != *current).then_some((path, Some(reverted.bytes)));
+    Ok(Worked { bytes, fields: reverted.fields })
+}
+
+/// The file with all that the commit changed in it taken back, by a three-way merge; what else happened to it stays.
+fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Result<Worked, NoChange> {
+    let Worked { fields, .. } = spliced(deployment, file, target)?;
+    let (path, current) = target.now_at(&file.path);
+    let conflict = || NoChange::Refused { path: file.path.clone(), refusal: field::Refusal::Conflict };
+    let unread =
+        |version: &Option<FileVersion>| version.as_ref().is_some_and(|version| version.bytes.is_none());
+    if unread(&file.old) || unread(&file.new) {
+        return Err(conflict());
+    }
+    let bytes = match (versions(file), current) {
+        ([old, new], current) if new == current => old.map(<[u8]>::to_vec),
+        ([old, _], current) if old == current => return Ok(Worked { bytes: None, fields }),
+        ([Some(old), Some(new)], Some(current)) => {
+            Some(diffy::merge_bytes(new, current, old).map_err(|_| conflict())?)
+        }
+        _ => return Err(conflict()),
+    };
+    Ok(Worked { bytes: Some((path, bytes)), fields })
+}
+
+/// The bytes of a file before and after the deployment.
+fn versions(file: &FileDiff) -> [Option<&[u8]>; 2] {
+    [&file.old, &file.new].map(|version| version.as_ref().and_then(|version| version.bytes.as_deref()))
+}
+
+fn gone(deployment: &Deployment, path: &FilePath) -> Worked {
     let of_file = deployment.fields.iter().filter(|field| field.path == *path);
     let result = |field: &super::deployment::FieldChange| FieldResult {
         address: field.address.clone(),
@@ -141,24 +193,40 @@ fn gone(deployment: &Deployment, path: &FilePath) -> Vec<(FilePath, FieldResult)
         new_text: field.new.clone(),
         outcome: FieldOutcome::Gone,
     };
-    of_file.map(|field| (path.clone(), result(field))).collect()
+    Worked { bytes: None, fields: of_file.map(result).collect() }
 }
 
-fn nothing_left(fields: &[(FilePath, FieldResult)]) -> String {
+impl Target<'_> {
+    /// Where a file of the deployment is now, and its bytes.
+    fn now_at(&self, path: &FilePath) -> (FilePath, Option<&[u8]>) {
+        let now = self.moved.get(path).unwrap_or(path);
+        (now.clone(), self.current.get(now).and_then(|bytes| bytes.as_deref()))
+    }
+}
+
+/// What becomes of each field, in words.
+fn outcomes(fields: &[(FilePath, FieldResult)]) -> String {
     let each: Vec<String> =
         fields.iter().map(|(path, field)| format!("{path}: {}", outcome_text(field))).collect();
-    format!("no field holds the bad value any more ({})", each.join("; "))
+    each.join("; ")
 }
 
 /// What becomes of a field, in words.
 fn outcome_text(field: &FieldResult) -> String {
     let address = &field.address;
     match &field.outcome {
-        FieldOutcome::Restored => format!("{address}: {} → {}", field.new_text, field.old_text),
+        FieldOutcome::Restored => {
+            format!("{address}: {} → {}", shown(&field.new_text), shown(&field.old_text))
+        }
         FieldOutcome::AlreadyBack => format!("{address}: is {} already", field.old_text),
         FieldOutcome::Superseded(now) => format!("{address}: is {now} by now, left alone"),
         FieldOutcome::Gone => format!("{address}: is gone, left alone"),
     }
+}
+
+/// A value for people: one that is not there is called so.
+fn shown(text: &str) -> &str {
+    if text.is_empty() { "(nothing)" } else { text }
 }
 
 impl fmt::Display for Change {
@@ -201,4 +269,4 @@ impl Change {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment::Deployment;
 use super::ids::{CommitId, ServiceName};
 use super::ledger::{RevertEntry, rollback_id, values_of};
-use super::policy::{Budget, Mode, Policy};
+use super::policy::{Budget, Mixed, Mode, Policy};
 use super::snapshot::Person;
 use super::time::{Time, human_secs};
 use super::verdict::{Judgement, Verdict};
@@ -100,11 +100,12 @@ type Guard = fn(&Case<'_>, &Situation<'_>) -> Option<Decision>;
 pub const MODE_GUARD: &str = "mode";
 
 /// The guards, in the order in which they are asked. The first that answers decides.
-pub const GUARDS: [(&str, Guard); 12] = [
+pub const GUARDS: [(&str, Guard); 13] = [
     ("already reverted", already_reverted),
     ("superseded", superseded),
     ("verdict", verdict),
     ("schema change", schema_change),
+    ("mixed commit", mixed_commit),
     ("watch window", watch_window),
     ("rollback", rollback),
     ("later deployment", later_deployment),
@@ -186,6 +187,13 @@ fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
 
 /// How long after the end of the watch window a late pass may still act: a cron job's interval.
 const LATE_SECS: i64 = 300;
+
+fn mixed_commit(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    let others = &case.deployment.left_behind;
+    let first = others.first().filter(|_| case.policy.mixed == Mixed::Manual)?;
+    let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
+    Some(Decision::Escalate(format!("the commit also changed {first}{more}")))
+}
 
 fn watch_window(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     let age = situation.now.secs_since(case.deployment.at);

@@ -60,6 +60,8 @@ pub struct FieldChange {
     pub new: String,
     /// Whether the address finds it again in any version of the file.
     pub addressed: bool,
+    /// Whether it is the version of a database or of the cluster itself, which cannot simply go back.
+    pub engine: bool,
 }
 
 /// The trailer by which the agent knows its own commits.
@@ -134,7 +136,7 @@ pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deploym
             at: commit.at,
             author: commit.author.clone(),
             subject: commit.subject().to_owned(),
-            schema: schema_flag(commit, &files, &service.rule.policy.schema),
+            schema: schema_flag(commit, &files, &service.rule.policy.schema).or_else(|| engine_flag(&fields)),
             rollback: is_rollback(commit),
             fields,
             left_behind,
@@ -165,6 +167,7 @@ pub fn changes_of(files: &[&FileDiff], selection: &Selection) -> (Vec<FieldChang
                 old: change.old_text.clone(),
                 new: change.new_text.clone(),
                 addressed: change.addressed,
+                engine: field::rules::is_engine_version(change.key()),
             })
         }));
         left_behind.extend(comparison.left_behind().map(place));
@@ -221,6 +224,12 @@ fn schema_flag(commit: &Commit, files: &[&FileDiff], rules: &SchemaRules) -> Opt
         return Some(format!("it touches {}", file.path));
     }
     files.iter().find_map(|file| schema_label(file, &rules.labels))
+}
+
+/// Going back to an older version of a database or of the cluster is no smaller thing than going back in a schema.
+fn engine_flag(fields: &[FieldChange]) -> Option<String> {
+    let engine = fields.iter().find(|field| field.engine)?;
+    Some(format!("it changes the version of a database or cluster, {}", engine.address))
 }
 
 /// The label of a schema change in a manifest. In a file that is no YAML, a template say, any line with the label counts

@@ -55,7 +55,12 @@ impl RevertEntry {
             environment: change.environment.clone(),
             service: change.service.clone(),
             reverts: change.reverts,
-            bad_values: change.fields.iter().map(|(_, field)| trailer_value(&field.new_text)).collect(),
+            bad_values: change
+                .fields
+                .iter()
+                .filter(|(_, field)| field.is_version())
+                .map(|(_, field)| trailer_value(&field.new_text))
+                .collect(),
             requested: false,
         }
     }

@@ -52,7 +52,8 @@ fn put(text: &mut String, more: &str) {
 
 /// `Revert checkout in production: v1.5.0 → v1.4.2`, at most 100 characters.
 fn subject(change: &Change) -> String {
-    let restored: Vec<&FieldResult> = restored(change).map(|(_, field)| field).collect();
+    let mut restored: Vec<&FieldResult> = restored(change).map(|(_, field)| field).collect();
+    restored.sort_by_key(|field| !field.is_version());
     let values = match restored.as_slice() {
         [one] => format!("{} → {}", bare(&one.new_text), bare(&one.old_text)),
         [first, rest @ ..] => {
@@ -122,7 +123,7 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
     add("Backout-Service", change.service.as_str());
     add("Backout-Environment", change.environment.as_str());
     add("Backout-Reverts", &change.reverts.to_string());
-    for (_, field) in restored(change).take(MAX_ROWS) {
+    for (_, field) in restored(change).filter(|(_, field)| field.is_version()).take(MAX_ROWS) {
         add("Backout-From", &field.new_text);
         add("Backout-To", &field.old_text);
     }

@@ -11,6 +11,7 @@
 pub mod change;
 pub mod decision;
 pub mod deployment;
+pub mod earlier;
 pub mod environment;
 pub mod evidence;
 pub mod field;
@@ -18,6 +19,7 @@ pub mod ids;
 pub mod layout;
 pub mod ledger;
 mod message;
+pub mod moves;
 pub mod pattern;
 pub mod policy;
 pub mod question;

@@ -14,7 +14,7 @@ fn version(text: &str) -> Option<FileVersion> {
     Some(FileVersion { blob: BlobId::from_bytes([1; 20]), bytes: Some(Arc::from(text.as_bytes())) })
 }
 
-fn deployment(old: &str, new: &str) -> Deployment {
+pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
     let path = FilePath::new(PATH).unwrap();
     let files = vec![FileDiff { path: path.clone(), old: version(old), new: version(new) }];
     let (fields, left_behind) =
@@ -56,6 +56,10 @@ fn judgement() -> Judgement {
 }
 
 fn planned(deployment: &Deployment, current: Option<&str>) -> Result<Change, NoChange> {
+    planned_by(&Policy::default(), deployment, current)
+}
+
+fn planned_by(policy: &Policy, deployment: &Deployment, current: Option<&str>) -> Result<Change, NoChange> {
     let path = FilePath::new(PATH).unwrap();
     let current = BTreeMap::from([(path, current.map(|text| text.as_bytes().to_vec()))]);
     let branch = BranchName::new("main").unwrap();
@@ -63,7 +67,8 @@ fn planned(deployment: &Deployment, current: Option<&str>) -> Result<Change, NoC
         branch: &branch,
         head: CommitId::from_bytes([8; 20]),
         current: &current,
-        policy: &Policy::default(),
+        policy,
+        moved: &BTreeMap::new(),
         now: Time::from_unix(1_000_300),
     };
     plan(deployment, Motive::Metrics(&judgement()), &target)
@@ -120,6 +125,7 @@ fn hostile_text_cannot_leave_its_place_in_the_message() {
         old: "v1".to_owned(),
         new: "\"v2 | x\"".to_owned(),
         addressed: true,
+        engine: false,
     }];
     let message = match planned(&bad, Some("tag: \"v2 | x\"\n")) {
         Ok(change) => change.message,
@@ -172,4 +178,96 @@ fn what_does_not_hold_the_bad_value_any_more_is_left_alone_and_named() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+fn text_of(change: &Change) -> &str {
+    let bytes = change.files.values().next().unwrap().as_deref().unwrap();
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_fields_of_a_deployment_go_back_together_or_not_at_all() {
+    let bad = deployment("a:\n  tag: v1\nb:\n  tag: v1\n", "a:\n  tag: v2\nb:\n  tag: v2\n");
+    for (other, word) in [("v3", "is v3 by now"), ("v1", "is v1 already")] {
+        let current = format!("a:\n  tag: v2\nb:\n  tag: {other}\n");
+        match planned(&bad, Some(&current)) {
+            Err(NoChange::Partial(why)) => assert!(why.contains(word), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        let partial = Policy { partial: true, ..Policy::default() };
+        let change = planned_by(&partial, &bad, Some(&current)).unwrap();
+        assert_eq!(text_of(&change), format!("a:\n  tag: v1\nb:\n  tag: {other}\n"));
+    }
+}
+
+#[test]
+fn of_a_mixed_commit_the_policy_says_what_goes_back() {
+    let bad =
+        deployment("tag: v1\nreplicas: 2\nx: 1\ny: 1\nz: 1\n", "tag: v2\nreplicas: 3\nx: 1\ny: 1\nz: 1\n");
+    let current = "tag: v2\nreplicas: 3\nx: 1\ny: 1\nz: 9\n";
+    let fields = planned(&bad, Some(current)).unwrap();
+    assert_eq!(text_of(&fields), "tag: v1\nreplicas: 3\nx: 1\ny: 1\nz: 9\n");
+    assert_eq!(fields.left_behind, [format!("{PATH}: replicas")]);
+    assert!(fields.to_string().contains("replicas: changed by the deployment too, stays as it is"));
+    let all = Policy { mixed: Mixed::Deployment, ..Policy::default() };
+    let whole = planned_by(&all, &bad, Some(current)).unwrap();
+    assert_eq!(text_of(&whole), "tag: v1\nreplicas: 2\nx: 1\ny: 1\nz: 9\n");
+    assert!(whole.left_behind.is_empty());
+    let conflict = planned_by(&all, &bad, Some("tag: v2\nreplicas: 7\nx: 1\ny: 1\nz: 1\n"));
+    assert!(
+        matches!(conflict, Err(NoChange::Refused { refusal: field::Refusal::Conflict, .. })),
+        "{conflict:?}"
+    );
+}
+
+#[test]
+fn a_file_that_the_commit_added_goes_with_the_whole_deployment() {
+    let mut bad = deployment("tag: v1\n", "tag: v2\n");
+    let added = FilePath::new("apps/web/extra.yaml").unwrap();
+    bad.files.push(FileDiff { path: added.clone(), old: None, new: version("a: 1\n") });
+    bad.left_behind.push(added.to_string());
+    let path = FilePath::new(PATH).unwrap();
+    let whole = |extra: Option<&str>| {
+        let bytes = |text: &str| Some(text.as_bytes().to_vec());
+        let current =
+            BTreeMap::from([(path.clone(), bytes("tag: v2\n")), (added.clone(), extra.and_then(bytes))]);
+        let policy = Policy { mixed: Mixed::Deployment, ..Policy::default() };
+        let branch = BranchName::new("main").unwrap();
+        let target = Target {
+            branch: &branch,
+            head: CommitId::from_bytes([8; 20]),
+            current: &current,
+            moved: &BTreeMap::new(),
+            policy: &policy,
+            now: Time::from_unix(1_000_300),
+        };
+        plan(&bad, Motive::Request("me"), &target)
+    };
+    assert_eq!(whole(Some("a: 1\n")).unwrap().files[&added], None);
+    assert!(!whole(None).unwrap().files.contains_key(&added));
+    assert!(matches!(whole(Some("a: 2\n")), Err(NoChange::Refused { .. })));
+}
+
+#[test]
+fn a_file_that_was_moved_is_reverted_where_it_is_now() {
+    let bad = deployment("tag: v1\n", "tag: v2\n");
+    let (old, new) = (FilePath::new(PATH).unwrap(), FilePath::new("apps/new/values.yaml").unwrap());
+    let branch = BranchName::new("main").unwrap();
+    let target = Target {
+        branch: &branch,
+        head: CommitId::from_bytes([8; 20]),
+        current: &BTreeMap::from([(new.clone(), Some(b"tag: v2\n".to_vec()))]),
+        moved: &BTreeMap::from([(old, new.clone())]),
+        policy: &Policy::default(),
+        now: Time::from_unix(1_000_300),
+    };
+    let change = plan(&bad, Motive::Request("me"), &target).unwrap();
+    assert_eq!(change.files[&new].as_deref(), Some(&b"tag: v1\n"[..]));
+}
+
+#[test]
+fn the_version_of_a_database_is_no_small_thing() {
+    let bad = deployment("postgresVersion: 15.1\n", "postgresVersion: 16.0\n");
+    assert!(bad.fields[0].engine);
+    assert!(!deployment("redisExporterVersion: 1.0\n", "redisExporterVersion: 1.1\n").fields[0].engine);
 }

@@ -22,6 +22,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
             old: "v1".to_owned(),
             new: "v2".to_owned(),
             addressed: true,
+            engine: false,
         }],
         left_behind: Vec::new(),
         files: Vec::new(),

@@ -59,6 +59,14 @@ pub struct ScalarChange {
     leaf: usize,
 }
 
+impl ScalarChange {
+    /// The key that it stands under, as far as there is one.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
 /// A release field that came or went beside one that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Companion {
@@ -139,6 +147,14 @@ pub struct FieldResult {
     pub outcome: FieldOutcome,
 }
 
+impl FieldResult {
+    /// Whether it tells one version from another. What only goes along does not: a repository, a label, a checksum.
+    #[must_use]
+    pub fn is_version(&self) -> bool {
+        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured) && !self.new_text.is_empty()
+    }
+}
+
 /// A file with the bad fields put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reverted {
@@ -176,6 +192,9 @@ pub enum Refusal {
     /// It cannot be told which of several places is meant.
     #[error("{0} cannot be told apart from others like it: put it back by hand")]
     Ambiguous(String),
+    /// What the bad commit changed and what was changed since cannot be told apart.
+    #[error("what the commit changed in it was changed again since, or cannot be read: put it back by hand")]
+    Conflict,
     /// With the old text in place, the file would say something else than wanted.
     #[error("{0} does not come out right with the old text in its place: put it back by hand")]
     Unfaithful(String),
