@@ -1,11 +1,16 @@
 //! Path globs, and path patterns with captures such as `apps/{service}/{environment}/**`.
 
+mod directories;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+
+pub use directories::Directories;
+use directories::{Piece, glob_piece, wild_or_text};
 
 /// What is wrong with a glob or pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +56,11 @@ impl PathGlobs {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.globs.is_empty()
+    }
+
+    /// The directories that can hold what each glob matches.
+    pub fn directories(&self) -> impl Iterator<Item = Directories> {
+        self.globs.iter().map(|glob| Directories::of(glob, glob_piece))
     }
 }
 
@@ -166,6 +176,16 @@ impl PathPattern {
             }
         }
         Some(captured)
+    }
+
+    /// The directories that can hold what the pattern matches, where some of the names are known to stand for one text.
+    pub fn directories<'t>(&self, known: impl Fn(&str) -> Option<&'t str>) -> Directories {
+        Directories::of(&self.text, |rest| {
+            if let Some((name, after)) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+                return (known(name).map_or(Piece::Wild, |text| Piece::Text(text.to_owned())), after);
+            }
+            wild_or_text(rest, &['*'])
+        })
     }
 }
 
