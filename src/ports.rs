@@ -4,14 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use crate::domain::change::Change;
 use crate::domain::evidence::Series;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::receipt::Receipt;
+use crate::domain::scope::Scope;
 use crate::domain::signal::RangeQuery;
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{Commit, Snapshot};
 use crate::domain::time::Time;
 
 /// A future that can be sent between threads, for traits used as objects.
@@ -36,8 +38,8 @@ pub struct HistoryQuery<'a> {
     pub commits_since: Time,
     /// Now: no commit's time is taken to be later.
     pub now: Time,
-    /// Whether the bytes of the file at a path are wanted. Other changed files are listed without bytes.
-    pub wanted: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    /// The files that are asked for. Other changed files are not listed.
+    pub scope: &'a dyn Scope,
 }
 
 /// What can go wrong when reading a repository.
@@ -117,6 +119,17 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// When the history cannot be read as far as asked.
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError>;
+
+    /// The same commits, shown one by one, newest first, until the visitor has seen enough. What it lets go of is not held
+    /// anywhere else, so that memory does not grow with the files of a long history. Returns the branch's head.
+    ///
+    /// # Errors
+    /// When the history cannot be read as far as asked; commits may have been visited by then.
+    fn walk(
+        &self,
+        query: &HistoryQuery<'_>,
+        visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
+    ) -> Result<CommitId, RepositoryError>;
 
     /// The bytes of a file in a commit; `None` where there is no such file.
     ///

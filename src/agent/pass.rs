@@ -16,6 +16,7 @@ use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::ledger::{RevertEntry, reverts};
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::question::Subject;
+use crate::domain::scope::Tracked;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
 use crate::domain::verdict::{Judgement, Verdict, judge};
@@ -157,7 +158,7 @@ pub(super) async fn snapshot(
             diffs_until: now,
             commits_since: now.minus_secs(remembered),
             now,
-            wanted: &|path| environment.tracks(path),
+            scope: &Tracked::new(&environment, None),
         })
     })
     .await

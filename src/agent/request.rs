@@ -1,19 +1,21 @@
 //! A person asks for a revert: the same surgical change, without metrics and guards.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::apply::{MAX_TRIES, current_files, pause, push};
 use super::{World, blocking};
 use crate::domain::change::{Change, Motive, NoChange, Target, plan};
 use crate::domain::decision::id_of;
-use crate::domain::deployment::{Deployment, deployments_of, detect};
+use crate::domain::deployment::{Deployment, Detector, deployments_of};
 use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
-use crate::domain::ledger::reverts;
+use crate::domain::ledger::{RevertEntry, reverts_of};
 use crate::domain::policy::{Delivery, Policy};
 use crate::domain::receipt::Receipt;
-use crate::domain::snapshot::Snapshot;
+use crate::domain::scope::Tracked;
+use crate::domain::snapshot::Commit;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, PushError, RepositoryError};
 
@@ -70,13 +72,13 @@ pub async fn prepare(
     who: &str,
     now: Time,
 ) -> Result<Vec<Prepared>, RequestError> {
-    let (snapshot, found) = match wanted {
+    let (head, found) = match wanted {
         Wanted::Service(service) => last_deployment(world, environment, service, now).await?,
         Wanted::Commit(commit) => deployments_at(world, environment, *commit, now).await?,
     };
     let mut prepared = Vec::new();
     for deployment in found {
-        prepared.push(plan_at(world, environment, snapshot.head, deployment, who, now).await?);
+        prepared.push(plan_at(world, environment, head, deployment, who, now).await?);
     }
     Ok(prepared)
 }
@@ -132,74 +134,102 @@ pub async fn deliver(
     Err(last.unwrap_or_else(gave_up).into())
 }
 
-/// The newest deployment of a service, unless it is reverted already. Most are found within the first day.
+/// The newest deployment of a service with the branch's head, unless it is reverted already. Most are found within the
+/// first day.
 async fn last_deployment(
     world: &World,
     environment: &Arc<Environment>,
     service: &ServiceName,
     now: Time,
-) -> Result<(Snapshot, Vec<Deployment>), RequestError> {
+) -> Result<(CommitId, Vec<Deployment>), RequestError> {
     for days in [1, 7, 30, SEARCH_DAYS] {
+        let (environment, service) = (Arc::clone(environment), service.clone());
         let since = now.minus_secs(days * 86_400);
-        let snapshot = history(world, environment, since, (since, now), now).await?;
-        let last = detect(&snapshot, environment).into_iter().find(|d| &d.service == service);
+        let (head, last, done) = blocking(&world.repository, move |repository| {
+            let scope = Tracked::new(&environment, Some(&service));
+            let query = query(&environment, &scope, since, (since, now), now);
+            let (mut detector, mut reverts, mut last) = (Detector::new(&environment), Vec::new(), None);
+            let head = repository.walk(&query, &mut |commit| {
+                reverts.extend(reverts_of(&commit));
+                last = detector.next(&commit).into_iter().find(|found| found.service == service);
+                if last.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            // What took it back came after it, and was seen on the way.
+            let is_of = |entry: &RevertEntry| last.as_ref().is_some_and(|last| entry.id == id_of(last));
+            let done = reverts.into_iter().find(is_of);
+            Ok::<_, RepositoryError>((head, last, done))
+        })
+        .await?;
         let Some(last) = last else { continue };
         // Asked again it must not go on to the deployment before.
-        if let Some(done) = reverts(&snapshot).into_iter().find(|entry| entry.id == id_of(&last)) {
+        if let Some(done) = done {
             return Err(RequestError::NotFound(format!(
-                "{} of {service} was already taken back by {}: to go further back, name the deployment's commit",
+                "{} of {} was already taken back by {}: to go further back, name the deployment's commit",
                 last.commit.short(),
+                last.service,
                 done.commit.short()
             )));
         }
-        return Ok((snapshot, vec![last]));
+        return Ok((head, vec![last]));
     }
     let reason = format!("no deployment of {service} in {} in the last {SEARCH_DAYS} days", environment.name);
     Err(RequestError::NotFound(reason))
 }
 
-/// What a commit deployed.
+/// What a commit deployed, with the branch's head.
 async fn deployments_at(
     world: &World,
     environment: &Arc<Environment>,
     id: CommitId,
     now: Time,
-) -> Result<(Snapshot, Vec<Deployment>), RequestError> {
-    let beginning = Time::from_unix(0);
-    let headers = history(world, environment, beginning, (now.plus_secs(1), now), now).await?;
-    let at =
-        headers.commits.iter().find(|commit| commit.id == id).map(|commit| commit.at).ok_or_else(|| {
-            let branch = &environment.branch;
-            RequestError::NotFound(format!("{} is not on the first-parent history of {branch}", id.short()))
-        })?;
-    let snapshot = history(world, environment, beginning, (at, at), now).await?;
-    let commit = snapshot.commits.iter().find(|commit| commit.id == id);
-    let found = commit.map_or_else(Vec::new, |commit| deployments_of(commit, environment));
+) -> Result<(CommitId, Vec<Deployment>), RequestError> {
+    // Its files are read when it is known when it came to be on the branch, and no other's.
+    let (_, commit) = commit_on(world, environment, id, (now.plus_secs(1), now), now).await?;
+    let at = commit.map(|commit| commit.at).ok_or_else(|| {
+        let branch = &environment.branch;
+        RequestError::NotFound(format!("{} is not on the first-parent history of {branch}", id.short()))
+    })?;
+    let (head, commit) = commit_on(world, environment, id, (at, at), now).await?;
+    let found = commit.map_or_else(Vec::new, |commit| deployments_of(&commit, environment));
     if found.is_empty() {
         let reason =
             format!("{} changed no release field of any service in {}", id.short(), environment.name);
         return Err(RequestError::NotFound(reason));
     }
-    Ok((snapshot, found))
+    Ok((head, found))
 }
 
-async fn history(
+/// The branch's head, and a commit of its history with the changed files if it is of these times.
+async fn commit_on(
     world: &World,
     environment: &Arc<Environment>,
+    id: CommitId,
+    diffs: (Time, Time),
+    now: Time,
+) -> Result<(CommitId, Option<Commit>), RepositoryError> {
+    let environment = Arc::clone(environment);
+    blocking(&world.repository, move |repository| {
+        let scope = Tracked::new(&environment, None);
+        let mut found = None;
+        let query = query(&environment, &scope, Time::from_unix(0), diffs, now);
+        let head = repository.walk(&query, &mut |commit| {
+            if commit.id != id {
+                return ControlFlow::Continue(());
+            }
+            found = Some(commit);
+            ControlFlow::Break(())
+        })?;
+        Ok((head, found))
+    })
+    .await
+}
+
+fn query<'a>(
+    environment: &'a Environment,
+    scope: &'a Tracked<'_>,
     commits_since: Time,
     (diffs_since, diffs_until): (Time, Time),
     now: Time,
-) -> Result<Snapshot, RepositoryError> {
-    let environment = Arc::clone(environment);
-    blocking(&world.repository, move |repository| {
-        repository.history(&HistoryQuery {
-            branch: &environment.branch,
-            diffs_since,
-            diffs_until,
-            commits_since,
-            now,
-            wanted: &|path| environment.tracks(path),
-        })
-    })
-    .await
+) -> HistoryQuery<'a> {
+    HistoryQuery { branch: &environment.branch, diffs_since, diffs_until, commits_since, now, scope }
 }

@@ -1,6 +1,7 @@
 //! `backout history`: the audit log, read back from Git.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -8,7 +9,8 @@ use serde::Serialize;
 use super::{Common, Ending, Format, output, world};
 use crate::agent::fetch;
 use crate::domain::environment::Environment;
-use crate::domain::ledger::{RevertEntry, reverts};
+use crate::domain::ledger::{RevertEntry, reverts_of};
+use crate::domain::scope::Everything;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::{self, Record, Recovery};
@@ -94,25 +96,27 @@ fn entries(
     let known: BTreeSet<String> = records.iter().map(|record| record.id().to_owned()).collect();
     let mut entries: Vec<Entry> = records.into_iter().map(|record| Entry::Record(Box::new(record))).collect();
     for environment in environments {
-        let found = repository.history(&HistoryQuery {
+        // What the messages say is enough: no commit is of a time for which files are asked.
+        let query = HistoryQuery {
             branch: &environment.branch,
             commits_since: now.minus_secs(SEARCH_SECS),
             diffs_since: now,
             diffs_until: now.minus_secs(1),
             now,
-            wanted: &|_| false,
-        });
-        let snapshot = match found {
-            Ok(snapshot) => snapshot,
-            // A branch that is gone has no reverts to show; the others still have.
-            Err(RepositoryError::NotFound(_)) => continue,
-            Err(error) => return Err(error),
+            scope: &Everything,
         };
-        let bare = reverts(&snapshot)
-            .into_iter()
-            .filter(|revert| revert.environment == environment.name)
-            .filter(|revert| revert.requested || !known.contains(&revert.id));
-        entries.extend(bare.map(|revert| Entry::Bare { kind: "revert", revert }));
+        let walked = repository.walk(&query, &mut |commit| {
+            let bare = reverts_of(&commit)
+                .filter(|revert| revert.environment == environment.name)
+                .filter(|revert| revert.requested || !known.contains(&revert.id));
+            entries.extend(bare.map(|revert| Entry::Bare { kind: "revert", revert }));
+            ControlFlow::Continue(())
+        });
+        match walked {
+            // A branch that is gone has no reverts to show; the others still have.
+            Ok(_) | Err(RepositoryError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(entries)
 }

@@ -70,22 +70,38 @@ pub const ID_TRAILER: &str = "Backout-Id";
 /// The deployments of an environment, newest first. The agent's own reverts are none, and neither are their merges.
 #[must_use]
 pub fn detect(snapshot: &Snapshot, environment: &Environment) -> Vec<Deployment> {
-    let mut found: Vec<Deployment> = Vec::new();
-    let mut changed_again: BTreeMap<(FilePath, String), CommitId> = BTreeMap::new();
-    for commit in &snapshot.commits {
-        let mut of_commit = deployments_of(commit, environment);
+    let mut detector = Detector::new(environment);
+    snapshot.commits.iter().flat_map(|commit| detector.next(commit)).collect()
+}
+
+/// Finds deployments in a history that is read commit by commit, newest first.
+#[derive(Debug)]
+pub struct Detector<'e> {
+    environment: &'e Environment,
+    changed_again: BTreeMap<(FilePath, String), CommitId>,
+}
+
+impl<'e> Detector<'e> {
+    /// For the deployments of this environment.
+    #[must_use]
+    pub fn new(environment: &'e Environment) -> Self {
+        Self { environment, changed_again: BTreeMap::new() }
+    }
+
+    /// The deployments that the next older commit is.
+    pub fn next(&mut self, commit: &Commit) -> Vec<Deployment> {
+        let mut of_commit = deployments_of(commit, self.environment);
         for deployment in &mut of_commit {
-            deployment.superseded_by = superseded(deployment, &changed_again);
+            deployment.superseded_by = superseded(deployment, &self.changed_again);
         }
         for field in
             of_commit.iter().flat_map(|deployment| &deployment.fields).filter(|field| field.addressed)
         {
-            changed_again.insert((field.path.clone(), field.address.clone()), commit.id);
+            self.changed_again.insert((field.path.clone(), field.address.clone()), commit.id);
         }
         of_commit.retain(|deployment| !is_own_revert(commit, deployment));
-        found.extend(of_commit);
+        of_commit
     }
-    found
 }
 
 /// Whether a commit takes this service back for the agent, itself or through what it merged: taking that back in turn

@@ -69,11 +69,13 @@ impl RevertEntry {
 /// The reverts of the history, newest first. A merge that brought one in counts as one.
 #[must_use]
 pub fn reverts(snapshot: &Snapshot) -> Vec<RevertEntry> {
-    let of_commit = |commit: &Commit| {
-        let messages = std::iter::once(&commit.message).chain(&commit.merged);
-        messages.filter_map(|message| entry(commit, message)).collect::<Vec<_>>()
-    };
-    snapshot.commits.iter().flat_map(of_commit).collect()
+    snapshot.commits.iter().flat_map(reverts_of).collect()
+}
+
+/// The reverts that one commit is, or brought in.
+pub fn reverts_of(commit: &Commit) -> impl Iterator<Item = RevertEntry> {
+    let messages = std::iter::once(&commit.message).chain(&commit.merged);
+    messages.filter_map(|message| entry(commit, message))
 }
 
 fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {

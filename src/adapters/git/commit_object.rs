@@ -1,7 +1,7 @@
 //! Reading commit objects as they are stored. libgit2's own commits hide the parents of a shallow clone's last
 //! commits, which would make each of those look as if it had added every file.
 
-use git2::{ObjectType, Odb, Oid};
+use git2::{ObjectType, Odb, OdbObject, Oid};
 
 use super::fault::Fault;
 use crate::domain::snapshot::Person;
@@ -20,17 +20,61 @@ pub(super) struct CommitObject {
     pub(super) message: String,
 }
 
+/// What a walk along the history needs of each commit before it comes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) id: Oid,
+    pub(super) tree: Oid,
+    pub(super) first_parent: Option<Oid>,
+    pub(super) committed: Time,
+}
+
 /// Reads a commit; `None` when it is not in the repository.
 pub(super) fn read(odb: &Odb<'_>, id: Oid) -> Result<Option<CommitObject>, Fault> {
-    let object = match odb.read(id) {
-        Ok(object) => object,
-        Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    if object.kind() != ObjectType::Commit {
-        return Err(Fault::not_found(format!("{id} is not a commit, and a commit of that id")));
+    let Some(object) = object(odb, id)? else { return Ok(None) };
+    parsed(id, object.data()).map(Some)
+}
+
+/// Reads the beginning of a commit, and hands on its bytes; `None` when it is not in the repository.
+pub(super) fn read_header<'a>(odb: &'a Odb<'_>, id: Oid) -> Result<Option<(Header, OdbObject<'a>)>, Fault> {
+    let Some(object) = object(odb, id)? else { return Ok(None) };
+    match header(id, object.data()) {
+        Some(header) => Ok(Some((header, object))),
+        None => Err(broken(id)),
     }
-    parse(object.data()).map(Some).ok_or_else(|| Fault::Damaged(format!("the commit {id} is broken")))
+}
+
+/// A commit from its bytes.
+pub(super) fn parsed(id: Oid, bytes: &[u8]) -> Result<CommitObject, Fault> {
+    parse(bytes).ok_or_else(|| broken(id))
+}
+
+fn object<'a>(odb: &'a Odb<'_>, id: Oid) -> Result<Option<OdbObject<'a>>, Fault> {
+    match odb.read(id) {
+        Ok(object) if object.kind() == ObjectType::Commit => Ok(Some(object)),
+        Ok(_) => Err(Fault::not_found(format!("{id} is not a commit, and a commit of that id"))),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn broken(id: Oid) -> Fault {
+    Fault::Damaged(format!("the commit {id} is broken"))
+}
+
+/// The same as [`parse`] finds, without making texts of what is not needed.
+fn header(id: Oid, bytes: &[u8]) -> Option<Header> {
+    let (mut tree, mut first_parent, mut committed) = (None, None, None);
+    for line in bytes.split(|b| *b == b'\n').take_while(|line| !line.is_empty()) {
+        if let Some(id) = line.strip_prefix(b"tree ") {
+            tree = tree.or(oid(id));
+        } else if let Some(id) = line.strip_prefix(b"parent ") {
+            first_parent = first_parent.or(Some(oid(id)?));
+        } else if let Some(person) = line.strip_prefix(b"committer ") {
+            committed = committed.or(Some(time(person)));
+        }
+    }
+    Some(Header { id, tree: tree?, first_parent, committed: committed? })
 }
 
 fn parse(bytes: &[u8]) -> Option<CommitObject> {
@@ -70,11 +114,17 @@ fn oid(hex: &[u8]) -> Option<Oid> {
 
 /// `Name <mail> seconds zone`, as tolerant as Git itself: what is missing is empty, and a time that is no number is 0.
 fn signature(line: &[u8]) -> (Person, Time) {
-    let line = String::from_utf8_lossy(line);
-    let (name, rest) = line.split_once('<').unwrap_or((&line, ""));
-    let (email, times) = rest.rsplit_once('>').unwrap_or((rest, ""));
-    let seconds = times.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0);
-    (Person { name: name.trim().to_owned(), email: email.trim().to_owned() }, Time::from_unix(seconds))
+    let text = String::from_utf8_lossy(line);
+    let (name, rest) = text.split_once('<').unwrap_or((&text, ""));
+    let (email, _) = rest.rsplit_once('>').unwrap_or((rest, ""));
+    (Person { name: name.trim().to_owned(), email: email.trim().to_owned() }, time(line))
+}
+
+/// The time behind the last `>`.
+fn time(line: &[u8]) -> Time {
+    let after = line.rsplit(|b| *b == b'>').next().filter(|after| after.len() < line.len()).unwrap_or(&[]);
+    let seconds = String::from_utf8_lossy(after).split_whitespace().next().and_then(|text| text.parse().ok());
+    Time::from_unix(seconds.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -96,12 +146,18 @@ mod tests {
         assert_eq!(commit.author.name, "A");
         assert_eq!(commit.committer.name, "");
         assert_eq!(commit.message, "first\n\nauthor no\n");
+        let header = header(Oid::ZERO_SHA1, text.as_bytes()).unwrap();
+        assert_eq!(
+            (header.tree, header.first_parent, header.committed),
+            (commit.tree, commit.first_parent, commit.committed)
+        );
     }
 
     #[test]
     fn what_is_no_commit_is_refused() {
         for bad in ["", "tree 1\n\n", "author A <a> 1 +0000\n\nx", "tree xx\ncommitter A <a> 1 +0000\n\nx"] {
             assert_eq!(parse(bad.as_bytes()), None, "{bad:?}");
+            assert_eq!(header(Oid::ZERO_SHA1, bad.as_bytes()), None, "{bad:?}");
         }
     }
 }

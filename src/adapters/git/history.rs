@@ -1,18 +1,17 @@
 //! The first-parent history of a branch, with the files that its commits changed.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
 
-use git2::{ObjectType, Odb, Oid, Repository};
+use git2::{Odb, Oid, Repository};
 
-use super::commit_object::{self, CommitObject};
+use super::blobs::Blobs;
+use super::commit_object::{self, CommitObject, Header};
 use super::fault::Fault;
-use super::tree_diff::{PathChange, TreeDiff};
+use super::tree_diff::TreeDiff;
 use super::{branch_ref, commit_id, local};
-use crate::domain::ids::BlobId;
-use crate::domain::snapshot::{
-    Commit, FileDiff, FileVersion, MAX_FILE_BYTES, MAX_MERGED, Snapshot, settle_times,
-};
+use crate::domain::ids::CommitId;
+use crate::domain::snapshot::{Commit, FileDiff, MAX_MERGED, Snapshot, settle_times};
 use crate::domain::time::Time;
 use crate::ports::HistoryQuery;
 
@@ -20,92 +19,146 @@ use crate::ports::HistoryQuery;
 const OLD_IN_A_ROW: usize = 32;
 /// The most commits that are walked.
 const MAX_COMMITS: usize = 200_000;
+/// How many bytes of commit objects are kept from finding the way to showing it. Beyond, they are read again.
+const KEPT_BYTES: usize = 4 << 20;
 /// The most changed files that are listed of one commit.
 const MAX_FILES: usize = 20_000;
-/// The most changed files that are listed of all commits together.
+/// The most changed files that are listed of all commits that are held together.
 const MAX_ALL_FILES: usize = 4_000_000;
-/// The most bytes of files that are read for one snapshot. The newest commits come first.
-const MAX_ALL_BYTES: usize = 1 << 30;
 
 /// Reads the branch as it is in `repository`.
 ///
 /// [`Fault::Truncated`] says that the history has to be deepened first.
 pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<Snapshot, Fault> {
-    let head = local::tip(repository, &branch_ref(query.branch))?
-        .ok_or_else(|| Fault::not_found(format!("the branch {}", query.branch)))?;
     let odb = repository.odb()?;
-    let headers = walk(&odb, head, query.commits_since.min(query.diffs_since))?;
-    let mut times: Vec<Time> = headers.iter().map(|(_, commit)| commit.committed).collect();
-    settle_times(&mut times, query.now);
-    let listed = |at: &Time| *at >= query.commits_since.min(query.diffs_since);
-    // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
-    let count = times.iter().take_while(|at| listed(at)).count().max(1);
-
-    let mut files = Files {
-        odb: &odb,
-        query,
-        blobs: HashMap::new(),
-        bytes_left: MAX_ALL_BYTES,
-        diff: TreeDiff::new(&odb, MAX_FILES),
-    };
-    let since = query.commits_since.min(query.diffs_since);
-    let mainline: HashSet<Oid> = headers.iter().map(|(id, _)| *id).collect();
-    let mut commits = Vec::with_capacity(count);
+    let mut commits = Vec::new();
     let mut listed_files = 0;
-    for (index, ((id, commit), at)) in headers.iter().zip(&times).take(count).enumerate() {
-        let changed = if (query.diffs_since..=query.diffs_until).contains(at) {
-            let parent = headers.get(index + 1).map(|(_, parent)| parent.tree);
-            files.of(*id, commit, parent, index)?
-        } else {
-            Vec::new()
-        };
-        listed_files += changed.len();
+    let head = show(repository, &odb, Blobs::held(&odb), query, &mut |commit| {
+        listed_files += commit.files.len();
         if listed_files > MAX_ALL_FILES {
             return Err(Fault::broken(format!(
                 "the commits of {} since {} changed more than {MAX_ALL_FILES} files: look back less far",
                 query.branch, query.diffs_since
             )));
         }
-        commits.push(Commit {
-            id: commit_id(*id),
-            parent: commit.first_parent.map(commit_id),
-            at: *at,
-            author: commit.author.clone(),
-            committer: commit.committer.clone(),
-            message: commit.message.clone(),
-            merged: merged_messages(&odb, commit, &mainline, since)?,
-            files: changed,
-        });
-    }
-    let (branch, diffs_since) = (query.branch.clone(), query.diffs_since);
-    Ok(Snapshot { branch, head: commit_id(head), commits, diffs_since })
+        commits.push(commit);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since })
 }
 
-/// The chain from `head`, newest first, until enough commits in a row are older than `since`.
-fn walk(odb: &Odb<'_>, head: Oid, since: Time) -> Result<Vec<(Oid, CommitObject)>, Fault> {
-    let mut chain = Vec::new();
-    let mut old = 0;
-    let mut next = Some(head);
-    while let Some(id) = next {
-        if old >= OLD_IN_A_ROW {
-            break;
-        }
-        if chain.len() >= MAX_COMMITS {
-            tracing::warn!(commits = MAX_COMMITS, "the history is longer than is read");
-            break;
-        }
-        let commit = match commit_object::read(odb, id)? {
-            Some(commit) => commit,
-            None if chain.is_empty() => {
-                return Err(Fault::Damaged(format!("the commit {id} is missing")));
-            }
-            None => return Err(Fault::Truncated(chain.len())),
-        };
-        old = if commit.committed < since { old + 1 } else { 0 };
-        next = commit.first_parent;
-        chain.push((id, commit));
+/// Shows the branch as it is in `repository` commit by commit, newest first, and holds none of them. Returns the head.
+///
+/// [`Fault::Truncated`] says that the history has to be deepened first; it comes before any commit is shown.
+pub(super) fn walk(
+    repository: &Repository,
+    query: &HistoryQuery<'_>,
+    visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
+) -> Result<CommitId, Fault> {
+    let odb = repository.odb()?;
+    show(repository, &odb, Blobs::passing(&odb), query, &mut |commit| Ok(visit(commit)))
+}
+
+fn show(
+    repository: &Repository,
+    odb: &Odb<'_>,
+    blobs: Blobs<'_>,
+    query: &HistoryQuery<'_>,
+    visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
+) -> Result<CommitId, Fault> {
+    let head = local::tip(repository, &branch_ref(query.branch))?
+        .ok_or_else(|| Fault::not_found(format!("the branch {}", query.branch)))?;
+    let since = query.commits_since.min(query.diffs_since);
+    let mut chain = Chain::from(odb, head, since)?;
+    let times = chain.times(query.now);
+    // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
+    let count = times.iter().take_while(|at| **at >= since).count().max(1);
+    let in_full = |at: &Time| (query.diffs_since..=query.diffs_until).contains(at);
+    if count == chain.headers.len() && times.last().is_some_and(in_full) {
+        chain.complete(odb)?;
     }
-    Ok(chain)
+
+    let mainline: HashSet<Oid> = chain.headers.iter().map(|header| header.id).collect();
+    let mut files = Files { blobs, diff: TreeDiff::new(odb, query.scope, MAX_FILES) };
+    for (index, (header, at)) in chain.headers.iter().zip(&times).take(count).enumerate() {
+        let commit = match chain.objects.get_mut(index).map(std::mem::take) {
+            Some(bytes) => commit_object::parsed(header.id, &bytes)?,
+            None => commit_object::read(odb, header.id)?.ok_or(Fault::Truncated(index))?,
+        };
+        let parent = chain.headers.get(index + 1).map(|parent| parent.tree).or(chain.beyond);
+        let shown = Commit {
+            id: commit_id(header.id),
+            parent: header.first_parent.map(commit_id),
+            at: *at,
+            merged: merged_messages(odb, &commit, &mainline, since)?,
+            files: if in_full(at) { files.of(header, parent)? } else { Vec::new() },
+            author: commit.author,
+            committer: commit.committer,
+            message: commit.message,
+        };
+        if visit(shown)?.is_break() {
+            break;
+        }
+    }
+    Ok(commit_id(head))
+}
+
+/// The way along the first parents, newest first.
+struct Chain {
+    headers: Vec<Header>,
+    /// The commits themselves, as many of the newest as are kept.
+    objects: Vec<Box<[u8]>>,
+    /// The tree of the parent of the last of them, where it is needed.
+    beyond: Option<Oid>,
+}
+
+impl Chain {
+    /// The chain from `head` until enough commits in a row are older than `since`.
+    fn from(odb: &Odb<'_>, head: Oid, since: Time) -> Result<Self, Fault> {
+        let mut chain = Self { headers: Vec::new(), objects: Vec::new(), beyond: None };
+        let (mut old, mut bytes) = (0, 0);
+        let mut next = Some(head);
+        while let Some(id) = next {
+            if old >= OLD_IN_A_ROW {
+                break;
+            }
+            if chain.headers.len() >= MAX_COMMITS {
+                tracing::warn!(commits = MAX_COMMITS, "the history is longer than is read");
+                break;
+            }
+            let (header, object) = match commit_object::read_header(odb, id)? {
+                Some(commit) => commit,
+                None if chain.headers.is_empty() => {
+                    return Err(Fault::Damaged(format!("the commit {id} is missing")));
+                }
+                None => return Err(Fault::Truncated(chain.headers.len())),
+            };
+            bytes += object.len();
+            if bytes <= KEPT_BYTES {
+                chain.objects.push(Box::from(object.data()));
+            }
+            old = if header.committed < since { old + 1 } else { 0 };
+            next = header.first_parent;
+            chain.headers.push(header);
+        }
+        Ok(chain)
+    }
+
+    fn times(&self, now: Time) -> Vec<Time> {
+        let mut times: Vec<Time> = self.headers.iter().map(|header| header.committed).collect();
+        settle_times(&mut times, now);
+        times
+    }
+
+    /// Looks up what the last commit was made on, where the walk has not been there.
+    fn complete(&mut self, odb: &Odb<'_>) -> Result<(), Fault> {
+        if let Some(parent) = self.headers.last().and_then(|header| header.first_parent) {
+            let (header, _) =
+                commit_object::read_header(odb, parent)?.ok_or(Fault::Truncated(self.headers.len()))?;
+            self.beyond = Some(header.tree);
+        }
+        Ok(())
+    }
 }
 
 /// The messages of the commits that a merge brought in: those on the way from its other parents to the mainline. A
@@ -137,63 +190,24 @@ fn merged_messages(
 }
 
 struct Files<'a> {
-    odb: &'a Odb<'a>,
-    query: &'a HistoryQuery<'a>,
-    blobs: HashMap<BlobId, Option<Arc<[u8]>>>,
-    bytes_left: usize,
+    blobs: Blobs<'a>,
     diff: TreeDiff<'a>,
 }
 
 impl Files<'_> {
-    /// The files that a commit changed. `parent` is its first parent's tree, where the walk has been there.
-    fn of(
-        &mut self,
-        id: Oid,
-        commit: &CommitObject,
-        parent: Option<Oid>,
-        index: usize,
-    ) -> Result<Vec<FileDiff>, Fault> {
-        let parent = match (parent, commit.first_parent) {
-            (Some(tree), _) => Some(tree),
-            (None, None) => None,
-            (None, Some(parent)) => {
-                Some(commit_object::read(self.odb, parent)?.ok_or(Fault::Truncated(index + 1))?.tree)
-            }
-        };
+    /// The files that a commit changed. `parent` is its first parent's tree.
+    fn of(&mut self, commit: &Header, parent: Option<Oid>) -> Result<Vec<FileDiff>, Fault> {
         let (changes, truncated) = self.diff.compare(parent, Some(commit.tree))?;
         if truncated {
-            tracing::warn!(commit = %id, files = MAX_FILES, "the commit changed more files than are listed");
+            tracing::warn!(commit = %commit.id, files = MAX_FILES, "the commit changed more files than are listed");
         }
-        changes.into_iter().map(|change| self.versions(change)).collect()
-    }
-
-    fn versions(&mut self, change: PathChange) -> Result<FileDiff, Fault> {
-        let wanted = (self.query.wanted)(change.path.as_str());
-        let mut version = |blob: Option<BlobId>| {
-            let Some(blob) = blob else { return Ok(None) };
-            let bytes = if wanted { self.bytes(blob)? } else { None };
-            Ok::<_, Fault>(Some(FileVersion { blob, bytes }))
-        };
-        let (old, new) = (version(change.old)?, version(change.new)?);
-        Ok(FileDiff { path: change.path, old, new })
-    }
-
-    fn bytes(&mut self, id: BlobId) -> Result<Option<Arc<[u8]>>, Fault> {
-        if let Some(known) = self.blobs.get(&id) {
-            return Ok(known.clone());
+        let mut files = Vec::with_capacity(changes.len());
+        for change in changes {
+            // The first commit of all puts everything there and deploys nothing: there is no way back from it.
+            let bytes = change.bytes && parent.is_some();
+            let (old, new) = (self.blobs.version(change.old, bytes)?, self.blobs.version(change.new, bytes)?);
+            files.push(FileDiff { path: change.path, old, new });
         }
-        let oid = Oid::from_bytes(id.as_bytes())?;
-        let (size, kind) = self.odb.read_header(oid)?;
-        let bytes = if kind != ObjectType::Blob || size > MAX_FILE_BYTES {
-            None
-        } else if let Some(left) = self.bytes_left.checked_sub(size) {
-            self.bytes_left = left;
-            Some(Arc::from(self.odb.read(oid)?.data()))
-        } else {
-            tracing::warn!(blob = %id, limit = MAX_ALL_BYTES, "a file is not read: the history has too many bytes");
-            None
-        };
-        self.blobs.insert(id, bytes.clone());
-        Ok(bytes)
+        Ok(files)
     }
 }

@@ -1,5 +1,6 @@
 //! The environment repo through libgit2: a bare local cache of a remote, or a local repository itself.
 
+mod blobs;
 mod cache;
 mod child;
 mod commit;
@@ -8,6 +9,7 @@ mod fault;
 mod fetch;
 mod history;
 mod init;
+mod kept;
 mod local;
 mod location;
 mod lock;

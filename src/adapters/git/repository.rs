@@ -1,7 +1,9 @@
 //! The port's implementation: which part of the adapter does what, and what is tried again.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use super::push::{self, Update};
 use super::transport::Endpoint;
 use super::{GitOptions, NOTES_REF, branch_ref, commit, commit_id, history, local, lookup, notes};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{Commit, Snapshot};
 use crate::domain::time::Time;
 use crate::ports::{self, CommitRequest, HistoryQuery, PushError, RepositoryError};
 
@@ -88,6 +90,31 @@ impl GitRepository {
         Ok(())
     }
 
+    /// Reads the history of a branch, and deepens it until there is enough of it.
+    fn deep_enough<T>(
+        &self,
+        branch: &BranchName,
+        read: impl Fn(&Repository) -> Result<T, Fault>,
+    ) -> Result<T, RepositoryError> {
+        if let Place::Remote(cache) = &self.place {
+            cache.want(&branch_ref(branch));
+        }
+        let mut round = 0;
+        let fault = loop {
+            match self.with(&read) {
+                Ok(done) => return Ok(done),
+                Err(Fault::Truncated(walked)) => {
+                    if let Err(fault) = self.deepen(branch, walked, round) {
+                        break fault;
+                    }
+                    round += 1;
+                }
+                Err(fault) => break fault,
+            }
+        };
+        Err(fault.into_repository_error(&self.shown))
+    }
+
     /// Fetches more of a branch, `round` by `round` further back and in the end all of it. When there is still a gap
     /// the cache itself is at fault and is cloned again.
     fn deepen(&self, branch: &BranchName, walked: usize, round: u32) -> Result<(), Fault> {
@@ -123,23 +150,32 @@ impl ports::Repository for GitRepository {
     }
 
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
-        if let Place::Remote(cache) = &self.place {
-            cache.want(&branch_ref(query.branch));
-        }
-        let mut round = 0;
-        let fault = loop {
-            match self.with(|repository| history::read(repository, query)) {
-                Ok(snapshot) => return Ok(snapshot),
-                Err(Fault::Truncated(walked)) => {
-                    if let Err(fault) = self.deepen(query.branch, walked, round) {
-                        break fault;
-                    }
-                    round += 1;
+        self.deep_enough(query.branch, |repository| history::read(repository, query))
+    }
+
+    fn walk(
+        &self,
+        query: &HistoryQuery<'_>,
+        visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
+    ) -> Result<CommitId, RepositoryError> {
+        let visit = RefCell::new(visit);
+        let last = Cell::new(None);
+        self.deep_enough(query.branch, |repository| {
+            // On a cache that had to be rebuilt it runs a second time: it goes on behind what was visited already.
+            let mut behind = last.get();
+            let head = history::walk(repository, query, &mut |commit| {
+                if behind.is_some() {
+                    behind = behind.filter(|id| *id != commit.id);
+                    return ControlFlow::Continue(());
                 }
-                Err(fault) => break fault,
+                last.set(Some(commit.id));
+                (visit.borrow_mut())(commit)
+            })?;
+            match behind {
+                None => Ok(head),
+                Some(_) => Err(Fault::broken(format!("{} was rewritten while it was read", query.branch))),
             }
-        };
-        Err(fault.into_repository_error(&self.shown))
+        })
     }
 
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError> {

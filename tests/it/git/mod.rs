@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
 use backout::adapters::http::HttpOptions;
 use backout::domain::ids::{BranchName, CommitId, FilePath};
+use backout::domain::scope::Everything;
 use backout::domain::snapshot::{Person, Snapshot};
 use backout::domain::time::Time;
 use backout::ports::{CommitRequest, HistoryQuery, PushError, Repository};
@@ -80,7 +81,7 @@ fn history_since(repository: &GitRepository, since: i64) -> Snapshot {
         commits_since: since,
         diffs_until: Time::from_unix(4_000_000_000),
         now: Time::from_unix(4_000_000_000),
-        wanted: &|_| true,
+        scope: &Everything,
     };
     repository.history(&query).unwrap()
 }

@@ -1,6 +1,7 @@
 //! What is read: commits by name, files, and history with its limits.
 
 use backout::domain::ids::FilePath;
+use backout::domain::scope::{Everything, Scope, Wanted};
 use backout::domain::snapshot::MAX_FILE_BYTES;
 use backout::domain::time::Time;
 use backout::ports::{HistoryQuery, Repository, RepositoryError};
@@ -62,7 +63,10 @@ fn files_are_read_and_listed() {
 fn bytes_come_for_wanted_files_of_a_sane_size_only() {
     let unused = tempfile::tempdir().unwrap();
     let mut people = WorkTree::new();
+    people.commit_file("first.yaml", "a");
     people.write("wanted.yaml", "a");
+    people.write("none", "a");
+    people.write("left-out/x.yaml", "a");
     people.write("huge.yaml", &"x".repeat(MAX_FILE_BYTES + 1));
     people.write("other.txt", "b");
     people.commit("start");
@@ -74,14 +78,38 @@ fn bytes_come_for_wanted_files_of_a_sane_size_only() {
         commits_since: Time::from_unix(0),
         diffs_until: Time::from_unix(people.now + 1),
         now: Time::from_unix(people.now + 1),
-        wanted: &|path| path.ends_with(".yaml"),
+        scope: &OnlyYaml,
     };
     let snapshot = repository.history(&query).unwrap();
     let files = &snapshot.commits[0].files;
     let bytes = |index: usize| files[index].new.as_ref().unwrap().bytes.as_deref();
-    assert_eq!(files.len(), 3);
+    assert_eq!(
+        files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
+        ["huge.yaml", "other.txt", "wanted.yaml"]
+    );
     assert_eq!((bytes(0), bytes(1), bytes(2)), (None, None, Some(&b"a"[..])));
     assert!(files.iter().all(|file| file.old.is_none()));
+    // The first commit of all deploys nothing: its files are listed, and not read.
+    let first = &snapshot.commits[1].files;
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].new.as_ref().unwrap().bytes, None);
+}
+
+/// Bytes of YAML, the names of text, and nothing of the rest.
+struct OnlyYaml;
+
+impl Scope for OnlyYaml {
+    fn file(&self, path: &str) -> Wanted {
+        match path.rsplit_once('.') {
+            Some((_, "yaml")) => Wanted::Bytes,
+            Some((_, "txt")) => Wanted::Name,
+            _ => Wanted::Nothing,
+        }
+    }
+
+    fn directory(&self, path: &str) -> bool {
+        path != "left-out"
+    }
 }
 
 #[test]
@@ -105,7 +133,7 @@ fn the_walk_ends_after_many_old_commits_in_a_row_and_not_after_one() {
         commits_since: Time::from_unix(start + 150 * 60),
         diffs_until: Time::from_unix(start + 201 * 60),
         now: Time::from_unix(start + 201 * 60),
-        wanted: &|_| true,
+        scope: &Everything,
     };
     let snapshot = repository.history(&query).unwrap();
     assert_eq!(snapshot.commits.len(), 51);

@@ -1,9 +1,11 @@
 //! The repository's port in memory: a remote that refuses what a real one refuses, and an agent's clone of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
+use backout::domain::scope::{Scope, Wanted};
 use backout::domain::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::time::Time;
 use backout::ports::{CommitRequest, HistoryQuery, PushError, Repository, RepositoryError};
@@ -135,23 +137,25 @@ impl Remote {
                 committer: node.author.clone(),
                 message: node.message.clone(),
                 merged: if in_full { self.merged(node, &mainline) } else { Vec::new() },
-                files: if in_full { self.diff(node, query.wanted) } else { Vec::new() },
+                files: if in_full { self.diff(node, query.scope) } else { Vec::new() },
             }
         };
         let commits = listed.map(commit).collect();
         Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since }
     }
 
-    fn diff(&self, node: &Node, wanted: &dyn Fn(&str) -> bool) -> Vec<FileDiff> {
+    fn diff(&self, node: &Node, scope: &dyn Scope) -> Vec<FileDiff> {
         let none = Tree::new();
         let old = node.parents.first().map_or(&none, |parent| &self.commits[parent].tree);
         let paths: BTreeSet<&FilePath> = old.keys().chain(node.tree.keys()).collect();
         let version = |path: &FilePath, bytes: Option<&Arc<[u8]>>| {
             let bytes = bytes?;
             let blob = BlobId::from_bytes(hash(bytes));
-            Some(FileVersion { blob, bytes: wanted(path.as_str()).then(|| Arc::clone(bytes)) })
+            let wanted = scope.file(path.as_str()) == Wanted::Bytes;
+            Some(FileVersion { blob, bytes: wanted.then(|| Arc::clone(bytes)) })
         };
         let changed = paths.into_iter().filter(|path| old.get(*path) != node.tree.get(*path));
+        let changed = changed.filter(|path| scope.file(path.as_str()) != Wanted::Nothing);
         let diff = |path: &FilePath| FileDiff {
             path: path.clone(),
             old: version(path, old.get(path)),
@@ -233,6 +237,20 @@ impl Repository for Clone {
             let head = head.ok_or_else(|| RepositoryError::NotFound(query.branch.to_string()))?;
             Ok(self.remote().history(head, query))
         })
+    }
+
+    fn walk(
+        &self,
+        query: &HistoryQuery<'_>,
+        visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
+    ) -> Result<CommitId, RepositoryError> {
+        let snapshot = self.history(query)?;
+        for commit in snapshot.commits {
+            if visit(commit).is_break() {
+                break;
+            }
+        }
+        Ok(snapshot.head)
     }
 
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError> {
