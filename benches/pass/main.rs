@@ -18,17 +18,20 @@
 )]
 
 mod measure;
+#[path = "../common/process.rs"]
+mod process;
 mod repo;
 mod server;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 
-use measure::{HEAD, Row, Run, command, measure, now, run};
+use measure::{HEAD, Row, now};
+use process::{Run, command, measure, run};
 use repo::Size;
 use server::Server;
 
@@ -122,7 +125,7 @@ services:
         for _ in 0..times {
             before()?;
             self.server.take_counts();
-            let run = measure(&mut make())?;
+            let run = measure(&mut make(), Stdio::piped())?;
             asked = Some(self.server.take_counts());
             let (out, err) =
                 (String::from_utf8_lossy(&run.output.stdout), String::from_utf8_lossy(&run.output.stderr));

@@ -1,65 +1,13 @@
-//! Whole processes, measured from outside: wall time, peak memory, and what they printed.
+//! The rows of the table.
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use anyhow::ensure;
-
-/// A command; the benchmark starts programs here and nowhere else.
-#[expect(clippy::disallowed_methods, reason = "the benchmark measures real programs")]
-pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    Command::new(program)
-}
-
-/// Runs a program that must succeed.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    ensure!(command.status()?.success(), "{command:?} failed");
-    Ok(())
-}
+use crate::process::Run;
 
 /// Now, in seconds.
 #[expect(clippy::disallowed_methods, reason = "the commits that are measured have just been made")]
 pub(crate) fn now() -> anyhow::Result<i64> {
     Ok(i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs())?)
-}
-
-/// What one process took.
-pub(crate) struct Run {
-    pub(crate) wall: Duration,
-    /// Its largest resident set in KiB, as Linux tells it; 0 where that is not known.
-    pub(crate) peak_kib: u64,
-    pub(crate) output: Output,
-}
-
-/// Runs a program and measures it.
-#[expect(clippy::disallowed_methods, reason = "measuring time is what this is for")]
-pub(crate) fn measure(command: &mut Command) -> anyhow::Result<Run> {
-    let started = Instant::now();
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    let (ended, peak) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (output, wall) = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !ended.load(Ordering::SeqCst) {
-                peak.fetch_max(high_water_kib(Path::new(&status)), Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        });
-        let output = child.wait_with_output();
-        let wall = started.elapsed();
-        ended.store(true, Ordering::SeqCst);
-        (output, wall)
-    });
-    Ok(Run { wall, peak_kib: peak.into_inner(), output: output? })
-}
-
-/// `VmHWM`: see proc(5).
-fn high_water_kib(status: &Path) -> u64 {
-    let text = std::fs::read_to_string(status).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
 /// One line of the table.

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
 
-use crate::measure::{command, run};
+use crate::process::{command, run};
 
 /// How large the repo is.
 #[derive(Clone, Copy, Debug)]

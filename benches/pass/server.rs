@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 
-use crate::measure::command;
+use crate::process::command;
 use crate::repo;
 
 /// What the server knows and counts.

@@ -1,0 +1,68 @@
+//! Our side, run in a process of its own: read the history of a repo and find the deployments in it.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
+use backout::adapters::http::HttpOptions;
+use backout::domain::deployment::Detector;
+use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
+use backout::domain::pattern::PathPattern;
+use backout::domain::policy::{Budget, Delivery, Policy};
+use backout::domain::scope::Tracked;
+use backout::domain::snapshot::Person;
+use backout::domain::time::Time;
+use backout::ports::{HistoryQuery, Repository as _};
+
+use crate::repo::END;
+
+/// Prints how many commits, changed files with their bytes, and deployments there are.
+pub(crate) fn walk(repo: &str, pattern: &str) -> anyhow::Result<()> {
+    let environment = Environment {
+        name: "production".parse()?,
+        branch: "main".parse()?,
+        paths: None,
+        delivery: Delivery::Push,
+        budget: Budget::default(),
+        services: vec![ServiceRule {
+            files: ServiceFiles::Pattern(PathPattern::new(pattern)?),
+            labels: BTreeMap::new(),
+            signals: Vec::new(),
+            policy: Policy::default(),
+        }],
+    };
+    let bot = Person::default();
+    let options = GitOptions {
+        url: repo.to_owned(),
+        cache_dir: Path::new(repo).to_owned(),
+        auth: GitAuth::None,
+        ssh: SshOptions::default(),
+        author: bot.clone(),
+        committer: bot,
+        sign_off: false,
+        signing: None,
+        http: HttpOptions::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let repository = GitRepository::open(options, runtime.handle().clone())?;
+    let now = Time::from_unix(END);
+    let query = HistoryQuery {
+        branch: &environment.branch,
+        diffs_since: Time::from_unix(0),
+        diffs_until: now,
+        commits_since: Time::from_unix(0),
+        now,
+        scope: &Tracked::new(&environment, None),
+    };
+    let mut detector = Detector::new(&environment);
+    let (mut commits, mut files, mut deployments) = (0, 0, 0);
+    repository.walk(&query, &mut |commit| {
+        commits += 1;
+        files += commit.files.len();
+        deployments += detector.next(&commit).len();
+        ControlFlow::Continue(())
+    })?;
+    println!("{commits} {files} {deployments}");
+    Ok(())
+}
