@@ -19,7 +19,7 @@ const OVERHEAD: usize = 64;
 /// Reads blobs.
 pub(super) struct Blobs<'a> {
     odb: &'a Odb<'a>,
-    kept: Kept<Option<Arc<[u8]>>>,
+    kept: Kept<BlobId, Option<Arc<[u8]>>>,
     bytes_left: usize,
 }
 
@@ -46,21 +46,26 @@ impl<'a> Blobs<'a> {
     }
 
     fn bytes(&mut self, id: BlobId) -> Result<Option<Arc<[u8]>>, Fault> {
+        if let Some(known) = self.kept.find(id) {
+            return Ok(known);
+        }
+        let bytes = self.read(id)?;
+        self.kept.keep(id, bytes.clone(), OVERHEAD + bytes.as_ref().map_or(0, |bytes| bytes.len()));
+        Ok(bytes)
+    }
+
+    fn read(&mut self, id: BlobId) -> Result<Option<Arc<[u8]>>, Fault> {
         let oid = Oid::from_bytes(id.as_bytes())?;
-        let (odb, bytes_left) = (self.odb, &mut self.bytes_left);
-        let size = |bytes: &Option<Arc<[u8]>>| OVERHEAD + bytes.as_ref().map_or(0, |bytes| bytes.len());
-        self.kept.get(oid, size, || {
-            // The header alone tells the size, and costs a fraction of what a large file would.
-            let (size, kind) = odb.read_header(oid)?;
-            if kind != ObjectType::Blob || size > MAX_FILE_BYTES {
-                return Ok(None);
-            }
-            let Some(left) = bytes_left.checked_sub(size) else {
-                tracing::warn!(blob = %id, limit = MAX_ALL_BYTES, "a file is not read: the history has too many bytes");
-                return Ok(None);
-            };
-            *bytes_left = left;
-            Ok(Some(Arc::from(odb.read(oid)?.data())))
-        })
+        // The header alone tells the size, and costs a fraction of what a large file would.
+        let (size, kind) = self.odb.read_header(oid)?;
+        if kind != ObjectType::Blob || size > MAX_FILE_BYTES {
+            return Ok(None);
+        }
+        let Some(left) = self.bytes_left.checked_sub(size) else {
+            tracing::warn!(blob = %id, limit = MAX_ALL_BYTES, "a file is not read: the history has too many bytes");
+            return Ok(None);
+        };
+        self.bytes_left = left;
+        Ok(Some(Arc::from(self.odb.read(oid)?.data())))
     }
 }

@@ -8,6 +8,7 @@ use git2::{Odb, Oid, Repository};
 use super::blobs::Blobs;
 use super::commit_object::{self, CommitObject, Header};
 use super::fault::Fault;
+use super::packs::Packs;
 use super::tree_diff::TreeDiff;
 use super::{branch_ref, commit_id, local};
 use crate::domain::ids::CommitId;
@@ -79,7 +80,7 @@ fn show(
     }
 
     let mainline: HashSet<Oid> = chain.headers.iter().map(|header| header.id).collect();
-    let mut files = Files { blobs, diff: TreeDiff::new(odb, query.scope, MAX_FILES) };
+    let mut files = Files { blobs, diff: TreeDiff::new(odb, Packs::of(repository), query.scope, MAX_FILES) };
     for (index, (header, at)) in chain.headers.iter().zip(&times).take(count).enumerate() {
         let commit = match chain.objects.get_mut(index).map(std::mem::take) {
             Some(bytes) => commit_object::parsed(header.id, &bytes)?,

@@ -15,6 +15,7 @@ mod location;
 mod lock;
 mod lookup;
 mod notes;
+mod packs;
 mod push;
 mod repository;
 mod sign;

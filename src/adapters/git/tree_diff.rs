@@ -9,6 +9,7 @@ use git2::{ObjectType, Odb, Oid};
 
 use super::fault::Fault;
 use super::kept::Kept;
+use super::packs::Packs;
 use crate::domain::ids::{BlobId, FilePath};
 use crate::domain::scope::{Scope, Wanted};
 
@@ -92,7 +93,8 @@ impl<'a> Entry<'a> {
 /// Compares trees of one repository, keeping what it has read for the next comparison.
 pub(super) struct TreeDiff<'a> {
     odb: &'a Odb<'a>,
-    kept: Kept<Rc<[u8]>>,
+    packs: Packs,
+    kept: Kept<Oid, Rc<[u8]>>,
     scope: &'a dyn Scope,
     /// The most paths that one comparison lists.
     limit: usize,
@@ -104,8 +106,8 @@ struct Found {
 }
 
 impl<'a> TreeDiff<'a> {
-    pub(super) fn new(odb: &'a Odb<'a>, scope: &'a dyn Scope, limit: usize) -> Self {
-        Self { odb, kept: Kept::new(KEPT_BYTES), scope, limit }
+    pub(super) fn new(odb: &'a Odb<'a>, packs: Packs, scope: &'a dyn Scope, limit: usize) -> Self {
+        Self { odb, packs, kept: Kept::new(KEPT_BYTES), scope, limit }
     }
 
     /// The files in the scope that differ between two trees in path order, and whether there were more than the limit.
@@ -123,18 +125,21 @@ impl<'a> TreeDiff<'a> {
 
     fn read(&mut self, id: Option<Oid>) -> Result<Rc<[u8]>, Fault> {
         let Some(id) = id else { return Ok(Rc::from([])) };
-        let odb = self.odb;
-        self.kept.get(
-            id,
-            |bytes| bytes.len(),
-            || {
-                let object = odb.read(id)?;
+        if let Some(bytes) = self.kept.find(id) {
+            return Ok(bytes);
+        }
+        let bytes = match self.packs.tree(id) {
+            Some(bytes) => bytes,
+            None => {
+                let object = self.odb.read(id)?;
                 if object.kind() != ObjectType::Tree {
                     return Err(Fault::Damaged(format!("{id} is not a tree")));
                 }
-                Ok(Rc::from(object.data()))
-            },
-        )
+                Rc::from(object.data())
+            }
+        };
+        self.kept.keep(id, Rc::clone(&bytes), bytes.len());
+        Ok(bytes)
     }
 
     fn trees(

@@ -1,0 +1,376 @@
+//! Reading trees from packs. A tree is stored as the difference to a neighbour in history, so that one that was just read
+//! is most of the next. libgit2 forgets all of them whenever it has kept 16 MiB, and then works through whole chains of
+//! differences for each of some wide directories in turn; here the lately used ones stay.
+//!
+//! What is not found here, or is not as it should be, is left to libgit2. Format: <https://git-scm.com/docs/gitformat-pack>.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::rc::Rc;
+
+use flate2::{Decompress, FlushDecompress, Status};
+use git2::{Oid, Repository};
+
+use super::kept::Kept;
+
+/// How many bytes of trees are kept as bases of others.
+const KEPT_BYTES: usize = 32 << 20;
+/// The largest tree that is read here.
+const MAX_BYTES: usize = 64 << 20;
+/// The longest chain of differences; Git's own limit.
+const MAX_CHAIN: usize = 4_095;
+/// How much of a pack is read at a time.
+const CHUNK: usize = 4_096;
+/// The bytes of an id.
+const ID: usize = 20;
+/// Where the ids begin in an index: behind the magic number, the version, and 256 counts.
+const IDS: u64 = 8 + 256 * 4;
+
+/// The packs of a repository, as they were when it was opened.
+pub(super) struct Packs {
+    packs: Vec<Pack>,
+    /// By pack and offset.
+    kept: Kept<(usize, u64), Rc<[u8]>>,
+}
+
+struct Pack {
+    index: File,
+    pack: File,
+    /// How many objects have an id whose first byte is at most this.
+    counts: Vec<u64>,
+    inflate: RefCell<Decompress>,
+}
+
+/// One stored object.
+struct Stored {
+    what: What,
+    /// A tree, or a difference.
+    bytes: Vec<u8>,
+}
+
+enum What {
+    Tree,
+    /// The difference to what is at that offset.
+    Delta(u64),
+}
+
+impl Packs {
+    pub(super) fn of(repository: &Repository) -> Self {
+        let directory = repository.commondir().join("objects/pack");
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut packs: Vec<Pack> = entries.filter_map(|entry| Pack::open(&entry.path())).collect();
+        // Most of the history is in the largest.
+        packs.sort_by_key(|pack| std::cmp::Reverse(pack.count()));
+        Self { packs, kept: Kept::new(KEPT_BYTES) }
+    }
+
+    /// A tree's bytes.
+    pub(super) fn tree(&mut self, id: Oid) -> Option<Rc<[u8]>> {
+        let found = |(number, pack): (usize, &Pack)| Some((number, pack.find(id.as_bytes())?));
+        let (number, offset) = self.packs.iter().enumerate().find_map(found)?;
+        self.unpack(number, offset)
+    }
+
+    fn unpack(&mut self, number: usize, offset: u64) -> Option<Rc<[u8]>> {
+        let pack = self.packs.get(number)?;
+        let mut deltas = Vec::new();
+        let mut at = offset;
+        // Down to something whole, and up again.
+        let mut bytes = loop {
+            if let Some(known) = self.kept.find((number, at)) {
+                break known;
+            }
+            let stored = pack.stored(at)?;
+            match stored.what {
+                What::Tree => {
+                    let bytes: Rc<[u8]> = Rc::from(stored.bytes);
+                    self.kept.keep((number, at), Rc::clone(&bytes), bytes.len());
+                    break bytes;
+                }
+                What::Delta(base) => {
+                    deltas.push((at, stored.bytes));
+                    at = base;
+                }
+            }
+            if deltas.len() > MAX_CHAIN {
+                return None;
+            }
+        };
+        for (at, delta) in deltas.into_iter().rev() {
+            bytes = Rc::from(apply(&bytes, &delta)?);
+            self.kept.keep((number, at), Rc::clone(&bytes), bytes.len());
+        }
+        Some(bytes)
+    }
+}
+
+impl Pack {
+    /// Opens the pack of an index of version 2.
+    fn open(path: &Path) -> Option<Self> {
+        if path.extension()? != "idx" {
+            return None;
+        }
+        let (index, pack) = (File::open(path).ok()?, File::open(path.with_extension("pack")).ok()?);
+        let mut head = [0; 8 + 256 * 4];
+        read_exact_at(&index, 0, &mut head)?;
+        let (magic, counts) = head.split_at_checked(8)?;
+        let counts: Vec<u64> =
+            counts.as_chunks().0.iter().map(|c| u64::from(u32::from_be_bytes(*c))).collect();
+        let inflate = RefCell::new(Decompress::new(true));
+        (magic == b"\xfftOc\0\0\0\x02" && counts.is_sorted()).then_some(Self { index, pack, counts, inflate })
+    }
+
+    fn count(&self) -> u64 {
+        self.counts.last().copied().unwrap_or(0)
+    }
+
+    /// Where the object is in the pack.
+    fn find(&self, id: &[u8]) -> Option<u64> {
+        let first = usize::from(*id.first()?);
+        let from = first.checked_sub(1).and_then(|below| self.counts.get(below)).copied().unwrap_or(0);
+        let many = usize::try_from(self.counts.get(first)?.checked_sub(from)?).ok()?;
+        if many == 0 || many > MAX_BYTES / ID {
+            return None;
+        }
+        let mut ids = vec![0; many * ID];
+        read_exact_at(&self.index, IDS + from * 20, &mut ids)?;
+        let (ids, _) = ids.as_chunks::<ID>();
+        let place = ids.binary_search_by(|other| other.as_slice().cmp(id)).ok()?;
+        // Behind the ids are four bytes of checksum for each, and then the offsets.
+        let offsets = IDS + self.count() * 24;
+        let mut offset = [0; 4];
+        read_exact_at(&self.index, offsets + (from + u64::try_from(place).ok()?) * 4, &mut offset)?;
+        let offset = u32::from_be_bytes(offset);
+        if offset >> 31 == 0 {
+            return Some(u64::from(offset));
+        }
+        // In a large pack it is the place of an offset of eight bytes.
+        let mut long = [0; 8];
+        let place = u64::from(offset & 0x7fff_ffff);
+        read_exact_at(&self.index, offsets + self.count() * 4 + place * 8, &mut long)?;
+        Some(u64::from_be_bytes(long))
+    }
+
+    /// The tree or the difference at an offset.
+    fn stored(&self, offset: u64) -> Option<Stored> {
+        let mut chunk = [0; CHUNK];
+        let filled = read_at(&self.pack, offset, &mut chunk)?;
+        let mut bytes = chunk.get(..filled)?.iter().copied();
+        let mut byte = bytes.next()?;
+        let kind = (byte >> 4) & 7;
+        let mut size = usize::from(byte & 15);
+        let mut shift = 4;
+        while byte & 0x80 != 0 {
+            byte = bytes.next()?;
+            size |= usize::from(byte & 0x7f).checked_shl(shift).filter(|_| shift < 32)?;
+            shift += 7;
+        }
+        let what = match kind {
+            2 => What::Tree,
+            6 => {
+                let mut byte = bytes.next()?;
+                let mut back = u64::from(byte & 0x7f);
+                while byte & 0x80 != 0 {
+                    byte = bytes.next()?;
+                    back = back.checked_add(1)?.checked_mul(128)? | u64::from(byte & 0x7f);
+                }
+                What::Delta(offset.checked_sub(back).filter(|base| *base < offset)?)
+            }
+            7 => {
+                let id: Vec<u8> = bytes.by_ref().take(ID).collect();
+                What::Delta(self.find(&id)?)
+            }
+            _ => return None,
+        };
+        let start = filled.checked_sub(bytes.len())?;
+        let bytes = self.inflate(offset, &chunk, start, filled, size)?;
+        Some(Stored { what, bytes })
+    }
+
+    /// Inflates an object of this size, whose beginning is between `start` and `filled` of the chunk read at `offset`.
+    fn inflate(
+        &self,
+        offset: u64,
+        chunk: &[u8],
+        start: usize,
+        filled: usize,
+        size: usize,
+    ) -> Option<Vec<u8>> {
+        if size > MAX_BYTES {
+            return None;
+        }
+        let mut inflate = self.inflate.borrow_mut();
+        inflate.reset(true);
+        // One more, so that there is room left when the end and its checksum are read.
+        let mut out = Vec::with_capacity(size + 1);
+        let mut next = offset + u64::try_from(filled).ok()?;
+        let mut more = [0; CHUNK];
+        let mut input = chunk.get(start..filled)?;
+        loop {
+            let (read, had) = (inflate.total_in(), out.len());
+            let status = inflate.decompress_vec(input, &mut out, FlushDecompress::None).ok()?;
+            if status == Status::StreamEnd {
+                return (out.len() == size).then_some(out);
+            }
+            let read = usize::try_from(inflate.total_in() - read).ok()?;
+            input = input.get(read..)?;
+            if input.is_empty() {
+                let filled = read_at(&self.pack, next, &mut more).filter(|filled| *filled > 0)?;
+                next += u64::try_from(filled).ok()?;
+                input = more.get(..filled)?;
+            } else if read == 0 && out.len() == had {
+                return None;
+            }
+        }
+    }
+}
+
+/// What the difference makes of its base.
+fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = delta;
+    if length(&mut rest)? != base.len() {
+        return None;
+    }
+    let size = length(&mut rest).filter(|size| *size <= MAX_BYTES)?;
+    let mut out = Vec::with_capacity(size);
+    while let Some((op, after)) = rest.split_first() {
+        rest = after;
+        let piece = if op & 0x80 != 0 {
+            let from = number(*op, 4, &mut rest)?;
+            let many = number(op >> 4, 3, &mut rest)?;
+            base.get(from..from.checked_add(if many == 0 { 0x1_0000 } else { many })?)?
+        } else {
+            let (new, after) = rest.split_at_checked(usize::from(*op)).filter(|_| *op != 0)?;
+            rest = after;
+            new
+        };
+        if out.len() + piece.len() > size {
+            return None;
+        }
+        out.extend_from_slice(piece);
+    }
+    (out.len() == size).then_some(out)
+}
+
+/// A length, seven bits a byte, the lowest first.
+fn length(rest: &mut &[u8]) -> Option<usize> {
+    let (mut length, mut shift) = (0, 0);
+    loop {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        length |= usize::from(byte & 0x7f).checked_shl(shift).filter(|_| shift < 32)?;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return Some(length);
+        }
+    }
+}
+
+/// A number of up to `bytes` bytes, the lowest first: those that are not 0, by the bits of `which`.
+fn number(which: u8, bytes: u32, rest: &mut &[u8]) -> Option<usize> {
+    let mut number = 0;
+    for place in (0..bytes).filter(|place| which >> place & 1 == 1) {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        number |= usize::from(*byte) << (8 * place);
+    }
+    Some(number)
+}
+
+/// Fills as much of the buffer as there is, and says how much that was.
+fn read_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> Option<usize> {
+    file.seek(SeekFrom::Start(offset)).ok()?;
+    file.read(buffer).ok()
+}
+
+fn read_exact_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> Option<()> {
+    file.seek(SeekFrom::Start(offset)).ok()?;
+    file.read_exact(buffer).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use git2::{ObjectType, Signature};
+
+    use super::*;
+
+    /// A repository with one pack of the trees of some commits, with its trees.
+    fn packed(directory: &Path) -> (Repository, Vec<Oid>) {
+        let repository = Repository::init_bare(directory).unwrap();
+        let mut trees = Vec::new();
+        let mut names = Vec::new();
+        for number in 0..60_u32 {
+            names.push(format!("f{:04}", number.wrapping_mul(2_654_435_761) % 9_973));
+            let mut builder = repository.treebuilder(None).unwrap();
+            for name in &names {
+                let blob = repository.blob(format!("{name} {}", number / 7).as_bytes()).unwrap();
+                builder.insert(name, blob, 0o100_644).unwrap();
+            }
+            trees.push(builder.write().unwrap());
+        }
+        let mut builder = repository.packbuilder().unwrap();
+        for tree in &trees {
+            builder.insert_object(*tree, None).unwrap();
+        }
+        let by = Signature::now("a", "a@b").unwrap();
+        let tree = repository.find_tree(trees[0]).unwrap();
+        let commit = repository.commit(None, &by, &by, "x", &tree, &[]).unwrap();
+        builder.insert_commit(commit).unwrap();
+        builder.write(&directory.join("objects/pack"), 0o600).unwrap();
+        drop(tree);
+        drop(builder);
+        (repository, trees)
+    }
+
+    #[test]
+    fn trees_are_what_libgit2_reads() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, trees) = packed(directory.path());
+        let odb = repository.odb().unwrap();
+        let mut packs = Packs::of(&repository);
+        assert_eq!(packs.packs.len(), 1);
+        let mut deltas = 0;
+        for tree in &trees {
+            let offset = packs.packs[0].find(tree.as_bytes()).unwrap();
+            deltas += usize::from(matches!(packs.packs[0].stored(offset).unwrap().what, What::Delta(_)));
+            assert_eq!(packs.tree(*tree).unwrap().as_ref(), odb.read(*tree).unwrap().data());
+        }
+        assert!(deltas > 10, "only {deltas} differences: the test shows less than it says");
+        // A blob is none, and neither is what is not there.
+        let blob = Oid::hash_object(ObjectType::Blob, b"f0000 0").unwrap();
+        assert_eq!(packs.tree(blob), None);
+        assert_eq!(packs.tree(Oid::ZERO_SHA1), None);
+    }
+
+    #[test]
+    fn a_damaged_pack_gives_nothing_or_what_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, trees) = packed(directory.path());
+        let odb = repository.odb().unwrap();
+        let truth: Vec<Vec<u8>> = trees.iter().map(|id| odb.read(*id).unwrap().data().to_vec()).collect();
+        let files = std::fs::read_dir(directory.path().join("objects/pack")).unwrap().flatten();
+        let pack = files.map(|file| file.path()).find(|path| path.extension().unwrap() == "pack").unwrap();
+        let sound = std::fs::read(&pack).unwrap();
+        let mut random = fastrand::Rng::with_seed(7);
+        for round in 0..300 {
+            let mut bytes = sound.clone();
+            if round % 3 == 0 {
+                bytes.truncate(random.usize(..bytes.len()));
+            } else {
+                let at = random.usize(..bytes.len());
+                bytes[at] ^= 1 << random.u8(..8);
+            }
+            std::fs::remove_file(&pack).unwrap();
+            std::fs::write(&pack, bytes).unwrap();
+            let mut packs = Packs::of(&repository);
+            for (id, truth) in trees.iter().zip(&truth) {
+                // A changed header can make it another object, whose differences then do not fit.
+                if let Some(bytes) = packs.tree(*id) {
+                    assert!(bytes.as_ref() == truth.as_slice() || round % 3 != 0, "{id}");
+                }
+            }
+        }
+    }
+}
