@@ -10,7 +10,7 @@ use crate::domain::ids::BlobId;
 use crate::domain::snapshot::{FileVersion, MAX_FILE_BYTES};
 
 /// How many bytes of files a walk remembers: a version is the new one of its commit, and then the old one of the next.
-const NEAR_BYTES: usize = 16 << 20;
+const NEAR_BYTES: usize = 8 << 20;
 /// The most bytes of files that are read for what is held all at once. The newest commits come first.
 const MAX_ALL_BYTES: usize = 1 << 30;
 /// What a version costs besides its bytes.

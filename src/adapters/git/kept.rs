@@ -1,42 +1,46 @@
 //! Remembering what was read lately, within a number of bytes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-/// Values by what they were read from. What was not asked for during the reading of half the limit's bytes is forgotten:
-/// two generations, where a full one takes the place of the older.
+/// Values by what they were read from. Where there are too many bytes, those go that were not asked for the longest.
 #[derive(Debug)]
 pub(super) struct Kept<K, V> {
-    /// With their sizes.
-    recent: HashMap<K, (V, usize)>,
-    before: HashMap<K, (V, usize)>,
-    recent_bytes: usize,
+    /// With their sizes, and when they were last asked for.
+    values: HashMap<K, (V, usize, u64)>,
+    by_use: BTreeMap<u64, K>,
+    uses: u64,
+    bytes: usize,
     limit: usize,
 }
 
 impl<K: Copy + Eq + Hash, V: Clone> Kept<K, V> {
     pub(super) fn new(limit: usize) -> Self {
-        Self { recent: HashMap::new(), before: HashMap::new(), recent_bytes: 0, limit }
+        Self { values: HashMap::new(), by_use: BTreeMap::new(), uses: 0, bytes: 0, limit }
     }
 
     /// The value, if it is still kept.
     pub(super) fn find(&mut self, key: K) -> Option<V> {
-        if let Some((value, _)) = self.recent.get(&key) {
-            return Some(value.clone());
-        }
-        let (value, size) = self.before.remove(&key)?;
-        self.keep(key, value.clone(), size);
-        Some(value)
+        let (value, _, used) = self.values.get_mut(&key)?;
+        self.by_use.remove(used);
+        self.uses += 1;
+        *used = self.uses;
+        self.by_use.insert(self.uses, key);
+        Some(value.clone())
     }
 
-    /// Keeps a value of this size.
+    /// Keeps a value of this size, which is not kept yet; the newest one always stays.
     pub(super) fn keep(&mut self, key: K, value: V, size: usize) {
-        self.recent_bytes = self.recent_bytes.saturating_add(size);
-        if self.recent_bytes > self.limit / 2 {
-            self.before = std::mem::take(&mut self.recent);
-            self.recent_bytes = size;
+        self.bytes = self.bytes.saturating_add(size);
+        while self.bytes > self.limit
+            && let Some((_, oldest)) = self.by_use.pop_first()
+        {
+            let size = self.values.remove(&oldest).map_or(0, |(_, size, _)| size);
+            self.bytes = self.bytes.saturating_sub(size);
         }
-        self.recent.insert(key, (value, size));
+        self.uses += 1;
+        self.by_use.insert(self.uses, key);
+        self.values.insert(key, (value, size, self.uses));
     }
 }
 
@@ -56,7 +60,7 @@ mod tests {
                 }
                 assert_eq!(kept.find(wanted), Some(wanted));
             }
-            assert!(kept.recent.len() + kept.before.len() <= 10);
+            assert!(kept.values.len() <= 10 && kept.values.len() == kept.by_use.len());
         }
         assert_eq!(read, 51);
         assert_eq!(kept.find(1), None);

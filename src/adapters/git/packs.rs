@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use git2::{Oid, Repository};
 use super::kept::Kept;
 
 /// How many bytes of trees are kept as bases of others.
-const KEPT_BYTES: usize = 32 << 20;
+const KEPT_BYTES: usize = 16 << 20;
 /// The largest tree that is read here.
 const MAX_BYTES: usize = 64 << 20;
 /// The longest chain of differences; Git's own limit.
@@ -114,7 +114,7 @@ impl Pack {
         }
         let (index, pack) = (File::open(path).ok()?, File::open(path.with_extension("pack")).ok()?);
         let mut head = [0; 8 + 256 * 4];
-        read_exact_at(&index, 0, &mut head)?;
+        index.read_exact_at(&mut head, 0).ok()?;
         let (magic, counts) = head.split_at_checked(8)?;
         let counts: Vec<u64> =
             counts.as_chunks().0.iter().map(|c| u64::from(u32::from_be_bytes(*c))).collect();
@@ -135,13 +135,14 @@ impl Pack {
             return None;
         }
         let mut ids = vec![0; many * ID];
-        read_exact_at(&self.index, IDS + from * 20, &mut ids)?;
+        self.index.read_exact_at(&mut ids, IDS + from * 20).ok()?;
         let (ids, _) = ids.as_chunks::<ID>();
         let place = ids.binary_search_by(|other| other.as_slice().cmp(id)).ok()?;
         // Behind the ids are four bytes of checksum for each, and then the offsets.
         let offsets = IDS + self.count() * 24;
         let mut offset = [0; 4];
-        read_exact_at(&self.index, offsets + (from + u64::try_from(place).ok()?) * 4, &mut offset)?;
+        let at = offsets + (from + u64::try_from(place).ok()?) * 4;
+        self.index.read_exact_at(&mut offset, at).ok()?;
         let offset = u32::from_be_bytes(offset);
         if offset >> 31 == 0 {
             return Some(u64::from(offset));
@@ -149,14 +150,14 @@ impl Pack {
         // In a large pack it is the place of an offset of eight bytes.
         let mut long = [0; 8];
         let place = u64::from(offset & 0x7fff_ffff);
-        read_exact_at(&self.index, offsets + self.count() * 4 + place * 8, &mut long)?;
+        self.index.read_exact_at(&mut long, offsets + self.count() * 4 + place * 8).ok()?;
         Some(u64::from_be_bytes(long))
     }
 
     /// The tree or the difference at an offset.
     fn stored(&self, offset: u64) -> Option<Stored> {
         let mut chunk = [0; CHUNK];
-        let filled = read_at(&self.pack, offset, &mut chunk)?;
+        let filled = self.pack.read_at(&mut chunk, offset).ok()?;
         let mut bytes = chunk.get(..filled)?.iter().copied();
         let mut byte = bytes.next()?;
         let kind = (byte >> 4) & 7;
@@ -217,7 +218,7 @@ impl Pack {
             let read = usize::try_from(inflate.total_in() - read).ok()?;
             input = input.get(read..)?;
             if input.is_empty() {
-                let filled = read_at(&self.pack, next, &mut more).filter(|filled| *filled > 0)?;
+                let filled = self.pack.read_at(&mut more, next).ok().filter(|filled| *filled > 0)?;
                 next += u64::try_from(filled).ok()?;
                 input = more.get(..filled)?;
             } else if read == 0 && out.len() == had {
@@ -277,17 +278,6 @@ fn number(which: u8, bytes: u32, rest: &mut &[u8]) -> Option<usize> {
         number |= usize::from(*byte) << (8 * place);
     }
     Some(number)
-}
-
-/// Fills as much of the buffer as there is, and says how much that was.
-fn read_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> Option<usize> {
-    file.seek(SeekFrom::Start(offset)).ok()?;
-    file.read(buffer).ok()
-}
-
-fn read_exact_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> Option<()> {
-    file.seek(SeekFrom::Start(offset)).ok()?;
-    file.read_exact(buffer).ok()
 }
 
 #[cfg(test)]

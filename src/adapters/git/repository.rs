@@ -52,7 +52,7 @@ impl GitRepository {
     /// When the URL is not valid, a local repository cannot be opened, the cache directory cannot be made, or the
     /// HTTP options are not valid.
     pub fn open(options: GitOptions, runtime: tokio::runtime::Handle) -> Result<Self, RepositoryError> {
-        read_without_hashing();
+        read_plainly();
         let location = Location::parse(&options.url).map_err(RepositoryError::Broken)?;
         let shown = location.to_string();
         let place = match (Endpoint::new(&location, &options, runtime)?, &location) {
@@ -275,8 +275,12 @@ impl ports::Repository for GitRepository {
 }
 
 /// Objects are checked against their ids when they are fetched, and by zlib's sum whenever they are read. Hashing them
-/// again at each read makes reading a long history six times slower.
-fn read_without_hashing() {
+/// again at each read makes reading a long history six times slower. And libgit2 would keep every small object that it has
+/// read, up to 256 MiB, where each is read once.
+fn read_plainly() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| git2::opts::strict_hash_verification(false));
+    ONCE.call_once(|| {
+        git2::opts::strict_hash_verification(false);
+        git2::opts::enable_caching(false);
+    });
 }

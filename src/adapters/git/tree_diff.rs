@@ -16,7 +16,7 @@ use crate::domain::scope::{Scope, Wanted};
 /// The deepest nesting of directories that is followed.
 const MAX_DEPTH: usize = 128;
 /// How many bytes of trees are kept for the next comparison.
-const KEPT_BYTES: usize = 16 << 20;
+const KEPT_BYTES: usize = 4 << 20;
 
 /// A path whose file differs: its blob on either side.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod pushing;
 mod reading;
 mod signing;
 mod transports;
+mod walking;
 
 use std::collections::BTreeMap;
 use std::path::Path;

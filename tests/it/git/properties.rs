@@ -9,7 +9,7 @@ use crate::support::git::{bare, fast_import, git};
 
 /// A stream of random commits: wide directories, renames between files and directories, mode changes, symbolic links,
 /// submodules, deletions and merges.
-fn random_history(seed: u64, commits: usize) -> String {
+pub(super) fn random_history(seed: u64, commits: usize) -> String {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut stream = String::from("reset refs/heads/main\n");
     for number in 1..=commits {
