@@ -19,8 +19,8 @@ pub struct Person {
 pub struct FileVersion {
     /// The id of its bytes in Git.
     pub blob: BlobId,
-    /// Its bytes. `None` where they were not read: the path is not tracked, or the file is larger than
-    /// [`MAX_FILE_BYTES`].
+    /// Its bytes. `None` where they were not read: only the name was asked for, the file is larger than
+    /// [`MAX_FILE_BYTES`], or the commit is the first of all, which deploys nothing.
     pub bytes: Option<Arc<[u8]>>,
 }
 
@@ -59,8 +59,8 @@ pub struct Commit {
     pub message: String,
     /// The messages of the commits that a merge brought in, newest first; at most [`MAX_MERGED`].
     pub merged: Vec<String>,
-    /// The files it changed against its first parent, in path order. Empty for commits older than
-    /// [`Snapshot::diffs_since`].
+    /// The files it changed against its first parent, in path order, as far as they are in the scope that was asked for.
+    /// Empty for commits older than [`Snapshot::diffs_since`].
     pub files: Vec<FileDiff>,
 }
 

@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
+/// From a quarter of the limit on, what was not among the last uses goes, so that the walk of a long history does not fill
+/// all of it with what it will not see again.
+const RECENT_USES: u64 = 1_024;
+
 /// Values by what they were read from. Where there are too many bytes, those go that were not asked for the longest.
 #[derive(Debug)]
 pub(super) struct Kept<K, V> {
@@ -32,9 +36,11 @@ impl<K: Copy + Eq + Hash, V: Clone> Kept<K, V> {
     /// Keeps a value of this size, which is not kept yet; the newest one always stays.
     pub(super) fn keep(&mut self, key: K, value: V, size: usize) {
         self.bytes = self.bytes.saturating_add(size);
-        while self.bytes > self.limit
-            && let Some((_, oldest)) = self.by_use.pop_first()
+        while let Some(oldest) = self.by_use.first_entry()
+            && (self.bytes > self.limit
+                || self.bytes > self.limit / 4 && self.uses - oldest.key() > RECENT_USES)
         {
+            let oldest = oldest.remove();
             let size = self.values.remove(&oldest).map_or(0, |(_, size, _)| size);
             self.bytes = self.bytes.saturating_sub(size);
         }
@@ -63,6 +69,12 @@ mod tests {
             assert!(kept.values.len() <= 10 && kept.values.len() == kept.by_use.len());
         }
         assert_eq!(read, 51);
+        // What was not used for long goes earlier.
+        for _ in 0..=RECENT_USES {
+            assert_eq!(kept.find(50), Some(50));
+        }
+        kept.keep(51, 51, 10);
+        assert_eq!((kept.find(49), kept.values.len()), (None, 2));
         assert_eq!(kept.find(1), None);
     }
 }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use flate2::{Decompress, FlushDecompress, Status};
@@ -19,6 +19,8 @@ use super::kept::Kept;
 const KEPT_BYTES: usize = 16 << 20;
 /// The largest tree that is read here.
 const MAX_BYTES: usize = 64 << 20;
+/// The most packs that are opened, the largest first: each takes two of the process's open files.
+const MAX_PACKS: usize = 32;
 /// The longest chain of differences; Git's own limit.
 const MAX_CHAIN: usize = 4_095;
 /// How much of a pack is read at a time.
@@ -28,7 +30,7 @@ const ID: usize = 20;
 /// Where the ids begin in an index: behind the magic number, the version, and 256 counts.
 const IDS: u64 = 8 + 256 * 4;
 
-/// The packs of a repository, as they were when it was opened.
+/// The packs of a repository, as they were at the beginning.
 pub(super) struct Packs {
     packs: Vec<Pack>,
     /// By pack and offset.
@@ -60,9 +62,13 @@ impl Packs {
     pub(super) fn of(repository: &Repository) -> Self {
         let directory = repository.commondir().join("objects/pack");
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-        let mut packs: Vec<Pack> = entries.filter_map(|entry| Pack::open(&entry.path())).collect();
+        let indices = entries.map(|entry| entry.path());
+        let indices = indices.filter(|path| path.extension().is_some_and(|extension| extension == "idx"));
+        let mut indices: Vec<(u64, PathBuf)> =
+            indices.filter_map(|path| Some((path.metadata().ok()?.len(), path))).collect();
         // Most of the history is in the largest.
-        packs.sort_by_key(|pack| std::cmp::Reverse(pack.count()));
+        indices.sort_by(|a, b| b.cmp(a));
+        let packs = indices.iter().take(MAX_PACKS).filter_map(|(_, path)| Pack::open(path)).collect();
         Self { packs, kept: Kept::new(KEPT_BYTES) }
     }
 
@@ -108,11 +114,8 @@ impl Packs {
 
 impl Pack {
     /// Opens the pack of an index of version 2.
-    fn open(path: &Path) -> Option<Self> {
-        if path.extension()? != "idx" {
-            return None;
-        }
-        let (index, pack) = (File::open(path).ok()?, File::open(path.with_extension("pack")).ok()?);
+    fn open(index: &Path) -> Option<Self> {
+        let (index, pack) = (File::open(index).ok()?, File::open(index.with_extension("pack")).ok()?);
         let mut head = [0; 8 + 256 * 4];
         index.read_exact_at(&mut head, 0).ok()?;
         let (magic, counts) = head.split_at_checked(8)?;
