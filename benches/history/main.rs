@@ -66,8 +66,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 const HEAD: &str = "\
-| commits | that touch what is tracked | command | min ms | median ms | times as fast | peak memory |
-|---|---|---|---|---|---|---|";
+| commits | that touch what is tracked | command | min ms | median ms | times as long | peak memory | without mapped files |
+|---|---|---|---|---|---|---|---|";
 
 /// Measures `git log` and our walk in turns, after both have said that they see the same.
 fn compare(directory: &Path, shape: Shape, case: (&str, &str), times: usize) -> anyhow::Result<()> {
@@ -112,9 +112,10 @@ fn compare(directory: &Path, shape: Shape, case: (&str, &str), times: usize) -> 
         }
         let median = median_ms(runs);
         let least = runs.iter().map(|run| run.wall.as_secs_f64() * 1e3).fold(f64::INFINITY, f64::min);
-        let peak = runs.iter().map(|run| run.peak_kib).max().unwrap_or(0).div_ceil(1024);
+        let most = |kib: fn(&Run) -> u64| runs.iter().map(kib).max().unwrap_or(0).div_ceil(1024);
+        let (peak, own) = (most(|run| run.memory_kib().0), most(|run| run.memory_kib().1));
         println!(
-            "| {} | {name} | `{command}` | {least:.0} | **{median:.0}** | {:.1} | {peak} MiB |",
+            "| {} | {name} | `{command}` | {least:.0} | **{median:.0}** | {:.1} | {peak} MiB | {own} MiB |",
             shape.commits,
             median / base
         );

@@ -25,7 +25,7 @@ impl Row {
         walls.sort();
         let ms = |wall: Option<&Duration>| wall.map_or(0.0, |wall| wall.as_secs_f64() * 1e3);
         let (least, median, most) = (ms(walls.first()), ms(walls.get(walls.len() / 2)), ms(walls.last()));
-        let peak = match self.runs.iter().map(|run| run.peak_kib).max() {
+        let peak = match self.runs.iter().map(|run| run.memory_kib().0).max() {
             None | Some(0) => "–".to_owned(),
             Some(kib) => format!("{} MiB", kib.div_ceil(1024)),
         };
