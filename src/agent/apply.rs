@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::current::{Current, current_files};
 use super::pass::{Intent, Open, snapshot};
 use super::report::{EnvironmentReport, Item, Outcome};
 use super::{Stop, World, blocking};
@@ -12,7 +13,7 @@ use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide, id
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
 use crate::domain::evidence::Evidence;
-use crate::domain::ids::{CommitId, FilePath, ServiceName};
+use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::ledger::{RevertEntry, reverts};
 use crate::domain::policy::{Delivery, Mode};
 use crate::domain::receipt::Receipt;
@@ -170,9 +171,11 @@ async fn plan_for_people(
         if !matches!(decision, Decision::Escalate(_)) || attempts.contains_key(&key(&open.deployment)) {
             continue;
         }
-        let current = current_files(acting.world, snapshot.head, &open.deployment).await?;
+        let current =
+            current_files(acting.world, acting.environment, snapshot.head, &open.deployment, acting.now)
+                .await?;
         if let Ok(change) = work_out(acting, snapshot, open, &current) {
-            let diff = change.diff(&current);
+            let diff = change.diff(&current.files);
             attempts.insert(key(&open.deployment), (Attempt::ForAPerson(change, diff), guards.clone()));
         }
     }
@@ -184,15 +187,15 @@ fn work_out(
     acting: &Acting<'_>,
     snapshot: &Snapshot,
     open: &Open,
-    current: &BTreeMap<FilePath, Option<Vec<u8>>>,
+    current: &Current,
 ) -> Result<Box<Change>, NoChange> {
     let branch = &acting.environment.branch;
     let target = Target {
         branch,
         head: snapshot.head,
-        current,
+        current: &current.files,
+        moved: &current.moved,
         policy: &open.policy,
-        moved: &BTreeMap::new(),
         now: acting.now,
     };
     plan(&open.deployment, Motive::Metrics(&open.judgement), &target).map(Box::new)
@@ -263,12 +266,13 @@ async fn deliver(
     open: &Open,
     decision: &Decision,
 ) -> Result<Attempt, PushError> {
-    let current = current_files(acting.world, snapshot.head, &open.deployment).await?;
+    let current =
+        current_files(acting.world, acting.environment, snapshot.head, &open.deployment, acting.now).await?;
     let change = match work_out(acting, snapshot, open, &current) {
         Ok(change) => change,
         Err(none) => return Ok(Attempt::Stopped(none)),
     };
-    let diff = change.diff(&current);
+    let diff = change.diff(&current.files);
     if acting.intent == Intent::Plan {
         return Ok(Attempt::Planned(change, diff));
     }
@@ -280,20 +284,6 @@ async fn deliver(
     };
     tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, receipt = %receipt, "delivered");
     Ok(Attempt::Delivered(change, diff, receipt))
-}
-
-/// The files of a deployment as they are in `head`.
-pub(super) async fn current_files(
-    world: &World,
-    head: CommitId,
-    deployment: &Deployment,
-) -> Result<BTreeMap<FilePath, Option<Vec<u8>>>, RepositoryError> {
-    let paths: Vec<FilePath> = deployment.files.iter().map(|file| file.path.clone()).collect();
-    blocking(&world.repository, move |repository| {
-        let read = |path: FilePath| Ok((path.clone(), repository.read_file(head, &path)?));
-        paths.into_iter().map(read).collect()
-    })
-    .await
 }
 
 /// Pushes a change to the environment branch.

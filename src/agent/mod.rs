@@ -5,6 +5,7 @@
 
 mod apply;
 pub mod check;
+mod current;
 mod gather;
 mod pass;
 mod recover;

@@ -1,16 +1,18 @@
 //! A person asks for a revert: the same surgical change, without metrics and guards.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::apply::{MAX_TRIES, current_files, pause, push};
+use super::apply::{MAX_TRIES, pause, push};
+use super::current::{Current, current_files};
 use super::{World, blocking};
 use crate::domain::change::{Change, Motive, NoChange, Target, plan};
 use crate::domain::decision::id_of;
 use crate::domain::deployment::{Deployment, Detector, deployments_of};
+use crate::domain::earlier::{Earlier, known_good};
 use crate::domain::environment::Environment;
-use crate::domain::ids::{CommitId, FilePath, ServiceName};
+use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::ledger::{RevertEntry, reverts_of};
 use crate::domain::policy::{Delivery, Policy};
 use crate::domain::receipt::Receipt;
@@ -55,7 +57,7 @@ pub struct Prepared {
     /// The change.
     pub change: Change,
     /// The files that it touches, before it.
-    pub current: BTreeMap<FilePath, Option<Vec<u8>>>,
+    pub current: Current,
 }
 
 /// How far back the deployments of a service are looked for.
@@ -85,17 +87,17 @@ pub async fn prepare(
 
 async fn plan_at(
     world: &World,
-    environment: &Environment,
+    environment: &Arc<Environment>,
     head: CommitId,
     deployment: Deployment,
     who: &str,
     now: Time,
 ) -> Result<Prepared, RequestError> {
-    let current = current_files(world, head, &deployment).await?;
+    let current = current_files(world, environment, head, &deployment, now).await?;
     let usual = Policy::default();
     let policy = environment.services.get(deployment.rule).map_or(&usual, |rule| &rule.policy);
-    let target =
-        Target { branch: &environment.branch, head, current: &current, policy, moved: &BTreeMap::new(), now };
+    let (files, moved) = (&current.files, &current.moved);
+    let target = Target { branch: &environment.branch, head, current: files, moved, policy, now };
     let change = plan(&deployment, Motive::Request(who), &target)?;
     Ok(Prepared { deployment, change, current })
 }
@@ -106,7 +108,7 @@ async fn plan_at(
 /// When the values are gone by now, the branch keeps moving, or the remote refuses.
 pub async fn deliver(
     world: &World,
-    environment: &Environment,
+    environment: &Arc<Environment>,
     prepared: Prepared,
     who: &str,
     now: Time,
@@ -174,6 +176,44 @@ async fn last_deployment(
     }
     let reason = format!("no deployment of {service} in {} in the last {SEARCH_DAYS} days", environment.name);
     Err(RequestError::NotFound(reason))
+}
+
+/// How many earlier states are told.
+const MAX_EARLIER: usize = 5;
+
+/// The known-good states of a service before a deployment, newest first: what there is to go back to when the values just
+/// before it are bad as well.
+///
+/// # Errors
+/// When the history cannot be read.
+pub async fn earlier(
+    world: &World,
+    environment: &Arc<Environment>,
+    deployment: &Deployment,
+    now: Time,
+) -> Result<Vec<Earlier>, RequestError> {
+    let (environment, deployment) = (Arc::clone(environment), deployment.clone());
+    let states = blocking(&world.repository, move |repository| {
+        let scope = Tracked::new(&environment, Some(&deployment.service));
+        let since = deployment.at.minus_secs(SEARCH_DAYS * 86_400);
+        let query = query(&environment, &scope, since, (since, deployment.at), now);
+        let (mut detector, mut older, mut reverted) =
+            (Detector::new(&environment), Vec::new(), BTreeSet::new());
+        let mut before = false;
+        repository.walk(&query, &mut |commit| {
+            reverted.extend(reverts_of(&commit).into_iter().map(|entry| entry.reverts));
+            let found =
+                detector.next(&commit).into_iter().filter(|found| found.service == deployment.service);
+            older.extend(found.filter(|_| before).map(|found| Deployment { files: Vec::new(), ..found }));
+            before |= commit.id == deployment.commit;
+            ControlFlow::Continue(())
+        })?;
+        let usual = Policy::default();
+        let policy = environment.services.get(deployment.rule).map_or(&usual, |rule| &rule.policy);
+        Ok::<_, RepositoryError>(known_good(&deployment, &older, &reverted, policy.watch_secs))
+    })
+    .await?;
+    Ok(states.into_iter().take(MAX_EARLIER).collect())
 }
 
 /// What a commit deployed, with the branch's head.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::{Common, Ending, Format, output, world};
-use crate::agent::request::{Prepared, Wanted, deliver, prepare};
+use crate::agent::request::{Prepared, Wanted, deliver, earlier, prepare};
 use crate::agent::{World, fetch};
+use crate::domain::earlier::Earlier;
 use crate::domain::environment::Environment;
 use crate::domain::ids::ServiceName;
 use crate::domain::receipt::Receipt;
+use crate::domain::time::human_secs;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -69,7 +71,11 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         }
     }
     if args.dry_run {
-        show(common, &prepared)?;
+        let mut states = Vec::new();
+        for one in &prepared {
+            states.push(earlier(&world, &environment, &one.deployment, now).await?);
+        }
+        show(common, &prepared, &states)?;
         return Ok(Ending::Quiet);
     }
     let mut done = Vec::new();
@@ -98,19 +104,22 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     Ok(Ending::Acted)
 }
 
-fn show(common: &Common, prepared: &[Prepared]) -> anyhow::Result<()> {
+fn show(common: &Common, prepared: &[Prepared], states: &[Vec<Earlier>]) -> anyhow::Result<()> {
     let mut shown = Vec::new();
-    for one in prepared {
-        let diff = one.change.diff(&one.current);
+    for (one, earlier) in prepared.iter().zip(states) {
+        let diff = one.change.diff(&one.current.files);
         match common.format {
             Format::Json => shown.push(serde_json::json!({
                 "environment": one.change.environment, "service": one.change.service,
                 "deployment": one.change.reverts, "plan": one.change.to_string(),
-                "diff": diff, "message": one.change.message,
+                "diff": diff, "message": one.change.message, "earlier": earlier,
             })),
             Format::Text => {
                 for line in one.change.to_string().lines() {
                     output::line(&format!("# {}", output::plain(line)));
+                }
+                for state in earlier.iter().skip(1) {
+                    output::line(&format!("# {}", output::plain(&told(state))));
                 }
                 output::diff(&diff);
             }
@@ -120,6 +129,13 @@ fn show(common: &Common, prepared: &[Prepared]) -> anyhow::Result<()> {
         output::json(&shown)?;
     }
     Ok(())
+}
+
+/// An earlier state in one line.
+fn told(state: &Earlier) -> String {
+    let values: Vec<&str> = state.fields.iter().map(|(_, _, text)| text.as_str()).collect();
+    let length = human_secs(state.until.secs_since(state.since));
+    format!("  ran well before, for {length}: {} (deployed by {})", values.join(", "), state.commit.short())
 }
 
 fn chosen(world: &World, args: &Args) -> anyhow::Result<Vec<Arc<Environment>>> {

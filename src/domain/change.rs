@@ -172,7 +172,7 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         ([old, new], current) if new == current => old.map(<[u8]>::to_vec),
         ([old, _], current) if old == current => return Ok(Worked { bytes: None, fields }),
         ([Some(old), Some(new)], Some(current)) => {
-            Some(diffy::merge_bytes(new, current, old).map_err(|_| conflict())?)
+            Some(diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?)
         }
         _ => return Err(conflict()),
     };

@@ -1,0 +1,85 @@
+//! The files of a deployment as they are at the head of its branch, also where they were moved since.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::{World, blocking};
+use crate::domain::deployment::Deployment;
+use crate::domain::environment::Environment;
+use crate::domain::ids::{CommitId, FilePath};
+use crate::domain::moves::follow;
+use crate::domain::scope::Tracked;
+use crate::domain::time::Time;
+use crate::ports::{HistoryQuery, Repository, RepositoryError};
+
+/// The files of a deployment at the head.
+#[derive(Clone, Debug, Default)]
+pub struct Current {
+    /// The bytes at each path; `None` where there is no file.
+    pub files: BTreeMap<FilePath, Option<Vec<u8>>>,
+    /// Where files that are not at their old path are now.
+    pub moved: BTreeMap<FilePath, FilePath>,
+}
+
+/// Reads the files of a deployment in `head`. History is looked at only for a file that the deployment left there and
+/// that is not there any more.
+pub(super) async fn current_files(
+    world: &World,
+    environment: &Arc<Environment>,
+    head: CommitId,
+    deployment: &Deployment,
+    now: Time,
+) -> Result<Current, RepositoryError> {
+    let files: Vec<(FilePath, bool)> =
+        deployment.files.iter().map(|file| (file.path.clone(), file.new.is_some())).collect();
+    let (environment, commit, at) = (Arc::clone(environment), deployment.commit, deployment.at);
+    blocking(&world.repository, move |repository| {
+        let mut current = Current::default();
+        let mut missing = Vec::new();
+        for (path, was_there) in files {
+            let bytes = repository.read_file(head, &path)?;
+            if bytes.is_none() && was_there {
+                missing.push(path.clone());
+            }
+            current.files.insert(path, bytes);
+        }
+        if missing.is_empty() {
+            return Ok(current);
+        }
+        let since = commits_since(repository, &environment, commit, at, now)?;
+        for path in missing {
+            if let Some(to) = follow(since.iter().rev(), &path).filter(|to| *to != path) {
+                current.files.insert(to.clone(), repository.read_file(head, &to)?);
+                current.moved.insert(path, to);
+            }
+        }
+        Ok(current)
+    })
+    .await
+}
+
+/// The commits after a deployment, newest first, with the tracked files that they changed.
+fn commits_since(
+    repository: &dyn Repository,
+    environment: &Environment,
+    commit: CommitId,
+    at: Time,
+    now: Time,
+) -> Result<Vec<crate::domain::snapshot::Commit>, RepositoryError> {
+    let scope = Tracked::new(environment, None);
+    let branch = &environment.branch;
+    let query =
+        HistoryQuery { branch, diffs_since: at, diffs_until: now, commits_since: at, now, scope: &scope };
+    let mut since = Vec::new();
+    repository.walk(&query, &mut |next| {
+        if next.id == commit {
+            return ControlFlow::Break(());
+        }
+        if next.files.iter().any(|file| file.old.is_none() || file.new.is_none()) {
+            since.push(next);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(since)
+}
