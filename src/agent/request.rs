@@ -201,7 +201,7 @@ pub async fn earlier(
             (Detector::new(&environment), Vec::new(), BTreeSet::new());
         let mut before = false;
         repository.walk(&query, &mut |commit| {
-            reverted.extend(reverts_of(&commit).into_iter().map(|entry| entry.reverts));
+            reverted.extend(reverts_of(&commit).map(|entry| entry.reverts));
             let found =
                 detector.next(&commit).into_iter().filter(|found| found.service == deployment.service);
             older.extend(found.filter(|_| before).map(|found| Deployment { files: Vec::new(), ..found }));

@@ -71,11 +71,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         }
     }
     if args.dry_run {
-        let mut states = Vec::new();
-        for one in &prepared {
-            states.push(earlier(&world, &environment, &one.deployment, now).await?);
-        }
-        show(common, &prepared, &states)?;
+        show(common, &prepared, &states(&world, &environment, &prepared).await?)?;
         return Ok(Ending::Quiet);
     }
     let mut done = Vec::new();
@@ -102,6 +98,19 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         output::json(&done)?;
     }
     Ok(Ending::Acted)
+}
+
+/// What each service ran well before.
+async fn states(
+    world: &World,
+    environment: &Arc<Environment>,
+    prepared: &[Prepared],
+) -> anyhow::Result<Vec<Vec<Earlier>>> {
+    let mut states = Vec::new();
+    for one in prepared {
+        states.push(earlier(world, environment, &one.deployment, world.clock.now()).await?);
+    }
+    Ok(states)
 }
 
 fn show(common: &Common, prepared: &[Prepared], states: &[Vec<Earlier>]) -> anyhow::Result<()> {
