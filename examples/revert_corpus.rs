@@ -183,7 +183,10 @@ fn source(id: &str) -> &str {
 fn run(file: &File) -> (Mark, bool, String) {
     let fields = Selection::default();
     let subject = field::File { path: &file.path, fields: &fields };
-    let detected = field::compare(&subject, &file.parent, &file.commit).release_fields().next().is_some();
+    let detected = field::compare(&subject, &file.parent.as_str().into(), &file.commit.as_str().into())
+        .release_fields()
+        .next()
+        .is_some();
     let label = file.outcome.as_deref().unwrap_or("");
     let (current, expected) = match &file.head {
         None => (&file.commit, &file.parent),

@@ -1,13 +1,14 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::environment::{Environment, ServiceMatch};
-use super::field::{self, FieldRule, File, Selection};
-use super::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
+use super::field::{self, Document, FieldRule, File, Selection};
+use super::ids::{BlobId, CommitId, EnvironmentName, FilePath, ServiceName};
 use super::ledger::OwnTrailers;
 use super::policy::SchemaRules;
-use super::snapshot::{Commit, FileDiff, Person, Snapshot};
+use super::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use super::time::Time;
 
 /// A first-parent commit of the environment branch that changed release fields of a service.
@@ -79,18 +80,19 @@ pub fn detect(snapshot: &Snapshot, environment: &Environment) -> Vec<Deployment>
 pub struct Detector<'e> {
     environment: &'e Environment,
     changed_again: BTreeMap<(FilePath, String), CommitId>,
+    documents: Documents,
 }
 
 impl<'e> Detector<'e> {
     /// For the deployments of this environment.
     #[must_use]
     pub fn new(environment: &'e Environment) -> Self {
-        Self { environment, changed_again: BTreeMap::new() }
+        Self { environment, changed_again: BTreeMap::new(), documents: Documents::default() }
     }
 
     /// The deployments that the next older commit is.
     pub fn next(&mut self, commit: &Commit) -> Vec<Deployment> {
-        let mut of_commit = deployments_of(commit, self.environment);
+        let mut of_commit = deployments_in(commit, self.environment, &mut self.documents);
         for deployment in &mut of_commit {
             deployment.superseded_by = superseded(deployment, &self.changed_again);
         }
@@ -128,6 +130,10 @@ fn superseded(
 /// there is nothing to go back to.
 #[must_use]
 pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deployment> {
+    deployments_in(commit, environment, &mut Documents::default())
+}
+
+fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Documents) -> Vec<Deployment> {
     let Some(parent) = commit.parent else { return Vec::new() };
     let mut services: BTreeMap<ServiceName, (ServiceMatch<'_>, Vec<&FileDiff>)> = BTreeMap::new();
     for file in &commit.files {
@@ -141,7 +147,7 @@ pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deploym
         }
     }
     let build = |(service, files): (ServiceMatch<'_>, Vec<&FileDiff>)| {
-        let (fields, left_behind) = changes_of(&files, &service.rule.policy.fields);
+        let (fields, left_behind) = changes_of(&files, &service.rule.policy.fields, documents);
         (!fields.is_empty()).then(|| Deployment {
             environment: environment.name.clone(),
             service: service.name.clone(),
@@ -165,15 +171,19 @@ pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deploym
 
 /// The release fields that changed in these files, and the addresses of what else did.
 #[must_use]
-pub fn changes_of(files: &[&FileDiff], selection: &Selection) -> (Vec<FieldChange>, Vec<String>) {
+pub fn changes_of(
+    files: &[&FileDiff],
+    selection: &Selection,
+    documents: &mut Documents,
+) -> (Vec<FieldChange>, Vec<String>) {
     let mut fields = Vec::new();
     let mut left_behind = Vec::new();
     for file in files {
-        let Some((old, new)) = texts(file) else {
+        let Some((old, new)) = documents.of(file) else {
             left_behind.push(file.path.to_string());
             continue;
         };
-        let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, old, new);
+        let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new);
         let place = |address: &str| format!("{}: {address}", file.path);
         fields.extend(comparison.release_fields().filter_map(|change| {
             Some(FieldChange {
@@ -191,11 +201,36 @@ pub fn changes_of(files: &[&FileDiff], selection: &Selection) -> (Vec<FieldChang
     (fields, left_behind)
 }
 
-/// Both versions of a file as text, where it has both and they are text.
-fn texts(file: &FileDiff) -> Option<(&str, &str)> {
-    let old = file.old.as_ref()?.bytes.as_deref()?;
-    let new = file.new.as_ref()?.bytes.as_deref()?;
-    Some((std::str::from_utf8(old).ok()?, std::str::from_utf8(new).ok()?))
+/// The files that were read, kept while they may be needed again: what a commit found is what the one before it left.
+#[derive(Debug, Default)]
+pub struct Documents {
+    kept: HashMap<BlobId, Arc<Document>>,
+    bytes: usize,
+}
+
+/// How many bytes of files are kept. What was read from them takes some times as much.
+const KEPT_BYTES: usize = 1 << 20;
+
+impl Documents {
+    /// Both versions of a file, where it has both and they are text.
+    fn of(&mut self, file: &FileDiff) -> Option<(Arc<Document>, Arc<Document>)> {
+        Some((self.get(file.old.as_ref()?)?, self.get(file.new.as_ref()?)?))
+    }
+
+    fn get(&mut self, version: &FileVersion) -> Option<Arc<Document>> {
+        let bytes = version.bytes.as_ref()?;
+        if let Some(known) = self.kept.get(&version.blob).filter(|known| known.bytes() == bytes) {
+            return Some(Arc::clone(known));
+        }
+        let read = Arc::new(Document::new(Arc::clone(bytes))?);
+        if self.bytes + bytes.len() > KEPT_BYTES {
+            self.kept.clear();
+            self.bytes = 0;
+        }
+        self.bytes += bytes.len();
+        self.kept.insert(version.blob, Arc::clone(&read));
+        Some(read)
+    }
 }
 
 /// The value of a trailer in the last paragraph of a commit message; the name is compared without case.

@@ -17,8 +17,11 @@ fn version(text: &str) -> Option<FileVersion> {
 pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
     let path = FilePath::new(PATH).unwrap();
     let files = vec![FileDiff { path: path.clone(), old: version(old), new: version(new) }];
-    let (fields, left_behind) =
-        crate::domain::deployment::changes_of(&files.iter().collect::<Vec<_>>(), &Selection::default());
+    let (fields, left_behind) = crate::domain::deployment::changes_of(
+        &files.iter().collect::<Vec<_>>(),
+        &Selection::default(),
+        &mut crate::domain::deployment::Documents::default(),
+    );
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
         service: ServiceName::new("web").unwrap(),

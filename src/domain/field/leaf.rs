@@ -1,6 +1,7 @@
 //! What a file is made of: its scalars or, where it has no structure that is known, its lines.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use super::lines::Lines;
 use super::{outline, yaml};
@@ -47,40 +48,97 @@ impl Leaf {
     }
 }
 
-/// A text with its leaves and lines.
-pub(super) struct Text<'t> {
-    pub(super) text: &'t str,
-    pub(super) lines: Lines<'t>,
-    pub(super) leaves: Vec<Leaf>,
+/// A version of a file, which is read once however often it is compared.
+#[derive(Debug)]
+pub struct Document {
+    bytes: Arc<[u8]>,
+    yaml: OnceLock<Option<Leaves>>,
+    outline: OnceLock<Leaves>,
+}
+
+impl Document {
+    /// `None` where the bytes are not UTF-8.
+    #[must_use]
+    pub fn new(bytes: Arc<[u8]>) -> Option<Self> {
+        std::str::from_utf8(&bytes).ok()?;
+        Some(Self { bytes, yaml: OnceLock::new(), outline: OnceLock::new() })
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap_or("")
+    }
+
+    /// Its leaves as YAML. That a text can be parsed proves little; a parse that finds no structure counts for nothing.
+    fn yaml(&self) -> Option<&Leaves> {
+        let structured = |leaves: &Vec<Leaf>| leaves.iter().any(|leaf| !leaf.key.is_empty());
+        let read = || yaml::leaves(self.text()).filter(structured).map(Leaves::new);
+        self.yaml.get_or_init(read).as_ref()
+    }
+
+    fn outline(&self) -> &Leaves {
+        self.outline.get_or_init(|| Leaves::new(outline::leaves(self.text())))
+    }
+}
+
+impl From<&str> for Document {
+    fn from(text: &str) -> Self {
+        Self { bytes: Arc::from(text.as_bytes()), yaml: OnceLock::new(), outline: OnceLock::new() }
+    }
+}
+
+#[derive(Debug)]
+struct Leaves {
+    leaves: Vec<Leaf>,
     /// The leaves by address, and by place for the same address.
     by_address: Vec<usize>,
 }
 
-impl<'t> Text<'t> {
-    fn new(text: &'t str, leaves: Vec<Leaf>) -> Self {
+impl Leaves {
+    fn new(leaves: Vec<Leaf>) -> Self {
         let mut by_address: Vec<usize> = (0..leaves.len()).collect();
         let address = |index: &usize| leaves.get(*index).map_or("", |leaf| leaf.address.as_str());
         by_address.sort_by(|a, b| address(a).cmp(address(b)).then(a.cmp(b)));
-        Self { text, lines: Lines::new(text), leaves, by_address }
+        Self { leaves, by_address }
+    }
+}
+
+/// A text with its leaves and lines.
+pub(super) struct Text<'t> {
+    pub(super) text: &'t str,
+    pub(super) lines: Lines<'t>,
+    pub(super) leaves: &'t [Leaf],
+    by_address: &'t [usize],
+}
+
+impl<'t> Text<'t> {
+    fn new(document: &'t Document, leaves: &'t Leaves) -> Self {
+        let text = document.text();
+        Self { text, lines: Lines::new(text), leaves: &leaves.leaves, by_address: &leaves.by_address }
     }
 
     pub(super) fn get(&self, span: &Range<usize>) -> &'t str {
         self.text.get(span.clone()).unwrap_or("")
     }
 
-    pub(super) fn address(&self, leaf: usize) -> &str {
+    pub(super) fn address(&self, leaf: usize) -> &'t str {
         self.leaves.get(leaf).map_or("", |leaf| leaf.address.as_str())
     }
 
     /// The leaves at an address, in their order.
-    pub(super) fn at(&self, address: &str) -> &[usize] {
+    pub(super) fn at(&self, address: &str) -> &'t [usize] {
         let start = self.by_address.partition_point(|leaf| self.address(*leaf) < address);
         let end = self.by_address.partition_point(|leaf| self.address(*leaf) <= address);
         self.by_address.get(start..end).unwrap_or(&[])
     }
 
     /// The runs of leaves with one address.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = &[usize]> {
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &'t [usize]> {
         self.by_address.chunk_by(|a, b| self.address(*a) == self.address(*b))
     }
 
@@ -90,15 +148,11 @@ impl<'t> Text<'t> {
     }
 }
 
-/// Reads versions of one file: as YAML where all of them are, and as lines otherwise. That a text can be parsed proves
-/// little; a parse that finds no structure counts for nothing.
-pub(super) fn read<const N: usize>(texts: [&str; N]) -> [Text<'_>; N] {
-    let structured = |leaves: &Vec<Leaf>| leaves.iter().any(|leaf| !leaf.key.is_empty());
-    let parsed: Vec<Vec<Leaf>> =
-        texts.iter().map_while(|text| yaml::leaves(text).filter(structured)).collect();
-    if parsed.len() == N {
-        let mut parsed = parsed.into_iter();
-        return texts.map(|text| Text::new(text, parsed.next().unwrap_or_default()));
+/// Reads versions of one file: as YAML where all of them are, and as lines otherwise.
+pub(super) fn read<const N: usize>(documents: [&Document; N]) -> [Text<'_>; N] {
+    if documents.iter().all(|document| document.yaml().is_some()) {
+        return documents
+            .map(|document| Text::new(document, document.yaml().unwrap_or_else(|| document.outline())));
     }
-    texts.map(|text| Text::new(text, outline::leaves(text)))
+    documents.map(|document| Text::new(document, document.outline()))
 }

@@ -17,7 +17,9 @@ mod words;
 pub mod yaml;
 
 use std::ops::Range;
+use std::sync::Arc;
 
+pub use leaf::Document;
 pub use rules::FieldRule;
 pub use selection::Selection;
 
@@ -111,8 +113,8 @@ impl Comparison {
 
 /// Compares two versions of a file: as YAML where both are, and line by line otherwise.
 #[must_use]
-pub fn compare(file: &File<'_>, before: &str, after: &str) -> Comparison {
-    if before == after {
+pub fn compare(file: &File<'_>, before: &Document, after: &Document) -> Comparison {
+    if before.bytes() == after.bytes() {
         return Comparison::default();
     }
     let [before, after] = leaf::read([before, after]);
@@ -209,9 +211,8 @@ pub enum Refusal {
 /// # Errors
 /// Says why it is not clear what to do; then nothing may be done.
 pub fn revert(file: &File<'_>, parent: &[u8], bad: &[u8], current: &[u8]) -> Result<Reverted, Refusal> {
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_not_utf8| Refusal::NotText);
-    let (parent, bad, current) = (text(parent)?, text(bad)?, text(current)?);
-    restore::revert(file, leaf::read([parent, bad, current]))
+    let read = |bytes: &[u8]| Document::new(Arc::from(bytes)).ok_or(Refusal::NotText);
+    restore::revert(file, &read(parent)?, &read(bad)?, &read(current)?)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::compare::compare;
-use super::leaf::{Leaf, LeafKind, Text};
+use super::leaf::{Document, Leaf, LeafKind, Text, read};
 use super::lines::{Alignment, Counterpart};
 use super::rules::FieldRule;
 use super::tokens::versionless;
@@ -40,7 +40,13 @@ struct Located<'t> {
     span: Option<Range<usize>>,
 }
 
-pub(super) fn revert(file: &File<'_>, [parent, bad, current]: [Text<'_>; 3]) -> Result<Reverted, Refusal> {
+pub(super) fn revert(
+    file: &File<'_>,
+    parent: &Document,
+    bad: &Document,
+    now: &Document,
+) -> Result<Reverted, Refusal> {
+    let [parent, bad, current] = read([parent, bad, now]);
     let comparison = compare(file, &parent, &bad);
     if comparison.release_fields().next().is_none() {
         return Err(Refusal::NoReleaseField);
@@ -75,7 +81,7 @@ pub(super) fn revert(file: &File<'_>, [parent, bad, current]: [Text<'_>; 3]) -> 
         edits.extend(hunks);
     }
     let text = splice(current.text, edits).ok_or_else(|| Refusal::Ambiguous(first_address(&comparison)))?;
-    verify(file, &current, &text, &located)?;
+    verify(file, now, &text, &located)?;
     Ok(Reverted { bytes: text.into_bytes(), fields, left_behind })
 }
 
@@ -455,11 +461,9 @@ fn with_line_ends(text: &str, replaced: &str) -> String {
 }
 
 /// Reads the new text again: the restored fields hold the old values, and nothing else says anything new.
-fn verify(file: &File<'_>, current: &Text<'_>, text: &str, located: &[Located<'_>]) -> Result<(), Refusal> {
-    if current.text == text {
-        return Ok(());
-    }
-    let [before, after] = super::leaf::read([current.text, text]);
+fn verify(file: &File<'_>, now: &Document, text: &str, located: &[Located<'_>]) -> Result<(), Refusal> {
+    let after = Document::from(text);
+    let [before, after] = read([now, &after]);
     let found = compare(file, &before, &after);
     let wanted: BTreeSet<(&str, &str)> = located
         .iter()

@@ -7,7 +7,8 @@ fn revert(parent: &[u8], bad: &[u8], current: &[u8]) -> Result<Reverted, Refusal
 }
 
 fn compare(before: &str, after: &str) -> Comparison {
-    super::compare(&File { path: "apps/web/values", fields: &Selection::default() }, before, after)
+    let file = File { path: "apps/web/values", fields: &Selection::default() };
+    super::compare(&file, &Document::from(before), &Document::from(after))
 }
 
 fn reverted(parent: &str, bad: &str, current: &str) -> String {
