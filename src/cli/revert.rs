@@ -127,7 +127,8 @@ fn show(common: &Common, prepared: &[Prepared], states: &[Vec<Earlier>]) -> anyh
                 for line in one.change.to_string().lines() {
                     output::line(&format!("# {}", output::plain(line)));
                 }
-                for state in earlier.iter().skip(1) {
+                let further = earlier.iter().filter(|state| state.until < one.deployment.at);
+                for state in further {
                     output::line(&format!("# {}", output::plain(&told(state))));
                 }
                 output::diff(&diff);

@@ -1,6 +1,7 @@
 //! The built program against real counterparts: Prometheus, nginx, OpenSSH and Git.
 
 mod daemon;
+mod engine;
 mod guards;
 mod metrics;
 mod races;
