@@ -1,5 +1,6 @@
 //! What a commit changed in a file: which leaves of the two versions belong together, and what differs between them.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::leaf::{Leaf, LeafKind, Text};
@@ -42,29 +43,24 @@ fn pair(old: &Text<'_>, new: &Text<'_>) -> Pairs {
 
 fn pair_by_line(old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) {
     let alignment = Alignment::new(&old.lines, &new.lines, versionless);
-    let mut removed = Vec::new();
-    pairs.added.sort_unstable();
+    let mut added: BTreeSet<usize> = std::mem::take(&mut pairs.added).into_iter().collect();
     pairs.removed.sort_unstable();
-    for index in std::mem::take(&mut pairs.removed) {
-        let Some(leaf) = old.leaves.get(index) else { continue };
-        let line = match alignment.counterpart(old.line_of(&leaf.span)) {
-            Counterpart::Same(line) | Counterpart::Alike(line) | Counterpart::Replaced(line) => line,
-            Counterpart::None => {
-                removed.push(index);
-                continue;
-            }
+    let counterpart = |leaf: &Leaf| match alignment.counterpart(old.line_of(&leaf.span)) {
+        Counterpart::Same(line) | Counterpart::Alike(line) | Counterpart::Replaced(line) => Some(line),
+        Counterpart::None => None,
+    };
+    pairs.removed.retain(|index| {
+        let Some(leaf) = old.leaves.get(*index) else { return false };
+        let Some(line) = counterpart(leaf) else { return true };
+        let alike = |other: &&usize| {
+            added.contains(other) && new.leaves.get(**other).is_some_and(|other| other.key == leaf.key)
         };
-        let alike = |other: &usize| {
-            new.leaves
-                .get(*other)
-                .is_some_and(|other| other.key == leaf.key && new.line_of(&other.span) == line)
-        };
-        match pairs.added.iter().position(alike) {
-            Some(at) => pairs.both.push((index, pairs.added.remove(at), false)),
-            None => removed.push(index),
-        }
-    }
-    pairs.removed = removed;
+        let Some(found) = new.on_line(line).iter().find(alike).copied() else { return true };
+        added.remove(&found);
+        pairs.both.push((*index, found, false));
+        false
+    });
+    pairs.added = added.into_iter().collect();
 }
 
 /// Compares two versions of a file.
@@ -73,7 +69,8 @@ pub(super) fn compare(file: &File<'_>, old: &Text<'_>, new: &Text<'_>) -> Compar
     if old.text == new.text {
         return comparison;
     }
-    let pairs = pair(old, new);
+    let mut pairs = pair(old, new);
+    comparison.changes = renamed(file, old, new, &mut pairs);
     for (o, n, sure) in &pairs.both {
         let (Some(old_leaf), Some(new_leaf)) = (old.leaves.get(*o), new.leaves.get(*n)) else { continue };
         let changes = changes(file, old, old_leaf, new, new_leaf);
@@ -92,6 +89,64 @@ pub(super) fn compare(file: &File<'_>, old: &Text<'_>, new: &Text<'_>) -> Compar
     }
     other_lines(old, new, &mut comparison);
     comparison
+}
+
+/// Release fields that took another's place in their block, a `digest` that of a `newTag`: the whole entries are changes.
+fn renamed(file: &File<'_>, old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) -> Vec<ScalarChange> {
+    let names_release = |leaf: &Leaf| {
+        let candidate = Candidate { key: &leaf.key, named: None, old: &leaf.value, new: &leaf.value };
+        release_field(candidate).filter(|rule| *rule == FieldRule::Tag && leaf.kind == LeafKind::Scalar)
+    };
+    let in_block = |text: &Text<'_>, leaves: &[usize]| -> HashMap<String, Vec<usize>> {
+        let mut blocks: HashMap<String, Vec<usize>> = HashMap::new();
+        for index in leaves {
+            if let Some(leaf) = text.leaves.get(*index).filter(|leaf| names_release(leaf).is_some()) {
+                blocks.entry(couple::block(&leaf.address).to_owned()).or_default().push(*index);
+            }
+        }
+        blocks
+    };
+    let (went, came) = (in_block(old, &pairs.removed), in_block(new, &pairs.added));
+    let mut found = Vec::new();
+    for (block, removed) in &went {
+        let (Some([o]), Some([n])) = (Some(removed.as_slice()), came.get(block).map(Vec::as_slice)) else {
+            continue;
+        };
+        let change = || {
+            let (old_leaf, new_leaf) = (old.leaves.get(*o)?, new.leaves.get(*n)?);
+            let (old_entry, new_entry) = (entry(old, old_leaf)?, entry(new, new_leaf)?);
+            Some(ScalarChange {
+                address: new_leaf.address.clone(),
+                rule: file.fields.rule(&new_leaf.address, &new_leaf.key, names_release(new_leaf)),
+                old_text: old.get(&old_entry).to_owned(),
+                new_text: new.get(&new_entry).to_owned(),
+                old: old_entry,
+                new: new_entry,
+                old_value: old_leaf.value.clone(),
+                new_value: new_leaf.value.clone(),
+                addressed: new_leaf.sure,
+                key: new_leaf.key.clone(),
+                named: String::new(),
+                was: Some(old_leaf.address.clone()),
+                leaf: *n,
+            })
+        };
+        if let Some(change) = change() {
+            found.push(change);
+            pairs.removed.retain(|index| index != o);
+            pairs.added.retain(|index| index != n);
+        }
+    }
+    found
+}
+
+/// The bytes of a block mapping's entry, key and value, where it has its line for itself.
+pub(super) fn entry(text: &Text<'_>, leaf: &Leaf) -> Option<Range<usize>> {
+    let line = text.lines.range(text.line_of(&leaf.span));
+    let before = text.text.get(line.start..leaf.span.start)?;
+    let start = before.find(|c: char| !c.is_whitespace() && c != '-')?;
+    let key = before.get(start..)?.trim_end().strip_suffix(':')?.trim_matches(['"', '\'']);
+    (key == leaf.key).then_some(line.start + start..leaf.span.end)
 }
 
 /// The changes between two leaves that belong together.
@@ -143,6 +198,7 @@ fn changes(
             named: named.unwrap_or_default().to_owned(),
             address,
             leaf: 0,
+            was: None,
             addressed: false,
         }
     };
@@ -228,21 +284,21 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
     comparison.hunks = hunks(&old.lines, &new.lines);
     let mut found = Vec::new();
     for (before, after) in &comparison.hunks {
-        for (text, lines, other, other_lines, added) in
-            [(old, before, new, after, false), (new, after, old, before, true)]
+        let bodies = |text: &'_ Text<'_>, lines: &Range<usize>| -> HashSet<String> {
+            lines.clone().map(|line| text.lines.body(line).to_owned()).collect()
+        };
+        let (old_bodies, new_bodies) = (bodies(old, before), bodies(new, after));
+        for (text, lines, others, added) in
+            [(old, before, &new_bodies, false), (new, after, &old_bodies, true)]
         {
             for line in lines.clone() {
                 let body = text.lines.body(line);
-                let span = text.lines.range(line);
-                let in_both = other_lines.clone().any(|line| other.lines.body(line) == body);
-                if !in_both && !is_trifle(body) && !holds_leaf(text, &span) {
-                    found.push((format!("line {}", line + 1), span, added));
+                if !others.contains(body) && !is_trifle(body) && text.on_line(line).is_empty() {
+                    found.push((format!("line {}", line + 1), text.lines.range(line), added));
                 }
             }
         }
-    }
-    for (before, after) in &comparison.hunks {
-        if is_reordered(old, &old.lines.span(before), new, &new.lines.span(after)) {
+        if is_reordered(old, before, new, after) {
             let address = format!("the order in line {}", after.start + 1);
             found.push((address, new.lines.span(after), true));
         }
@@ -252,18 +308,12 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
 
 /// Whether the leaves that both stretches hold stand in another order.
 fn is_reordered(old: &Text<'_>, before: &Range<usize>, new: &Text<'_>, after: &Range<usize>) -> bool {
-    let inside = |text: &'_ Text<'_>, span: &Range<usize>| -> Vec<String> {
-        let leaves = text.leaves.iter().filter(|leaf| span.contains(&leaf.span.start));
-        leaves.map(|leaf| leaf.address.clone()).collect()
+    let inside = |text: &'_ Text<'_>, lines: &Range<usize>| -> Vec<String> {
+        let leaves = lines.clone().flat_map(|line| text.on_line(line));
+        leaves.map(|leaf| text.address(*leaf).to_owned()).collect()
     };
     let (a, b) = (inside(old, before), inside(new, after));
-    let common = |these: &'_ [String], those: &[String]| -> Vec<String> {
-        these.iter().filter(|address| those.contains(address)).cloned().collect()
-    };
-    common(&a, &b) != common(&b, &a)
-}
-
-fn holds_leaf(text: &Text<'_>, line: &Range<usize>) -> bool {
-    // Leaves stand in the order of their places, but for those found in comments: these are few, and last.
-    text.leaves.iter().any(|leaf| leaf.span.start < line.end && line.start < leaf.span.end)
+    let (in_a, in_b): (HashSet<&String>, HashSet<&String>) = (a.iter().collect(), b.iter().collect());
+    let common_a = a.iter().filter(|address| in_b.contains(address));
+    !common_a.eq(b.iter().filter(|address| in_a.contains(address)))
 }

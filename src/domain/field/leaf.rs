@@ -1,5 +1,7 @@
 //! What a file is made of: its scalars or, where it has no structure that is known, its lines.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -114,12 +116,19 @@ pub(super) struct Text<'t> {
     pub(super) lines: Lines<'t>,
     pub(super) leaves: &'t [Leaf],
     by_address: &'t [usize],
+    by_line: OnceCell<HashMap<usize, Vec<usize>>>,
 }
 
 impl<'t> Text<'t> {
     fn new(document: &'t Document, leaves: &'t Leaves) -> Self {
         let text = document.text();
-        Self { text, lines: Lines::new(text), leaves: &leaves.leaves, by_address: &leaves.by_address }
+        Self {
+            text,
+            lines: Lines::new(text),
+            leaves: &leaves.leaves,
+            by_address: &leaves.by_address,
+            by_line: OnceCell::new(),
+        }
     }
 
     pub(super) fn get(&self, span: &Range<usize>) -> &'t str {
@@ -135,6 +144,28 @@ impl<'t> Text<'t> {
         let start = self.by_address.partition_point(|leaf| self.address(*leaf) < address);
         let end = self.by_address.partition_point(|leaf| self.address(*leaf) <= address);
         self.by_address.get(start..end).unwrap_or(&[])
+    }
+
+    /// The leaves whose address begins so, by address.
+    pub(super) fn under(&self, prefix: &str) -> &'t [usize] {
+        let start = self.by_address.partition_point(|leaf| self.address(*leaf) < prefix);
+        let rest = self.by_address.get(start..).unwrap_or(&[]);
+        rest.get(..rest.partition_point(|leaf| self.address(*leaf).starts_with(prefix))).unwrap_or(&[])
+    }
+
+    /// The leaves that stand on a line, or go over it, in their order.
+    pub(super) fn on_line(&self, line: usize) -> &[usize] {
+        let index = || {
+            let mut lines: HashMap<usize, Vec<usize>> = HashMap::with_capacity(self.leaves.len());
+            for (index, leaf) in self.leaves.iter().enumerate() {
+                let last = self.lines.at(leaf.span.end.saturating_sub(1).max(leaf.span.start));
+                for line in self.line_of(&leaf.span)..=last {
+                    lines.entry(line).or_default().push(index);
+                }
+            }
+            lines
+        };
+        self.by_line.get_or_init(index).get(&line).map_or(&[], Vec::as_slice)
     }
 
     /// The runs of leaves with one address.

@@ -57,6 +57,8 @@ pub struct ScalarChange {
     key: String,
     /// The name beside it, or the block that it is in.
     named: String,
+    /// Where the field was whose place it took, where it is another than before: then key and value are the change.
+    was: Option<String>,
     /// The leaf of the file after that holds it.
     leaf: usize,
 }

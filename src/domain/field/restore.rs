@@ -1,10 +1,10 @@
 //! Finding the changed fields again in a later version of their file, and putting the old source text back.
 
-use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-use super::compare::compare;
+use super::compare::{compare, entry};
 use super::leaf::{Document, Leaf, LeafKind, Text, read};
 use super::lines::{Alignment, Counterpart};
 use super::rules::FieldRule;
@@ -23,6 +23,10 @@ struct Restore<'t> {
     current: &'t Text<'t>,
     comparison: &'t Comparison,
     alignment: OnceCell<Alignment<'t>>,
+    bad_shapes: Shapes,
+    current_shapes: Shapes,
+    /// Which lists and blocks are as they were in the bad version.
+    untouched: RefCell<HashMap<String, bool>>,
 }
 
 /// Where a leaf of the bad version is now.
@@ -57,6 +61,9 @@ pub(super) fn revert(
         current: &current,
         comparison: &comparison,
         alignment: OnceCell::new(),
+        bad_shapes: Shapes::default(),
+        current_shapes: Shapes::default(),
+        untouched: RefCell::default(),
     };
     let located: Vec<Located<'_>> =
         comparison.release_fields().map(|change| restore.locate(change)).collect::<Result<_, _>>()?;
@@ -136,11 +143,17 @@ impl<'t> Restore<'t> {
         let bad = self.bad.leaves.get(change.leaf).ok_or_else(ambiguous)?;
         let leaf = match self.place_of(change.leaf, bad) {
             Place::Here(leaf) => leaf,
-            Place::Gone => return Ok(Located { change, outcome: FieldOutcome::Gone, span: None }),
+            Place::Gone => return Ok(Located { change, outcome: self.gone(change), span: None }),
             Place::Unclear => return Err(ambiguous()),
         };
         let text = self.current.get(&leaf.span);
         let (outcome, span) = match leaf.kind {
+            LeafKind::Scalar if change.was.is_some() => {
+                let span = entry(self.current, leaf).ok_or_else(ambiguous)?;
+                let holds = leaf.value == change.new_value;
+                let superseded = || FieldOutcome::Superseded(text.to_owned());
+                (if holds { FieldOutcome::Restored } else { superseded() }, Some(span))
+            }
             LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(leaf.span.clone())),
             LeafKind::Line => self.line_outcome(change, bad, leaf),
         };
@@ -155,6 +168,14 @@ impl<'t> Restore<'t> {
             outcome
         };
         Ok(Located { change, outcome, span })
+    }
+
+    /// What a field that is not there any more has become: the one whose place it took may be back.
+    fn gone(&self, change: &ScalarChange) -> FieldOutcome {
+        let before = change.was.as_deref().map_or(&[][..], |was| self.current.at(was));
+        let back =
+            |leaf: &usize| self.current.leaves.get(*leaf).is_some_and(|leaf| leaf.value == change.old_value);
+        if before.iter().any(back) { FieldOutcome::AlreadyBack } else { FieldOutcome::Gone }
     }
 
     fn line_outcome(
@@ -206,7 +227,7 @@ impl<'t> Restore<'t> {
                 Some(leaf) if self.current.get(&leaf.span) != self.bad.get(&bad.span) => Place::Here(leaf),
                 _ => Place::Unclear,
             },
-            Counterpart::None if count(self.current, bad, true) == 0 => Place::Gone,
+            Counterpart::None if self.current_shapes.counts(self.current, bad).same_value == 0 => Place::Gone,
             Counterpart::Alike(_) | Counterpart::None => Place::Unclear,
         }
     }
@@ -214,33 +235,63 @@ impl<'t> Restore<'t> {
     /// Whether the whole list or block around a leaf says what it said in the bad version: then places still count.
     fn is_untouched(&self, bad: &Leaf) -> bool {
         let around = around(bad);
+        if let Some(known) = self.untouched.borrow().get(around) {
+            return *known;
+        }
         let values = |text: &'t Text<'t>| {
-            let inside = move |leaf: &&Leaf| leaf.address.starts_with(around);
-            text.leaves.iter().filter(inside).map(|leaf| (leaf.address.as_str(), leaf.value.as_str()))
+            let leaves = text.under(around).iter().filter_map(|leaf| text.leaves.get(*leaf));
+            leaves.map(|leaf| (leaf.address.as_str(), leaf.value.as_str()))
         };
-        values(self.bad).eq(values(self.current))
+        let untouched = values(self.bad).eq(values(self.current));
+        self.untouched.borrow_mut().insert(around.to_owned(), untouched);
+        untouched
     }
 
     /// Whether others at the same address hold the same value, and some came or went since.
     fn is_one_of_several(&self, bad: &Leaf) -> bool {
-        let in_both =
-            |same_value: bool| (count(self.bad, bad, same_value), count(self.current, bad, same_value));
-        let (twins_then, twins_now) = in_both(true);
-        let (all_then, all_now) = in_both(false);
-        twins_then != twins_now || twins_then > 1 && all_then != all_now
+        let (then, now) =
+            (self.bad_shapes.counts(self.bad, bad), self.current_shapes.counts(self.current, bad));
+        then.same_value != now.same_value || then.same_value > 1 && then.all != now.all
     }
 
     /// The leaf on a line of the current version that a leaf of the bad one is there.
     fn leaf_on(&self, line: usize, index: usize, bad: &Leaf) -> Option<&'t Leaf> {
-        let same = |leaf: &&Leaf| {
-            leaf.key == bad.key && without_indexes(&leaf.address) == without_indexes(&bad.address)
-        };
+        let shape = without_indexes(&bad.address);
+        let same = |leaf: &Leaf| leaf.key == bad.key && without_indexes(&leaf.address) == shape;
         let on = |text: &'t Text<'t>, line: usize| {
-            text.leaves.iter().enumerate().filter(move |(_, leaf)| text.line_of(&leaf.span) == line)
+            text.on_line(line).iter().filter_map(|index| Some((*index, text.leaves.get(*index)?)))
         };
         let mut before = on(self.bad, self.bad.line_of(&bad.span)).filter(|(_, leaf)| same(leaf));
         let nth = before.position(|(other, _)| other == index)?;
-        on(self.current, line).map(|(_, leaf)| leaf).filter(same).nth(nth)
+        on(self.current, line).map(|(_, leaf)| leaf).filter(|leaf| same(leaf)).nth(nth)
+    }
+}
+
+/// How many leaves of a text have, but for places in lists, the same address; by their value, and in all.
+#[derive(Default)]
+struct Shapes {
+    counted: OnceCell<HashMap<String, HashMap<String, usize>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Counts {
+    same_value: usize,
+    all: usize,
+}
+
+impl Shapes {
+    fn counts(&self, text: &Text<'_>, leaf: &Leaf) -> Counts {
+        let count = || {
+            let mut counted: HashMap<String, HashMap<String, usize>> = HashMap::new();
+            for leaf in text.leaves {
+                let values = counted.entry(without_indexes(&leaf.address)).or_default();
+                *values.entry(leaf.value.clone()).or_default() += 1;
+            }
+            counted
+        };
+        let values = self.counted.get_or_init(count).get(&without_indexes(&leaf.address));
+        let same_value = values.and_then(|values| values.get(&leaf.value)).copied().unwrap_or(0);
+        Counts { same_value, all: values.map_or(0, |values| values.values().sum()) }
     }
 }
 
@@ -252,17 +303,6 @@ fn around(leaf: &Leaf) -> &str {
         .map(|(at, _)| at)
         .find(|at| leaf.address.get(*at..).is_some_and(|step| without_indexes(step).starts_with("[]")));
     index.and_then(|at| leaf.address.get(..at)).unwrap_or_else(|| couple::block(&leaf.address))
-}
-
-/// How many leaves of a text have, but for places in lists, this one's address; with its value, or with any.
-fn count(text: &Text<'_>, of: &Leaf, same_value: bool) -> usize {
-    let address = without_indexes(&of.address);
-    let twin = |leaf: &&Leaf| {
-        leaf.key == of.key
-            && (!same_value || leaf.value == of.value)
-            && without_indexes(&leaf.address) == address
-    };
-    text.leaves.iter().filter(twin).count()
 }
 
 /// An address without the mere places in it.
@@ -306,7 +346,9 @@ impl Restore<'_> {
         let hunks = &self.comparison.hunks;
         // Where lines repeat, the lines may be paired otherwise than the fields: then the fields alone go back.
         let together = |change: &ScalarChange| {
-            hunks.iter().any(|(old, new)| {
+            let line = self.bad.line_of(&change.new);
+            let at = hunks.partition_point(|(_, new)| new.end <= line);
+            hunks.get(at).is_some_and(|(old, new)| {
                 overlaps(&self.parent.lines.span(old), &change.old)
                     && overlaps(&self.bad.lines.span(new), &change.new)
             })
@@ -428,9 +470,7 @@ impl Restore<'_> {
     /// Takes the line of an added field away, where it is the only one on it and the line is the bad commit's.
     fn without_line(&self, companion: &Companion, leaf: &Leaf) -> Option<Edit> {
         let (now, bad) = (self.current.line_of(&leaf.span), self.bad.line_of(&companion.span));
-        let alone = |text: &Text<'_>, line: usize| {
-            text.leaves.iter().filter(|leaf| text.line_of(&leaf.span) == line).count() == 1
-        };
+        let alone = |text: &Text<'_>, line: usize| text.on_line(line).len() == 1;
         let same = self.current.lines.body(now).trim_start() == self.bad.lines.body(bad).trim_start();
         let only = alone(self.current, now) && alone(self.bad, bad);
         (only && same).then(|| (self.current.lines.range(now), String::new()))

@@ -258,3 +258,25 @@ fn line_ends_are_those_of_the_file_as_it_is() {
     let result = outcome("tag: v1 # a\r\nx: 1\r\n", "tag: v2 # b\nx: 1\n", "tag: v2 # b\nx: 2\n").unwrap();
     assert_eq!(result, "tag: v1 # a\nx: 2\n");
 }
+
+#[test]
+fn a_digest_in_the_place_of_a_tag_makes_room_for_it_again() {
+    let file =
+        |entry: &str, n: u8| format!("images:\n- name: a\n  {entry}\n- name: b\n  newTag: v1\nn: {n}\n");
+    let (parent, bad) = (file("newTag: v1", 1), file("digest: sha256:00ff", 1));
+    assert_eq!(outcome(&parent, &bad, &bad).unwrap(), parent);
+    assert_eq!(outcome(&parent, &bad, &file("digest: sha256:00ff", 2)).unwrap(), file("newTag: v1", 2));
+    assert_eq!(
+        outcome(&parent, &bad, &file("digest: \"sha256:00ff\" # x", 2)).unwrap(),
+        file("newTag: v1 # x", 2)
+    );
+    for (now, wanted) in [
+        ("digest: sha256:11ff", FieldOutcome::Superseded("sha256:11ff".to_owned())),
+        ("newTag: v1", FieldOutcome::AlreadyBack),
+        ("newTag: v3", FieldOutcome::Gone),
+    ] {
+        let now = file(now, 2);
+        let reverted = revert(parent.as_bytes(), bad.as_bytes(), now.as_bytes()).unwrap();
+        assert_eq!((&reverted.fields[0].outcome, reverted.bytes), (&wanted, now.into_bytes()));
+    }
+}

@@ -44,7 +44,7 @@ fn leaves_within(text: &str, embedding: usize) -> Option<Vec<Leaf>> {
             None => String::new(),
         };
         walk.sure = !prefix.starts_with("document ");
-        walk.node(document, &prefix, "", Beside::default());
+        walk.node(document, &prefix, "", &Beside::default());
     }
     walk.out.extend(template_comments(text));
     Some(walk.out)
@@ -249,30 +249,33 @@ struct Walk<'t> {
 }
 
 /// What a mapping says of the scalars in it.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Beside<'n> {
     /// The name of the entry, for a `value:`.
     named: Option<&'n str>,
-    map: Option<&'n Node>,
+    /// What versions in it are versions of: the keys and their texts.
+    sources: Vec<(&'n str, &'n str)>,
 }
 
 impl<'n> Beside<'n> {
     /// `key` is that of the mapping: it names what is in it where nothing inside does.
     fn of(map: &'n Node, key: &'n str) -> Self {
         let named = ["name", "key", "path", "parameter"].into_iter().find_map(|key| map.text_at(key));
-        Self { named: named.or(Some(key).filter(|key| !key.is_empty())), map: Some(map) }
+        let source = |key: &'static str| Some((key, versionless(map.text_at(key)?)));
+        Self {
+            named: named.or(Some(key).filter(|key| !key.is_empty())),
+            sources: SOURCES.into_iter().filter_map(source).collect(),
+        }
     }
 
     /// What a version under `key` is a version of.
     fn sources(&self, key: &str) -> impl Iterator<Item = &'n str> {
-        let others = SOURCES.into_iter().filter(move |source| *source != key);
-        let map = self.map;
-        others.filter_map(move |source| map?.text_at(source)).map(versionless)
+        self.sources.iter().filter(move |(source, _)| *source != key).map(|(_, text)| *text)
     }
 }
 
 impl Walk<'_> {
-    fn node(&mut self, node: &Node, address: &str, key: &str, beside: Beside<'_>) {
+    fn node(&mut self, node: &Node, address: &str, key: &str, beside: &Beside<'_>) {
         match node {
             Node::Scalar { value, span, style } => {
                 self.scalar(value, span, *style, address, key, beside);
@@ -280,7 +283,7 @@ impl Walk<'_> {
             Node::Map(entries) => {
                 let beside = Beside::of(node, key);
                 for (entry_key, child) in entries {
-                    self.node(child, &join(address, entry_key), entry_key, beside);
+                    self.node(child, &join(address, entry_key), entry_key, &beside);
                 }
             }
             Node::List(items) => self.list(items, address, key),
@@ -297,7 +300,7 @@ impl Walk<'_> {
             let (step, whole) = name.unwrap_or_else(|| (format!("{index} of {}", items.len()), None));
             // What an item is a version of changes with it; what it is called does not.
             self.names.extend(whole.filter(|_| matches!(item, Node::Map(_))));
-            self.node(item, &format!("{address}[{step}]"), key, Beside::default());
+            self.node(item, &format!("{address}[{step}]"), key, &Beside::default());
             self.sure = sure;
             self.names.truncate(depth);
         }
@@ -310,7 +313,7 @@ impl Walk<'_> {
         style: ScalarStyle,
         address: &str,
         key: &str,
-        beside: Beside<'_>,
+        beside: &Beside<'_>,
     ) {
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let span = if block { block_lines(self.text, span) } else { span.clone() };
