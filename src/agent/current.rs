@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{World, blocking};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::Environment;
-use crate::domain::ids::{CommitId, FilePath};
+use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::moves::follow;
 use crate::domain::scope::Tracked;
 use crate::domain::time::Time;
@@ -34,6 +34,7 @@ pub(super) async fn current_files(
     let files: Vec<(FilePath, bool)> =
         deployment.files.iter().map(|file| (file.path.clone(), file.new.is_some())).collect();
     let (environment, commit, at) = (Arc::clone(environment), deployment.commit, deployment.at);
+    let service = deployment.service.clone();
     blocking(&world.repository, move |repository| {
         let mut current = Current::default();
         let mut missing = Vec::new();
@@ -47,7 +48,7 @@ pub(super) async fn current_files(
         if missing.is_empty() {
             return Ok(current);
         }
-        let since = commits_since(repository, &environment, commit, at, now)?;
+        let since = commits_since(repository, &environment, &service, (commit, at), now)?;
         for path in missing {
             if let Some(to) = follow(since.iter().rev(), &path).filter(|to| *to != path) {
                 current.files.insert(to.clone(), repository.read_file(head, &to)?);
@@ -59,15 +60,16 @@ pub(super) async fn current_files(
     .await
 }
 
-/// The commits after a deployment, newest first, with the tracked files that they changed.
+/// The commits after a deployment, newest first, with the files of the service that they changed: a file that moved
+/// to another service is not its any more.
 fn commits_since(
     repository: &dyn Repository,
     environment: &Environment,
-    commit: CommitId,
-    at: Time,
+    service: &ServiceName,
+    (commit, at): (CommitId, Time),
     now: Time,
 ) -> Result<Vec<crate::domain::snapshot::Commit>, RepositoryError> {
-    let scope = Tracked::new(environment, None);
+    let scope = Tracked::new(environment, Some(service));
     let branch = &environment.branch;
     let query =
         HistoryQuery { branch, diffs_since: at, diffs_until: now, commits_since: at, now, scope: &scope };

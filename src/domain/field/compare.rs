@@ -7,7 +7,8 @@ use super::leaf::{Leaf, LeafKind, Text};
 use super::lines::{Alignment, Counterpart, hunks, is_trifle};
 use super::rules::{Candidate, FieldRule, release_field};
 use super::tokens::{mask, versionless};
-use super::{Companion, Comparison, File, ScalarChange, couple, words};
+use super::words::{self, Changed};
+use super::{Companion, Comparison, File, ScalarChange, couple};
 
 /// Leaves of two versions that belong together, by their indexes, and those that have no counterpart.
 #[derive(Default)]
@@ -73,18 +74,22 @@ pub(super) fn compare(file: &File<'_>, old: &Text<'_>, new: &Text<'_>) -> Compar
     comparison.changes = renamed(file, old, new, &mut pairs);
     for (o, n, sure) in &pairs.both {
         let (Some(old_leaf), Some(new_leaf)) = (old.leaves.get(*o), new.leaves.get(*n)) else { continue };
-        let changes = changes(file, old, old_leaf, new, new_leaf);
+        let (changes, others) = changes(file, old, old_leaf, new, new_leaf);
         comparison.changes.extend(changes.into_iter().map(|change| ScalarChange {
             leaf: *n,
             addressed: *sure,
             ..change
         }));
+        if others {
+            comparison.others.push((shown(new, new_leaf), new_leaf.span.clone(), true));
+        }
     }
     comparison.changes.sort_by_key(|change| (change.new.start, change.old.start));
     couple::couple(file, &mut comparison.changes);
+    let deployed = couple::Deployed::of(comparison.release_fields());
     for (text, leaves, added) in [(old, &pairs.removed, false), (new, &pairs.added, true)] {
         for leaf in leaves.iter().filter_map(|leaf| text.leaves.get(*leaf)) {
-            one_sided(text, leaf, added, &mut comparison);
+            one_sided(text, leaf, added, &deployed, &mut comparison);
         }
     }
     other_lines(old, new, &mut comparison);
@@ -156,15 +161,15 @@ fn changes(
     old_leaf: &Leaf,
     new: &Text<'_>,
     new_leaf: &Leaf,
-) -> Vec<ScalarChange> {
+) -> (Vec<ScalarChange>, bool) {
     let (a, b) = (old.get(&old_leaf.span), new.get(&new_leaf.span));
     if a == b {
-        return Vec::new();
+        return (Vec::new(), false);
     }
     let whole = (0..a.len(), 0..b.len());
-    let words = match (old_leaf.kind, new_leaf.kind) {
-        (LeafKind::Scalar, LeafKind::Scalar) if is_requoted(old_leaf, a, new_leaf, b) => Vec::new(),
-        (LeafKind::Scalar, LeafKind::Scalar) => vec![whole],
+    let Changed { words, others } = match (old_leaf.kind, new_leaf.kind) {
+        (LeafKind::Scalar, LeafKind::Scalar) if is_requoted(old_leaf, a, new_leaf, b) => Changed::default(),
+        (LeafKind::Scalar, LeafKind::Scalar) => Changed { words: vec![whole], others: false },
         _ => words::changed(a, b),
     };
     let several = words.len() > 1;
@@ -180,7 +185,7 @@ fn changes(
         let key = if line { key_of(file, new, new_leaf, b, &n) } else { new_leaf.key.clone() };
         let nth = if several { format!(" (word {})", index + 1) } else { String::new() };
         let address = format!("{}{nth}", shown(new, new_leaf));
-        let named = new_leaf.named.as_deref();
+        let named = named(new, new_leaf, &key);
         let candidate = Candidate { key: &key, named, old: &old_value, new: &new_value };
         let about_the_file = is_about_the_file(file, new.text, &new_leaf.address);
         let found = if about_the_file { None } else { release_field(candidate) };
@@ -202,7 +207,18 @@ fn changes(
             addressed: false,
         }
     };
-    words.into_iter().enumerate().map(change).collect()
+    (words.into_iter().enumerate().map(change).collect(), others)
+}
+
+/// The name that tells what a value is of: that of the entry or of the block; of a line's the one in the line beside it.
+fn named<'t>(text: &'t Text<'_>, leaf: &'t Leaf, key: &str) -> Option<&'t str> {
+    let beside = || {
+        let block = text.in_block(couple::block(&leaf.address));
+        let names = block.iter().filter_map(|leaf| text.leaves.get(*leaf)).filter(|leaf| leaf.key == "name");
+        names.map(|leaf| leaf.value.as_str()).next()
+    };
+    let by_line = leaf.kind == LeafKind::Line && matches!(key, "value" | "default");
+    by_line.then(beside).flatten().or(leaf.named.as_deref())
 }
 
 /// The address as people read it: a line that nothing names goes by its number.
@@ -258,15 +274,23 @@ fn key_of(file: &File<'_>, text: &Text<'_>, leaf: &Leaf, line: &str, word: &Rang
     }
 }
 
-/// A release field that came or went beside one that changed belongs to the deployment; anything else that came or went
-/// does not.
-fn one_sided(text: &Text<'_>, leaf: &Leaf, added: bool, comparison: &mut Comparison) {
-    let value = leaf.value.as_str();
+/// A release field that came or went beside one that changed belongs to the deployment, and so does what it is a version
+/// of, and a checksum; anything else that came or went does not.
+fn one_sided(
+    text: &Text<'_>,
+    leaf: &Leaf,
+    added: bool,
+    deployed: &couple::Deployed,
+    comparison: &mut Comparison,
+) {
+    let value = match leaf.kind {
+        LeafKind::Scalar => leaf.value.as_str(),
+        LeafKind::Line => words::last(&leaf.value),
+    };
     let rule = release_field(Candidate { key: &leaf.key, named: None, old: value, new: value });
     let named = rule.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
-    let block = couple::block(&leaf.address);
-    let beside = comparison.release_fields().any(|change| couple::block(&change.address) == block);
-    match named.filter(|_| beside && leaf.kind == LeafKind::Scalar) {
+    let of_it = || (couple::is_source(&leaf.key) || couple::is_hash(value)).then_some(FieldRule::Coupled);
+    match named.or_else(of_it).filter(|_| deployed.has(leaf, couple::is_hash(value))) {
         Some(rule) => comparison.companions.push(Companion {
             address: leaf.address.clone(),
             rule,

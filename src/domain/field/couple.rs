@@ -4,16 +4,21 @@
 //! Alone none of these is a release field. Beside one that changed they go back with it: left behind, they would name
 //! what does not run.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::leaf::Leaf;
 use super::rules::{self, FieldRule};
 use super::{File, ScalarChange, tokens};
 
 /// The keys that say what the version beside them is a version of, or where it is from.
 const SOURCES: [&str; 9] =
     ["repository", "registry", "newName", "repoURL", "url", "chart", "name", "image", "source"];
+
+/// The most versions of one commit that are looked for in its other changes.
+const MAX_VERSIONS: usize = 500;
 
 /// The shortest version that is looked for in other values, in bytes.
 const MIN_VERSION: usize = 3;
@@ -27,23 +32,67 @@ pub(super) fn block(address: &str) -> &str {
     address.get(..end.unwrap_or(0)).unwrap_or("")
 }
 
+/// Where the release fields of a commit are, and what they are about.
+pub(super) struct Deployed {
+    blocks: BTreeSet<String>,
+    stems: HashSet<(String, Vec<String>)>,
+}
+
+impl Deployed {
+    pub(super) fn of<'c>(fields: impl Iterator<Item = &'c ScalarChange>) -> Self {
+        let (mut blocks, mut stems) = (BTreeSet::new(), HashSet::new());
+        for field in fields {
+            let block = block(&field.address).to_owned();
+            blocks.insert(block.clone());
+            stems.insert((block, rules::stem(&field.key).0));
+        }
+        Self { blocks, stems }
+    }
+
+    /// Whether a leaf stands beside one of them and is about the same. A checksum may be in a list beside them, a digest
+    /// in the block around theirs.
+    pub(super) fn has(&self, leaf: &Leaf, is_hash: bool) -> bool {
+        let (own, stem) = (block(&leaf.address), rules::stem(&leaf.key).0);
+        let digest = leaf.key.to_lowercase().ends_with("digest") && stem.is_empty();
+        let around =
+            || self.blocks.iter().any(|block| block.starts_with(own) || own.starts_with(block.as_str()));
+        self.stems.contains(&(own.to_owned(), stem))
+            || is_hash && (self.blocks.contains(own) || !own.is_empty() && self.blocks.contains(block(own)))
+            || digest && around()
+    }
+}
+
+/// Whether a key says what the version beside it is a version of.
+pub(super) fn is_source(key: &str) -> bool {
+    SOURCES.contains(&key)
+}
+
 /// Marks the changes that belong to a release field of the same file.
 pub(super) fn couple(file: &File<'_>, changes: &mut [ScalarChange]) {
-    let (mut versions, mut blocks) = (Vec::new(), Vec::new());
+    if changes.iter().all(|change| change.rule.is_some()) {
+        return;
+    }
+    let (mut versions, mut blocks) = (BTreeSet::new(), BTreeSet::new());
     for change in changes.iter().filter(|change| change.rule.is_some()) {
         versions.extend(versions_of(change));
-        blocks.push(block(&change.address).to_owned());
+        blocks.insert(block(&change.address).to_owned());
     }
     if blocks.is_empty() {
         return;
     }
+    // A commit that moves this many versions is no single deployment: nothing is concluded from one to the other.
+    let versions = if versions.len() > MAX_VERSIONS { BTreeSet::new() } else { versions };
     let open = |change: &&mut ScalarChange| change.rule.is_none() && !change.address.starts_with("sops.");
     for change in changes.iter_mut().filter(open) {
-        let within = || blocks.iter().any(|block| change.address.starts_with(block.as_str()));
-        let beside = || blocks.iter().any(|other| other == block(&change.address));
+        let mut around = block(&change.address);
+        let beside = blocks.contains(around);
+        while !around.is_empty() && !blocks.contains(around) {
+            around = block(around);
+        }
+        let within = blocks.contains(around);
         let coupled = changed_alike(change, &versions)
-            || SOURCES.contains(&change.key.as_str()) && beside()
-            || is_hash(change) && within()
+            || is_source(&change.key) && beside
+            || is_checksum(change) && within
             || is_time(change);
         let rule = coupled.then_some(FieldRule::Coupled);
         change.rule = file.fields.rule(&change.address, &change.key, rule);
@@ -80,7 +129,7 @@ fn versions_of(change: &ScalarChange) -> Vec<(String, String)> {
 }
 
 /// Whether putting the new version for the old one is all that happened to the value.
-fn changed_alike(change: &ScalarChange, versions: &[(String, String)]) -> bool {
+fn changed_alike(change: &ScalarChange, versions: &BTreeSet<(String, String)>) -> bool {
     !rules::is_denied(&change.key)
         && !tokens::denied_value(&change.old_value)
         && versions.iter().any(|(old, new)| {
@@ -114,15 +163,16 @@ static HASH: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// Whether a value is a checksum.
+pub(super) fn is_hash(value: &str) -> bool {
+    HASH.as_ref().is_some_and(|regex| regex.is_match(value))
+}
+
 /// Whether both values are checksums, and are called so.
-fn is_hash(change: &ScalarChange) -> bool {
+fn is_checksum(change: &ScalarChange) -> bool {
     const KEYS: [&str; 8] = ["sha", "sum", "hash", "digest", "md5", "h1", "zh", "integrity"];
     let named = format!("{} {}", change.key, change.named).to_lowercase();
-    if !KEYS.iter().any(|key| named.contains(key)) {
-        return false;
-    }
-    let hash = |text: &str| HASH.as_ref().is_some_and(|regex| regex.is_match(text));
-    hash(&change.old_value) && hash(&change.new_value)
+    KEYS.iter().any(|key| named.contains(key)) && is_hash(&change.old_value) && is_hash(&change.new_value)
 }
 
 /// Whether both values are the time at which something was made.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::lines::Lines;
-use super::{outline, yaml};
+use super::{couple, outline, yaml};
 
 /// What a [`Leaf`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,11 @@ impl Document {
         self.yaml.get_or_init(read).as_ref()
     }
 
+    /// Whether it is read as YAML where all versions are.
+    pub(super) fn is_yaml(&self) -> bool {
+        self.yaml().is_some()
+    }
+
     fn outline(&self) -> &Leaves {
         self.outline.get_or_init(|| Leaves::new(outline::leaves(self.text())))
     }
@@ -117,6 +122,7 @@ pub(super) struct Text<'t> {
     pub(super) leaves: &'t [Leaf],
     by_address: &'t [usize],
     by_line: OnceCell<HashMap<usize, Vec<usize>>>,
+    by_block: OnceCell<HashMap<String, Vec<usize>>>,
 }
 
 impl<'t> Text<'t> {
@@ -128,6 +134,7 @@ impl<'t> Text<'t> {
             leaves: &leaves.leaves,
             by_address: &leaves.by_address,
             by_line: OnceCell::new(),
+            by_block: OnceCell::new(),
         }
     }
 
@@ -166,6 +173,18 @@ impl<'t> Text<'t> {
             lines
         };
         self.by_line.get_or_init(index).get(&line).map_or(&[], Vec::as_slice)
+    }
+
+    /// The leaves that stand in a block themselves, and in none within it.
+    pub(super) fn in_block(&self, block: &str) -> &[usize] {
+        let index = || {
+            let mut blocks: HashMap<String, Vec<usize>> = HashMap::new();
+            for (index, leaf) in self.leaves.iter().enumerate() {
+                blocks.entry(couple::block(&leaf.address).to_owned()).or_default().push(index);
+            }
+            blocks
+        };
+        self.by_block.get_or_init(index).get(block).map_or(&[], Vec::as_slice)
     }
 
     /// The runs of leaves with one address.

@@ -235,7 +235,9 @@ pub(super) fn comment_start(line: &str) -> usize {
     if (start.starts_with('#') || start.starts_with("//")) && !line.contains("{{") {
         return line.len() - start.len();
     }
-    marks.iter().filter_map(|mark| line.find(mark)).min().unwrap_or(line.len())
+    let in_quotes = |at: usize| line.get(..at).is_some_and(|before| before.matches('"').count() % 2 == 1);
+    let comment = |mark: &&str| line.find(*mark).filter(|at| !in_quotes(*at));
+    marks.iter().filter_map(comment).min().unwrap_or(line.len())
 }
 
 #[cfg(test)]
@@ -273,6 +275,7 @@ mod tests {
         }
         assert_eq!(comment_start("a: 1 # b"), 4);
         assert_eq!(comment_start("https://x/#y"), 12);
+        assert_eq!(comment_start("a: \"b #v1\""), 10);
     }
 
     #[test]

@@ -171,12 +171,12 @@ pub struct Reverted {
 }
 
 /// Whether some fields would go back while others of the same deployment have moved on, or were put back by somebody
-/// already: then others than the agent are at work on it.
+/// already: then others than the agent are at work on it. What only went along with a version may have moved on.
 pub fn is_half<'f>(fields: impl IntoIterator<Item = &'f FieldResult>) -> bool {
     let restored = |field: &FieldResult| field.outcome == FieldOutcome::Restored;
     let (back, left): (Vec<&FieldResult>, Vec<&FieldResult>) =
         fields.into_iter().partition(|field| restored(field));
-    !back.is_empty() && !left.is_empty()
+    !back.is_empty() && left.iter().any(|field| field.rule != FieldRule::Coupled)
 }
 
 /// Why a file is not reverted by machine.

@@ -12,77 +12,152 @@ use super::tokens;
 
 /// How many lines below `[[package]]` its name is looked for.
 const NAME_WITHIN: usize = 4;
-/// The longest identity of a line that is kept, in bytes.
+/// The longest identity of a line that is kept, in bytes, and the longest address.
 const MAX_IDENTITY: usize = 200;
+const MAX_ADDRESS: usize = 1_600;
 
+/// What lines belong to. The one that was opened last counts.
+#[derive(Clone, Default)]
 struct Block {
+    line: usize,
     indent: usize,
     address: String,
+    /// The whole texts of the heads whose versions the address leaves out.
+    wholes: Vec<String>,
+    sure: bool,
+}
+
+/// The blocks that are open at a line: by indentation, by brackets, by templates, and by a head in brackets.
+#[derive(Default)]
+struct Open {
+    indents: Vec<Block>,
+    brackets: Vec<Block>,
+    templates: Vec<Block>,
+    section: Option<Block>,
+}
+
+impl Open {
+    fn around(&self) -> Option<&Block> {
+        let last = [self.indents.last(), self.brackets.last(), self.templates.last(), self.section.as_ref()];
+        last.into_iter().flatten().max_by_key(|block| block.line)
+    }
+
+    fn close_brackets(&mut self, content: &str) {
+        let closing = content.chars().take_while(|c| "}])".contains(*c)).count();
+        self.brackets.truncate(self.brackets.len().saturating_sub(closing));
+    }
 }
 
 /// The lines that hold something, in their order. A line of a text that stands twice in the same block is not sure.
 pub(super) fn leaves(text: &str) -> Vec<Leaf> {
     let lines = Lines::new(text);
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut section = String::new();
+    let mut open = Open::default();
     let mut out: Vec<Leaf> = Vec::new();
-    for index in 0..lines.len() {
-        let body = lines.body(index).trim_start_matches('\u{feff}');
+    for line in 0..lines.len() {
+        let body = lines.body(line).trim_start_matches('\u{feff}');
         let content = body.trim_start();
+        open.close_brackets(content);
         if is_trifle(body) {
             continue;
         }
         let indent = body.len() - content.len();
         if indent == 0 && content.starts_with('[') && content.ends_with(']') {
-            section = head(&lines, index, content);
-            blocks.clear();
+            let (address, sure) = head(&lines, line, content);
+            open =
+                Open { section: Some(Block { line, address, sure, ..Block::default() }), ..Open::default() };
             continue;
         }
-        blocks.truncate(blocks.partition_point(|block| block.indent < indent));
-        let around = blocks.last().map_or(section.as_str(), |block| &block.address);
-        let named = (!around.is_empty()).then(|| around.rsplit(" > ").next().unwrap_or("").to_owned());
+        open.indents.truncate(open.indents.partition_point(|block| block.indent < indent));
+        let around = open.around().cloned().unwrap_or(Block { sure: true, ..Block::default() });
         let (identity, key) = identity(content);
-        let address = if around.is_empty() { identity } else { format!("{around} > {identity}") };
-        if address.len() <= 16 * MAX_IDENTITY {
-            blocks.push(Block { indent, address: address.clone() });
+        let named = (!around.address.is_empty())
+            .then(|| around.address.rsplit(" > ").next().unwrap_or("").to_owned());
+        let mut block = Block { line, indent, address: identity, ..around.clone() };
+        if !around.address.is_empty() && around.address.len() <= MAX_ADDRESS {
+            block.address = format!("{} > {}", around.address, block.address);
         }
-        let end = lines.range(index).start + lines.body(index).len();
+        let end = lines.range(line).start + lines.body(line).len();
         out.push(Leaf {
             kind: LeafKind::Line,
-            address,
+            address: block.address.clone(),
             key,
             named,
-            source: None,
+            source: (!around.wholes.is_empty()).then(|| around.wholes.join(" ")),
             span: end - content.len()..end,
             value: content.to_owned(),
-            sure: true,
+            sure: around.sure,
         });
+        if !block.address.ends_with(content) && tokens::mask(content) != content {
+            block.wholes.push(content.to_owned());
+        }
+        open_blocks(&mut open, block, content);
     }
     only_once(&mut out);
     out
 }
 
-/// `[dependencies]`, and `[[package]] name = "serde"`.
-fn head(lines: &Lines<'_>, index: usize, content: &str) -> String {
+/// Opens what a line opens.
+fn open_blocks(open: &mut Open, block: Block, content: &str) {
+    match template_word(content) {
+        Some("if" | "range" | "with" | "define" | "block" | "for" | "macro" | "call" | "filter") => {
+            open.templates.push(block.clone());
+        }
+        Some(word) if word.starts_with("end") => drop(open.templates.pop()),
+        Some("else" | "elif" | "elsif") => {
+            open.templates.pop();
+            open.templates.push(block.clone());
+        }
+        _ => {}
+    }
+    if content.get(..comment_start(content)).unwrap_or(content).trim_end().ends_with(['{', '[', '(']) {
+        open.brackets.push(block.clone());
+    }
+    open.indents.push(block);
+}
+
+/// The first word of a template's directive that has a line for itself.
+fn template_word(content: &str) -> Option<&str> {
+    let inside = content.strip_prefix("{{").or_else(|| content.strip_prefix("{%"))?;
+    let inside = inside.trim_start_matches('-').trim_start();
+    inside.split(|c: char| !c.is_alphanumeric()).next()
+}
+
+/// `[dependencies]`, and `[[package]] name = "serde"`: a head that stands several times is known by what comes first
+/// below it, and is not sure where nothing tells.
+fn head(lines: &Lines<'_>, index: usize, content: &str) -> (String, bool) {
+    if !content.starts_with("[[") {
+        return (content.to_owned(), true);
+    }
     let below = (index + 1..lines.len().min(index + 1 + NAME_WITHIN)).map(|line| lines.body(line).trim());
-    let inside = below.take_while(|line| !line.starts_with('['));
-    let name = inside.filter(|_| content.starts_with("[[")).find(|line| line.starts_with("name"));
-    name.map_or_else(|| content.to_owned(), |name| format!("{content} {name}"))
+    let inside: Vec<&str> = below.take_while(|line| !line.starts_with('[')).collect();
+    let tells = |line: &&&str| tokens::mask(line) == **line && line.contains(['"', '\'']);
+    let name = inside.iter().find(|line| line.starts_with("name")).or_else(|| inside.iter().find(tells));
+    name.map_or_else(|| (content.to_owned(), false), |name| (format!("{content} {name}"), true))
 }
 
 /// What tells a line from its neighbours, whatever version it holds, and the key of its value.
 fn identity(content: &str) -> (String, String) {
     let content = content.get(..comment_start(content)).unwrap_or(content).trim_end();
+    if let Some(tag) = xml_tag(content) {
+        return (format!("<{tag}>"), tag.to_owned());
+    }
     let assigned = assignment(content);
     let key = assigned.and_then(|at| content.get(..at)).map(plain).unwrap_or_default();
-    // `- name: web` is known by its value.
-    let names = ["name", "id", "key"].contains(&key.as_str());
+    // `- name: web` and the like is known by its value.
+    let names = ["name", "id", "key"].contains(&key.as_str()) || content.starts_with("- ");
     let identity = match assigned.filter(|_| !names) {
         Some(at) => content.get(..at).unwrap_or(content).trim_end().to_owned(),
         None => tokens::versionless(content),
     };
     let cut = identity.char_indices().map(|(at, _)| at).find(|at| *at > MAX_IDENTITY);
     (identity.get(..cut.unwrap_or(identity.len())).unwrap_or("").to_owned(), key)
+}
+
+/// The name of an element that has its line for itself: `<version>1.2</version>`.
+fn xml_tag(content: &str) -> Option<&str> {
+    let (tag, rest) = content.strip_prefix('<')?.split_once('>')?;
+    let (_, end) = rest.split_once("</")?;
+    (end.strip_suffix('>') == Some(tag)).then_some(tag)
 }
 
 /// Where the `=` or `:` stands behind which the value begins: not in a URL, an image reference, a template or a call.

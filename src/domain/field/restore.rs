@@ -6,12 +6,17 @@ use std::ops::Range;
 
 use super::compare::{compare, entry};
 use super::leaf::{Document, Leaf, LeafKind, Text, read};
-use super::lines::{Alignment, Counterpart};
-use super::rules::FieldRule;
+use super::lines::{Alignment, Counterpart, comment_start};
+use super::rules::{self, Candidate, FieldRule, release_field};
 use super::tokens::versionless;
 use super::{
     Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange, couple, words,
 };
+
+/// The most fields beside one that are looked at.
+const MAX_SIBLINGS: usize = 1_000;
+/// The keys that say, in the block around, where what a version is of is to be found.
+const LOCATIONS: [&str; 7] = ["url", "repo", "repository", "repoURL", "chart", "git", "uri"];
 
 /// New text for a stretch of bytes.
 type Edit = (Range<usize>, String);
@@ -27,6 +32,13 @@ struct Restore<'t> {
     current_shapes: Shapes,
     /// Which lists and blocks are as they were in the bad version.
     untouched: RefCell<HashMap<String, bool>>,
+}
+
+/// A stretch of lines that goes back as a whole.
+struct Hunk {
+    edit: Edit,
+    /// Its bytes in the parent's version.
+    parent: Range<usize>,
 }
 
 /// Where a leaf of the bad version is now.
@@ -82,10 +94,10 @@ pub(super) fn revert(
             fields.push(result);
             edits.extend(edit);
         }
-        let in_hunk = |span: &Range<usize>| hunks.iter().any(|(hunk, _)| overlaps(hunk, span));
+        let in_hunk = |span: &Range<usize>| hunks.iter().any(|hunk| overlaps(&hunk.edit.0, span));
         let outside = |edit: &Edit| !in_hunk(&edit.0);
-        edits.extend(located.iter().filter_map(Located::edit).filter(outside));
-        edits.extend(hunks);
+        edits.extend(located.iter().filter_map(|one| one.edit(&current)).filter(outside));
+        edits.extend(hunks.into_iter().map(|hunk| hunk.edit));
     }
     let text = splice(current.text, edits).ok_or_else(|| Refusal::Ambiguous(first_address(&comparison)))?;
     verify(file, now, &text, &located)?;
@@ -126,9 +138,19 @@ impl Located<'_> {
         }
     }
 
-    fn edit(&self) -> Option<Edit> {
+    /// The old source text; in the quotes of now, where somebody has put the value into others than the commit did.
+    fn edit(&self, current: &Text<'_>) -> Option<Edit> {
         let restored = self.outcome == FieldOutcome::Restored;
-        self.span.clone().filter(|_| restored).map(|span| (span, self.change.old_text.clone()))
+        let span = self.span.clone().filter(|_| restored)?;
+        let now = current.get(&span);
+        let value = &self.change.old_value;
+        let text = match now.chars().next() {
+            _ if now == self.change.new_text || self.change.was.is_some() => self.change.old_text.clone(),
+            Some('"') => serde_json::to_string(value).ok()?,
+            Some('\'') => format!("'{}'", value.replace('\'', "''")),
+            _ => self.change.old_text.clone(),
+        };
+        Some((span, text))
     }
 }
 
@@ -157,6 +179,9 @@ impl<'t> Restore<'t> {
             LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(leaf.span.clone())),
             LeafKind::Line => self.line_outcome(change, bad, leaf),
         };
+        if outcome == FieldOutcome::Restored && self.is_of_another(bad, leaf) {
+            return Err(ambiguous());
+        }
         // The same version of something else is another deployment.
         let other_thing = outcome == FieldOutcome::Restored && leaf.source != bad.source;
         let outcome = if other_thing {
@@ -168,6 +193,14 @@ impl<'t> Restore<'t> {
             outcome
         };
         Ok(Located { change, outcome, span })
+    }
+
+    /// The words of a line that the bad commit changed, by their places in it.
+    fn words_of(&self, leaf: usize, start: usize) -> Vec<Range<usize>> {
+        let changes = &self.comparison.changes;
+        let first = changes.partition_point(|change| change.new.start < start);
+        let of_line = changes.iter().skip(first).take_while(|change| change.leaf == leaf);
+        of_line.map(|change| change.new.start - start..change.new.end - start).collect()
     }
 
     /// What a field that is not there any more has become: the one whose place it took may be back.
@@ -186,7 +219,8 @@ impl<'t> Restore<'t> {
     ) -> (FieldOutcome, Option<Range<usize>>) {
         let (line, now) = (self.bad.get(&bad.span), self.current.get(&leaf.span));
         let word = change.new.start - bad.span.start..change.new.end - bad.span.start;
-        let place = if line == now { Some(word) } else { words::same_place(line, &word, now) };
+        let others: Vec<Range<usize>> = self.words_of(change.leaf, bad.span.start);
+        let place = if line == now { Some(word) } else { words::same_place(line, &word, &others, now) };
         let Some(place) = place else { return (FieldOutcome::Superseded(now.to_owned()), None) };
         let span = leaf.span.start + place.start..leaf.span.start + place.end;
         let text = self.current.get(&span);
@@ -252,6 +286,57 @@ impl<'t> Restore<'t> {
         let (then, now) =
             (self.bad_shapes.counts(self.bad, bad), self.current_shapes.counts(self.current, bad));
         then.same_value != now.same_value || then.same_value > 1 && then.all != now.all
+    }
+
+    /// Whether what stands beside a field names another thing by now: the same version of that is another deployment. Of
+    /// a field without a sure address, all texts beside it have to be the same.
+    fn is_of_another(&self, bad: &Leaf, now: &Leaf) -> bool {
+        let (then, here) = (couple::block(&bad.address), couple::block(&now.address));
+        let siblings = self.bad.in_block(then);
+        if !bad.sure && siblings.len() > MAX_SIBLINGS {
+            return true;
+        }
+        let (stem, _) = rules::stem(&bad.key);
+        let labels = ["labels", "matchLabels", "annotations"].iter().any(|block| then.ends_with(block));
+        let differs = |sibling: &Leaf| {
+            let tells = || {
+                let (of, names) = rules::stem(&sibling.key);
+                names && of == stem && !labels
+            };
+            (!bad.sure || tells()) && self.says_another(sibling, then, here)
+        };
+        let beside = || siblings.iter().filter_map(|leaf| self.bad.leaves.get(*leaf));
+        let above = || {
+            let outer = couple::block(then);
+            let leaves = self.bad.in_block(outer).iter().filter_map(|leaf| self.bad.leaves.get(*leaf));
+            let located = leaves.filter(|leaf| LOCATIONS.contains(&leaf.key.as_str()));
+            located.into_iter().any(|leaf| self.says_another(leaf, outer, couple::block(here)))
+        };
+        let referred = || {
+            ["sourceRef.name", "target.name"].iter().any(|reference| {
+                let leaves = self.bad.at(&format!("{then}.{reference}")).iter();
+                leaves
+                    .filter_map(|leaf| self.bad.leaves.get(*leaf))
+                    .any(|leaf| self.says_another(leaf, then, here))
+            })
+        };
+        beside().filter(|leaf| leaf.key != bad.key).take(MAX_SIBLINGS).any(differs) || above() || referred()
+    }
+
+    /// Whether a leaf beside a field has another text by now. What is gone says nothing, and numbers name no thing.
+    fn says_another(&self, sibling: &Leaf, then: &str, here: &str) -> bool {
+        let suffix = sibling.address.get(then.len()..).unwrap_or("");
+        let [now] = self.current.at(&format!("{here}{suffix}")) else { return false };
+        let Some(now) = self.current.leaves.get(*now) else { return false };
+        let text = |leaf: &Leaf| match leaf.kind {
+            LeafKind::Scalar => versionless(&leaf.value),
+            LeafKind::Line => versionless(leaf.value.get(..comment_start(&leaf.value)).unwrap_or("")),
+        };
+        let names = sibling.value.contains(char::is_alphabetic)
+            && !matches!(sibling.value.as_str(), "true" | "false");
+        let release =
+            release_field(Candidate { key: &sibling.key, named: None, old: &sibling.value, new: &now.value });
+        names && release.is_none_or(|rule| rule == FieldRule::Url) && text(sibling) != text(now)
     }
 
     /// The leaf on a line of the current version that a leaf of the bad one is there.
@@ -342,7 +427,7 @@ fn scalar_outcome(change: &ScalarChange, leaf: &Leaf, text: &str) -> FieldOutcom
 impl Restore<'_> {
     /// The stretches of lines that go back as a whole, spaces, line ends and comments with them: those in which the
     /// deployment is all that the commit changed, and which are still the bad commit's lines.
-    fn hunks(&self, located: &[Located<'_>]) -> Vec<Edit> {
+    fn hunks(&self, located: &[Located<'_>]) -> Vec<Hunk> {
         let hunks = &self.comparison.hunks;
         // Where lines repeat, the lines may be paired otherwise than the fields: then the fields alone go back.
         let together = |change: &ScalarChange| {
@@ -374,7 +459,7 @@ impl Restore<'_> {
                 .any(|(_, span, added)| overlaps(if *added { &new_span } else { &old_span }, span))
     }
 
-    fn hunk(&self, (old, new): &(Range<usize>, Range<usize>), located: &[Located<'_>]) -> Option<Edit> {
+    fn hunk(&self, (old, new): &(Range<usize>, Range<usize>), located: &[Located<'_>]) -> Option<Hunk> {
         let span = self.bad.lines.span(new);
         let inside: Vec<&Located<'_>> =
             located.iter().filter(|one| overlaps(&span, &one.change.new)).collect();
@@ -391,7 +476,8 @@ impl Restore<'_> {
         }
         let range = self.current.lines.span(&lines);
         let now = self.current.lines.raw(&lines);
-        Some((range, with_line_ends(self.parent.lines.raw(old), now)))
+        let edit = (range, with_line_ends(self.parent.lines.raw(old), now));
+        Some(Hunk { edit, parent: self.parent.lines.span(old) })
     }
 
     /// The lines in which the fields of a hunk stand now, where they stand to each other as they did.
@@ -435,7 +521,7 @@ impl Restore<'_> {
     fn companion(
         &self,
         companion: &Companion,
-        hunks: &[Edit],
+        hunks: &[Hunk],
     ) -> Result<(FieldResult, Option<Edit>), Refusal> {
         let refusal = || Refusal::Companion(companion.address.clone());
         let here = self.current.at(&companion.address);
@@ -449,7 +535,7 @@ impl Restore<'_> {
             (true, Some(leaf)) if self.current.get(&leaf.span) != companion.text => {
                 (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None)
             }
-            (true, Some(leaf)) if hunks.iter().any(|(span, _)| overlaps(span, &leaf.span)) => {
+            (true, Some(leaf)) if hunks.iter().any(|hunk| overlaps(&hunk.edit.0, &leaf.span)) => {
                 (FieldOutcome::Restored, None)
             }
             (true, Some(leaf)) => {
@@ -459,7 +545,7 @@ impl Restore<'_> {
                 (FieldOutcome::AlreadyBack, None)
             }
             (false, Some(leaf)) => (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None),
-            (false, None) if hunks.iter().any(|(_, text)| text.contains(&companion.text)) => {
+            (false, None) if hunks.iter().any(|hunk| overlaps(&hunk.parent, &companion.span)) => {
                 (FieldOutcome::Restored, None)
             }
             (false, None) => return Err(refusal()),
@@ -472,7 +558,11 @@ impl Restore<'_> {
         let (now, bad) = (self.current.line_of(&leaf.span), self.bad.line_of(&companion.span));
         let alone = |text: &Text<'_>, line: usize| text.on_line(line).len() == 1;
         let same = self.current.lines.body(now).trim_start() == self.bad.lines.body(bad).trim_start();
-        let only = alone(self.current, now) && alone(self.bad, bad);
+        let body = self.current.lines.body(now);
+        let next = (now + 1..self.current.lines.len()).map(|line| self.current.lines.body(line).trim_start());
+        let in_brackets = body.ends_with(',') || next.take(1).any(|line| line.starts_with(['}', ']', ')']));
+        let begins_item = body.trim_start().starts_with('-');
+        let only = alone(self.current, now) && alone(self.bad, bad) && !in_brackets && !begins_item;
         (only && same).then(|| (self.current.lines.range(now), String::new()))
     }
 }
@@ -502,7 +592,17 @@ fn with_line_ends(text: &str, replaced: &str) -> String {
 
 /// Reads the new text again: the restored fields hold the old values, and nothing else says anything new.
 fn verify(file: &File<'_>, now: &Document, text: &str, located: &[Located<'_>]) -> Result<(), Refusal> {
+    if now.text() == text {
+        return Ok(());
+    }
     let after = Document::from(text);
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let broken = now.is_yaml() && !after.is_yaml()
+        || now.text().trim_start().starts_with(['{', '[']) && is_json(now.text()) && !is_json(text);
+    if broken {
+        let first = located.first().map(|one| one.change.address.clone());
+        return Err(Refusal::Unfaithful(first.unwrap_or_default()));
+    }
     let [before, after] = read([now, &after]);
     let found = compare(file, &before, &after);
     let wanted: BTreeSet<(&str, &str)> = located

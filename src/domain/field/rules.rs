@@ -84,27 +84,33 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     let (old_masked, new_masked) = (mask(old), mask(new));
     let masked_equal = old_masked == new_masked && old_masked != old;
     let dotted = masked_equal && is_dotted(old) && !denied_value(old);
+    if key.starts_with("controller-gen") {
+        return None;
+    }
     if denied_key(&words) && !surely_image
         || vague_key(&words) && !dotted && !surely_image
         || other_version(&words)
     {
         return None;
     }
-    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
     let values = |wanted: fn(&str) -> bool| wanted(old) && wanted(new);
-    if words.iter().any(|word| word.contains("image") || word == "from")
-        && (images.is_some() || words.last().is_some_and(|word| word != "from") && values(version_like))
-    {
+    let last = words.last().map_or("", String::as_str);
+    let image_key = last.contains("image")
+        || words.iter().any(|word| word.contains("image")) && IMAGE_PARTS.contains(&last);
+    let image_like = words.iter().any(|word| word.contains("image") || word == "from");
+    if image_like && images.is_some() || image_key && values(version_like) {
         return Some(FieldRule::Image);
     }
     if words.iter().any(|word| tag_word(word)) && values(one_word) {
         return Some(FieldRule::Tag);
     }
     let numbered = |text: &str| version_like(text) && text.contains(|c: char| c.is_ascii_digit());
-    if version_key(&words) && values(version_like) || has(&["release", "build"]) && values(numbered) {
+    let is_last = |wanted: &[&str]| wanted.contains(&last);
+    if version_key(&words) && values(version_like) || is_last(&["release", "build"]) && values(numbered) {
         return Some(FieldRule::Version);
     }
-    if has(&["revision", "rev", "ref", "sha", "commit", "branch"]) && values(one_word) {
+    let of_a_kind = is_last(&["ref"]) && words.len() > 1 && !values(numbered);
+    if is_last(&["revision", "rev", "ref", "sha", "commit", "branch"]) && values(one_word) && !of_a_kind {
         return Some(FieldRule::Revision);
     }
     if (old.contains("://") || old.contains("?ref=")) && masked_equal {
@@ -113,8 +119,10 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     if surely_image || argument_image(old).zip(argument_image(new)).is_some_and(|(a, b)| a == b) {
         return Some(FieldRule::ImageAnywhere);
     }
-    let last = words.last().map_or("", String::as_str);
     if matches!(last, "value" | "default") && named.is_some_and(speaks_of_version) && values(one_word) {
+        return Some(FieldRule::NamedValue);
+    }
+    if named.is_some_and(lists_versions) && values(numbered) && !denied_value(old) && !old.contains("://") {
         return Some(FieldRule::NamedValue);
     }
     // In a sentence or an expression a number with one dot is just a number.
@@ -133,6 +141,16 @@ fn of_one_value(words: &[String], value: &str) -> Option<FieldRule> {
     } else {
         version_key(words).then_some(FieldRule::Version)
     }
+}
+
+/// What a key may end in that says of an image which one it is.
+const IMAGE_PARTS: [&str; 10] =
+    ["tag", "version", "digest", "name", "uri", "url", "ref", "sha", "revision", "repository"];
+
+/// Whether a block of this name holds the versions of the things that its keys name: `versions:`, `image_tags = {`.
+fn lists_versions(name: &str) -> bool {
+    let words = words(name);
+    words.last().is_some_and(|last| matches!(last.as_str(), "versions" | "tags" | "images" | "imagetags"))
 }
 
 fn tag_word(word: &str) -> bool {
@@ -259,12 +277,61 @@ fn vague_key(words: &[String]) -> bool {
     ];
     const RELEASES: [&str; 7] = ["build", "release", "commit", "version", "image", "model", "deployment"];
     let any = |of: &[&str]| words.iter().any(|word| of.contains(&word.as_str()));
-    any(&VAGUE) && !any(&RELEASES) && !ends_in_release(words)
+    let of_release = match words {
+        [.., of, id] if id == "id" => RELEASES.contains(&of.as_str()),
+        _ => false,
+    };
+    any(&VAGUE) && !of_release && !ends_in_release(words)
 }
 
 fn ends_in_release(words: &[String]) -> bool {
     const STRONG: [&str; 9] = ["tag", "version", "image", "digest", "revision", "sha", "ref", "uri", "url"];
     words.last().is_some_and(|last| STRONG.contains(&last.as_str()))
+}
+
+/// What a key is about besides what it says of it: `web` of `WEB_IMAGE_TAG`, nothing of `tag`; and whether it names a
+/// thing (`WEB_IMAGE_REPO`, `chart`).
+pub(super) fn stem(key: &str) -> (Vec<String>, bool) {
+    const THINGS: [&str; 29] = [
+        "name",
+        "app",
+        "application",
+        "service",
+        "svc",
+        "component",
+        "repo",
+        "repository",
+        "image",
+        "chart",
+        "url",
+        "uri",
+        "git",
+        "registry",
+        "source",
+        "project",
+        "module",
+        "id",
+        "target",
+        "kind",
+        "namespace",
+        "tenant",
+        "package",
+        "artifact",
+        "group",
+        "function",
+        "cluster",
+        "container",
+        "workload",
+    ];
+    const OTHERS: [&str; 13] = [
+        "new", "tag", "version", "digest", "revision", "ref", "sha", "commit", "branch", "value", "default",
+        "release", "newtag",
+    ];
+    let words = words(key);
+    let is_thing = |word: &String| THINGS.contains(&word.as_str());
+    let names = words.last().is_some_and(is_thing);
+    let other = |word: &String| !is_thing(word) && !OTHERS.contains(&word.as_str());
+    (words.into_iter().filter(other).collect(), names)
 }
 
 /// Whether nothing may ever be concluded about what stands under a key.
@@ -285,9 +352,9 @@ fn version_key(words: &[String]) -> bool {
 
 /// `apiVersion`, `schemaVersion`, `kubeVersion` and the like: versions of something else than what is deployed.
 fn other_version(words: &[String]) -> bool {
-    const OF: [&str; 21] = [
+    const OF: [&str; 22] = [
         "api", "schema", "kube", "crd", "protocol", "tls", "ssl", "ip", "resource", "min", "minimum", "max",
-        "config", "format", "secret", "password", "policy", "http", "content", "required", "state",
+        "config", "format", "secret", "password", "policy", "http", "content", "required", "state", "sops",
     ];
     preceded(words, &OF)
 }

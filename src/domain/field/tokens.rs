@@ -68,7 +68,19 @@ pub(super) fn versionless(line: &str) -> String {
 /// The text with every version token (semantic version, date, digest, hash) replaced by a mark.
 #[must_use]
 pub fn mask(text: &str) -> String {
-    VERSION_TOKEN.as_ref().map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, "*").into_owned())
+    let masked = |found: &regex::Captures<'_>| {
+        let token = found.get(0).map_or("", |token| token.as_str());
+        if is_mere_number(token) { token.to_owned() } else { "*".to_owned() }
+    };
+    VERSION_TOKEN
+        .as_ref()
+        .map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, masked).into_owned())
+}
+
+/// Whether what could be a hash is a number, and no date either.
+fn is_mere_number(token: &str) -> bool {
+    token.chars().all(|c| c.is_ascii_digit())
+        && !(token.starts_with("20") && matches!(token.len(), 8 | 12 | 14))
 }
 
 /// Values that look like versions and are none: addresses, networks, plain dates, sizes, cloud ids.
@@ -106,6 +118,11 @@ pub(super) fn denied_value(text: &str) -> bool {
         && unit.parse::<f64>().is_ok()
         && text.ends_with(|c: char| "%KMGTPEBikmgshd".contains(c));
     let plain_number = text.parse::<f64>().is_ok();
+    // `--ratio=0.5` is what its last part is.
+    let part = text.rsplit(['=', '>', '<']).next().unwrap_or(text);
+    if part.len() < text.len() && !part.is_empty() {
+        return denied_value(part);
+    }
     text.split([' ', ',']).any(is_address)
         || uuid
         || plain_date
@@ -129,8 +146,10 @@ pub(super) fn is_surely_image((repository, rest): (&str, &str)) -> bool {
     let (tag, digest) = rest.split_once('@').unwrap_or((rest, ""));
     let tag = tag.trim_start_matches(':');
     let colons = repository.matches(':').count();
-    let path = repository.contains('/') && colons <= 1 || repository.starts_with("oci::");
-    let port = tag.len() <= 5 && tag.chars().all(|c| c.is_ascii_digit());
+    let port = tag.parse::<u16>().is_ok_and(|port| port == 80 || port == 443 || port >= 1_000);
+    let registry = repository.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']));
+    let path =
+        repository.contains('/') && colons <= 1 && (registry || !port) || repository.starts_with("oci::");
     let named = repository.contains(|c: char| c.is_ascii_alphabetic());
     let versioned = mask(tag) == "*" && !port && colons == 0;
     !digest.is_empty() || named && path && !tag.is_empty() || named && versioned

@@ -2,7 +2,13 @@
 
 use std::ops::Range;
 
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
 use super::lines::comment_start;
+use super::tokens::versionless;
+
+/// The most words, of both lines together, that are aligned. In longer lines only words at the same place are compared.
+const MAX_ALIGNED_WORDS: usize = 2_000;
 
 /// What a version, an image reference or a path is made of.
 fn is_word(c: char) -> bool {
@@ -35,42 +41,113 @@ fn between(line: &str, words: &[Range<usize>]) -> Vec<String> {
     starts.zip(ends).map(gap).collect()
 }
 
-/// The words in which two lines differ. Where the lines are built alike these are pairs of words; otherwise one stretch
-/// of whole words. Nothing where they differ in spaces, quotes or their comment only.
-pub(super) fn changed(old: &str, new: &str) -> Vec<(Range<usize>, Range<usize>)> {
-    let (old_words, new_words) = (words(old), words(new));
-    if old_words.len() == new_words.len() && between(old, &old_words) == between(new, &new_words) {
-        let differs = |(a, b): &(Range<usize>, Range<usize>)| old.get(a.clone()) != new.get(b.clone());
-        return old_words.into_iter().zip(new_words).filter(differs).collect();
-    }
-    stretch(old, new).into_iter().collect()
+/// What differs between two lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// Words that were replaced by others, one for one.
+    pub(super) words: Vec<(Range<usize>, Range<usize>)>,
+    /// Whether anything else changed, but for spaces, quotes and the comment.
+    pub(super) others: bool,
 }
 
-/// The smallest stretch of whole words in which two lines differ.
-fn stretch(old: &str, new: &str) -> Option<(Range<usize>, Range<usize>)> {
-    let (a, b) = (old.get(..comment_start(old))?.trim_end(), new.get(..comment_start(new))?.trim_end());
-    if a == b {
+/// The words in which two lines differ.
+pub(super) fn changed(old: &str, new: &str) -> Changed {
+    let (old_words, new_words) = (words(old), words(new));
+    let built_alike =
+        old_words.len() == new_words.len() && between(old, &old_words) == between(new, &new_words);
+    let mut changed = if built_alike {
+        let differs = |(a, b): &(Range<usize>, Range<usize>)| old.get(a.clone()) != new.get(b.clone());
+        Changed { words: old_words.into_iter().zip(new_words).filter(differs).collect(), others: false }
+    } else {
+        aligned(old, &old_words, new, &new_words)
+    };
+    for (a, b) in &mut changed.words {
+        // With other quotes a version may be a number, or a number a version.
+        if quoted(old, a).is_some() != quoted(new, b).is_some() {
+            *a = quoted(old, a).unwrap_or_else(|| a.clone());
+            *b = quoted(new, b).unwrap_or_else(|| b.clone());
+        }
+    }
+    changed
+}
+
+/// A word with the quotes around it, where it stands in quotes alone.
+fn quoted(line: &str, word: &Range<usize>) -> Option<Range<usize>> {
+    let quote = line.get(..word.start)?.chars().next_back().filter(|c| matches!(c, '"' | '\''))?;
+    line.get(word.end..)?.starts_with(quote).then(|| word.start - 1..word.end + 1)
+}
+
+/// The words that were replaced in lines that are built differently.
+fn aligned(old: &str, old_words: &[Range<usize>], new: &str, new_words: &[Range<usize>]) -> Changed {
+    let texts = |line: &'_ str, words: &[Range<usize>]| -> Vec<String> {
+        words.iter().map(|word| line.get(word.clone()).unwrap_or("").to_owned()).collect()
+    };
+    let mut changed = Changed { words: Vec::new(), others: true };
+    if old_words.len() + new_words.len() > MAX_ALIGNED_WORDS {
+        return changed;
+    }
+    let (old_texts, new_texts) = (texts(old, old_words), texts(new, new_words));
+    for op in capture_diff_slices(Algorithm::Myers, &old_texts, &new_texts) {
+        let (a, b) = (op.old_range(), op.new_range());
+        if matches!(op, DiffOp::Replace { .. }) {
+            let alike = a.len() == b.len();
+            let mut next = b.start;
+            for index in a {
+                let same = |other: &usize| {
+                    let text = |texts: &'_ [String], index: usize| {
+                        versionless(texts.get(index).map_or("", String::as_str))
+                    };
+                    alike || text(&old_texts, index) == text(&new_texts, *other)
+                };
+                let found = (next..b.end).find(same);
+                let pair = found.and_then(|found| old_words.get(index).zip(new_words.get(found)));
+                next = found.map_or(next, |found| found + 1);
+                changed.words.extend(pair.map(|(a, b)| (a.clone(), b.clone())));
+            }
+        }
+    }
+    changed
+}
+
+/// Where `span` of `line` is in `other`: a line that is built like it, and says the same but for the words in `spans`,
+/// for numbers, and for its comment.
+pub(super) fn same_place(
+    line: &str,
+    span: &Range<usize>,
+    spans: &[Range<usize>],
+    other: &str,
+) -> Option<Range<usize>> {
+    let (words, other_words) = (words(line), words(other));
+    let bare = unquoted_span(line, span);
+    let index = words.iter().position(|word| *word == bare)?;
+    if words.len() != other_words.len() || between(line, &words) != between(other, &other_words) {
         return None;
     }
-    let common = |pairs: &mut dyn Iterator<Item = (char, char)>| -> usize {
-        pairs.take_while(|(p, q)| p == q).map(|(p, _)| p.len_utf8()).sum()
-    };
-    let prefix = common(&mut a.chars().zip(b.chars()));
-    let (a_rest, b_rest) = (a.get(prefix..)?, b.get(prefix..)?);
-    let suffix = common(&mut a_rest.chars().rev().zip(b_rest.chars().rev()));
-    let back: usize = a.get(..prefix)?.chars().rev().take_while(|c| is_word(*c)).map(char::len_utf8).sum();
-    let forth: usize =
-        a.get(a.len() - suffix..)?.chars().take_while(|c| is_word(*c)).map(char::len_utf8).sum();
-    let (start, suffix) = (prefix - back, suffix - forth);
-    Some((start..a.len() - suffix, start..b.len() - suffix))
+    let changed =
+        |word: &Range<usize>| spans.iter().any(|span| span.start <= word.start && word.end <= span.end);
+    let number = |text: &str| text.parse::<f64>().is_ok();
+    let same = words.iter().zip(&other_words).all(|(word, other_word)| {
+        let (a, b) = (line.get(word.clone()).unwrap_or(""), other.get(other_word.clone()).unwrap_or(""));
+        a == b || changed(word) || number(a) && number(b)
+    });
+    let found = other_words.get(index).filter(|_| same)?;
+    // Where the quotes were a part of the change, they are a part of what is looked at.
+    Some(if bare == *span { found.clone() } else { quoted(other, found).unwrap_or_else(|| found.clone()) })
 }
 
-/// Where `span` of `line` is in `other`, a line that is built like it, if it is.
-pub(super) fn same_place(line: &str, span: &Range<usize>, other: &str) -> Option<Range<usize>> {
-    let (words, other_words) = (words(line), words(other));
-    let index = words.iter().position(|word| word == span)?;
-    let alike = words.len() == other_words.len() && between(line, &words) == between(other, &other_words);
-    if alike { other_words.get(index).cloned() } else { None }
+fn unquoted_span(line: &str, span: &Range<usize>) -> Range<usize> {
+    let text = line.get(span.clone()).unwrap_or("");
+    let quotes = |c: char| matches!(c, '"' | '\'');
+    if text.len() >= 2 && text.starts_with(quotes) && text.ends_with(quotes) {
+        span.start + 1..span.end - 1
+    } else {
+        span.clone()
+    }
+}
+
+/// The last word of a line.
+pub(super) fn last(line: &str) -> &str {
+    words(line).pop().and_then(|word| line.get(word)).unwrap_or("")
 }
 
 /// The word before a value that looks like its key: `  image_tag: ` → `image_tag`, `FROM ` → `FROM`.
@@ -85,7 +162,7 @@ mod tests {
     use super::*;
 
     fn pairs<'t>(old: &'t str, new: &'t str) -> Vec<(&'t str, &'t str)> {
-        changed(old, new).into_iter().map(|(a, b)| (&old[a], &new[b])).collect()
+        changed(old, new).words.into_iter().map(|(a, b)| (&old[a], &new[b])).collect()
     }
 
     #[test]
@@ -94,8 +171,11 @@ mod tests {
         assert_eq!(pairs("1.0", "1.1"), [("1.0", "1.1")]);
         assert_eq!(pairs("x = \"a1\" # é", "x = \"a2\" # b"), [("a1", "a2")]);
         assert_eq!(pairs("FROM a/b:1 AS x-1", "FROM a/b:2 AS x-2"), [("a/b:1", "a/b:2"), ("x-1", "x-2")]);
-        assert_eq!(pairs("a:  v1", "a: 'v2'"), [("v1", "v2")]);
-        assert_eq!(pairs("a: x y", "a: x z w"), [("y", "z w")]);
+        assert_eq!(pairs("a:  v1", "a: 'v2'"), [("v1", "'v2'")]);
+        assert_eq!(pairs("a: x y", "a: x z w"), []);
+        assert_eq!(pairs("FROM a:1", "FROM --x=y a:2 AS b"), [("a:1", "a:2")]);
+        assert_eq!(pairs("--version 1.0 -q", "--version 1.1 -q --atomic"), [("1.0", "1.1")]);
+        assert!(changed("--version 1.0", "--version 1.1 --atomic").others);
         assert_eq!(pairs("a: x  # v1", "a: x # v2"), []);
     }
 
@@ -115,15 +195,23 @@ mod tests {
 
     #[test]
     fn a_word_is_found_in_a_line_that_is_built_alike() {
-        assert_eq!(same_place("a = v1 # x", &(4..6), "  a = \"v33\""), Some(7..10));
-        assert_eq!(same_place("a = v1", &(4..6), "a = b v1"), None);
+        let place =
+            |line, span: Range<usize>, other| same_place(line, &span, std::slice::from_ref(&span), other);
+        assert_eq!(place("a = v1 # x", 4..6, "  a = \"v33\""), Some(7..10));
+        assert_eq!(place("a = v1", 4..6, "a = b v1"), None);
+        assert_eq!(place("{a = v2, b = v3}", 5..7, "{b = v2, a = v3}"), None);
+        assert_eq!(place("{a = v2, b = 3}", 5..7, "{a = v2, b = 4}"), Some(5..7));
     }
 
     proptest::proptest! {
         #[test]
         fn putting_the_old_words_back_gives_the_old_line(old in "[ab=: 1.é]{0,30}", new in "[ab=: 1.é]{0,30}") {
             let mut text = new.clone();
-            for (old_word, new_word) in changed(&old, &new).into_iter().rev() {
+            let changed = changed(&old, &new);
+            if changed.others {
+                return Ok(());
+            }
+            for (old_word, new_word) in changed.words.into_iter().rev() {
                 text.replace_range(new_word, &old[old_word]);
             }
             let plain = |text: &str| text.split_whitespace().collect::<String>();
