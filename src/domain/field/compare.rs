@@ -106,7 +106,7 @@ fn renamed(file: &File<'_>, old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) -
         let mut blocks: HashMap<String, Vec<usize>> = HashMap::new();
         for index in leaves {
             if let Some(leaf) = text.leaves.get(*index).filter(|leaf| names_release(leaf).is_some()) {
-                blocks.entry(couple::block(&leaf.address).to_owned()).or_default().push(*index);
+                blocks.entry(leaf.block().to_owned()).or_default().push(*index);
             }
         }
         blocks
@@ -131,6 +131,7 @@ fn renamed(file: &File<'_>, old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) -
                 new_value: new_leaf.value.clone(),
                 addressed: new_leaf.sure,
                 key: new_leaf.key.clone(),
+                block: new_leaf.block().to_owned(),
                 named: String::new(),
                 was: Some(old_leaf.address.clone()),
                 leaf: *n,
@@ -200,6 +201,7 @@ fn changes(
             old_value,
             new_value,
             key,
+            block: new_leaf.block().to_owned(),
             named: named.unwrap_or_default().to_owned(),
             address,
             leaf: 0,
@@ -213,7 +215,7 @@ fn changes(
 /// The name that tells what a value is of: that of the entry or of the block; of a line's the one in the line beside it.
 fn named<'t>(text: &'t Text<'_>, leaf: &'t Leaf, key: &str) -> Option<&'t str> {
     let beside = || {
-        let block = text.in_block(couple::block(&leaf.address));
+        let block = text.in_block(leaf.block());
         let names = block.iter().filter_map(|leaf| text.leaves.get(*leaf)).filter(|leaf| leaf.key == "name");
         names.map(|leaf| leaf.value.as_str()).next()
     };

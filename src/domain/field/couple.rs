@@ -42,7 +42,7 @@ impl Deployed {
     pub(super) fn of<'c>(fields: impl Iterator<Item = &'c ScalarChange>) -> Self {
         let (mut blocks, mut stems) = (BTreeSet::new(), HashSet::new());
         for field in fields {
-            let block = block(&field.address).to_owned();
+            let block = field.block.clone();
             blocks.insert(block.clone());
             stems.insert((block, rules::stem(&field.key).0));
         }
@@ -52,7 +52,7 @@ impl Deployed {
     /// Whether a leaf stands beside one of them and is about the same. A checksum may be in a list beside them, a digest
     /// in the block around theirs.
     pub(super) fn has(&self, leaf: &Leaf, is_hash: bool) -> bool {
-        let (own, stem) = (block(&leaf.address), rules::stem(&leaf.key).0);
+        let (own, stem) = (leaf.block(), rules::stem(&leaf.key).0);
         let digest = leaf.key.to_lowercase().ends_with("digest") && stem.is_empty();
         let around =
             || self.blocks.iter().any(|block| block.starts_with(own) || own.starts_with(block.as_str()));
@@ -75,7 +75,7 @@ pub(super) fn couple(file: &File<'_>, changes: &mut [ScalarChange]) {
     let (mut versions, mut blocks) = (BTreeSet::new(), BTreeSet::new());
     for change in changes.iter().filter(|change| change.rule.is_some()) {
         versions.extend(versions_of(change));
-        blocks.insert(block(&change.address).to_owned());
+        blocks.insert(change.block.clone());
     }
     if blocks.is_empty() {
         return;
@@ -84,7 +84,7 @@ pub(super) fn couple(file: &File<'_>, changes: &mut [ScalarChange]) {
     let versions = if versions.len() > MAX_VERSIONS { BTreeSet::new() } else { versions };
     let open = |change: &&mut ScalarChange| change.rule.is_none() && !change.address.starts_with("sops.");
     for change in changes.iter_mut().filter(open) {
-        let mut around = block(&change.address);
+        let mut around = change.block.as_str();
         let beside = blocks.contains(around);
         while !around.is_empty() && !blocks.contains(around) {
             around = block(around);

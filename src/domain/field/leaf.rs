@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::lines::Lines;
-use super::{couple, outline, yaml};
+use super::{outline, yaml};
 
 /// What a [`Leaf`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Leaf {
     pub kind: LeafKind,
     /// Where it is in the structure, for people and for finding it again.
     pub address: String,
+    /// How many bytes of the address are that of the block that it is in.
+    pub block: usize,
     /// The key that it stands under (that of the list for a list's items); empty at the top.
     pub key: String,
     /// The value of `name:` beside it.
@@ -39,10 +41,16 @@ pub struct Leaf {
 }
 
 impl Leaf {
+    /// The address of the block that it is in.
+    pub(super) fn block(&self) -> &str {
+        self.address.get(..self.block).unwrap_or("")
+    }
+
     /// The leaf of a text that stands inside a scalar.
     pub(super) fn within(self, address: &str, offset: usize, sure: bool) -> Self {
         Self {
             address: format!("{address} > {}", self.address),
+            block: if self.block == 0 { address.len() } else { address.len() + " > ".len() + self.block },
             span: self.span.start + offset..self.span.end + offset,
             sure: self.sure && sure,
             ..self
@@ -180,7 +188,7 @@ impl<'t> Text<'t> {
         let index = || {
             let mut blocks: HashMap<String, Vec<usize>> = HashMap::new();
             for (index, leaf) in self.leaves.iter().enumerate() {
-                blocks.entry(couple::block(&leaf.address).to_owned()).or_default().push(index);
+                blocks.entry(leaf.block().to_owned()).or_default().push(index);
             }
             blocks
         };

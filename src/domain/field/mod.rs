@@ -55,6 +55,8 @@ pub struct ScalarChange {
     /// in its block, does not: those are followed from version to version.
     pub addressed: bool,
     key: String,
+    /// The block that it is in.
+    block: String,
     /// The name beside it, or the block that it is in.
     named: String,
     /// Where the field was whose place it took, where it is another than before: then key and value are the change.

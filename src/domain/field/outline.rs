@@ -79,6 +79,7 @@ pub(super) fn leaves(text: &str) -> Vec<Leaf> {
         let end = lines.range(line).start + lines.body(line).len();
         out.push(Leaf {
             kind: LeafKind::Line,
+            block: if block.address.len() > around.address.len() { around.address.len() } else { 0 },
             address: block.address.clone(),
             key,
             named,
@@ -141,7 +142,8 @@ fn identity(content: &str) -> (String, String) {
     if let Some(tag) = xml_tag(content) {
         return (format!("<{tag}>"), tag.to_owned());
     }
-    let assigned = assignment(content);
+    let option = content.starts_with("--").then(|| content.find([' ', '='])).flatten();
+    let assigned = option.or_else(|| assignment(content));
     let key = assigned.and_then(|at| content.get(..at)).map(plain).unwrap_or_default();
     // `- name: web` and the like is known by its value.
     let names = ["name", "id", "key"].contains(&key.as_str()) || content.starts_with("- ");

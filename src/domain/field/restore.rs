@@ -15,6 +15,8 @@ use super::{
 
 /// The most fields beside one that are looked at.
 const MAX_SIBLINGS: usize = 1_000;
+/// How many blocks around a field are looked at.
+const MAX_DEPTH: usize = 32;
 /// The keys that say, in the block around, where what a version is of is to be found.
 const LOCATIONS: [&str; 7] = ["url", "repo", "repository", "repoURL", "chart", "git", "uri"];
 
@@ -273,7 +275,9 @@ impl<'t> Restore<'t> {
             return *known;
         }
         let values = |text: &'t Text<'t>| {
-            let leaves = text.under(around).iter().filter_map(|leaf| text.leaves.get(*leaf));
+            let mut under = text.under(around).to_vec();
+            under.sort_unstable();
+            let leaves = under.into_iter().filter_map(|leaf| text.leaves.get(leaf));
             leaves.map(|leaf| (leaf.address.as_str(), leaf.value.as_str()))
         };
         let untouched = values(self.bad).eq(values(self.current));
@@ -291,52 +295,84 @@ impl<'t> Restore<'t> {
     /// Whether what stands beside a field names another thing by now: the same version of that is another deployment. Of
     /// a field without a sure address, all texts beside it have to be the same.
     fn is_of_another(&self, bad: &Leaf, now: &Leaf) -> bool {
-        let (then, here) = (couple::block(&bad.address), couple::block(&now.address));
+        let (then, here) = (bad.block(), now.block());
         let siblings = self.bad.in_block(then);
         if !bad.sure && siblings.len() > MAX_SIBLINGS {
             return true;
         }
         let (stem, _) = rules::stem(&bad.key);
         let labels = ["labels", "matchLabels", "annotations"].iter().any(|block| then.ends_with(block));
+        let tells = |sibling: &Leaf| {
+            let (of, names) = rules::stem(&sibling.key);
+            names && of == stem && !labels
+        };
         let differs = |sibling: &Leaf| {
-            let tells = || {
-                let (of, names) = rules::stem(&sibling.key);
-                names && of == stem && !labels
-            };
-            (!bad.sure || tells()) && self.says_another(sibling, then, here)
+            (!bad.sure || tells(sibling)) && self.says_another(sibling, (then, here), (bad, now))
         };
-        let beside = || siblings.iter().filter_map(|leaf| self.bad.leaves.get(*leaf));
+        let outer = couple::block(then);
+        let located = |leaf: &&Leaf| LOCATIONS.contains(&leaf.key.as_str());
         let above = || {
-            let outer = couple::block(then);
-            let leaves = self.bad.in_block(outer).iter().filter_map(|leaf| self.bad.leaves.get(*leaf));
-            let located = leaves.filter(|leaf| LOCATIONS.contains(&leaf.key.as_str()));
-            located.into_iter().any(|leaf| self.says_another(leaf, outer, couple::block(here)))
+            self.leaves(outer)
+                .filter(located)
+                .any(|leaf| self.says_another(leaf, (outer, couple::block(here)), (bad, now)))
         };
-        let referred = || {
-            ["sourceRef.name", "target.name"].iter().any(|reference| {
-                let leaves = self.bad.at(&format!("{then}.{reference}")).iter();
-                leaves
-                    .filter_map(|leaf| self.bad.leaves.get(*leaf))
-                    .any(|leaf| self.says_another(leaf, then, here))
-            })
+        // The head of a list's item stands for the whole item.
+        let inside = || {
+            self.leaves(&bad.address)
+                .any(|leaf| tells(leaf) && self.says_another(leaf, (&bad.address, &now.address), (bad, now)))
         };
-        beside().filter(|leaf| leaf.key != bad.key).take(MAX_SIBLINGS).any(differs) || above() || referred()
+        let beside = || self.leaves(then).filter(|leaf| leaf.key != bad.key).take(MAX_SIBLINGS).any(differs);
+        beside() || inside() || above() || self.refers_elsewhere(then, here)
+    }
+
+    fn leaves(&self, block: &str) -> impl Iterator<Item = &'t Leaf> {
+        self.bad.in_block(block).iter().filter_map(|leaf| self.bad.leaves.get(*leaf))
+    }
+
+    /// Whether a block around a field refers to another source or target by now.
+    fn refers_elsewhere(&self, mut then: &str, mut here: &str) -> bool {
+        for _ in 0..MAX_DEPTH {
+            for reference in ["sourceRef.name", "target.name"] {
+                let text = |text: &'t Text<'t>, block: &str| match text.at(&format!("{block}.{reference}")) {
+                    [leaf] => text.leaves.get(*leaf).map(|leaf| leaf.value.as_str()),
+                    _ => None,
+                };
+                if text(self.bad, then).zip(text(self.current, here)).is_some_and(|(then, now)| then != now) {
+                    return true;
+                }
+            }
+            if then.is_empty() {
+                return false;
+            }
+            (then, here) = (couple::block(then), couple::block(here));
+        }
+        false
     }
 
     /// Whether a leaf beside a field has another text by now. What is gone says nothing, and numbers name no thing.
-    fn says_another(&self, sibling: &Leaf, then: &str, here: &str) -> bool {
-        let suffix = sibling.address.get(then.len()..).unwrap_or("");
-        let [now] = self.current.at(&format!("{here}{suffix}")) else { return false };
-        let Some(now) = self.current.leaves.get(*now) else { return false };
+    fn says_another(&self, sibling: &Leaf, (then, here): (&str, &str), (bad, field): (&Leaf, &Leaf)) -> bool {
+        // Of several the nearest is the one beside the field.
+        let nearest = |text: &'t Text<'t>, block: &str, of: &Leaf| {
+            let leaves = text.in_block(block).iter().filter_map(|leaf| text.leaves.get(*leaf));
+            let line = text.line_of(&of.span);
+            leaves
+                .filter(|leaf| leaf.key == sibling.key && !leaf.key.is_empty())
+                .min_by_key(|leaf| text.line_of(&leaf.span).abs_diff(line))
+        };
+        if nearest(self.bad, then, bad).is_none_or(|leaf| leaf.span != sibling.span) {
+            return false;
+        }
+        let Some(now) = nearest(self.current, here, field) else { return false };
         let text = |leaf: &Leaf| match leaf.kind {
             LeafKind::Scalar => versionless(&leaf.value),
             LeafKind::Line => versionless(leaf.value.get(..comment_start(&leaf.value)).unwrap_or("")),
         };
-        let names = sibling.value.contains(char::is_alphabetic)
+        let is_text = sibling.value.contains(char::is_alphabetic)
             && !matches!(sibling.value.as_str(), "true" | "false");
         let release =
             release_field(Candidate { key: &sibling.key, named: None, old: &sibling.value, new: &now.value });
-        names && release.is_none_or(|rule| rule == FieldRule::Url) && text(sibling) != text(now)
+        let (_, names) = rules::stem(&sibling.key);
+        is_text && (names || release.is_none()) && text(sibling) != text(now)
     }
 
     /// The leaf on a line of the current version that a leaf of the bad one is there.
@@ -387,7 +423,7 @@ fn around(leaf: &Leaf) -> &str {
         .match_indices('[')
         .map(|(at, _)| at)
         .find(|at| leaf.address.get(*at..).is_some_and(|step| without_indexes(step).starts_with("[]")));
-    index.and_then(|at| leaf.address.get(..at)).unwrap_or_else(|| couple::block(&leaf.address))
+    index.and_then(|at| leaf.address.get(..at)).unwrap_or_else(|| leaf.block())
 }
 
 /// An address without the mere places in it.

@@ -292,7 +292,11 @@ fn ends_in_release(words: &[String]) -> bool {
 /// What a key is about besides what it says of it: `web` of `WEB_IMAGE_TAG`, nothing of `tag`; and whether it names a
 /// thing (`WEB_IMAGE_REPO`, `chart`).
 pub(super) fn stem(key: &str) -> (Vec<String>, bool) {
-    const THINGS: [&str; 29] = [
+    const THINGS: [&str; 33] = [
+        "title",
+        "alias",
+        "slug",
+        "codename",
         "name",
         "app",
         "application",

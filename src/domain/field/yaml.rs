@@ -9,7 +9,7 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle};
 
 use super::leaf::{Leaf, LeafKind};
-use super::{outline, tokens};
+use super::{couple, outline, tokens};
 
 /// How deep structures may nest, and how deep YAML may stand within block scalars of YAML.
 const MAX_DEPTH: usize = 96;
@@ -328,6 +328,7 @@ impl Walk<'_> {
             let source: Vec<&str> = names.chain(beside.sources(key)).collect();
             self.out.push(Leaf {
                 kind: LeafKind::Scalar,
+                block: couple::block(address).len(),
                 address: address.to_owned(),
                 key: key.to_owned(),
                 named: beside.named.map(str::to_owned),
