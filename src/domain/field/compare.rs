@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::leaf::{Leaf, LeafKind, Text};
 use super::lines::{Alignment, Counterpart, hunks, is_trifle};
-use super::rules::{Candidate, FieldRule, release_field};
+use super::rules::{self, Candidate, FieldRule, release_field};
 use super::tokens::{mask, versionless};
 use super::words::{self, Changed};
 use super::{Companion, Comparison, File, ScalarChange, couple};
@@ -186,7 +186,8 @@ fn changes(
         let key = if line { key_of(file, new, new_leaf, b, &n) } else { new_leaf.key.clone() };
         let nth = if several { format!(" (word {})", index + 1) } else { String::new() };
         let address = format!("{}{nth}", shown(new, new_leaf));
-        let named = named(new, new_leaf, &key);
+        let named = named(new, new_leaf, &key).filter(|name| !name.is_empty());
+        let named = lists_versions(file).filter(|_| new_leaf.block().is_empty()).or(named);
         let candidate = Candidate { key: &key, named, old: &old_value, new: &new_value };
         let about_the_file = is_about_the_file(file, new.text, &new_leaf.address);
         let found = if about_the_file { None } else { release_field(candidate) };
@@ -219,8 +220,19 @@ fn named<'t>(text: &'t Text<'_>, leaf: &'t Leaf, key: &str) -> Option<&'t str> {
         let names = block.iter().filter_map(|leaf| text.leaves.get(*leaf)).filter(|leaf| leaf.key == "name");
         names.map(|leaf| leaf.value.as_str()).next()
     };
-    let by_line = leaf.kind == LeafKind::Line && matches!(key, "value" | "default");
+    let is_line = leaf.kind == LeafKind::Line;
+    if is_line && !leaf.key.is_empty() && key != leaf.key {
+        return Some(&leaf.key);
+    }
+    let by_line = is_line && matches!(key, "value" | "default");
     by_line.then(beside).flatten().or(leaf.named.as_deref())
+}
+
+/// A name by which everything in a file is a version: `versions.yaml`, `image-tags.env`.
+fn lists_versions<'p>(file: &File<'p>) -> Option<&'p str> {
+    let name = file.path.rsplit('/').next().unwrap_or("");
+    let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
+    Some(stem).filter(|stem| rules::lists_versions(stem))
 }
 
 /// The address as people read it: a line that nothing names goes by its number.
@@ -246,7 +258,9 @@ fn unquoted(text: &str) -> &str {
 /// Versions that say how the file is to be read, or how often it was saved, and not what is deployed: of an encrypted
 /// file's envelope, of Compose, of a dashboard.
 fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
-    let versioned = || file.path.contains("compose") || text.contains("\"schemaVersion\"");
+    let versioned = || {
+        file.path.contains("compose") || text.contains("\nservices:") || text.contains("\"schemaVersion\"")
+    };
     address.starts_with("sops.") || address == "version" && versioned()
 }
 
@@ -308,6 +322,7 @@ fn one_sided(
 /// empty mappings, anchors.
 fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
     comparison.hunks = hunks(&old.lines, &new.lines);
+    comparison.moved = has_moved(old, new, &comparison.hunks);
     let mut found = Vec::new();
     for (before, after) in &comparison.hunks {
         let bodies = |text: &'_ Text<'_>, lines: &Range<usize>| -> HashSet<String> {
@@ -330,6 +345,18 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
         }
     }
     comparison.others.extend(found);
+}
+
+/// Whether a line went from one stretch to another.
+fn has_moved(old: &Text<'_>, new: &Text<'_>, hunks: &[(Range<usize>, Range<usize>)]) -> bool {
+    let (mut came, mut went): (HashSet<&str>, Vec<&str>) = (HashSet::new(), Vec::new());
+    for (before, after) in hunks {
+        let here: HashSet<&str> = after.clone().map(|line| new.lines.body(line).trim_start()).collect();
+        let gone = before.clone().map(|line| old.lines.body(line).trim_start());
+        went.extend(gone.filter(|line| !line.is_empty() && !here.contains(line)));
+        came.extend(here);
+    }
+    went.iter().any(|line| came.contains(line))
 }
 
 /// Whether the leaves that both stretches hold stand in another order.

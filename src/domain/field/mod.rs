@@ -99,6 +99,8 @@ pub struct Comparison {
     others: Vec<(String, Range<usize>, bool)>,
     /// The stretches of lines that differ, before and after.
     hunks: Vec<(Range<usize>, Range<usize>)>,
+    /// Whether lines went from one of these stretches to another.
+    moved: bool,
 }
 
 impl Comparison {

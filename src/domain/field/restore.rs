@@ -474,7 +474,8 @@ impl Restore<'_> {
                     && overlaps(&self.bad.lines.span(new), &change.new)
             })
         };
-        if !self.comparison.changes.iter().all(together) {
+        // And where lines moved, one stretch does not go back without the other.
+        if self.comparison.moved || !self.comparison.changes.iter().all(together) {
             return Vec::new();
         }
         hunks

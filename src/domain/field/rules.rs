@@ -77,6 +77,7 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     if old.is_empty() || new.is_empty() {
         return of_one_value(&words, if old.is_empty() { new } else { old });
     }
+    let values = |wanted: fn(&str) -> bool| wanted(old) && wanted(new);
     let images = image_parts(old).zip(image_parts(new));
     let name = |repository: &'_ str| repository.rsplit('/').next().map(str::to_owned);
     let same_image = images.is_some_and(|((a, _), (b, _))| name(a) == name(b));
@@ -84,7 +85,8 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     let (old_masked, new_masked) = (mask(old), mask(new));
     let masked_equal = old_masked == new_masked && old_masked != old;
     let dotted = masked_equal && is_dotted(old) && !denied_value(old);
-    if key.starts_with("controller-gen") {
+    let is_switch = |text: &str| matches!(text, "true" | "false" | "yes" | "no" | "on" | "off");
+    if key.starts_with("controller-gen") || values(is_switch) || values(|text| text.starts_with("ENC[")) {
         return None;
     }
     if denied_key(&words) && !surely_image
@@ -93,7 +95,6 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     {
         return None;
     }
-    let values = |wanted: fn(&str) -> bool| wanted(old) && wanted(new);
     let last = words.last().map_or("", String::as_str);
     let image_key = last.contains("image")
         || words.iter().any(|word| word.contains("image")) && IMAGE_PARTS.contains(&last);
@@ -122,7 +123,7 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     if matches!(last, "value" | "default") && named.is_some_and(speaks_of_version) && values(one_word) {
         return Some(FieldRule::NamedValue);
     }
-    if named.is_some_and(lists_versions) && values(numbered) && !denied_value(old) && !old.contains("://") {
+    if named.is_some_and(lists_versions) && values(one_word) && !old.contains("://") {
         return Some(FieldRule::NamedValue);
     }
     // In a sentence or an expression a number with one dot is just a number.
@@ -148,13 +149,13 @@ const IMAGE_PARTS: [&str; 10] =
     ["tag", "version", "digest", "name", "uri", "url", "ref", "sha", "revision", "repository"];
 
 /// Whether a block of this name holds the versions of the things that its keys name: `versions:`, `image_tags = {`.
-fn lists_versions(name: &str) -> bool {
+pub(super) fn lists_versions(name: &str) -> bool {
     let words = words(name);
     words.last().is_some_and(|last| matches!(last.as_str(), "versions" | "tags" | "images" | "imagetags"))
 }
 
 fn tag_word(word: &str) -> bool {
-    matches!(word, "tag" | "digest") || word.len() > 4 && word.ends_with("tag") && word != "etag"
+    matches!(word, "tag" | "digest") || word.len() > 4 && word.ends_with("tag") && word != "hashtag"
 }
 
 fn speaks_of_version(name: &str) -> bool {

@@ -280,3 +280,19 @@ fn a_digest_in_the_place_of_a_tag_makes_room_for_it_again() {
         assert_eq!((&reverted.fields[0].outcome, reverted.bytes), (&wanted, now.into_bytes()));
     }
 }
+
+#[test]
+fn lines_that_the_commit_moved_are_neither_lost_nor_doubled() {
+    for (parent, bad, later, expected) in [
+        ("A_TAG=v1\nL=2\nM=3\nD=1\n", "A_TAG=v2\nD=1\nL=2\nM=3\n", "N=1\n", "A_TAG=v1\nD=1\nL=2\nM=3\nN=1\n"),
+        (
+            "tag: v1\nl: 2\nm: 3\nd: 1\n",
+            "tag: v2\nd: 1\nl: 2\nm: 3\n",
+            "n: 1\n",
+            "tag: v1\nd: 1\nl: 2\nm: 3\nn: 1\n",
+        ),
+        ("A_TAG=v1\nD=1\nL=2\n", "x=1\nA_TAG=v2\nL=2\nD=1\n", "", "x=1\nA_TAG=v1\nL=2\nD=1\n"),
+    ] {
+        assert_eq!(outcome(parent, bad, &format!("{bad}{later}")).unwrap(), expected);
+    }
+}

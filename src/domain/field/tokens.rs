@@ -134,8 +134,9 @@ pub(super) fn denied_value(text: &str) -> bool {
 /// Whether a text holds a version that cannot be a mere number or a hash: `1.2.3`, `v2`.
 pub(super) fn is_dotted(text: &str) -> bool {
     let strong = |token: &String| {
-        let numbered =
-            token.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let numbered = token
+            .strip_prefix('v')
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains('.'));
         token.matches('.').count() >= 2 || numbered
     };
     version_tokens(text).iter().any(strong)
