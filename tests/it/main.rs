@@ -13,6 +13,7 @@ mod demo;
 mod deploy;
 mod e2e;
 mod examples;
+mod fields;
 mod git;
 mod invariants;
 mod judge;
