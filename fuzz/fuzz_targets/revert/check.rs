@@ -56,7 +56,9 @@ fn spans(file: &File<'_>, parent: &str, bad: &str) {
 fn elsewhere(reverted: &Reverted, [parent, bad, current, text]: [&str; 4], story: &dyn Fn() -> String) {
     let [parent, bad, current, text] = [parent, bad, current, text].map(lines);
     let restored = || reverted.fields.iter().filter(|field| field.outcome == FieldOutcome::Restored);
-    let parts = |text: &'_ str| -> Vec<String> { text.lines().map(|line| line.trim().to_owned()).collect() };
+    // A word that came or went has no text on one side: then any line may be the one.
+    let parts =
+        |text: &'_ str| -> Vec<String> { text.split('\n').map(|line| line.trim().to_owned()).collect() };
     let new: Vec<Vec<String>> = restored()
         .flat_map(|f| [parts(&f.new_text), parts(f.new_text.trim_matches(['"', '\'', '`']))])
         .collect();
