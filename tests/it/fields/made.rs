@@ -4,7 +4,7 @@
 use backout::domain::field::{FieldOutcome, File, Selection, is_half, revert};
 
 /// The same at each run: a finding names its seed.
-const CASES: u64 = 250;
+const CASES: u64 = 150;
 
 /// Something to write down: a service at a version, or a line that is none of its business.
 #[derive(Clone, Debug)]
