@@ -81,9 +81,11 @@ fn ours(sample: &Sample, effort: Effort) -> anyhow::Result<()> {
     let put_back = |current: &str| revert(&file, parent.as_bytes(), bad.as_bytes(), current.as_bytes());
     ensure!(put_back(bad)?.bytes == parent.as_bytes(), "{}: the parent does not come back", sample.name);
     ensure!(put_back(later)?.bytes == expected.as_bytes(), "{}: later it comes out otherwise", sample.name);
-    let fields = compare(&file, parent, bad).release_fields().count();
+    let fields = compare(&file, &parent.as_str().into(), &bad.as_str().into()).release_fields().count();
 
-    let compared = median(effort, || drop(black_box(compare(&file, black_box(parent), black_box(bad)))));
+    let compared = median(effort, || {
+        drop(black_box(compare(&file, &black_box(parent).as_str().into(), &black_box(bad).as_str().into())))
+    });
     let back = median(effort, || drop(black_box(put_back(black_box(bad)))));
     let put = median(effort, || drop(black_box(put_back(black_box(later)))));
     // Of the file once, although two or three versions of it are read.

@@ -6,8 +6,10 @@
 
 mod compare;
 mod couple;
+mod identity;
 pub mod leaf;
 mod lines;
+mod locate;
 mod outline;
 mod restore;
 pub mod rules;

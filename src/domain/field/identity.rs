@@ -1,0 +1,100 @@
+//! Whether what is found at a field's place is still a version of the same thing: the texts beside and around it say so.
+
+use super::couple;
+use super::leaf::{Leaf, LeafKind, Text};
+use super::lines::comment_start;
+use super::locate::Restore;
+use super::rules::{self, Candidate, release_field};
+use super::tokens::versionless;
+
+/// The most fields beside one that are looked at.
+const MAX_SIBLINGS: usize = 1_000;
+/// How many blocks around a field are looked at.
+const MAX_DEPTH: usize = 32;
+/// The keys that say, in the block around, where what a version is of is to be found.
+const LOCATIONS: [&str; 7] = ["url", "repo", "repository", "repoURL", "chart", "git", "uri"];
+
+impl<'t> Restore<'t> {
+    /// Whether what stands beside a field names another thing by now: the same version of that is another deployment. Of
+    /// a field without a sure address, all texts beside it have to be the same.
+    pub(super) fn is_of_another(&self, bad: &Leaf, now: &Leaf) -> bool {
+        let (then, here) = (bad.block(), now.block());
+        let siblings = self.bad.in_block(then);
+        if !bad.sure && siblings.len() > MAX_SIBLINGS {
+            return true;
+        }
+        let (stem, _) = rules::stem(&bad.key);
+        let labels = ["labels", "matchLabels", "annotations"].iter().any(|block| then.ends_with(block));
+        let tells = |sibling: &Leaf| {
+            let (of, names) = rules::stem(&sibling.key);
+            names && of == stem && !labels
+        };
+        let differs = |sibling: &Leaf| {
+            (!bad.sure || tells(sibling)) && self.says_another(sibling, (then, here), (bad, now))
+        };
+        let outer = couple::block(then);
+        let located = |leaf: &&Leaf| LOCATIONS.contains(&leaf.key.as_str());
+        let above = || {
+            self.leaves(outer)
+                .filter(located)
+                .any(|leaf| self.says_another(leaf, (outer, couple::block(here)), (bad, now)))
+        };
+        // The head of a list's item stands for the whole item.
+        let inside = || {
+            self.leaves(&bad.address)
+                .any(|leaf| tells(leaf) && self.says_another(leaf, (&bad.address, &now.address), (bad, now)))
+        };
+        let beside = || self.leaves(then).filter(|leaf| leaf.key != bad.key).take(MAX_SIBLINGS).any(differs);
+        beside() || inside() || above() || self.refers_elsewhere(then, here)
+    }
+
+    fn leaves(&self, block: &str) -> impl Iterator<Item = &'t Leaf> {
+        self.bad.in_block(block).iter().filter_map(|leaf| self.bad.leaves.get(*leaf))
+    }
+
+    /// Whether a block around a field refers to another source or target by now.
+    fn refers_elsewhere(&self, mut then: &str, mut here: &str) -> bool {
+        for _ in 0..MAX_DEPTH {
+            for reference in ["sourceRef.name", "target.name"] {
+                let text = |text: &'t Text<'t>, block: &str| match text.at(&format!("{block}.{reference}")) {
+                    [leaf] => text.leaves.get(*leaf).map(|leaf| leaf.value.as_str()),
+                    _ => None,
+                };
+                if text(self.bad, then).zip(text(self.current, here)).is_some_and(|(then, now)| then != now) {
+                    return true;
+                }
+            }
+            if then.is_empty() {
+                return false;
+            }
+            (then, here) = (couple::block(then), couple::block(here));
+        }
+        false
+    }
+
+    /// Whether a leaf beside a field has another text by now. What is gone says nothing, and numbers name no thing.
+    fn says_another(&self, sibling: &Leaf, (then, here): (&str, &str), (bad, field): (&Leaf, &Leaf)) -> bool {
+        // Of several the nearest is the one beside the field.
+        let nearest = |text: &'t Text<'t>, block: &str, of: &Leaf| {
+            let leaves = text.in_block(block).iter().filter_map(|leaf| text.leaves.get(*leaf));
+            let line = text.line_of(&of.span);
+            leaves
+                .filter(|leaf| leaf.key == sibling.key && !leaf.key.is_empty())
+                .min_by_key(|leaf| text.line_of(&leaf.span).abs_diff(line))
+        };
+        if nearest(self.bad, then, bad).is_none_or(|leaf| leaf.span != sibling.span) {
+            return false;
+        }
+        let Some(now) = nearest(self.current, here, field) else { return false };
+        let text = |leaf: &Leaf| match leaf.kind {
+            LeafKind::Scalar => versionless(&leaf.value),
+            LeafKind::Line => versionless(leaf.value.get(..comment_start(&leaf.value)).unwrap_or("")),
+        };
+        let is_text = sibling.value.contains(char::is_alphabetic)
+            && !matches!(sibling.value.as_str(), "true" | "false");
+        let release =
+            release_field(Candidate { key: &sibling.key, named: None, old: &sibling.value, new: &now.value });
+        let (_, names) = rules::stem(&sibling.key);
+        is_text && (names || release.is_none()) && text(sibling) != text(now)
+    }
+}

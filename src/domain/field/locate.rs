@@ -1,0 +1,301 @@
+//! Finding the changed fields again in a later version of their file, and what became of them.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::compare::entry;
+use super::leaf::{Leaf, LeafKind, Text};
+use super::lines::{Alignment, Counterpart};
+use super::rules::FieldRule;
+use super::tokens::versionless;
+use super::{Comparison, FieldOutcome, FieldResult, Refusal, ScalarChange, words};
+
+/// The three versions of a file, and what the bad commit changed in it.
+pub(super) struct Restore<'t> {
+    pub(super) parent: &'t Text<'t>,
+    pub(super) bad: &'t Text<'t>,
+    pub(super) current: &'t Text<'t>,
+    pub(super) comparison: &'t Comparison,
+    alignment: OnceCell<Alignment<'t>>,
+    bad_shapes: Shapes,
+    current_shapes: Shapes,
+    /// Which lists and blocks are as they were in the bad version.
+    untouched: RefCell<HashMap<String, bool>>,
+}
+
+/// Where a leaf of the bad version is now.
+enum Place<'t> {
+    Here(&'t Leaf),
+    Gone,
+    Unclear,
+}
+
+/// A changed field as it is now.
+pub(super) struct Located<'t> {
+    pub(super) change: &'t ScalarChange,
+    pub(super) outcome: FieldOutcome,
+    /// Its bytes in the current version, where it is there.
+    pub(super) span: Option<Range<usize>>,
+}
+
+impl Located<'_> {
+    pub(super) fn result(&self) -> FieldResult {
+        FieldResult {
+            address: self.change.address.clone(),
+            rule: self.change.rule.unwrap_or(FieldRule::VersionToken),
+            old_text: self.change.old_text.clone(),
+            new_text: self.change.new_text.clone(),
+            outcome: self.outcome.clone(),
+        }
+    }
+
+    /// The old source text; in the quotes of now, where somebody has put the value into others than the commit did.
+    pub(super) fn edit(&self, current: &Text<'_>) -> Option<(Range<usize>, String)> {
+        let restored = self.outcome == FieldOutcome::Restored;
+        let span = self.span.clone().filter(|_| restored)?;
+        let now = current.get(&span);
+        let value = &self.change.old_value;
+        let text = match now.chars().next() {
+            _ if now == self.change.new_text || self.change.was.is_some() => self.change.old_text.clone(),
+            Some('"') => serde_json::to_string(value).ok()?,
+            Some('\'') => format!("'{}'", value.replace('\'', "''")),
+            _ => self.change.old_text.clone(),
+        };
+        Some((span, text))
+    }
+}
+
+impl<'t> Restore<'t> {
+    pub(super) fn new([parent, bad, current]: [&'t Text<'t>; 3], comparison: &'t Comparison) -> Self {
+        Self {
+            parent,
+            bad,
+            current,
+            comparison,
+            alignment: OnceCell::new(),
+            bad_shapes: Shapes::default(),
+            current_shapes: Shapes::default(),
+            untouched: RefCell::default(),
+        }
+    }
+
+    /// How the bad version's lines align with the current ones.
+    pub(super) fn alignment(&self) -> &Alignment<'t> {
+        self.alignment.get_or_init(|| Alignment::new(&self.bad.lines, &self.current.lines, versionless))
+    }
+
+    pub(super) fn locate(&self, change: &'t ScalarChange) -> Result<Located<'t>, Refusal> {
+        let ambiguous = || Refusal::Ambiguous(change.address.clone());
+        let bad = self.bad.leaves.get(change.leaf).ok_or_else(ambiguous)?;
+        let leaf = match self.place_of(change.leaf, bad) {
+            Place::Here(leaf) => leaf,
+            Place::Gone => return Ok(Located { change, outcome: self.gone(change), span: None }),
+            Place::Unclear => return Err(ambiguous()),
+        };
+        let text = self.current.get(&leaf.span);
+        let (outcome, span) = match leaf.kind {
+            LeafKind::Scalar if change.was.is_some() => {
+                let span = entry(self.current, leaf).ok_or_else(ambiguous)?;
+                let holds = leaf.value == change.new_value;
+                let superseded = || FieldOutcome::Superseded(text.to_owned());
+                (if holds { FieldOutcome::Restored } else { superseded() }, Some(span))
+            }
+            LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(leaf.span.clone())),
+            LeafKind::Line => self.line_outcome(change, bad, leaf),
+        };
+        if outcome == FieldOutcome::Restored && self.is_of_another(bad, leaf) {
+            return Err(ambiguous());
+        }
+        // The same version of something else is another deployment.
+        let other_thing = outcome == FieldOutcome::Restored && leaf.source != bad.source;
+        let outcome = if other_thing {
+            FieldOutcome::Superseded(format!(
+                "{text} of {}",
+                leaf.source.as_deref().unwrap_or("something else")
+            ))
+        } else {
+            outcome
+        };
+        Ok(Located { change, outcome, span })
+    }
+
+    /// The words of a line that the bad commit changed, by their places in it.
+    fn words_of(&self, leaf: usize, start: usize) -> Vec<Range<usize>> {
+        let changes = &self.comparison.changes;
+        let first = changes.partition_point(|change| change.new.start < start);
+        let of_line = changes.iter().skip(first).take_while(|change| change.leaf == leaf);
+        of_line.map(|change| change.new.start - start..change.new.end - start).collect()
+    }
+
+    /// What a field that is not there any more has become: the one whose place it took may be back.
+    fn gone(&self, change: &ScalarChange) -> FieldOutcome {
+        let before = change.was.as_deref().map_or(&[][..], |was| self.current.at(was));
+        let back =
+            |leaf: &usize| self.current.leaves.get(*leaf).is_some_and(|leaf| leaf.value == change.old_value);
+        if before.iter().any(back) { FieldOutcome::AlreadyBack } else { FieldOutcome::Gone }
+    }
+
+    fn line_outcome(
+        &self,
+        change: &ScalarChange,
+        bad: &Leaf,
+        leaf: &Leaf,
+    ) -> (FieldOutcome, Option<Range<usize>>) {
+        let (line, now) = (self.bad.get(&bad.span), self.current.get(&leaf.span));
+        let word = change.new.start - bad.span.start..change.new.end - bad.span.start;
+        let others: Vec<Range<usize>> = self.words_of(change.leaf, bad.span.start);
+        let place = if line == now { Some(word) } else { words::same_place(line, &word, &others, now) };
+        let Some(place) = place else { return (FieldOutcome::Superseded(now.to_owned()), None) };
+        let span = leaf.span.start + place.start..leaf.span.start + place.end;
+        let text = self.current.get(&span);
+        let outcome = match text {
+            _ if text == change.new_text || text == change.new_value => FieldOutcome::Restored,
+            _ if text == change.old_text || text == change.old_value => FieldOutcome::AlreadyBack,
+            _ => FieldOutcome::Superseded(text.to_owned()),
+        };
+        (outcome, Some(span))
+    }
+
+    /// Finds a leaf of the bad version in the current one: by its address where that is sure, and otherwise by following
+    /// its line.
+    fn place_of(&self, index: usize, bad: &Leaf) -> Place<'t> {
+        let here = self.current.at(&bad.address);
+        let only = |leaves: &[usize]| match leaves {
+            [leaf] => self.current.leaves.get(*leaf),
+            _ => None,
+        };
+        if bad.sure && self.bad.at(&bad.address) == [index] {
+            if here.is_empty() {
+                return Place::Gone;
+            }
+            if let Some(leaf) = only(here).filter(|leaf| leaf.sure) {
+                return Place::Here(leaf);
+            }
+        }
+        if self.is_untouched(bad) {
+            let nth = self.bad.at(&bad.address).iter().position(|leaf| *leaf == index);
+            let leaf = nth.and_then(|nth| here.get(nth)).and_then(|leaf| self.current.leaves.get(*leaf));
+            return leaf.map_or(Place::Unclear, Place::Here);
+        }
+        let line = self.bad.line_of(&bad.span);
+        match self.alignment().counterpart(line) {
+            Counterpart::Same(_) if self.is_one_of_several(bad) => Place::Unclear,
+            Counterpart::Same(now) => self.leaf_on(now, index, bad).map_or(Place::Unclear, Place::Here),
+            Counterpart::Replaced(now) => match self.leaf_on(now, index, bad) {
+                Some(leaf) if self.current.get(&leaf.span) != self.bad.get(&bad.span) => Place::Here(leaf),
+                _ => Place::Unclear,
+            },
+            Counterpart::None if self.current_shapes.counts(self.current, bad).same_value == 0 => Place::Gone,
+            Counterpart::Alike(_) | Counterpart::None => Place::Unclear,
+        }
+    }
+
+    /// Whether the whole list or block around a leaf says what it said in the bad version: then places still count.
+    fn is_untouched(&self, bad: &Leaf) -> bool {
+        let around = around(bad);
+        if let Some(known) = self.untouched.borrow().get(around) {
+            return *known;
+        }
+        let values = |text: &'t Text<'t>| {
+            let mut under = text.under(around).to_vec();
+            under.sort_unstable();
+            let leaves = under.into_iter().filter_map(|leaf| text.leaves.get(leaf));
+            leaves.map(|leaf| (leaf.address.as_str(), leaf.value.as_str()))
+        };
+        let untouched = values(self.bad).eq(values(self.current));
+        self.untouched.borrow_mut().insert(around.to_owned(), untouched);
+        untouched
+    }
+
+    /// Whether others at the same address hold the same value, and some came or went since.
+    fn is_one_of_several(&self, bad: &Leaf) -> bool {
+        let (then, now) =
+            (self.bad_shapes.counts(self.bad, bad), self.current_shapes.counts(self.current, bad));
+        then.same_value != now.same_value || then.same_value > 1 && then.all != now.all
+    }
+
+    /// The leaf on a line of the current version that a leaf of the bad one is there.
+    fn leaf_on(&self, line: usize, index: usize, bad: &Leaf) -> Option<&'t Leaf> {
+        let shape = without_indexes(&bad.address);
+        let same = |leaf: &Leaf| leaf.key == bad.key && without_indexes(&leaf.address) == shape;
+        let on = |text: &'t Text<'t>, line: usize| {
+            text.on_line(line).iter().filter_map(|index| Some((*index, text.leaves.get(*index)?)))
+        };
+        let mut before = on(self.bad, self.bad.line_of(&bad.span)).filter(|(_, leaf)| same(leaf));
+        let nth = before.position(|(other, _)| other == index)?;
+        on(self.current, line).map(|(_, leaf)| leaf).filter(|leaf| same(leaf)).nth(nth)
+    }
+}
+
+/// How many leaves of a text have, but for places in lists, the same address; by their value, and in all.
+#[derive(Default)]
+struct Shapes {
+    counted: OnceCell<HashMap<String, HashMap<String, usize>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Counts {
+    same_value: usize,
+    all: usize,
+}
+
+impl Shapes {
+    fn counts(&self, text: &Text<'_>, leaf: &Leaf) -> Counts {
+        let count = || {
+            let mut counted: HashMap<String, HashMap<String, usize>> = HashMap::new();
+            for leaf in text.leaves {
+                let values = counted.entry(without_indexes(&leaf.address)).or_default();
+                *values.entry(leaf.value.clone()).or_default() += 1;
+            }
+            counted
+        };
+        let values = self.counted.get_or_init(count).get(&without_indexes(&leaf.address));
+        let same_value = values.and_then(|values| values.get(&leaf.value)).copied().unwrap_or(0);
+        Counts { same_value, all: values.map_or(0, |values| values.values().sum()) }
+    }
+}
+
+/// The address of the outermost list of which a leaf has only its place, or of its block.
+fn around(leaf: &Leaf) -> &str {
+    let index = leaf
+        .address
+        .match_indices('[')
+        .map(|(at, _)| at)
+        .find(|at| leaf.address.get(*at..).is_some_and(|step| without_indexes(step).starts_with("[]")));
+    index.and_then(|at| leaf.address.get(..at)).unwrap_or_else(|| leaf.block())
+}
+
+/// An address without the mere places in it.
+fn without_indexes(address: &str) -> String {
+    let mut out = String::with_capacity(address.len());
+    let mut rest = address;
+    while let Some(open) = rest.find('[') {
+        let inside = rest.get(open + 1..).unwrap_or("");
+        let close = inside.find(']').unwrap_or(inside.len());
+        let step = inside.get(..close).unwrap_or("");
+        let place = step
+            .split_once(" of ")
+            .is_some_and(|(at, len)| at.parse::<usize>().is_ok() && len.parse::<usize>().is_ok());
+        out.push_str(rest.get(..=open).unwrap_or(""));
+        if !place {
+            out.push_str(step);
+        }
+        rest = inside.get(close..).unwrap_or("");
+    }
+    out + rest
+}
+
+fn scalar_outcome(change: &ScalarChange, leaf: &Leaf, text: &str) -> FieldOutcome {
+    if text == change.old_text {
+        FieldOutcome::AlreadyBack
+    } else if text == change.new_text
+        || leaf.value == change.new_value && change.old_value != change.new_value
+    {
+        FieldOutcome::Restored
+    } else if leaf.value == change.old_value {
+        FieldOutcome::AlreadyBack
+    } else {
+        FieldOutcome::Superseded(text.to_owned())
+    }
+}
