@@ -19,37 +19,22 @@ impl<'t> Restore<'t> {
     /// a field without a sure address, all texts beside it have to be the same.
     pub(super) fn is_of_another(&self, bad: &Leaf, now: &Leaf) -> bool {
         let (then, here) = (bad.block(), now.block());
+        let another = |leaves: &[usize], (then, here): (&str, &str)| {
+            let mut leaves = leaves.iter().filter_map(|leaf| self.bad.leaves.get(*leaf));
+            leaves.any(|leaf| leaf.key != bad.key && self.says_another(leaf, (then, here), (bad, now)))
+        };
         let siblings = self.bad.in_block(then);
-        if !bad.sure && siblings.len() > MAX_SIBLINGS {
+        if !bad.sure && (siblings.len() > MAX_SIBLINGS || another(siblings, (then, here))) {
             return true;
         }
         let (stem, _) = rules::stem(&bad.key);
         let labels = ["labels", "matchLabels", "annotations"].iter().any(|block| then.ends_with(block));
-        let tells = |sibling: &Leaf| {
-            let (of, names) = rules::stem(&sibling.key);
-            names && of == stem && !labels
-        };
-        let differs = |sibling: &Leaf| {
-            (!bad.sure || tells(sibling)) && self.says_another(sibling, (then, here), (bad, now))
-        };
-        let outer = couple::block(then);
-        let located = |leaf: &&Leaf| LOCATIONS.contains(&leaf.key.as_str());
-        let above = || {
-            self.leaves(outer)
-                .filter(located)
-                .any(|leaf| self.says_another(leaf, (outer, couple::block(here)), (bad, now)))
-        };
-        // The head of a list's item stands for the whole item.
-        let inside = || {
-            self.leaves(&bad.address)
-                .any(|leaf| tells(leaf) && self.says_another(leaf, (&bad.address, &now.address), (bad, now)))
-        };
-        let beside = || self.leaves(then).filter(|leaf| leaf.key != bad.key).take(MAX_SIBLINGS).any(differs);
-        beside() || inside() || above() || self.refers_elsewhere(then, here)
-    }
-
-    fn leaves(&self, block: &str) -> impl Iterator<Item = &'t Leaf> {
-        self.bad.in_block(block).iter().filter_map(|leaf| self.bad.leaves.get(*leaf))
+        let outer = (couple::block(then), couple::block(here));
+        !labels && another(self.bad.things(then, &stem), (then, here))
+            // The head of a list's item stands for the whole item.
+            || another(self.bad.things(&bad.address, &stem), (&bad.address, &now.address))
+            || LOCATIONS.iter().any(|key| another(self.bad.with_key(outer.0, key), outer))
+            || self.refers_elsewhere(then, here)
     }
 
     /// Whether a block around a field refers to another source or target by now.
@@ -76,10 +61,10 @@ impl<'t> Restore<'t> {
     fn says_another(&self, sibling: &Leaf, (then, here): (&str, &str), (bad, field): (&Leaf, &Leaf)) -> bool {
         // Of several the nearest is the one beside the field.
         let nearest = |text: &'t Text<'t>, block: &str, of: &Leaf| {
-            let leaves = text.in_block(block).iter().filter_map(|leaf| text.leaves.get(*leaf));
+            let same = text.with_key(block, &sibling.key).iter();
             let line = text.line_of(&of.span);
-            leaves
-                .filter(|leaf| leaf.key == sibling.key && !leaf.key.is_empty())
+            same.filter_map(|leaf| text.leaves.get(*leaf))
+                .filter(|leaf| !leaf.key.is_empty())
                 .min_by_key(|leaf| text.line_of(&leaf.span).abs_diff(line))
         };
         if nearest(self.bad, then, bad).is_none_or(|leaf| leaf.span != sibling.span) {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::lines::Lines;
-use super::{outline, yaml};
+use super::{outline, rules, yaml};
 
 /// What a [`Leaf`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,16 @@ pub(super) struct Text<'t> {
     pub(super) leaves: &'t [Leaf],
     by_address: &'t [usize],
     by_line: OnceCell<HashMap<usize, Vec<usize>>>,
-    by_block: OnceCell<HashMap<String, Vec<usize>>>,
+    by_block: OnceCell<HashMap<String, Block>>,
+}
+
+/// What stands in one block.
+#[derive(Default)]
+struct Block {
+    leaves: Vec<usize>,
+    by_key: HashMap<String, Vec<usize>>,
+    /// The leaves that name things, by what these are about.
+    things: HashMap<Vec<String>, Vec<usize>>,
 }
 
 impl<'t> Text<'t> {
@@ -185,14 +194,33 @@ impl<'t> Text<'t> {
 
     /// The leaves that stand in a block themselves, and in none within it.
     pub(super) fn in_block(&self, block: &str) -> &[usize] {
+        self.block(block).map_or(&[], |block| &block.leaves)
+    }
+
+    /// Those of them that stand under a key.
+    pub(super) fn with_key(&self, block: &str, key: &str) -> &[usize] {
+        self.block(block).and_then(|block| block.by_key.get(key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those of them that name a thing: what a version of this stem is a version of.
+    pub(super) fn things(&self, block: &str, stem: &[String]) -> &[usize] {
+        self.block(block).and_then(|block| block.things.get(stem)).map_or(&[], Vec::as_slice)
+    }
+
+    fn block(&self, block: &str) -> Option<&Block> {
         let index = || {
-            let mut blocks: HashMap<String, Vec<usize>> = HashMap::new();
+            let mut blocks: HashMap<String, Block> = HashMap::new();
             for (index, leaf) in self.leaves.iter().enumerate() {
-                blocks.entry(leaf.block().to_owned()).or_default().push(index);
+                let block = blocks.entry(leaf.block().to_owned()).or_default();
+                block.leaves.push(index);
+                block.by_key.entry(leaf.key.clone()).or_default().push(index);
+                if let (stem, true) = rules::stem(&leaf.key) {
+                    block.things.entry(stem).or_default().push(index);
+                }
             }
             blocks
         };
-        self.by_block.get_or_init(index).get(block).map_or(&[], Vec::as_slice)
+        self.by_block.get_or_init(index).get(block)
     }
 
     /// The runs of leaves with one address.

@@ -296,3 +296,88 @@ fn lines_that_the_commit_moved_are_neither_lost_nor_doubled() {
         assert_eq!(outcome(parent, bad, &format!("{bad}{later}")).unwrap(), expected);
     }
 }
+
+/// Nothing but the file as it is, or a refusal.
+fn is_left_alone(parent: &str, bad: &str, current: &str) {
+    match outcome(parent, bad, current) {
+        Ok(text) => assert_eq!(text, current),
+        Err(Refusal::Ambiguous(_) | Refusal::Companion(_)) => {}
+        Err(other) => panic!("{other} of\n{current}"),
+    }
+}
+
+#[test]
+fn the_version_of_another_thing_is_left_alone() {
+    for (file, now) in [
+        ("source = \"git::https://h/a.git?ref=@\"\n", "source = \"git::https://h/b.git?ref=@\"\n"),
+        (
+            "resource \"h\" \"x\" {\n  chart = \"a\"\n  version = \"@\"\n}\n",
+            "resource \"h\" \"x\" {\n  chart = \"b\"\n  version = \"@\"\n}\n",
+        ),
+        ("foo = { git = \"https://x/a\", tag = \"@\" }\n", "foo = { git = \"https://x/b\", tag = \"@\" }\n"),
+        ("IMAGE_REPO=a\nIMAGE_TAG=@\n", "IMAGE_REPO=b\nIMAGE_TAG=@\n"),
+        (
+            "set {\n  name = \"image.tag\"\n  value = \"@\"\n}\n",
+            "set {\n  name = \"sidecar.tag\"\n  value = \"@\"\n}\n",
+        ),
+        ("{{- define \"a\" }}\ntag: @\n{{- end }}\n", "{{- define \"b\" }}\ntag: @\n{{- end }}\n"),
+        ("module \"a\" {\nversion = \"@\"\n}\n", "module \"b\" {\nversion = \"@\"\n}\n"),
+        ("module \"a-v1\" {\n  version = \"@\"\n}\n", "module \"a-v2\" {\n  version = \"@\"\n}\n"),
+        (
+            "<dep>\n  <id>a</id>\n  <version>@</version>\n</dep>\n",
+            "<dep>\n  <id>b</id>\n  <version>@</version>\n</dep>\n",
+        ),
+        ("a: |\n  --name web\n  --tag @\n", "a: |\n  --name api\n  --tag @\n"),
+        ("tags = { web = \"@\", api = \"v2.0.0\" }\n", "tags = { api = \"@\", web = \"v2.0.0\" }\n"),
+        ("x: {app: web, tag: @}\n", "x: {app: api, tag: @}\n"),
+        ("spec:\n  url: oci://a\n  ref: {tag: @}\n", "spec:\n  url: oci://b\n  ref: {tag: @}\n"),
+        ("spec:\n  version: @\n  sourceRef: {name: a}\n", "spec:\n  version: @\n  sourceRef: {name: b}\n"),
+        ("- app: a\n  rev: v1.0.0\n- app: a\n  rev: @\n", "- app: c\n  rev: @\n- app: a\n  rev: v3.0.0\n"),
+        (
+            "app: a\ntag: @\n---\napp: b\ntag: v9.0.0\n",
+            "app: c\ntag: @\n---\napp: a\ntag: v3.0.0\n---\napp: b\ntag: v9.0.0\n",
+        ),
+    ] {
+        let [parent, bad] = ["v1.0.0", "v2.0.0"].map(|version| file.replace('@', version));
+        assert_eq!(outcome(&parent, &bad, &bad).unwrap(), parent, "at the commit");
+        is_left_alone(&parent, &bad, &now.replace('@', "v2.0.0"));
+    }
+}
+
+#[test]
+fn what_came_with_a_version_is_not_cut_out_of_lists_and_braces() {
+    let digest = "digest: sha256:00ff";
+    let item = |entries: &str| format!("images:\n- name: w\n  newTag: v9\n{entries}");
+    let parent = item("- name: x\n  newTag: v1\n");
+    let bad = item(&format!("- {digest}\n  name: x\n  newTag: v2\n"));
+    is_left_alone(&parent, &bad, &item(&format!("- {digest}\n  name: x\n  pull: y\n  newTag: v2\n")));
+    let json = |tag: &str, more: &str| format!("{{\n  \"tag\":{tag}{more}\n}}\n");
+    let came = ",\n  \"digest\": \"sha256:00ff\"";
+    is_left_alone(&json(" \"v1\"", ""), &json(" \"v2\"", came), &json("  \"v2\"", came));
+    for (parent, bad) in [
+        ("WEB_TAG=v1\n", "WEB_TAG=v2\nWEB_DIGEST=sha256:00ff\n"),
+        ("[a]\ntag = \"v1\"\n", "[a]\ntag = \"v2\"\ndigest = \"sha256:00ff\"\n"),
+    ] {
+        assert_eq!(
+            outcome(parent, bad, &format!("{bad}[b]\nx = 1\n")).unwrap(),
+            format!("{parent}[b]\nx = 1\n")
+        );
+    }
+}
+
+#[test]
+fn the_old_value_takes_the_quotes_that_it_finds() {
+    for (parent, bad, current, expected) in [
+        ("tag: v1\n", "tag: v2\n", "tag: \"v2\"\nx: 1\n", "tag: \"v1\"\nx: 1\n"),
+        ("tag: 1.10\n", "tag: 1.11\n", "tag: '1.11' # y\n", "tag: '1.10' # y\n"),
+        ("a: {tag: \"v1\"}\n", "a: {tag: \"v2\"}\n", "a: {tag: v2}\nx: 1\n", "a: {tag: \"v1\"}\nx: 1\n"),
+        (
+            "{{ x }}\nversion: \"1.10\"\n",
+            "{{ x }}\nv: 1.11\n",
+            "{{ x }}\n# y\nv: 1.11\n",
+            "{{ x }}\n# y\nv: \"1.10\"\n",
+        ),
+    ] {
+        assert_eq!(outcome(parent, bad, current).unwrap(), expected);
+    }
+}

@@ -7,8 +7,8 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::lines::comment_start;
 use super::tokens::versionless;
 
-/// The most words, of both lines together, that are aligned. In longer lines only words at the same place are compared.
-const MAX_ALIGNED_WORDS: usize = 2_000;
+/// The most words, of both lines together, that are compared: a longer line is data, of which no word is a field.
+const MAX_WORDS: usize = 4_000;
 
 /// What a version, an image reference or a path is made of.
 fn is_word(c: char) -> bool {
@@ -53,6 +53,9 @@ pub(super) struct Changed {
 /// The words in which two lines differ.
 pub(super) fn changed(old: &str, new: &str) -> Changed {
     let (old_words, new_words) = (words(old), words(new));
+    if old_words.len() + new_words.len() > MAX_WORDS {
+        return Changed { words: Vec::new(), others: true };
+    }
     let built_alike =
         old_words.len() == new_words.len() && between(old, &old_words) == between(new, &new_words);
     let mut changed = if built_alike {
@@ -83,9 +86,6 @@ fn aligned(old: &str, old_words: &[Range<usize>], new: &str, new_words: &[Range<
         words.iter().map(|word| line.get(word.clone()).unwrap_or("").to_owned()).collect()
     };
     let mut changed = Changed { words: Vec::new(), others: true };
-    if old_words.len() + new_words.len() > MAX_ALIGNED_WORDS {
-        return changed;
-    }
     let (old_texts, new_texts) = (texts(old, old_words), texts(new, new_words));
     for op in capture_diff_slices(Algorithm::Myers, &old_texts, &new_texts) {
         let (a, b) = (op.old_range(), op.new_range());

@@ -11,6 +11,10 @@ use granit_parser::{Event, Parser, ScalarStyle};
 use super::leaf::{Leaf, LeafKind};
 use super::{couple, outline, tokens};
 
+/// The longest address, and all addresses of a file together, in bytes: what is longer is no environment file.
+const MAX_ADDRESS: usize = 8 << 10;
+const MAX_ADDRESSES: usize = 128 << 20;
+
 /// How deep structures may nest, and how deep YAML may stand within block scalars of YAML.
 const MAX_DEPTH: usize = 96;
 const MAX_EMBEDDING: usize = 2;
@@ -32,7 +36,8 @@ fn leaves_within(text: &str, embedding: usize) -> Option<Vec<Leaf>> {
     let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let documents = parse(text.get(bom..)?, bom)?;
     let names = unique_names(documents.iter().map(document_name).collect());
-    let mut walk = Walk { text, embedding, sure: true, names: Vec::new(), out: Vec::new() };
+    let mut walk =
+        Walk { text, embedding, sure: true, names: Vec::new(), addresses: Some(0), out: Vec::new() };
     for (index, (document, name)) in documents.iter().zip(names).enumerate() {
         walk.names.clear();
         let prefix = match name {
@@ -46,6 +51,7 @@ fn leaves_within(text: &str, embedding: usize) -> Option<Vec<Leaf>> {
         walk.sure = !prefix.starts_with("document ");
         walk.node(document, &prefix, "", &Beside::default());
     }
+    walk.addresses?;
     walk.out.extend(template_comments(text));
     Some(walk.out)
 }
@@ -245,6 +251,8 @@ struct Walk<'t> {
     sure: bool,
     /// The whole names of the steps that leave a version out.
     names: Vec<String>,
+    /// The bytes of all addresses so far; `None` once there are too many.
+    addresses: Option<usize>,
     out: Vec<Leaf>,
 }
 
@@ -276,6 +284,11 @@ impl<'n> Beside<'n> {
 
 impl Walk<'_> {
     fn node(&mut self, node: &Node, address: &str, key: &str, beside: &Beside<'_>) {
+        let bytes = self.addresses.map(|bytes| bytes + address.len());
+        self.addresses = bytes.filter(|bytes| *bytes <= MAX_ADDRESSES && address.len() <= MAX_ADDRESS);
+        if self.addresses.is_none() {
+            return;
+        }
         match node {
             Node::Scalar { value, span, style } => {
                 self.scalar(value, span, *style, address, key, beside);
