@@ -373,9 +373,9 @@ fn the_old_value_takes_the_quotes_that_it_finds() {
         ("a: {tag: \"v1\"}\n", "a: {tag: \"v2\"}\n", "a: {tag: v2}\nx: 1\n", "a: {tag: \"v1\"}\nx: 1\n"),
         (
             "{{ x }}\nversion: \"1.10\"\n",
-            "{{ x }}\nv: 1.11\n",
-            "{{ x }}\n# y\nv: 1.11\n",
-            "{{ x }}\n# y\nv: \"1.10\"\n",
+            "{{ x }}\nversion: 1.11\n",
+            "{{ x }}\n# y\nversion: 1.11\n",
+            "{{ x }}\n# y\nversion: \"1.10\"\n",
         ),
     ] {
         assert_eq!(outcome(parent, bad, current).unwrap(), expected);
