@@ -220,7 +220,9 @@ pub enum Refusal {
 /// Says why it is not clear what to do; then nothing may be done.
 pub fn revert(file: &File<'_>, parent: &[u8], bad: &[u8], current: &[u8]) -> Result<Reverted, Refusal> {
     let read = |bytes: &[u8]| Document::new(Arc::from(bytes)).ok_or(Refusal::NotText);
-    restore::revert(file, &read(parent)?, &read(bad)?, &read(current)?)
+    let (parent, bad) = (read(parent)?, read(bad)?);
+    let current = if **bad.bytes() == *current { None } else { Some(read(current)?) };
+    restore::revert(file, &parent, &bad, current.as_ref().unwrap_or(&bad))
 }
 
 #[cfg(test)]
