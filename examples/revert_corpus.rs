@@ -7,8 +7,8 @@
 //!
 //! A case without `head` is reverted at its own commit and must give `parent` byte for byte. A case with `head` must give
 //! `expected`, or may be refused where its label says that the field was superseded, moved or deleted; a file whose label
-//! is `unparse` is not judged. Each file stands for itself, as one service's: a revert of which a part is left is none.
-//! A case is what the worst of its files is.
+//! is `unparse` is not judged. Each file stands for itself, as one service's: a revert of which a part is left is not
+//! made, and the file stays as it is. A case is what the worst of its files is.
 #![expect(clippy::print_stdout, reason = "printing the scores is what this program is for")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -197,7 +197,9 @@ fn run(file: &File) -> (Mark, bool, String) {
     let result = field::revert(&subject, file.parent.as_bytes(), file.commit.as_bytes(), current.as_bytes());
     let excused = ["superseded", "moved", "deleted"].iter().any(|word| label.starts_with(word));
     let (mark, reason) = match result {
-        Ok(reverted) if field::is_half(&reverted.fields) && excused => (Mark::Right, String::new()),
+        Ok(reverted) if field::is_half(&reverted.fields) && (excused || current == expected) => {
+            (Mark::Right, String::new())
+        }
         Ok(reverted) if field::is_half(&reverted.fields) => {
             (Mark::Refused, format!("{label} a part has moved on: {:?}", outcomes(&reverted)))
         }
