@@ -9,7 +9,7 @@ use super::current::{Current, current_files};
 use super::{World, blocking};
 use crate::domain::change::{Change, Motive, NoChange, Target, plan};
 use crate::domain::decision::id_of;
-use crate::domain::deployment::{Deployment, Detector, deployments_of};
+use crate::domain::deployment::{Deployment, Detector, deployments_of, not_text};
 use crate::domain::earlier::{Earlier, known_good};
 use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -230,10 +230,13 @@ async fn deployments_at(
         RequestError::NotFound(format!("{} is not on the first-parent history of {branch}", id.short()))
     })?;
     let (head, commit) = commit_on(world, environment, id, (at, at), now).await?;
-    let found = commit.map_or_else(Vec::new, |commit| deployments_of(&commit, environment));
+    let found = commit.as_ref().map_or_else(Vec::new, |commit| deployments_of(commit, environment));
     if found.is_empty() {
+        let unread = commit.as_ref().and_then(not_text).map_or_else(String::new, |path| {
+            format!("; {path} is not UTF-8 text, and was not read: put it back by hand")
+        });
         let reason =
-            format!("{} changed no release field of any service in {}", id.short(), environment.name);
+            format!("{} changed no release field of any service in {}{unread}", id.short(), environment.name);
         return Err(RequestError::NotFound(reason));
     }
     Ok((head, found))

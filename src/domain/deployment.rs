@@ -201,6 +201,16 @@ pub fn changes_of(
     (fields, left_behind)
 }
 
+/// The first of a commit's files whose bytes were read and are not UTF-8 text: nothing is known of its fields.
+#[must_use]
+pub fn not_text(commit: &Commit) -> Option<&FilePath> {
+    let is_text = |version: &Option<FileVersion>| {
+        let bytes = version.as_ref().and_then(|version| version.bytes.as_deref());
+        bytes.is_none_or(|bytes| std::str::from_utf8(bytes).is_ok())
+    };
+    commit.files.iter().find(|file| !is_text(&file.old) || !is_text(&file.new)).map(|file| &file.path)
+}
+
 /// The files that were read, kept while they may be needed again: what a commit found is what the one before it left.
 #[derive(Debug, Default)]
 pub struct Documents {

@@ -381,3 +381,10 @@ fn the_old_value_takes_the_quotes_that_it_finds() {
         assert_eq!(outcome(parent, bad, current).unwrap(), expected);
     }
 }
+
+#[test]
+fn bytes_that_are_no_text_are_refused_and_a_mark_at_the_beginning_is_none() {
+    assert_eq!(revert(b"tag: v1 \xff\n", b"tag: v2 \xff\n", b"tag: v2 \xff\n"), Err(Refusal::NotText));
+    let marked = |tag: &str, n: u8| format!("\u{feff}tag: {tag}\nn: {n}\n");
+    assert_eq!(outcome(&marked("v1", 1), &marked("v2", 1), &marked("v2", 2)).unwrap(), marked("v1", 2));
+}

@@ -124,3 +124,19 @@ fn a_dry_run_tells_what_ran_well_before() {
     let json = stage.run(&["revert", "web", "--dry-run", "--format", "json"]).ended(0).json();
     assert_eq!(json[0]["earlier"][0]["fields"][0][2], "\"v1.4\"");
 }
+
+#[test]
+fn a_file_that_is_no_text_is_named_and_left_to_a_person() {
+    let stage = Stage::with("one", &["web"]);
+    let path = stage.home.path().join("latin");
+    for (tag, minutes) in [("v1", -100), ("v2", -12)] {
+        std::fs::write(&path, [format!("tag: {tag} # ").as_bytes(), b"\xe9\n"].concat()).unwrap();
+        let blob = stage.git(&["hash-object", "-w", path.to_str().unwrap()]);
+        stage.git(&["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{}", path_of("web"))]);
+        stage.dated(minutes, BOT, &["commit", "-q", "-m", tag]);
+    }
+    stage.push();
+    let bad = stage.remote(&["rev-parse", "main"]);
+    let run = stage.run(&["revert", &bad, "--dry-run"]).ended(1);
+    assert!(run.stderr.contains("apps/web/values.yaml is not UTF-8 text"), "{}", run.stderr);
+}
