@@ -16,7 +16,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use backout::domain::evidence::{Evidence, Found, Gap, Sample, Seasonal, SignalEvidence};
 use backout::domain::ids::{SignalName, SourceName};
-use backout::domain::signal::{Direction, Rule, Signal, SignalKind};
+use backout::domain::policy::Policy;
+use backout::domain::signal::{Direction, Signal, SignalKind};
 use backout::domain::time::Time;
 use backout::domain::verdict::{Judgement, Verdict, judge, needs_history};
 use serde::Deserialize;
@@ -144,20 +145,15 @@ fn signal(name: &str, metric: &Metric, step_secs: u32) -> Result<(Signal, f64)> 
         "saturation" => (SignalKind::Saturation, 1.0),
         _ => (SignalKind::Custom, 1.0),
     };
+    let (signal_name, source) = (SignalName::new(name.replace('_', "-"))?, SourceName::new("corpus")?);
     let signal = Signal {
-        name: SignalName::new(name.replace('_', "-"))?,
-        source: SourceName::new("corpus")?,
-        query: name.to_owned(),
-        by: None,
-        kind,
         direction: match metric.direction.as_str() {
             "lower_is_worse" => Direction::LowerIsWorse,
             _ => Direction::HigherIsWorse,
         },
-        rule: Rule::Robust,
         min_difference: metric.abs_min.unwrap_or(0.0) * scale,
         step_secs,
-        critical: false,
+        ..Signal::new(signal_name, source, name, kind)
     };
     Ok((signal, scale))
 }
@@ -222,24 +218,15 @@ fn evidence(
             Seasonal { shift_secs, samples: cut(from - shift, (horizon - shift).min(now)) }
         };
         let samples = cut(from, now);
+        let found = if samples.is_empty() { Found::Gap(Gap::NoData) } else { Found::Samples(samples) };
         signals.push(SignalEvidence {
-            signal,
-            asked: name.clone(),
-            found: if samples.is_empty() { Found::Gap(Gap::NoData) } else { Found::Samples(samples) },
             seasonal: if with_history { vec![season(86_400), season(604_800)] } else { Vec::new() },
-            controls: Vec::new(),
-            warnings: Vec::new(),
+            ..SignalEvidence::new(signal, name.clone(), found)
         });
     }
-    Ok(Evidence {
-        deployed_at: Time::from_unix(case.deploy_time),
-        judged_at: Time::from_unix(now),
-        settle_secs: 0,
-        watch_secs: case.eval_horizon_s,
-        baseline_secs,
-        quorum: 1,
-        signals,
-    })
+    let policy =
+        Policy { settle_secs: 0, watch_secs: case.eval_horizon_s, baseline_secs, ..Policy::default() };
+    Ok(Evidence::new(Time::from_unix(case.deploy_time), Time::from_unix(now), &policy, signals))
 }
 
 fn print_if_wrong(case: &Case, outcome: &Outcome) {

@@ -26,6 +26,7 @@ pub(crate) fn walk(repo: &str, pattern: &str) -> anyhow::Result<()> {
         delivery: Delivery::Push,
         budget: Budget::default(),
         services: vec![ServiceRule {
+            depends_on: Vec::new(),
             files: ServiceFiles::Pattern(PathPattern::new(pattern)?),
             labels: BTreeMap::new(),
             signals: Vec::new(),

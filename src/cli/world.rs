@@ -96,6 +96,7 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<World> {
         delivery: Delivery::Push,
         budget: Budget::default(),
         services: vec![ServiceRule {
+            depends_on: Vec::new(),
             files: ServiceFiles::Named(service, PathGlobs::new(vec!["**".to_owned()])?),
             labels: BTreeMap::new(),
             signals: Vec::new(),

@@ -30,6 +30,7 @@ struct Service<'w> {
     signals_place: Place,
     files: ServiceFiles,
     signals: Vec<Signal>,
+    depends_on: Vec<ServiceName>,
 }
 
 impl Service<'_> {
@@ -164,6 +165,7 @@ impl Context<'_> {
             labels: wire.labels.clone().unwrap_or_default(),
             signals: service.signals.clone(),
             policy,
+            depends_on: service.depends_on.clone(),
         }
     }
 
@@ -206,7 +208,16 @@ impl Context<'_> {
         if let ServiceFiles::Pattern(pattern) = &files {
             self.tells_apart(&signals, pattern, wire.labels.as_ref());
         }
-        Some(Service { wire, place: node.place, signals_place: node.place_of("signals"), files, signals })
+        let depends_on = self.depends_on(wire, node);
+        let signals_place = node.place_of("signals");
+        Some(Service { wire, place: node.place, signals_place, files, signals, depends_on })
+    }
+
+    /// Services that are found by a pattern are not known by name here, so any valid name is taken.
+    fn depends_on(&mut self, wire: &types::Service, node: &Node) -> Vec<ServiceName> {
+        let list = node.get("depends_on").map_or(&[][..], Node::items);
+        let names = wire.depends_on.iter().flatten().zip(list);
+        names.filter_map(|(name, item)| self.name(ServiceName::new(name.as_str()), item.place)).collect()
     }
 
     fn files(&mut self, wire: &types::Service, node: &Node) -> Option<ServiceFiles> {

@@ -10,7 +10,9 @@ use crate::domain::field::Selection;
 use crate::domain::ids::{SignalName, SourceName};
 use crate::domain::pattern::{PathGlobs, PathPattern};
 use crate::domain::policy::{Mode, Policy, SchemaRules};
-use crate::domain::signal::{Direction, Rule, Signal, SignalKind, render_query, template_variables};
+use crate::domain::signal::{
+    Direction, MinTraffic, Role, Rule, Signal, SignalKind, render_query, template_variables,
+};
 
 const FOR_SECS: u32 = 60;
 const STEP_SECS: u32 = 60;
@@ -35,22 +37,25 @@ impl Context<'_> {
         let direction = self.direction(name, wire, kind);
         let rule = self.rule(name, wire, kind, direction);
         let step_secs = self.seconds(wire.step, STEP_SECS, self.place(&key("step")));
-        let min_difference = wire.min_difference.map_or_else(|| min_difference(kind), |ratio| ratio.0);
+        let min_difference = wire.min_difference.map_or_else(|| kind.min_difference(), |ratio| ratio.0);
         if min_difference < 0.0 {
             self.findings.add(self.place(&key("min_difference")), "must not be negative");
         }
-        if wire.by.as_deref().is_some_and(|label| !is_label(label)) {
-            let message = "must be the name of a label: letters, digits and _, not beginning with a digit";
-            self.findings.add(self.place(&key("by")), message);
+        for (label, place) in [(&wire.by, key("by")), (&wire.segment, key("segment"))] {
+            if label.as_deref().is_some_and(|label| !is_label(label)) {
+                let message =
+                    "must be the name of a label: letters, digits and _, not beginning with a digit";
+                self.findings.add(self.place(&place), message);
+            }
         }
-        // Filled in on trial: an unknown filter shows only then.
-        let trial = template_variables(&wire.query).and_then(|names| {
-            let values = names.into_iter().map(|name| (name, "x".to_owned())).collect();
-            render_query(&wire.query, &values)
-        });
-        if let Err(error) = trial {
-            self.findings.add(self.place(&key("query")), format!("not a valid template: {error}"));
+        if wire.segment.is_some() && wire.segment == wire.by {
+            self.findings.add(self.place(&key("segment")), "is the label that `by` names: choose another");
         }
+        self.template(&wire.query, self.place(&key("query")));
+        let min_traffic = wire.min_traffic.as_ref().map(|wire| self.min_traffic(name, wire));
+        let role = self.role(name, wire);
+        let rate_window_secs = self.seconds(wire.rate_window, step_secs, self.place(&key("rate_window")));
+        let delay_secs = self.seconds_or_zero(wire.delay, 0, self.place(&key("delay")));
         let source = match (&wire.source, sources) {
             (Some(source), _) => source.as_str(),
             (None, [only]) => only,
@@ -66,13 +71,53 @@ impl Context<'_> {
             source: SourceName::new(source).ok()?,
             query: wire.query.clone(),
             by: wire.by.clone(),
+            segment: wire.segment.clone(),
             kind,
             direction,
             rule,
             min_difference,
             step_secs,
-            critical: wire.critical.unwrap_or(false),
+            rate_window_secs: if wire.rate_window.is_some() { rate_window_secs } else { 0 },
+            delay_secs,
+            missing: wire.missing.unwrap_or_default(),
+            min_samples: wire.min_samples.unwrap_or(MIN_WATCH_SAMPLES),
+            min_traffic,
+            role,
+            weight: wire.weight.unwrap_or(1),
         })
+    }
+
+    /// Fills in a template on trial: an unknown filter shows only then.
+    fn template(&mut self, query: &str, place: Place) {
+        let trial = template_variables(query).and_then(|names| {
+            let values = names.into_iter().map(|name| (name, "x".to_owned())).collect();
+            render_query(query, &values)
+        });
+        if let Err(error) = trial {
+            self.findings.add(place, format!("not a valid template: {error}"));
+        }
+    }
+
+    fn min_traffic(&mut self, name: &str, wire: &types::MinTraffic) -> MinTraffic {
+        let key = |key: &'static str| ["signals", name, "min_traffic", key];
+        self.template(&wire.query, self.place(&key("query")));
+        if wire.at_least.0 < 0.0 {
+            self.findings.add(self.place(&key("at_least")), "must not be negative");
+        }
+        MinTraffic { query: wire.query.clone(), at_least: wire.at_least.0 }
+    }
+
+    fn role(&mut self, name: &str, wire: &types::Signal) -> Role {
+        match (wire.critical.unwrap_or(false), wire.advisory.unwrap_or(false)) {
+            (true, true) => {
+                let place = self.place(&["signals", name, "advisory"]);
+                self.findings.add(place, "a signal is either `critical` or `advisory`: leave one out");
+                Role::Critical
+            }
+            (true, false) => Role::Critical,
+            (false, true) => Role::Advisory,
+            (false, false) => Role::Normal,
+        }
     }
 
     fn direction(&mut self, name: &str, wire: &types::Signal, kind: SignalKind) -> Direction {
@@ -81,8 +126,6 @@ impl Context<'_> {
             (None, Some(_)) => Some(Direction::LowerIsWorse),
             _ => None,
         };
-        let usual =
-            if kind == SignalKind::Traffic { Direction::LowerIsWorse } else { Direction::HigherIsWorse };
         if let (Some(implied), Some(said)) = (implied, wire.direction)
             && implied != said
         {
@@ -96,7 +139,7 @@ impl Context<'_> {
             };
             self.findings.add(self.place(&["signals", name, "direction"]), message);
         }
-        wire.direction.or(implied).unwrap_or(usual)
+        wire.direction.or(implied).unwrap_or_else(|| kind.direction())
     }
 
     fn rule(&mut self, name: &str, wire: &types::Signal, kind: SignalKind, direction: Direction) -> Rule {
@@ -217,13 +260,15 @@ impl Context<'_> {
     /// Whether this policy can judge by these signals, as the service at `service` asks for.
     pub(super) fn judgeable(&mut self, policy: (&str, &Policy), signals: &[Signal], service: Place) {
         let (policy_name, policy) = policy;
-        let critical = signals.iter().any(|signal| signal.critical);
-        let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
+        let critical = signals.iter().any(|signal| signal.role == Role::Critical);
+        let normal = signals.iter().filter(|signal| signal.role == Role::Normal);
+        let weight = normal.fold(0u32, |sum, signal| sum.saturating_add(signal.weight));
         if signals.is_empty() {
             self.missing(service, "no signal is asked about this service: define one in `signals`");
-        } else if policy.quorum > count && !critical {
+        } else if policy.quorum > weight && !critical {
             let message = format!(
-                "the policy `{policy_name}` wants {} signals to have regressed, and this service has {count}",
+                "the policy `{policy_name}` wants signals of weight {} to have regressed, and those of this service weigh \
+                 {weight} together",
                 policy.quorum
             );
             self.missing(service, message);
@@ -306,14 +351,6 @@ impl Context<'_> {
                 self.findings.add(self.place(&["signals", signal.name.as_str(), "query"]), message);
             }
         }
-    }
-}
-
-fn min_difference(kind: SignalKind) -> f64 {
-    match kind {
-        SignalKind::ErrorRatio => 0.01,
-        SignalKind::Saturation => 5.0,
-        SignalKind::Latency | SignalKind::Traffic | SignalKind::Custom => 0.0,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::values::{Duration, Ratio, Size};
 use crate::domain::policy::{Delivery, Mixed, Mode};
-use crate::domain::signal::{Direction, SignalKind};
+use crate::domain::signal::{Direction, Missing, SignalKind};
 
 /// The configuration of backout. It may be spread over several files.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -257,11 +257,43 @@ pub(super) struct Signal {
     pub(super) r#for: Option<Duration>,
     /// The distance of samples. Default: `60s`.
     pub(super) step: Option<Duration>,
+    /// The label by which the series of one service are told apart: a region, a browser. Each part is judged alone, with
+    /// a correction for looking many times.
+    pub(super) segment: Option<String>,
     /// Whether it is enough alone, whatever the quorum. Default: `false`.
     pub(super) critical: Option<bool>,
+    /// Whether it is only shown, and never enough. Default: `false`.
+    pub(super) advisory: Option<bool>,
+    /// How much it counts towards the quorum. Default: 1.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) weight: Option<u32>,
+    /// How many samples after the deployment are needed for a regression. Default: 3.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) min_samples: Option<u32>,
+    /// The traffic below which it says nothing.
+    pub(super) min_traffic: Option<MinTraffic>,
+    /// The time over which the query takes rates (the `5m` of `rate(…[5m])`), where it is longer than `step`: samples
+    /// within it repeat each other. Default: as the samples themselves show.
+    pub(super) rate_window: Option<Duration>,
+    /// How long it takes until a sample is complete: labels that come late, batches. Default: `0s`.
+    pub(super) delay: Option<Duration>,
+    /// What a sample that is not there means: `unknown`, or `zero` for counters that begin to exist with the first
+    /// error. Default: `unknown`.
+    pub(super) missing: Option<Missing>,
     /// The smallest difference that matters, in the signal's own unit. Default: `1%` for `error-ratio`, 5 for
     /// `saturation`, else 0.
     pub(super) min_difference: Option<Ratio>,
+}
+
+/// The traffic below which a signal says nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MinTraffic {
+    /// A query for the request rate of a service: a template like the signal's own, with the same `by`.
+    #[schemars(length(min = 1))]
+    pub(super) query: String,
+    /// A sample of the signal counts only where the rate at its time is at least this.
+    pub(super) at_least: Ratio,
 }
 
 /// A set of rules.
@@ -274,7 +306,7 @@ pub(super) struct Policy {
     pub(super) watch: Option<Duration>,
     /// How much history before the deployment is the baseline. Default: `80m`.
     pub(super) baseline: Option<Duration>,
-    /// How many signals must have regressed; critical ones are enough alone. Default: 1.
+    /// How much regressed signals must weigh together; critical ones are enough alone. Default: 1.
     #[schemars(range(min = 1))]
     pub(super) quorum: Option<u32>,
     /// How long after a revert the same service is left alone. Default: `1h`.
@@ -342,6 +374,8 @@ pub(super) struct Service {
     pub(super) mode: Option<Mode>,
     /// Labels for queries: `namespace` and any other.
     pub(super) labels: Option<BTreeMap<String, String>>,
+    /// The services that it calls. Where two deployments could be to blame, damage comes from what is depended on.
+    pub(super) depends_on: Option<Vec<String>>,
 }
 
 /// How the daemon runs.

@@ -35,6 +35,8 @@ pub struct ServiceRule {
     pub signals: Vec<Signal>,
     /// What the agent may do about it, in this environment.
     pub policy: Policy,
+    /// The services that it calls.
+    pub depends_on: Vec<ServiceName>,
 }
 
 /// How the files of a service are found.

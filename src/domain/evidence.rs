@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::signal::Signal;
+use super::policy::Policy;
+use super::signal::{Signal, Window};
 use super::time::Time;
 
 /// One measured value. Never NaN and never infinite: such values are dropped where an answer is read.
@@ -74,10 +75,42 @@ pub struct Evidence {
     pub watch_secs: u32,
     /// How much history before the deployment is the baseline.
     pub baseline_secs: u32,
-    /// How many signals must have regressed; critical ones are enough alone.
+    /// How much regressed signals must weigh together; critical ones are enough alone.
     pub quorum: u32,
     /// What each signal said.
     pub signals: Vec<SignalEvidence>,
+    /// Times before the deployment that do not say what is usual: another deployment was settling, or was bad.
+    #[serde(default)]
+    pub unusual: Vec<Window>,
+    /// Other deployments that could be to blame for what is seen here.
+    #[serde(default)]
+    pub rivals: Vec<Rival>,
+}
+
+/// Another deployment about whose signals the same can be said at about the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rival {
+    /// Its service.
+    pub service: String,
+    /// When it was deployed.
+    pub deployed_at: Time,
+    /// Since when its own signals are worse.
+    pub since: Time,
+    /// How its service stands to this one.
+    pub relation: Relation,
+}
+
+/// How another service stands to this one, by the dependencies that are declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relation {
+    /// This one depends on it, maybe through others.
+    Dependency,
+    /// It depends on this one, maybe through others.
+    Dependent,
+    /// Neither is declared, or both are.
+    #[default]
+    Unknown,
 }
 
 /// What one signal said about one deployment.
@@ -95,6 +128,59 @@ pub struct SignalEvidence {
     pub controls: Vec<Control>,
     /// What the source warned of.
     pub warnings: Vec<String>,
+    /// The parts into which the signal is split by its label, in the order of their names; `found` is the first of them
+    /// then, or says why there is none.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
+    /// The service's traffic, where the signal asks for a least one.
+    #[serde(default)]
+    pub traffic: Option<Found>,
+}
+
+/// One part of a signal that is split by a label.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Segment {
+    /// The label's value: `eu-west-1`.
+    pub name: String,
+    /// Its samples, in time order, all finite.
+    pub samples: Vec<Sample>,
+    /// The same window at other times, as for the whole signal.
+    pub seasonal: Vec<Seasonal>,
+}
+
+impl SignalEvidence {
+    /// What a signal said, and nothing else.
+    #[must_use]
+    pub fn new(signal: Signal, asked: String, found: Found) -> Self {
+        Self {
+            signal,
+            asked,
+            found,
+            seasonal: Vec::new(),
+            controls: Vec::new(),
+            warnings: Vec::new(),
+            segments: Vec::new(),
+            traffic: None,
+        }
+    }
+}
+
+impl Evidence {
+    /// Evidence about a deployment under a policy, with nothing said about other deployments.
+    #[must_use]
+    pub fn new(deployed_at: Time, judged_at: Time, policy: &Policy, signals: Vec<SignalEvidence>) -> Self {
+        Self {
+            deployed_at,
+            judged_at,
+            settle_secs: policy.settle_secs,
+            watch_secs: policy.watch_secs,
+            baseline_secs: policy.baseline_secs,
+            quorum: policy.quorum,
+            signals,
+            unusual: Vec::new(),
+            rivals: Vec::new(),
+        }
+    }
 }
 
 /// Samples, or why there are none.

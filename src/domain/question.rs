@@ -240,23 +240,15 @@ impl Reading {
 /// Puts the evidence about a subject together from its questions and what they found.
 #[must_use]
 pub fn evidence(subject: &Subject, until: Time, readings: Vec<(Question, Reading)>) -> Evidence {
-    let signal = |(question, reading): (Question, Reading)| SignalEvidence {
-        asked: question.request.map_or_else(|_| question.signal.query.clone(), |request| request.query),
-        signal: question.signal,
-        found: reading.found,
-        seasonal: Vec::new(),
-        controls: reading.controls,
-        warnings: reading.warnings,
+    let signal = |(question, reading): (Question, Reading)| {
+        let asked = question.request.map_or_else(|_| question.signal.query.clone(), |request| request.query);
+        SignalEvidence {
+            controls: reading.controls,
+            warnings: reading.warnings,
+            ..SignalEvidence::new(question.signal, asked, reading.found)
+        }
     };
-    Evidence {
-        deployed_at: subject.deployed_at,
-        judged_at: until,
-        settle_secs: subject.policy.settle_secs,
-        watch_secs: subject.policy.watch_secs,
-        baseline_secs: subject.policy.baseline_secs,
-        quorum: subject.policy.quorum,
-        signals: readings.into_iter().map(signal).collect(),
-    }
+    Evidence::new(subject.deployed_at, until, &subject.policy, readings.into_iter().map(signal).collect())
 }
 
 /// Adds the same window at another time to the evidence, in the order of [`ask`]. A window without samples says that there
@@ -284,20 +276,11 @@ pub fn add_seasonal(evidence: &mut Evidence, shift_secs: u32, found: Vec<Found>)
 mod tests {
     use super::*;
     use crate::domain::ids::SignalName;
+    use crate::domain::signal::SignalKind;
 
     fn signal(query: &str, by: Option<&str>) -> Signal {
-        Signal {
-            name: SignalName::new("errors").unwrap(),
-            source: SourceName::new("prom").unwrap(),
-            query: query.to_owned(),
-            by: by.map(str::to_owned),
-            kind: crate::domain::signal::SignalKind::ErrorRatio,
-            direction: crate::domain::signal::Direction::HigherIsWorse,
-            rule: Rule::Robust,
-            min_difference: 0.01,
-            step_secs: 60,
-            critical: false,
-        }
+        let (name, source) = (SignalName::new("errors").unwrap(), SourceName::new("prom").unwrap());
+        Signal { by: by.map(str::to_owned), ..Signal::new(name, source, query, SignalKind::ErrorRatio) }
     }
 
     fn subject(service: &str, at: i64, query: &str, by: Option<&str>) -> Subject {

@@ -116,6 +116,7 @@ mod tests {
         let mut policy = Policy::default();
         policy.schema.paths = globs(migrations);
         let rule = |files| ServiceRule {
+            depends_on: Vec::new(),
             files,
             labels: BTreeMap::new(),
             signals: Vec::new(),

@@ -20,6 +20,8 @@ pub enum SignalKind {
     Traffic,
     /// How full something is, in any unit.
     Saturation,
+    /// How good a model's or a ranking's answers are, in any unit; lower is worse.
+    Quality,
     /// Anything else.
     #[default]
     Custom,
@@ -59,6 +61,39 @@ pub enum Rule {
     },
 }
 
+/// What a signal is worth among the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It counts with its weight towards the quorum.
+    #[default]
+    Normal,
+    /// It is enough alone, whatever the quorum.
+    Critical,
+    /// It is shown, and is never enough.
+    Advisory,
+}
+
+/// What a sample that is not there means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// Nothing: it was not measured.
+    #[default]
+    Unknown,
+    /// Zero: a counter of errors does not exist before the first of them.
+    Zero,
+}
+
+/// The traffic below which a signal says nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MinTraffic {
+    /// A query for the service's request rate: a template like the signal's own, with the same `by`.
+    pub query: String,
+    /// A sample counts only where the rate at its time is at least this, in the query's own unit.
+    pub at_least: f64,
+}
+
 /// A metric question about a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Signal {
@@ -71,6 +106,10 @@ pub struct Signal {
     /// The label of the answer's series that holds the service's name. With it, one request answers for many
     /// services; without it the query must give a single series.
     pub by: Option<String>,
+    /// The label by which the series of one service are told apart (a region, a browser). Each is judged alone, with a
+    /// correction for looking many times.
+    #[serde(default)]
+    pub segment: Option<String>,
     /// What it measures.
     pub kind: SignalKind,
     /// Which way is bad.
@@ -81,8 +120,84 @@ pub struct Signal {
     pub min_difference: f64,
     /// The distance of samples, in seconds.
     pub step_secs: u32,
-    /// Whether it is enough alone, whatever the quorum.
-    pub critical: bool,
+    /// The time over which the query takes rates, in seconds: samples closer together than this repeat each other. 0 when
+    /// it takes none, or when it is not known.
+    #[serde(default)]
+    pub rate_window_secs: u32,
+    /// How long it takes until a sample is complete, in seconds: labels that come late, batches. Younger ones do not count.
+    #[serde(default)]
+    pub delay_secs: u32,
+    /// What a sample that is not there means.
+    #[serde(default)]
+    pub missing: Missing,
+    /// How many samples after the deployment are needed for a regression.
+    #[serde(default = "three")]
+    pub min_samples: u32,
+    /// The traffic below which it says nothing.
+    #[serde(default)]
+    pub min_traffic: Option<MinTraffic>,
+    /// What it is worth among the others.
+    #[serde(default)]
+    pub role: Role,
+    /// How much it counts towards the quorum; at least 1.
+    #[serde(default = "one")]
+    pub weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn three() -> u32 {
+    3
+}
+
+impl Signal {
+    /// A signal with the defaults of its kind, a step of 60 s and the robust rule.
+    #[must_use]
+    pub fn new(name: SignalName, source: SourceName, query: &str, kind: SignalKind) -> Self {
+        Self {
+            name,
+            source,
+            query: query.to_owned(),
+            by: None,
+            segment: None,
+            kind,
+            direction: kind.direction(),
+            rule: Rule::Robust,
+            min_difference: kind.min_difference(),
+            step_secs: 60,
+            rate_window_secs: 0,
+            delay_secs: 0,
+            missing: Missing::Unknown,
+            min_samples: three(),
+            min_traffic: None,
+            role: Role::Normal,
+            weight: one(),
+        }
+    }
+}
+
+impl SignalKind {
+    /// Which way is bad, where nothing else is said.
+    #[must_use]
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Traffic | Self::Quality => Direction::LowerIsWorse,
+            Self::ErrorRatio | Self::Latency | Self::Saturation | Self::Custom => Direction::HigherIsWorse,
+        }
+    }
+
+    /// The smallest difference that matters, where nothing else is said: 1 point of an error ratio, 5 of a percentage of
+    /// saturation, and none for the rest.
+    #[must_use]
+    pub fn min_difference(self) -> f64 {
+        match self {
+            Self::ErrorRatio => 0.01,
+            Self::Saturation => 5.0,
+            Self::Latency | Self::Traffic | Self::Quality | Self::Custom => 0.0,
+        }
+    }
 }
 
 /// A template that cannot be used.

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use backout::domain::evidence::{Evidence, Found, Sample, SignalEvidence};
 use backout::domain::ids::{SignalName, SourceName};
-use backout::domain::signal::{Direction, Rule, Signal, SignalKind};
+use backout::domain::policy::Policy;
+use backout::domain::signal::{Signal, SignalKind};
 use backout::domain::time::Time;
 use backout::domain::verdict::{Judgement, Verdict, judge};
 use serde_json::Value;
@@ -25,37 +26,21 @@ fn load(name: &str) -> Evidence {
     let signals = series.into_iter().map(|(name, samples)| {
         let metric = &case["metrics"][&name];
         assert_eq!(metric["direction"], "higher_is_worse");
+        let kind = if metric["kind"] == "error_rate" { SignalKind::ErrorRatio } else { SignalKind::Custom };
+        let (signal_name, source) =
+            (SignalName::new(name.replace('_', "-")).unwrap(), SourceName::new("file").unwrap());
         let signal = Signal {
-            name: SignalName::new(name.replace('_', "-")).unwrap(),
-            source: SourceName::new("file").unwrap(),
-            query: name.clone(),
-            by: None,
-            kind: if metric["kind"] == "error_rate" { SignalKind::ErrorRatio } else { SignalKind::Custom },
-            direction: Direction::HigherIsWorse,
-            rule: Rule::Robust,
             min_difference: metric["abs_min"].as_f64().unwrap_or(0.0),
             step_secs: seconds("step_s"),
-            critical: false,
+            ..Signal::new(signal_name, source, &name, kind)
         };
-        SignalEvidence {
-            signal,
-            asked: name,
-            found: Found::Samples(samples),
-            seasonal: Vec::new(),
-            controls: Vec::new(),
-            warnings: Vec::new(),
-        }
+        SignalEvidence::new(signal, name, Found::Samples(samples))
     });
     let deployed_at = Time::from_unix(case["deploy_time"].as_i64().unwrap());
-    Evidence {
-        deployed_at,
-        judged_at: deployed_at.plus_secs(i64::from(seconds("eval_horizon_s"))),
-        settle_secs: 0,
-        watch_secs: seconds("eval_horizon_s"),
-        baseline_secs: seconds("step_s") * 80,
-        quorum: 1,
-        signals: signals.collect(),
-    }
+    let watch_secs = seconds("eval_horizon_s");
+    let policy =
+        Policy { settle_secs: 0, watch_secs, baseline_secs: seconds("step_s") * 80, ..Policy::default() };
+    Evidence::new(deployed_at, deployed_at.plus_secs(i64::from(watch_secs)), &policy, signals.collect())
 }
 
 /// The judgements at every step of the watch window.

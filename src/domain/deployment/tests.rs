@@ -17,6 +17,7 @@ fn environment() -> Environment {
         delivery: Delivery::Push,
         budget: Budget::default(),
         services: vec![ServiceRule {
+            depends_on: Vec::new(),
             files: ServiceFiles::Pattern(PathPattern::new("apps/{service}/{environment}/**").unwrap()),
             labels: BTreeMap::new(),
             signals: Vec::new(),

@@ -130,7 +130,7 @@ fn weigh(evidence: &Evidence) -> Vec<Weighted> {
         .iter()
         .map(|signal| {
             let (finding, excused) = find(evidence, signal);
-            Weighted { finding, critical: signal.signal.critical, excused }
+            Weighted { finding, role: signal.signal.role, weight: signal.signal.weight, excused }
         })
         .collect()
 }

@@ -1,20 +1,24 @@
 //! One verdict from the findings of all signals.
 
 use super::{Finding, Judgement, Verdict};
+use crate::domain::signal::Role;
 
-/// A finding, and whether its signal is enough alone.
+/// A finding, and what its signal is worth.
 #[derive(Clone, Debug)]
 pub(super) struct Weighted {
     pub(super) finding: Finding,
-    pub(super) critical: bool,
+    pub(super) role: Role,
+    pub(super) weight: u32,
     /// Whether it got worse, and so did services that were not deployed.
     pub(super) excused: bool,
 }
 
 /// The verdict over all signals.
 ///
+/// Signals weigh 1 where nothing else is said. Advisory ones are shown and never asked.
+///
 /// - No signals: inconclusive.
-/// - Regressed, as soon as a critical signal regressed or as many signals did as the quorum asks.
+/// - Regressed, as soon as a critical signal regressed or those that did weigh as much as the quorum asks.
 /// - Pending, while the watch window is open.
 /// - Preexisting, when a signal is, and none regressed.
 /// - Inconclusive, when some regressed but too few; when a critical signal is inconclusive; when one got worse together
@@ -22,9 +26,9 @@ pub(super) struct Weighted {
 /// - Healthy otherwise. So an inconclusive signal that is not critical does not keep a deployment from being healthy
 ///   where enough others are: otherwise one sparse metric would leave every deployment without a verdict.
 pub(super) fn combine(weighted: Vec<Weighted>, quorum: u32, open: bool) -> Judgement {
-    let quorum = usize::try_from(quorum).unwrap_or(usize::MAX).max(1);
-    let verdict = verdict(&weighted, quorum, open);
-    let decisive: Vec<&Finding> = weighted
+    let asked: Vec<&Weighted> = weighted.iter().filter(|weighted| weighted.role != Role::Advisory).collect();
+    let verdict = verdict(&asked, quorum.max(1), open);
+    let decisive: Vec<&Finding> = asked
         .iter()
         .map(|weighted| &weighted.finding)
         .filter(|finding| finding.verdict.word() == verdict.word())
@@ -47,38 +51,46 @@ pub(super) fn combine(weighted: Vec<Weighted>, quorum: u32, open: bool) -> Judge
 /// Whether these findings are enough for a regression.
 pub(super) fn is_regression<'a>(weighted: impl Iterator<Item = &'a Weighted>, quorum: u32) -> bool {
     let mut regressed: u32 = 0;
-    let mut critical = false;
     for weighted in weighted.filter(|weighted| weighted.finding.verdict == Verdict::Regressed) {
-        regressed = regressed.saturating_add(1);
-        critical |= weighted.critical;
+        match weighted.role {
+            Role::Critical => return true,
+            Role::Normal => regressed = regressed.saturating_add(weighted.weight.max(1)),
+            Role::Advisory => {}
+        }
     }
-    critical || regressed >= quorum.max(1)
+    regressed >= quorum.max(1)
 }
 
-fn verdict(weighted: &[Weighted], quorum: usize, open: bool) -> Verdict {
-    let is = |word: &'static str| move |weighted: &&Weighted| weighted.finding.verdict.word() == word;
-    let count = |word: &'static str| weighted.iter().filter(is(word)).count();
+fn verdict(weighted: &[&Weighted], quorum: u32, open: bool) -> Verdict {
+    let is = |word: &'static str| move |weighted: &&&Weighted| weighted.finding.verdict.word() == word;
+    let weight = |word: &'static str| -> u32 {
+        let these = weighted.iter().filter(is(word));
+        these.fold(0, |sum, weighted| sum.saturating_add(weighted.weight.max(1)))
+    };
     if weighted.is_empty() {
         return Verdict::Inconclusive("no signals".to_owned());
     }
-    if is_regression(weighted.iter(), u32::try_from(quorum).unwrap_or(u32::MAX)) {
+    if is_regression(weighted.iter().copied(), quorum) {
         return Verdict::Regressed;
     }
     if open {
         return Verdict::Pending;
     }
-    let (regressed, healthy) = (count("regressed"), count("healthy"));
+    let (regressed, healthy) = (weight("regressed"), weight("healthy"));
     if regressed > 0 {
         let names = list(weighted.iter().filter(is("regressed")));
         return Verdict::Inconclusive(format!(
-            "only {regressed} of {quorum} needed signals regressed: {names}"
+            "what regressed weighs {regressed} where {quorum} are needed: {names}"
         ));
     }
-    if count("preexisting") > 0 {
+    if weight("preexisting") > 0 {
         return Verdict::Preexisting;
     }
-    let blocks = |weighted: &Weighted| weighted.excused || weighted.critical && is("inconclusive")(&weighted);
-    if healthy > 0 && !weighted.iter().any(blocks) && (healthy == weighted.len() || healthy >= quorum) {
+    let unclear = is("inconclusive");
+    let blocks =
+        |weighted: &&Weighted| weighted.excused || weighted.role == Role::Critical && unclear(&weighted);
+    let all = weighted.iter().filter(is("healthy")).count() == weighted.len();
+    if healthy > 0 && !weighted.iter().any(blocks) && (all || healthy >= quorum) {
         return Verdict::Healthy;
     }
     let unclear: Vec<String> = weighted
@@ -91,7 +103,7 @@ fn verdict(weighted: &[Weighted], quorum: usize, open: bool) -> Verdict {
     Verdict::Inconclusive(unclear.join("; "))
 }
 
-fn list<'a>(weighted: impl Iterator<Item = &'a Weighted>) -> String {
+fn list<'a>(weighted: impl Iterator<Item = &'a &'a Weighted>) -> String {
     weighted.map(|weighted| weighted.finding.signal.as_str()).collect::<Vec<_>>().join(", ")
 }
 

@@ -57,6 +57,7 @@ fn smallest(signal: &Signal) -> f64 {
         | SignalKind::Latency
         | SignalKind::Traffic
         | SignalKind::Saturation
+        | SignalKind::Quality
         | SignalKind::Custom => signal.min_difference,
     }
 }

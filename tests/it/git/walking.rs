@@ -33,8 +33,13 @@ fn environment(paths: Option<&str>, pattern: &str, glob: &str, migrations: &str)
         ServiceFiles::Pattern(PathPattern::new(pattern).unwrap()),
         ServiceFiles::Named("named".parse().unwrap(), globs(glob)),
     ];
-    let rule =
-        |files| ServiceRule { files, labels: BTreeMap::new(), signals: Vec::new(), policy: policy.clone() };
+    let rule = |files| ServiceRule {
+        depends_on: Vec::new(),
+        files,
+        labels: BTreeMap::new(),
+        signals: Vec::new(),
+        policy: policy.clone(),
+    };
     Environment {
         name: "production".parse().unwrap(),
         branch: main_branch(),

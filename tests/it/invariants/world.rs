@@ -10,7 +10,7 @@ use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::ids::{BranchName, CommitId, EnvironmentName, SignalName, SourceName};
 use backout::domain::pattern::{PathGlobs, PathPattern};
 use backout::domain::policy::{Budget, Delivery, Mode, Policy, SchemaRules};
-use backout::domain::signal::{Direction, Rule, Signal, SignalKind};
+use backout::domain::signal::{Role, Rule, Signal, SignalKind};
 use backout::domain::snapshot::Person;
 use backout::domain::time::Time;
 use backout::ports::{Clock, MetricSource, Repository};
@@ -77,17 +77,13 @@ pub(super) fn person(name: &str) -> Person {
 }
 
 fn signal(rule: Rule, branch: &BranchName) -> Signal {
+    let (name, source) = (SignalName::new("errors").unwrap(), SourceName::new("sim").unwrap());
     Signal {
-        name: SignalName::new("errors").unwrap(),
-        source: SourceName::new("sim").unwrap(),
-        query: branch.to_string(),
         by: Some("service".to_owned()),
-        kind: SignalKind::ErrorRatio,
-        direction: Direction::HigherIsWorse,
         rule,
-        min_difference: 0.01,
         step_secs: 30,
-        critical: true,
+        role: Role::Critical,
+        ..Signal::new(name, source, branch.as_str(), SignalKind::ErrorRatio)
     }
 }
 
@@ -127,7 +123,13 @@ fn environment(random: &mut fastrand::Rng) -> Environment {
             window_secs: random.choice([600, 1_200, 3_600]).unwrap(),
             incident_services: random.u32(2..=5),
         },
-        services: vec![ServiceRule { files: pattern, labels: BTreeMap::new(), signals, policy }],
+        services: vec![ServiceRule {
+            depends_on: Vec::new(),
+            files: pattern,
+            labels: BTreeMap::new(),
+            signals,
+            policy,
+        }],
     }
 }
 

@@ -8,7 +8,8 @@ mod robust;
 use super::*;
 use crate::domain::evidence::{Control, Gap, Sample, Seasonal};
 use crate::domain::ids::SourceName;
-use crate::domain::signal::{Direction, Signal, SignalKind};
+use crate::domain::policy::Policy;
+use crate::domain::signal::{Direction, Role, Signal, SignalKind};
 
 /// 2026-11-20T03:12:55Z: not on the grid of samples, as no deployment is.
 const DEPLOYED: i64 = 1_795_144_375;
@@ -34,42 +35,18 @@ fn noise(seed: u64, level: f64, width: f64, count: usize) -> Vec<f64> {
 }
 
 fn signal(name: &str, rule: Rule) -> Signal {
-    Signal {
-        name: SignalName::new(name).unwrap(),
-        source: SourceName::new("prometheus").unwrap(),
-        query: String::new(),
-        by: None,
-        kind: SignalKind::Custom,
-        direction: Direction::HigherIsWorse,
-        rule,
-        min_difference: 0.0,
-        step_secs: 15,
-        critical: false,
-    }
+    let (name, source) = (SignalName::new(name).unwrap(), SourceName::new("prometheus").unwrap());
+    Signal { rule, step_secs: 15, ..Signal::new(name, source, "", SignalKind::Custom) }
 }
 
 fn asked(signal: Signal, samples: Vec<Sample>) -> SignalEvidence {
-    SignalEvidence {
-        signal,
-        asked: String::new(),
-        found: Found::Samples(samples),
-        seasonal: Vec::new(),
-        controls: Vec::new(),
-        warnings: Vec::new(),
-    }
+    SignalEvidence::new(signal, String::new(), Found::Samples(samples))
 }
 
 /// An evidence whose window is over: no settling, ten minutes of watching, an hour of baseline.
 fn evidence(signals: Vec<SignalEvidence>) -> Evidence {
-    Evidence {
-        deployed_at: Time::from_unix(DEPLOYED),
-        judged_at: Time::from_unix(DEPLOYED + 600),
-        settle_secs: 0,
-        watch_secs: 600,
-        baseline_secs: 3_600,
-        quorum: 1,
-        signals,
-    }
+    let policy = Policy { settle_secs: 0, watch_secs: 600, baseline_secs: 3_600, ..Policy::default() };
+    Evidence::new(Time::from_unix(DEPLOYED), Time::from_unix(DEPLOYED + 600), &policy, signals)
 }
 
 /// The same evidence as it was so many seconds after the deployment.

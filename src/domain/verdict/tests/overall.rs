@@ -25,7 +25,7 @@ fn preexisting(name: &str) -> SignalEvidence {
 }
 
 fn critical(mut asked: SignalEvidence) -> SignalEvidence {
-    asked.signal.critical = true;
+    asked.signal.role = Role::Critical;
     asked
 }
 
