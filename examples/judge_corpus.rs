@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use backout::domain::evidence::{Evidence, Found, Gap, Sample, Seasonal, SignalEvidence};
 use backout::domain::ids::{SignalName, SourceName};
 use backout::domain::policy::Policy;
-use backout::domain::signal::{Direction, Signal, SignalKind};
+use backout::domain::signal::{Direction, Signal, SignalKind, usual_min_samples};
 use backout::domain::time::Time;
 use backout::domain::verdict::{Judgement, Verdict, judge, needs_history};
 use serde::Deserialize;
@@ -153,6 +153,7 @@ fn signal(name: &str, metric: &Metric, step_secs: u32) -> Result<(Signal, f64)> 
         },
         min_difference: metric.abs_min.unwrap_or(0.0) * scale,
         step_secs,
+        min_samples: usual_min_samples(step_secs),
         ..Signal::new(signal_name, source, name, kind)
     };
     Ok((signal, scale))

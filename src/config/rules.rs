@@ -12,6 +12,7 @@ use crate::domain::pattern::{PathGlobs, PathPattern};
 use crate::domain::policy::{Mode, Policy, SchemaRules};
 use crate::domain::signal::{
     Direction, MinTraffic, Role, Rule, Signal, SignalKind, render_query, template_variables,
+    usual_min_samples,
 };
 
 const FOR_SECS: u32 = 60;
@@ -80,7 +81,7 @@ impl Context<'_> {
             rate_window_secs: if wire.rate_window.is_some() { rate_window_secs } else { 0 },
             delay_secs,
             missing: wire.missing.unwrap_or_default(),
-            min_samples: wire.min_samples.unwrap_or(MIN_WATCH_SAMPLES),
+            min_samples: wire.min_samples.unwrap_or_else(|| usual_min_samples(step_secs)),
             min_traffic,
             role,
             weight: wire.weight.unwrap_or(1),

@@ -164,7 +164,11 @@ fn each_rule_names_its_place_and_the_fix() {
         ("window: 1h", "window: 0s", "must be more than zero"),
         ("max_reverts: 2", "incident_services: 1", "1 is too small: at least 2"),
         ("max_reverts: 2", "max_reverts: 0", "0 is too small: at least 1"),
-        ("quorum: 2", "quorum: 4", "wants signals of weight 4 to have regressed, and those of this service weigh 3 together"),
+        (
+            "quorum: 2",
+            "quorum: 4",
+            "wants signals of weight 4 to have regressed, and those of this service weigh 3 together",
+        ),
         ("watch: 10m", "watch: 10m, baseline: 3m", "fewer than 8 samples in the baseline"),
         ("for: 2m", "for: 2h", "7200s is longer than what the policy `quick` judges"),
         ("step: 30s", "step: 20m", "fewer than 3 samples between `settle`"),

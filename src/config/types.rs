@@ -267,7 +267,7 @@ pub(super) struct Signal {
     /// How much it counts towards the quorum. Default: 1.
     #[schemars(range(min = 1, max = 1000))]
     pub(super) weight: Option<u32>,
-    /// How many samples after the deployment are needed for a regression. Default: 3.
+    /// How many samples after the deployment are needed for a regression. Default: 3, or 2 from a step of 2 minutes on.
     #[schemars(range(min = 1, max = 1000))]
     pub(super) min_samples: Option<u32>,
     /// The traffic below which it says nothing.

@@ -152,6 +152,15 @@ fn three() -> u32 {
     3
 }
 
+/// Samples this far apart, in seconds, stand for much raw data each, and waiting for another costs much.
+pub const LONG_STEP_SECS: u32 = 120;
+
+/// How many samples after the deployment a regression takes where nothing is said: 3, or 2 where they are far apart.
+#[must_use]
+pub fn usual_min_samples(step_secs: u32) -> u32 {
+    if step_secs >= LONG_STEP_SECS { 2 } else { three() }
+}
+
 impl Signal {
     /// A signal with the defaults of its kind, a step of 60 s and the robust rule.
     #[must_use]

@@ -3,17 +3,15 @@
 //! All functions are total: any slice of finite numbers gives an answer or `None`, never a panic and never NaN. All
 //! are deterministic to the bit: sums run in the order of the slice, and sorting uses the total order of IEEE 754.
 
-mod autocorrelation;
-mod cusum;
 mod mad;
+mod onset;
 mod quantile;
-mod sprt;
+mod rate;
 
-pub use autocorrelation::lag1;
-pub use cusum::rise;
 pub use mad::scaled_mad;
+pub use onset::onset_prior;
 pub use quantile::{median, percentile};
-pub use sprt::{Sprt, base_rate};
+pub use rate::predictive_rate;
 
 /// A count as a number to calculate with. Exact up to 2^32 − 1, which no series here comes near; more saturates.
 #[must_use]

@@ -36,11 +36,25 @@ pub(super) struct Assessment {
     pub(super) beyond: usize,
     /// … of how many since the damage began, or since the deployment.
     pub(super) of: usize,
+    /// The logarithm of how many times likelier what is seen is if the deployment did it.
+    pub(super) proof: Option<f64>,
+    /// How often as much was seen in the baseline.
+    pub(super) precedents: usize,
 }
 
 impl Assessment {
     /// An assessment without numbers.
     pub(super) fn bare(state: State) -> Self {
-        Self { state, before: None, after: None, since: None, line: None, beyond: 0, of: 0 }
+        Self {
+            state,
+            before: None,
+            after: None,
+            since: None,
+            line: None,
+            beyond: 0,
+            of: 0,
+            proof: None,
+            precedents: 0,
+        }
     }
 }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::assessment::{Assessment, State};
 use self::frame::{Frame, Split};
 use self::overall::Weighted;
+use self::robust::Context;
 use self::robust::orient::is_ratio;
 use self::words::Style;
 use super::evidence::{Evidence, Found, SignalEvidence};
@@ -196,7 +197,8 @@ fn test(
         Rule::Change { share, for_secs } => streak::change(split, frame, signal, share, for_secs),
         Rule::Robust => {
             let seasonal = if season { asked.seasonal.as_slice() } else { &[] };
-            robust::assess(split, frame, signal, seasonal, evidence.watch_secs)
+            let context = Context { signal, seasonal, watch_secs: evidence.watch_secs, looks: 1 };
+            robust::assess(split, frame, &context)
         }
     }
 }

@@ -194,13 +194,13 @@ impl Streak<'_> {
         let after: Vec<Sample> =
             self.split.after.iter().filter(|sample| sample.at >= from).copied().collect();
         Assessment {
-            state,
             before: median(&values(tail(&self.split.before, BASELINE_SAMPLES))),
             after: median(&values(&after)),
             since,
             line: Some(self.line),
             beyond: after.iter().filter(|sample| self.is_beyond(sample)).count(),
             of: after.len(),
+            ..Assessment::bare(state)
         }
     }
 }

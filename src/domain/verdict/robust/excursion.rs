@@ -1,4 +1,4 @@
-//! The evidence of samples beyond the line.
+//! Excursions: times at which a series stays above what is usual.
 
 use super::super::frame::Frame;
 use super::line::Line;
@@ -6,73 +6,108 @@ use crate::domain::evidence::Sample;
 use crate::domain::stats::real;
 use crate::domain::time::Time;
 
-/// How much evidence is enough.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Demand {
-    /// The score from which on the evidence is enough.
-    score: f64,
-    /// How many samples of the current run must be beyond the line.
-    exceedances: usize,
-}
+/// From which excess on a sample belongs to an excursion. The line itself is at 1; damage that begins slowly, or that
+/// is seen through a rate over some minutes, is noticed on its way there.
+pub(super) const NOTICED: f64 = 0.6;
+/// What a sample below [`NOTICED`], or one that is missing, takes away from the size of an excursion.
+const LEAK: f64 = 0.5;
+/// An excursion is over when less than this share of its greatest size is left.
+const REMAINS: f64 = 0.3;
+/// An excess counts as no more than this: one wild value is not worth many bad ones.
+const MAX_EXCESS: f64 = 20.0;
 
-impl Demand {
-    /// The demand for samples this many seconds apart. A sample over two minutes or more stands for more raw data,
-    /// and waiting for another costs more.
-    pub(super) fn of(step: i64) -> Self {
-        if step >= 120 { Self { score: 5.5, exceedances: 2 } } else { Self { score: 7.0, exceedances: 3 } }
-    }
-}
-
-/// A walk along the samples after a deployment, or after a pretended one.
-#[derive(Clone, Copy, Debug, Default)]
+/// A time at which a series was above what is usual.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Excursion {
-    /// The evidence at the last sample; never below 0.
-    pub(super) score: f64,
-    /// The first sample beyond the line of the current run, which is the time since the score was last 0.
-    pub(super) onset: Option<Time>,
-    /// Whether the evidence is enough at the last sample.
-    pub(super) convinces: bool,
-    /// The onset when the evidence was first enough, at whichever sample.
-    pub(super) ever: Option<Time>,
+    /// The first sample of it.
+    pub(super) from: Time,
+    /// The last sample so far that belongs to it.
+    pub(super) to: Time,
+    /// How large it is: 1 for a sample at the line, more by the logarithm for one beyond it, less for one below.
+    pub(super) size: f64,
+    /// How large it was at its largest.
+    pub(super) peak: f64,
+    /// The greatest excess.
+    pub(super) highest: f64,
+    /// How many samples belong to it.
+    pub(super) samples: usize,
+    /// How many of them are beyond the line.
+    pub(super) beyond: usize,
+    /// Whether it was still going on at the last sample.
+    pub(super) open: bool,
 }
 
 impl Excursion {
-    /// Adds up the evidence. A sample beyond the line adds, one within it takes away, and so does each one that is
-    /// missing: an outage must not look worse than the samples that it swallowed.
-    pub(super) fn walk(samples: &[Sample], line: &Line, frame: &Frame, demand: &Demand) -> Self {
-        let mut found = Self::default();
-        let mut exceedances: usize = 0;
-        // Whether the last three samples are beyond the line, the newest first.
-        let mut last = [false; 3];
+    fn at(at: Time) -> Self {
+        Self { from: at, to: at, size: 0.0, peak: 0.0, highest: 0.0, samples: 0, beyond: 0, open: true }
+    }
+
+    fn grow(&mut self, at: Time, excess: f64) {
+        self.to = at;
+        self.size += gain(excess);
+        self.peak = self.peak.max(self.size);
+        self.highest = self.highest.max(excess);
+        self.samples += 1;
+        self.beyond += usize::from(excess > 1.0);
+    }
+
+    fn shrink(&mut self, by: f64) {
+        self.size -= by;
+        self.open = self.size > 0.0 && self.size >= REMAINS * self.peak;
+    }
+}
+
+fn gain(excess: f64) -> f64 {
+    ((excess - NOTICED) / (1.0 - NOTICED)).min(1.0) + excess.clamp(1.0, MAX_EXCESS).ln()
+}
+
+/// What a walk along a series has found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walk {
+    /// The excursions that are over, in time order.
+    pub(super) past: Vec<Excursion>,
+    /// The one that goes on.
+    pub(super) current: Option<Excursion>,
+}
+
+impl Walk {
+    /// Walks along samples in time order; `excess` says how far each is above what is usual, in units of the line's
+    /// distance. A sample that is missing counts as a good one: an outage must not look worse than what it swallowed.
+    pub(super) fn along(samples: &[Sample], frame: &Frame, excess: impl Fn(usize, &Sample) -> f64) -> Self {
+        let mut walk = Self::default();
         let mut previous: Option<Time> = None;
-        for sample in samples {
+        for (index, sample) in samples.iter().enumerate() {
             let missing = previous.map_or(0, |earlier| frame.missing_between(earlier, sample.at));
-            let beyond = line.is_beyond(sample.value);
-            found.score = (found.score + line.increments.within * real(missing)).max(0.0);
-            if found.score <= 0.0 {
-                (found.onset, exceedances) = (None, 0);
+            if missing > 0 {
+                walk.shrink(LEAK * real(missing));
             }
-            if beyond {
-                found.score += line.increments.beyond;
-                found.onset = found.onset.or(Some(sample.at));
-                exceedances += 1;
+            let excess = excess(index, sample);
+            if excess > NOTICED {
+                walk.current.get_or_insert(Excursion::at(sample.at)).grow(sample.at, excess);
             } else {
-                found.score = (found.score + line.increments.within).max(0.0);
-                if found.score <= 0.0 {
-                    (found.onset, exceedances) = (None, 0);
-                }
-            }
-            for _ in 0..missing.min(last.len()) {
-                last = [false, last[0], last[1]];
-            }
-            last = [beyond, last[0], last[1]];
-            let recent = last.iter().filter(|beyond| **beyond).count();
-            found.convinces = found.score >= demand.score && exceedances >= demand.exceedances && recent >= 2;
-            if found.convinces && found.ever.is_none() {
-                found.ever = found.onset;
+                // A sample far below the usual takes away as much as one at the usual.
+                walk.shrink(LEAK * (1.0 - excess.max(0.0) / NOTICED / 2.0));
             }
             previous = Some(sample.at);
         }
-        found
+        walk
     }
+
+    fn shrink(&mut self, by: f64) {
+        let Some(current) = &mut self.current else { return };
+        current.shrink(by);
+        if !current.open {
+            self.past.extend(self.current.take());
+        }
+    }
+
+    /// All excursions.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Excursion> {
+        self.past.iter().chain(&self.current)
+    }
+}
+
+/// The walk along samples by one line.
+pub(super) fn by_line(samples: &[Sample], frame: &Frame, line: &Line) -> Walk {
+    Walk::along(samples, frame, |_, sample| line.excess(sample.value))
 }

@@ -2,17 +2,20 @@
 //!
 //! 1. [`orient`]: the series is turned so that higher is worse.
 //! 2. [`line`]: a line is drawn above what the baseline and the season explain.
-//! 3. [`excursion`]: samples beyond the line add evidence, samples within it take some away.
-//! 4. [`attribution`]: enough evidence is blamed on the deployment only if the damage began after it.
+//! 3. [`excursion`]: times at which the series is above it, before the deployment and since.
+//! 4. [`evidence`]: an excursion since is held against how often such ones come by themselves.
+//! 5. [`before`]: enough evidence is blamed on the deployment only if the damage began after it.
 
-mod attribution;
+mod before;
+mod evidence;
 mod excursion;
 mod line;
 pub(super) mod orient;
 mod season;
 
-use self::attribution::Origin;
-use self::excursion::{Demand, Excursion};
+use self::before::Origin;
+use self::evidence::{Demand, History, Proof, is_outage};
+use self::excursion::{Walk, by_line};
 use self::line::{Line, Traits};
 use self::orient::Orientation;
 use super::assessment::{Assessment, State};
@@ -26,35 +29,45 @@ use crate::domain::time::{Time, human_secs};
 const MIN_BASELINE: usize = 8;
 /// How many samples of the baseline, the last ones, say what is usual.
 const BASELINE_SAMPLES: usize = 60;
+/// How many samples of the baseline, the last ones, say what happens by itself.
+const HISTORY_SAMPLES: usize = 80;
 /// A state that was last measured longer ago than this may be over: no verdict that acts rests on it. Sources that
 /// answer late need some minutes.
 const STALE_SECS: i64 = 300;
 
-/// The robust rule. `watch_secs` is the length of the watch window, for the seasonal windows.
-pub(super) fn assess(
-    split: &Split,
-    frame: &Frame,
-    signal: &Signal,
-    seasonal: &[Seasonal],
-    watch_secs: u32,
-) -> Assessment {
+/// What the robust rule is told besides the samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    /// The signal.
+    pub(super) signal: &'a Signal,
+    /// The same window at other times.
+    pub(super) seasonal: &'a [Seasonal],
+    /// The length of the watch window, for the seasonal windows.
+    pub(super) watch_secs: u32,
+    /// How many segments of the signal are looked at.
+    pub(super) looks: u32,
+}
+
+/// The robust rule.
+pub(super) fn assess(split: &Split, frame: &Frame, context: &Context<'_>) -> Assessment {
     let found = split.before.len();
     if found < MIN_BASELINE {
         return Assessment::bare(State::Never(format!(
             "only {found} samples before the deployment, {MIN_BASELINE} are needed"
         )));
     }
+    let signal = context.signal;
     let orientation = Orientation::of(signal, split);
     let traits = Traits::of(signal, split);
-    let split = split.map(|value| orientation.turn(value));
-    let shift = season::shift(seasonal, frame, watch_secs, orientation);
-    let case = |shift: f64| {
-        let line = Line::draw(&values(tail(&split.before, BASELINE_SAMPLES)), &traits, frame.step, shift);
-        let Some(line) = line else {
-            return Assessment::bare(State::Never("the values are too large to judge".to_owned()));
-        };
-        Case { split: &split, frame, traits: &traits, line, demand: Demand::of(frame.step), orientation }
-            .assess()
+    let mut split = split.map(|value| orientation.turn(value));
+    split.before = tail(&split.before, HISTORY_SAMPLES).to_vec();
+    let shift = season::shift(context.seasonal, frame, context.watch_secs, orientation);
+    let case = |shift: f64| match Line::above(&split.before, &traits, shift) {
+        Some(line) => {
+            let demand = Demand::of(signal, frame, context.looks);
+            Case { split: &split, frame, signal, traits: &traits, line, demand, orientation }.assess()
+        }
+        None => Assessment::bare(State::Never("the values are too large to judge".to_owned())),
     };
     let found = case(0.0);
     // The season can excuse and never accuse: with the higher line alone, a baseline that was bad could seem good.
@@ -65,6 +78,7 @@ pub(super) fn assess(
 struct Case<'a> {
     split: &'a Split,
     frame: &'a Frame,
+    signal: &'a Signal,
     traits: &'a Traits,
     line: Line,
     demand: Demand,
@@ -73,37 +87,47 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn assess(&self) -> Assessment {
-        let excursion = Excursion::walk(&self.split.after, &self.line, self.frame, &self.demand);
-        if !excursion.convinces {
-            return match attribution::bad_already(self.split, self.frame, self.traits) {
-                Some(from) => self.with_numbers(State::Preexisting, Some(from)),
-                None => self.with_numbers(self.quiet(&excursion), None),
-            };
+        let walk = by_line(&self.split.after, self.frame, &self.line);
+        let Some(excursion) = walk.current else { return self.unmoved(&walk) };
+        let outage = is_outage(&excursion, &self.split.after, self.signal, &self.line, self.traits);
+        let demand = if outage { self.demand.of_outage() } else { self.demand };
+        let history = History::of(&self.split.before, self.frame, self.traits, &self.line);
+        let proof = Proof::of(&excursion, &history, &self.split.after, &self.line, &demand, self.frame);
+        if !proof.convinces {
+            return Assessment { proof: Some(proof.score), ..self.unmoved(&walk) };
         }
-        let Some(onset) = excursion.onset else {
-            return self.with_numbers(State::Unclear("no onset".to_owned()), None);
-        };
-        if !self.line.has_scale {
-            let why =
-                "the baseline is always 0, so any value is a change: set a smallest difference that matters";
-            return self.with_numbers(State::Unclear(why.to_owned()), None);
+        let (state, since) = self.blame(excursion.from, || {
+            before::origin(self.split, self.frame, self.traits, &self.line, &excursion)
+        });
+        Assessment {
+            proof: Some(proof.score),
+            precedents: proof.precedents,
+            ..self.with_numbers(state, since)
+        }
+    }
+
+    /// What enough evidence means: whether it can be believed, and whose doing the damage is.
+    fn blame(&self, onset: Time, origin: impl Fn() -> Origin) -> (State, Option<Time>) {
+        let unclear = |why: String| (State::Unclear(why), None);
+        if !self.line.has_scale() {
+            return unclear(
+                "the baseline is always 0, so any value is a change: set a smallest difference that matters"
+                    .to_owned(),
+            );
         }
         if self.is_stale() {
-            let why = "the last samples are missing, so it may be over by now";
-            return self.with_numbers(State::Unclear(why.to_owned()), None);
+            return unclear("the last samples are missing, so it may be over by now".to_owned());
         }
-        match attribution::origin(self.split, self.frame, self.traits, &self.line, onset) {
-            Origin::SinceDeployment => self.with_numbers(State::Regressed, Some(onset)),
-            Origin::Before(from) => self.with_numbers(State::Preexisting, Some(from)),
-            Origin::Recurring(from) => {
-                let earlier = human_secs(self.frame.deployed_at.secs_since(from));
-                let why = format!("the same began {earlier} before the deployment, and passed then");
-                self.with_numbers(State::Unclear(why), None)
+        match origin() {
+            Origin::SinceDeployment => (State::Regressed, Some(onset)),
+            Origin::Before(from) => (State::Preexisting, Some(from)),
+            Origin::Recurring(at) => {
+                let earlier = human_secs(self.frame.deployed_at.secs_since(at));
+                unclear(format!("the same was seen {earlier} before the deployment, and passed then"))
             }
-            Origin::Unknown => {
-                let why = "samples are missing around the deployment, so it may have been bad before";
-                self.with_numbers(State::Unclear(why.to_owned()), None)
-            }
+            Origin::Unknown => unclear(
+                "samples are missing around the deployment, so it may have been bad before".to_owned(),
+            ),
         }
     }
 
@@ -112,9 +136,16 @@ impl Case<'_> {
         self.frame.end.secs_since(last) > STALE_SECS && self.frame.is_hole(last, self.frame.end)
     }
 
-    /// What a series without convincing evidence says: fine only when no evidence is left and the second half is
-    /// back nearer to the base than to the line.
-    fn quiet(&self, excursion: &Excursion) -> State {
+    /// What a series without convincing evidence says.
+    fn unmoved(&self, walk: &Walk) -> Assessment {
+        match before::bad_already(self.split, self.frame, self.traits) {
+            Some(from) => self.with_numbers(State::Preexisting, Some(from)),
+            None => self.with_numbers(self.quiet(walk), None),
+        }
+    }
+
+    /// Fine only when no evidence is left and the second half is back nearer to the base than to the line.
+    fn quiet(&self, walk: &Walk) -> State {
         let after = &self.split.after;
         if after.is_empty() {
             return State::Unclear("no samples after the deployment".to_owned());
@@ -126,7 +157,7 @@ impl Case<'_> {
                 after.len()
             ));
         }
-        if excursion.score > 0.0 {
+        if walk.current.is_some_and(|excursion| excursion.beyond > 0) {
             return State::Unclear("some samples are beyond the line, too few to be sure".to_owned());
         }
         let second_half = values(tail(after, after.len().div_ceil(2)));
@@ -147,13 +178,13 @@ impl Case<'_> {
             self.split.after.iter().filter(|sample| sample.at >= from).copied().collect();
         let original = |value: f64| self.orientation.turn(value);
         Assessment {
-            state,
             before: Some(original(self.line.median)),
             after: median(&values(&after)).map(original),
             since,
             line: Some(original(self.line.at)),
             beyond: after.iter().filter(|sample| self.line.is_beyond(sample.value)).count(),
             of: after.len(),
+            ..Assessment::bare(state)
         }
     }
 }

@@ -1,0 +1,125 @@
+//! Whether it was so before the deployment.
+
+use super::super::frame::{Frame, Split, tail, values};
+use super::MIN_BASELINE;
+use super::excursion::{Excursion, by_line};
+use super::line::{Line, Traits};
+use crate::domain::evidence::Sample;
+use crate::domain::stats::median;
+use crate::domain::time::Time;
+
+/// How many samples before the deployment are held against the time before them.
+const SHORTLY: usize = 10;
+/// How many of them must be quiet.
+const QUIET: usize = 6;
+/// The median excess of the last three samples from which on it was bad already.
+const BAD_ALREADY: f64 = 0.7;
+/// The excess of the last two samples from which on it was rising already, if it never was so high for two samples.
+const RISING: f64 = 0.25;
+
+/// Where damage comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It began after the deployment.
+    SinceDeployment,
+    /// It began at this time, before the deployment.
+    Before(Time),
+    /// The same was seen at this time, shortly before the deployment, and passed: it may pass again.
+    Recurring(Time),
+    /// The samples that would tell are missing.
+    Unknown,
+}
+
+/// Where damage that began with this excursion comes from. Two questions, each of which can acquit the deployment: was
+/// it bad up to the onset without a break? And had it become bad, or was it about to, shortly before the deployment, as
+/// seen from the time before that?
+pub(super) fn origin(
+    split: &Split,
+    frame: &Frame,
+    traits: &Traits,
+    line: &Line,
+    excursion: &Excursion,
+) -> Origin {
+    let unbroken = unbroken(split, frame, line, excursion.from);
+    if unbroken != Origin::SinceDeployment {
+        return unbroken;
+    }
+    match Shortly::before(split, traits) {
+        Some(shortly) => shortly.origin(),
+        None => Origin::SinceDeployment,
+    }
+}
+
+/// Since when it has been bad, when nothing changed with the deployment because it was bad already: it had become bad
+/// shortly before, and the samples since are typically still beyond the line of the time before that.
+pub(super) fn bad_already(split: &Split, frame: &Frame, traits: &Traits) -> Option<Time> {
+    let typical = median(&values(&split.after))?;
+    let shortly = Shortly::before(split, traits)?;
+    let current =
+        by_line(shortly.last, frame, &shortly.line).current.filter(|excursion| excursion.beyond >= 2)?;
+    shortly.line.is_beyond(typical).then_some(current.from)
+}
+
+/// Looks back from the onset to the last good sample.
+fn unbroken(split: &Split, frame: &Frame, line: &Line, onset: Time) -> Origin {
+    let mut first_bad = onset;
+    for sample in split.all().rev().filter(|sample| sample.at < onset) {
+        if line.is_beyond(sample.value) {
+            first_bad = sample.at;
+        } else if first_bad <= frame.deployed_at {
+            break;
+        } else if sample.at > frame.deployed_at || !frame.is_hole(sample.at, first_bad) {
+            return Origin::SinceDeployment;
+        } else {
+            return Origin::Unknown;
+        }
+    }
+    if first_bad <= frame.deployed_at { Origin::Before(first_bad) } else { Origin::Unknown }
+}
+
+/// The last samples before the deployment, seen from the time before them.
+struct Shortly<'a> {
+    earlier: &'a [Sample],
+    last: &'a [Sample],
+    line: Line,
+}
+
+impl<'a> Shortly<'a> {
+    fn before(split: &'a Split, traits: &Traits) -> Option<Self> {
+        let before = split.before.as_slice();
+        let (earlier, last) = before.split_at_checked(before.len().checked_sub(SHORTLY)?)?;
+        if earlier.len() < MIN_BASELINE {
+            return None;
+        }
+        let line = Line::above(earlier, traits, 0.0).filter(Line::has_scale)?;
+        Some(Self { earlier: tail(earlier, super::BASELINE_SAMPLES), last, line })
+    }
+
+    fn origin(&self) -> Origin {
+        let excess = |sample: &Sample| self.line.excess(sample.value);
+        let three: Vec<f64> = tail(self.last, 3).iter().map(excess).collect();
+        let start_of_three = tail(self.last, 3).first().map(|sample| sample.at);
+        if let Some(from) =
+            start_of_three.filter(|_| median(&three).is_some_and(|median| median > BAD_ALREADY))
+        {
+            return Origin::Before(from);
+        }
+        if let Some(from) = self.rising() {
+            return Origin::Before(from);
+        }
+        let passed = tail(self.last, QUIET).iter().find(|sample| excess(sample) > 1.0);
+        passed.map_or(Origin::SinceDeployment, |sample| Origin::Recurring(sample.at))
+    }
+
+    /// When the last two samples are both higher than any two in a row were before.
+    fn rising(&self) -> Option<Time> {
+        let lower = |pair: &[Sample]| match pair {
+            [one, other] => self.line.excess(one.value.min(other.value)),
+            _ => 0.0,
+        };
+        let highest = self.earlier.windows(2).map(lower).fold(f64::MIN, f64::max);
+        let two = tail(self.last, 2);
+        let now = lower(two);
+        two.first().filter(|_| now > RISING && now > highest).map(|sample| sample.at)
+    }
+}

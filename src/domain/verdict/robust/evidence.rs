@@ -1,0 +1,156 @@
+//! How much an excursion after a deployment says against it.
+
+use super::super::frame::Frame;
+use super::excursion::{Excursion, NOTICED, Walk};
+use super::line::{Line, Traits};
+use crate::domain::evidence::Sample;
+use crate::domain::signal::{LONG_STEP_SECS, Signal, SignalKind};
+use crate::domain::stats::{onset_prior, predictive_rate};
+
+/// How many excursions of size 1 a series of which nothing is known has …
+const PRIOR_EXCURSIONS: f64 = 0.4;
+/// … in this many samples.
+const PRIOR_SAMPLES: f64 = 50.0;
+/// Excursions of ten times the size are rarer by this power of ten: the exponent of a Pareto law, which the sizes of
+/// incidents follow roughly.
+const RARER: f64 = 1.5;
+/// The evidence from which on a deployment is blamed: about one in 150 that are fine may look as bad …
+const BLAMED: f64 = 5.0;
+/// … and one in 90 where samples are far apart.
+const BLAMED_LONG_STEP: f64 = 4.5;
+/// Below this share of its highest value an excursion is on its way back, and one more sample is waited for.
+const RECOVERING: f64 = 0.4;
+/// From which share of failures on a service is down.
+const DOWN_RATIO: f64 = 0.5;
+/// To which share of what it was traffic has fallen when a service is down.
+const DOWN_TRAFFIC: f64 = 0.1;
+
+/// What is asked of the evidence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    /// The evidence that is enough.
+    blamed: f64,
+    /// How many samples must belong to the excursion.
+    samples: usize,
+    /// How many of them must be beyond the line.
+    beyond: usize,
+    /// Whether an excursion that recovers is waited for.
+    patient: bool,
+}
+
+impl Demand {
+    /// What is asked of a signal. `looks` is how many segments of it are looked at: each may look bad by chance, so that
+    /// for all of them together to be fooled no more often, each must show more (Bonferroni: the evidence is a
+    /// logarithm).
+    pub(super) fn of(signal: &Signal, frame: &Frame, looks: u32) -> Self {
+        let long = frame.step >= i64::from(LONG_STEP_SECS);
+        // What happens in one moment is in all rates over a window that holds the moment.
+        let echo = i64::from(signal.rate_window_secs) / frame.step + 1;
+        let echo = if signal.rate_window_secs > 0 { usize::try_from(echo).unwrap_or(usize::MAX) } else { 1 };
+        let wanted = usize::try_from(signal.min_samples).unwrap_or(usize::MAX);
+        Self {
+            blamed: if long { BLAMED_LONG_STEP } else { BLAMED } + f64::from(looks.max(1)).ln(),
+            samples: wanted.max(echo).max(1),
+            beyond: if long { 1 } else { 2 },
+            patient: !long,
+        }
+    }
+
+    /// Two samples are enough of a service that is down.
+    pub(super) fn of_outage(self) -> Self {
+        Self { samples: self.samples.min(2), ..self }
+    }
+}
+
+/// The evidence for damage that began with an excursion.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof {
+    /// The logarithm of how many times likelier the excursion is if the deployment did damage than if it did none.
+    pub(super) score: f64,
+    /// How many excursions as large were in the baseline.
+    pub(super) precedents: usize,
+    /// Whether it is enough.
+    pub(super) convinces: bool,
+}
+
+impl Proof {
+    /// Weighs an excursion. Its likelihood if the deployment did damage is how often damage begins so soon; if it did
+    /// none, how often excursions as large begin by themselves, as the baseline shows.
+    ///
+    /// This is an e-value: its expectation is at most 1 for a deployment that did nothing, so it exceeds 1/α at any
+    /// time with probability at most α (Ville's inequality), however often one looks. It is mixed over all onsets with
+    /// weights that add up to 1. Source: V. Vovk and R. Wang, "E-values: Calibration, combination and applications",
+    /// Annals of Statistics 49 (2021), 1736–1754. That holds as far as the past is like the present and Pareto's law
+    /// fits; what comes of it is measured (`docs/judging.md`).
+    pub(super) fn of(
+        excursion: &Excursion,
+        history: &History,
+        recent: &[Sample],
+        line: &Line,
+        demand: &Demand,
+        frame: &Frame,
+    ) -> Self {
+        let precedents = history.at_least(excursion.size);
+        let prior = PRIOR_EXCURSIONS * excursion.size.max(1.0).powf(-RARER);
+        let rate = predictive_rate(precedents, history.samples, prior, PRIOR_SAMPLES);
+        let lag = excursion.from.secs_since(frame.settled_at).max(0) / frame.step;
+        let score = onset_prior(u32::try_from(lag).unwrap_or(u32::MAX)).ln() - rate.ln();
+        let last_three = frame.end.minus_secs(3 * frame.step);
+        let lately =
+            recent.iter().filter(|sample| sample.at > last_three && line.excess(sample.value) > NOTICED);
+        let last = recent.last().map_or(0.0, |sample| line.excess(sample.value));
+        let recovers = demand.patient && last < RECOVERING * excursion.highest;
+        let enough = excursion.samples >= demand.samples
+            && excursion.beyond >= demand.beyond.min(demand.samples)
+            && lately.count() >= demand.samples.min(2);
+        Self { score, precedents, convinces: enough && !recovers && score >= demand.blamed }
+    }
+}
+
+/// What the time before the deployment was like.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    sizes: Vec<f64>,
+    samples: usize,
+}
+
+impl History {
+    /// Walks along the baseline as it would have been judged then.
+    pub(super) fn of(before: &[Sample], frame: &Frame, traits: &Traits, line: &Line) -> Self {
+        let lines = Line::over_time(before, traits, line);
+        let walk = Walk::along(before, frame, |index, sample| {
+            lines.get(index).map_or(0.0, |line| line.excess(sample.value))
+        });
+        Self { sizes: walk.all().map(|excursion| excursion.peak).collect(), samples: before.len() }
+    }
+
+    fn at_least(&self, size: f64) -> usize {
+        self.sizes.iter().filter(|other| **other >= size).count()
+    }
+}
+
+/// Whether the service is down in all samples of an excursion: half of the requests fail, or nine tenths of the traffic
+/// are gone.
+pub(super) fn is_outage(
+    excursion: &Excursion,
+    after: &[Sample],
+    signal: &Signal,
+    line: &Line,
+    traits: &Traits,
+) -> bool {
+    let mut during = after.iter().filter(|sample| sample.at >= excursion.from);
+    match signal.kind {
+        SignalKind::ErrorRatio if traits.is_ratio => {
+            during.all(|sample| sample.value >= DOWN_RATIO.max(line.at))
+        }
+        // Turned, traffic is negative.
+        SignalKind::Traffic => {
+            line.base < 0.0 && during.all(|sample| sample.value >= line.base * DOWN_TRAFFIC)
+        }
+        SignalKind::ErrorRatio
+        | SignalKind::Latency
+        | SignalKind::Saturation
+        | SignalKind::Quality
+        | SignalKind::Custom => false,
+    }
+}
