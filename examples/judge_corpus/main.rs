@@ -1,7 +1,7 @@
 //! Scores the judge on labelled deployments, beside the rules that it is to be better than.
 //!
 //! ```text
-//! cargo run --release --example judge_corpus -- DIR [--json OUT] [--cases]
+//! cargo run --release --example judge_corpus -- [DIR] [--json OUT] [--cases] [--families] [--gaps]
 //! ```
 //!
 //! `DIR` holds one folder a case, with `case.json` and `series.csv` (`timestamp,metric,value`; unix seconds). Every case
@@ -10,11 +10,14 @@
 //! the windows of a day and a week ago only where it asks for them.
 //!
 //! The tables give for each source of cases, for all, and for all but each source: the share of regressions that are
-//! blamed, the shares of healthy and of preexisting damage that are blamed, and how long it took.
+//! blamed, the shares of healthy and of preexisting damage that are blamed, and how long it took. `--families` does the
+//! same for made-up cases, and `--gaps` looks for cases that are blamed only when samples are missing.
 
 mod baselines;
 mod cases;
 mod evidence;
+mod families;
+mod gaps;
 mod scores;
 mod stream;
 mod tables;
@@ -27,6 +30,7 @@ use clap::Parser;
 
 use crate::baselines::BASELINES;
 use crate::cases::Case;
+use crate::gaps::Gaps;
 use crate::scores::{Report, Scored};
 use crate::stream::{SHIPPING, by_agent, by_baseline};
 
@@ -34,28 +38,53 @@ use crate::stream::{SHIPPING, by_agent, by_baseline};
 #[derive(Parser)]
 struct Arguments {
     /// A folder with a folder for each case.
-    dir: PathBuf,
-    /// Write all scores and verdicts to this file.
+    #[arg(required_unless_present = "families")]
+    dir: Option<PathBuf>,
+    /// Write all scores and verdicts to this file: those of DIR, or else those of the families.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
     /// Print each wrong answer of the judge with its reasons.
     #[arg(long)]
     cases: bool,
+    /// Score on made-up cases as well, each family of them as a source.
+    #[arg(long)]
+    families: bool,
+    /// Judge each case of DIR with samples missing as well.
+    #[arg(long, requires = "dir")]
+    gaps: bool,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let mut scored = Vec::new();
-    let all_read = for_each_case(&arguments.dir, |case| {
-        scored.extend(by_every_rule(case)?);
-        Ok(())
-    })?;
-    if arguments.cases {
-        print_mistakes(&scored);
+    let mut all_read = true;
+    if let Some(dir) = &arguments.dir {
+        let (mut scored, mut gaps) = (Vec::new(), Gaps::default());
+        all_read = for_each_case(dir, |case| {
+            let by_rules = by_every_rule(case)?;
+            if arguments.gaps {
+                gaps.add(
+                    case,
+                    by_rules.iter().any(|one| one.outcome.rule == SHIPPING && one.outcome.fired()),
+                )?;
+            }
+            scored.extend(by_rules);
+            Ok(())
+        })?;
+        print_scores(&scored, arguments.cases);
+        tables::leave_one_out(&scored, &rules());
+        tables::by_label(&scored, SHIPPING);
+        if arguments.gaps {
+            gaps.print();
+        }
+        write_json(arguments.json.as_deref(), &scored)?;
     }
-    print_scores(&scored);
-    if let Some(path) = &arguments.json {
-        write_json(path, &scored)?;
+    if arguments.families {
+        let mut scored = Vec::new();
+        for case in families::all() {
+            scored.extend(by_every_rule(&case)?);
+        }
+        print_scores(&scored, arguments.cases);
+        write_json(arguments.json.as_deref().filter(|_| arguments.dir.is_none()), &scored)?;
     }
     Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -86,18 +115,8 @@ fn by_every_rule(case: &Case) -> Result<Vec<Scored>> {
 }
 
 #[expect(clippy::print_stdout, reason = "printing the scores is what this program is for")]
-fn print_scores(scored: &[Scored]) {
-    let rules = rules();
-    tables::by_source(scored, &rules);
-    println!("\nAll sources but one:\n");
-    tables::leave_one_out(scored, &rules);
-    println!();
-    tables::by_label(scored, SHIPPING);
-}
-
-#[expect(clippy::print_stdout, reason = "printing the scores is what this program is for")]
-fn print_mistakes(scored: &[Scored]) {
-    for case in scored.iter().filter(|case| case.outcome.rule == SHIPPING) {
+fn print_scores(scored: &[Scored], with_mistakes: bool) {
+    for case in scored.iter().filter(|case| with_mistakes && case.outcome.rule == SHIPPING) {
         if let Some(mistake) = case.mistake() {
             println!(
                 "{mistake}: {} ({}): {}",
@@ -107,9 +126,12 @@ fn print_mistakes(scored: &[Scored]) {
             );
         }
     }
+    println!();
+    tables::by_source(scored, &rules());
 }
 
-fn write_json(path: &Path, scored: &[Scored]) -> Result<()> {
+fn write_json(path: Option<&Path>, scored: &[Scored]) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
     let text = serde_json::to_string_pretty(&Report::new(scored, &rules()))?;
     std::fs::write(path, text + "\n").with_context(|| format!("{} cannot be written", path.display()))
 }

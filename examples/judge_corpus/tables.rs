@@ -29,6 +29,10 @@ pub(crate) fn by_source(scored: &[Scored], rules: &[&str]) {
 /// Prints the scores of each rule over all sources but one, for each source. The rules have fixed constants, so nothing
 /// is fitted to the rest: it shows whether one source carries the score.
 pub(crate) fn leave_one_out(scored: &[Scored], rules: &[&str]) {
+    if sources(scored).len() < 2 {
+        return;
+    }
+    println!("\nAll sources but one:\n");
     let rows = sources(scored).into_iter().flat_map(|left_out| {
         rows_of(&format!("all but {left_out}"), scored, rules, |case| case.source != left_out)
     });
@@ -37,6 +41,7 @@ pub(crate) fn leave_one_out(scored: &[Scored], rules: &[&str]) {
 
 /// How many cases of each label ended with which verdict, for one rule.
 pub(crate) fn by_label(scored: &[Scored], rule: &str) {
+    println!();
     let mut counts = std::collections::BTreeMap::<_, usize>::new();
     for case in scored.iter().filter(|case| case.outcome.rule == rule) {
         *counts.entry((case.label.word(), case.outcome.verdict.word())).or_default() += 1;
@@ -90,13 +95,15 @@ fn share(share: Share) -> String {
 /// Prints rows under the heading of [`COLUMNS`], with an empty line between cases of different names.
 fn print(first: &str, rows: Vec<Vec<String>>) {
     let heading: Vec<String> = std::iter::once(first).chain(COLUMNS).map(str::to_owned).collect();
-    aligned(std::iter::once(heading).chain(rows).collect());
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+    aligned(&rows, true);
 }
 
-/// Prints rows of cells, each column as wide as its widest cell; an empty line where the first cell changes.
-pub(crate) fn aligned(rows: Vec<Vec<String>>) {
+/// Prints rows of cells, each column as wide as its widest cell; if wanted, with an empty line where the first cell
+/// changes.
+pub(crate) fn aligned(rows: &[Vec<String>], in_groups: bool) {
     let mut widths: Vec<usize> = Vec::new();
-    for row in &rows {
+    for row in rows {
         widths.resize(widths.len().max(row.len()), 0);
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -104,13 +111,12 @@ pub(crate) fn aligned(rows: Vec<Vec<String>>) {
     }
     let mut last = None;
     for row in rows {
-        let line: Vec<String> =
+        let cells: Vec<String> =
             row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        let first = row.into_iter().next();
-        if last.is_some() && last != first {
+        if in_groups && last.is_some_and(|last| last != row.first()) {
             println!();
         }
-        println!("{}", line.join("  ").trim_end());
-        last = first;
+        println!("{}", cells.join("  ").trim_end());
+        last = Some(row.first());
     }
 }
