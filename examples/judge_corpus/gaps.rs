@@ -1,4 +1,5 @@
-//! What missing samples do: nothing, ever, towards a revert.
+//! What missing samples do: nothing, ever, towards a revert. Losses of the baseline and losses after the deployment are
+//! told apart: the second kind can never make a robust signal regress, the first may take away what would excuse it.
 //!
 //! Every case is judged with all of its samples and then again with a part of them lost, at the same ticks. What is
 //! looked for is a deployment that is blamed with less data and is not with all of it.
@@ -48,7 +49,8 @@ impl Gaps {
         for (family, lossy) in losses(case) {
             let blamed_then = by_agent(&lossy)?.fired();
             if blamed_then && !blamed {
-                *self.wrong.entry((case.id.clone(), family.clone())).or_default() += 1;
+                let name = format!("{} ({})", case.id, case.label.word());
+                *self.wrong.entry((name, family.clone())).or_default() += 1;
             }
             let counts = self.families.entry(family).or_default();
             counts.cases += 1;
@@ -104,6 +106,8 @@ fn losses(case: &Case) -> Vec<(String, Case)> {
         for _ in 0..DRAWS {
             let lossy = losing(case, |_, _| rng.f64() < f64::from(percent) / 100.0);
             losses.push((format!("{percent} % at random"), lossy));
+            let lossy = losing(case, |_, at| at > deployed && rng.f64() < f64::from(percent) / 100.0);
+            losses.push((format!("{percent} % at random after the deployment"), lossy));
         }
     }
     if case.metrics.len() > 1 {
@@ -182,6 +186,7 @@ mod tests {
         assert_eq!(counted("around the deployment"), 50);
         assert!((90..=109).contains(&counted("10 % at random")));
         assert!((30..=60).contains(&counted("60 % at random")));
+        assert!((83..=103).contains(&counted("60 % at random after the deployment")));
         assert_eq!(left.iter().filter(|loss| loss.0 == "one of several signals").count(), 2);
     }
 
