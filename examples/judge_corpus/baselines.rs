@@ -138,7 +138,7 @@ fn is_worse_by_ratio(window: &Window) -> bool {
 /// the ratio of the means. Its critical limit is a metric's own setting; 1.5 stands for what a team would set. Kayenta
 /// asks for the interval to lie beyond a quarter of the Hodges–Lehmann estimate, which is a little more than the test
 /// asks for here. It compares with a canary's control at the end of some intervals; here it is asked at each tick, as
-/// the others are, and so repeats the test.
+/// the others are, and so repeats the test. Kayenta's removal of outliers before the test is left out.
 fn mann_whitney(window: &Window) -> bool {
     if window.after.len() < LEAST_OBSERVED || !is_worse_by_ratio(window) {
         return false;
