@@ -2,7 +2,8 @@
 
 use backout::domain::evidence::{Evidence, Found, Gap, Seasonal, SignalEvidence};
 use backout::domain::ids::{SignalName, SourceName};
-use backout::domain::signal::{Rule, Signal};
+use backout::domain::policy::Policy;
+use backout::domain::signal::{Signal, usual_min_samples};
 use backout::domain::time::Time;
 
 use anyhow::Result;
@@ -19,15 +20,14 @@ pub(crate) fn evidence(case: &Case, now: i64, with_seasons: bool) -> Result<Evid
         let signal = signal(case, metric, index)?;
         Ok(signal_evidence(case, metric, signal, now, with_seasons))
     });
-    Ok(Evidence {
-        deployed_at: Time::from_unix(case.deployed_at),
-        judged_at: Time::from_unix(now),
+    let policy = Policy {
         settle_secs: 0,
         watch_secs: case.horizon_secs,
         baseline_secs: case.baseline_secs(),
-        quorum: 1,
-        signals: signals.collect::<Result<_>>()?,
-    })
+        ..Policy::default()
+    };
+    let (deployed_at, now) = (Time::from_unix(case.deployed_at), Time::from_unix(now));
+    Ok(Evidence::new(deployed_at, now, &policy, signals.collect::<Result<_>>()?))
 }
 
 fn signal_evidence(
@@ -44,28 +44,21 @@ fn signal_evidence(
         let to = case.closes_at().saturating_sub(shift).min(now);
         Seasonal { shift_secs, samples: within(&metric.samples, from.saturating_sub(shift), to).to_vec() }
     };
+    let found = if samples.is_empty() { Found::Gap(Gap::NoData) } else { Found::Samples(samples.to_vec()) };
     SignalEvidence {
-        signal,
-        asked: metric.name.clone(),
-        found: if samples.is_empty() { Found::Gap(Gap::NoData) } else { Found::Samples(samples.to_vec()) },
         seasonal: if with_seasons { SEASONS_SECS.map(season).into() } else { Vec::new() },
-        controls: Vec::new(),
-        warnings: Vec::new(),
+        ..SignalEvidence::new(signal, metric.name.clone(), found)
     }
 }
 
 fn signal(case: &Case, metric: &Metric, index: usize) -> Result<Signal> {
+    let (name, source) = (signal_name(&metric.name, index)?, SourceName::new("corpus")?);
     Ok(Signal {
-        name: signal_name(&metric.name, index)?,
-        source: SourceName::new("corpus")?,
-        query: metric.name.clone(),
-        by: None,
-        kind: metric.kind,
         direction: metric.direction,
-        rule: Rule::Robust,
         min_difference: metric.min_difference.unwrap_or(0.0),
         step_secs: case.step_secs,
-        critical: false,
+        min_samples: usual_min_samples(case.step_secs),
+        ..Signal::new(name, source, &metric.name, metric.kind)
     })
 }
 

@@ -47,6 +47,8 @@ fn judgement() -> Judgement {
         since: Some(Time::from_unix(1_000_060)),
         reason: "errors rose from 0.1 % to 5.2 %".to_owned(),
         findings: vec![Finding {
+            line: None,
+            coincidence: None,
             signal: SignalName::new("errors").unwrap(),
             percent: true,
             verdict: Verdict::Regressed,

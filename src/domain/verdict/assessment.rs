@@ -43,6 +43,11 @@ pub(super) struct Assessment {
 }
 
 impl Assessment {
+    /// Of how many deployments that do no harm one would look as bad by coincidence, at most: 0 to 1.
+    pub(super) fn coincidence(&self) -> Option<f64> {
+        self.proof.map(|score| (-score).exp().min(1.0))
+    }
+
     /// An assessment without numbers.
     pub(super) fn bare(state: State) -> Self {
         Self {

@@ -87,6 +87,13 @@ pub struct Finding {
     pub after: Option<f64>,
     /// When the damage began.
     pub since: Option<Time>,
+    /// The line beyond which a sample is bad, where there is one.
+    #[serde(default)]
+    pub line: Option<f64>,
+    /// Of how many deployments that do no harm one would look as bad by coincidence, at most: 0 to 1. Only where the robust
+    /// rule found something to weigh.
+    #[serde(default)]
+    pub coincidence: Option<f64>,
     /// Why, in one sentence for a person, with numbers.
     pub reason: String,
 }
@@ -126,18 +133,16 @@ pub fn needs_history(evidence: &Evidence) -> bool {
 }
 
 fn weigh(evidence: &Evidence) -> Vec<Weighted> {
-    evidence
-        .signals
-        .iter()
-        .map(|signal| {
-            let (finding, excused) = find(evidence, signal);
-            Weighted { finding, role: signal.signal.role, weight: signal.signal.weight, excused }
-        })
-        .collect()
+    let mut weighted: Vec<Weighted> = evidence.signals.iter().map(|signal| find(evidence, signal)).collect();
+    overall::excuse_spreading(&mut weighted, Frame::new(evidence, 1).open);
+    weighted
 }
 
-/// Judges one signal; also whether it got worse everywhere.
-fn find(evidence: &Evidence, asked: &SignalEvidence) -> (Finding, bool) {
+/// Below which coincidence trouble from before the deployment is sure enough to excuse other signals.
+const UNLIKELY: f64 = 0.02;
+
+/// Judges one signal.
+fn find(evidence: &Evidence, asked: &SignalEvidence) -> Weighted {
     let signal = &asked.signal;
     let frame = Frame::new(evidence, signal.step_secs);
     let (found, style) = match &asked.found {
@@ -148,18 +153,28 @@ fn find(evidence: &Evidence, asked: &SignalEvidence) -> (Finding, bool) {
             (held_against_controls(evidence, asked, &frame, &split), style)
         }
     };
-    let excused = matches!(found.state, State::Excused(_));
+    let coincidence = found.coincidence();
     let blamed = matches!(found.state, State::Regressed | State::Preexisting);
-    let finding = Finding {
-        signal: signal.name.clone(),
-        percent: style.percent,
-        reason: words::sentence(signal.name.as_str(), &found, &frame, style),
-        before: found.before,
-        after: found.after,
-        since: found.since.filter(|_| blamed),
-        verdict: verdict(found.state, frame.open),
-    };
-    (finding, excused)
+    Weighted {
+        judged_by_robust: signal.rule == Rule::Robust,
+        role: signal.role,
+        weight: signal.weight,
+        excused: matches!(found.state, State::Excused(_)),
+        bad_before: found
+            .since
+            .filter(|_| found.state == State::Preexisting && coincidence.is_some_and(|c| c < UNLIKELY)),
+        finding: Finding {
+            signal: signal.name.clone(),
+            percent: style.percent,
+            reason: words::sentence(signal.name.as_str(), &found, &frame, style),
+            before: found.before,
+            after: found.after,
+            since: found.since.filter(|_| blamed),
+            line: found.line,
+            coincidence,
+            verdict: verdict(found.state, frame.open),
+        },
+    }
 }
 
 /// Runs the signal's test, and if it says regressed, the same test on the services that were not deployed.
@@ -197,7 +212,7 @@ fn test(
         Rule::Change { share, for_secs } => streak::change(split, frame, signal, share, for_secs),
         Rule::Robust => {
             let seasonal = if season { asked.seasonal.as_slice() } else { &[] };
-            let context = Context { signal, seasonal, watch_secs: evidence.watch_secs, looks: 1 };
+            let context = Context { signal, seasonal, watch_secs: evidence.watch_secs, segments: 1 };
             robust::assess(split, frame, &context)
         }
     }

@@ -2,13 +2,18 @@
 
 use super::{Finding, Judgement, Verdict};
 use crate::domain::signal::Role;
+use crate::domain::time::Time;
 
 /// A finding, and what its signal is worth.
 #[derive(Clone, Debug)]
 pub(super) struct Weighted {
     pub(super) finding: Finding,
+    /// Whether the robust rule judged it, and no line that a person set.
+    pub(super) judged_by_robust: bool,
     pub(super) role: Role,
     pub(super) weight: u32,
+    /// Since when it has surely been bad, where that was before the deployment.
+    pub(super) bad_before: Option<Time>,
     /// Whether it got worse, and so did services that were not deployed.
     pub(super) excused: bool,
 }
@@ -45,6 +50,20 @@ pub(super) fn combine(weighted: Vec<Weighted>, quorum: u32, open: bool) -> Judge
         since,
         reason,
         findings: weighted.into_iter().map(|weighted| weighted.finding).collect(),
+    }
+}
+
+/// Takes back what the robust rule held against a deployment where another signal shows that the service was in trouble
+/// already: damage spreads from one signal to the next.
+pub(super) fn excuse_spreading(weighted: &mut [Weighted], open: bool) {
+    let first = |weighted: &Weighted| Some((weighted.bad_before?, weighted.finding.signal.clone()));
+    let Some((since, cause)) = weighted.iter().filter_map(first).min() else { return };
+    for one in weighted.iter_mut().filter(|one| one.judged_by_robust) {
+        if one.finding.verdict == Verdict::Regressed {
+            one.finding.verdict = if open { Verdict::Pending } else { Verdict::Preexisting };
+            one.finding.since = (!open).then_some(since);
+            one.finding.reason.push_str(&format!("; but {cause} was bad before the deployment already"));
+        }
     }
 }
 

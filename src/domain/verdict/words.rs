@@ -22,7 +22,7 @@ impl Style {
 /// The sentence for one signal. `open` says that the window is still open and the state may change.
 pub(super) fn sentence(name: &str, found: &Assessment, frame: &Frame, style: Style) -> String {
     match &found.state {
-        State::Regressed => format!("{name} {}", damage(found, frame, style)),
+        State::Regressed => format!("{name} {}{}", damage(found, frame, style), sureness(found)),
         State::Preexisting => {
             format!("{name} was bad before the deployment already: it {}", damage(found, frame, style))
         }
@@ -35,6 +35,20 @@ pub(super) fn sentence(name: &str, found: &Assessment, frame: &Frame, style: Sty
         }
         State::Unclear(why) | State::Never(why) | State::Excused(why) => format!("{name}: {why}"),
     }
+}
+
+/// How sure it is, in words.
+fn sureness(found: &Assessment) -> String {
+    let Some(coincidence) = found.coincidence() else { return String::new() };
+    let precedents = match found.precedents {
+        0 => "nothing as large in the baseline".to_owned(),
+        1 => "as large once in the baseline".to_owned(),
+        count => format!("as large {count} times in the baseline"),
+    };
+    format!(
+        "; {precedents}, a coincidence in 1 of {} deployments at most",
+        short((1.0 / coincidence).min(10_000.0))
+    )
 }
 
 fn damage(found: &Assessment, frame: &Frame, style: Style) -> String {

@@ -8,9 +8,9 @@ use crate::domain::evidence::Sample;
 use crate::domain::stats::median;
 use crate::domain::time::Time;
 
-/// How many samples before the deployment are held against the time before them.
+/// How many samples before the deployment are held against the time before them; of a short baseline a third.
 const SHORTLY: usize = 10;
-/// How many of them must be quiet.
+/// How many of them must be quiet, but for the very last, which may have seen the deployment.
 const QUIET: usize = 6;
 /// The median excess of the last three samples from which on it was bad already.
 const BAD_ALREADY: f64 = 0.7;
@@ -60,13 +60,15 @@ pub(super) fn bad_already(split: &Split, frame: &Frame, traits: &Traits) -> Opti
     shortly.line.is_beyond(typical).then_some(current.from)
 }
 
-/// Looks back from the onset to the last good sample.
+/// Looks back from the onset to the last good sample. One bad sample less than a step before the deployment does not
+/// count: some sources give a sample the time at which its span began, so that it may have seen the deployment.
 fn unbroken(split: &Split, frame: &Frame, line: &Line, onset: Time) -> Origin {
+    let surely_before = frame.deployed_at.minus_secs(frame.step);
     let mut first_bad = onset;
     for sample in split.all().rev().filter(|sample| sample.at < onset) {
         if line.is_beyond(sample.value) {
             first_bad = sample.at;
-        } else if first_bad <= frame.deployed_at {
+        } else if first_bad <= surely_before {
             break;
         } else if sample.at > frame.deployed_at || !frame.is_hole(sample.at, first_bad) {
             return Origin::SinceDeployment;
@@ -74,25 +76,33 @@ fn unbroken(split: &Split, frame: &Frame, line: &Line, onset: Time) -> Origin {
             return Origin::Unknown;
         }
     }
-    if first_bad <= frame.deployed_at { Origin::Before(first_bad) } else { Origin::Unknown }
+    if first_bad <= surely_before { Origin::Before(first_bad) } else { Origin::Unknown }
 }
 
 /// The last samples before the deployment, seen from the time before them.
-struct Shortly<'a> {
+pub(super) struct Shortly<'a> {
     earlier: &'a [Sample],
     last: &'a [Sample],
     line: Line,
 }
 
 impl<'a> Shortly<'a> {
-    fn before(split: &'a Split, traits: &Traits) -> Option<Self> {
+    /// Nothing where there is too little before them.
+    pub(super) fn before(split: &'a Split, traits: &Traits) -> Option<Self> {
         let before = split.before.as_slice();
-        let (earlier, last) = before.split_at_checked(before.len().checked_sub(SHORTLY)?)?;
+        let (earlier, last) = before.split_at_checked(before.len() - SHORTLY.min(before.len() / 3))?;
         if earlier.len() < MIN_BASELINE {
             return None;
         }
         let line = Line::above(earlier, traits, 0.0).filter(Line::has_scale)?;
         Some(Self { earlier: tail(earlier, super::BASELINE_SAMPLES), last, line })
+    }
+
+    /// Whether some other samples of the same times, but for the very last, are beyond the line of the time before.
+    pub(super) fn is_troubled(&self, others: &[Sample]) -> bool {
+        let (_, but_last) = tail(others, QUIET + 1).split_last().unzip();
+        let beyond = but_last.unwrap_or_default().iter().filter(|sample| self.line.is_beyond(sample.value));
+        beyond.count() >= 2
     }
 
     fn origin(&self) -> Origin {
@@ -107,7 +117,8 @@ impl<'a> Shortly<'a> {
         if let Some(from) = self.rising() {
             return Origin::Before(from);
         }
-        let passed = tail(self.last, QUIET).iter().find(|sample| excess(sample) > 1.0);
+        let (_, but_last) = tail(self.last, QUIET).split_last().unzip();
+        let passed = but_last.unwrap_or_default().iter().find(|sample| excess(sample) > 1.0);
         passed.map_or(Origin::SinceDeployment, |sample| Origin::Recurring(sample.at))
     }
 
@@ -118,8 +129,9 @@ impl<'a> Shortly<'a> {
             _ => 0.0,
         };
         let highest = self.earlier.windows(2).map(lower).fold(f64::MIN, f64::max);
-        let two = tail(self.last, 2);
+        let (eight, two) = self.last.split_at_checked(self.last.len().checked_sub(2)?)?;
+        let just_before = eight.iter().map(|sample| self.line.excess(sample.value)).fold(0.0, f64::max);
         let now = lower(two);
-        two.first().filter(|_| now > RISING && now > highest).map(|sample| sample.at)
+        two.first().filter(|_| now > just_before + RISING && now > highest).map(|sample| sample.at)
     }
 }

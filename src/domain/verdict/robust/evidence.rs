@@ -3,6 +3,7 @@
 use super::super::frame::Frame;
 use super::excursion::{Excursion, NOTICED, Walk};
 use super::line::{Line, Traits};
+use super::smooth;
 use crate::domain::evidence::Sample;
 use crate::domain::signal::{LONG_STEP_SECS, Signal, SignalKind};
 use crate::domain::stats::{onset_prior, predictive_rate};
@@ -14,10 +15,10 @@ const PRIOR_SAMPLES: f64 = 50.0;
 /// Excursions of ten times the size are rarer by this power of ten: the exponent of a Pareto law, which the sizes of
 /// incidents follow roughly.
 const RARER: f64 = 1.5;
-/// The evidence from which on a deployment is blamed: about one in 150 that are fine may look as bad …
-const BLAMED: f64 = 5.0;
-/// … and one in 90 where samples are far apart.
-const BLAMED_LONG_STEP: f64 = 4.5;
+/// The evidence from which on a deployment is blamed: about one in 100 that are fine may look as bad …
+const BLAMED: f64 = 4.6;
+/// … and one in 75 where samples are far apart.
+const BLAMED_LONG_STEP: f64 = 4.3;
 /// Below this share of its highest value an excursion is on its way back, and one more sample is waited for.
 const RECOVERING: f64 = 0.4;
 /// From which share of failures on a service is down.
@@ -39,21 +40,27 @@ pub(super) struct Demand {
 }
 
 impl Demand {
-    /// What is asked of a signal. `looks` is how many segments of it are looked at: each may look bad by chance, so that
+    /// What is asked of a signal. `segments` is how many parts of it are looked at: each may look bad by chance, so that
     /// for all of them together to be fooled no more often, each must show more (Bonferroni: the evidence is a
     /// logarithm).
-    pub(super) fn of(signal: &Signal, frame: &Frame, looks: u32) -> Self {
+    pub(super) fn of(signal: &Signal, frame: &Frame, segments: u32) -> Self {
         let long = frame.step >= i64::from(LONG_STEP_SECS);
         // What happens in one moment is in all rates over a window that holds the moment.
         let echo = i64::from(signal.rate_window_secs) / frame.step + 1;
         let echo = if signal.rate_window_secs > 0 { usize::try_from(echo).unwrap_or(usize::MAX) } else { 1 };
         let wanted = usize::try_from(signal.min_samples).unwrap_or(usize::MAX);
         Self {
-            blamed: if long { BLAMED_LONG_STEP } else { BLAMED } + f64::from(looks.max(1)).ln(),
+            blamed: if long { BLAMED_LONG_STEP } else { BLAMED } + f64::from(segments.max(1)).ln(),
             samples: wanted.max(echo).max(1),
             beyond: if long { 1 } else { 2 },
             patient: !long,
         }
+    }
+
+    /// What is asked of its running median: it is a second look, and each of its samples is made of several.
+    pub(super) fn of_running_median(signal: &Signal, frame: &Frame, segments: u32) -> Self {
+        let first = Self::of(signal, frame, segments.saturating_mul(2));
+        Self { samples: first.samples.saturating_add(smooth::reach(frame)), ..first }
     }
 
     /// Two samples are enough of a service that is down.
@@ -93,7 +100,7 @@ impl Proof {
         let precedents = history.at_least(excursion.size);
         let prior = PRIOR_EXCURSIONS * excursion.size.max(1.0).powf(-RARER);
         let rate = predictive_rate(precedents, history.samples, prior, PRIOR_SAMPLES);
-        let lag = excursion.from.secs_since(frame.settled_at).max(0) / frame.step;
+        let lag = (excursion.from.secs_since(frame.settled_at) - 1).max(0) / frame.step;
         let score = onset_prior(u32::try_from(lag).unwrap_or(u32::MAX)).ln() - rate.ln();
         let last_three = frame.end.minus_secs(3 * frame.step);
         let lately =

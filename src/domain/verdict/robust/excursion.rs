@@ -10,7 +10,7 @@ use crate::domain::time::Time;
 /// is seen through a rate over some minutes, is noticed on its way there.
 pub(super) const NOTICED: f64 = 0.6;
 /// What a sample below [`NOTICED`], or one that is missing, takes away from the size of an excursion.
-const LEAK: f64 = 0.5;
+const LEAK: f64 = 1.0;
 /// An excursion is over when less than this share of its greatest size is left.
 const REMAINS: f64 = 0.3;
 /// An excess counts as no more than this: one wild value is not worth many bad ones.

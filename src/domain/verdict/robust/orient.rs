@@ -1,6 +1,7 @@
 //! Turning a series so that higher is worse.
 
 use super::super::frame::Split;
+use crate::domain::evidence::Sample;
 use crate::domain::signal::{Direction, Signal, SignalKind};
 
 /// How a series is turned so that higher is worse. Each of the three undoes itself.
@@ -35,8 +36,13 @@ impl Orientation {
     }
 }
 
-/// Whether the signal is an error ratio whose samples are ratios indeed: all within 0 to 1. Counts of errors come
-/// under the same kind and are no ratios.
+/// Whether the signal is an error ratio whose samples are ratios indeed: all within 0 to 1, and not all of them 0 or 1 as
+/// small counts are. Counts of errors come under the same kind and are no ratios.
 pub(in crate::domain::verdict) fn is_ratio(signal: &Signal, split: &Split) -> bool {
-    signal.kind == SignalKind::ErrorRatio && split.all().all(|sample| (0.0..=1.0).contains(&sample.value))
+    let share = |sample: &Sample| (0.0..=1.0).contains(&sample.value);
+    let fraction = |sample: &Sample| sample.value.fract() > 0.0;
+    let none = |sample: &Sample| sample.value <= 0.0;
+    signal.kind == SignalKind::ErrorRatio
+        && split.all().all(share)
+        && (signal.direction == Direction::LowerIsWorse || split.all().any(fraction) || split.all().all(none))
 }

@@ -6,13 +6,23 @@ use super::{BASELINE_SAMPLES, MIN_BASELINE};
 use crate::domain::evidence::Seasonal;
 use crate::domain::stats::{median, percentile};
 
-/// How far the line is moved: how much the same window rose a day or a week ago, whichever is more; 0 when it did
-/// not rise or too little is known about it.
+/// A rise of less than this share of the line's distance is noise.
+const NOTABLE: f64 = 0.5;
+
+/// How far the line is moved: how much the same window rose a day or a week ago, whichever is more; 0 when it did not
+/// rise by half of the line's `distance`, or too little is known about it.
 ///
 /// The rise is the 75th percentile over the whole of the earlier watch window against the median of the earlier
 /// baseline: the upper part, as the hour of the daily peak is not the same to the minute every day.
-pub(super) fn shift(seasonal: &[Seasonal], frame: &Frame, watch_secs: u32, orientation: Orientation) -> f64 {
-    seasonal.iter().filter_map(|season| rise(season, frame, watch_secs, orientation)).fold(0.0, f64::max)
+pub(super) fn shift(
+    seasonal: &[Seasonal],
+    frame: &Frame,
+    watch_secs: u32,
+    orientation: Orientation,
+    distance: f64,
+) -> f64 {
+    let rises = seasonal.iter().filter_map(|season| rise(season, frame, watch_secs, orientation));
+    rises.filter(|rise| *rise > NOTABLE * distance).fold(0.0, f64::max)
 }
 
 fn rise(season: &Seasonal, frame: &Frame, watch_secs: u32, orientation: Orientation) -> Option<f64> {

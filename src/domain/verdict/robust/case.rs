@@ -1,0 +1,133 @@
+//! Judging one series by one line.
+
+use super::Look;
+use super::before::{self, Origin};
+use super::evidence::{History, Proof, is_outage};
+use super::excursion::{Walk, by_line};
+use super::line::Line;
+use super::orient::Orientation;
+use crate::domain::evidence::Sample;
+use crate::domain::signal::Signal;
+use crate::domain::stats::median;
+use crate::domain::time::{Time, human_secs};
+use crate::domain::verdict::assessment::{Assessment, State};
+use crate::domain::verdict::frame::{Frame, tail, values};
+
+/// A state that was last measured longer ago than this may be over: no verdict that acts rests on it. Sources that
+/// answer late need some minutes.
+const STALE_SECS: i64 = 300;
+
+/// One series with its line.
+pub(super) struct Case<'a> {
+    pub(super) look: &'a Look<'a>,
+    pub(super) frame: &'a Frame,
+    pub(super) signal: &'a Signal,
+    pub(super) line: Line,
+    pub(super) orientation: Orientation,
+}
+
+impl Case<'_> {
+    /// What the series says.
+    pub(super) fn assess(&self) -> Assessment {
+        let walk = by_line(&self.look.split.after, self.frame, &self.line);
+        let Some(excursion) = walk.current else { return self.unmoved(&walk) };
+        let outage =
+            is_outage(&excursion, &self.look.split.after, self.signal, &self.line, &self.look.traits);
+        let demand = if outage { self.look.demand.of_outage() } else { self.look.demand };
+        let history = History::of(&self.look.split.before, self.frame, &self.look.traits, &self.line);
+        let proof = Proof::of(&excursion, &history, &self.look.split.after, &self.line, &demand, self.frame);
+        if !proof.convinces {
+            return Assessment { proof: Some(proof.score), ..self.unmoved(&walk) };
+        }
+        let (state, since) = self.blame(excursion.from, || {
+            before::origin(self.look.split, self.frame, &self.look.traits, &self.line, &excursion)
+        });
+        Assessment {
+            proof: Some(proof.score),
+            precedents: proof.precedents,
+            ..self.with_numbers(state, since)
+        }
+    }
+
+    /// What enough evidence means: whether it can be believed, and whose doing the damage is.
+    fn blame(&self, onset: Time, origin: impl Fn() -> Origin) -> (State, Option<Time>) {
+        let unclear = |why: String| (State::Unclear(why), None);
+        if !self.line.has_scale() {
+            return unclear(
+                "the baseline is always 0, so any value is a change: set a smallest difference that matters"
+                    .to_owned(),
+            );
+        }
+        if self.is_stale() {
+            return unclear("the last samples are missing, so it may be over by now".to_owned());
+        }
+        match origin() {
+            Origin::SinceDeployment => (State::Regressed, Some(onset)),
+            Origin::Before(from) => (State::Preexisting, Some(from)),
+            Origin::Recurring(at) => {
+                let earlier = human_secs(self.frame.deployed_at.secs_since(at));
+                unclear(format!("the same was seen {earlier} before the deployment, and passed then"))
+            }
+            Origin::Unknown => unclear(
+                "samples are missing around the deployment, so it may have been bad before".to_owned(),
+            ),
+        }
+    }
+
+    fn is_stale(&self) -> bool {
+        let last = self.look.split.after.last().map_or(self.frame.deployed_at, |sample| sample.at);
+        self.frame.end.secs_since(last) > STALE_SECS && self.frame.is_hole(last, self.frame.end)
+    }
+
+    /// What a series without convincing evidence says.
+    fn unmoved(&self, walk: &Walk) -> Assessment {
+        match before::bad_already(self.look.split, self.frame, &self.look.traits) {
+            Some(from) => self.with_numbers(State::Preexisting, Some(from)),
+            None => self.with_numbers(self.quiet(walk), None),
+        }
+    }
+
+    /// Fine only when no evidence is left and the second half is back nearer to the base than to the line.
+    fn quiet(&self, walk: &Walk) -> State {
+        let after = &self.look.split.after;
+        if after.is_empty() {
+            return State::Unclear("no samples after the deployment".to_owned());
+        }
+        if !self.look.split.covers(self.frame) {
+            let expected = self.frame.expected_after();
+            return State::Unclear(format!(
+                "only {} of {expected} expected samples after the deployment",
+                after.len()
+            ));
+        }
+        if walk.current.is_some_and(|excursion| excursion.beyond > 0) {
+            return State::Unclear("some samples are beyond the line, too few to be sure".to_owned());
+        }
+        let second_half = values(tail(after, after.len().div_ceil(2)));
+        let typical = median(&second_half).unwrap_or(self.line.base);
+        if typical > self.line.half_way() {
+            return State::Unclear("higher than before, but not by enough to be sure".to_owned());
+        }
+        // As bad as shortly before the deployment, and far worse than in most of the baseline.
+        if typical > self.line.median + (self.line.at - self.line.base) {
+            return State::Preexisting;
+        }
+        State::Fine
+    }
+
+    fn with_numbers(&self, state: State, since: Option<Time>) -> Assessment {
+        let from = since.unwrap_or(self.frame.deployed_at);
+        let after: Vec<Sample> =
+            self.look.split.after.iter().filter(|sample| sample.at >= from).copied().collect();
+        let original = |value: f64| self.orientation.turn(value);
+        Assessment {
+            before: Some(original(self.line.median)),
+            after: median(&values(&after)).map(original),
+            since,
+            line: Some(original(self.line.at)),
+            beyond: after.iter().filter(|sample| self.line.is_beyond(sample.value)).count(),
+            of: after.len(),
+            ..Assessment::bare(state)
+        }
+    }
+}
