@@ -11,9 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 use super::context::Context;
 use super::report::Place;
 use super::types;
+use super::values::{Duration as Span, Size};
 use crate::adapters::git::{GitAuth, GitOptions, Signing, SshOptions};
 use crate::adapters::http::HttpOptions;
-use crate::adapters::metrics::{SourceOptions, prometheus};
+use crate::adapters::metrics::table::Columns;
+use crate::adapters::metrics::{SourceOptions, csv_file, prometheus};
 use crate::domain::snapshot::Person;
 
 const GIT_TIMEOUT_SECS: u32 = 60;
@@ -26,10 +28,22 @@ const SECRET_HEADERS: [&str; 7] =
 
 /// What the configuration says about HTTP in one place.
 struct Http<'w> {
-    timeout: Option<super::values::Duration>,
+    timeout: Option<Span>,
     default_timeout_secs: u32,
     ca_file: Option<&'w PathBuf>,
     proxy: Option<&'w String>,
+}
+
+/// What the configuration says about a metric source that is a server.
+struct Server<'w> {
+    url: &'w str,
+    auth: Option<&'w types::SourceAuth>,
+    headers: Option<&'w BTreeMap<String, types::HeaderValue>>,
+    client_certificate: Option<&'w types::ClientCertificate>,
+    ca_file: Option<&'w PathBuf>,
+    proxy: Option<&'w String>,
+    timeout: Option<Span>,
+    max_body: Option<Size>,
 }
 
 impl Context<'_> {
@@ -150,34 +164,74 @@ impl Context<'_> {
 
     /// A metric source.
     pub(super) fn source(&mut self, name: &str, wire: &types::Source) -> SourceOptions {
-        let types::Source::Prometheus {
-            url,
-            auth,
-            headers,
-            client_certificate,
-            ca_file,
-            proxy,
-            timeout,
-            max_body,
-        } = wire;
+        match wire {
+            types::Source::Prometheus {
+                url,
+                auth,
+                headers,
+                client_certificate,
+                ca_file,
+                proxy,
+                timeout,
+                max_body,
+            } => {
+                let options = self.server(
+                    name,
+                    &Server {
+                        url,
+                        auth: auth.as_ref(),
+                        headers: headers.as_ref(),
+                        client_certificate: client_certificate.as_ref(),
+                        ca_file: ca_file.as_ref(),
+                        proxy: proxy.as_ref(),
+                        timeout: *timeout,
+                        max_body: *max_body,
+                    },
+                );
+                self.http_url(url, self.place(&["metrics", name, "url"]));
+                SourceOptions::Prometheus(options)
+            }
+            types::Source::Csv { path, timestamp, value, labels, max_size } => {
+                SourceOptions::Csv(csv_file::Options {
+                    path: self.path(path, self.place(&["metrics", name, "path"])),
+                    columns: Columns {
+                        timestamp: timestamp.clone(),
+                        value: value.clone(),
+                        labels: labels.clone(),
+                    },
+                    max_bytes: self.size(*max_size, &["metrics", name, "max_size"]),
+                })
+            }
+        }
+    }
+
+    /// How much is read of a source at once, in bytes.
+    fn size(&mut self, size: Option<Size>, keys: &[&str]) -> u64 {
+        let bytes = size.map_or(SOURCE_MAX_BODY_BYTES, |size| size.0);
+        if bytes == 0 || bytes > 4 << 30 {
+            self.findings.add(self.place(keys), "must be from 1B to 4GiB");
+        }
+        bytes
+    }
+
+    /// A metric source that is a server.
+    fn server(&mut self, name: &str, wire: &Server<'_>) -> prometheus::Options {
         let key = |key: &'static str| ["metrics", name, key];
-        let place = self.place(&key("url"));
-        self.no_credentials(url, place, "write them as `auth`");
-        self.http_url(url, place);
+        self.no_credentials(wire.url, self.place(&key("url")), "write them as `auth`");
         let http = Http {
-            timeout: *timeout,
+            timeout: wire.timeout,
             default_timeout_secs: SOURCE_TIMEOUT_SECS,
-            ca_file: ca_file.as_ref(),
-            proxy: proxy.as_ref(),
+            ca_file: wire.ca_file,
+            proxy: wire.proxy,
         };
         let mut http = self.http(&http, &["metrics", name]);
-        http.identity = client_certificate.as_ref().map(|files| {
+        http.identity = wire.client_certificate.map(|files| {
             let inner = |inner: &'static str| ["metrics", name, "client_certificate", inner];
             let certificate = self.pem(&files.certificate, &inner("certificate"));
             let key = self.pem(&files.key, &inner("key"));
             SecretString::from(format!("{certificate}\n{key}\n"))
         });
-        let auth = match auth {
+        let auth = match wire.auth {
             None => prometheus::Auth::None,
             Some(types::SourceAuth::Basic { username, password }) => prometheus::Auth::Basic {
                 username: username.clone(),
@@ -187,18 +241,13 @@ impl Context<'_> {
                 prometheus::Auth::Bearer(self.secret(token, &["metrics", name, "auth", "token"]))
             }
         };
-        let max_body_bytes = max_body.map_or(SOURCE_MAX_BODY_BYTES, |size| size.0);
-        if max_body_bytes == 0 || max_body_bytes > 4 << 30 {
-            self.findings.add(self.place(&key("max_body")), "must be from 1B to 4GiB");
-        }
-        let headers = headers.as_ref().map_or_else(BTreeMap::new, |headers| self.headers(name, headers));
-        SourceOptions::Prometheus(prometheus::Options {
-            url: url.clone(),
+        prometheus::Options {
+            url: wire.url.to_owned(),
             auth,
-            headers,
+            headers: wire.headers.map_or_else(BTreeMap::new, |headers| self.headers(name, headers)),
             http,
-            max_body_bytes,
-        })
+            max_body_bytes: self.size(wire.max_body, &key("max_body")),
+        }
     }
 
     fn headers(

@@ -68,7 +68,9 @@ fn a_valid_text_gives_settings_with_all_defaults() {
     assert_eq!(settings.repository.committer.email, "backout@example.com");
     assert_eq!(settings.interval_secs, 60);
     assert_eq!(settings.digest.len(), 64);
-    let SourceOptions::Prometheus(prometheus) = settings.sources.values().next().unwrap();
+    let Some(SourceOptions::Prometheus(prometheus)) = settings.sources.values().next() else {
+        panic!("no Prometheus")
+    };
     assert!(
         matches!(&prometheus.auth, Auth::Basic { password, .. } if password.expose_secret() == "passw0rd")
     );
@@ -275,7 +277,9 @@ fn secrets_come_from_files_too() {
         load(&[path], &variables)
     };
     let settings = load_with("password").unwrap_or_else(|errors| panic!("{errors}"));
-    let SourceOptions::Prometheus(prometheus) = settings.sources.values().next().unwrap();
+    let Some(SourceOptions::Prometheus(prometheus)) = settings.sources.values().next() else {
+        panic!("no Prometheus")
+    };
     assert!(
         matches!(&prometheus.auth, Auth::Basic { password, .. } if password.expose_secret() == "p\u{e4}ss")
     );
@@ -379,4 +383,20 @@ fn no_service_is_in_two_environments_at_once() {
     assert!(errors.contains("in both environments `production` and `staging`"), "{errors}");
     let apart = text.replacen("policy: quick}", "policy: quick, paths: [\"apps/*/staging/**\"]}", 1);
     assert!(load_texts(&[&apart]).is_ok());
+}
+
+#[test]
+fn a_file_is_a_source_too() {
+    let from = "kind: prometheus\n    url: http://prometheus:9090\n    auth: {kind: basic, username: me, password: {env: PASSWORD}}\n    headers: {X-Scope-OrgID: team}";
+    let to = "kind: csv\n    path: metrics.csv\n    value: v\n    labels: [service]\n    max_size: 1MiB";
+    assert!(VALID.contains(from));
+    let settings = load_texts(&[&VALID.replace(from, to)]).unwrap_or_else(|errors| panic!("{errors}"));
+    let Some(SourceOptions::Csv(csv)) = settings.sources.values().next() else { panic!("no CSV") };
+    assert_eq!(csv.path, PathBuf::from("etc/metrics.csv"), "beside the configuration");
+    assert_eq!((csv.columns.value.as_deref(), csv.max_bytes), (Some("v"), 1 << 20));
+    assert_eq!(csv.columns.labels.as_deref(), Some(&["service".to_owned()][..]));
+    let errors = load_texts(&[&VALID.replace(from, "kind: csv\n    file: x")]).unwrap_err().to_string();
+    assert!(errors.contains("unknown key `file`") && errors.contains("`path` is missing"), "{errors}");
+    let errors = load_texts(&[&VALID.replace(from, "kind: csv\n    path: x\n    max_size: 0B")]).unwrap_err();
+    assert!(errors.to_string().contains("must be from 1B to 4GiB"), "{errors}");
 }

@@ -188,6 +188,21 @@ pub(super) enum Source {
         /// The largest answer that is read, after decompression. Default: `64MiB`.
         max_body: Option<Size>,
     },
+    /// A CSV file on this machine, with a row for each moment: `timestamp,metric,service,value`, or a column for each
+    /// metric. Queries are filters over the labels: `errors{service="{{ service }}"}`.
+    Csv {
+        /// The file. It is read anew for every request.
+        path: PathBuf,
+        /// The column with the times: seconds since 1970, or RFC 3339. Default: `timestamp`.
+        timestamp: Option<String>,
+        /// The column with the values. Default: `value`; without such a column each further column is a series, whose
+        /// label `metric` is the column's name.
+        value: Option<String>,
+        /// The columns that are labels. Default: all others where there is a column with the values, else none.
+        labels: Option<Vec<String>>,
+        /// The largest file that is read. Default: `64MiB`.
+        max_size: Option<Size>,
+    },
 }
 
 /// How to log in to a metric source.

@@ -3,13 +3,19 @@
 use super::http::HttpError;
 use crate::ports::MetricSource;
 
+pub mod csv_file;
 pub mod prometheus;
+pub mod samples;
+pub mod selector;
+pub mod table;
 
 /// What a metric source is, and how to reach it.
 #[derive(Clone, Debug)]
 pub enum SourceOptions {
     /// Prometheus, or anything that speaks its query API: Thanos, Mimir, Cortex, VictoriaMetrics.
     Prometheus(prometheus::Options),
+    /// A CSV file on this machine.
+    Csv(csv_file::Options),
 }
 
 /// Makes the client for a source. Asks it nothing yet.
@@ -19,5 +25,6 @@ pub enum SourceOptions {
 pub fn connect(options: &SourceOptions) -> Result<Box<dyn MetricSource>, HttpError> {
     match options {
         SourceOptions::Prometheus(options) => Ok(Box::new(prometheus::Prometheus::new(options)?)),
+        SourceOptions::Csv(options) => Ok(Box::new(csv_file::CsvFile::new(options))),
     }
 }

@@ -8,6 +8,7 @@ mod races;
 mod recovery;
 mod secrets;
 mod shapes;
+mod sources;
 mod stage;
 mod story;
 mod trouble;
