@@ -11,11 +11,12 @@ use tempfile::TempDir;
 use crate::support::prometheus::{program, run};
 
 /// Every example, with the services that `plan` must find, each as `environment/service`.
-const EXAMPLES: [(&str, &[&str]); 5] = [
+const EXAMPLES: [(&str, &[&str]); 6] = [
     (
         "argocd-applications",
         &["production/invoices", "production/mailer", "staging/invoices", "staging/mailer"],
     ),
+    ("csv-metrics", &["production/checkout", "production/search"]),
     ("flux-helmreleases", &["production/basket", "production/ledger"]),
     ("helm-monorepo", &["production/catalog", "production/checkout", "staging/catalog", "staging/checkout"]),
     ("image-tags", &["prod/api", "prod/thumbnails", "prod/worker"]),
@@ -191,6 +192,11 @@ fn check(name: &str) {
 #[test]
 fn argocd_applications() {
     check("argocd-applications");
+}
+
+#[test]
+fn csv_metrics() {
+    check("csv-metrics");
 }
 
 #[test]
