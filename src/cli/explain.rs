@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::chart::{Mark, chart};
+use super::chart::{Plot, plot};
+use super::judge::line_of;
 use super::{Common, Ending, Format, output, world};
 use crate::agent::fetch;
 use crate::domain::evidence::Found;
@@ -91,8 +92,16 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
         lines.push(format!("  {}: {}", finding.signal, finding.verdict.word()));
         lines.push(format!("    {}", output::plain(&finding.reason)));
         if let Found::Samples(samples) = &signal.found {
-            let deployed = Mark { at: recorded.evidence.deployed_at, label: "deploy".to_owned() };
-            let drawn = chart(samples, &[deployed], |value| finding.show(value));
+            let drawn = plot(
+                &Plot {
+                    samples,
+                    deployed_at: recorded.evidence.deployed_at,
+                    onset: finding.since,
+                    line: line_of(&finding.reason),
+                    direction: signal.signal.direction,
+                },
+                |value| finding.show(value),
+            );
             lines.extend(drawn.iter().map(|line| format!("    {line}")));
         }
         lines.push(format!("    asked {}: {}", signal.signal.source, output::plain(&signal.asked)));

@@ -6,10 +6,12 @@ mod demo;
 mod explain;
 mod history;
 mod init;
+mod judge;
 mod output;
 mod plan;
 mod revert;
 mod run;
+mod svg;
 mod world;
 
 use std::path::PathBuf;
@@ -78,6 +80,9 @@ enum Command {
     History(history::Args),
     /// Derive a recorded verdict again from its evidence alone
     Explain(explain::Args),
+    /// Judge a file of metrics around a deployment, without any repository or configuration
+    #[command(after_help = judge::AFTER_HELP)]
+    Judge(Box<judge::Args>),
     /// Print the JSON schema of the configuration, or of a record in the notes
     Schema(SchemaArgs),
     /// Print a script for shell completion
@@ -151,6 +156,7 @@ async fn command(cli: Cli) -> anyhow::Result<Ending> {
         Command::Revert(args) => revert::run(common, args).await,
         Command::History(args) => history::run(common, args).await,
         Command::Explain(args) => explain::run(common, args).await,
+        Command::Judge(args) => judge::run(common, &args),
         Command::Schema(args) => {
             let schema = match args.of {
                 SchemaOf::Config => crate::config::schema(),

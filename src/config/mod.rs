@@ -34,6 +34,17 @@ use crate::domain::ids::SourceName;
 
 pub use report::{ConfigError, ConfigErrors};
 
+/// The seconds of a duration as it is written here: `60s`, `1h30m`.
+pub(crate) fn duration_secs(text: &str) -> Option<u32> {
+    values::Duration::parse(text).map(|duration| duration.0)
+}
+
+/// A number, or a share in percent: `5%` is 0.05.
+pub(crate) fn ratio(text: &str) -> Option<f64> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.or_else(|| values::Ratio::parse(text).map(|ratio| ratio.0))
+}
+
 /// The largest configuration file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 

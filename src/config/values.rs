@@ -18,7 +18,7 @@ pub(super) struct Ratio(pub(super) f64);
 pub(super) struct Size(pub(super) u64);
 
 impl Duration {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (mut total, mut number) = (0_u64, None::<u64>);
         for c in text.chars() {
             let Some(digit) = c.to_digit(10) else {
@@ -41,7 +41,7 @@ impl Duration {
 }
 
 impl Ratio {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let percent: f64 = text.strip_suffix('%')?.parse().ok()?;
         percent.is_finite().then_some(Self(percent / 100.0))
     }

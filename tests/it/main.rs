@@ -17,6 +17,7 @@ mod fields;
 mod git;
 mod invariants;
 mod judge;
+mod judge_file;
 mod metrics;
 mod race;
 mod support;

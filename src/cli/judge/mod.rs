@@ -1,0 +1,289 @@
+//! `backout judge`: judges a file of metrics around a deployment, as the agent would, without any repository.
+
+mod guess;
+mod input;
+mod show;
+mod weigh;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail, ensure};
+use serde::Serialize;
+
+use self::guess::{Nature, guess};
+use self::input::{Input, Metric, Wanted};
+use self::weigh::{Case, Stream, title};
+use super::{Common, Ending, Format, output, svg};
+use crate::adapters::metrics::samples::{Point, read_time};
+use crate::adapters::metrics::table::Columns;
+use crate::config::{duration_secs, ratio};
+use crate::domain::policy::Policy;
+use crate::domain::signal::{Direction, Signal, SignalKind};
+use crate::domain::time::Time;
+use crate::domain::verdict::{Judgement, Verdict, judge};
+pub(super) use show::line_of;
+
+/// What stands below the help.
+pub(super) const AFTER_HELP: &str = "The file is CSV: a header, then a row for each moment, either long
+(timestamp,metric,service,value; every other column is a label) or wide (timestamp,errors,latency: each
+column is a metric). Or JSON: [[timestamp, value], …], [{\"timestamp\", \"value\", \"labels\"}, …] or
+[{\"labels\", \"values\": [[timestamp, value], …]}, …]. Times are seconds since 1970 or RFC 3339.
+
+Each metric is a signal. Where there is a label `service`, one service is judged, and the others show
+whether it is the only one that got worse.
+
+Exit codes: 0 healthy, pending, preexisting or inconclusive, 1 error, 2 wrong usage, 4 regressed.";
+
+/// How many steps are watched, and are the baseline, where that is longer than the agent's own defaults.
+const WATCH_STEPS: u32 = 30;
+const BASELINE_STEPS: u32 = 80;
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file with the metrics
+    #[arg(long, value_name = "FILE")]
+    series: PathBuf,
+    /// When the deployment was: RFC 3339, or seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    deployed_at: Time,
+    /// The service to judge, where the file has several
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// Only series with these labels, e.g. '{region="eu"}'
+    #[arg(long, value_name = "SELECTOR")]
+    select: Option<String>,
+    /// What a metric measures: error-ratio, latency, traffic, saturation or custom [default: guessed from its name]
+    #[arg(long, value_name = "[METRIC=]KIND")]
+    kind: Vec<String>,
+    /// Which way is bad: higher-is-worse or lower-is-worse [default: as the kind says]
+    #[arg(long, value_name = "[METRIC=]DIRECTION")]
+    direction: Vec<String>,
+    /// The smallest difference that matters, e.g. errors=1% [default: as the kind says]
+    #[arg(long, value_name = "[METRIC=]NUMBER")]
+    min_difference: Vec<String>,
+    /// Take samples at this distance, as the agent does [default: at their own times]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    step: Option<u32>,
+    /// Samples this soon after the deployment are not judged [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    settle: Option<u32>,
+    /// How long after the deployment is watched [default: 30m, or 30 steps where that is longer]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    watch: Option<u32>,
+    /// How much before the deployment is the baseline [default: 80m, or 80 steps where that is longer]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    baseline: Option<u32>,
+    /// Judge as of this time [default: the last sample]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Time>,
+    /// Judge at each moment after the deployment, and say when the verdict was first final
+    #[arg(long)]
+    stream: bool,
+    /// Also draw the signals into this file, which is replaced
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// The column of a CSV file with the times [default: timestamp]
+    #[arg(long, value_name = "COLUMN")]
+    timestamp_column: Option<String>,
+    /// The column of a CSV file with the values [default: value]
+    #[arg(long, value_name = "COLUMN")]
+    value_column: Option<String>,
+    /// A column of a CSV file that is a label; may be given several times [default: all others in a long file]
+    #[arg(long, value_name = "COLUMN")]
+    label_column: Vec<String>,
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    read_time(text).map(|at_ms| Time::from_unix(at_ms.div_euclid(1000)))
+}
+
+fn duration(text: &str) -> Result<u32, String> {
+    duration_secs(text).ok_or_else(|| "write a duration with its unit, such as 60s or 1h30m".to_owned())
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    judgement: &'a Judgement,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<&'a Stream>,
+}
+
+/// Runs the command.
+pub(super) fn run(common: &Common, args: &Args) -> anyhow::Result<Ending> {
+    let labels = (!args.label_column.is_empty()).then(|| args.label_column.clone());
+    let columns =
+        Columns { timestamp: args.timestamp_column.clone(), value: args.value_column.clone(), labels };
+    let input = input::load(&Wanted {
+        file: &args.series,
+        columns,
+        select: args.select.as_deref(),
+        service: args.service.as_deref(),
+    })?;
+    input.warnings.iter().for_each(|warning| output::warning(warning));
+    let signals = signals(args, &input)?;
+    let step = signals.iter().map(|signal| signal.step_secs).max().unwrap_or(1);
+    let policy = policy(args, step)?;
+    let until = until(args, &input, policy.baseline_secs)?;
+    let case = Case::new(&input, signals, args.deployed_at, policy, args.step.is_some())?;
+    let (stream, evidence, judgement) = if args.stream {
+        let (stream, evidence, judgement) = case.stream(until)?;
+        (Some(stream), evidence, judgement)
+    } else {
+        let evidence = case.evidence(until);
+        let judgement = judge(&evidence);
+        (None, evidence, judgement)
+    };
+    let guessed = guessed(args, &input);
+    let story = show::Story { input: &input, evidence: &evidence, judgement: &judgement, guessed };
+    match common.format {
+        Format::Json => output::json(&Report { judgement: &judgement, stream: stream.as_ref() })?,
+        Format::Text => output::text(&story.text(args, stream.as_ref())),
+    }
+    if let Some(path) = &args.svg {
+        let written = std::fs::write(path, svg::draw(&story.picture()));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(if judgement.verdict == Verdict::Regressed { Ending::Escalated } else { Ending::Quiet })
+}
+
+/// Until when samples count.
+fn until(args: &Args, input: &Input, baseline_secs: u32) -> anyhow::Result<Time> {
+    let edges = |edge: fn(&[crate::domain::evidence::Sample]) -> Option<Time>| {
+        input.metrics.iter().flat_map(|metric| &metric.series).filter_map(move |series| edge(&series.samples))
+    };
+    let first = edges(|samples| samples.first().map(|sample| sample.at)).min();
+    let last = edges(|samples| samples.last().map(|sample| sample.at)).max();
+    let (Some(first), Some(last)) = (first, last) else { bail!("the file has no values") };
+    let deployed_at = args.deployed_at;
+    ensure!(
+        first <= deployed_at && deployed_at <= last.plus_secs(baseline_secs.into()),
+        "the file's values are from {first} to {last}, and the deployment at {deployed_at} is not among them"
+    );
+    match args.at {
+        Some(at) if at < deployed_at => bail!("--at {at} is before the deployment"),
+        Some(at) => Ok(at),
+        // The step that the last sample belongs to has to be a part of the window.
+        None => Ok(last.max(deployed_at).plus_secs(args.step.map_or(0, |step| i64::from(step) - 1))),
+    }
+}
+
+fn policy(args: &Args, step: u32) -> anyhow::Result<Policy> {
+    let usual = Policy::default();
+    let policy = Policy {
+        settle_secs: args.settle.unwrap_or(usual.settle_secs),
+        watch_secs: args.watch.unwrap_or_else(|| usual.watch_secs.max(step.saturating_mul(WATCH_STEPS))),
+        baseline_secs: args
+            .baseline
+            .unwrap_or_else(|| usual.baseline_secs.max(step.saturating_mul(BASELINE_STEPS))),
+        ..usual
+    };
+    ensure!(policy.settle_secs < policy.watch_secs, "--settle must be shorter than --watch");
+    Ok(policy)
+}
+
+fn signals(args: &Args, input: &Input) -> anyhow::Result<Vec<Signal>> {
+    let kinds = overrides(&args.kind, input, "--kind", word::<SignalKind>)?;
+    let directions = overrides(&args.direction, input, "--direction", word::<Direction>)?;
+    let differences =
+        overrides(&args.min_difference, input, "--min-difference", |text| ratio(text).filter(|n| *n >= 0.0))?;
+    ensure!(args.step != Some(0), "--step must be more than zero");
+    let signal = |metric: &Metric| {
+        let usual = kinds.of(metric).map_or_else(|| guessed_nature(metric), Nature::of);
+        let nature = Nature {
+            direction: directions.of(metric).unwrap_or(usual.direction),
+            min_difference: differences.of(metric).unwrap_or(usual.min_difference),
+            ..usual
+        };
+        let step_secs = args.step.unwrap_or_else(|| metric.own().map_or(60, |own| spacing(&own.points)));
+        weigh::signal(metric, nature, step_secs, input.service.is_some())
+    };
+    input.metrics.iter().map(signal).collect()
+}
+
+fn guessed_nature(metric: &Metric) -> Nature {
+    let in_unit = metric.own().is_some_and(|own| own.points.iter().all(|p| (0.0..=1.0).contains(&p.value)));
+    guess(&metric.title, in_unit)
+}
+
+/// The metrics whose kind nobody has named.
+fn guessed(args: &Args, input: &Input) -> Vec<bool> {
+    let named = |metric: &Metric| {
+        args.kind.iter().any(|text| text.rsplit_once('=').is_none_or(|(name, _)| name == metric.title))
+    };
+    input.metrics.iter().map(|metric| !named(metric)).collect()
+}
+
+/// The median distance of points, in whole seconds.
+fn spacing(points: &[Point]) -> u32 {
+    let mut gaps: Vec<i64> = points
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [one, other] => Some(other.at_ms - one.at_ms),
+            _ => None,
+        })
+        .collect();
+    gaps.sort_unstable();
+    let median = gaps.get(gaps.len() / 2).copied().unwrap_or(60_000);
+    u32::try_from((median + 500) / 1000).unwrap_or(u32::MAX).max(1)
+}
+
+/// What was said for all metrics, and for some.
+struct Overrides<T> {
+    all: Option<T>,
+    named: Vec<(String, T)>,
+}
+
+impl<T: Copy> Overrides<T> {
+    fn of(&self, metric: &Metric) -> Option<T> {
+        let named = self.named.iter().rfind(|(name, _)| *name == metric.title);
+        named.map(|(_, value)| *value).or(self.all)
+    }
+}
+
+fn overrides<T>(
+    texts: &[String],
+    input: &Input,
+    flag: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> anyhow::Result<Overrides<T>> {
+    let mut found = Overrides { all: None, named: Vec::new() };
+    for text in texts {
+        let (name, value) =
+            text.rsplit_once('=').map_or((None, text.as_str()), |(name, value)| (Some(name), value));
+        let value = read(value).with_context(|| format!("{flag}: {value:?} is not known; see --help"))?;
+        match name {
+            None => found.all = Some(value),
+            Some(name) if input.metrics.iter().any(|metric| metric.title == name) => {
+                found.named.push((name.to_owned(), value));
+            }
+            Some(name) => {
+                let known: Vec<&str> = input.metrics.iter().map(|m| title(input, &m.name)).collect();
+                bail!("{flag}: there is no metric {name:?}: there are {}", output::plain(&known.join(", ")))
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// One of the words of the configuration.
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_step_is_the_median_distance() {
+        let points = |times: &[i64]| -> Vec<Point> {
+            times.iter().map(|at_ms| Point { at_ms: *at_ms, value: 0.0 }).collect()
+        };
+        assert_eq!(spacing(&points(&[0, 60_200, 120_000, 180_100, 900_000])), 60);
+        assert_eq!(spacing(&points(&[0, 100, 200])), 1);
+        assert_eq!(spacing(&points(&[5])), 60);
+    }
+}
