@@ -4,6 +4,7 @@ use super::http::HttpError;
 use crate::ports::MetricSource;
 
 pub mod csv_file;
+pub mod exchange;
 pub mod json_points;
 pub mod prometheus;
 pub mod samples;

@@ -6,12 +6,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 
+use crate::adapters::metrics::samples::MAX_SERIES;
 use crate::domain::evidence::{Sample, Series};
 use crate::domain::time::Time;
 use crate::ports::Answer;
 
-/// More series than this are no answer to a question about services.
-const MAX_SERIES: usize = 200_000;
 /// More warnings than this are not passed on.
 const MAX_WARNINGS: usize = 20;
 /// The longest part of the server's own words that is shown.
