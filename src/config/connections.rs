@@ -15,7 +15,7 @@ use super::values::{Duration as Span, Size};
 use crate::adapters::git::{GitAuth, GitOptions, Signing, SshOptions};
 use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics::table::Columns;
-use crate::adapters::metrics::{SourceOptions, csv_file, prometheus};
+use crate::adapters::metrics::{SourceOptions, csv_file, http_json, prometheus};
 use crate::domain::snapshot::Person;
 
 const GIT_TIMEOUT_SECS: u32 = 60;
@@ -191,6 +191,34 @@ impl Context<'_> {
                 self.http_url(url, self.place(&["metrics", name, "url"]));
                 SourceOptions::Prometheus(options)
             }
+            types::Source::HttpJson {
+                url,
+                auth,
+                headers,
+                client_certificate,
+                ca_file,
+                proxy,
+                timeout,
+                max_body,
+            } => {
+                let options = self.server(
+                    name,
+                    &Server {
+                        url,
+                        auth: auth.as_ref(),
+                        headers: headers.as_ref(),
+                        client_certificate: client_certificate.as_ref(),
+                        ca_file: ca_file.as_ref(),
+                        proxy: proxy.as_ref(),
+                        timeout: *timeout,
+                        max_body: *max_body,
+                    },
+                );
+                let place = self.place(&["metrics", name, "url"]);
+                self.http_url(url, place);
+                self.template_url(url, place);
+                SourceOptions::HttpJson(options)
+            }
             types::Source::Csv { path, timestamp, value, labels, max_size } => {
                 SourceOptions::Csv(csv_file::Options {
                     path: self.path(path, self.place(&["metrics", name, "path"])),
@@ -304,6 +332,18 @@ impl Context<'_> {
             Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !valid {
             self.findings.add(place, "must be a URL that begins with http:// or https://");
+        }
+    }
+
+    /// A URL that is filled in, and that no key stands in.
+    fn template_url(&mut self, url: &str, place: Place) {
+        let (_, parameters) = url.split_once('?').unwrap_or((url, ""));
+        let name = |pair: &str| pair.split('=').next().unwrap_or("").to_ascii_lowercase().replace('_', "-");
+        if parameters.split('&').map(name).any(|name| SECRET_HEADERS.iter().any(|part| name.contains(part))) {
+            self.findings.hide(place);
+            self.findings.add(place, "credentials never stand in a URL: write them as `auth` or `headers`");
+        } else if let Err(reason) = http_json::check_url(url) {
+            self.findings.add(place, reason);
         }
     }
 

@@ -400,3 +400,25 @@ fn a_file_is_a_source_too() {
     let errors = load_texts(&[&VALID.replace(from, "kind: csv\n    path: x\n    max_size: 0B")]).unwrap_err();
     assert!(errors.to_string().contains("must be from 1B to 4GiB"), "{errors}");
 }
+
+#[test]
+fn a_url_is_a_template_for_plain_json() {
+    let from = "kind: prometheus\n    url: http://prometheus:9090";
+    let with =
+        |url: &str| load_texts(&[&VALID.replace(from, &format!("kind: http-json\n    url: \"{url}\""))]);
+    let url = "https://m.example.com/series/{query}?from={start}&to={end}&step={step}";
+    let settings = with(url).unwrap_or_else(|errors| panic!("{errors}"));
+    let Some(SourceOptions::HttpJson(options)) = settings.sources.values().next() else { panic!("no JSON") };
+    assert_eq!((options.url.as_str(), options.max_body_bytes), (url, 64 << 20));
+    assert!(matches!(&options.auth, Auth::Basic { username, .. } if username == "me"));
+    for (url, expected) in [
+        ("ftp://m/{query}", "http:// or https://"),
+        ("http://m/{qeury}", "{qeury} is not known"),
+        ("http://m/{start}", "every signal would get the same answer"),
+        ("http://m/?q={query}&api_key=hunter2", "credentials never stand in a URL"),
+        ("http://me:hunter2@m/{query}", "credentials never stand in a URL"),
+    ] {
+        let errors = with(url).unwrap_err().to_string();
+        assert!(errors.contains(expected) && !errors.contains("hunter2"), "{url}: {errors}");
+    }
+}

@@ -203,6 +203,29 @@ pub(super) enum Source {
         /// The largest file that is read. Default: `64MiB`.
         max_size: Option<Size>,
     },
+    /// A server that gives values over time as plain JSON: `[[timestamp, value], …]`,
+    /// `[{"timestamp", "value", "labels"}, …]` or `[{"labels", "values": [[timestamp, value], …]}, …]`, alone or as the
+    /// `data` of an object.
+    HttpJson {
+        /// Its address. `{query}`, `{start}`, `{end}` and `{step}` in it are filled in; without any of them they are added
+        /// as parameters. Times are seconds since 1970.
+        #[schemars(extend("examples" = ["https://metrics.example.com/series?q={query}&from={start}&to={end}"]))]
+        url: String,
+        /// How to log in. Default: not at all.
+        auth: Option<SourceAuth>,
+        /// Headers to send with each request.
+        headers: Option<BTreeMap<String, HeaderValue>>,
+        /// A certificate that tells the server who we are.
+        client_certificate: Option<ClientCertificate>,
+        /// A file with certificates (PEM) to trust besides the system's.
+        ca_file: Option<PathBuf>,
+        /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
+        proxy: Option<String>,
+        /// The longest that one request may take. Default: `30s`.
+        timeout: Option<Duration>,
+        /// The largest answer that is read, after decompression. Default: `64MiB`.
+        max_body: Option<Size>,
+    },
 }
 
 /// How to log in to a metric source.

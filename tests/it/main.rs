@@ -15,6 +15,7 @@ mod e2e;
 mod examples;
 mod fields;
 mod git;
+mod http_json;
 mod invariants;
 mod judge;
 mod judge_file;

@@ -5,6 +5,7 @@ use crate::ports::MetricSource;
 
 pub mod csv_file;
 pub mod exchange;
+pub mod http_json;
 pub mod json_points;
 pub mod prometheus;
 pub mod samples;
@@ -18,6 +19,8 @@ pub enum SourceOptions {
     Prometheus(prometheus::Options),
     /// A CSV file on this machine.
     Csv(csv_file::Options),
+    /// Any server that gives values over time as plain JSON.
+    HttpJson(exchange::Options),
 }
 
 /// Makes the client for a source. Asks it nothing yet.
@@ -28,5 +31,6 @@ pub fn connect(options: &SourceOptions) -> Result<Box<dyn MetricSource>, HttpErr
     match options {
         SourceOptions::Prometheus(options) => Ok(Box::new(prometheus::Prometheus::new(options)?)),
         SourceOptions::Csv(options) => Ok(Box::new(csv_file::CsvFile::new(options))),
+        SourceOptions::HttpJson(options) => Ok(Box::new(http_json::HttpJson::new(options)?)),
     }
 }

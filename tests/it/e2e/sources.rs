@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::metrics::METRICS;
 use super::stage::{BOT, Stage, item, text, values, words};
+use crate::support::fault::{FaultServer, Reply};
 
 /// Whose metrics there are; the last one is not in the repo.
 const SERVICES: [&str; 3] = ["checkout", "catalog", "search"];
@@ -101,4 +102,32 @@ fn a_file_that_is_broken_or_gone_reverts_nothing() {
     let file = stage.home.path().join("metrics.csv");
     std::fs::write(&file, long_table() + "noon,errors,checkout,0.3\n").unwrap();
     told(&stage, "line 365, column");
+}
+
+#[test]
+fn plain_json_over_http_is_enough_to_revert_by() {
+    let series = SERVICES.map(|service| {
+        let own = history().into_iter().filter(|(_, of, _)| *of == service);
+        let pairs: Vec<String> = own.map(|(at, _, value)| format!("[{at}, \"{value}\"]")).collect();
+        format!(r#"{{"labels": {{"service": "{service}"}}, "values": [{}]}}"#, pairs.join(","))
+    });
+    let body = format!(r#"{{"data": [{}]}}"#, series.join(","));
+    let server = FaultServer::start(vec![Reply::new(200, &[], body)]);
+    let source = format!("{{kind: http-json, url: \"{}/series/{{query}}?from={{start}}\"}}", server.url());
+    let (stage, bad) = stage(&source, "query: error ratio, by: service");
+    reverts(&stage, &bad);
+    let requests = server.requests();
+    assert!(requests[0].starts_with("GET /series/error%20ratio?from=1"), "{requests:?}");
+}
+
+#[test]
+fn a_server_that_fails_reverts_nothing() {
+    let server = FaultServer::start(vec![Reply::new(500, &[], "")]);
+    let source = format!("{{kind: http-json, url: \"{}\", timeout: 2s}}", server.url());
+    let (stage, _) = stage(&source, "query: errors, by: service");
+    let before = stage.refs();
+    let report = stage.run(&["run", "--once", "--format", "json"]).ended(0).json();
+    assert!(words(item(&report, "checkout")).starts_with("pending"), "{report:#}");
+    assert!(report.to_string().contains("HTTP 500"), "{report:#}");
+    assert_eq!(stage.refs(), before);
 }
