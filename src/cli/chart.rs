@@ -167,6 +167,16 @@ pub(super) fn time_of_day(at: Time) -> String {
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
+/// The same with the day, `11-20 03:14`, where a chart shows more than one of them.
+pub(super) fn moment(at: Time, first: Time, last: Time) -> String {
+    let several = last.secs_since(first) > 86_400;
+    let text = at.to_string();
+    match text.get(5..10).filter(|_| several) {
+        Some(day) => format!("{day} {}", time_of_day(at)),
+        None => time_of_day(at),
+    }
+}
+
 /// A share of the whole as a number from 0 to `most`.
 #[expect(
     clippy::cast_possible_truncation,
@@ -226,17 +236,14 @@ pub(super) fn plot(plot: &Plot<'_>, format_value: impl Fn(f64) -> String) -> Vec
     let axis: String =
         (0..MAX_COLUMNS).map(|column| if deployed == Some(column) { '┴' } else { '─' }).collect();
     lines.push(format!("{:>margin$} └{axis}", ""));
-    let ends = [time_of_day(canvas.first), format!("{} UTC", time_of_day(canvas.last))];
+    let shown = |at: Time| moment(at, canvas.first, canvas.last);
+    let ends = [shown(canvas.first), format!("{} UTC", shown(canvas.last))];
     let between = MAX_COLUMNS.saturating_sub(ends.iter().map(String::len).sum());
     lines.push(format!("{:margin$}  {}", "", ends.join(&" ".repeat(between))));
     let marks = [("deployed", Some(plot.deployed_at)), ("onset", plot.onset)];
     for (name, at) in marks.into_iter().filter_map(|(name, at)| Some((name, at?))) {
         if let Some(column) = canvas.column(at) {
-            lines.push(format!(
-                "{:margin$}  {}",
-                "",
-                pointed_at(column, &format!("{name} {}", time_of_day(at)))
-            ));
+            lines.push(format!("{:margin$}  {}", "", pointed_at(column, &format!("{name} {}", shown(at)))));
         }
     }
     lines
@@ -426,6 +433,9 @@ mod tests {
                 assert!(drawn.chars().count() <= MAX_COLUMNS, "{line}");
             }
         }
+        let (day, later) = (Time::from_unix(1_795_144_440), Time::from_unix(1_795_144_440 + 90_000));
+        assert_eq!(moment(day, day, later), "11-20 03:14");
+        assert_eq!(moment(day, day, day), "03:14");
         assert_eq!(pointed_at(60, "deployed 00:00"), format!("{:>59} ▲", "deployed 00:00"));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::chart::{is_beyond, share_of, time_of_day, value_range};
+use super::chart::{is_beyond, moment, share_of, value_range};
 use super::output::plain;
 use crate::domain::evidence::Sample;
 use crate::domain::signal::Direction;
@@ -170,7 +170,7 @@ fn level(svg: &mut String, field: &Field, class: &str, value: f64) {
 fn mark(svg: &mut String, field: &Field, at: Time, name: &str, tone: &str, y: f64) {
     let x = field.x(at);
     line(svg, name, (x, field.top - 14.0), (x, field.bottom()));
-    let label = format!("{name} {}", time_of_day(at));
+    let label = format!("{name} {}", moment(at, field.first, field.last));
     if x > WIDTH - 140.0 {
         text(svg, x - 5.0, y, &format!("end {tone}"), &label);
     } else {
@@ -263,7 +263,7 @@ fn time_axis(svg: &mut String, field: &Field) {
         }
         let x = field.x(at);
         line(svg, "axis", (x, field.bottom()), (x, field.bottom() + 5.0));
-        text(svg, x, field.bottom() + 19.0, "middle", &time_of_day(at));
+        text(svg, x, field.bottom() + 19.0, "middle", &moment(at, field.first, field.last));
     }
     text(svg, LEFT - 8.0, field.bottom() + 19.0, "end", "UTC");
 }
