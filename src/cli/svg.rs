@@ -15,7 +15,7 @@ const WIDTH: f64 = 960.0;
 const LEFT: f64 = 78.0;
 const RIGHT: f64 = 24.0;
 /// A panel: its heading above the field, the field, and the times below it.
-const HEADING: f64 = 58.0;
+const HEADING: f64 = 66.0;
 const FIELD: f64 = 170.0;
 const FOOTER: f64 = 34.0;
 /// How many characters of text fit into a line.
@@ -70,6 +70,8 @@ pub(super) struct Panel {
     pub(super) usual: Option<f64>,
     /// The line beyond which samples are bad …
     pub(super) line: Option<f64>,
+    /// … as a person reads it …
+    pub(super) line_text: String,
     /// … on this side.
     pub(super) direction: Direction,
     /// When the damage began.
@@ -152,11 +154,14 @@ fn draw_panel(svg: &mut String, panel: &Panel, deployed_at: Time, top: f64) {
     }
     if let Some(line) = panel.line {
         level(svg, &field, "limit", line);
+        text(svg, LEFT + 8.0, field.y(line) - 5.0, "bad", &panel.line_text);
     }
     series(svg, panel, deployed_at, &field);
-    mark(svg, &field, deployed_at, "deployed", "mark", field.top - 6.0);
+    // The deployment's name on the left and the onset's on the right, as the onset is the later one.
+    let left = field.x(deployed_at) > LEFT + 150.0;
+    mark(svg, &field, deployed_at, ("deployed", "mark"), left);
     if let Some(onset) = panel.onset.filter(|onset| (first..=last).contains(onset)) {
-        mark(svg, &field, onset, "onset", "bad", field.top + 12.0);
+        mark(svg, &field, onset, ("onset", "bad"), field.x(onset) > WIDTH - 150.0);
     }
 }
 
@@ -167,15 +172,12 @@ fn level(svg: &mut String, field: &Field, class: &str, value: f64) {
 }
 
 /// A moment from top to bottom, with its name beside it.
-fn mark(svg: &mut String, field: &Field, at: Time, name: &str, tone: &str, y: f64) {
+fn mark(svg: &mut String, field: &Field, at: Time, (name, tone): (&str, &str), left: bool) {
     let x = field.x(at);
-    line(svg, name, (x, field.top - 14.0), (x, field.bottom()));
+    line(svg, name, (x, field.top - 16.0), (x, field.bottom()));
     let label = format!("{name} {}", moment(at, field.first, field.last));
-    if x > WIDTH - 140.0 {
-        text(svg, x - 5.0, y, &format!("end {tone}"), &label);
-    } else {
-        text(svg, x + 5.0, y, tone, &label);
-    }
+    let (x, class) = if left { (x - 6.0, format!("end {tone}")) } else { (x + 6.0, tone.to_owned()) };
+    text(svg, x, field.top - 7.0, &class, &label);
 }
 
 /// The samples before the deployment as a grey line, those after it as a blue one, and those beyond the line in red.
@@ -216,12 +218,12 @@ fn dot(svg: &mut String, class: &str, field: &Field, sample: &Sample, radius: f6
 /// Round values with lines at their height.
 fn value_axis(svg: &mut String, field: &Field, percent: bool) {
     line(svg, "axis", (LEFT, field.top), (LEFT, field.bottom()));
-    let rough = (field.high / 4.0 - field.low / 4.0).abs();
+    let rough = (field.high / 5.0 - field.low / 5.0).abs();
     let size = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * size).into_iter().find(|step| *step >= rough);
     let step = step.filter(|step| step.is_finite() && *step > 0.0).unwrap_or(rough);
     let first = (field.low / step).ceil();
-    for index in 0..6 {
+    for index in 0..8 {
         let value = (first + f64::from(index)) * step;
         if !value.is_finite() || value > field.high + step * 1e-6 {
             break;
@@ -366,6 +368,7 @@ mod tests {
                 samples,
                 usual: values.first().copied(),
                 line,
+                line_text: title.to_owned(),
                 onset: Some(middle),
                 direction: Direction::HigherIsWorse,
                 percent,

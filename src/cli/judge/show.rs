@@ -86,13 +86,15 @@ impl Story<'_> {
                 Found::Samples(samples) => samples.clone(),
                 Found::Gap(_) => Vec::new(),
             };
+            let line = line_of(&finding.reason);
             Panel {
                 title: title(self.input, &finding.signal).to_owned(),
                 verdict: finding.verdict.clone(),
                 reason: finding.reason.clone(),
                 samples,
                 usual: finding.before,
-                line: line_of(&finding.reason),
+                line,
+                line_text: line.map_or_else(String::new, |line| finding.show(line)),
                 onset: finding.since,
                 direction: signal.signal.direction,
                 percent: finding.percent,
