@@ -24,13 +24,13 @@ use crate::domain::verdict::{Judgement, Verdict, judge};
 pub(super) use show::line_of;
 
 /// What stands below the help.
-pub(super) const AFTER_HELP: &str = "The file is CSV: a header, then a row for each moment, either long
-(timestamp,metric,service,value; every other column is a label) or wide (timestamp,errors,latency: each
-column is a metric). Or JSON: [[timestamp, value], …], [{\"timestamp\", \"value\", \"labels\"}, …] or
-[{\"labels\", \"values\": [[timestamp, value], …]}, …]. Times are seconds since 1970 or RFC 3339.
+pub(super) const AFTER_HELP: &str = "The file is CSV: a header, then a row for each moment, either long \
+(timestamp,metric,service,value; every other column is a label) or wide (timestamp,errors,latency: each column is a \
+metric). Or JSON: [[timestamp, value], …], [{\"timestamp\", \"value\", \"labels\"}, …] or [{\"labels\", \"values\": \
+[[timestamp, value], …]}, …]. Times are seconds since 1970 or RFC 3339.
 
-Each metric is a signal. Where there is a label `service`, one service is judged, and the others show
-whether it is the only one that got worse.
+Each metric is a signal. Where there is a label `service`, one service is judged, and the others show whether it is the \
+only one that got worse.
 
 Exit codes: 0 healthy, pending, preexisting or inconclusive, 1 error, 2 wrong usage, 4 regressed.";
 
