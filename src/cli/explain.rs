@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::chart::{Plot, plot};
-use super::judge::line_of;
 use super::{Common, Ending, Format, output, world};
 use crate::agent::fetch;
 use crate::domain::evidence::Found;
@@ -97,7 +96,7 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
                     samples,
                     deployed_at: recorded.evidence.deployed_at,
                     onset: finding.since,
-                    line: line_of(&finding.reason),
+                    line: finding.line,
                     direction: signal.signal.direction,
                 },
                 |value| finding.show(value),

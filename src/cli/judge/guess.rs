@@ -1,6 +1,5 @@
 //! What a metric measures, guessed from its name and its values, where nobody says.
 
-use crate::config::min_difference;
 use crate::domain::signal::{Direction, SignalKind};
 
 /// What a metric is taken for.
@@ -14,9 +13,7 @@ pub(super) struct Nature {
 impl Nature {
     /// The usual nature of a kind.
     pub(super) fn of(kind: SignalKind) -> Self {
-        let lower = kind == SignalKind::Traffic;
-        let direction = if lower { Direction::LowerIsWorse } else { Direction::HigherIsWorse };
-        Self { kind, direction, min_difference: min_difference(kind) }
+        Self { kind, direction: kind.direction(), min_difference: kind.min_difference() }
     }
 
     fn lower(self) -> Self {
@@ -58,7 +55,7 @@ pub(super) fn guess(name: &str, in_unit: bool) -> Nature {
         return if in_unit { Nature::of(SignalKind::ErrorRatio).lower() } else { custom.lower() };
     }
     if has(&ERRORS) {
-        return if in_unit { Nature::of(SignalKind::ErrorRatio) } else { custom };
+        return Nature::of(SignalKind::ErrorRatio);
     }
     let resource = has(&RESOURCES);
     if !resource && has(&LATENCY) {
@@ -76,7 +73,7 @@ pub(super) fn guess(name: &str, in_unit: bool) -> Nature {
             usual
         };
     }
-    if has(&SCORES) { custom.lower() } else { custom }
+    if has(&SCORES) { Nature::of(SignalKind::Quality) } else { custom }
 }
 
 #[cfg(test)]
@@ -89,7 +86,7 @@ mod tests {
         for (name, in_unit, kind, direction) in [
             ("errors", true, SignalKind::ErrorRatio, Higher),
             ("http_5xx_ratio", true, SignalKind::ErrorRatio, Higher),
-            ("failed-requests", false, SignalKind::Custom, Higher),
+            ("failed-requests", false, SignalKind::ErrorRatio, Higher),
             ("success_rate", true, SignalKind::ErrorRatio, Lower),
             ("availability", false, SignalKind::Custom, Lower),
             ("p99 latency (ms)", false, SignalKind::Latency, Higher),
@@ -97,7 +94,7 @@ mod tests {
             ("rps", false, SignalKind::Traffic, Lower),
             ("cpu_seconds", false, SignalKind::Saturation, Higher),
             ("disk.used", false, SignalKind::Saturation, Higher),
-            ("ndcg@10", true, SignalKind::Custom, Lower),
+            ("ndcg@10", true, SignalKind::Quality, Lower),
             ("terrors", true, SignalKind::Custom, Higher),
             ("", true, SignalKind::Custom, Higher),
         ] {

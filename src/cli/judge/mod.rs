@@ -21,7 +21,6 @@ use crate::domain::policy::Policy;
 use crate::domain::signal::{Direction, Signal, SignalKind};
 use crate::domain::time::Time;
 use crate::domain::verdict::{Judgement, Verdict, judge};
-pub(super) use show::line_of;
 
 /// What stands below the help.
 pub(super) const AFTER_HELP: &str = "The file is CSV: a header, then a row for each moment, either long \

@@ -45,7 +45,7 @@ impl Story<'_> {
                         samples,
                         deployed_at: evidence.deployed_at,
                         onset: finding.since,
-                        line: line_of(&finding.reason),
+                        line: finding.line,
                         direction: signal.signal.direction,
                     },
                     |value| finding.show(value),
@@ -86,7 +86,7 @@ impl Story<'_> {
                 Found::Samples(samples) => samples.clone(),
                 Found::Gap(_) => Vec::new(),
             };
-            let line = line_of(&finding.reason);
+            let line = finding.line;
             Panel {
                 title: title(self.input, &finding.signal).to_owned(),
                 verdict: finding.verdict.clone(),
@@ -125,6 +125,7 @@ fn describe(kind: SignalKind, direction: Direction) -> String {
         SignalKind::Latency => "latency",
         SignalKind::Traffic => "traffic",
         SignalKind::Saturation => "saturation",
+        SignalKind::Quality => "quality",
         SignalKind::Custom => "custom",
     };
     let direction = match direction {
@@ -162,38 +163,9 @@ fn ordinal(number: usize) -> String {
     format!("{number}{ending}")
 }
 
-/// The line beyond which samples are bad, as the finding's sentence names it, to three digits.
-pub(in crate::cli) fn line_of(reason: &str) -> Option<f64> {
-    let (_, named) = reason.rsplit_once(" beyond ")?;
-    let number: String =
-        named.chars().take_while(|c| !c.is_whitespace() && !matches!(c, ';' | ',')).collect();
-    let value: f64 = number.parse().ok().filter(|value: &f64| value.is_finite())?;
-    let share = named.get(number.len()..).is_some_and(|rest| rest.starts_with(" %"));
-    Some(if share { value / 100.0 } else { value })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_line_is_the_one_that_the_sentence_names() {
-        for (reason, expected) in [
-            ("errors rose; 5 of the last 6 samples are beyond 1.5 %", Some(0.015)),
-            (
-                "latency is as before: typically 1 before and 1 since, with 0 of 9 samples beyond 230",
-                Some(230.0),
-            ),
-            (
-                "x: why beyond it; typically 1 before and 1 since, with 0 of 9 samples beyond 1.2e-5",
-                Some(1.2e-5),
-            ),
-            ("errors: no data", None),
-            ("errors: beyond the line with samples missing", None),
-        ] {
-            assert_eq!(line_of(reason), expected, "{reason}");
-        }
-    }
 
     #[test]
     fn ordinals() {

@@ -13,7 +13,7 @@ use crate::domain::policy::Policy;
 use crate::domain::question::{
     Question, Reading, Reply, SEASONAL_SHIFTS_SECS, Sorted, Subject, add_seasonal, ask, evidence,
 };
-use crate::domain::signal::{Rule, Signal, Window};
+use crate::domain::signal::{Signal, Window, usual_min_samples};
 use crate::domain::time::Time;
 use crate::domain::verdict::{Judgement, Verdict, judge, needs_history};
 
@@ -55,18 +55,16 @@ pub(super) fn signal(
     step_secs: u32,
     by_service: bool,
 ) -> anyhow::Result<Signal> {
+    // A name has no character that means something in a template.
+    let signal =
+        Signal::new(metric.name.clone(), SourceName::new("file")?, metric.name.as_str(), nature.kind);
     Ok(Signal {
-        name: metric.name.clone(),
-        source: SourceName::new("file")?,
-        // A name has no character that means something in a template.
-        query: metric.name.to_string(),
         by: by_service.then(|| SERVICE_LABEL.to_owned()),
-        kind: nature.kind,
         direction: nature.direction,
-        rule: Rule::Robust,
         min_difference: nature.min_difference,
         step_secs,
-        critical: false,
+        min_samples: usual_min_samples(step_secs),
+        ..signal
     })
 }
 
