@@ -5,11 +5,13 @@ use super::MIN_BASELINE;
 use super::excursion::{Excursion, by_line};
 use super::line::{Line, Traits};
 use crate::domain::evidence::Sample;
-use crate::domain::stats::median;
+use crate::domain::stats::{median, real};
 use crate::domain::time::Time;
 
 /// How many samples before the deployment are held against the time before them; of a short baseline a third.
-const SHORTLY: usize = 10;
+pub(super) const SHORTLY: usize = 10;
+/// As many when the question is since when it has been bad.
+const LATELY: [usize; 3] = [SHORTLY, 20, 30];
 /// How many of them must be quiet, but for the very last, which may have seen the deployment.
 const QUIET: usize = 6;
 /// The median excess of the last three samples from which on it was bad already.
@@ -44,20 +46,21 @@ pub(super) fn origin(
     if unbroken != Origin::SinceDeployment {
         return unbroken;
     }
-    match Shortly::before(split, traits) {
-        Some(shortly) => shortly.origin(),
+    match Lately::before(split, traits, SHORTLY) {
+        Some(lately) => lately.origin(),
         None => Origin::SinceDeployment,
     }
 }
 
 /// Since when it has been bad, when nothing changed with the deployment because it was bad already: it had become bad
-/// shortly before, and the samples since are typically still beyond the line of the time before that.
+/// some time before, and the samples since are typically still beyond the line of the time before that.
 pub(super) fn bad_already(split: &Split, frame: &Frame, traits: &Traits) -> Option<Time> {
     let typical = median(&values(&split.after))?;
-    let shortly = Shortly::before(split, traits)?;
-    let current =
-        by_line(shortly.last, frame, &shortly.line).current.filter(|excursion| excursion.beyond >= 2)?;
-    shortly.line.is_beyond(typical).then_some(current.from)
+    LATELY.iter().find_map(|samples| {
+        let lately = Lately::before(split, traits, *samples)?;
+        let current = by_line(lately.last, frame, &lately.line).current?;
+        (current.beyond >= 2 && lately.line.is_beyond(typical)).then_some(current.from)
+    })
 }
 
 /// Looks back from the onset to the last good sample. One bad sample less than a step before the deployment does not
@@ -80,17 +83,17 @@ fn unbroken(split: &Split, frame: &Frame, line: &Line, onset: Time) -> Origin {
 }
 
 /// The last samples before the deployment, seen from the time before them.
-pub(super) struct Shortly<'a> {
+pub(super) struct Lately<'a> {
     earlier: &'a [Sample],
     last: &'a [Sample],
     line: Line,
 }
 
-impl<'a> Shortly<'a> {
+impl<'a> Lately<'a> {
     /// Nothing where there is too little before them.
-    pub(super) fn before(split: &'a Split, traits: &Traits) -> Option<Self> {
+    pub(super) fn before(split: &'a Split, traits: &Traits, samples: usize) -> Option<Self> {
         let before = split.before.as_slice();
-        let (earlier, last) = before.split_at_checked(before.len() - SHORTLY.min(before.len() / 3))?;
+        let (earlier, last) = before.split_at_checked(before.len() - samples.min(before.len() / 3))?;
         if earlier.len() < MIN_BASELINE {
             return None;
         }
@@ -98,11 +101,17 @@ impl<'a> Shortly<'a> {
         Some(Self { earlier: tail(earlier, super::BASELINE_SAMPLES), last, line })
     }
 
-    /// Whether some other samples of the same times, but for the very last, are beyond the line of the time before.
+    /// Whether more of some other samples of the same times were beyond the line of the time before than is usual for
+    /// them. The very last one is not asked.
     pub(super) fn is_troubled(&self, others: &[Sample]) -> bool {
-        let (_, but_last) = tail(others, QUIET + 1).split_last().unzip();
-        let beyond = but_last.unwrap_or_default().iter().filter(|sample| self.line.is_beyond(sample.value));
-        beyond.count() >= 2
+        let (_, but_last) = others.split_last().unzip();
+        let but_last = but_last.unwrap_or_default();
+        let (earlier, lately) = but_last.split_at(but_last.len().saturating_sub(QUIET));
+        let beyond = |samples: &[Sample]| {
+            real(samples.iter().filter(|sample| self.line.is_beyond(sample.value)).count())
+        };
+        let usual = beyond(earlier) / real(earlier.len().max(1));
+        beyond(lately) > 1.0 + usual * real(QUIET)
     }
 
     fn origin(&self) -> Origin {

@@ -118,7 +118,7 @@ impl Case<'_> {
     fn with_numbers(&self, state: State, since: Option<Time>) -> Assessment {
         let from = since.unwrap_or(self.frame.deployed_at);
         let after: Vec<Sample> =
-            self.look.split.after.iter().filter(|sample| sample.at >= from).copied().collect();
+            self.look.samples.after.iter().filter(|sample| sample.at >= from).copied().collect();
         let original = |value: f64| self.orientation.turn(value);
         Assessment {
             before: Some(original(self.line.median)),

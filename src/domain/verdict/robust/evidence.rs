@@ -102,10 +102,11 @@ impl Proof {
         let rate = predictive_rate(precedents, history.samples, prior, PRIOR_SAMPLES);
         let lag = (excursion.from.secs_since(frame.settled_at) - 1).max(0) / frame.step;
         let score = onset_prior(u32::try_from(lag).unwrap_or(u32::MAX)).ln() - rate.ln();
-        let last_three = frame.end.minus_secs(3 * frame.step);
+        let newest = recent.last();
+        let last_three = newest.map_or(frame.end, |sample| sample.at.minus_secs(3 * frame.step));
         let lately =
             recent.iter().filter(|sample| sample.at > last_three && line.excess(sample.value) > NOTICED);
-        let last = recent.last().map_or(0.0, |sample| line.excess(sample.value));
+        let last = newest.map_or(0.0, |sample| line.excess(sample.value));
         let recovers = demand.patient && last < RECOVERING * excursion.highest;
         let enough = excursion.samples >= demand.samples
             && excursion.beyond >= demand.beyond.min(demand.samples)

@@ -59,44 +59,74 @@ pub(super) fn assess(split: &Split, frame: &Frame, context: &Context<'_>) -> Ass
     let traits = Traits::of(context.signal, split);
     let mut split = split.map(|value| orientation.turn(value));
     split.before = tail(&split.before, HISTORY_SAMPLES).to_vec();
-    let plain = Look { split: &split, traits, demand: Demand::of(context.signal, frame, context.segments) };
-    let found = plain.assess(frame, context, orientation);
-    if found.state == State::Regressed {
-        return found;
-    }
+    let plain = Look {
+        samples: &split,
+        split: &split,
+        traits,
+        demand: Demand::of(context.signal, frame, context.segments),
+    };
     let smooth = Look {
+        samples: &split,
         split: &smooth::running_median(&split, frame),
         traits: traits.of_running_median(),
         demand: Demand::of_running_median(context.signal, frame, context.segments),
     };
-    let slow = smooth.assess(frame, context, orientation);
-    let convinces = slow.state == State::Regressed && smooth::is_supported(&split, &smooth, slow.since);
-    if convinces { slow } else { found }
+    let season = Season { frame, context, orientation };
+    let Some(usual) = plain.case(frame, context.signal, orientation, 0.0) else {
+        return Assessment::bare(State::Never("the values are too large to judge".to_owned()));
+    };
+    let found = season.excuses(&plain, usual.assess(), usual.line);
+    if found.state == State::Regressed {
+        return found;
+    }
+    let slow = smooth.case(frame, context.signal, orientation, 0.0).map(|case| (case.assess(), case.line));
+    let supported = slow.filter(|(slow, _)| {
+        slow.state == State::Regressed && smooth::is_supported(&split, &smooth, slow.since)
+    });
+    let slow = supported.map(|(slow, line)| season.excuses(&smooth, slow, line));
+    slow.filter(|slow| slow.state == State::Regressed).unwrap_or(found)
 }
 
 /// One way to look at a series, which is turned already.
 struct Look<'a> {
+    /// The samples as they are, for people.
+    samples: &'a Split,
+    /// The series that is judged.
     split: &'a Split,
     traits: Traits,
     demand: Demand,
 }
 
-impl Look<'_> {
-    fn assess(&self, frame: &Frame, context: &Context<'_>, orientation: Orientation) -> Assessment {
-        let case = |shift: f64| {
-            let line = Line::above(&self.split.before, &self.traits, shift)?;
-            Some(Case { look: self, frame, signal: context.signal, line, orientation })
-        };
-        let Some(usual) = case(0.0) else {
-            return Assessment::bare(State::Never("the values are too large to judge".to_owned()));
-        };
-        let found = usual.assess();
-        let distance = usual.line.at - usual.line.base;
-        let shift = season::shift(context.seasonal, frame, context.watch_secs, orientation, distance);
-        // The season can excuse and never accuse: with the higher line alone, a baseline that was bad could seem good.
+impl<'a> Look<'a> {
+    /// The series with its line, `shift` above where the baseline alone puts it.
+    fn case(
+        &'a self,
+        frame: &'a Frame,
+        signal: &'a Signal,
+        orientation: Orientation,
+        shift: f64,
+    ) -> Option<Case<'a>> {
+        let line = Line::above(&self.split.before, &self.traits, shift)?;
+        Some(Case { look: self, frame, signal, line, orientation })
+    }
+}
+
+/// What the time of day and of the week explains.
+struct Season<'a> {
+    frame: &'a Frame,
+    context: &'a Context<'a>,
+    orientation: Orientation,
+}
+
+impl Season<'_> {
+    /// Judges a regression again by the line that the season moves. The season can excuse and never accuse: with the
+    /// higher line alone, a baseline that was bad could seem good.
+    fn excuses(&self, look: &Look<'_>, found: Assessment, line: Line) -> Assessment {
+        let Context { signal, seasonal, watch_secs, .. } = *self.context;
+        let shift = season::shift(seasonal, self.frame, watch_secs, self.orientation, line.at - line.base);
         if found.state != State::Regressed || shift <= 0.0 {
             return found;
         }
-        case(shift).map_or(found, |seasonal| seasonal.assess())
+        look.case(self.frame, signal, self.orientation, shift).map_or(found, |seasonal| seasonal.assess())
     }
 }

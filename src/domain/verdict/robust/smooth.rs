@@ -1,7 +1,7 @@
 //! The series without what lasts for one or two samples only.
 
 use super::super::frame::{Frame, Split, tail, values};
-use super::before::Shortly;
+use super::before::{Lately, SHORTLY};
 use super::{BASELINE_SAMPLES, Look};
 use crate::domain::evidence::Sample;
 use crate::domain::signal::LONG_STEP_SECS;
@@ -28,14 +28,14 @@ pub(super) fn running_median(split: &Split, frame: &Frame) -> Split {
 }
 
 /// Whether the samples themselves bear out a regression that their running median shows: those since its onset are
-/// typically worse than nine of ten before the deployment, and they were not troubled shortly before it, which the
+/// typically worse than 17 of 20 before the deployment, and they were not troubled shortly before it, which the
 /// running median hides.
 pub(super) fn is_supported(split: &Split, smooth: &Look<'_>, onset: Option<Time>) -> bool {
     let Some(onset) = onset else { return false };
     let since: Vec<Sample> = split.after.iter().filter(|sample| sample.at >= onset).copied().collect();
-    let worse = median(&values(&since)) > percentile(&values(tail(&split.before, BASELINE_SAMPLES)), 90);
-    let shortly = Shortly::before(smooth.split, &smooth.traits);
-    worse && !shortly.is_some_and(|shortly| shortly.is_troubled(&split.before))
+    let worse = median(&values(&since)) > percentile(&values(tail(&split.before, BASELINE_SAMPLES)), 85);
+    let lately = Lately::before(smooth.split, &smooth.traits, SHORTLY);
+    worse && !lately.is_some_and(|lately| lately.is_troubled(&split.before))
 }
 
 fn smooth(samples: &[Sample], frame: &Frame, missing: Option<f64>) -> Vec<Sample> {

@@ -1,10 +1,12 @@
 //! The rule that draws its own line.
 
 use super::*;
+use crate::domain::signal::usual_min_samples;
 
 fn robust(step: i64, before: &[f64], after: &[f64]) -> Evidence {
     let mut signal = signal("latency", Rule::Robust);
     signal.step_secs = u32::try_from(step).unwrap();
+    signal.min_samples = usual_min_samples(signal.step_secs);
     let mut evidence = evidence(vec![asked(signal, grid(step, before, after))]);
     evidence.watch_secs = u32::try_from(step * 40).unwrap();
     evidence.judged_at = Time::from_unix(DEPLOYED + step * 40);
@@ -41,7 +43,6 @@ fn as_bad_as_shortly_before_the_deployment_is_not_healthy() {
 #[test]
 fn it_takes_three_samples_or_two_wide_ones() {
     for (step, needed) in [(15, 3), (60, 3), (119, 3), (120, 2), (300, 2), (3_600, 2)] {
-        // Alternating noise: not autocorrelated, so that every sample has its full weight.
         let before: Vec<f64> = (0..80).map(|index| if index % 2 == 0 { 1.0 } else { 1.02 }).collect();
         let open = robust(step, &before, &[2.0; 40]);
         for count in 1..=4 {
@@ -62,7 +63,7 @@ fn the_onset_is_the_first_sample_of_the_current_run() {
 
 #[test]
 fn damage_that_began_before_is_preexisting() {
-    for earlier in [1, 3, 5, 10, 20] {
+    for earlier in [2, 3, 5, 10, 20] {
         let before = [seed_noise(3, 100.0, 80 - earlier), seed_noise(4, 300.0, earlier)].concat();
         let judgement = judge(&robust(STEP, &before, &seed_noise(5, 300.0, 40)));
         assert_eq!(judgement.verdict, Verdict::Preexisting, "{earlier} samples earlier");
@@ -72,32 +73,56 @@ fn damage_that_began_before_is_preexisting() {
     }
 }
 
+/// Some sources give a sample the time at which its span began: the last one before the deployment may have seen it.
 #[test]
-fn damage_that_came_and_went_before_is_not_blamed() {
-    let before = [seed_noise(3, 100.0, 62), vec![300.0; 5], seed_noise(4, 100.0, 13)].concat();
-    let finding = only(&robust(STEP, &before, &[300.0; 40]));
-    assert_eq!(finding.verdict.word(), "inconclusive", "{}", finding.reason);
+fn one_bad_sample_just_before_the_deployment_does_not_acquit_it() {
+    let before = [seed_noise(3, 100.0, 79), vec![300.0]].concat();
+    assert_eq!(word(&robust(STEP, &before, &seed_noise(5, 300.0, 40))), "regressed");
+}
+
+#[test]
+fn trouble_just_before_that_passed_leaves_it_open() {
+    let before = [seed_noise(3, 100.0, 75), vec![300.0], seed_noise(4, 100.0, 4)].concat();
+    let full = robust(STEP, &before, &[300.0; 40]);
+    for count in 1..=4 {
+        assert_ne!(word(&after(count * STEP, full.clone())), "regressed", "{count} samples");
+    }
+    // Lone samples do not count in the running median: there it lasts, and did not before.
+    assert_eq!(word(&full), "regressed");
+    let mut over = robust(STEP, &before, &[300.0; 4]);
+    over.watch_secs = u32::try_from(STEP * 4).unwrap();
+    let finding = only(&after(STEP * 4, over));
+    assert_eq!(finding.verdict.word(), "inconclusive");
     assert!(finding.reason.contains("and passed then"), "{}", finding.reason);
 }
 
+/// What happened before may happen again; what is larger than that is blamed.
 #[test]
-fn samples_that_repeat_each_other_count_for_less() {
-    // A rate over 20 steps: one event lifts 20 samples in a row.
-    let mut random = fastrand::Rng::with_seed(11);
-    let raw: Vec<f64> = (0..140).map(|_| 100.0 + 40.0 * (random.f64() - 0.5)).collect();
-    let smooth: Vec<f64> = raw.windows(20).map(|window| window.iter().sum::<f64>() / 20.0).collect();
-    let rough: Vec<f64> =
-        (0..80).map(|index| if index % 2 == 0 { smooth[0] } else { smooth[0] * 1.05 }).collect();
-    let bad = vec![200.0; 40];
-    let three_samples = 3 * STEP - DEPLOYED.rem_euclid(STEP);
-    assert_eq!(word(&after(three_samples, robust(STEP, &rough, &bad))), "regressed");
-    assert_eq!(word(&after(three_samples, robust(STEP, &smooth[..80], &bad))), "pending");
+fn an_excursion_is_held_against_those_of_the_baseline() {
+    let before = [seed_noise(3, 100.0, 55), vec![300.0; 5], seed_noise(4, 100.0, 20)].concat();
+    let full = robust(STEP, &before, &[300.0; 40]);
+    for count in 1..=4 {
+        let moment = after(count * STEP, full.clone());
+        assert_ne!(word(&moment), "regressed", "{count} samples: {}", judge(&moment).reason);
+    }
+    assert_eq!(word(&full), "regressed");
 }
 
-/// Without weights, rates over 3 and 5 steps of raw data like these raise 5 to 20 false alarms in 100.
+/// All rates over a window that holds a moment hold what happened in it.
+#[test]
+fn samples_that_repeat_each_other_count_for_less() {
+    let mut full = robust(STEP, &seed_noise(1, 100.0, 80), &[200.0; 40]);
+    let samples = |count: i64| count * STEP - DEPLOYED.rem_euclid(STEP);
+    assert_eq!(word(&after(samples(3), full.clone())), "regressed");
+    full.signals[0].signal.rate_window_secs = 150;
+    assert_eq!(word(&after(samples(10), full.clone())), "pending");
+    assert_eq!(word(&after(samples(11), full)), "regressed");
+}
+
 #[test]
 fn overlapping_rate_windows_raise_hardly_a_false_alarm() {
-    for window in [1, 3, 5] {
+    for (window, told, tolerated) in [(1, false, 1), (3, false, 3), (5, false, 3), (3, true, 1), (5, true, 1)]
+    {
         let blamed = (0..100_u64)
             .filter(|seed| {
                 let mut random = fastrand::Rng::with_seed(*seed);
@@ -105,13 +130,68 @@ fn overlapping_rate_windows_raise_hardly_a_false_alarm() {
                 let raw: Vec<f64> = (0..120 + window).map(|_| random.f64().max(1e-9).ln().powi(2)).collect();
                 let rates: Vec<f64> =
                     raw.windows(window).map(|part| part.iter().sum::<f64>() / 10.0).collect();
-                let full = robust(STEP, &rates[..80], &rates[80..120]);
+                let mut full = robust(STEP, &rates[..80], &rates[80..120]);
+                if told {
+                    full.signals[0].signal.rate_window_secs = u32::try_from(window).unwrap() * 15;
+                }
                 let moments = (1..=40).map(|count| after(count * STEP, full.clone()));
                 moments.into_iter().any(|moment| word(&moment) == "regressed")
             })
             .count();
-        assert!(blamed <= 1, "{blamed} of 100 with windows of {window} samples");
+        assert!(blamed <= tolerated, "{blamed} of 100 with windows of {window} samples, told: {told}");
     }
+}
+
+/// Small steps of the level, under noise in which no single sample is telling.
+#[test]
+fn the_running_median_finds_what_noise_hides() {
+    let noisy = |seed: u64, level: f64, count: usize| -> Vec<f64> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        // A lone spike now and then, and wide noise.
+        (0..count)
+            .map(|_| if random.u8(0..10) == 0 { level * 6.0 } else { level * (0.8 + 0.4 * random.f64()) })
+            .collect()
+    };
+    let found = (0..50).filter(|seed| {
+        let full = robust(STEP, &noisy(*seed, 100.0, 80), &noisy(seed + 1_000, 250.0, 40));
+        (1..=40).any(|count| word(&after(count * STEP, full.clone())) == "regressed")
+    });
+    let found = found.count();
+    assert!(found >= 35, "{found} of 50");
+    let blamed = (0..50).filter(|seed| {
+        let full = robust(STEP, &noisy(*seed, 100.0, 80), &noisy(seed + 1_000, 100.0, 40));
+        (1..=40).any(|count| word(&after(count * STEP, full.clone())) == "regressed")
+    });
+    assert!(blamed.count() <= 1);
+}
+
+/// Trouble spreads: what got worse after the deployment was not its doing where another signal shows that it was bad.
+#[test]
+fn a_signal_that_was_bad_before_excuses_the_others() {
+    let late = robust(STEP, &seed_noise(1, 100.0, 80), &seed_noise(2, 300.0, 40));
+    let before = [seed_noise(3, 100.0, 75), seed_noise(4, 300.0, 5)].concat();
+    let early = robust(STEP, &before, &seed_noise(5, 300.0, 40));
+    let mut both = late.clone();
+    both.signals.push(early.signals[0].clone());
+    both.signals[1].signal.name = SignalName::new("errors").unwrap();
+    assert_eq!(word(&late), "regressed");
+    let judgement = judge(&both);
+    assert_eq!(judgement.verdict, Verdict::Preexisting);
+    assert!(judgement.findings[0].reason.ends_with("but errors was bad before the deployment already"));
+    // A line that a person set is not taken back.
+    both.signals[0].signal.rule = Rule::Limit { limit: 200.0, for_secs: 60 };
+    assert_eq!(word(&both), "regressed");
+}
+
+#[test]
+fn a_service_that_is_down_takes_two_samples() {
+    let mut errors = robust(STEP, &noise(1, 0.01, 0.01, 80), &[0.9; 40]);
+    errors.signals[0].signal.kind = SignalKind::ErrorRatio;
+    let second = 2 * STEP - DEPLOYED.rem_euclid(STEP);
+    assert_eq!(word(&after(second - STEP, errors.clone())), "pending");
+    assert_eq!(word(&after(second, errors.clone())), "regressed");
+    errors.signals[0].found = Found::Samples(grid(STEP, &noise(1, 0.01, 0.01, 80), &[0.2; 40]));
+    assert_eq!(word(&after(second, errors)), "pending");
 }
 
 #[test]
