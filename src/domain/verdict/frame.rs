@@ -1,6 +1,7 @@
 //! Which samples count for what.
 
 use crate::domain::evidence::{Evidence, Sample};
+use crate::domain::signal::{Signal, Window};
 use crate::domain::time::Time;
 
 /// The longest hole, in steps, across which two samples still tell something about the time between them.
@@ -17,6 +18,8 @@ pub(super) struct Frame {
     pub(super) settled_at: Time,
     /// The last moment looked at: now, or the end of the watch window.
     pub(super) end: Time,
+    /// The end of the watch window.
+    pub(super) closes_at: Time,
     /// Whether the watch window is still open.
     pub(super) open: bool,
     /// The distance of samples in seconds; at least 1.
@@ -24,8 +27,15 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The frame of an evidence for a signal whose samples are `step_secs` apart.
-    pub(super) fn new(evidence: &Evidence, step_secs: u32) -> Self {
+    /// The frame of an evidence for a signal. Samples that are not complete yet do not count.
+    pub(super) fn new(evidence: &Evidence, signal: &Signal) -> Self {
+        let window = Self::of_window(evidence);
+        let complete = evidence.judged_at.minus_secs(i64::from(signal.delay_secs));
+        Self { end: complete.min(window.end), step: i64::from(signal.step_secs.max(1)), ..window }
+    }
+
+    /// The frame of an evidence, for no signal.
+    pub(super) fn of_window(evidence: &Evidence) -> Self {
         let deployed_at = evidence.deployed_at;
         let closes_at = deployed_at.plus_secs(i64::from(evidence.watch_secs));
         Self {
@@ -33,9 +43,17 @@ impl Frame {
             deployed_at,
             settled_at: deployed_at.plus_secs(i64::from(evidence.settle_secs)),
             end: evidence.judged_at.min(closes_at),
+            closes_at,
             open: evidence.judged_at < closes_at,
-            step: i64::from(step_secs.max(1)),
+            step: 1,
         }
+    }
+
+    /// Whether two thirds of the time from settling to the end of the watch window have gone by, with samples that count.
+    pub(super) fn is_late(&self) -> bool {
+        let whole = self.closes_at.secs_since(self.settled_at);
+        let gone = self.end.secs_since(self.settled_at);
+        gone.saturating_mul(3) >= whole.saturating_mul(2)
     }
 
     /// The same frame some seconds earlier, with its watch window at its full length: what was seasonal then is
@@ -78,9 +96,18 @@ impl Frame {
     /// a time with two different values contradicts itself and is dropped, as if nothing had been measured, while
     /// equal repetitions count once.
     pub(super) fn split(&self, samples: &[Sample]) -> Split {
+        self.split_before(samples, &[])
+    }
+
+    /// The same, without those before the deployment that lie in a time which does not say what is usual.
+    pub(super) fn split_before(&self, samples: &[Sample], unusual: &[Window]) -> Split {
         let mut split = Split::default();
         for sample in tidy(samples) {
             if sample.at < self.start || sample.at > self.end {
+                continue;
+            }
+            let is_in = |window: &Window| (window.start..=window.end).contains(&sample.at);
+            if sample.at <= self.deployed_at && unusual.iter().any(is_in) {
                 continue;
             }
             if sample.at <= self.deployed_at {

@@ -2,12 +2,15 @@
 //!
 //! Each signal is judged alone, by its rule (`streak` for the rules with a line that stands still, `robust` for
 //! the one that draws its own); one that regressed is held against services that were not deployed (`controls`);
-//! `overall` makes one verdict of all. `frame` says which samples count for what.
+//! `overall` makes one verdict of all, and `rivals` asks whose doing it is where several were deployed. `counted` says
+//! which samples count, and `frame` for what.
 
 mod assessment;
 mod controls;
+mod counted;
 mod frame;
 mod overall;
+mod rivals;
 mod robust;
 mod streak;
 mod words;
@@ -19,14 +22,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::assessment::{Assessment, State};
+use self::controls::Nature;
 use self::frame::{Frame, Split};
 use self::overall::Weighted;
 use self::robust::Context;
 use self::robust::orient::is_ratio;
 use self::words::Style;
-use super::evidence::{Evidence, Found, SignalEvidence};
+use super::evidence::{Evidence, Found, Seasonal, SignalEvidence};
 use super::ids::SignalName;
-use super::signal::Rule;
+use super::signal::{Rule, Signal, SignalKind};
 use super::time::Time;
 
 /// What the evidence says about a deployment, or about one signal of it.
@@ -110,22 +114,29 @@ impl Finding {
 ///
 /// Looks only at samples up to `judged_at` and up to the end of the watch window; the same evidence gives the same
 /// judgement to the bit. Never panics, whatever the samples are. While the watch window is open the verdict is
-/// `Regressed` or `Pending`.
+/// `Regressed`, `Pending`, or `Healthy` where two thirds of it have shown so.
 #[must_use]
 pub fn judge(evidence: &Evidence) -> Judgement {
-    let open = Frame::new(evidence, 1).open;
-    overall::combine(weigh(evidence), evidence.quorum, open)
+    let open = Frame::of_window(evidence).open;
+    let judgement = overall::combine(weigh(evidence), evidence.quorum, open);
+    let excuse = judgement.since.filter(|_| judgement.verdict == Verdict::Regressed);
+    match excuse.and_then(|since| rivals::excuse(evidence, since)) {
+        Some(why) => overall::left_open(judgement, why, open),
+        None => judgement,
+    }
 }
 
 /// Whether the verdict is `Regressed` and rests on signals with the robust rule whose seasonal windows were not asked
 /// for yet. Then ask for the same window a day (86,400 s) and a week (604,800 s) ago, and judge again before acting.
 ///
-/// A signal counts as asked when `seasonal` is not empty: enter a window also when the source had no samples for it.
+/// A signal counts as asked when `seasonal` is not empty: enter a window also when the source had no samples for it. For a
+/// signal with segments that of its first segment counts.
 #[must_use]
 pub fn needs_history(evidence: &Evidence) -> bool {
     let weighted = weigh(evidence);
     let settled = weighted.iter().zip(&evidence.signals).filter_map(|(weighted, signal)| {
-        let unasked = signal.signal.rule == Rule::Robust && signal.seasonal.is_empty();
+        let seasonal = signal.segments.first().map_or(&signal.seasonal, |segment| &segment.seasonal);
+        let unasked = signal.signal.rule == Rule::Robust && seasonal.is_empty();
         (!unasked).then_some(weighted)
     });
     overall::is_regression(weighted.iter(), evidence.quorum)
@@ -134,23 +145,51 @@ pub fn needs_history(evidence: &Evidence) -> bool {
 
 fn weigh(evidence: &Evidence) -> Vec<Weighted> {
     let mut weighted: Vec<Weighted> = evidence.signals.iter().map(|signal| find(evidence, signal)).collect();
-    overall::excuse_spreading(&mut weighted, Frame::new(evidence, 1).open);
+    overall::excuse_spreading(&mut weighted, Frame::of_window(evidence).open);
     weighted
+}
+
+/// Judges one signal: each of its segments alone, and by the worst of them.
+fn find(evidence: &Evidence, asked: &SignalEvidence) -> Weighted {
+    let name = asked.signal.name.as_str();
+    if asked.segments.is_empty() {
+        let series = Series { found: &asked.found, seasonal: &asked.seasonal, segments: 1 };
+        return finding(evidence, asked, series, name);
+    }
+    let count = u32::try_from(asked.segments.len()).unwrap_or(u32::MAX);
+    let judged = asked.segments.iter().map(|segment| {
+        let found = Found::Samples(segment.samples.clone());
+        let series = Series { found: &found, seasonal: &segment.seasonal, segments: count };
+        finding(evidence, asked, series, &format!("{name} of {}", segment.name))
+    });
+    // `min_by_key` takes the first of equals, in the order of the segments.
+    judged.min_by_key(|weighted| overall::concern(&weighted.finding.verdict)).unwrap_or_else(|| {
+        let series = Series { found: &asked.found, seasonal: &asked.seasonal, segments: 1 };
+        finding(evidence, asked, series, name)
+    })
+}
+
+/// One series of a signal: the whole, or a segment.
+#[derive(Clone, Copy)]
+struct Series<'a> {
+    found: &'a Found,
+    seasonal: &'a [Seasonal],
+    /// How many of them there are.
+    segments: u32,
 }
 
 /// Below which coincidence trouble from before the deployment is sure enough to excuse other signals.
 const UNLIKELY: f64 = 0.02;
 
-/// Judges one signal.
-fn find(evidence: &Evidence, asked: &SignalEvidence) -> Weighted {
+fn finding(evidence: &Evidence, asked: &SignalEvidence, series: Series<'_>, name: &str) -> Weighted {
     let signal = &asked.signal;
-    let frame = Frame::new(evidence, signal.step_secs);
-    let (found, style) = match &asked.found {
-        Found::Gap(gap) => (Assessment::bare(State::Unclear(gap.to_string())), Style { percent: false }),
-        Found::Samples(samples) => {
-            let split = frame.split(samples);
+    let frame = Frame::new(evidence, signal);
+    let (found, style) = match counted::samples(signal, series.found, asked.traffic.as_ref(), &frame) {
+        Err(state) => (Assessment::bare(state), Style { percent: false }),
+        Ok(samples) => {
+            let split = frame.split_before(&samples, &evidence.unusual);
             let style = Style { percent: is_ratio(signal, &split) };
-            (held_against_controls(evidence, asked, &frame, &split), style)
+            (held_against_controls(evidence, asked, series, &frame, &split), style)
         }
     };
     let coincidence = found.coincidence();
@@ -166,32 +205,39 @@ fn find(evidence: &Evidence, asked: &SignalEvidence) -> Weighted {
         finding: Finding {
             signal: signal.name.clone(),
             percent: style.percent,
-            reason: words::sentence(signal.name.as_str(), &found, &frame, style),
+            reason: words::sentence(name, &found, &frame, style),
             before: found.before,
             after: found.after,
             since: found.since.filter(|_| blamed),
             line: found.line,
             coincidence,
-            verdict: verdict(found.state, frame.open),
+            verdict: verdict(found.state, &frame),
         },
     }
 }
 
-/// Runs the signal's test, and if it says regressed, the same test on the services that were not deployed.
+/// Runs the signal's test, and if it says regressed, the same test without what services had that were not deployed.
 fn held_against_controls(
     evidence: &Evidence,
     asked: &SignalEvidence,
+    series: Series<'_>,
     frame: &Frame,
     split: &Split,
 ) -> Assessment {
-    let found = test(evidence, asked, frame, split, true);
+    let signal = &asked.signal;
+    let found = test(evidence, signal, series, frame, split);
     if found.state != State::Regressed {
         return found;
     }
+    let nature = Nature {
+        direction: signal.direction,
+        multiplies: !is_ratio(signal, split) && signal.kind != SignalKind::Saturation,
+    };
     // The controls' seasons were not asked for, so theirs is the line without a season: the lower one, by which a
-    // control is hit more easily.
-    let excuse = controls::excuse(&asked.controls, split, frame, |control| {
-        test(evidence, asked, frame, control, false)
+    // control is hit more easily. The signal's own may count: it can only excuse.
+    let unseasonal = Series { seasonal: &[], ..series };
+    let excuse = controls::excuse(&asked.controls, split, frame, nature, |other| {
+        test(evidence, signal, unseasonal, frame, other)
     });
     match excuse {
         Some(why) => Assessment { state: State::Excused(why), ..found },
@@ -201,29 +247,29 @@ fn held_against_controls(
 
 fn test(
     evidence: &Evidence,
-    asked: &SignalEvidence,
+    signal: &Signal,
+    series: Series<'_>,
     frame: &Frame,
     split: &Split,
-    season: bool,
 ) -> Assessment {
-    let signal = &asked.signal;
     match signal.rule {
         Rule::Limit { limit, for_secs } => streak::limit(split, frame, signal, limit, for_secs),
         Rule::Change { share, for_secs } => streak::change(split, frame, signal, share, for_secs),
         Rule::Robust => {
-            let seasonal = if season { asked.seasonal.as_slice() } else { &[] };
-            let context = Context { signal, seasonal, watch_secs: evidence.watch_secs, segments: 1 };
+            let Series { seasonal, segments, .. } = series;
+            let context = Context { signal, seasonal, watch_secs: evidence.watch_secs, segments };
             robust::assess(split, frame, &context)
         }
     }
 }
 
 /// What a state means as a verdict, given whether the watch window is still open.
-fn verdict(state: State, open: bool) -> Verdict {
+fn verdict(state: State, frame: &Frame) -> Verdict {
     match state {
         State::Regressed => Verdict::Regressed,
         State::Never(why) | State::Excused(why) => Verdict::Inconclusive(why),
-        State::Preexisting | State::Fine | State::Unclear(_) if open => Verdict::Pending,
+        State::Fine if frame.is_late() => Verdict::Healthy,
+        State::Preexisting | State::Fine | State::Unclear(_) if frame.open => Verdict::Pending,
         State::Preexisting => Verdict::Preexisting,
         State::Fine => Verdict::Healthy,
         State::Unclear(why) => Verdict::Inconclusive(why),

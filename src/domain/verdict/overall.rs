@@ -24,7 +24,7 @@ pub(super) struct Weighted {
 ///
 /// - No signals: inconclusive.
 /// - Regressed, as soon as a critical signal regressed or those that did weigh as much as the quorum asks.
-/// - Pending, while the watch window is open.
+/// - Pending, while the watch window is open; but healthy as soon as all signals are, which takes two thirds of it.
 /// - Preexisting, when a signal is, and none regressed.
 /// - Inconclusive, when some regressed but too few; when a critical signal is inconclusive; when one got worse together
 ///   with services that were not deployed; or when neither all signals nor as many as the quorum asks are healthy.
@@ -51,6 +51,24 @@ pub(super) fn combine(weighted: Vec<Weighted>, quorum: u32, open: bool) -> Judge
         reason,
         findings: weighted.into_iter().map(|weighted| weighted.finding).collect(),
     }
+}
+
+/// How much a verdict about a segment asks to be heard: the lowest first.
+pub(super) fn concern(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Regressed => 0,
+        Verdict::Preexisting => 1,
+        Verdict::Pending => 2,
+        Verdict::Inconclusive(_) => 3,
+        Verdict::Healthy => 4,
+    }
+}
+
+/// A regression that cannot be laid to this deployment.
+pub(super) fn left_open(judgement: Judgement, why: String, open: bool) -> Judgement {
+    let reason = format!("{}; {why}", judgement.reason);
+    let verdict = if open { Verdict::Pending } else { Verdict::Inconclusive(why) };
+    Judgement { verdict, since: None, reason, ..judgement }
 }
 
 /// Takes back what the robust rule held against a deployment where another signal shows that the service was in trouble
@@ -93,7 +111,9 @@ fn verdict(weighted: &[&Weighted], quorum: u32, open: bool) -> Verdict {
         return Verdict::Regressed;
     }
     if open {
-        return Verdict::Pending;
+        // Before the end it takes all of them.
+        let all = weighted.iter().all(|weighted| weighted.finding.verdict == Verdict::Healthy);
+        return if all { Verdict::Healthy } else { Verdict::Pending };
     }
     let (regressed, healthy) = (weight("regressed"), weight("healthy"));
     if regressed > 0 {

@@ -135,6 +135,9 @@ impl Streak<'_> {
                 after.len()
             ));
         }
+        if self.frame.open && after.last().is_some_and(|sample| self.is_beyond(sample)) {
+            return State::Unclear(format!("beyond the line, not yet for {}", human_secs(self.for_secs)));
+        }
         // A missing sample may have been a bad one: then a run with holes is long enough after all.
         if self.runs(after, false).into_iter().any(|run| self.is_long(run)) {
             return State::Unclear(format!(

@@ -100,7 +100,7 @@ impl Case<'_> {
                 after.len()
             ));
         }
-        if walk.current.is_some_and(|excursion| excursion.beyond > 0) {
+        if walk.current.is_some_and(|excursion| excursion.beyond > 0 || self.frame.open) {
             return State::Unclear("some samples are beyond the line, too few to be sure".to_owned());
         }
         let second_half = values(tail(after, after.len().div_ceil(2)));

@@ -127,7 +127,7 @@ fn healthy_needs_enough_samples() {
     assert_eq!(word(&thin(20)), "healthy");
     assert_eq!(word(&thin(19)), "inconclusive");
     assert_eq!(word(&thin(0)), "inconclusive");
-    assert_eq!(word(&after(599, thin(40))), "pending");
+    assert_eq!(word(&after(399, thin(40))), "pending");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Table and property tests of the judge on generated series.
 
+mod counted;
 mod limits;
 mod overall;
 mod properties;
