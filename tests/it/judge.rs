@@ -6,7 +6,7 @@ use std::path::Path;
 use backout::domain::evidence::{Evidence, Found, Sample, SignalEvidence};
 use backout::domain::ids::{SignalName, SourceName};
 use backout::domain::policy::Policy;
-use backout::domain::signal::{Signal, SignalKind};
+use backout::domain::signal::{Signal, SignalKind, usual_min_samples};
 use backout::domain::time::Time;
 use backout::domain::verdict::{Judgement, Verdict, judge};
 use serde_json::Value;
@@ -32,6 +32,7 @@ fn load(name: &str) -> Evidence {
         let signal = Signal {
             min_difference: metric["abs_min"].as_f64().unwrap_or(0.0),
             step_secs: seconds("step_s"),
+            min_samples: usual_min_samples(seconds("step_s")),
             ..Signal::new(signal_name, source, &name, kind)
         };
         SignalEvidence::new(signal, name, Found::Samples(samples))

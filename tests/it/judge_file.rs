@@ -65,7 +65,7 @@ fn the_example_is_regressed_and_its_neighbour_healthy() {
     for expected in [
         "regressed: errors rose from 0.2 % to 6.2 % at 03:04:00Z, 4 min after the deployment",
         "errors: regressed [error-ratio, higher is worse, guessed from the name: see --kind]",
-        "latency_ms: inconclusive [latency",
+        "latency_ms: regressed [latency",
         "▲ deployed 03:00",
         "▲ onset 03:04",
         "1.22 % ┤╌╌",
@@ -83,7 +83,7 @@ fn a_stream_says_when_the_verdict_was_final() {
     assert!(run.stdout.contains("final at 2026-11-20T03:06:00Z, 6 min after"), "{}", run.stdout);
     let text = self::run(&example(), &["--service", "search", "--stream", "--format", "json"]).stdout;
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(json["stream"]["final_at"], "2026-11-20T03:30:00Z", "{json:#}");
+    assert_eq!(json["stream"]["final_at"], "2026-11-20T03:21:00Z", "{json:#}");
     assert_eq!(json["verdict"]["verdict"], "healthy");
     let early = ["--service", "checkout", "--at", "2026-11-20T03:03:00Z", "--stream"];
     let early = self::run(&example(), &early);

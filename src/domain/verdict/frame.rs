@@ -147,10 +147,19 @@ impl Split {
         self.before.iter().chain(&self.settling).chain(&self.after)
     }
 
-    /// Whether there is enough after the deployment to call a quiet signal healthy: at least 3 samples and half of
-    /// those that there should be.
-    pub(super) fn covers(&self, frame: &Frame) -> bool {
-        self.after.len() >= 3 && self.after.len().saturating_mul(2) >= frame.expected_after()
+    /// Why there is too little after the deployment to call a quiet signal healthy, if there is: it takes 3 samples and
+    /// half of those that there should be.
+    pub(super) fn too_thin(&self, frame: &Frame) -> Option<String> {
+        let (found, expected) = (self.after.len(), frame.expected_after());
+        if found == 0 {
+            Some("no samples after the deployment".to_owned())
+        } else if found.saturating_mul(2) < expected {
+            Some(format!("only {found} of {expected} expected samples after the deployment"))
+        } else if found < 3 {
+            Some("too few samples after the deployment so far".to_owned())
+        } else {
+            None
+        }
     }
 }
 

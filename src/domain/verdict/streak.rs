@@ -125,15 +125,8 @@ impl Streak<'_> {
     /// What a series without a long enough run says.
     fn quiet(&self) -> State {
         let Split { after, .. } = self.split;
-        if after.is_empty() {
-            return State::Unclear("no samples after the deployment".to_owned());
-        }
-        if !self.split.covers(self.frame) {
-            let expected = self.frame.expected_after();
-            return State::Unclear(format!(
-                "only {} of {expected} expected samples after the deployment",
-                after.len()
-            ));
+        if let Some(why) = self.split.too_thin(self.frame) {
+            return State::Unclear(why);
         }
         if self.frame.open && after.last().is_some_and(|sample| self.is_beyond(sample)) {
             return State::Unclear(format!("beyond the line, not yet for {}", human_secs(self.for_secs)));

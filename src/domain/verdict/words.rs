@@ -26,7 +26,7 @@ pub(super) fn sentence(name: &str, found: &Assessment, frame: &Frame, style: Sty
         State::Preexisting => {
             format!("{name} was bad before the deployment already: it {}", damage(found, frame, style))
         }
-        State::Fine if frame.open => {
+        State::Fine if frame.open && !frame.is_late() => {
             format!("{name} shows nothing wrong so far: {}", comparison(found, style))
         }
         State::Fine => format!("{name} is as before the deployment: {}", comparison(found, style)),

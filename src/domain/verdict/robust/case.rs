@@ -90,15 +90,8 @@ impl Case<'_> {
     /// Fine only when no evidence is left and the second half is back nearer to the base than to the line.
     fn quiet(&self, walk: &Walk) -> State {
         let after = &self.look.split.after;
-        if after.is_empty() {
-            return State::Unclear("no samples after the deployment".to_owned());
-        }
-        if !self.look.split.covers(self.frame) {
-            let expected = self.frame.expected_after();
-            return State::Unclear(format!(
-                "only {} of {expected} expected samples after the deployment",
-                after.len()
-            ));
+        if let Some(why) = self.look.split.too_thin(self.frame) {
+            return State::Unclear(why);
         }
         if walk.current.is_some_and(|excursion| excursion.beyond > 0 || self.frame.open) {
             return State::Unclear("some samples are beyond the line, too few to be sure".to_owned());
