@@ -47,7 +47,7 @@ pub(super) fn origin(
         return unbroken;
     }
     match Lately::before(split, traits, SHORTLY) {
-        Some(lately) => lately.origin(),
+        Some(lately) => lately.origin(frame),
         None => Origin::SinceDeployment,
     }
 }
@@ -114,16 +114,13 @@ impl<'a> Lately<'a> {
         beyond(lately) > 1.0 + usual * real(QUIET)
     }
 
-    fn origin(&self) -> Origin {
+    /// A sample that is missing there may have been a bad one, where one beside it is.
+    fn origin(&self, frame: &Frame) -> Origin {
         let excess = |sample: &Sample| self.line.excess(sample.value);
-        let three: Vec<f64> = tail(self.last, 3).iter().map(excess).collect();
-        let start_of_three = tail(self.last, 3).first().map(|sample| sample.at);
-        if let Some(from) =
-            start_of_three.filter(|_| median(&three).is_some_and(|median| median > BAD_ALREADY))
-        {
-            return Origin::Before(from);
-        }
-        if let Some(from) = self.rising() {
+        let three = self.steps(frame, 3);
+        let bad = three.iter().filter(|sample| excess(sample) > BAD_ALREADY).count();
+        let from = three.first().filter(|_| bad >= 1 && bad + (3 - three.len().min(3)) >= 2);
+        if let Some(from) = from.map(|sample| sample.at).or_else(|| self.rising(frame)) {
             return Origin::Before(from);
         }
         let (_, but_last) = tail(self.last, QUIET).split_last().unzip();
@@ -131,16 +128,22 @@ impl<'a> Lately<'a> {
         passed.map_or(Origin::SinceDeployment, |sample| Origin::Recurring(sample.at))
     }
 
-    /// When the last two samples are both higher than any two in a row were before.
-    fn rising(&self) -> Option<Time> {
-        let lower = |pair: &[Sample]| match pair {
-            [one, other] => self.line.excess(one.value.min(other.value)),
-            _ => 0.0,
-        };
-        let highest = self.earlier.windows(2).map(lower).fold(f64::MIN, f64::max);
-        let (eight, two) = self.last.split_at_checked(self.last.len().checked_sub(2)?)?;
+    /// When the samples of the last two steps are all higher than any two in a row were before.
+    fn rising(&self, frame: &Frame) -> Option<Time> {
+        let lower =
+            |samples: &[Sample]| samples.iter().map(|sample| self.line.excess(sample.value)).reduce(f64::min);
+        let highest = self.earlier.windows(2).filter_map(lower).fold(f64::MIN, f64::max);
+        let two = self.steps(frame, 2);
+        let eight = self.last.get(..self.last.len() - two.len())?;
         let just_before = eight.iter().map(|sample| self.line.excess(sample.value)).fold(0.0, f64::max);
-        let now = lower(two);
+        let now = lower(two)?;
         two.first().filter(|_| now > just_before + RISING && now > highest).map(|sample| sample.at)
+    }
+
+    /// The samples of the last steps before the deployment.
+    fn steps(&self, frame: &Frame, steps: i64) -> &'a [Sample] {
+        let from = frame.deployed_at.minus_secs(frame.step.saturating_mul(steps));
+        let first = self.last.partition_point(|sample| sample.at <= from);
+        self.last.get(first..).unwrap_or_default()
     }
 }
