@@ -11,7 +11,7 @@ use crate::domain::ids::{SignalName, SourceName};
 use crate::domain::pattern::{PathGlobs, PathPattern};
 use crate::domain::policy::{Mode, Policy, SchemaRules};
 use crate::domain::signal::{
-    Direction, MinTraffic, Role, Rule, Signal, SignalKind, render_query, template_variables,
+    Direction, MinTraffic, Missing, Role, Rule, Signal, SignalKind, render_query, template_variables,
     usual_min_samples,
 };
 
@@ -55,6 +55,10 @@ impl Context<'_> {
         self.template(&wire.query, self.place(&key("query")));
         let min_traffic = wire.min_traffic.as_ref().map(|wire| self.min_traffic(name, wire));
         let role = self.role(name, wire);
+        if wire.missing == Some(Missing::Zero) && direction == Direction::LowerIsWorse {
+            let message = "a missing sample would be an outage: `zero` goes with `higher-is-worse` only";
+            self.findings.add(self.place(&key("missing")), message);
+        }
         let rate_window_secs = self.seconds(wire.rate_window, step_secs, self.place(&key("rate_window")));
         let delay_secs = self.seconds_or_zero(wire.delay, 0, self.place(&key("delay")));
         let source = match (&wire.source, sources) {
@@ -300,6 +304,15 @@ impl Context<'_> {
                 signal.step_secs, policy.settle_secs, policy.watch_secs
             );
             self.findings.add(self.place(&key("step")), message);
+        }
+        let complete_secs = judged_secs.saturating_sub(signal.delay_secs);
+        if signal.delay_secs > 0 && complete_secs / signal.step_secs.max(1) < MIN_WATCH_SAMPLES {
+            let message = format!(
+                "a delay of {}s leaves fewer than {MIN_WATCH_SAMPLES} complete samples within `watch` ({}s) of the policy \
+                 `{policy_name}`: lengthen `watch`",
+                signal.delay_secs, policy.watch_secs
+            );
+            self.findings.add(self.place(&key("delay")), message);
         }
         if let Rule::Limit { for_secs, .. } | Rule::Change { for_secs, .. } = signal.rule
             && for_secs > judged_secs

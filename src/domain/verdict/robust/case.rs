@@ -93,17 +93,18 @@ impl Case<'_> {
         if let Some(why) = self.look.split.too_thin(self.frame) {
             return State::Unclear(why);
         }
-        if walk.current.is_some_and(|excursion| excursion.beyond > 0 || self.frame.open) {
-            return State::Unclear("some samples are beyond the line, too few to be sure".to_owned());
+        match walk.current {
+            Some(excursion) if excursion.beyond > 0 => {
+                return State::Unclear("some samples are beyond the line, too few to be sure".to_owned());
+            }
+            Some(_) if self.frame.open => {
+                return State::Unclear("on the way to the line, and not beyond it so far".to_owned());
+            }
+            Some(_) | None => {}
         }
         let second_half = values(tail(after, after.len().div_ceil(2)));
-        let typical = median(&second_half).unwrap_or(self.line.base);
-        if typical > self.line.half_way() {
-            return State::Unclear("higher than before, but not by enough to be sure".to_owned());
-        }
-        // As bad as shortly before the deployment, and far worse than in most of the baseline.
-        if typical > self.line.median + (self.line.at - self.line.base) {
-            return State::Preexisting;
+        if median(&second_half).is_some_and(|typical| typical > self.line.half_way()) {
+            return State::Unclear("worse than before, but not by enough to be sure".to_owned());
         }
         State::Fine
     }

@@ -15,6 +15,9 @@ const PRIOR_SAMPLES: f64 = 50.0;
 /// Excursions of ten times the size are rarer by this power of ten: the exponent of a Pareto law, which the sizes of
 /// incidents follow roughly.
 const RARER: f64 = 1.5;
+/// The same exponent for excursions like one that was seen: what comes by itself comes much alike, so that half as large
+/// again is news, and a little more is not.
+const MUCH_RARER: f64 = 8.0;
 /// The evidence from which on a deployment is blamed: about one in 100 that are fine may look as bad …
 const BLAMED: f64 = 4.6;
 /// … and one in 75 where samples are far apart.
@@ -31,6 +34,8 @@ const DOWN_TRAFFIC: f64 = 0.1;
 pub(super) struct Demand {
     /// The evidence that is enough.
     blamed: f64,
+    /// How many times one looks, as a logarithm: what it takes off the evidence.
+    looks: f64,
     /// How many samples must belong to the excursion.
     samples: usize,
     /// How many of them must be beyond the line.
@@ -50,7 +55,8 @@ impl Demand {
         let echo = if signal.rate_window_secs > 0 { usize::try_from(echo).unwrap_or(usize::MAX) } else { 1 };
         let wanted = usize::try_from(signal.min_samples).unwrap_or(usize::MAX);
         Self {
-            blamed: if long { BLAMED_LONG_STEP } else { BLAMED } + f64::from(segments.max(1)).ln(),
+            blamed: if long { BLAMED_LONG_STEP } else { BLAMED },
+            looks: f64::from(segments.max(1)).ln(),
             samples: wanted.max(echo).max(1),
             beyond: if long { 1 } else { 2 },
             patient: !long,
@@ -84,11 +90,10 @@ impl Proof {
     /// Weighs an excursion. Its likelihood if the deployment did damage is how often damage begins so soon; if it did
     /// none, how often excursions as large begin by themselves, as the baseline shows.
     ///
-    /// This is an e-value: its expectation is at most 1 for a deployment that did nothing, so it exceeds 1/α at any
-    /// time with probability at most α (Ville's inequality), however often one looks. It is mixed over all onsets with
-    /// weights that add up to 1. Source: V. Vovk and R. Wang, "E-values: Calibration, combination and applications",
-    /// Annals of Statistics 49 (2021), 1736–1754. That holds as far as the past is like the present and Pareto's law
-    /// fits; what comes of it is measured (`docs/judging.md`).
+    /// However often one looks, a deployment that does nothing exceeds ln(1/α) with a probability of α at most: for an onset
+    /// of prior p that takes an excursion so large that fewer than α·p of them begin at a sample, and over all onsets the
+    /// priors add up to 1 (the union bound). That holds as far as the past
+    /// is like the present and Pareto's law fits; what comes of it is measured (`docs/judging.md`).
     pub(super) fn of(
         excursion: &Excursion,
         history: &History,
@@ -98,10 +103,9 @@ impl Proof {
         frame: &Frame,
     ) -> Self {
         let precedents = history.at_least(excursion.size);
-        let prior = PRIOR_EXCURSIONS * excursion.size.max(1.0).powf(-RARER);
-        let rate = predictive_rate(precedents, history.samples, prior, PRIOR_SAMPLES);
+        let rate = history.rate(excursion.size);
         let lag = (excursion.from.secs_since(frame.settled_at) - 1).max(0) / frame.step;
-        let score = onset_prior(u32::try_from(lag).unwrap_or(u32::MAX)).ln() - rate.ln();
+        let score = onset_prior(u32::try_from(lag).unwrap_or(u32::MAX)).ln() - rate.ln() - demand.looks;
         let newest = recent.last();
         let last_three = newest.map_or(frame.end, |sample| sample.at.minus_secs(3 * frame.step));
         let lately =
@@ -134,6 +138,18 @@ impl History {
 
     fn at_least(&self, size: f64) -> usize {
         self.sizes.iter().filter(|other| **other >= size).count()
+    }
+
+    /// How often excursions of at least this size begin by themselves, for each sample: by those that were as large, or by
+    /// smaller ones and how much rarer larger ones are, whichever says more.
+    fn rate(&self, size: f64) -> f64 {
+        let prior = |size: f64| PRIOR_EXCURSIONS * size.max(1.0).powf(-RARER);
+        let by = |seen: f64| {
+            let rate = predictive_rate(self.at_least(seen), self.samples, prior(seen), PRIOR_SAMPLES);
+            rate * (size.max(1.0) / seen.max(1.0)).powf(-MUCH_RARER)
+        };
+        let smaller = self.sizes.iter().copied().filter(|other| *other < size);
+        smaller.map(by).fold(by(size), f64::max)
     }
 }
 

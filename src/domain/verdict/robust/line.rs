@@ -17,8 +17,10 @@ const BLOCK: usize = 10;
 /// What the line depends on besides the samples.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traits {
-    /// A signal of failures, as a ratio or as a count.
-    is_error: bool,
+    /// The share of the base that is a difference at all.
+    share: f64,
+    /// The share of the median that the standard deviation is at least.
+    least_spread: f64,
     /// A ratio between 0 and 1.
     pub(super) is_ratio: bool,
     /// The smallest difference that matters; 0 when there is none.
@@ -40,7 +42,14 @@ impl Traits {
             (true, false) => set.max(1.0),
             _ => set,
         };
-        Self { is_error, is_ratio, min_difference, spreads: SPREADS }
+        let (share, least_spread) = match signal.kind {
+            SignalKind::ErrorRatio => (0.5, 0.02),
+            SignalKind::Quality => (0.02, 0.005),
+            SignalKind::Latency | SignalKind::Traffic | SignalKind::Saturation | SignalKind::Custom => {
+                (0.1, 0.02)
+            }
+        };
+        Self { share, least_spread, is_ratio, min_difference, spreads: SPREADS }
     }
 
     /// The traits of the same signal's running median.
@@ -58,6 +67,8 @@ pub(super) struct Line {
     pub(super) base: f64,
     /// The line itself; always finite, and never below the base.
     pub(super) at: f64,
+    /// How much of its distance the season explains.
+    shift: f64,
 }
 
 impl Line {
@@ -66,7 +77,7 @@ impl Line {
     ///
     /// It is away from the base by the largest of: 3.3 standard deviations (5 for a running median), more where they are
     /// estimated from few samples; 10 % of the base, or half of it for
-    /// failures; the smallest difference that matters. The standard deviation is the largest of: the scaled median
+    /// failures and 2 % for quality; the smallest difference that matters. The standard deviation is the largest of: the scaled median
     /// absolute deviation; the distance of the 90th percentile from the median (1.2816 standard deviations of normal
     /// noise; for series that are quiet mostly and noisy at times); 2 % of the median; 0.1 point for ratios.
     pub(super) fn draw(baseline: &[f64], traits: &Traits, shift: f64) -> Option<Self> {
@@ -75,14 +86,13 @@ impl Line {
         let base = middle.max(median(recent)?);
         let spread = scaled_mad(baseline)?
             .max((percentile(baseline, 90)? - middle) / 1.2816)
-            .max(0.02 * middle.abs())
+            .max(traits.least_spread * middle.abs())
             .max(if traits.is_ratio { 0.001 } else { 0.0 });
-        let share = if traits.is_error { 0.5 } else { 0.1 };
         let distance = (traits.spreads * widening(baseline.len()) * spread)
-            .max(share * base.abs())
+            .max(traits.share * base.abs())
             .max(traits.min_difference);
         let at = base + distance + shift;
-        at.is_finite().then_some(Self { median: middle, base, at })
+        at.is_finite().then_some(Self { median: middle, base, at, shift })
     }
 
     /// The line above the last samples of a baseline.
@@ -91,15 +101,14 @@ impl Line {
     }
 
     /// The lines that would have been drawn at each of these samples before the deployment, from what was known then;
-    /// for the first ones from what came after. None is drawn nearer to its base than `now` is.
+    /// for the first ones from what came after. All are as far from their base as `now` is.
     pub(super) fn over_time(before: &[Sample], traits: &Traits, now: &Self) -> Vec<Self> {
         let mut lines = Vec::with_capacity(before.len());
         for start in (0..before.len()).step_by(BLOCK) {
             let known = before.get(..start).filter(|known| known.len() >= 2 * MIN_BASELINE);
             let first = before.get(..BASELINE_SAMPLES.min(before.len())).unwrap_or(before);
             let then = Self::above(known.unwrap_or(first), traits, 0.0).unwrap_or(*now);
-            let distance = (then.at - then.base).max(now.at - now.base);
-            let line = Self { at: then.base + distance, ..then };
+            let line = Self { at: then.base + (now.at - now.base), ..then };
             lines.resize((start + BLOCK).min(before.len()), line);
         }
         lines
@@ -129,9 +138,9 @@ impl Line {
         value > self.at
     }
 
-    /// Half way from the base to the line.
+    /// Half way to the line from what is usual at this time of day.
     pub(super) fn half_way(&self) -> f64 {
-        self.base / 2.0 + self.at / 2.0
+        self.base / 2.0 + self.shift / 2.0 + self.at / 2.0
     }
 }
 

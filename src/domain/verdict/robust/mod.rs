@@ -80,11 +80,18 @@ pub(super) fn assess(split: &Split, frame: &Frame, context: &Context<'_>) -> Ass
         return found;
     }
     let slow = smooth.case(frame, context.signal, orientation, 0.0).map(|case| (case.assess(), case.line));
-    let supported = slow.filter(|(slow, _)| {
-        slow.state == State::Regressed && smooth::is_supported(&split, &smooth, slow.since)
-    });
-    let slow = supported.map(|(slow, line)| season.excuses(&smooth, slow, line));
-    slow.filter(|slow| slow.state == State::Regressed).unwrap_or(found)
+    let Some((slow, line)) = slow.filter(|(slow, _)| slow.state == State::Regressed) else { return found };
+    if smooth::is_supported(&split, &smooth, slow.since) {
+        let slow = season.excuses(&smooth, slow, line);
+        return if slow.state == State::Regressed { slow } else { found };
+    }
+    match found.state {
+        State::Fine => {
+            let why = "typically worse than before, but not by enough to be sure";
+            Assessment { state: State::Unclear(why.to_owned()), ..found }
+        }
+        _ => found,
+    }
 }
 
 /// One way to look at a series, which is turned already.
