@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::{World, blocking};
 use crate::domain::environment::{Environment, ServiceMatch};
+use crate::domain::evidence::Series;
 use crate::domain::ids::CommitId;
-use crate::domain::question::{Question, Subject, ask};
+use crate::domain::question::{MAX_SEGMENTS, Part, Question, Subject, ask};
 use crate::ports::{Answer, RepositoryError, SourceError};
 
 /// What was looked at, and what came of it.
@@ -148,7 +149,10 @@ async fn check_services(
 /// Asks for one service, the first of `subjects`.
 async fn check_query(world: &World, subjects: &[Subject], question: &Question) -> Checked {
     let service = subjects.first().map_or("", |subject| subject.service.as_str());
-    let what = format!("signal {} for {service}", question.signal.name);
+    let what = match question.part {
+        Part::Signal => format!("signal {} for {service}", question.signal.name),
+        Part::Traffic => format!("traffic of signal {} for {service}", question.signal.name),
+    };
     let request = match &question.request {
         Ok(request) => request,
         Err(gap) => return Checked::bad(what, gap.to_string(), "correct the template of the query"),
@@ -173,37 +177,68 @@ async fn check_query(world: &World, subjects: &[Subject], question: &Question) -
 
 fn check_answer(what: String, subjects: &[Subject], question: &Question, answer: &Answer) -> Checked {
     let Some(by) = &question.signal.by else {
-        return match answer.series.as_slice() {
-            [one] => Checked::good(what, format!("{} samples in the last 10 minutes", one.samples.len())),
-            [] => Checked::bad(what, "no data", "check the query's labels: nothing matches this service"),
-            several => {
-                let fix = "aggregate the query to one series, or name the label of the service with by:";
-                Checked::bad(what, format!("{} series where one is needed", several.len()), fix)
-            }
-        };
+        let all: Vec<&Series> = answer.series.iter().collect();
+        if all.is_empty() {
+            return Checked::bad(what, "no data", "check the query's labels: nothing matches this service");
+        }
+        let fix = "aggregate the query to one series, or name the label of the service with by:";
+        return check_series(what, question, &all, "", fix);
     };
     let values: Vec<&String> = answer.series.iter().filter_map(|series| series.labels.get(by)).collect();
     let own = answer.series.iter().filter(|series| series.labels.get(by) == Some(&question.by_value));
-    match own.map(|series| series.samples.len()).collect::<Vec<_>>().as_slice() {
-        [samples] => {
-            let silent = silent(subjects, by, &values);
-            Checked::good(what, format!("{samples} samples in the last 10 minutes{silent}"))
-        }
+    match own.collect::<Vec<_>>().as_slice() {
         [] if values.is_empty() => {
             let fix = format!("aggregate the query with `by ({by})` so that its series keep that label");
             Checked::bad(what, format!("{} series, none with the label {by}", answer.series.len()), fix)
         }
         [] => {
-            let some: Vec<&str> = values.iter().take(5).map(|value| value.as_str()).collect();
+            let some: BTreeSet<&str> = values.iter().map(|value| value.as_str()).collect();
+            let some: Vec<&str> = some.into_iter().take(5).collect();
             let found = format!("no series with {by}={:?}; there are {}", question.by_value, some.join(", "));
             let fix = format!("give the service a label: labels: {{{by}: <the value its metrics have>}}");
             Checked::bad(what, found, fix)
         }
-        several => {
-            let fix = format!("aggregate the query with `by ({by})` alone");
-            Checked::bad(what, format!("{} series for this service", several.len()), fix)
+        own => {
+            let silent = silent(subjects, by, &values);
+            check_series(what, question, own, &silent, &format!("aggregate the query with `by ({by})` alone"))
         }
     }
+}
+
+/// Whether the series of one service are one, or can be told apart where the signal is split. `more` is added to what was
+/// found, and `fix` says how to get a single one.
+fn check_series(what: String, question: &Question, own: &[&Series], more: &str, fix: &str) -> Checked {
+    let samples: usize = own.iter().map(|series| series.samples.len()).sum();
+    let Some(label) = question.signal.segment.as_ref().filter(|_| question.part == Part::Signal) else {
+        return match own.len() {
+            1 => Checked::good(what, format!("{samples} samples in the last 10 minutes{more}")),
+            several => Checked::bad(what, format!("{several} series for this service, one is needed"), fix),
+        };
+    };
+    let named = own.iter().filter_map(|series| series.labels.get(label));
+    let names: Vec<&String> = named.filter(|name| !name.is_empty()).collect();
+    let parts: BTreeSet<&str> = names.iter().map(|name| name.as_str()).collect();
+    let fix = |kept: &str| {
+        let by = question.signal.by.iter().map(String::as_str).chain([label.as_str()]).collect::<Vec<_>>();
+        format!("aggregate the query with `by ({})`{kept}", by.join(", "))
+    };
+    if names.len() < own.len() {
+        let found = format!("{} of {} series have no label {label}", own.len() - names.len(), own.len());
+        return Checked::bad(what, found, fix(" so that its series keep that label"));
+    }
+    if parts.len() < names.len() {
+        let found = format!("{} series for {} parts by {label}", names.len(), parts.len());
+        return Checked::bad(what, found, fix(" alone"));
+    }
+    let most = match parts.len() > MAX_SEGMENTS {
+        true => format!(", of which the {MAX_SEGMENTS} with the most samples are judged"),
+        false => String::new(),
+    };
+    let found = format!(
+        "{} parts by {label}{most}, with {samples} samples in the last 10 minutes{more}",
+        parts.len()
+    );
+    Checked::good(what, found)
 }
 
 /// Names the services that an answer for all of them says nothing about: no fault where they have no traffic, but

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::World;
-use crate::domain::evidence::{Evidence, Found, Gap};
+use crate::domain::evidence::{Evidence, Gap};
 use crate::domain::question::{
     Question, Reading, Reply, SEASONAL_SHIFTS_SECS, Sorted, Subject, add_seasonal, ask, evidence, requests,
 };
@@ -70,8 +70,7 @@ async fn add_history(
     let mut readings = read_all(world, questions, deployed).await.into_iter();
     for (evidence, _) in found.iter_mut().zip(&wanted).filter(|(_, wanted)| **wanted) {
         let count = evidence.signals.len();
-        let of_subject: Vec<Found> =
-            readings.by_ref().take(count).map(|(_, reading)| reading.found).collect();
+        let of_subject: Vec<Reading> = readings.by_ref().take(count).map(|(_, reading)| reading).collect();
         add_seasonal(evidence, shift_secs, of_subject);
     }
 }

@@ -7,11 +7,12 @@ use super::apply::{Acting, append};
 use super::gather::read_all;
 use super::report::{EnvironmentReport, Recovered};
 use crate::domain::deployment::Deployment;
-use crate::domain::evidence::{Evidence, Found, Sample};
+use crate::domain::evidence::{Evidence, Found, Sample, SignalEvidence};
 use crate::domain::ids::CommitId;
 use crate::domain::ledger::RevertEntry;
-use crate::domain::question::Question;
-use crate::domain::signal::{RangeQuery, Window};
+use crate::domain::policy::Policy;
+use crate::domain::question::{Part, Question, Reading, Subject, ask};
+use crate::domain::signal::{RangeQuery, Signal, Window};
 use crate::domain::time::Time;
 use crate::domain::verdict::{Judgement, Verdict, judge};
 use crate::ports::RepositoryError;
@@ -108,48 +109,98 @@ async fn after(
 ) -> Evidence {
     let before = &verdict.evidence;
     let end = acting.now.min(reverted_at.plus_secs(recovery_secs.into()));
-    let question = |signal: &crate::domain::evidence::SignalEvidence| {
-        let step = i64::from(signal.signal.step_secs.max(1));
-        let floor = |time: Time| Time::from_unix(time.unix().div_euclid(step) * step);
-        let window = Window { start: floor(reverted_at), end: floor(end).max(floor(reverted_at)) };
-        let by_value = signal.signal.by.as_ref().and_then(|by| deployment?.labels.get(by)).cloned();
-        Question {
-            signal: signal.signal.clone(),
-            by_value: by_value.unwrap_or_else(|| verdict.service.to_string()),
-            request: Ok(RangeQuery {
-                source: signal.signal.source.clone(),
-                query: signal.asked.clone(),
-                window,
-                step_secs: signal.signal.step_secs.max(1),
-            }),
-            shift_secs: 0,
-        }
-    };
-    let questions: Vec<Question> = before.signals.iter().map(question).collect();
-    let readings = read_all(acting.world, questions, deployed).await;
+    let questions = again(verdict, deployment, reverted_at, end);
+    let mut readings = read_all(acting.world, questions, deployed).await.into_iter().map(|(_, read)| read);
     let shift = reverted_at.secs_since(before.deployed_at);
     let mut evidence = before.clone();
     evidence.watch_secs = recovery_secs;
     evidence.judged_at = end.minus_secs(shift);
-    for (signal, (_, reading)) in evidence.signals.iter_mut().zip(readings) {
+    // Whoever is to blame, the signals came back or not.
+    evidence.rivals.clear();
+    for signal in &mut evidence.signals {
+        let Some(reading) = readings.next() else { break };
         signal.controls.clear();
-        signal.found = join(&signal.found, reading.found, before.deployed_at, shift);
+        signal.found = match join_parts(signal, &reading, before.deployed_at, shift) {
+            Some(first) => first,
+            None => join(&signal.found, reading.found, before.deployed_at, shift),
+        };
+        let traffic = signal.signal.min_traffic.as_ref().and_then(|_| readings.next());
+        if let (Some(before_it), Some(traffic)) = (&signal.traffic, traffic) {
+            signal.traffic = Some(join(before_it, traffic.found, before.deployed_at, shift));
+        }
     }
     evidence
+}
+
+/// The verdict's questions, as they were asked, for the time since the revert.
+fn again(
+    verdict: &VerdictRecord,
+    deployment: Option<&Deployment>,
+    reverted_at: Time,
+    end: Time,
+) -> Vec<Question> {
+    let before = &verdict.evidence;
+    let signals: Vec<Signal> = before.signals.iter().map(|signal| signal.signal.clone()).collect();
+    let subject = match deployment {
+        Some(deployment) => Subject::of(deployment, &Policy::default(), &signals),
+        None => Subject {
+            environment: verdict.environment.clone(),
+            service: verdict.service.clone(),
+            labels: BTreeMap::new(),
+            image_tag: None,
+            deployed_at: before.deployed_at,
+            policy: Policy::default(),
+            signals,
+        },
+    };
+    let mut asked = before.signals.iter().map(|signal| &signal.asked);
+    let mut questions = ask(&subject, end, 0);
+    for question in &mut questions {
+        let step_secs = question.signal.step_secs.max(1);
+        let step = i64::from(step_secs);
+        let floor = |time: Time| Time::from_unix(time.unix().div_euclid(step) * step);
+        let window = Window { start: floor(reverted_at), end: floor(end).max(floor(reverted_at)) };
+        match (question.part, &mut question.request) {
+            (Part::Signal, request) => {
+                let query = asked.next().cloned().unwrap_or_default();
+                *request =
+                    Ok(RangeQuery { source: question.signal.source.clone(), query, window, step_secs });
+            }
+            (Part::Traffic, Ok(request)) => request.window = window,
+            (Part::Traffic, Err(_)) => {}
+        }
+    }
+    questions
+}
+
+/// Joins the parts of a signal one by one, and returns the first of them; none where it has no parts or the answer none.
+fn join_parts(signal: &mut SignalEvidence, new: &Reading, deployed_at: Time, shift: i64) -> Option<Found> {
+    if new.segments.is_empty() {
+        // What is not answered for cannot be judged in parts.
+        signal.segments.clear();
+        return None;
+    }
+    for segment in &mut signal.segments {
+        let since = new.segments.iter().find(|found| found.name == segment.name);
+        let since = since.map_or(&[][..], |found| found.samples.as_slice());
+        segment.samples = joined(&segment.samples, since, deployed_at, shift);
+    }
+    signal.segments.first().map(|first| Found::Samples(first.samples.clone()))
 }
 
 /// The samples until the deployment, and the new ones moved to follow it.
 fn join(baseline: &Found, new: Found, deployed_at: Time, shift: i64) -> Found {
     match (baseline, new) {
-        (Found::Samples(old), Found::Samples(new)) => {
-            let until = old.iter().copied().filter(|sample| sample.at <= deployed_at);
-            let since = new.into_iter().map(|sample| Sample { at: sample.at.minus_secs(shift), ..sample });
-            let since = since.filter(|sample| sample.at > deployed_at);
-            Found::Samples(until.chain(since).collect())
-        }
+        (Found::Samples(old), Found::Samples(new)) => Found::Samples(joined(old, &new, deployed_at, shift)),
         (Found::Gap(gap), _) => Found::Gap(gap.clone()),
         (_, Found::Gap(gap)) => Found::Gap(gap),
     }
+}
+
+fn joined(old: &[Sample], new: &[Sample], deployed_at: Time, shift: i64) -> Vec<Sample> {
+    let until = old.iter().copied().filter(|sample| sample.at <= deployed_at);
+    let since = new.iter().map(|sample| Sample { at: sample.at.minus_secs(shift), ..*sample });
+    until.chain(since.filter(|sample| sample.at > deployed_at)).collect()
 }
 
 /// What the judgement means for a revert; none while it is too early to say.

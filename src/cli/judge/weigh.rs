@@ -97,11 +97,7 @@ impl<'i> Case<'i> {
         if needs_history(&found) {
             for shift in SEASONAL_SHIFTS_SECS {
                 let readings = self.readings(until, shift);
-                add_seasonal(
-                    &mut found,
-                    shift,
-                    readings.into_iter().map(|(_, reading)| reading.found).collect(),
-                );
+                add_seasonal(&mut found, shift, readings.into_iter().map(|(_, reading)| reading).collect());
             }
         }
         found
