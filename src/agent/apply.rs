@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::current::{Current, current_files};
-use super::pass::{Intent, Open, snapshot};
+use super::judging::Open;
+use super::pass::{Intent, snapshot};
 use super::report::{EnvironmentReport, Item, Outcome};
 use super::{Stop, World, blocking};
 use crate::domain::change::{Change, Motive, NoChange, Target, plan};

@@ -7,6 +7,7 @@ mod apply;
 pub mod check;
 mod current;
 mod gather;
+mod judging;
 mod pass;
 mod recover;
 mod report;

@@ -4,22 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::apply::{Acting, act};
-use super::gather::gather;
+use super::judging::{Known, judge_open};
 use super::recover::recoveries;
 use super::report::{EnvironmentReport, PassReport};
 use super::{Stop, World, blocking};
-use crate::domain::decision::{Case, id_of};
+use crate::domain::decision::id_of;
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
-use crate::domain::evidence::{Evidence, Found, Gap, SignalEvidence};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::ledger::{RevertEntry, reverts};
-use crate::domain::policy::{Mode, Policy};
-use crate::domain::question::Subject;
+use crate::domain::policy::Policy;
 use crate::domain::scope::Tracked;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
-use crate::domain::verdict::{Judgement, Verdict, judge};
+use crate::domain::verdict::Verdict;
 use crate::ports::{HistoryQuery, RepositoryError};
 use crate::record::{self, Record};
 
@@ -30,27 +28,6 @@ pub enum Intent {
     Act,
     /// Touch nothing.
     Plan,
-}
-
-/// A deployment under judgement.
-#[derive(Clone, Debug)]
-pub(super) struct Open {
-    pub deployment: Deployment,
-    pub policy: Policy,
-    pub evidence: Evidence,
-    pub judgement: Judgement,
-}
-
-impl Open {
-    pub(super) fn case(&self) -> Case<'_> {
-        let unavailable = |signal: &SignalEvidence| matches!(signal.found, Found::Gap(Gap::Unavailable(_)));
-        Case {
-            deployment: &self.deployment,
-            judgement: &self.judgement,
-            policy: &self.policy,
-            unanswered: self.evidence.signals.iter().any(unavailable),
-        }
-    }
 }
 
 /// Looks at every environment once.
@@ -127,7 +104,17 @@ async fn look(
     let deployments = watched(&snapshot, environment, now);
     let records = read_records(world, &deployments, &reverts).await?;
     let deployed = names_of(&deployments);
-    let judging = judge_open(world, environment, now, &deployments, &reverts, &records, &deployed);
+    let known = Known {
+        world,
+        environment,
+        now,
+        snapshot: &snapshot,
+        deployments: &deployments,
+        reverts: &reverts,
+        records: &records,
+        deployed: &deployed,
+    };
+    let judging = judge_open(&known);
     let Some(open) = stop.unless_set(judging).await else { return Ok(()) };
     let left_red = left_red(&deployments, environment, &records, now);
     let acting = Acting { world, environment, now, intent, stop, left_red: &left_red, watched: &deployments };
@@ -226,45 +213,4 @@ fn names_of(deployments: &[Deployment]) -> BTreeSet<String> {
             .collect::<Vec<_>>()
     };
     deployments.iter().flat_map(names).collect()
-}
-
-/// Judges every deployment that has no verdict yet.
-async fn judge_open(
-    world: &World,
-    environment: &Environment,
-    now: Time,
-    deployments: &[Deployment],
-    reverts: &[RevertEntry],
-    records: &BTreeMap<CommitId, Vec<Record>>,
-    deployed: &BTreeSet<String>,
-) -> Vec<Open> {
-    let settled = |deployment: &Deployment| {
-        let mode = environment.services.get(deployment.rule).map_or(Mode::Observe, |rule| rule.policy.mode);
-        let id = id_of(deployment);
-        records.get(&deployment.commit).into_iter().flatten().any(|record| match record {
-            Record::Verdict(verdict) => verdict.id == id && verdict.settles(mode),
-            Record::Recovery(_) => false,
-        })
-    };
-    let open = deployments.iter().filter(|deployment| !settled(deployment));
-    let with_rule =
-        open.filter_map(|deployment| Some((deployment, environment.services.get(deployment.rule)?)));
-    let with_rule: Vec<_> = with_rule.collect();
-    let subjects: Vec<(Subject, Time)> = with_rule
-        .iter()
-        .map(|(deployment, rule)| {
-            let id = id_of(deployment);
-            let reverted = reverts.iter().find(|entry| entry.id == id);
-            let until = reverted.map_or(now, |entry| entry.at.min(now));
-            (Subject::of(deployment, &rule.policy, &rule.signals), until)
-        })
-        .collect();
-    let evidence = gather(world, &subjects, deployed).await;
-    let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| Open {
-        deployment: deployment.clone(),
-        policy: rule.policy.clone(),
-        judgement: judge(&evidence),
-        evidence,
-    });
-    judged.collect()
 }

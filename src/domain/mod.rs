@@ -24,6 +24,7 @@ pub mod pattern;
 pub mod policy;
 pub mod question;
 pub mod receipt;
+pub mod relation;
 pub mod scope;
 pub mod signal;
 pub mod snapshot;

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod engine;
+mod evidence;
 mod guards;
 mod metrics;
 mod races;

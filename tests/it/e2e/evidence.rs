@@ -1,0 +1,139 @@
+//! What a pass gathers about a deployment, as its record keeps it.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::metrics::METRICS;
+use super::stage::{BOT, Stage};
+
+/// The labels of the tables' series.
+const LABELS: &str = "service,region";
+
+/// A series: its metric, its labels, and its value by the minute.
+type Row = (&'static str, &'static str, fn(i64) -> f64);
+
+/// A row a minute for two hours up to now, for each of these series.
+fn table(series: &[Row]) -> String {
+    let mut table = format!("timestamp,metric,{LABELS},value\n");
+    for minute in -120..=0 {
+        for (metric, labels, value) in series {
+            let at = METRICS.now + minute * 60;
+            writeln!(table, "{at},{metric},{labels},{}", value(minute)).unwrap();
+        }
+    }
+    table
+}
+
+/// Fails since 24 minutes.
+fn bad(minute: i64) -> f64 {
+    if minute >= -24 { 0.3 } else { good(minute) }
+}
+
+fn good(minute: i64) -> f64 {
+    if minute % 3 == 0 { 0.0025 } else { 0.002 }
+}
+
+fn rate(_: i64) -> f64 {
+    20.0
+}
+
+/// A stage with these services, with this signal and these lines of services, on a table of samples.
+fn stage(services: &[&str], signal: &str, rules: &str, table: &str) -> Stage {
+    let stage = Stage::on_path();
+    stage.begin(services);
+    std::fs::write(stage.home.path().join("metrics.csv"), table).unwrap();
+    let config = format!(
+        "repository: {{url: {}, cache: cache}}
+environments: {{production: {{branch: main, mode: auto}}}}
+metrics: {{file: {{kind: csv, path: metrics.csv}}}}
+signals:
+  errors: {{{signal}, kind: error-ratio}}
+policies: {{default: {{settle: 60s, watch: 20m, baseline: 30m}}}}
+services:
+{rules}",
+        stage.bare.display()
+    );
+    std::fs::write(stage.home.path().join("backout.yaml"), config).unwrap();
+    stage
+}
+
+const EVERY: &str = "  - {pattern: \"apps/{service}/values.yaml\"}\n";
+
+/// The evidence of the record about a service, after a pass however it ended.
+#[track_caller]
+fn evidence(stage: &Stage, service: &str) -> Value {
+    let run = stage.run(&["run", "--once", "--format", "json"]);
+    let record = stage.history().into_iter().find(|record| record["service"] == service);
+    record.unwrap_or_else(|| panic!("no record of {service}: {run:?}"))["evidence"].clone()
+}
+
+#[test]
+fn a_least_traffic_is_asked_and_kept() {
+    let signal = r#"query: 'errors{service="{{ service }}"}',
+      min_traffic: {query: 'rate{service="{{ service }}"}', at_least: 5}"#;
+    let rows = table(&[("errors", "web,", bad), ("rate", "web,", rate), ("rate", "api,", rate)]);
+    let stage = stage(&["web"], signal, EVERY, &rows);
+    let checked = stage.run(&["check"]).ended(0).stdout;
+    assert!(checked.contains("traffic of signal errors for web"), "{checked}");
+    let commit = stage.deploy("web", "v2", -25, BOT);
+    let found = evidence(&stage, "web");
+    let traffic = &found["signals"][0]["traffic"]["samples"];
+    assert_eq!(traffic[0][1], 20.0, "{found:#}");
+    assert!(traffic.as_array().unwrap().len() > 40, "{found:#}");
+    stage.run(&["explain", &commit]).ended(0);
+    let misspelt = table(&[("errors", "web,", bad), ("rates", "web,", rate)]);
+    std::fs::write(stage.home.path().join("metrics.csv"), misspelt).unwrap();
+    let checked = stage.run(&["check"]).ended(1).stdout;
+    let line = checked.lines().find(|line| line.contains("traffic of signal errors")).unwrap();
+    assert!(line.contains("no data"), "{checked}");
+}
+
+#[test]
+fn a_split_signal_is_kept_in_its_parts() {
+    let signal = "query: errors, by: service, segment: region";
+    let rows: [Row; 3] = [("errors", "web,us", good), ("errors", "web,eu", bad), ("errors", "api,eu", good)];
+    let stage = stage(&["web", "api"], signal, EVERY, &table(&rows));
+    let checked = stage.run(&["check"]).ended(0).stdout;
+    assert!(checked.contains("1 parts by region") || checked.contains("2 parts by region"), "{checked}");
+    stage.deploy("web", "v2", -25, BOT);
+    let found = evidence(&stage, "web");
+    let signal = &found["signals"][0];
+    let names: Vec<&Value> =
+        signal["segments"].as_array().unwrap().iter().map(|part| &part["name"]).collect();
+    assert_eq!(names, ["eu", "us"], "{signal:#}");
+    assert_eq!(signal["found"]["samples"], signal["segments"][0]["samples"]);
+    assert_eq!(signal["controls"], Value::Array(Vec::new()));
+    std::fs::write(stage.home.path().join("metrics.csv"), table(&[("errors", "api,", good)])).unwrap();
+    let checked = stage.run(&["check"]).ended(1).stdout;
+    assert!(checked.contains("have no label region"), "{checked}");
+}
+
+#[test]
+fn others_that_could_be_to_blame_are_named() {
+    let signal = r#"query: 'errors{service="{{ service }}"}'"#;
+    let rules = r#"  - {name: web, paths: ["apps/web/*"], depends_on: [cart]}
+  - {name: cart, paths: ["apps/cart/*"], depends_on: [db]}
+  - {pattern: "apps/{service}/values.yaml"}
+"#;
+    let rows: [Row; 4] = [
+        ("errors", "web,", bad),
+        ("errors", "db,", bad),
+        ("errors", "calm,", good),
+        ("errors", "late,", bad),
+    ];
+    let stage = stage(&["web", "cart", "db", "calm", "late"], signal, rules, &table(&rows));
+    stage.deploy("db", "v2", -26, BOT);
+    stage.deploy("calm", "v2", -26, BOT);
+    stage.deploy("web", "v2", -25, BOT);
+    stage.deploy("late", "v2", -21, BOT);
+    let found = evidence(&stage, "web");
+    let rivals = found["rivals"].as_array().unwrap();
+    let names: Vec<(&Value, &Value)> = rivals.iter().map(|one| (&one["service"], &one["relation"])).collect();
+    assert_eq!(names, [(&Value::from("db"), &Value::from("dependency"))], "{found:#}");
+    let mirrored = evidence(&stage, "db");
+    assert_eq!(mirrored["rivals"][0]["service"], "web", "{mirrored:#}");
+    assert_eq!(mirrored["rivals"][0]["relation"], "dependent");
+    assert_eq!(evidence(&stage, "calm")["rivals"], Value::Array(Vec::new()));
+    stage.nothing_more();
+}
