@@ -122,6 +122,7 @@ fn subject(world: &World, environment: &Environment, service: ServiceMatch<'_>) 
         deployed_at: now.minus_secs(TRIED_SECS),
         policy,
         signals: service.rule.signals.clone(),
+        unusual: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::ledger::RevertEntry;
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::question::Subject;
 use crate::domain::relation::{Dependencies, Red, rivals};
+use crate::domain::signal::Window;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
 use crate::domain::verdict::{Judgement, Verdict, judge};
@@ -26,7 +27,9 @@ pub(super) struct Known<'a> {
     pub environment: &'a Arc<Environment>,
     pub now: Time,
     pub snapshot: &'a Snapshot,
-    /// The deployments that are watched, or were until recently; oldest first.
+    /// All deployments in what was read of the history, newest first.
+    pub detected: &'a [Deployment],
+    /// Those that are watched, or were until recently; oldest first.
     pub deployments: &'a [Deployment],
     pub reverts: &'a [RevertEntry],
     pub records: &'a BTreeMap<CommitId, Vec<Record>>,
@@ -89,11 +92,17 @@ pub(super) async fn judge_open(known: &Known<'_>) -> Vec<Open> {
     let open = known.deployments.iter().filter(|deployment| !known.is_settled(deployment));
     let with_rule: Vec<_> =
         open.filter_map(|deployment| Some((deployment, known.rule(deployment)?))).collect();
+    let mut of_service: BTreeMap<&ServiceName, Vec<&Deployment>> = BTreeMap::new();
+    for deployment in known.detected {
+        of_service.entry(&deployment.service).or_default().push(deployment);
+    }
     let subjects: Vec<(Subject, Time)> = with_rule
         .iter()
         .map(|(deployment, rule)| {
             let until = known.revert_of(deployment).map_or(known.now, |entry| entry.at.min(known.now));
-            (Subject::of(deployment, &rule.policy, &rule.signals), until)
+            let subject = Subject::of(deployment, &rule.policy, &rule.signals);
+            let others = of_service.get(&deployment.service).map_or(&[][..], Vec::as_slice);
+            (subject.without(unusual(known, others, deployment, rule.policy.settle_secs)), until)
         })
         .collect();
     let evidence = gather(known.world, &subjects, known.deployed).await;
@@ -106,6 +115,31 @@ pub(super) async fn judge_open(known: &Known<'_>) -> Vec<Open> {
     let mut judged: Vec<Open> = judged.collect();
     blame(known, &mut judged);
     judged
+}
+
+/// The times before a deployment that do not say what is usual for its service, as far as the pass has read: another
+/// deployment was settling, or was bad and had not been taken back yet. `of_service` are the deployments of the service.
+fn unusual(known: &Known<'_>, of_service: &[&Deployment], own: &Deployment, settle_secs: u32) -> Vec<Window> {
+    let commits = &known.snapshot.commits;
+    let time_of = |commit: CommitId| commits.iter().find(|one| one.id == commit).map(|one| one.at);
+    let window = |start: Time, end: Time| Window { start, end: end.plus_secs(settle_secs.into()) };
+    let others = || of_service.iter().filter(|one| one.commit != own.commit);
+    let settling = others().map(|one| window(one.at, one.at));
+    let oldest = commits.last().map_or(own.at, |commit| commit.at);
+    let taken_back = known
+        .reverts
+        .iter()
+        .filter(|entry| entry.service == own.service && entry.reverts != own.commit && entry.at <= own.at);
+    let taken_back = taken_back.map(|entry| window(time_of(entry.reverts).unwrap_or(oldest), entry.at));
+    // A person may have replaced a bad one. Where this deployment is what replaced it, the times just before it are bad,
+    // and have to be seen: it did not bring what was there already.
+    let replaced = others().filter_map(|one| {
+        let by = one.superseded_by.filter(|by| *by != own.commit)?;
+        let is_bad = known.verdicts(one).any(|verdict| verdict.judgement.verdict == Verdict::Regressed);
+        let at = time_of(by).filter(|at| is_bad && *at <= own.at)?;
+        Some(window(one.at, at))
+    });
+    settling.chain(taken_back).chain(replaced).collect()
 }
 
 /// Judges those that regressed once more, each with the others that could be to blame in its evidence.

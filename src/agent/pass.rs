@@ -101,7 +101,8 @@ async fn look(
     let snapshot = snapshot(world, environment, now).await?;
     report.head = Some(snapshot.head);
     let reverts = environment_reverts(&snapshot, environment);
-    let deployments = watched(&snapshot, environment, now);
+    let detected = detect(&snapshot, environment);
+    let deployments = watched(&detected, environment, now);
     let records = read_records(world, &deployments, &reverts).await?;
     let deployed = names_of(&deployments);
     let known = Known {
@@ -109,6 +110,7 @@ async fn look(
         environment,
         now,
         snapshot: &snapshot,
+        detected: &detected,
         deployments: &deployments,
         reverts: &reverts,
         records: &records,
@@ -159,15 +161,14 @@ fn environment_reverts(snapshot: &Snapshot, environment: &Environment) -> Vec<Re
 
 /// The deployments that are watched, or were until so recently that their verdict may still be due. Oldest first, those
 /// of one commit by their service's name.
-fn watched(snapshot: &Snapshot, environment: &Environment, now: Time) -> Vec<Deployment> {
+fn watched(detected: &[Deployment], environment: &Environment, now: Time) -> Vec<Deployment> {
     let policy = |deployment: &Deployment| environment.services.get(deployment.rule).map(|rule| &rule.policy);
-    let due = |deployment: &Deployment| {
+    let due = |deployment: &&Deployment| {
         policy(deployment)
             .is_some_and(|policy| now.secs_since(deployment.at) <= 2 * i64::from(policy.watch_secs))
     };
-    let mut deployments = detect(snapshot, environment);
-    deployments.retain(due);
-    deployments.chunk_by(|a, b| a.commit == b.commit).rev().flatten().cloned().collect()
+    let commits = detected.chunk_by(|a, b| a.commit == b.commit).rev();
+    commits.flatten().filter(due).cloned().collect()
 }
 
 /// What the notes say about these deployments and reverts.

@@ -151,6 +151,7 @@ fn again(
             deployed_at: before.deployed_at,
             policy: Policy::default(),
             signals,
+            unusual: Vec::new(),
         },
     };
     let mut asked = before.signals.iter().map(|signal| &signal.asked);

@@ -30,4 +30,5 @@ pub mod signal;
 pub mod snapshot;
 pub mod stats;
 pub mod time;
+pub mod usual;
 pub mod verdict;

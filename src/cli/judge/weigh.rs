@@ -87,6 +87,7 @@ impl<'i> Case<'i> {
             deployed_at,
             policy,
             signals,
+            unusual: Vec::new(),
         };
         Ok(Self { input, subject, on_steps })
     }

@@ -14,8 +14,9 @@ use super::evidence::{Evidence, Found, Gap, Sample, Seasonal, SignalEvidence};
 use super::field::{FieldRule, tokens};
 use super::ids::{EnvironmentName, ServiceName};
 use super::policy::Policy;
-use super::signal::{Rule, Signal};
+use super::signal::{Rule, Signal, Window};
 use super::time::{Time, human_secs};
+use super::usual::usual;
 
 pub use self::reply::{Reading, Reply, Sorted};
 pub use self::request::{Part, Question, ask, requests};
@@ -46,6 +47,8 @@ pub struct Subject {
     pub policy: Policy,
     /// What to ask.
     pub signals: Vec<Signal>,
+    /// Times before the deployment that do not say what is usual.
+    pub unusual: Vec<Window>,
 }
 
 impl Subject {
@@ -60,7 +63,17 @@ impl Subject {
             deployed_at: deployment.at,
             policy: policy.clone(),
             signals: signals.to_vec(),
+            unusual: Vec::new(),
         }
+    }
+
+    /// Leaves these times out of the baseline, which becomes that much longer: at most twice as long.
+    #[must_use]
+    pub fn without(mut self, windows: Vec<Window>) -> Self {
+        let usual = usual(windows, self.deployed_at, self.policy.baseline_secs);
+        self.policy.baseline_secs = usual.baseline_secs;
+        self.unusual = usual.unusual;
+        self
     }
 
     fn values(&self) -> BTreeMap<String, String> {
@@ -103,7 +116,8 @@ pub fn evidence(subject: &Subject, until: Time, readings: Vec<(Question, Reading
         bound_segments(&mut signal);
         signals.push(signal);
     }
-    Evidence::new(subject.deployed_at, until, &subject.policy, signals)
+    let unusual = subject.unusual.clone();
+    Evidence { unusual, ..Evidence::new(subject.deployed_at, until, &subject.policy, signals) }
 }
 
 /// Leaves the parts with the most samples, and says how many are left out.

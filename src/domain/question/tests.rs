@@ -21,6 +21,7 @@ fn subject(service: &str, at: i64, query: &str, by: Option<&str>) -> Subject {
         deployed_at: Time::from_unix(at),
         policy: Policy::default(),
         signals: vec![signal(query, by)],
+        unusual: Vec::new(),
     }
 }
 

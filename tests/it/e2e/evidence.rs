@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use backout::domain::time::Time;
 use serde_json::Value;
 
 use super::metrics::METRICS;
@@ -136,4 +137,31 @@ fn others_that_could_be_to_blame_are_named() {
     assert_eq!(mirrored["rivals"][0]["relation"], "dependent");
     assert_eq!(evidence(&stage, "calm")["rivals"], Value::Array(Vec::new()));
     stage.nothing_more();
+}
+
+#[test]
+fn times_in_which_another_deployment_settled_or_was_bad_are_named() {
+    let signal = r#"query: 'errors{service="{{ service }}"}'"#;
+    let stage =
+        stage(&["web", "api"], signal, EVERY, &table(&[("errors", "web,", bad), ("errors", "api,", good)]));
+    let path = stage.home.path().join("backout.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let watch = |time: &str| std::fs::write(&path, config.replace("watch: 20m", time)).unwrap();
+    // v2 is bad and taken back, v3 is fine, v4 is what is looked at.
+    watch("watch: 40m");
+    stage.deploy("web", "v2", -25, BOT);
+    stage.pass(3);
+    stage.backdate(-15);
+    stage.deploy("web", "v3", -10, BOT);
+    let judged = stage.deploy("web", "v4", -5, BOT);
+    watch("watch: 4m");
+    stage.run(&["run", "--once"]);
+    let record = stage.history().into_iter().find(|record| record["deployment"] == judged.as_str()).unwrap();
+    let found = &record["evidence"];
+    let minutes = |minute: i64| Time::from_unix(METRICS.now + minute * 60).to_string();
+    let window = |(from, to)| serde_json::json!({"start": minutes(from), "end": minutes(to)});
+    assert_eq!(found["unusual"], Value::from([(-25, -14), (-10, -9)].map(window).to_vec()), "{found:#}");
+    assert_eq!(found["baseline_secs"], 30 * 60 + 12 * 60);
+    let samples = &found["signals"][0]["found"]["samples"];
+    assert_eq!(samples[0][0], METRICS.now - 47 * 60, "{samples}");
 }
