@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::World;
+use super::controls::add_controls;
 use super::gather::gather;
 use crate::domain::decision::{Case, id_of};
 use crate::domain::deployment::Deployment;
@@ -105,7 +106,8 @@ pub(super) async fn judge_open(known: &Known<'_>) -> Vec<Open> {
             (subject.without(unusual(known, others, deployment, rule.policy.settle_secs)), until)
         })
         .collect();
-    let evidence = gather(known.world, &subjects, known.deployed).await;
+    let mut evidence = gather(known.world, &subjects, known.deployed).await;
+    add_controls(known, &subjects, &mut evidence).await;
     let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| Open {
         deployment: deployment.clone(),
         policy: rule.policy.clone(),

@@ -5,6 +5,7 @@
 
 mod apply;
 pub mod check;
+mod controls;
 mod current;
 mod gather;
 mod judging;

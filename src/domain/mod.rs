@@ -21,6 +21,7 @@ pub mod ledger;
 mod message;
 pub mod moves;
 pub mod pattern;
+pub mod peer;
 pub mod policy;
 pub mod question;
 pub mod receipt;

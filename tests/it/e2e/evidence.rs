@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::metrics::METRICS;
 use super::stage::{BOT, Stage};
+use crate::support::fault::{FaultServer, Reply};
 
 /// The labels of the tables' series.
 const LABELS: &str = "service,region";
@@ -65,7 +66,8 @@ const EVERY: &str = "  - {pattern: \"apps/{service}/values.yaml\"}\n";
 #[track_caller]
 fn evidence(stage: &Stage, service: &str) -> Value {
     let run = stage.run(&["run", "--once", "--format", "json"]);
-    let record = stage.history().into_iter().find(|record| record["service"] == service);
+    let of_service = |record: &Value| record["service"] == service && record["environment"] == "production";
+    let record = stage.history().into_iter().find(of_service);
     record.unwrap_or_else(|| panic!("no record of {service}: {run:?}"))["evidence"].clone()
 }
 
@@ -164,4 +166,66 @@ fn times_in_which_another_deployment_settled_or_was_bad_are_named() {
     assert_eq!(found["baseline_secs"], 30 * 60 + 12 * 60);
     let samples = &found["signals"][0]["found"]["samples"];
     assert_eq!(samples[0][0], METRICS.now - 47 * 60, "{samples}");
+}
+
+/// The names of the controls of a service's only signal.
+#[track_caller]
+fn controls(stage: &Stage, service: &str) -> Vec<String> {
+    let found = evidence(stage, service);
+    let controls = found["signals"][0]["controls"].as_array().unwrap();
+    assert!(controls.iter().all(|one| one["samples"].as_array().unwrap().len() > 40), "{found:#}");
+    controls.iter().map(|one| one["service"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn services_that_are_asked_one_by_one_have_controls_too() {
+    let signal = r#"query: 'errors{service="{{ service }}",region="{{ environment }}"}'"#;
+    let rows: [Row; 6] = [
+        ("errors", "web,production", bad),
+        ("errors", "api,production", bad),
+        ("errors", "named,production", bad),
+        ("errors", "moved,production", bad),
+        ("errors", "web,staging", bad),
+        ("errors", "web,test", bad),
+    ];
+    let rules = r#"  - {name: named, paths: ["elsewhere/*"]}
+  - {pattern: "apps/{service}/values.yaml"}
+"#;
+    let stage = stage(&["web", "api", "silent", "moved"], signal, rules, &table(&rows));
+    let path = stage.home.path().join("backout.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let more = "mode: auto}, staging: {branch: staging}, test: {branch: test}}";
+    std::fs::write(&path, config.replace("mode: auto}}", more)).unwrap();
+    let bare = stage.bare.to_str().unwrap().to_owned();
+    stage.git(&["push", "-q", &bare, "HEAD:refs/heads/staging"]);
+    stage.deploy("web", "v2", -25, BOT);
+    // It was deployed in the environment `test` as well, and `moved` in this one.
+    stage.git(&["push", "-q", &bare, "HEAD:refs/heads/test"]);
+    stage.deploy("moved", "v2", -20, BOT);
+    // They are bad as well, which excuses it; a record keeps no controls that changed nothing.
+    assert_eq!(controls(&stage, "web"), ["api", "named", "web (staging)"]);
+}
+
+#[test]
+fn controls_are_asked_for_only_where_something_regressed() {
+    for (value, expected) in [(good as fn(i64) -> f64, 1), (bad, 4)] {
+        let pairs: Vec<String> =
+            (-120..=0).map(|minute| format!("[{}, {}]", METRICS.now + minute * 60, value(minute))).collect();
+        let body = format!(r#"{{"data": [{{"labels": {{}}, "values": [{}]}}]}}"#, pairs.join(","));
+        let server = FaultServer::start(vec![Reply::new(200, &[], body)]);
+        let stage = stage(&["web", "api"], "query: 'errors {{ service }}'", EVERY, "");
+        let path = stage.home.path().join("backout.yaml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        let source = format!("{{kind: http-json, url: \"{}/{{query}}\"}}", server.url());
+        std::fs::write(&path, config.replace("{kind: csv, path: metrics.csv}", &source)).unwrap();
+        stage.deploy("web", "v2", -25, BOT);
+        evidence(&stage, "web");
+        let requests = server.requests();
+        assert_eq!(
+            requests.len(),
+            expected,
+            "the window, a day and a week before, and a control: {requests:#?}"
+        );
+        assert_eq!(requests.iter().any(|one| one.contains("errors%20api")), expected > 1);
+    }
 }

@@ -1,0 +1,133 @@
+//! Controls for signals that are asked service by service. Looked for only where something is about to be blamed on a
+//! deployment, and never more than [`MAX_QUERIES`] of them in an environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::gather::read_all;
+use super::judging::Known;
+use super::{World, blocking};
+use crate::domain::deployment::detect;
+use crate::domain::environment::{Environment, ServiceFiles};
+use crate::domain::evidence::{Control, Evidence, Found};
+use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::ledger::reverts;
+use crate::domain::peer::{Peer, control_questions, needs_peers, peers, queries_of};
+use crate::domain::question::{MAX_CONTROLS, Subject};
+use crate::domain::scope::Tracked;
+use crate::domain::time::Time;
+use crate::domain::verdict::{Verdict, judge};
+use crate::ports::{HistoryQuery, RepositoryError};
+
+/// The most queries for controls in one environment of a pass.
+const MAX_QUERIES: usize = 64;
+/// The most files that are looked through for services.
+const MAX_FILES: usize = 50_000;
+
+/// Asks the signals of regressed subjects about services that had no deployment too: others of the environment first, then
+/// the same service elsewhere. What does not answer is no control.
+pub(super) async fn add_controls(known: &Known<'_>, subjects: &[(Subject, Time)], found: &mut [Evidence]) {
+    let is_wanted = |evidence: &Evidence| {
+        evidence.signals.iter().any(needs_peers) && judge(evidence).verdict == Verdict::Regressed
+    };
+    let wanted: Vec<usize> =
+        found.iter().enumerate().filter(|(_, one)| is_wanted(one)).map(|(index, _)| index).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let neighbours = neighbours(known).await;
+    let taken = queries_of(known.deployments, known.environment, known.now);
+    let mut questions = Vec::new();
+    let mut places = Vec::new();
+    for index in wanted {
+        let (Some((subject, until)), Some(evidence)) = (subjects.get(index), found.get(index)) else {
+            continue;
+        };
+        let elsewhere = elsewhere(known, subject).await;
+        let all: Vec<&Peer> = neighbours.iter().chain(&elsewhere).collect();
+        for (signal, control, question) in control_questions(subject, *until, evidence, &all, &taken) {
+            places.push((index, signal, control));
+            questions.push(question);
+        }
+    }
+    questions.truncate(MAX_QUERIES);
+    let readings = read_all(known.world, questions, &BTreeSet::new()).await;
+    for ((index, signal, service), (_, reading)) in places.into_iter().zip(readings) {
+        let signal = found.get_mut(index).and_then(|evidence| evidence.signals.get_mut(signal));
+        if let (Some(signal), Found::Samples(samples)) = (signal, reading.found) {
+            signal.controls.push(Control { service, samples });
+        }
+    }
+}
+
+/// The services of the environment without a deployment in what was read of its history.
+async fn neighbours(known: &Known<'_>) -> Vec<Peer> {
+    let mut all = services(known.world, known.environment, known.snapshot.head).await;
+    for deployment in known.detected {
+        all.remove(&deployment.service);
+    }
+    for entry in known.reverts.iter().filter(|entry| entry.at >= known.snapshot.diffs_since) {
+        all.remove(&entry.service);
+    }
+    all.into_values().collect()
+}
+
+/// The same service in other environments in which it had no deployment.
+async fn elsewhere(known: &Known<'_>, subject: &Subject) -> Vec<Peer> {
+    let mut found = Vec::new();
+    let since = subject.deployed_at.minus_secs(subject.policy.baseline_secs.into());
+    let others = known.world.environments.iter().filter(|other| other.name != known.environment.name);
+    for other in others.take(MAX_CONTROLS) {
+        let quiet = undeployed_head(known, other, &subject.service, since).await;
+        let Ok(Some(head)) = quiet else { continue };
+        if let Some(peer) = services(known.world, other, head).await.remove(&subject.service) {
+            found.push(Peer { shown: format!("{} ({})", peer.service, other.name), ..peer });
+        }
+    }
+    found
+}
+
+/// The head of an environment's branch, where nothing was deployed or taken back there of the service since a time.
+async fn undeployed_head(
+    known: &Known<'_>,
+    environment: &Arc<Environment>,
+    service: &ServiceName,
+    since: Time,
+) -> Result<Option<CommitId>, RepositoryError> {
+    let (environment, service, now) = (Arc::clone(environment), service.clone(), known.now);
+    blocking(&known.world.repository, move |repository| {
+        let snapshot = repository.history(&HistoryQuery {
+            branch: &environment.branch,
+            diffs_since: since,
+            diffs_until: now,
+            commits_since: since,
+            now,
+            scope: &Tracked::new(&environment, Some(&service)),
+        })?;
+        let deployed = detect(&snapshot, &environment).iter().any(|one| one.service == service);
+        let reverted = reverts(&snapshot).iter().any(|entry| {
+            entry.environment == environment.name && entry.service == service && entry.at >= since
+        });
+        Ok((!deployed && !reverted).then_some(snapshot.head))
+    })
+    .await
+}
+
+/// The services of an environment. Its files are listed only where a pattern finds some by a signal without `by`.
+async fn services(
+    world: &World,
+    environment: &Arc<Environment>,
+    head: CommitId,
+) -> BTreeMap<ServiceName, Peer> {
+    let asks = environment.services.iter().any(|rule| {
+        matches!(rule.files, ServiceFiles::Pattern(_))
+            && rule.signals.iter().any(|signal| signal.by.is_none())
+    });
+    let mut files = Vec::new();
+    if asks {
+        let listed =
+            blocking(&world.repository, move |repository| repository.list_files(head, MAX_FILES)).await;
+        files = listed.unwrap_or_default();
+    }
+    peers(environment, &files)
+}
