@@ -112,6 +112,28 @@ fn a_split_signal_is_kept_in_its_parts() {
     assert!(checked.contains("have no label region"), "{checked}");
 }
 
+/// Failed for a quarter of an hour, until 26 minutes ago.
+fn healed(minute: i64) -> f64 {
+    if (-40..-26).contains(&minute) { 0.3 } else { good(minute) }
+}
+
+#[test]
+fn a_split_signal_with_a_least_traffic_recovers() {
+    let signal = "query: errors, by: service, segment: region, above: 5%, for: 1m,
+      min_traffic: {query: rate, at_least: 5}";
+    let rows: [Row; 3] = [("errors", "web,eu", healed), ("errors", "web,us", good), ("rate", "web,", rate)];
+    let stage = stage(&["web"], signal, EVERY, &table(&rows));
+    let path = stage.home.path().join("backout.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("watch: 20m", "watch: 1h, recovery: 15m")).unwrap();
+    stage.deploy("web", "v2", -41, BOT);
+    stage.pass(3);
+    stage.backdate(-26);
+    let report = stage.pass(0);
+    let recoveries = &report["environments"][0]["recoveries"];
+    assert_eq!(recoveries[0]["outcome"], "recovered", "{report:#}");
+}
+
 #[test]
 fn others_that_could_be_to_blame_are_named() {
     let signal = r#"query: 'errors{service="{{ service }}"}'"#;
