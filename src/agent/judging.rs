@@ -146,8 +146,10 @@ fn unusual(known: &Known<'_>, of_service: &[&Deployment], own: &Deployment, sett
 
 /// Judges those that regressed once more, each with the others that could be to blame in its evidence.
 fn blame(known: &Known<'_>, open: &mut [Open]) {
-    let own: Vec<Option<Red>> =
-        open.iter().map(|open| red(&open.deployment, &open.judgement, open.policy.watch_secs)).collect();
+    let own: Vec<Option<Red>> = open
+        .iter()
+        .map(|open| red(known, &open.deployment, &open.judgement, open.policy.watch_secs))
+        .collect();
     if own.iter().all(Option::is_none) {
         return;
     }
@@ -165,11 +167,15 @@ fn blame(known: &Known<'_>, open: &mut [Open]) {
     }
 }
 
-fn red(deployment: &Deployment, judgement: &Judgement, watch_secs: u32) -> Option<Red> {
+fn red(known: &Known<'_>, deployment: &Deployment, judgement: &Judgement, watch_secs: u32) -> Option<Red> {
+    let closes_at = deployment.at.plus_secs(watch_secs.into());
+    // What begins when it was taken back already, and that has settled, is not its doing.
+    let settle_secs = known.rule(deployment).map_or(0, |rule| rule.policy.settle_secs);
+    let gone_at = known.revert_of(deployment).map(|entry| entry.at.plus_secs(settle_secs.into()));
     (judgement.verdict == Verdict::Regressed).then_some(Red {
         service: deployment.service.clone(),
         deployed_at: deployment.at,
-        watched_until: deployment.at.plus_secs(watch_secs.into()),
+        watched_until: gone_at.map_or(closes_at, |gone| gone.min(closes_at)),
         since: judgement.since?,
     })
 }
@@ -191,7 +197,7 @@ fn red_before(known: &Known<'_>) -> impl Iterator<Item = Red> {
             true => None,
             false => Some(judge(&Evidence { rivals: Vec::new(), ..verdict.evidence.clone() })),
         };
-        red(deployment, alone.as_ref().unwrap_or(&verdict.judgement), verdict.evidence.watch_secs)
+        red(known, deployment, alone.as_ref().unwrap_or(&verdict.judgement), verdict.evidence.watch_secs)
     };
     settled.filter(|deployment| is_standing(known, deployment)).filter_map(red_one)
 }

@@ -63,7 +63,7 @@ pub struct Red {
     pub service: ServiceName,
     /// When it was deployed.
     pub deployed_at: Time,
-    /// The end of its watch window: for what begins later it is not to blame.
+    /// The end of its watch window, or when it was taken back: for what begins later it is not to blame.
     pub watched_until: Time,
     /// Since when its signals are worse.
     pub since: Time,
