@@ -84,6 +84,7 @@ impl Open {
             judgement: &self.judgement,
             policy: &self.policy,
             unanswered: self.evidence.signals.iter().any(unavailable),
+            contested: !self.evidence.rivals.is_empty(),
         }
     }
 }
@@ -146,16 +147,19 @@ fn unusual(known: &Known<'_>, of_service: &[&Deployment], own: &Deployment, sett
 
 /// Judges those that regressed once more, each with the others that could be to blame in its evidence.
 fn blame(known: &Known<'_>, open: &mut [Open]) {
-    let own: Vec<Option<Red>> = open
-        .iter()
-        .map(|open| red(known, &open.deployment, &open.judgement, open.policy.watch_secs))
-        .collect();
+    let own: Vec<Option<Red>> =
+        open.iter().map(|open| red(known, &open.deployment, &open.judgement, &open.evidence)).collect();
     if own.iter().all(Option::is_none) {
         return;
     }
     let standing = open.iter().zip(&own).filter(|(open, _)| is_standing(known, &open.deployment));
     let now = standing.filter_map(|(_, red)| red.clone());
     let all: Vec<Red> = now.chain(red_before(known)).collect();
+    // Many services red at once are one incident for a person, whoever came first.
+    let services: BTreeSet<&ServiceName> = all.iter().map(|red| &red.service).collect();
+    if services.len() >= usize::try_from(known.environment.budget.incident_services).unwrap_or(usize::MAX) {
+        return;
+    }
     let dependencies = dependencies(known);
     for (open, own) in open.iter_mut().zip(&own) {
         let Some(own) = own else { continue };
@@ -167,8 +171,13 @@ fn blame(known: &Known<'_>, open: &mut [Open]) {
     }
 }
 
-fn red(known: &Known<'_>, deployment: &Deployment, judgement: &Judgement, watch_secs: u32) -> Option<Red> {
-    let closes_at = deployment.at.plus_secs(watch_secs.into());
+fn red(
+    known: &Known<'_>,
+    deployment: &Deployment,
+    judgement: &Judgement,
+    evidence: &Evidence,
+) -> Option<Red> {
+    let closes_at = deployment.at.plus_secs(evidence.watch_secs.into());
     // What begins when it was taken back already, and that has settled, is not its doing.
     let settle_secs = known.rule(deployment).map_or(0, |rule| rule.policy.settle_secs);
     let gone_at = known.revert_of(deployment).map(|entry| entry.at.plus_secs(settle_secs.into()));
@@ -177,6 +186,7 @@ fn red(known: &Known<'_>, deployment: &Deployment, judgement: &Judgement, watch_
         deployed_at: deployment.at,
         watched_until: gone_at.map_or(closes_at, |gone| gone.min(closes_at)),
         since: judgement.since?,
+        step_secs: evidence.step_secs(),
     })
 }
 
@@ -197,7 +207,7 @@ fn red_before(known: &Known<'_>) -> impl Iterator<Item = Red> {
             true => None,
             false => Some(judge(&Evidence { rivals: Vec::new(), ..verdict.evidence.clone() })),
         };
-        red(known, deployment, alone.as_ref().unwrap_or(&verdict.judgement), verdict.evidence.watch_secs)
+        red(known, deployment, alone.as_ref().unwrap_or(&verdict.judgement), &verdict.evidence)
     };
     settled.filter(|deployment| is_standing(known, deployment)).filter_map(red_one)
 }

@@ -64,6 +64,8 @@ pub struct Case<'a> {
     pub policy: &'a Policy,
     /// Whether a metric source did not answer.
     pub unanswered: bool,
+    /// Whether other deployments could be to blame for its damage.
+    pub contested: bool,
 }
 
 /// What else is going on.
@@ -137,6 +139,8 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         Verdict::Preexisting => Some(inherited(case, situation)),
         // The source may answer for the same window later.
         Verdict::Inconclusive(_) if case.unanswered && !is_long_over(case, situation) => Some(Decision::Wait),
+        // It is bad, and nobody can say by whose doing: that must not go by unseen.
+        Verdict::Inconclusive(_) if case.contested => Some(Decision::Escalate(case.judgement.reason.clone())),
         Verdict::Healthy | Verdict::Inconclusive(_) => Some(Decision::Pass(case.judgement.reason.clone())),
     }
 }

@@ -96,6 +96,8 @@ pub struct Rival {
     pub deployed_at: Time,
     /// Since when its own signals are worse.
     pub since: Time,
+    /// The distance of its samples, in seconds: of several signals, the longest.
+    pub step_secs: u32,
     /// How its service stands to this one.
     pub relation: Relation,
 }
@@ -166,6 +168,12 @@ impl SignalEvidence {
 }
 
 impl Evidence {
+    /// The distance of samples, in seconds: of several signals, the longest.
+    #[must_use]
+    pub fn step_secs(&self) -> u32 {
+        self.signals.iter().map(|signal| signal.signal.step_secs).max().unwrap_or(0)
+    }
+
     /// Evidence about a deployment under a policy, with nothing said about other deployments.
     #[must_use]
     pub fn new(deployed_at: Time, judged_at: Time, policy: &Policy, signals: Vec<SignalEvidence>) -> Self {

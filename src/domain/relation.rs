@@ -67,6 +67,8 @@ pub struct Red {
     pub watched_until: Time,
     /// Since when its signals are worse.
     pub since: Time,
+    /// The distance of its samples, in seconds.
+    pub step_secs: u32,
 }
 
 /// Those of `all` that could be to blame for the damage of `own`, oldest first: of another service, deployed before that
@@ -80,6 +82,7 @@ pub fn rivals(own: &Red, all: &[Red], dependencies: &Dependencies) -> Vec<Rival>
         service: other.service.to_string(),
         deployed_at: other.deployed_at,
         since: other.since,
+        step_secs: other.step_secs,
         relation: dependencies.relation(&own.service, &other.service),
     };
     let mut found: Vec<Rival> = all.iter().filter(could).map(rival).collect();
@@ -154,6 +157,7 @@ mod tests {
             deployed_at: Time::from_unix(deployed_at),
             watched_until: Time::from_unix(deployed_at + 1_000),
             since: Time::from_unix(since),
+            step_secs: 60,
         };
         let all = [
             red("web", 5_000, 5_100),

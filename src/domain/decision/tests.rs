@@ -61,7 +61,7 @@ fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) ->
 
 fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry], now: i64) -> Decision {
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
-    let case = Case { deployment, judgement: &judgement, policy, unanswered: false };
+    let case = Case { deployment, judgement: &judgement, policy, unanswered: false, contested: false };
     let situation = Situation {
         now: Time::from_unix(now),
         budget: Budget::default(),
@@ -171,7 +171,13 @@ fn many_red_services_are_one_incident() {
     let policy = auto();
     let cases: Vec<Case<'_>> = deployments
         .iter()
-        .map(|deployment| Case { deployment, judgement: &judgement, policy: &policy, unanswered: false })
+        .map(|deployment| Case {
+            deployment,
+            judgement: &judgement,
+            policy: &policy,
+            unanswered: false,
+            contested: false,
+        })
         .collect();
     let now = Time::from_unix(DEPLOYED_AT + 300);
     let decide_among = |regressed: &[Case<'_>]| {
@@ -197,7 +203,13 @@ fn of_several_deployments_the_last_before_the_damage_is_blamed() {
     let red = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
     let pending = judgement(Verdict::Pending, DEPLOYED_AT);
     let policy = auto();
-    let case = |deployment, judgement| Case { deployment, judgement, policy: &policy, unanswered: false };
+    let case = |deployment, judgement| Case {
+        deployment,
+        judgement,
+        policy: &policy,
+        unanswered: false,
+        contested: false,
+    };
     let decide_first = |open: &[Case<'_>], reverts: &[RevertEntry]| {
         let regressed: Vec<Case<'_>> =
             open.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
@@ -234,7 +246,13 @@ fn verdicts_other_than_regressed_change_nothing() {
         (Verdict::Inconclusive("no data".to_owned()), "pass"),
     ] {
         let judgement = judgement(verdict, DEPLOYED_AT);
-        let case = Case { deployment: &own, judgement: &judgement, policy: &policy, unanswered: false };
+        let case = Case {
+            deployment: &own,
+            judgement: &judgement,
+            policy: &policy,
+            unanswered: false,
+            contested: false,
+        };
         let situation = Situation {
             now: Time::from_unix(DEPLOYED_AT + 300),
             budget: Budget::default(),
@@ -254,7 +272,8 @@ fn a_source_that_does_not_answer_is_waited_for_and_then_no_more() {
     let policy = auto();
     let judgement = judgement(Verdict::Inconclusive("unavailable".to_owned()), DEPLOYED_AT);
     let decided = |secs: i64, unanswered: bool| {
-        let case = Case { deployment: &own, judgement: &judgement, policy: &policy, unanswered };
+        let case =
+            Case { deployment: &own, judgement: &judgement, policy: &policy, unanswered, contested: false };
         let now = Time::from_unix(DEPLOYED_AT + secs);
         let situation = Situation {
             now,
@@ -276,7 +295,13 @@ fn damage_of_a_deployment_that_was_replaced_is_told_once_more() {
     let other = deployment("api", 3, DEPLOYED_AT - 200);
     let judgement = judgement(Verdict::Preexisting, DEPLOYED_AT - 100);
     let policy = auto();
-    let case = Case { deployment: &second, judgement: &judgement, policy: &policy, unanswered: false };
+    let case = Case {
+        deployment: &second,
+        judgement: &judgement,
+        policy: &policy,
+        unanswered: false,
+        contested: false,
+    };
     let decided = |watched: &[Deployment], reverts: &[RevertEntry]| {
         let now = Time::from_unix(DEPLOYED_AT + 1_800);
         let situation = Situation {
@@ -318,5 +343,27 @@ fn programs_are_told_from_people() {
     ] {
         let person = Person { name: name.to_owned(), email: email.to_owned() };
         assert!(!is_automation(&person), "{name}");
+    }
+}
+
+/// Of several that could have done the damage nobody is backed out, and a person is told.
+#[test]
+fn damage_that_several_could_have_done_goes_to_a_person() {
+    let own = deployment("web", 1, DEPLOYED_AT);
+    let policy = auto();
+    let judgement = judgement(Verdict::Inconclusive("it may be the doing of cart".to_owned()), DEPLOYED_AT);
+    for (contested, expected) in [(true, "escalate"), (false, "pass")] {
+        let case =
+            Case { deployment: &own, judgement: &judgement, policy: &policy, unanswered: false, contested };
+        let situation = Situation {
+            now: Time::from_unix(DEPLOYED_AT + 300),
+            budget: Budget::default(),
+            reverts: &[],
+            regressed: &[],
+            red_before: &[],
+            open: &[case],
+            watched: std::slice::from_ref(&own),
+        };
+        assert_eq!(decide(&case, &situation).0.word(), expected);
     }
 }

@@ -121,7 +121,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     let judgement = overall::combine(weigh(evidence), evidence.quorum, open);
     let excuse = judgement.since.filter(|_| judgement.verdict == Verdict::Regressed);
     match excuse.and_then(|since| rivals::excuse(evidence, since)) {
-        Some(why) => overall::left_open(judgement, why, open),
+        Some(excuse) => overall::left_open(judgement, excuse.why, open && !excuse.is_tie),
         None => judgement,
     }
 }

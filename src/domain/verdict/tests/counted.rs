@@ -176,6 +176,7 @@ fn of_several_deployments_at_most_one_is_blamed() {
             service: "other".to_owned(),
             deployed_at: at(deployed),
             since: since.plus_secs((onset - 1) * STEP),
+            step_secs: 15,
             relation,
         };
         bad.rivals = vec![rival.clone()];
@@ -189,6 +190,7 @@ fn of_several_deployments_at_most_one_is_blamed() {
             service: "this".to_owned(),
             deployed_at: at(-deployed),
             since: other_since.minus_secs((onset - 1 - deployed) * STEP).minus_secs(deployed * STEP),
+            step_secs: 15,
             relation: match relation {
                 Dependency => Dependent,
                 Dependent => Dependency,
