@@ -176,6 +176,20 @@ fn a_picture_is_well_formed_and_the_same_each_time() {
 }
 
 #[test]
+fn a_file_that_ends_just_before_the_window_closes_is_judged_to_its_end() {
+    let mut table = "timestamp,errors\n".to_owned();
+    for (at, value) in values() {
+        writeln!(table, "{},{}", at - 30, value.min(0.0025)).unwrap();
+    }
+    let (_a, whole) = file("whole.csv", &table);
+    let end = |path: &Path| run(path, &[]).stdout.lines().nth(1).unwrap().to_owned();
+    assert!(end(&whole).ends_with("judged as of 2026-11-20T03:30:00Z"), "{}", end(&whole));
+    let shorter: Vec<&str> = table.lines().collect();
+    let (_b, shorter) = file("shorter.csv", &shorter[..shorter.len() - 1].join("\n"));
+    assert!(end(&shorter).ends_with("judged as of 2026-11-20T03:28:30Z"), "{}", end(&shorter));
+}
+
+#[test]
 fn hostile_names_stay_in_their_place() {
     let evil = "</text><script>alert(1)</script>\u{1b}[31m\u{202e}{{ 7 * 7 }}&#x1b;'";
     let mut table = format!("timestamp,service,\"{evil}\"\n");

@@ -52,7 +52,8 @@ pub(super) struct Args {
     /// Only series with these labels, e.g. '{region="eu"}'
     #[arg(long, value_name = "SELECTOR")]
     select: Option<String>,
-    /// What a metric measures: error-ratio, latency, traffic, saturation or custom [default: guessed from its name]
+    /// What a metric measures: error-ratio, latency, traffic, saturation, quality or custom [default: guessed
+    /// from its name]
     #[arg(long, value_name = "[METRIC=]KIND")]
     kind: Vec<String>,
     /// Which way is bad: higher-is-worse or lower-is-worse [default: as the kind says]
@@ -73,7 +74,7 @@ pub(super) struct Args {
     /// How much before the deployment is the baseline [default: 80m, or 80 steps where that is longer]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     baseline: Option<u32>,
-    /// Judge as of this time [default: the last sample]
+    /// Judge as of this time [default: the last sample, or the end of the watch where that is less than a step later]
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Time>,
     /// Judge at each moment after the deployment, and say when the verdict was first final
@@ -125,7 +126,8 @@ pub(super) fn run(common: &Common, args: &Args) -> anyhow::Result<Ending> {
     let signals = signals(args, &input)?;
     let step = signals.iter().map(|signal| signal.step_secs).max().unwrap_or(1);
     let policy = policy(args, step)?;
-    let until = until(args, &input, policy.baseline_secs)?;
+    let finest = signals.iter().map(|signal| signal.step_secs).min().unwrap_or(1);
+    let until = until(args, &input, &policy, finest)?;
     let case = Case::new(&input, signals, args.deployed_at, policy, args.step.is_some())?;
     let (stream, evidence, judgement) = if args.stream {
         let (stream, evidence, judgement) = case.stream(until)?;
@@ -148,8 +150,8 @@ pub(super) fn run(common: &Common, args: &Args) -> anyhow::Result<Ending> {
     Ok(if judgement.verdict == Verdict::Regressed { Ending::Escalated } else { Ending::Quiet })
 }
 
-/// Until when samples count.
-fn until(args: &Args, input: &Input, baseline_secs: u32) -> anyhow::Result<Time> {
+/// Until when samples count, `step_secs` being the least distance of samples.
+fn until(args: &Args, input: &Input, policy: &Policy, step_secs: u32) -> anyhow::Result<Time> {
     let edges = |edge: fn(&[crate::domain::evidence::Sample]) -> Option<Time>| {
         input.metrics.iter().flat_map(|metric| &metric.series).filter_map(move |series| edge(&series.samples))
     };
@@ -158,14 +160,20 @@ fn until(args: &Args, input: &Input, baseline_secs: u32) -> anyhow::Result<Time>
     let (Some(first), Some(last)) = (first, last) else { bail!("the file has no values") };
     let deployed_at = args.deployed_at;
     ensure!(
-        first <= deployed_at && deployed_at <= last.plus_secs(baseline_secs.into()),
+        first <= deployed_at && deployed_at <= last.plus_secs(policy.baseline_secs.into()),
         "the file's values are from {first} to {last}, and the deployment at {deployed_at} is not among them"
     );
     match args.at {
         Some(at) if at < deployed_at => bail!("--at {at} is before the deployment"),
         Some(at) => Ok(at),
-        // The step that the last sample belongs to has to be a part of the window.
-        None => Ok(last.max(deployed_at).plus_secs(args.step.map_or(0, |step| i64::from(step) - 1))),
+        None => {
+            // The step that the last sample belongs to has to be a part of the window.
+            let until = last.max(deployed_at).plus_secs(args.step.map_or(0, |step| i64::from(step) - 1));
+            // Where there is no room for another sample, the file shows the whole watch.
+            let closes_at = deployed_at.plus_secs(policy.watch_secs.into());
+            let whole = closes_at.secs_since(last) < i64::from(step_secs);
+            Ok(if whole { until.max(closes_at) } else { until })
+        }
     }
 }
 
