@@ -173,6 +173,9 @@ fn a_picture_is_well_formed_and_the_same_each_time() {
         assert!(texts.contains(&expected), "{expected}: {texts:?}");
     }
     assert!(svg.contains("prefers-color-scheme: dark"));
+    assert!(!svg.contains("var("), "not every viewer knows variables");
+    assert!(texts.iter().any(|text| text.starts_with("thin lines: ")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.starts_with("usual ")), "{texts:?}");
 }
 
 #[test]

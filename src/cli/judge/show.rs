@@ -5,8 +5,8 @@ use super::input::Input;
 use super::weigh::{Stream, title};
 use crate::cli::chart::{Plot, plot};
 use crate::cli::output::{coloured, plain};
-use crate::cli::svg::{Panel, Picture};
-use crate::domain::evidence::{Evidence, Found, SignalEvidence};
+use crate::cli::svg::{Behind, Panel, Picture};
+use crate::domain::evidence::{Evidence, Found, Sample, SignalEvidence};
 use crate::domain::signal::{Direction, SignalKind};
 use crate::domain::time::human_secs;
 use crate::domain::verdict::{Finding, Judgement, Verdict};
@@ -93,11 +93,13 @@ impl Story<'_> {
                 reason: finding.reason.clone(),
                 samples,
                 usual: finding.before,
+                usual_text: finding.before.map_or_else(String::new, |usual| finding.show(usual)),
                 line,
                 line_text: line.map_or_else(String::new, |line| finding.show(line)),
                 onset: finding.since,
                 direction: signal.signal.direction,
                 percent: finding.percent,
+                behind: behind(signal),
             }
         });
         Picture {
@@ -105,9 +107,27 @@ impl Story<'_> {
             service: self.input.service.clone(),
             verdict: judgement.verdict.clone(),
             deployed_at: evidence.deployed_at,
+            settle_secs: evidence.settle_secs,
             panels: panels.collect(),
         }
     }
+}
+
+/// What a signal is compared with: the same some time before, moved to this time, and other services.
+fn behind(signal: &SignalEvidence) -> Vec<Behind> {
+    let seasonal = signal.segments.first().map_or(&signal.seasonal, |segment| &segment.seasonal);
+    let seasonal = seasonal.iter().map(|before| {
+        let shift = i64::from(before.shift_secs);
+        let moved = |sample: &Sample| Sample { at: sample.at.plus_secs(shift), ..*sample };
+        Behind {
+            name: format!("{} before", human_secs(shift)),
+            samples: before.samples.iter().map(moved).collect(),
+        }
+    });
+    let controls = signal.controls.iter();
+    let controls =
+        controls.map(|other| Behind { name: other.service.clone(), samples: other.samples.clone() });
+    seasonal.chain(controls).collect()
 }
 
 fn colour(verdict: &Verdict) -> &'static str {
