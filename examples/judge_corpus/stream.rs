@@ -35,7 +35,7 @@ impl Outcome {
 }
 
 /// Judges a case as the agent would: the seasonal windows are given where the judge asks for them. The last verdict
-/// is the first that is not `Pending`, or that of the end of the watch window.
+/// is `Regressed` as soon as that is said, or that of the end of the watch window: an early `Healthy` is watched on.
 pub(crate) fn by_agent(case: &Case) -> Result<Outcome> {
     let (mut judgements, mut micros) = (0, 0.0);
     let mut last = None;
@@ -50,7 +50,7 @@ pub(crate) fn by_agent(case: &Case) -> Result<Outcome> {
         }
         judgements += 1;
         micros += spent;
-        let settled = judgement.verdict != Verdict::Pending;
+        let settled = judgement.verdict == Verdict::Regressed;
         last = Some((judgement, *now));
         if settled {
             break;

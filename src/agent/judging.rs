@@ -178,9 +178,11 @@ fn red(
     evidence: &Evidence,
 ) -> Option<Red> {
     let closes_at = deployment.at.plus_secs(evidence.watch_secs.into());
-    // What begins when it was taken back already, and that has settled, is not its doing.
+    // What begins when it was taken back or replaced already, and that has settled, is not its doing.
     let settle_secs = known.rule(deployment).map_or(0, |rule| rule.policy.settle_secs);
-    let gone_at = known.revert_of(deployment).map(|entry| entry.at.plus_secs(settle_secs.into()));
+    let replaced = deployment.superseded_by.and_then(|by| known.snapshot.commits.iter().find(|c| c.id == by));
+    let gone = known.revert_of(deployment).map(|entry| entry.at).into_iter().chain(replaced.map(|c| c.at));
+    let gone_at = gone.min().map(|at| at.plus_secs(settle_secs.into()));
     (judgement.verdict == Verdict::Regressed).then_some(Red {
         service: deployment.service.clone(),
         deployed_at: deployment.at,

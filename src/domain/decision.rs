@@ -136,6 +136,8 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     match &case.judgement.verdict {
         Verdict::Regressed => None,
         Verdict::Pending => Some(Decision::Wait),
+        // It may still turn bad.
+        Verdict::Healthy if is_watched(case, situation) => Some(Decision::Wait),
         Verdict::Preexisting => Some(inherited(case, situation)),
         // The source may answer for the same window later.
         Verdict::Inconclusive(_) if case.unanswered && !is_long_over(case, situation) => Some(Decision::Wait),
@@ -143,6 +145,11 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         Verdict::Inconclusive(_) if case.contested => Some(Decision::Escalate(case.judgement.reason.clone())),
         Verdict::Healthy | Verdict::Inconclusive(_) => Some(Decision::Pass(case.judgement.reason.clone())),
     }
+}
+
+/// Whether the watch window is still open.
+fn is_watched(case: &Case<'_>, situation: &Situation<'_>) -> bool {
+    situation.now.secs_since(case.deployment.at) < i64::from(case.policy.watch_secs)
 }
 
 /// Whether the watch window ended so long ago that an answer is no longer waited for: half a window.

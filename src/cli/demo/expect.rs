@@ -11,15 +11,15 @@ use super::scene::SERVICES;
 /// What the agent must come to, in this order.
 const OUTCOMES: [(&str, &str); 12] = [
     ("checkout", "reverted"),
-    ("payments", "healthy"),
     ("checkout", "recovered"),
+    ("payments", "healthy"),
     ("catalog", "reverted"),
     ("catalog", "recovered"),
     ("orders", "escalated"),
     ("mailer", "inconclusive"),
     ("search", "reverted"),
-    ("orders", "healthy"),
     ("search", "recovered"),
+    ("orders", "healthy"),
     ("profile", "preexisting"),
     ("reviews", "inconclusive"),
 ];

@@ -38,6 +38,8 @@ pub(super) struct Assessment {
     pub(super) of: usize,
     /// The logarithm of how many times likelier what is seen is if the deployment did it.
     pub(super) proof: Option<f64>,
+    /// Whether it has surely been bad before the deployment.
+    pub(super) surely_before: bool,
     /// How often as much was seen in the baseline.
     pub(super) precedents: usize,
 }
@@ -59,6 +61,7 @@ impl Assessment {
             beyond: 0,
             of: 0,
             proof: None,
+            surely_before: false,
             precedents: 0,
         }
     }

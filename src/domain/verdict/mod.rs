@@ -94,8 +94,8 @@ pub struct Finding {
     /// The line beyond which a sample is bad, where there is one.
     #[serde(default)]
     pub line: Option<f64>,
-    /// Of how many deployments that do no harm one would look as bad by coincidence, at most: 0 to 1. Only where the robust
-    /// rule found something to weigh.
+    /// About how often a deployment that does no harm would look as bad by coincidence, 0 to 1, as far as the baseline shows
+    /// what happens by itself. Only where the robust rule found something to weigh.
     #[serde(default)]
     pub coincidence: Option<f64>,
     /// Why, in one sentence for a person, with numbers.
@@ -178,9 +178,6 @@ struct Series<'a> {
     segments: u32,
 }
 
-/// Below which coincidence trouble from before the deployment is sure enough to excuse other signals.
-const UNLIKELY: f64 = 0.02;
-
 fn finding(evidence: &Evidence, asked: &SignalEvidence, series: Series<'_>, name: &str) -> Weighted {
     let signal = &asked.signal;
     let frame = Frame::new(evidence, signal);
@@ -199,9 +196,7 @@ fn finding(evidence: &Evidence, asked: &SignalEvidence, series: Series<'_>, name
         role: signal.role,
         weight: signal.weight,
         excused: matches!(found.state, State::Excused(_)),
-        bad_before: found
-            .since
-            .filter(|_| found.state == State::Preexisting && coincidence.is_some_and(|c| c < UNLIKELY)),
+        bad_before: found.since.filter(|_| found.surely_before),
         finding: Finding {
             signal: signal.name.clone(),
             percent: style.percent,

@@ -7,8 +7,8 @@ use crate::domain::time::{Time, human_secs};
 ///
 /// Of two, the damage is laid to the one that the other depends on; else to the one whose own signals moved first; else to
 /// the one that was deployed last before they moved. Where none of this tells them apart, neither is blamed. Times less
-/// than two steps apart are the same: nobody can measure the difference. The rule is the same from either side, so at
-/// most one of them is blamed.
+/// than two steps apart are the same: nobody can measure the difference. The rule is the same from either side, so of two
+/// whose signals moved after both were deployed at most one is blamed.
 pub(super) fn excuse(evidence: &Evidence, since: Time) -> Option<Excuse> {
     let own = Own { deployed_at: evidence.deployed_at, since, step_secs: evidence.step_secs() };
     let others: Vec<(&Rival, Blame)> = evidence
@@ -56,6 +56,10 @@ struct Own {
 impl Own {
     fn against(&self, rival: &Rival) -> Blame {
         let close = i64::from(self.step_secs.max(rival.step_secs).max(1)).saturating_mul(2);
+        // What it did before this deployment, it did without harm to this service.
+        if rival.since < self.deployed_at.minus_secs(close) {
+            return Blame::This;
+        }
         let one_of = |other: bool| if other { Blame::Other } else { Blame::This };
         let later = rival.since.secs_since(self.since);
         let newer = self.deployed_at.secs_since(rival.deployed_at);

@@ -176,7 +176,7 @@ impl Streak<'_> {
                 first_bad = sample.at;
             } else if first_bad <= deployed_at {
                 break;
-            } else if sample.at > deployed_at || !self.frame.is_hole(sample.at, first_bad) {
+            } else if sample.at > deployed_at || !self.frame.is_hole(sample.at, first_bad.min(deployed_at)) {
                 return Origin::SinceDeployment;
             } else {
                 return Origin::Unknown;

@@ -46,7 +46,7 @@ fn sureness(found: &Assessment) -> String {
         count => format!("as large {count} times in the baseline"),
     };
     format!(
-        "; {precedents}, a coincidence in 1 of {} deployments at most",
+        "; {precedents}, a coincidence in about 1 of {} deployments",
         short((1.0 / coincidence).min(10_000.0))
     )
 }

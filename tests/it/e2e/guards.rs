@@ -70,7 +70,7 @@ fn the_budget_leaves_the_second_service_to_a_person() {
     let mut config = Config::of("pair");
     config.environments = "  production: {branch: main, mode: auto, budget: {max_reverts: 1}}\n".to_owned();
     stage.configure(&config);
-    stage.deploy("api", "v2", -13, BOT);
+    stage.deploy("api", "v2", -18, BOT);
     stage.deploy("web", "v2", -12, BOT);
     let report = stage.pass(4);
     assert_eq!(words(item(&report, "api")), "regressed revert");

@@ -40,7 +40,7 @@ const SERVICES: [Service; 34] = [
     ("fine", "web", &[]),
     ("fine", "calm-1", &[]),
     ("fine", "calm-2", &[]),
-    ("pair", "api", LATELY),
+    ("pair", "api", &[(-17, 99)]),
     ("pair", "web", LATELY),
     ("pair", "calm-1", &[]),
     ("pair", "calm-2", &[]),

@@ -82,9 +82,28 @@ fn a_commit_of_two_services_goes_back_for_the_bad_one_alone() {
     stage.nothing_more();
 }
 
+/// Nobody can tell whose doing it is: a person is told at once, with the names, and nothing is backed out.
 #[test]
-fn a_commit_of_two_bad_services_goes_back_in_two_commits() {
-    let stage = deployed_together("pair");
+fn a_commit_of_two_services_that_both_get_worse_is_left_to_a_person() {
+    let stage = deployed_together("trio");
+    let bad = stage.tip();
+    let report = stage.pass(4);
+    for (service, other) in [("api", "web"), ("web", "api")] {
+        let why = text(item(&report, service), "why").to_owned();
+        assert_eq!(words(item(&report, service)), "inconclusive escalate", "{why}");
+        assert!(why.contains(&format!("it may be the doing of {other}")), "{why}");
+    }
+    assert_eq!(stage.tip(), bad);
+    stage.nothing_more();
+}
+
+/// What the one did before the other was deployed, it did without harm to it: both are bad, and both go back.
+#[test]
+fn two_bad_deployments_one_after_the_other_go_back_in_two_commits() {
+    let stage = Stage::with("pair", &["api", "web"]);
+    let first = stage.tip();
+    stage.deploy("api", "v2", -18, BOT);
+    stage.deploy("web", "v2", -12, BOT);
     let bad = stage.tip();
     let report = stage.pass(3);
     assert_eq!(words(item(&report, "api")), "regressed revert");
@@ -93,7 +112,7 @@ fn a_commit_of_two_bad_services_goes_back_in_two_commits() {
     let mut both = [touched(&stage, "main"), touched(&stage, "main^")];
     both.sort();
     assert_eq!(both, [path_of("api"), path_of("web")]);
-    assert_eq!(stage.remote(&["diff", &format!("{bad}^"), "main"]), "", "all of it is as it was before");
+    assert_eq!(stage.remote(&["diff", &first, "main"]), "", "all of it is as it was before");
     assert_eq!(stage.history().len(), 2);
     stage.nothing_more();
 }

@@ -9,17 +9,14 @@ use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
 use crate::support::ssh_remote::SshRemote;
 use crate::support::{command, installed};
 
-const SERVICES: [&str; 7] = ["checkout", "catalog", "ledger", "quiet", "orders", "stock", "users"];
+const SERVICES: [&str; 4] = ["checkout", "catalog", "ledger", "quiet"];
 
 /// What is found out and decided about each service in the first pass.
-const EXPECTED: [(&str, &str); 7] = [
+const EXPECTED: [(&str, &str); 4] = [
     ("checkout", "regressed revert"),
     ("catalog", "healthy pass"),
     ("ledger", "preexisting pass"),
     ("quiet", "inconclusive pass"),
-    ("orders", "regressed escalate"),
-    ("stock", "regressed escalate"),
-    ("users", "regressed escalate"),
 ];
 
 /// Who the agent is.
@@ -44,15 +41,34 @@ fn people_and_bots(stage: &Stage) -> String {
     for service in ["catalog", "ledger", "quiet"] {
         stage.deploy(service, "v2", -24, BOT);
     }
-    stage.write(&path_of("orders"), &values("orders", "v2"));
-    stage.commit(-12, BOT, "Deploy orders v2\n\nIt moves the totals.\n\nSchema-Change: yes");
-    stage.write(&path_of("stock"), &values("stock", "v2"));
-    stage.write("apps/stock/migrations/7.sql", "ALTER TABLE stock ADD place text;\n");
-    stage.commit(-12, BOT, "Deploy stock v2");
-    let labelled = values("users", "v2") + "podLabels:\n  backout/schema-change: \"true\"\n";
-    stage.write(&path_of("users"), &labelled);
-    stage.commit(-12, BOT, "Deploy users v2");
     stage.deploy("checkout", "v2", -12, BOT)
+}
+
+/// A deployment that changed a schema is left to a person, however it says so.
+#[test]
+fn schema_changes_go_to_a_person() {
+    let migration = "apps/stock/migrations/7.sql";
+    let label = "podLabels:\n  backout/schema-change: \"true\"\n";
+    for (service, more, subject, why) in [
+        ("orders", "", "It moves the totals.\n\nSchema-Change: yes", "commit trailer Schema-Change"),
+        ("stock", "", "It has places.", "it touches apps/stock/migrations/7.sql"),
+        ("users", label, "It has a label.", "backout/schema-change in apps/users/values.yaml"),
+    ] {
+        let stage = Stage::on_path();
+        stage.begin(&[service]);
+        stage.configure(&config(""));
+        stage.write(&path_of(service), &(values(service, "v2") + more));
+        if service == "stock" {
+            stage.write(migration, "ALTER TABLE stock ADD place text;\n");
+        }
+        let deployed = stage.commit(-12, BOT, &format!("Deploy {service} v2\n\n{subject}"));
+        stage.push();
+        let report = stage.pass(4);
+        assert_eq!(words(item(&report, service)), "regressed escalate", "{report:#}");
+        assert!(text(item(&report, service), "why").contains(why), "{report:#}");
+        assert_eq!(stage.tip(), deployed);
+        stage.nothing_more();
+    }
 }
 
 /// Plays the whole story, the same over every transport. Returns the revert.
@@ -60,18 +76,11 @@ fn play(stage: &Stage) -> String {
     let bad = people_and_bots(stage);
     let checks = stage.run(&["check"]).ended(0).stdout;
     assert!(checks.contains("push to production: allowed") && !checks.contains("FAIL"), "{checks}");
-    let plan = stage.plan(4);
-    let report = stage.pass(4);
+    let plan = stage.plan(0);
+    let report = stage.pass(3);
     for (service, expected) in EXPECTED {
         assert_eq!(words(item(&report, service)), expected, "{service}: {report:#}");
         assert_eq!(words(item(&plan, service)), expected, "{service}: {plan:#}");
-    }
-    for (service, why) in [
-        ("orders", "commit trailer Schema-Change"),
-        ("stock", "it touches apps/stock/migrations/7.sql"),
-        ("users", "backout/schema-change in apps/users/values.yaml"),
-    ] {
-        assert!(text(item(&report, service), "why").contains(why), "{report:#}");
     }
     let revert = stage.tip();
     assert_eq!(item(&report, "checkout")["revert"], revert.as_str());

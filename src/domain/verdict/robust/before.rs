@@ -53,13 +53,14 @@ pub(super) fn origin(
 }
 
 /// Since when it has been bad, when nothing changed with the deployment because it was bad already: it had become bad
-/// some time before, and the samples since are typically still beyond the line of the time before that.
-pub(super) fn bad_already(split: &Split, frame: &Frame, traits: &Traits) -> Option<Time> {
+/// some time before, and the samples since are typically still beyond the line of the time before that, which is given
+/// too.
+pub(super) fn bad_already(split: &Split, frame: &Frame, traits: &Traits) -> Option<(Time, Line)> {
     let typical = median(&values(&split.after))?;
     LATELY.iter().find_map(|samples| {
         let lately = Lately::before(split, traits, *samples)?;
         let current = by_line(lately.last, frame, &lately.line).current?;
-        (current.beyond >= 2 && lately.line.is_beyond(typical)).then_some(current.from)
+        (current.beyond >= 2 && lately.line.is_beyond(typical)).then_some((current.from, lately.line))
     })
 }
 
@@ -73,7 +74,8 @@ fn unbroken(split: &Split, frame: &Frame, line: &Line, onset: Time) -> Origin {
             first_bad = sample.at;
         } else if first_bad <= surely_before {
             break;
-        } else if sample.at > frame.deployed_at || !frame.is_hole(sample.at, first_bad) {
+        } else if sample.at > frame.deployed_at || !frame.is_hole(sample.at, first_bad.min(frame.deployed_at))
+        {
             return Origin::SinceDeployment;
         } else {
             return Origin::Unknown;

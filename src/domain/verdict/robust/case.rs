@@ -3,11 +3,10 @@
 use super::Look;
 use super::before::{self, Origin};
 use super::evidence::{History, Proof, is_outage};
-use super::excursion::{Walk, by_line};
+use super::excursion::{Excursion, Walk, by_line};
 use super::line::Line;
 use super::orient::Orientation;
 use crate::domain::evidence::Sample;
-use crate::domain::signal::Signal;
 use crate::domain::stats::median;
 use crate::domain::time::{Time, human_secs};
 use crate::domain::verdict::assessment::{Assessment, State};
@@ -17,11 +16,13 @@ use crate::domain::verdict::frame::{Frame, tail, values};
 /// answer late need some minutes.
 const STALE_SECS: i64 = 300;
 
+/// From how many times the largest excursion of the baseline on one is nothing like them.
+const DWARFS: f64 = 4.0;
+
 /// One series with its line.
 pub(super) struct Case<'a> {
     pub(super) look: &'a Look<'a>,
     pub(super) frame: &'a Frame,
-    pub(super) signal: &'a Signal,
     pub(super) line: Line,
     pub(super) orientation: Orientation,
 }
@@ -31,26 +32,24 @@ impl Case<'_> {
     pub(super) fn assess(&self) -> Assessment {
         let walk = by_line(&self.look.split.after, self.frame, &self.line);
         let Some(excursion) = walk.current else { return self.unmoved(&walk) };
-        let outage =
-            is_outage(&excursion, &self.look.split.after, self.signal, &self.line, &self.look.traits);
+        let outage = is_outage(&excursion, &self.look.split.after, &self.line, &self.look.traits);
         let demand = if outage { self.look.demand.of_outage() } else { self.look.demand };
         let history = History::of(&self.look.split.before, self.frame, &self.look.traits, &self.line);
         let proof = Proof::of(&excursion, &history, &self.look.split.after, &self.line, &demand, self.frame);
         if !proof.convinces {
             return Assessment { proof: Some(proof.score), ..self.unmoved(&walk) };
         }
-        let (state, since) = self.blame(excursion.from, || {
-            before::origin(self.look.split, self.frame, &self.look.traits, &self.line, &excursion)
-        });
+        let (state, since) = self.blame(&excursion, &history);
         Assessment {
+            surely_before: state == State::Preexisting,
             proof: Some(proof.score),
             precedents: proof.precedents,
-            ..self.with_numbers(state, since)
+            ..self.with_numbers(state, since, &self.line)
         }
     }
 
     /// What enough evidence means: whether it can be believed, and whose doing the damage is.
-    fn blame(&self, onset: Time, origin: impl Fn() -> Origin) -> (State, Option<Time>) {
+    fn blame(&self, excursion: &Excursion, history: &History) -> (State, Option<Time>) {
         let unclear = |why: String| (State::Unclear(why), None);
         if !self.line.has_scale() {
             return unclear(
@@ -61,8 +60,12 @@ impl Case<'_> {
         if self.is_stale() {
             return unclear("the last samples are missing, so it may be over by now".to_owned());
         }
-        match origin() {
-            Origin::SinceDeployment => (State::Regressed, Some(onset)),
+        match before::origin(self.look.split, self.frame, &self.look.traits, &self.line, excursion) {
+            Origin::SinceDeployment => (State::Regressed, Some(excursion.from)),
+            // What passed was nothing like it.
+            Origin::Recurring(_) if excursion.size > DWARFS * history.largest() => {
+                (State::Regressed, Some(excursion.from))
+            }
             Origin::Before(from) => (State::Preexisting, Some(from)),
             Origin::Recurring(at) => {
                 let earlier = human_secs(self.frame.deployed_at.secs_since(at));
@@ -82,8 +85,11 @@ impl Case<'_> {
     /// What a series without convincing evidence says.
     fn unmoved(&self, walk: &Walk) -> Assessment {
         match before::bad_already(self.look.split, self.frame, &self.look.traits) {
-            Some(from) => self.with_numbers(State::Preexisting, Some(from)),
-            None => self.with_numbers(self.quiet(walk), None),
+            Some((from, line)) => {
+                let found = self.with_numbers(State::Preexisting, Some(from), &line);
+                Assessment { surely_before: true, ..found }
+            }
+            None => self.with_numbers(self.quiet(walk), None, &self.line),
         }
     }
 
@@ -109,17 +115,17 @@ impl Case<'_> {
         State::Fine
     }
 
-    fn with_numbers(&self, state: State, since: Option<Time>) -> Assessment {
+    fn with_numbers(&self, state: State, since: Option<Time>, line: &Line) -> Assessment {
         let from = since.unwrap_or(self.frame.deployed_at);
         let after: Vec<Sample> =
             self.look.samples.after.iter().filter(|sample| sample.at >= from).copied().collect();
         let original = |value: f64| self.orientation.turn(value);
         Assessment {
-            before: Some(original(self.line.median)),
+            before: Some(original(line.median)),
             after: median(&values(&after)).map(original),
             since,
-            line: Some(original(self.line.at)),
-            beyond: after.iter().filter(|sample| self.line.is_beyond(sample.value)).count(),
+            line: Some(original(line.at)),
+            beyond: after.iter().filter(|sample| line.is_beyond(sample.value)).count(),
             of: after.len(),
             ..Assessment::bare(state)
         }

@@ -5,7 +5,7 @@ use super::excursion::{Excursion, NOTICED, Walk};
 use super::line::{Line, Traits};
 use super::smooth;
 use crate::domain::evidence::Sample;
-use crate::domain::signal::{LONG_STEP_SECS, Signal, SignalKind};
+use crate::domain::signal::{LONG_STEP_SECS, Signal};
 use crate::domain::stats::{onset_prior, predictive_rate};
 
 /// How many excursions of size 1 a series of which nothing is known has …
@@ -24,10 +24,14 @@ const BLAMED: f64 = 4.6;
 const BLAMED_LONG_STEP: f64 = 4.3;
 /// Below this share of its highest value an excursion is on its way back, and one more sample is waited for.
 const RECOVERING: f64 = 0.4;
-/// From which share of failures on a service is down.
-const DOWN_RATIO: f64 = 0.5;
-/// To which share of what it was traffic has fallen when a service is down.
-const DOWN_TRAFFIC: f64 = 0.1;
+/// An excursion of so few samples whose last ones fall may be the start of the new version: one more is waited for.
+const WARMING_UP: std::ops::RangeInclusive<usize> = 3..=12;
+/// Below which share of its highest value it falls.
+const FALLING: f64 = 0.8;
+/// With so much more evidence than needed …
+const OVERWHELMING: f64 = 2.0;
+/// … and so many samples beyond the line, damage that comes and goes is damage.
+const COMES_AND_GOES: usize = 4;
 
 /// What is asked of the evidence.
 #[derive(Clone, Copy, Debug)]
@@ -106,17 +110,32 @@ impl Proof {
         let rate = history.rate(excursion.size);
         let lag = (excursion.from.secs_since(frame.settled_at) - 1).max(0) / frame.step;
         let score = onset_prior(u32::try_from(lag).unwrap_or(u32::MAX)).ln() - rate.ln() - demand.looks;
+        let excess: Vec<f64> = recent.iter().map(|sample| line.excess(sample.value)).collect();
         let newest = recent.last();
         let last_three = newest.map_or(frame.end, |sample| sample.at.minus_secs(3 * frame.step));
-        let lately =
-            recent.iter().filter(|sample| sample.at > last_three && line.excess(sample.value) > NOTICED);
-        let last = newest.map_or(0.0, |sample| line.excess(sample.value));
-        let recovers = demand.patient && last < RECOVERING * excursion.highest;
+        let lately = recent.iter().zip(&excess).filter(|(sample, _)| sample.at > last_three);
+        let lately = lately.filter(|(_, excess)| **excess > NOTICED).count();
+        let steps = excursion.to.secs_since(excursion.from) / frame.step;
+        let comes_and_goes = score >= demand.blamed + OVERWHELMING
+            && excursion.beyond >= COMES_AND_GOES
+            && usize::try_from(steps).is_ok_and(|steps| steps >= excursion.samples);
         let enough = excursion.samples >= demand.samples
             && excursion.beyond >= demand.beyond.min(demand.samples)
-            && lately.count() >= demand.samples.min(2);
-        Self { score, precedents, convinces: enough && !recovers && score >= demand.blamed }
+            && lately >= if comes_and_goes { 1 } else { demand.samples.min(2) };
+        let waits = demand.patient && recovers(excursion, &excess) && !comes_and_goes;
+        Self { score, precedents, convinces: enough && !waits && score >= demand.blamed }
     }
+}
+
+/// Whether an excursion is on its way back, by the excess of the samples since the deployment.
+fn recovers(excursion: &Excursion, excess: &[f64]) -> bool {
+    let last = excess.last().copied().unwrap_or(0.0);
+    let falls = match excess {
+        [.., third, second, last] => third > second && second > last,
+        _ => false,
+    };
+    let warms_up = WARMING_UP.contains(&excursion.samples) && falls && last < FALLING * excursion.highest;
+    warms_up || last < RECOVERING * excursion.highest
 }
 
 /// What the time before the deployment was like.
@@ -136,6 +155,11 @@ impl History {
         Self { sizes: walk.all().map(|excursion| excursion.peak).collect(), samples: before.len() }
     }
 
+    /// The size of the largest excursion; 0 when there was none.
+    pub(super) fn largest(&self) -> f64 {
+        self.sizes.iter().copied().fold(0.0, f64::max)
+    }
+
     fn at_least(&self, size: f64) -> usize {
         self.sizes.iter().filter(|other| **other >= size).count()
     }
@@ -153,28 +177,9 @@ impl History {
     }
 }
 
-/// Whether the service is down in all samples of an excursion: half of the requests fail, or nine tenths of the traffic
-/// are gone.
-pub(super) fn is_outage(
-    excursion: &Excursion,
-    after: &[Sample],
-    signal: &Signal,
-    line: &Line,
-    traits: &Traits,
-) -> bool {
-    let mut during = after.iter().filter(|sample| sample.at >= excursion.from);
-    match signal.kind {
-        SignalKind::ErrorRatio if traits.is_ratio => {
-            during.all(|sample| sample.value >= DOWN_RATIO.max(line.at))
-        }
-        // Turned, traffic is negative.
-        SignalKind::Traffic => {
-            line.base < 0.0 && during.all(|sample| sample.value >= line.base * DOWN_TRAFFIC)
-        }
-        SignalKind::ErrorRatio
-        | SignalKind::Latency
-        | SignalKind::Saturation
-        | SignalKind::Quality
-        | SignalKind::Custom => false,
-    }
+/// Whether the service is down in all samples of an excursion.
+pub(super) fn is_outage(excursion: &Excursion, after: &[Sample], line: &Line, traits: &Traits) -> bool {
+    let down = traits.down(line.base);
+    let during = after.iter().filter(|sample| sample.at >= excursion.from);
+    down.is_finite() && during.into_iter().all(|sample| sample.value >= down)
 }

@@ -11,6 +11,10 @@ use crate::domain::stats::{median, percentile, real, scaled_mad};
 const SPREADS: f64 = 3.3;
 /// How many more they are for a running median, which keeps of the noise what is slow.
 const SMOOTH: f64 = 1.5;
+/// From which share of failures on a service is down.
+const DOWN_RATIO: f64 = 0.5;
+/// To which share of what it was traffic has fallen when a service is down.
+const DOWN_TRAFFIC: f64 = 0.1;
 /// How many samples share one line, when lines are drawn for the past.
 const BLOCK: usize = 10;
 
@@ -21,6 +25,7 @@ pub(super) struct Traits {
     share: f64,
     /// The share of the median that the standard deviation is at least.
     least_spread: f64,
+    kind: SignalKind,
     /// A ratio between 0 and 1.
     pub(super) is_ratio: bool,
     /// The smallest difference that matters; 0 when there is none.
@@ -49,7 +54,23 @@ impl Traits {
                 (0.1, 0.02)
             }
         };
-        Self { share, least_spread, is_ratio, min_difference, spreads: SPREADS }
+        Self { kind: signal.kind, share, least_spread, is_ratio, min_difference, spreads: SPREADS }
+    }
+
+    /// From which value on the service is down, whatever its noise is: half of the requests fail, or nine tenths of the
+    /// traffic are gone. No line is drawn beyond it. Infinite for other signals, and where it is usual.
+    pub(super) fn down(&self, base: f64) -> f64 {
+        match self.kind {
+            SignalKind::ErrorRatio if self.is_ratio && base < DOWN_RATIO => DOWN_RATIO,
+            // Turned, traffic is negative.
+            SignalKind::Traffic if base < 0.0 => base * DOWN_TRAFFIC,
+            SignalKind::ErrorRatio
+            | SignalKind::Latency
+            | SignalKind::Traffic
+            | SignalKind::Saturation
+            | SignalKind::Quality
+            | SignalKind::Custom => f64::INFINITY,
+        }
     }
 
     /// The traits of the same signal's running median.
@@ -91,7 +112,7 @@ impl Line {
         let distance = (traits.spreads * widening(baseline.len()) * spread)
             .max(traits.share * base.abs())
             .max(traits.min_difference);
-        let at = base + distance + shift;
+        let at = (base + distance).min(traits.down(base)) + shift;
         at.is_finite().then_some(Self { median: middle, base, at, shift })
     }
 

@@ -72,14 +72,14 @@ pub(super) fn assess(split: &Split, frame: &Frame, context: &Context<'_>) -> Ass
         demand: Demand::of_running_median(context.signal, frame, context.segments),
     };
     let season = Season { frame, context, orientation };
-    let Some(usual) = plain.case(frame, context.signal, orientation, 0.0) else {
+    let Some(usual) = plain.case(frame, orientation, 0.0) else {
         return Assessment::bare(State::Never("the values are too large to judge".to_owned()));
     };
     let found = season.excuses(&plain, usual.assess(), usual.line);
     if found.state == State::Regressed {
         return found;
     }
-    let slow = smooth.case(frame, context.signal, orientation, 0.0).map(|case| (case.assess(), case.line));
+    let slow = smooth.case(frame, orientation, 0.0).map(|case| (case.assess(), case.line));
     let Some((slow, line)) = slow.filter(|(slow, _)| slow.state == State::Regressed) else { return found };
     if smooth::is_supported(&split, &smooth, slow.since) {
         let slow = season.excuses(&smooth, slow, line);
@@ -90,7 +90,9 @@ pub(super) fn assess(split: &Split, frame: &Frame, context: &Context<'_>) -> Ass
             let why = "typically worse than before, but not by enough to be sure";
             Assessment { state: State::Unclear(why.to_owned()), ..found }
         }
-        _ => found,
+        State::Regressed | State::Preexisting | State::Unclear(_) | State::Never(_) | State::Excused(_) => {
+            found
+        }
     }
 }
 
@@ -106,15 +108,9 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     /// The series with its line, `shift` above where the baseline alone puts it.
-    fn case(
-        &'a self,
-        frame: &'a Frame,
-        signal: &'a Signal,
-        orientation: Orientation,
-        shift: f64,
-    ) -> Option<Case<'a>> {
+    fn case(&'a self, frame: &'a Frame, orientation: Orientation, shift: f64) -> Option<Case<'a>> {
         let line = Line::above(&self.split.before, &self.traits, shift)?;
-        Some(Case { look: self, frame, signal, line, orientation })
+        Some(Case { look: self, frame, line, orientation })
     }
 }
 
@@ -129,11 +125,11 @@ impl Season<'_> {
     /// Judges a regression again by the line that the season moves. The season can excuse and never accuse: with the
     /// higher line alone, a baseline that was bad could seem good.
     fn excuses(&self, look: &Look<'_>, found: Assessment, line: Line) -> Assessment {
-        let Context { signal, seasonal, watch_secs, .. } = *self.context;
+        let Context { seasonal, watch_secs, .. } = *self.context;
         let shift = season::shift(seasonal, self.frame, watch_secs, self.orientation, line.at - line.base);
         if found.state != State::Regressed || shift <= 0.0 {
             return found;
         }
-        look.case(self.frame, signal, self.orientation, shift).map_or(found, |seasonal| seasonal.assess())
+        look.case(self.frame, self.orientation, shift).map_or(found, |seasonal| seasonal.assess())
     }
 }

@@ -152,24 +152,26 @@ fn the_share_of_damage_that_everybody_has_is_taken_off() {
 #[test]
 fn of_several_deployments_at_most_one_is_blamed() {
     use Relation::{Dependency, Dependent, Unknown};
-    // The other's deployment and the onset of its own damage, in steps after this one's; how it stands to this one.
+    // When the other was deployed, and when it got worse, in steps after this one's deployment, which got worse at once;
+    // how it stands to this one; and what is said of this one and of the other.
     let table = [
         // Together, and worse at once: nobody can tell.
         ((0, 1), Unknown, "inconclusive", "inconclusive"),
         ((1, 2), Unknown, "inconclusive", "inconclusive"),
-        // Together, and the other was worse first, or later.
+        // Together, and the other was worse later.
         ((0, 8), Unknown, "regressed", "inconclusive"),
-        ((-8, -6), Unknown, "inconclusive", "regressed"),
+        // It was bad before this one was deployed, without harm to it: both are bad.
+        ((-8, -6), Unknown, "regressed", "regressed"),
+        ((-8, -6), Dependency, "regressed", "regressed"),
         // Both got worse at once, right after this one.
         ((-20, 1), Unknown, "regressed", "inconclusive"),
         // What is depended on is to blame, unless it got worse later.
         ((0, 1), Dependency, "inconclusive", "regressed"),
         ((0, 1), Dependent, "regressed", "inconclusive"),
         ((0, 8), Dependency, "regressed", "inconclusive"),
-        ((-8, -6), Dependent, "inconclusive", "regressed"),
     ];
+    let at = |steps: i64| Time::from_unix(DEPLOYED + steps * STEP);
     for ((deployed, onset), relation, mine, theirs) in table {
-        let at = |steps: i64| Time::from_unix(DEPLOYED + steps * STEP);
         let mut bad = errors(&[0.001; 80], &[0.5; 40]);
         let since = judge(&bad).since.unwrap();
         let rival = Rival {
@@ -184,12 +186,12 @@ fn of_several_deployments_at_most_one_is_blamed() {
         assert_eq!(judgement.verdict.word(), mine, "{rival:?}: {}", judgement.reason);
         assert_eq!(judgement.reason.contains("may be the doing of other"), mine == "inconclusive");
         // The same from the other's side.
-        let mut other = errors(&[0.001; 80], &[0.5; 40]);
-        let other_since = judge(&other).since.unwrap();
+        let quiet = usize::try_from(onset - deployed - 1).unwrap();
+        let mut other = errors(&[0.001; 80], &[vec![0.001; quiet], vec![0.5; 40 - quiet]].concat());
         other.rivals = vec![Rival {
             service: "this".to_owned(),
             deployed_at: at(-deployed),
-            since: other_since.minus_secs((onset - 1 - deployed) * STEP).minus_secs(deployed * STEP),
+            since: since.minus_secs(deployed * STEP),
             step_secs: 15,
             relation: match relation {
                 Dependency => Dependent,
@@ -197,7 +199,7 @@ fn of_several_deployments_at_most_one_is_blamed() {
                 Unknown => Unknown,
             },
         }];
-        assert_eq!(word(&other), theirs, "{rival:?} from the other side");
+        assert_eq!(word(&other), theirs, "{rival:?} from the other side: {}", judge(&other).reason);
     }
 }
 

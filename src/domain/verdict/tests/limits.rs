@@ -106,8 +106,9 @@ fn a_hole_ends_a_run_and_leaves_the_start_open() {
         evidence(vec![asked(signal("load", LIMIT), kept.copied().collect())])
     };
     assert_eq!(word(&without(0, 0)), "regressed");
-    // The minute after the deployment is missing: nobody knows when it began.
-    assert_eq!(word(&without(0, 60)), "inconclusive");
+    // The minute after the deployment is missing, and it was good until then: it began since.
+    assert_eq!(word(&without(0, 60)), "regressed");
+    // The minute before it is missing: nobody knows when it began.
     assert_eq!(word(&without(-60, 0)), "inconclusive");
     // Every fourth sample is missing, so no run lasts a minute; and nothing is fine either.
     let mut torn = without(0, 0);
