@@ -25,8 +25,8 @@ const IDENTITY: &str = "  author: {name: Backout Agent, email: agent@example.com
   sign_off: true
 ";
 
-fn config(repository: &str) -> Config {
-    let mut config = Config::of("shop");
+fn config(namespace: &str, repository: &str) -> Config {
+    let mut config = Config::of(namespace);
     config.repository = format!("{IDENTITY}{repository}");
     config.environments =
         "  production: {branch: main, mode: auto, budget: {incident_services: 10}}\n".to_owned();
@@ -56,7 +56,7 @@ fn schema_changes_go_to_a_person() {
     ] {
         let stage = Stage::on_path();
         stage.begin(&[service]);
-        stage.configure(&config(""));
+        stage.configure(&config(service, ""));
         stage.write(&path_of(service), &(values(service, "v2") + more));
         if service == "stock" {
             stage.write(migration, "ALTER TABLE stock ADD place text;\n");
@@ -163,7 +163,7 @@ fn over_http_with_a_password() {
     let mut stage = Stage::on(remote.repository(), remote.url());
     stage.variables.push(("GIT_PASSWORD".to_owned(), PASSWORD.to_owned()));
     let auth = format!("  auth: {{kind: basic, username: {USER}, password: {{env: GIT_PASSWORD}}}}\n");
-    stage.configure(&config(&auth));
+    stage.configure(&config("shop", &auth));
     play(&stage);
 }
 
@@ -178,7 +178,7 @@ fn over_ssh_with_a_key_and_signed() {
         remote.file("known_hosts").display(),
         key.display()
     );
-    stage.configure(&config(&repository));
+    stage.configure(&config("shop", &repository));
     let revert = play(&stage);
     let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
     let allowed = stage.home.path().join("allowed");
@@ -205,7 +205,7 @@ fn as_a_file() {
     let bare = crate::support::git::bare(parent.path(), "env.git");
     let url = format!("file://{}", bare.display());
     let stage = Stage::on(bare, url);
-    stage.configure(&config(""));
+    stage.configure(&config("shop", ""));
     play(&stage);
     let clone = parent.path().join("clone");
     let cloned =
