@@ -37,7 +37,7 @@ use super::time::Time;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
 pub enum Verdict {
-    /// The watch window has ended and nothing got worse.
+    /// Nothing got worse: the watch window has ended, or two thirds of it have shown so and it is watched on.
     Healthy,
     /// It got worse, and since the deployment.
     Regressed,

@@ -96,8 +96,8 @@ impl Proof {
     ///
     /// However often one looks, a deployment that does nothing exceeds ln(1/α) with a probability of α at most: for an onset
     /// of prior p that takes an excursion so large that fewer than α·p of them begin at a sample, and over all onsets the
-    /// priors add up to 1 (the union bound). That holds as far as the past
-    /// is like the present and Pareto's law fits; what comes of it is measured (`docs/judging.md`).
+    /// priors add up to 1 (the union bound). That holds as far as the past is like the present and Pareto's law fits; what
+    /// comes of it is measured (`docs/judging.md`).
     pub(super) fn of(
         excursion: &Excursion,
         history: &History,
