@@ -9,7 +9,7 @@ use backout::adapters::http::HttpOptions;
 use backout::domain::deployment::Detector;
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::pattern::PathPattern;
-use backout::domain::policy::{Budget, Delivery, Policy};
+use backout::domain::policy::{Budget, Delivery, Policy, ReviewRules};
 use backout::domain::scope::Tracked;
 use backout::domain::snapshot::Person;
 use backout::domain::time::Time;
@@ -24,6 +24,7 @@ pub(crate) fn walk(repo: &str, pattern: &str) -> anyhow::Result<()> {
         branch: "main".parse()?,
         paths: None,
         delivery: Delivery::Push,
+        review: ReviewRules::default(),
         budget: Budget::default(),
         services: vec![ServiceRule {
             depends_on: Vec::new(),

@@ -123,7 +123,7 @@ pub async fn deliver(
         let change = plan_at(world, environment, head, deployment.clone(), who, now).await?.change;
         let delivered = match environment.delivery {
             Delivery::Push => push(world, &change).await.map(Receipt::Pushed),
-            Delivery::Branch => world.forge.propose(&change).await,
+            Delivery::Branch | Delivery::PullRequest => world.forge.propose(&change).await,
         };
         match delivered {
             Ok(receipt) => return Ok((change, receipt)),

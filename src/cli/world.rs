@@ -17,7 +17,7 @@ use crate::config::{self, ConfigErrors, Settings};
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::ids::{EnvironmentName, ServiceName};
 use crate::domain::pattern::PathGlobs;
-use crate::domain::policy::{Budget, Delivery, Policy};
+use crate::domain::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::snapshot::Person;
 use crate::ports::{MetricSource, Repository};
 
@@ -94,6 +94,7 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<World> {
         branch,
         paths: None,
         delivery: Delivery::Push,
+        review: ReviewRules::default(),
         budget: Budget::default(),
         services: vec![ServiceRule {
             depends_on: Vec::new(),

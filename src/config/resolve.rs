@@ -11,7 +11,7 @@ use super::types;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, ServiceName, SourceName};
 use crate::domain::pattern::{PathGlobs, PathPattern};
-use crate::domain::policy::{Budget, Policy};
+use crate::domain::policy::{Budget, Policy, ReviewRules};
 use crate::domain::signal::Signal;
 
 const INTERVAL_SECS: u32 = 60;
@@ -104,6 +104,7 @@ impl Context<'_> {
             branch: branch?,
             paths,
             delivery: wire.delivery.unwrap_or_default(),
+            review: self.review_rules(name, wire),
             budget: self.budget(name, wire.budget.as_ref()),
             services: rules,
         })
@@ -129,6 +130,15 @@ impl Context<'_> {
                     self.findings.add(service.place, message);
                 }
             }
+        }
+    }
+
+    fn review_rules(&mut self, environment: &str, wire: &types::Environment) -> ReviewRules {
+        let usual = ReviewRules::default();
+        let place = self.place(&["environments", environment, "deadline"]);
+        ReviewRules {
+            merge: wire.merge.unwrap_or(usual.merge),
+            deadline_secs: self.seconds(wire.deadline, usual.deadline_secs, place),
         }
     }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{Duration, Ratio, Size};
-use crate::domain::policy::{Delivery, Mixed, Mode};
+use crate::domain::policy::{Delivery, Merge, Mixed, Mode};
 use crate::domain::signal::{Direction, Missing, SignalKind};
 
 /// The configuration of backout. It may be spread over several files.
@@ -142,6 +142,11 @@ pub(super) struct Environment {
     pub(super) paths: Option<Vec<String>>,
     /// How reverts reach the branch. Default: `push`.
     pub(super) delivery: Option<Delivery>,
+    /// Who merges pull requests: the forge as soon as its rules let it (`auto`), or a person (`manual`). In mode `propose`
+    /// it is always a person. Default: `auto`.
+    pub(super) merge: Option<Merge>,
+    /// How long a pull request that merges itself may stay unmerged before a person is asked to look. Default: `30m`.
+    pub(super) deadline: Option<Duration>,
     /// What the agent may do here. A service's own mode comes before it, and it before the policy's.
     pub(super) mode: Option<Mode>,
     /// The policy of services that name none. Default: `default`.

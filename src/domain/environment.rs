@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ids::{BranchName, EnvironmentName, ServiceName};
 use super::pattern::{PathGlobs, PathPattern};
-use super::policy::{Budget, Delivery, Policy};
+use super::policy::{Budget, Delivery, Policy, ReviewRules};
 use super::signal::Signal;
 
 /// One branch of the repository (and perhaps some paths of it), with all that is deployed there.
@@ -18,6 +18,8 @@ pub struct Environment {
     pub paths: Option<PathGlobs>,
     /// How reverts reach the branch.
     pub delivery: Delivery,
+    /// What holds for pull requests.
+    pub review: ReviewRules,
     /// The bounds on reverts.
     pub budget: Budget,
     /// The services, first match wins.

@@ -26,6 +26,7 @@ pub mod policy;
 pub mod question;
 pub mod receipt;
 pub mod relation;
+pub mod review;
 pub mod scope;
 pub mod signal;
 pub mod snapshot;

@@ -28,6 +28,34 @@ pub enum Delivery {
     Push,
     /// A commit pushed to a branch of its own (`backout/<environment>/<service>/<short id>`), for a person to merge.
     Branch,
+    /// The same, with a pull request (on GitLab a merge request) from it.
+    PullRequest,
+}
+
+/// Who merges a pull request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merge {
+    /// The forge, as soon as its own rules let it.
+    #[default]
+    Auto,
+    /// A person: merging is the approval.
+    Manual,
+}
+
+/// What holds for the pull requests of an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewRules {
+    /// Who merges them.
+    pub merge: Merge,
+    /// How long after it was opened one that merges itself may stay unmerged before a person is asked to look.
+    pub deadline_secs: u32,
+}
+
+impl Default for ReviewRules {
+    fn default() -> Self {
+        Self { merge: Merge::Auto, deadline_secs: 30 * 60 }
+    }
 }
 
 /// The rules for a service in an environment. All times in seconds.

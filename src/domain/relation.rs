@@ -96,7 +96,7 @@ mod tests {
     use crate::domain::environment::ServiceRule;
     use crate::domain::ids::{BranchName, EnvironmentName};
     use crate::domain::pattern::{PathGlobs, PathPattern};
-    use crate::domain::policy::{Budget, Delivery, Policy};
+    use crate::domain::policy::{Budget, Delivery, Policy, ReviewRules};
 
     fn name(text: &str) -> ServiceName {
         ServiceName::new(text).unwrap()
@@ -122,6 +122,7 @@ mod tests {
             branch: BranchName::new("main").unwrap(),
             paths: None,
             delivery: Delivery::Push,
+            review: ReviewRules::default(),
             budget: Budget::default(),
             services: named.iter().map(of).chain([rule(found, pattern)]).collect(),
         }

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::domain::environment::ServiceRule;
     use crate::domain::pattern::PathPattern;
-    use crate::domain::policy::{Budget, Delivery, Policy};
+    use crate::domain::policy::{Budget, Delivery, Policy, ReviewRules};
 
     fn environment(paths: Option<&str>, pattern: &str, glob: &str, migrations: &str) -> Environment {
         let globs = |text: &str| PathGlobs::new(vec![text.to_owned()]).unwrap();
@@ -127,6 +127,7 @@ mod tests {
             branch: "main".parse().unwrap(),
             paths: paths.map(globs),
             delivery: Delivery::Push,
+            review: ReviewRules::default(),
             budget: Budget::default(),
             services: vec![
                 rule(ServiceFiles::Named("named".parse().unwrap(), globs(glob))),

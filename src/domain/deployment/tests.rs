@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::environment::{ServiceFiles, ServiceRule};
 use crate::domain::ids::{BlobId, BranchName};
 use crate::domain::pattern::{PathGlobs, PathPattern};
-use crate::domain::policy::{Budget, Delivery, Policy};
+use crate::domain::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::snapshot::FileVersion;
 
 fn environment() -> Environment {
@@ -15,6 +15,7 @@ fn environment() -> Environment {
         branch: BranchName::new("main").unwrap(),
         paths: None,
         delivery: Delivery::Push,
+        review: ReviewRules::default(),
         budget: Budget::default(),
         services: vec![ServiceRule {
             depends_on: Vec::new(),

@@ -9,7 +9,7 @@ use backout::adapters::git::GitRepository;
 use backout::domain::deployment::{Detector, detect};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::pattern::{PathGlobs, PathPattern};
-use backout::domain::policy::{Budget, Delivery, Policy};
+use backout::domain::policy::{Budget, Delivery, Policy, ReviewRules};
 use backout::domain::scope::{Everything, Scope, Tracked, Wanted};
 use backout::domain::snapshot::{Commit, Snapshot};
 use backout::domain::time::Time;
@@ -45,6 +45,7 @@ fn environment(paths: Option<&str>, pattern: &str, glob: &str, migrations: &str)
         branch: main_branch(),
         paths: paths.map(globs),
         delivery: Delivery::Push,
+        review: ReviewRules::default(),
         budget: Budget::default(),
         services: files.into_iter().map(rule).collect(),
     }

@@ -9,7 +9,7 @@ use backout::agent::{Intent, PassReport, Stop, World, pass};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::ids::{BranchName, CommitId, EnvironmentName, SignalName, SourceName};
 use backout::domain::pattern::{PathGlobs, PathPattern};
-use backout::domain::policy::{Budget, Delivery, Mode, Policy, SchemaRules};
+use backout::domain::policy::{Budget, Delivery, Mode, Policy, ReviewRules, SchemaRules};
 use backout::domain::signal::{Role, Rule, Signal, SignalKind};
 use backout::domain::snapshot::Person;
 use backout::domain::time::Time;
@@ -118,6 +118,7 @@ fn environment(random: &mut fastrand::Rng) -> Environment {
         branch,
         paths: None,
         delivery: if random.u8(0..6) == 0 { Delivery::Branch } else { Delivery::Push },
+        review: ReviewRules::default(),
         budget: Budget {
             max_reverts: random.u32(1..=3),
             window_secs: random.choice([600, 1_200, 3_600]).unwrap(),

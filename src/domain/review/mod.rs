@@ -1,0 +1,150 @@
+//! Reviews: pull requests (on GitLab merge requests) that bring a revert before people and the forge's own rules.
+//!
+//! What is to be done about one next is a pure function of what the forge shows of it and of the branch as it is
+//! ([`step`]). The texts that people read are in [`text`], what people may answer in [`command`].
+
+pub mod command;
+pub mod text;
+
+mod next;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::command::Command;
+use super::ids::{BranchName, CommitId};
+use super::time::Time;
+
+pub use next::{Branch, Outlook, Step, Watched, step};
+
+/// A pull request as the forge shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// Its number in the repository.
+    pub number: u64,
+    /// Where people find it.
+    pub url: String,
+    /// The commit at the tip of its branch.
+    pub head: CommitId,
+    /// Whether it is open.
+    pub state: ReviewState,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// Its description, as it is now.
+    pub body: String,
+    /// Whether the forge was asked to merge it by itself as soon as its rules let it.
+    pub scheduled: bool,
+    /// What keeps it from being merged.
+    pub standing: Standing,
+    /// What people have told the agent in comments, oldest first.
+    pub commands: Vec<Command>,
+}
+
+/// Whether a pull request is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReviewState {
+    /// It waits.
+    Open,
+    /// It was merged.
+    Merged,
+    /// It was closed without being merged.
+    Closed {
+        /// Who closed it, where the forge says so.
+        by: Option<String>,
+    },
+}
+
+/// What keeps an open pull request from being merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Ready,
+    /// Its changes conflict with the branch.
+    Conflict,
+    /// The branch has moved, and its rules want the pull request to contain that.
+    Behind,
+    /// Checks, approvals or rules, each by its name. Never empty.
+    Blocked(Vec<String>),
+    /// The forge has not worked it out yet.
+    Unknown,
+}
+
+/// What became of asking a forge to merge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Merging {
+    /// It is merged.
+    Merged,
+    /// The forge will merge it when its rules let it.
+    Scheduled,
+    /// The forge does not merge by itself: the agent has to ask again when nothing is in the way.
+    Waiting(String),
+}
+
+/// Where a pull request is found, for records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewPlace {
+    /// Its number in the repository.
+    pub number: u64,
+    /// Where people find it.
+    pub url: String,
+}
+
+impl Review {
+    /// Where it is found.
+    #[must_use]
+    pub fn place(&self) -> ReviewPlace {
+        ReviewPlace { number: self.number, url: self.url.clone() }
+    }
+}
+
+/// A pull request to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewReview {
+    /// The branch with the revert.
+    pub branch: BranchName,
+    /// The environment's branch.
+    pub base: BranchName,
+    /// The title: one line.
+    pub title: String,
+    /// The description, in Markdown.
+    pub body: String,
+    /// Who owns the changed files, by the repository's CODEOWNERS.
+    pub owners: Vec<String>,
+}
+
+/// An issue that asks a person to roll back by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManualIssue {
+    /// Its number in the repository.
+    pub number: u64,
+    /// Where people find it.
+    pub url: String,
+    /// Its text, as it is now.
+    pub body: String,
+}
+
+/// What a verdict says of a deployment's commit, as a forge shows it beside the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitStatus {
+    /// The commit.
+    pub commit: CommitId,
+    /// What it is about: `backout/<environment>/<service>`.
+    pub context: String,
+    /// Whether all is well.
+    pub state: StatusState,
+    /// One line, at most 140 characters.
+    pub description: String,
+    /// Where to read more.
+    pub url: Option<String>,
+}
+
+/// Whether all is well with a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusState {
+    /// Healthy, or nothing that it did.
+    Success,
+    /// It made things worse.
+    Failure,
+    /// Nobody can say.
+    Error,
+}

@@ -1,0 +1,183 @@
+//! What is to be done about a pull request next.
+
+use super::command::Order;
+use super::{Review, ReviewState, Standing};
+use crate::domain::policy::{Merge, ReviewRules};
+use crate::domain::time::{Time, human_secs};
+
+/// A pull request with what else is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched<'a> {
+    /// What the forge shows.
+    pub review: &'a Review,
+    /// What holds for it.
+    pub rules: ReviewRules,
+    /// What the revert would do to the environment's branch as it is now.
+    pub outlook: &'a Outlook,
+    /// What stands on the pull request's branch.
+    pub branch: Branch,
+    /// Whether a person was asked to look because it was not merged in time, and when.
+    pub overdue_since: Option<Time>,
+    /// Now.
+    pub now: Time,
+}
+
+/// What a revert would do to the environment's branch as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It would put the good values back.
+    Due,
+    /// The good values are there.
+    Restored,
+    /// The bad values are gone, and others are there.
+    Superseded(String),
+    /// It cannot be worked out any more.
+    Lost(String),
+}
+
+/// What stands on a pull request's branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Branch {
+    /// The revert, as it would be made now.
+    Current,
+    /// The revert, as it was right before the environment's branch moved.
+    Stale,
+    /// Something else: somebody has worked on it.
+    Foreign,
+}
+
+/// What is to be done about a pull request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing; the text says what it waits for.
+    Wait(String),
+    /// Bring the branch up to date, and look again.
+    Recompute,
+    /// Ask the forge to merge it.
+    Merge,
+    /// Take back that the forge was asked to merge it; the text says why.
+    Unschedule(String),
+    /// Close it: nothing is left to do. The text says why.
+    Close(String),
+    /// It is merged, and the environment's branch holds the good values.
+    Done,
+    /// It is merged or waits, and a person has to look; the text says why.
+    Escalate(String),
+    /// A person has closed it without merging, which means no.
+    Declined(String),
+    /// The agent itself has closed it, as nothing was left to do.
+    Closed(String),
+}
+
+/// What people have decided in comments.
+#[derive(Clone, Copy, Debug, Default)]
+struct Orders<'a> {
+    approved: bool,
+    /// Who holds it, and until when.
+    held: Option<(&'a str, Time)>,
+    /// When somebody last asked to try again.
+    retried_at: Option<Time>,
+}
+
+impl<'a> Orders<'a> {
+    /// A later order replaces an earlier one of its kind; to approve or to try again ends a hold.
+    fn of(review: &'a Review) -> Self {
+        let mut orders = Self::default();
+        for command in review.commands.iter().filter(|command| command.allowed) {
+            match command.order {
+                Order::Approve => (orders.approved, orders.held) = (true, None),
+                Order::Hold(secs) => orders.held = Some((&command.by, command.at.plus_secs(secs))),
+                Order::Retry => (orders.retried_at, orders.held) = (Some(command.at), None),
+            }
+        }
+        orders
+    }
+}
+
+/// What is to be done about a pull request next.
+#[must_use]
+pub fn step(watched: &Watched<'_>) -> Step {
+    match &watched.review.state {
+        ReviewState::Merged => merged(watched.outlook),
+        ReviewState::Closed { by } => match super::text::closing_reason(&watched.review.body) {
+            Some(reason) => Step::Closed(reason.to_owned()),
+            None => Step::Declined(by.clone().unwrap_or_else(|| "somebody".to_owned())),
+        },
+        ReviewState::Open => open(watched),
+    }
+}
+
+/// A merge is not the end: a queue or a person may have landed something else.
+fn merged(outlook: &Outlook) -> Step {
+    match outlook {
+        Outlook::Restored => Step::Done,
+        Outlook::Due => {
+            Step::Escalate("it was merged, and the branch still holds the values that it takes back".to_owned())
+        }
+        Outlook::Superseded(why) | Outlook::Lost(why) => {
+            Step::Escalate(format!("it was merged, and the branch does not hold the good values: {why}"))
+        }
+    }
+}
+
+fn open(watched: &Watched<'_>) -> Step {
+    match watched.outlook {
+        Outlook::Due => {}
+        Outlook::Restored => return Step::Close("the good values are back already".to_owned()),
+        Outlook::Superseded(why) => return Step::Close(why.clone()),
+        Outlook::Lost(why) => return halt(watched, &format!("it cannot be worked out any more: {why}")),
+    }
+    let orders = Orders::of(watched.review);
+    if watched.branch == Branch::Foreign {
+        return halt(watched, "somebody else has pushed to its branch, so it is left to people");
+    }
+    if let Some((by, until)) = orders.held.filter(|(_, until)| *until > watched.now) {
+        return halt(watched, &format!("{by} holds it until {until}"));
+    }
+    if watched.branch == Branch::Stale || must_move(&watched.review.standing) {
+        return Step::Recompute;
+    }
+    if watched.rules.merge == Merge::Manual && !orders.approved {
+        return halt(watched, "a person merges it, or comments `/backout approve`");
+    }
+    let is_ready = watched.review.standing == Standing::Ready;
+    if !watched.review.scheduled || is_ready {
+        return Step::Merge;
+    }
+    overdue(watched, &orders).unwrap_or_else(|| Step::Wait(waits_for(&watched.review.standing)))
+}
+
+/// Waits without a merge that comes by itself.
+fn halt(watched: &Watched<'_>, why: &str) -> Step {
+    if watched.review.scheduled { Step::Unschedule(why.to_owned()) } else { Step::Wait(why.to_owned()) }
+}
+
+fn must_move(standing: &Standing) -> bool {
+    matches!(standing, Standing::Conflict | Standing::Behind)
+}
+
+/// What a pull request that merges itself waits for, in words.
+#[must_use]
+pub(super) fn waits_for(standing: &Standing) -> String {
+    match standing {
+        Standing::Blocked(names) => format!("the forge merges it when nothing is in the way: {}", names.join("; ")),
+        Standing::Conflict => "its changes conflict with the branch".to_owned(),
+        Standing::Behind => "the branch has moved".to_owned(),
+        Standing::Ready | Standing::Unknown => "the forge merges it when its rules let it".to_owned(),
+    }
+}
+
+fn overdue(watched: &Watched<'_>, orders: &Orders<'_>) -> Option<Step> {
+    let began = watched.review.opened_at.max(orders.retried_at.unwrap_or(watched.review.opened_at));
+    let waited_secs = watched.now.secs_since(began);
+    let told = watched.overdue_since.is_some_and(|at| at >= began);
+    if told || waited_secs < i64::from(watched.rules.deadline_secs) {
+        return None;
+    }
+    let what = match &watched.review.standing {
+        Standing::Blocked(names) => names.join("; "),
+        Standing::Unknown => "the forge does not say what is in the way".to_owned(),
+        other @ (Standing::Ready | Standing::Conflict | Standing::Behind) => waits_for(other),
+    };
+    Some(Step::Escalate(format!("it was not merged within {}: {what}", human_secs(waited_secs))))
+}
