@@ -7,13 +7,13 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 
-use crate::domain::change::Change;
 use crate::domain::evidence::Series;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
-use crate::domain::receipt::Receipt;
+use crate::domain::review::text::ChartStyle;
+use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
 use crate::domain::scope::Scope;
 use crate::domain::signal::RangeQuery;
-use crate::domain::snapshot::{Commit, Snapshot};
+use crate::domain::snapshot::{Commit, FileDiff, Snapshot};
 use crate::domain::time::Time;
 
 /// A future that can be sent between threads, for traits used as objects.
@@ -93,14 +93,25 @@ pub struct CommitRequest<'a> {
     pub branch: &'a BranchName,
     /// Where that branch must be now at the remote; `None` when it must not exist yet.
     pub expected: Option<CommitId>,
-    /// The parent of the new commit.
+    /// The parent of the new commit, whose files it changes.
     pub parent: CommitId,
+    /// A second parent: where the branch was, when the new commit brings it up to date with `parent`.
+    pub onto: Option<CommitId>,
     /// The new bytes of each changed file; `None` removes it. Modes stay as they are; new files are plain files.
     pub files: &'a BTreeMap<FilePath, Option<Vec<u8>>>,
     /// The whole commit message.
     pub message: &'a str,
     /// Author and committer time.
     pub at: Time,
+}
+
+/// What a commit was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its parents, in order.
+    pub parents: Vec<CommitId>,
+    /// Its message.
+    pub message: String,
 }
 
 /// A Git repository: the environment repo, and the audit log in its notes.
@@ -131,6 +142,18 @@ pub trait Repository: Send + Sync {
         visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
     ) -> Result<CommitId, RepositoryError>;
 
+    /// What a commit was made of.
+    ///
+    /// # Errors
+    /// When it is not in the repository or is broken.
+    fn commit(&self, commit: CommitId) -> Result<Made, RepositoryError>;
+
+    /// All files in which two commits differ, with their bytes.
+    ///
+    /// # Errors
+    /// When one of them is not in the repository or is broken.
+    fn diff(&self, old: CommitId, new: CommitId) -> Result<Vec<FileDiff>, RepositoryError>;
+
     /// The bytes of a file in a commit; `None` where there is no such file.
     ///
     /// # Errors
@@ -155,11 +178,25 @@ pub trait Repository: Send + Sync {
     /// [`PushError::Rejected`] when the branch has moved or the remote refuses.
     fn commit_and_push(&self, request: &CommitRequest<'_>) -> Result<CommitId, PushError>;
 
+    /// The tips of the remote's branches whose names begin with `prefix`, as they are now.
+    ///
+    /// # Errors
+    /// When the remote cannot be asked.
+    fn remote_branches(&self, prefix: &str) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError>;
+
     /// The tip of `branch` at the remote, as it is now.
     ///
     /// # Errors
     /// When the remote cannot be asked.
-    fn remote_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError>;
+    fn remote_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError> {
+        Ok(self.remote_branches(branch.as_str())?.remove(branch))
+    }
+
+    /// Removes a branch at the remote, provided that it is at `expected`.
+    ///
+    /// # Errors
+    /// [`PushError::Rejected`] when it has moved or the remote refuses.
+    fn remove_branch(&self, branch: &BranchName, expected: CommitId) -> Result<(), PushError>;
 
     /// Whether a push to `branch` would be let in, tried without changing anything.
     ///
@@ -188,10 +225,81 @@ pub trait Repository: Send + Sync {
     fn append_notes(&self, lines: &BTreeMap<CommitId, Vec<String>>, at: Time) -> Result<(), PushError>;
 }
 
-/// Brings a change before people instead of pushing it to the environment branch.
+/// What can go wrong when asking a forge.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForgeError {
+    /// No answer, not in time, not understood, or too many requests; trying again later may help.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The forge refuses us: wrong credentials, or ones that may not do this. A person must mend it.
+    #[error("{0}")]
+    Denied(String),
+    /// The forge refuses this as things stand: it exists already, conflicts, or breaks a rule. Look at it again.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What an answer of a forge comes as.
+pub type Forged<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
+
+/// A forge: pull requests, issues, and what is shown beside commits. Git itself is [`Repository`]'s.
+///
+/// Implementations retry reading on their own, a bounded number of times. They send nothing twice that changes
+/// something, unless they know that the forge did not take it.
 pub trait Forge: Send + Sync {
-    /// Proposes the change, unless it has been proposed before.
-    fn propose<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<Receipt, PushError>>;
+    /// What it draws charts from.
+    fn chart(&self) -> ChartStyle;
+
+    /// The newest pull request from `branch` of this very repository into `base`, in whatever state; with its commands
+    /// and what keeps it from being merged where it is open.
+    fn review<'a>(&'a self, branch: &'a BranchName, base: &'a BranchName) -> Forged<'a, Option<Review>>;
+
+    /// Opens a pull request and asks for reviews. Where one is open already it is [`ForgeError::Refused`].
+    fn open<'a>(&'a self, new: &'a NewReview) -> Forged<'a, Review>;
+
+    /// Replaces the description of a pull request.
+    fn describe<'a>(&'a self, review: &'a Review, body: &'a str) -> Forged<'a, ()>;
+
+    /// Merges a pull request, or has the forge merge it as soon as its rules let it, provided that its branch is still at
+    /// `review.head`. `message` is that of the commit where one is made.
+    fn merge<'a>(&'a self, review: &'a Review, base: &'a BranchName, message: &'a str)
+    -> Forged<'a, Merging>;
+
+    /// Takes back that the forge merges it by itself.
+    fn unschedule<'a>(&'a self, review: &'a Review) -> Forged<'a, ()>;
+
+    /// Closes a pull request without merging it.
+    fn close<'a>(&'a self, review: &'a Review) -> Forged<'a, ()>;
+
+    /// Makes a commit on a branch, which is made where `request.expected` is none, provided that the forge has to do so
+    /// itself: for `base` takes verified commits only and the forge is who signs them. None: push it with Git.
+    fn commit<'a>(
+        &'a self,
+        request: &'a CommitRequest<'a>,
+        base: &'a BranchName,
+    ) -> Forged<'a, Option<CommitId>> {
+        let (_, _) = (request, base);
+        Box::pin(async { Ok(None) })
+    }
+
+    /// The open issues that ask a person to roll back by hand.
+    fn issues(&self) -> Forged<'_, Vec<ManualIssue>>;
+
+    /// Opens such an issue.
+    fn open_issue<'a>(&'a self, title: &'a str, body: &'a str) -> Forged<'a, ManualIssue>;
+
+    /// Closes such an issue with a last comment.
+    fn close_issue<'a>(&'a self, number: u64, comment: &'a str) -> Forged<'a, ()>;
+
+    /// Shows a verdict beside a commit, unless that is what it shows already.
+    fn status<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()>;
+
+    /// Comments on the pull request that brought `commit`, where there is one, unless a comment with the same first line is
+    /// there already.
+    fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()>;
+
+    /// What a person should know before relying on it for reviews into `base`: what is there, each in a sentence.
+    fn check<'a>(&'a self, base: &'a BranchName) -> Forged<'a, String>;
 }
 
 /// What can go wrong when asking a metric source. An empty answer is no error.

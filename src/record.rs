@@ -10,6 +10,8 @@ use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::policy::Mode;
+use crate::domain::receipt::Receipt;
+use crate::domain::review::ReviewPlace;
 use crate::domain::time::Time;
 use crate::domain::verdict::Judgement;
 
@@ -24,6 +26,8 @@ pub enum Record {
     Verdict(Box<VerdictRecord>),
     /// Whether a revert helped.
     Recovery(Box<RecoveryRecord>),
+    /// What became of a pull request.
+    Review(Box<ReviewRecord>),
 }
 
 /// What was found out about a deployment, and what was done.
@@ -64,6 +68,69 @@ pub struct Proposal {
     pub branch: BranchName,
     /// The commit at its tip.
     pub commit: CommitId,
+    /// The pull request from it, where there is a forge.
+    #[serde(default)]
+    pub review: Option<ReviewPlace>,
+}
+
+/// What became of a pull request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewRecord {
+    /// The version of this form.
+    pub version: u32,
+    /// The rollback id.
+    pub id: String,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment's commit.
+    pub deployment: CommitId,
+    /// When this was found out.
+    pub at: Time,
+    /// The pull request.
+    pub review: ReviewPlace,
+    /// What became of it.
+    pub outcome: ReviewOutcome,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// What became of a pull request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReviewOutcome {
+    /// It was merged, and the branch holds the good values.
+    Merged,
+    /// It was merged, and the branch does not hold the good values: a person must look.
+    NotRestored,
+    /// A person has closed it without merging it: an override, which is respected.
+    Declined,
+    /// Nothing was left to do.
+    Superseded,
+    /// It was not merged in time: a person must look. It is still followed.
+    Overdue,
+}
+
+impl ReviewOutcome {
+    /// What a receipt says of a pull request; none while it waits.
+    #[must_use]
+    pub fn of(receipt: &Receipt) -> Option<Self> {
+        Some(match receipt {
+            Receipt::Merged(_) => Self::Merged,
+            Receipt::Declined { .. } => Self::Declined,
+            Receipt::Superseded(_) => Self::Superseded,
+            Receipt::Stuck { merged: true, .. } => Self::NotRestored,
+            Receipt::Stuck { merged: false, .. } => Self::Overdue,
+            Receipt::Pushed(_) | Receipt::Proposed { .. } | Receipt::Refused(_) => return None,
+        })
+    }
+
+    /// Whether nothing more will come of it.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        self != Self::Overdue
+    }
 }
 
 /// Whether a revert helped.
@@ -118,6 +185,7 @@ impl Record {
         match self {
             Self::Verdict(record) => &record.service,
             Self::Recovery(record) => &record.service,
+            Self::Review(record) => &record.service,
         }
     }
 
@@ -127,6 +195,7 @@ impl Record {
         match self {
             Self::Verdict(record) => &record.environment,
             Self::Recovery(record) => &record.environment,
+            Self::Review(record) => &record.environment,
         }
     }
 
@@ -136,6 +205,7 @@ impl Record {
         match self {
             Self::Verdict(record) => record.at,
             Self::Recovery(record) => record.at,
+            Self::Review(record) => record.at,
         }
     }
 
@@ -145,6 +215,7 @@ impl Record {
         match self {
             Self::Verdict(record) => &record.id,
             Self::Recovery(record) => &record.id,
+            Self::Review(record) => &record.id,
         }
     }
 
@@ -178,6 +249,9 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
                 (verdict.id, done)
             }
             Record::Recovery(recovery) => (recovery.id, format!("recovery {:?}", recovery.outcome)),
+            // Overdue once more is news after somebody has asked to try again.
+            Record::Review(review) if review.outcome == ReviewOutcome::Overdue => return None,
+            Record::Review(review) => (review.id, format!("review {:?}", review.outcome)),
         };
         Some((id, what))
     };

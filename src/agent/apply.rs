@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::current::{Current, current_files};
+use super::announce::{Issues, announce};
+use super::current::{At, work_out};
+use super::deliver::{DeliveryError, send, way};
+use super::follow::record_of;
 use super::judging::Open;
 use super::pass::{Intent, snapshot};
+use super::proposal::Worked;
 use super::report::{EnvironmentReport, Item, Outcome};
 use super::{Stop, World, blocking};
-use crate::domain::change::{Change, Motive, NoChange, Target, plan};
+use crate::domain::change::{Change, NoChange};
 use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide, id_of};
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
@@ -21,7 +25,7 @@ use crate::domain::receipt::Receipt;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
 use crate::domain::verdict::{Judgement, Verdict, judge};
-use crate::ports::{CommitRequest, PushError, RepositoryError};
+use crate::ports::{PushError, RepositoryError};
 use crate::record::{self, Proposal, Record, VERSION, VerdictRecord};
 
 /// What a pass through one environment works with.
@@ -38,10 +42,16 @@ pub(super) struct Acting<'a> {
     pub watched: &'a [Deployment],
 }
 
+impl Acting<'_> {
+    pub(super) fn at(&self) -> At<'_> {
+        At { world: self.world, environment: self.environment, now: self.now }
+    }
+}
+
 /// How often a rejected push is worked out again from the new state.
 pub(super) const MAX_TRIES: u32 = 20;
 /// How often a push is tried that the remote refuses although the branch has not moved.
-const MAX_REFUSALS: u32 = 3;
+pub(super) const MAX_REFUSALS: u32 = 3;
 
 /// A deployment of a service: what a change and its outcome belong to.
 type Key = (CommitId, String);
@@ -67,13 +77,14 @@ enum Attempt {
 /// An attempt with what the guards had said before it; asked again after it they know of it and stop at once.
 type Tried = (Attempt, Vec<GuardAnswer>);
 
-/// Decides about every deployment, makes the changes one after the other, and writes down what happened.
+/// Decides about every deployment, makes the changes one after the other, and writes down what happened. Returns the
+/// newest state of the branch.
 pub(super) async fn act(
     acting: &Acting<'_>,
     mut snapshot: Snapshot,
     mut open: Vec<Open>,
     report: &mut EnvironmentReport,
-) -> Result<(), RepositoryError> {
+) -> Result<Snapshot, RepositoryError> {
     let mut attempts: BTreeMap<Key, Tried> = BTreeMap::new();
     let mut patience = Patience::default();
     loop {
@@ -82,17 +93,20 @@ pub(super) async fn act(
         let Some((next, (decision, guards))) = next_due(acting, &open, &decided, &attempts) else {
             report.head = Some(snapshot.head);
             plan_for_people(acting, &snapshot, &open, &decided, &mut attempts).await?;
-            return write_down(acting, &snapshot, &open, decided, attempts, report).await;
+            write_down(acting, &snapshot, &open, decided, attempts, report).await?;
+            return Ok(snapshot);
         };
         let key = key(&next.deployment);
-        let rejected = match deliver(acting, &snapshot, next, decision).await {
+        let rejected = match deliver(acting, &snapshot, next, decision, patience.is_refused).await {
             Ok(attempt) => {
                 attempts.insert(key.clone(), (attempt, guards.clone()));
                 None
             }
-            Err(PushError::Rejected { reference, reason }) => Some((reference, reason, guards.clone())),
+            Err(DeliveryError::Push(PushError::Rejected { reference, reason })) => {
+                Some((reference, reason, guards.clone()))
+            }
             // The others are still decided about, and written down.
-            Err(PushError::Repository(error)) => {
+            Err(error @ (DeliveryError::Push(PushError::Repository(_)) | DeliveryError::Forge(_))) => {
                 report.problems.push(error.to_string());
                 attempts.insert(key, (Attempt::GivenUp, guards.clone()));
                 continue;
@@ -109,8 +123,14 @@ pub(super) async fn act(
             let before = snapshot.head;
             snapshot = fetch_again(acting).await?;
             let unmoved = snapshot.head == before;
-            if patience.is_over(unmoved) {
-                let hint = if unmoved { ": let it be pushed to, or set `delivery: branch`" } else { "" };
+            if patience.goes_by_review(acting, unmoved) {
+                tracing::info!(%reference, %reason, "the branch takes no push: it goes by a pull request");
+            } else if patience.is_over(unmoved) {
+                let hint = if unmoved {
+                    ": let it be pushed to, or set `delivery: pull-request` or `branch`"
+                } else {
+                    ""
+                };
                 let problem = format!("{reference} was not updated after {tries} tries: {reason}{hint}");
                 report.problems.push(problem);
                 attempts.insert(key, (Attempt::GivenUp, guards.clone()));
@@ -133,9 +153,21 @@ struct Patience {
     tries: u32,
     /// Rejections in a row for which the branch had not moved: not a race, but a rule of the server.
     refusals: u32,
+    /// Whether the environment's branch takes no push, so that pull requests are opened instead.
+    is_refused: bool,
 }
 
 impl Patience {
+    /// Whether the branch has refused so often that the rest goes by pull requests, where there is a forge.
+    fn goes_by_review(&mut self, acting: &Acting<'_>, unmoved: bool) -> bool {
+        let can = acting.world.forge.is_some() && acting.environment.delivery == Delivery::Push;
+        if self.is_refused || !can || !unmoved || self.refusals + 1 < MAX_REFUSALS {
+            return false;
+        }
+        *self = Self { is_refused: true, ..Self::default() };
+        true
+    }
+
     fn is_over(&mut self, unmoved: bool) -> bool {
         self.refusals = if unmoved { self.refusals + 1 } else { 0 };
         self.tries >= MAX_TRIES || self.refusals >= MAX_REFUSALS
@@ -172,34 +204,13 @@ async fn plan_for_people(
         if !matches!(decision, Decision::Escalate(_)) || attempts.contains_key(&key(&open.deployment)) {
             continue;
         }
-        let current =
-            current_files(acting.world, acting.environment, snapshot.head, &open.deployment, acting.now)
-                .await?;
-        if let Ok(change) = work_out(acting, snapshot, open, &current) {
+        let (change, current) = work_out(&acting.at(), &open.subject(), snapshot.head).await?;
+        if let Ok(change) = change {
             let diff = change.diff(&current.files);
             attempts.insert(key(&open.deployment), (Attempt::ForAPerson(change, diff), guards.clone()));
         }
     }
     Ok(())
-}
-
-/// The revert of a deployment against the branch's head.
-fn work_out(
-    acting: &Acting<'_>,
-    snapshot: &Snapshot,
-    open: &Open,
-    current: &Current,
-) -> Result<Box<Change>, NoChange> {
-    let branch = &acting.environment.branch;
-    let target = Target {
-        branch,
-        head: snapshot.head,
-        current: &current.files,
-        moved: &current.moved,
-        policy: &open.policy,
-        now: acting.now,
-    };
-    plan(&open.deployment, Motive::Metrics(&open.judgement), &target).map(Box::new)
 }
 
 /// Waits a little longer after each try, with jitter, so that two agents do not meet again and again.
@@ -260,16 +271,18 @@ fn decide_all(
     cases.iter().map(decide_one).collect()
 }
 
-/// Works the change out and delivers it (or, when only planning, says what would be delivered).
+/// Works the change out and delivers it (or, when only planning, says what would be delivered). `refused`: the branch takes
+/// no push.
 async fn deliver(
     acting: &Acting<'_>,
     snapshot: &Snapshot,
     open: &Open,
     decision: &Decision,
-) -> Result<Attempt, PushError> {
-    let current =
-        current_files(acting.world, acting.environment, snapshot.head, &open.deployment, acting.now).await?;
-    let change = match work_out(acting, snapshot, open, &current) {
+    refused: bool,
+) -> Result<Attempt, DeliveryError> {
+    let (at, subject) = (acting.at(), open.subject());
+    let (change, current) = work_out(&at, &subject, snapshot.head).await?;
+    let change = match change {
         Ok(change) => change,
         Err(none) => return Ok(Attempt::Stopped(none)),
     };
@@ -277,30 +290,11 @@ async fn deliver(
     if acting.intent == Intent::Plan {
         return Ok(Attempt::Planned(change, diff));
     }
-    let propose = *decision == Decision::Propose || acting.environment.delivery == Delivery::Branch;
-    let receipt = if propose {
-        acting.world.forge.propose(&change).await?
-    } else {
-        Receipt::Pushed(push(acting.world, &change).await?)
-    };
+    let way = way(acting.world, acting.environment, *decision == Decision::Propose, refused);
+    let worked = Worked { at: &at, subject: &subject, snapshot, change: &change, current: &current };
+    let receipt = send(&worked, way).await?;
     tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, receipt = %receipt, "delivered");
     Ok(Attempt::Delivered(change, diff, receipt))
-}
-
-/// Pushes a change to the environment branch.
-pub(super) async fn push(world: &World, change: &Change) -> Result<CommitId, PushError> {
-    let change = change.clone();
-    blocking(&world.repository, move |repository| {
-        repository.commit_and_push(&CommitRequest {
-            branch: &change.branch,
-            expected: Some(change.base),
-            parent: change.base,
-            files: &change.files,
-            message: &change.message,
-            at: change.at,
-        })
-    })
-    .await
 }
 
 /// Writes the report, and the notes for everything that is settled.
@@ -315,10 +309,15 @@ async fn write_down(
     let entries = reverts(snapshot);
     let written = already_written(acting, open).await?;
     let mut lines: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
+    let mut issues = Issues::default();
     for (open, (decision, guards)) in open.iter().zip(decided) {
         let (attempt, guards) = match attempts.remove(&key(&open.deployment)) {
             Some((attempt, before)) => (Some(attempt), before),
             None => (None, guards),
+        };
+        let receipt = match &attempt {
+            Some(Attempt::Delivered(_, _, receipt)) => Some(receipt.clone()),
+            _ => None,
         };
         let mut item = item(open, decision, guards, attempt);
         let id = id_of(&open.deployment);
@@ -329,11 +328,18 @@ async fn write_down(
             let why = item.decision.why().unwrap_or(&item.judgement.reason);
             tracing::info!(environment = %report.environment, service = %item.service, deployment = %item.deployment, verdict, decision, why, "decided");
         }
-        if item.decision != Decision::Wait && !written.contains(&id) {
-            match Record::Verdict(Box::new(record(acting, open, &item))).to_line() {
-                Ok(line) => lines.entry(item.deployment).or_default().push(line),
-                Err(error) => {
-                    report.problems.push(format!("the record of {} cannot be made: {error}", item.service))
+        let is_settled = item.decision != Decision::Wait && !written.contains(&id);
+        let is_new = is_settled && acting.intent == Intent::Act;
+        if is_settled && (!is_new || announce(acting, open, &item, &mut issues, report).await) {
+            let verdict = record(acting, open, &item);
+            let ended = receipt.and_then(|receipt| record_of(acting.now, &verdict, &receipt));
+            let ended = ended.map(|ended| Record::Review(Box::new(ended)));
+            for record in std::iter::once(Record::Verdict(Box::new(verdict))).chain(ended) {
+                match record.to_line() {
+                    Ok(line) => lines.entry(item.deployment).or_default().push(line),
+                    Err(error) => report
+                        .problems
+                        .push(format!("the record of {} cannot be made: {error}", item.service)),
                 }
             }
         }
@@ -351,7 +357,7 @@ async fn already_written(acting: &Acting<'_>, open: &[Open]) -> Result<BTreeSet<
         open.iter().map(|open| (id_of(&open.deployment), open.policy.mode)).collect();
     let settled = |record: &Record| match record {
         Record::Verdict(verdict) => modes.get(&verdict.id).is_some_and(|mode| verdict.settles(*mode)),
-        Record::Recovery(_) => false,
+        Record::Recovery(_) | Record::Review(_) => false,
     };
     Ok(records.filter(settled).map(|record| record.id().to_owned()).collect())
 }
@@ -380,7 +386,9 @@ fn item(open: &Open, decision: Decision, guards: Vec<GuardAnswer>, attempt: Opti
         Some(Attempt::ForAPerson(change, diff)) => {
             (item.plan, item.diff) = (Some(change.to_string()), Some(diff));
         }
-        Some(Attempt::Stopped(NoChange::Superseded(why))) => item.decision = Decision::Pass(why),
+        Some(Attempt::Stopped(NoChange::Superseded(why) | NoChange::Restored(why))) => {
+            item.decision = Decision::Pass(why);
+        }
         Some(Attempt::Stopped(
             refused @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. }),
         )) => {
@@ -392,22 +400,36 @@ fn item(open: &Open, decision: Decision, guards: Vec<GuardAnswer>, attempt: Opti
         }
         Some(Attempt::Delivered(change, diff, receipt)) => {
             (item.plan, item.diff) = (Some(change.to_string()), Some(diff));
-            match receipt {
-                Receipt::Pushed(commit) => {
-                    item.decision = Decision::Revert;
-                    item.revert = Some(commit);
-                    item.outcome = Some(Outcome::Pushed);
-                }
-                Receipt::Proposed { branch, commit } => {
-                    item.decision = Decision::Propose;
-                    item.outcome = Some(Outcome::Proposed(Proposal { branch, commit }));
-                }
-                Receipt::Superseded(why) => item.decision = Decision::Pass(why),
-                Receipt::Refused(why) => item.decision = Decision::Escalate(why),
-            }
+            received(&mut item, receipt);
         }
     }
     item
+}
+
+/// What a receipt makes of a decision to back something out.
+fn received(item: &mut Item, receipt: Receipt) {
+    match receipt {
+        Receipt::Pushed(commit) => {
+            item.decision = Decision::Revert;
+            item.revert = Some(commit);
+            item.outcome = Some(Outcome::Pushed);
+        }
+        Receipt::Proposed { branch, commit, review, .. } => {
+            // Without a pull request nothing merges itself.
+            if review.is_none() {
+                item.decision = Decision::Propose;
+            }
+            item.outcome = Some(Outcome::Proposed(Proposal { branch, commit, review }));
+        }
+        Receipt::Merged(review) => {
+            item.decision = Decision::Revert;
+            item.outcome = Some(Outcome::Merged(review));
+        }
+        Receipt::Superseded(why) => item.decision = Decision::Pass(why),
+        declined @ Receipt::Declined { .. } => item.decision = Decision::Hold(declined.to_string()),
+        stuck @ Receipt::Stuck { .. } => item.decision = Decision::Escalate(stuck.to_string()),
+        Receipt::Refused(why) => item.decision = Decision::Escalate(why),
+    }
 }
 
 fn record(acting: &Acting<'_>, open: &Open, item: &Item) -> VerdictRecord {
@@ -424,7 +446,7 @@ fn record(acting: &Acting<'_>, open: &Open, item: &Item) -> VerdictRecord {
         revert: item.revert,
         proposal: match &item.outcome {
             Some(Outcome::Proposed(proposal)) => Some(proposal.clone()),
-            Some(Outcome::Pushed | Outcome::Planned) | None => None,
+            Some(Outcome::Pushed | Outcome::Merged(_) | Outcome::Planned) | None => None,
         },
         evidence: without_idle_controls(&open.evidence, &open.judgement),
         config: acting.world.config.clone(),

@@ -5,16 +5,19 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{World, blocking};
+use crate::domain::change::{Change, Motive, NoChange, Target, plan};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::Environment;
+use crate::domain::evidence::Evidence;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::moves::follow;
+use crate::domain::policy::Policy;
 use crate::domain::scope::Tracked;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 
 /// The files of a deployment at the head.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Current {
     /// The bytes at each path; `None` where there is no file.
     pub files: BTreeMap<FilePath, Option<Vec<u8>>>,
@@ -22,15 +25,50 @@ pub struct Current {
     pub moved: BTreeMap<FilePath, FilePath>,
 }
 
+/// A deployment that goes back, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub deployment: &'a Deployment,
+    pub motive: Motive<'a>,
+    pub evidence: Option<&'a Evidence>,
+    pub policy: &'a Policy,
+}
+
+/// Where and when it goes back.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub world: &'a World,
+    pub environment: &'a Arc<Environment>,
+    pub now: Time,
+}
+
+/// The revert of a deployment against `head`, or why there is none, with the files that it is about.
+pub(super) async fn work_out(
+    at: &At<'_>,
+    subject: &Subject<'_>,
+    head: CommitId,
+) -> Result<(Result<Box<Change>, NoChange>, Current), RepositoryError> {
+    let current = current_files(at, head, subject.deployment).await?;
+    let target = Target {
+        branch: &at.environment.branch,
+        head,
+        current: &current.files,
+        moved: &current.moved,
+        policy: subject.policy,
+        now: at.now,
+    };
+    let change = plan(subject.deployment, subject.motive, &target).map(Box::new);
+    Ok((change, current))
+}
+
 /// Reads the files of a deployment in `head`. History is looked at only for a file that the deployment left there and
 /// that is not there any more.
-pub(super) async fn current_files(
-    world: &World,
-    environment: &Arc<Environment>,
+async fn current_files(
+    at: &At<'_>,
     head: CommitId,
     deployment: &Deployment,
-    now: Time,
 ) -> Result<Current, RepositoryError> {
+    let At { world, environment, now } = *at;
     let files: Vec<(FilePath, bool)> =
         deployment.files.iter().map(|file| (file.path.clone(), file.new.is_some())).collect();
     let (environment, commit, at) = (Arc::clone(environment), deployment.commit, deployment.at);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::World;
 use super::controls::add_controls;
+use super::current::Subject as Going;
 use super::gather::gather;
+use crate::domain::change::Motive;
 use crate::domain::decision::{Case, id_of};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::{Environment, ServiceRule};
@@ -53,7 +55,7 @@ impl Known<'_> {
         let id = id_of(deployment);
         self.records.get(&deployment.commit).into_iter().flatten().filter_map(move |record| match record {
             Record::Verdict(verdict) => (verdict.id == id).then_some(verdict.as_ref()),
-            Record::Recovery(_) => None,
+            Record::Recovery(_) | Record::Review(_) => None,
         })
     }
 
@@ -74,6 +76,16 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// What goes back, if it does.
+    pub(super) fn subject(&self) -> Going<'_> {
+        Going {
+            deployment: &self.deployment,
+            motive: Motive::Metrics(&self.judgement),
+            evidence: Some(&self.evidence),
+            policy: &self.policy,
+        }
+    }
+
     pub(super) fn case(&self) -> Case<'_> {
         let is_silent = |found: &Found| matches!(found, Found::Gap(Gap::Unavailable(_)));
         let unavailable = |signal: &SignalEvidence| {

@@ -3,16 +3,21 @@
 //! This is the shell: it calls the ports and the rules of [`crate::domain`] and has no rules of its own. It never names
 //! an adapter, and never prints.
 
+mod announce;
 mod apply;
 pub mod check;
 mod controls;
 mod current;
+mod deliver;
+mod follow;
 mod gather;
 mod judging;
 mod pass;
+mod proposal;
 mod recover;
 mod report;
 pub mod request;
+mod review;
 mod run;
 
 use std::collections::BTreeMap;
@@ -25,8 +30,9 @@ use crate::domain::environment::Environment;
 use crate::domain::ids::SourceName;
 use crate::ports::{Clock, Forge, MetricSource, Repository, RepositoryError};
 
+pub use deliver::DeliveryError;
 pub use pass::{Intent, fetch, pass};
-pub use report::{EnvironmentReport, Item, Outcome, PassReport, Recovered};
+pub use report::{EnvironmentReport, Item, Outcome, PassReport, Recovered, Reviewed};
 pub use run::{run, wait_for};
 
 /// Everything that a pass works with.
@@ -34,8 +40,8 @@ pub use run::{run, wait_for};
 pub struct World {
     /// The environment repo.
     pub repository: Arc<dyn Repository>,
-    /// Who brings proposals before people.
-    pub forge: Arc<dyn Forge>,
+    /// The forge on which pull requests are opened, if there is one.
+    pub forge: Option<Arc<dyn Forge>>,
     /// The metric sources, by name.
     pub sources: BTreeMap<SourceName, Arc<dyn MetricSource>>,
     /// The time of day.

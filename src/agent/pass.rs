@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::announce::close_issues;
 use super::apply::{Acting, act};
+use super::follow::{follow, proposed};
 use super::judging::{Known, judge_open};
 use super::recover::recoveries;
 use super::report::{EnvironmentReport, PassReport};
@@ -47,6 +49,7 @@ pub async fn pass(world: &World, intent: Intent, stop: &Stop) -> Result<PassRepo
             environment: environment.name.clone(),
             head: None,
             items: Vec::new(),
+            reviews: Vec::new(),
             recoveries: Vec::new(),
             problems: Vec::new(),
         };
@@ -120,10 +123,29 @@ async fn look(
     let Some(open) = stop.unless_set(judging).await else { return Ok(()) };
     let left_red = left_red(&deployments, environment, &records, now);
     let acting = Acting { world, environment, now, intent, stop, left_red: &left_red, watched: &deployments };
-    act(&acting, snapshot, open, report).await?;
+    let snapshot = act(&acting, snapshot.clone(), open, report).await?;
     // The verdicts that were written just now count too: else the next pass would find something left to do.
     let records = read_records(world, &deployments, &reverts).await?;
+    after_reviews(&acting, &snapshot, &detected, &records, report).await?;
     recoveries(&acting, &deployments, &reverts, &records, &deployed, report).await
+}
+
+/// Looks after what is open on the forge.
+async fn after_reviews(
+    acting: &Acting<'_>,
+    snapshot: &Snapshot,
+    detected: &[Deployment],
+    records: &BTreeMap<CommitId, Vec<Record>>,
+    report: &mut EnvironmentReport,
+) -> Result<(), RepositoryError> {
+    if acting.world.forge.is_none() || acting.intent == Intent::Plan || acting.stop.is_set() {
+        return Ok(());
+    }
+    let mut records = records.clone();
+    records.extend(proposed(acting, &records).await?);
+    follow(acting, snapshot, detected, &records, report).await?;
+    close_issues(acting, snapshot, detected, report).await;
+    Ok(())
 }
 
 /// The branch as far back as any rule looks.
@@ -195,7 +217,7 @@ fn left_red(
         let id = id_of(deployment);
         records.get(&deployment.commit).into_iter().flatten().any(|record| match record {
             Record::Verdict(verdict) => verdict.id == id && verdict.judgement.verdict == Verdict::Regressed,
-            Record::Recovery(_) => false,
+            Record::Recovery(_) | Record::Review(_) => false,
         })
     };
     let is_watched = |deployment: &&Deployment| {

@@ -84,7 +84,7 @@ fn watched_revert<'r>(
     }
     let verdict = |record: &'r Record| match record {
         Record::Verdict(verdict) if verdict.judgement.verdict == Verdict::Regressed => Some(verdict.as_ref()),
-        Record::Verdict(_) | Record::Recovery(_) => None,
+        Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
     };
     of_entry().find_map(verdict)
 }

@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use crate::domain::decision::{Decision, GuardAnswer};
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
+use crate::domain::receipt::Receipt;
+use crate::domain::review::ReviewPlace;
 use crate::domain::time::Time;
 use crate::domain::verdict::Judgement;
-use crate::record::{Proposal, Recovery};
+use crate::record::{Proposal, Recovery, ReviewOutcome};
 
 /// A whole pass.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -26,6 +28,8 @@ pub struct EnvironmentReport {
     pub head: Option<CommitId>,
     /// The deployments that were looked at, oldest first.
     pub items: Vec<Item>,
+    /// The pull requests of earlier passes that were followed.
+    pub reviews: Vec<Reviewed>,
     /// The reverts whose effect became clear.
     pub recoveries: Vec<Recovered>,
     /// What went wrong, in words; the rest of the pass went on.
@@ -66,10 +70,27 @@ pub struct Item {
 pub enum Outcome {
     /// Pushed it to the environment branch.
     Pushed,
-    /// Brought it before a person.
+    /// Put it on a branch of its own, or opened a pull request.
     Proposed(Proposal),
+    /// Had its pull request merged.
+    Merged(ReviewPlace),
     /// Only worked it out.
     Planned,
+}
+
+/// A pull request of an earlier pass.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reviewed {
+    /// The service.
+    pub service: ServiceName,
+    /// The bad deployment.
+    pub deployment: CommitId,
+    /// The pull request, where it is known which.
+    pub review: Option<ReviewPlace>,
+    /// What became of it; none while it waits.
+    pub outcome: Option<ReviewOutcome>,
+    /// How it stands, in words.
+    pub state: String,
 }
 
 /// A revert whose effect became clear.
@@ -87,18 +108,38 @@ pub struct Recovered {
     pub reason: String,
 }
 
+impl Reviewed {
+    /// What a receipt says of it.
+    pub(super) fn new(service: ServiceName, deployment: CommitId, receipt: &Receipt) -> Self {
+        Self {
+            service,
+            deployment,
+            review: receipt.review().cloned(),
+            outcome: ReviewOutcome::of(receipt),
+            state: receipt.to_string(),
+        }
+    }
+}
+
 impl PassReport {
     /// Whether a branch was changed, or a proposal was made.
     #[must_use]
     pub fn acted(&self) -> bool {
-        self.items().any(|item| matches!(item.outcome, Some(Outcome::Pushed | Outcome::Proposed(_))))
+        let done = |item: &Item| {
+            matches!(item.outcome, Some(Outcome::Pushed | Outcome::Proposed(_) | Outcome::Merged(_)))
+        };
+        self.items().any(done) || self.reviews().any(|review| review.outcome == Some(ReviewOutcome::Merged))
     }
 
     /// Whether a person must look at something.
     #[must_use]
     pub fn escalated(&self) -> bool {
+        let is_stuck = |review: &Reviewed| {
+            matches!(review.outcome, Some(ReviewOutcome::NotRestored | ReviewOutcome::Overdue))
+        };
         let unhelpful = |recovery: &Recovered| recovery.outcome == Recovery::NotRecovered;
         self.items().any(|item| matches!(item.decision, Decision::Escalate(_)))
+            || self.reviews().any(is_stuck)
             || self.environments.iter().any(|environment| environment.recoveries.iter().any(unhelpful))
     }
 
@@ -106,6 +147,11 @@ impl PassReport {
     #[must_use]
     pub fn failed(&self) -> bool {
         self.environments.iter().any(|environment| !environment.problems.is_empty())
+    }
+
+    /// Every pull request that was followed.
+    pub fn reviews(&self) -> impl Iterator<Item = &Reviewed> {
+        self.environments.iter().flat_map(|environment| &environment.reviews)
     }
 
     /// Every deployment that was looked at.

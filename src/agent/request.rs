@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::apply::{MAX_TRIES, pause, push};
-use super::current::{Current, current_files};
+use super::apply::{MAX_REFUSALS, MAX_TRIES, pause};
+use super::current::{At, Current, Subject, work_out};
+use super::deliver::{DeliveryError, send, way};
+use super::pass::snapshot;
+use super::proposal::Worked;
 use super::{World, blocking};
-use crate::domain::change::{Change, Motive, NoChange, Target, plan};
+use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::decision::id_of;
 use crate::domain::deployment::{Deployment, Detector, deployments_of, not_text};
 use crate::domain::earlier::{Earlier, known_good};
 use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::ledger::{RevertEntry, reverts_of};
-use crate::domain::policy::{Delivery, Policy};
+use crate::domain::policy::Policy;
 use crate::domain::receipt::Receipt;
 use crate::domain::scope::Tracked;
 use crate::domain::snapshot::Commit;
@@ -39,14 +42,14 @@ pub enum RequestError {
     /// Its values are gone, or it is not clear how to put them back.
     #[error(transparent)]
     NoChange(#[from] NoChange),
-    /// Reading or pushing failed.
+    /// Reading or delivering failed.
     #[error(transparent)]
-    Push(#[from] PushError),
+    Delivery(#[from] DeliveryError),
 }
 
 impl From<RepositoryError> for RequestError {
     fn from(error: RepositoryError) -> Self {
-        Self::Push(error.into())
+        Self::Delivery(error.into())
     }
 }
 
@@ -93,13 +96,22 @@ async fn plan_at(
     who: &str,
     now: Time,
 ) -> Result<Prepared, RequestError> {
-    let current = current_files(world, environment, head, &deployment, now).await?;
+    let at = At { world, environment, now };
     let usual = Policy::default();
-    let policy = environment.services.get(deployment.rule).map_or(&usual, |rule| &rule.policy);
-    let (files, moved) = (&current.files, &current.moved);
-    let target = Target { branch: &environment.branch, head, current: files, moved, policy, now };
-    let change = plan(&deployment, Motive::Request(who), &target)?;
+    let subject = requested(environment, &deployment, who, &usual);
+    let (change, current) = work_out(&at, &subject, head).await?;
+    let change = *change?;
     Ok(Prepared { deployment, change, current })
+}
+
+fn requested<'a>(
+    environment: &'a Environment,
+    deployment: &'a Deployment,
+    who: &'a str,
+    usual: &'a Policy,
+) -> Subject<'a> {
+    let policy = environment.services.get(deployment.rule).map_or(usual, |rule| &rule.policy);
+    Subject { deployment, motive: Motive::Request(who), evidence: None, policy }
 }
 
 /// Makes a revert that was prepared, the way that the environment's changes are delivered. When the branch has moved it is worked out again from the new state.
@@ -114,26 +126,31 @@ pub async fn deliver(
     now: Time,
 ) -> Result<(Change, Receipt), RequestError> {
     let Prepared { deployment, .. } = prepared;
-    let mut last = None;
+    let at = At { world, environment, now };
+    let usual = Policy::default();
+    let subject = requested(environment, &deployment, who, &usual);
+    let (mut last, mut refused, mut refusals) = (None, false, 0);
+    let mut seen = None;
     for tries in 0..MAX_TRIES {
         let branch = environment.branch.clone();
-        let heads = blocking(&world.repository, move |repository| repository.fetch(&[branch])).await?;
-        let missing = || RepositoryError::NotFound(format!("the branch {}", environment.branch));
-        let head = heads.get(&environment.branch).copied().ok_or_else(missing)?;
-        let change = plan_at(world, environment, head, deployment.clone(), who, now).await?.change;
-        let delivered = match environment.delivery {
-            Delivery::Push => push(world, &change).await.map(Receipt::Pushed),
-            Delivery::Branch | Delivery::PullRequest => world.forge.propose(&change).await,
-        };
-        match delivered {
+        blocking(&world.repository, move |repository| repository.fetch(&[branch])).await?;
+        let snapshot = snapshot(world, environment, now).await?;
+        refusals = if seen == Some(snapshot.head) { refusals + 1 } else { 0 };
+        refused |= refusals >= MAX_REFUSALS;
+        seen = Some(snapshot.head);
+        let (change, current) = work_out(&at, &subject, snapshot.head).await?;
+        let change = *change?;
+        let worked =
+            Worked { at: &at, subject: &subject, snapshot: &snapshot, change: &change, current: &current };
+        match send(&worked, way(world, environment, false, refused)).await {
             Ok(receipt) => return Ok((change, receipt)),
-            Err(rejected @ PushError::Rejected { .. }) => last = Some(rejected),
+            Err(DeliveryError::Push(rejected @ PushError::Rejected { .. })) => last = Some(rejected),
             Err(error) => return Err(error.into()),
         }
         pause(tries).await;
     }
     let gave_up = || PushError::Rejected { reference: environment.branch.to_string(), reason: String::new() };
-    Err(last.unwrap_or_else(gave_up).into())
+    Err(DeliveryError::from(last.unwrap_or_else(gave_up)).into())
 }
 
 /// The newest deployment of a service with the branch's head, unless it is reverted already. Most are found within the
@@ -217,7 +234,7 @@ pub async fn earlier(
 }
 
 /// What a commit deployed, with the branch's head.
-async fn deployments_at(
+pub(super) async fn deployments_at(
     world: &World,
     environment: &Arc<Environment>,
     id: CommitId,

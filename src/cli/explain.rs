@@ -33,7 +33,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         .iter()
         .filter_map(|record| match record {
             Record::Verdict(verdict) => Some(verdict.as_ref()),
-            Record::Recovery(_) => None,
+            Record::Recovery(_) | Record::Review(_) => None,
         })
         .collect();
     anyhow::ensure!(!verdicts.is_empty(), "there is no record of {}", commit.short());
@@ -68,6 +68,7 @@ fn records_of(
     let took_back = |record: &Record| match record {
         Record::Verdict(verdict) => verdict.revert == Some(commit),
         Record::Recovery(recovery) => recovery.revert == commit,
+        Record::Review(_) => false,
     };
     let notes = repository.all_notes()?;
     let records = notes.values().flat_map(|note| record::read(note)).filter(took_back).collect();
@@ -115,7 +116,10 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
         lines.push(format!("  guard {}: {said}", guard.guard));
     }
     lines.extend(recorded.revert.map(|revert| format!("  reverted by {revert}")));
-    lines.extend(recorded.proposal.iter().map(|proposal| format!("  proposed on {}", proposal.branch)));
+    if let Some(proposal) = &recorded.proposal {
+        lines.push(format!("  proposed on {}", proposal.branch));
+        lines.extend(proposal.review.iter().map(|review| format!("  in {}", output::plain(&review.url))));
+    }
     lines.push(if recorded.judgement == *derived {
         "  derived again from the record: the same verdict".to_owned()
     } else {

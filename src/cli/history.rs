@@ -13,7 +13,7 @@ use crate::domain::ledger::{RevertEntry, reverts_of};
 use crate::domain::scope::Everything;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
-use crate::record::{self, Record, Recovery};
+use crate::record::{self, Record, Recovery, ReviewOutcome};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -147,6 +147,23 @@ fn describe(record: &Record) -> String {
                 verdict.judgement.verdict.word(),
                 verdict.decision.word(),
                 output::plain(why)
+            )
+        }
+        Record::Review(review) => {
+            let outcome = match review.outcome {
+                ReviewOutcome::Merged => "pull request merged",
+                ReviewOutcome::NotRestored => "pull request merged, NOT restored",
+                ReviewOutcome::Declined => "pull request declined",
+                ReviewOutcome::Superseded => "pull request superseded",
+                ReviewOutcome::Overdue => "pull request OVERDUE",
+            };
+            format!(
+                "{} {}/{} {} {outcome}: {}",
+                review.at,
+                review.environment,
+                review.service,
+                review.deployment.short(),
+                output::plain(&review.reason)
             )
         }
         Record::Recovery(recovery) => {

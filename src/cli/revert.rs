@@ -78,19 +78,26 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     for one in prepared {
         let delivery = deliver(&world, &environment, one, &who, now);
         let (change, receipt) = output::progress("reverting", delivery).await?;
-        let (branch, commit) = match receipt {
-            Receipt::Pushed(commit) => (change.branch.clone(), commit),
-            Receipt::Proposed { branch, commit } => (branch, commit),
+        let (branch, commit) = match &receipt {
+            Receipt::Pushed(commit) => (Some(change.branch.clone()), Some(*commit)),
+            Receipt::Proposed { branch, commit, .. } => (Some(branch.clone()), Some(*commit)),
+            Receipt::Merged(_) => (Some(change.branch.clone()), None),
             Receipt::Superseded(why) | Receipt::Refused(why) => anyhow::bail!("{why}"),
+            Receipt::Declined { .. } | Receipt::Stuck { .. } => anyhow::bail!("{receipt}"),
         };
         match common.format {
             Format::Json => done.push(serde_json::json!({
-                "environment": change.environment, "service": change.service,
-                "deployment": change.reverts, "revert": commit, "branch": branch,
+                "environment": change.environment, "service": change.service, "deployment": change.reverts,
+                "revert": commit, "branch": branch, "review": receipt.review(),
             })),
             Format::Text => {
                 output::text(&output::plain_lines(&change.to_string()));
-                output::line(&format!("pushed {commit} to {branch}"));
+                output::line(&match (&receipt, branch, commit) {
+                    (Receipt::Pushed(_), Some(branch), Some(commit)) => {
+                        format!("pushed {commit} to {branch}")
+                    }
+                    _ => output::plain(&receipt.to_string()),
+                });
             }
         }
     }

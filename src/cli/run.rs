@@ -107,6 +107,10 @@ pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
         for item in &environment.items {
             describe_item(&mut out, &environment.environment, item, in_full);
         }
+        for review in &environment.reviews {
+            let state = output::plain(&review.state);
+            let _review = writeln!(out, "  {} {}: {state}", review.service, review.deployment.short());
+        }
         for recovery in &environment.recoveries {
             let mark = match recovery.outcome {
                 Recovery::Recovered => "recovered",
@@ -142,7 +146,12 @@ fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, i
             output::coloured("31;1", &format!("reverted by {by}"))
         }
         (Some(Outcome::Proposed(proposal)), _) => {
-            output::coloured("33;1", &format!("proposed on {}", proposal.branch))
+            let place =
+                proposal.review.as_ref().map_or(proposal.branch.as_str(), |review| review.url.as_str());
+            output::coloured("33;1", &format!("proposed on {}", output::plain(place)))
+        }
+        (Some(Outcome::Merged(review)), _) => {
+            output::coloured("31;1", &format!("reverted by {}", output::plain(&review.url)))
         }
         (Some(Outcome::Planned), decision) => output::coloured("31;1", &format!("would {}", decision.word())),
         (None, Decision::Escalate(_)) => output::coloured("35;1", "a person must look"),

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use super::Common;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::forge::BranchForge;
+use crate::adapters::forge;
 use crate::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions, current_branch};
 use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics;
@@ -51,15 +51,20 @@ fn environment_variable(name: &str) -> Option<String> {
 
 /// Connects everything that the configuration names.
 pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
+    let forge = settings.forge.clone().map(forge::connect).transpose().context("the forge")?;
+    let mut options = settings.repository.clone();
+    if let Some(forge) = forge.as_ref().filter(|_| settings.git_by_forge) {
+        options.auth = GitAuth::Forge(Arc::clone(&forge.tokens));
+    }
     let repository: Arc<dyn Repository> =
-        Arc::new(GitRepository::open(settings.repository.clone(), tokio::runtime::Handle::current())?);
+        Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?);
     let mut sources: BTreeMap<_, Arc<dyn MetricSource>> = BTreeMap::new();
     for (name, options) in &settings.sources {
         let source = metrics::connect(options).with_context(|| format!("metric source {name}"))?;
         sources.insert(name.clone(), Arc::from(source));
     }
     Ok(World {
-        forge: Arc::new(BranchForge::new(Arc::clone(&repository))),
+        forge: forge.map(|connected| connected.forge),
         repository,
         sources,
         clock: Arc::new(SystemClock),
@@ -105,7 +110,7 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<World> {
         }],
     };
     Ok(World {
-        forge: Arc::new(BranchForge::new(Arc::clone(&repository))),
+        forge: None,
         repository,
         sources: BTreeMap::new(),
         clock: Arc::new(SystemClock),

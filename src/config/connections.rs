@@ -27,11 +27,11 @@ const SECRET_HEADERS: [&str; 7] =
     ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
 
 /// What the configuration says about HTTP in one place.
-struct Http<'w> {
-    timeout: Option<Span>,
-    default_timeout_secs: u32,
-    ca_file: Option<&'w PathBuf>,
-    proxy: Option<&'w String>,
+pub(super) struct Http<'w> {
+    pub(super) timeout: Option<Span>,
+    pub(super) default_timeout_secs: u32,
+    pub(super) ca_file: Option<&'w PathBuf>,
+    pub(super) proxy: Option<&'w String>,
 }
 
 /// What the configuration says about a metric source that is a server.
@@ -93,7 +93,7 @@ impl Context<'_> {
         let over_http = wire.url.starts_with("http://") || wire.url.starts_with("https://");
         let wants_http = match &wire.auth {
             None => return (GitAuth::None, SshOptions::default()),
-            Some(types::GitAuth::Token { .. } | types::GitAuth::Basic { .. }) => true,
+            Some(types::GitAuth::Token { .. } | types::GitAuth::Basic { .. } | types::GitAuth::Forge) => true,
             Some(types::GitAuth::Ssh { .. }) => false,
         };
         if over_http != wants_http {
@@ -106,7 +106,7 @@ impl Context<'_> {
         }
         let key = |name: &'static str| [keys[0], keys[1], name];
         match &wire.auth {
-            None => (GitAuth::None, SshOptions::default()),
+            None | Some(types::GitAuth::Forge) => (GitAuth::None, SshOptions::default()),
             Some(types::GitAuth::Token { token }) => {
                 (GitAuth::Token(self.secret(token, &key("token"))), SshOptions::default())
             }
@@ -311,7 +311,7 @@ impl Context<'_> {
         headers
     }
 
-    fn http(&mut self, wire: &Http<'_>, keys: &[&str]) -> HttpOptions {
+    pub(super) fn http(&mut self, wire: &Http<'_>, keys: &[&str]) -> HttpOptions {
         let key = |name: &'static str| [keys, &[name]].concat();
         let timeout = self.seconds(wire.timeout, wire.default_timeout_secs, self.place(&key("timeout")));
         if let Some(proxy) = wire.proxy {
@@ -327,7 +327,7 @@ impl Context<'_> {
         }
     }
 
-    fn http_url(&mut self, url: &str, place: Place) {
+    pub(super) fn http_url(&mut self, url: &str, place: Place) {
         let valid =
             Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !valid {
@@ -348,7 +348,7 @@ impl Context<'_> {
     }
 
     /// A URL must not hold a password or a token. A bare user name is fine where SSH wants one.
-    fn no_credentials(&mut self, url: &str, place: Place, instead: &str) {
+    pub(super) fn no_credentials(&mut self, url: &str, place: Place, instead: &str) {
         let Some((scheme, rest)) = url.split_once("://") else { return };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
         let Some((user, _)) = authority.rsplit_once('@') else { return };

@@ -8,6 +8,7 @@
 mod check;
 mod connections;
 mod context;
+mod forge;
 mod merge;
 mod references;
 mod report;
@@ -27,6 +28,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::context::Context;
 use self::report::{Findings, Place, SourceFile};
+use crate::adapters::forge::ForgeOptions;
 use crate::adapters::git::GitOptions;
 use crate::adapters::metrics::SourceOptions;
 use crate::domain::environment::Environment;
@@ -53,6 +55,10 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct Settings {
     /// Where the environment repo is, and who writes to it.
     pub repository: GitOptions,
+    /// Whether Git logs in with the forge's credentials.
+    pub git_by_forge: bool,
+    /// The forge on which pull requests are opened, if there is one.
+    pub forge: Option<ForgeOptions>,
     /// What is watched, in the order of the names.
     pub environments: Vec<Environment>,
     /// Who is asked for metrics.

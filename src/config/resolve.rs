@@ -43,6 +43,8 @@ impl Context<'_> {
     /// Resolves all of it; what it returns holds only if there are no findings.
     pub(super) fn settings(&mut self, config: &types::Config, digest: String) -> Option<Settings> {
         let repository = self.repository(&config.repository);
+        let forge = self.forge(config, repository.signing.is_some());
+        let git_by_forge = matches!(config.repository.auth, Some(types::GitAuth::Forge));
         let mut sources = BTreeMap::new();
         for (name, wire) in config.metrics.iter().flatten() {
             let options = self.source(name, wire);
@@ -65,7 +67,7 @@ impl Context<'_> {
         self.overlaps(config, &services);
         let interval = config.run.as_ref().and_then(|run| run.interval);
         let interval_secs = self.seconds(interval, INTERVAL_SECS, self.place(&["run", "interval"]));
-        Some(Settings { repository, environments, sources, interval_secs, digest })
+        Some(Settings { repository, git_by_forge, forge, environments, sources, interval_secs, digest })
     }
 
     fn environment(

@@ -17,6 +17,8 @@ use crate::domain::signal::{Direction, Missing, SignalKind};
 pub(super) struct Config {
     /// Where the environment repo is, and who writes to it. In one file only.
     pub(super) repository: Repository,
+    /// The forge on which pull requests and issues are opened. Default: none; proposals are branches then. In one file only.
+    pub(super) forge: Option<Forge>,
     /// What is watched: each environment by its name.
     #[schemars(extend("minProperties" = 1))]
     pub(super) environments: BTreeMap<String, Environment>,
@@ -91,12 +93,70 @@ pub(super) enum GitAuth {
         /// The password.
         password: Secret,
     },
+    /// Over HTTP with the credentials of `forge`: those of a GitHub App are new each hour.
+    Forge,
     /// Over SSH.
     Ssh {
         /// The private key, and no other. Default: the agent and the user's own keys.
         key: Option<PathBuf>,
         /// The known host keys. A host that is not in it is refused. Default: the user's own file.
         known_hosts: Option<PathBuf>,
+    },
+}
+
+/// The forge on which pull requests and issues are opened.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Forge {
+    /// Which one it is.
+    pub(super) kind: ForgeKind,
+    /// The address of its API, such as `https://github.example.com/api/v3`. Default: as the host of `repository.url` has it.
+    pub(super) url: Option<String>,
+    /// The repository there: `owner/name`. Default: the path of `repository.url`.
+    pub(super) repository: Option<String>,
+    /// How to log in.
+    pub(super) auth: ForgeAuth,
+    /// Labels of the pull requests. Default: none.
+    pub(super) labels: Option<Vec<String>>,
+    /// Who is asked to review them: user names, on GitHub also teams (`org/team`). Default: nobody.
+    pub(super) reviewers: Option<Vec<String>>,
+    /// Whether the owners of the changed files, as the repository's CODEOWNERS names them, are asked too. Default: `true`.
+    pub(super) code_owners: Option<bool>,
+    /// Who pull requests and issues are assigned to: user names. Default: nobody.
+    pub(super) assignees: Option<Vec<String>>,
+    /// The longest that one request may take. Default: `30s`.
+    pub(super) timeout: Option<Duration>,
+    /// A file with certificates (PEM) to trust besides the system's.
+    pub(super) ca_file: Option<PathBuf>,
+    /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
+    pub(super) proxy: Option<String>,
+}
+
+/// Which forge it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ForgeKind {
+    /// github.com, or GitHub Enterprise.
+    Github,
+}
+
+/// How to log in to the forge.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum ForgeAuth {
+    /// With a token.
+    Token {
+        /// The token.
+        token: Secret,
+    },
+    /// As a GitHub App.
+    App {
+        /// The App's id.
+        app_id: u64,
+        /// The id of its installation. Default: the one that has the repository.
+        installation_id: Option<u64>,
+        /// Its private key, in PEM.
+        private_key: Secret,
     },
 }
 

@@ -72,6 +72,9 @@ pub struct Target<'a> {
 /// Why there is no change to make.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoChange {
+    /// Every field holds the good value already.
+    #[error("{0}")]
+    Restored(String),
     /// None of the fields holds the bad value any more.
     #[error("{0}")]
     Superseded(String),
@@ -112,8 +115,13 @@ pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) ->
     let is_left = !all().any(|field| field.outcome == FieldOutcome::Restored);
     if files.is_empty() || is_left {
         let gone = all().any(|field| field.outcome == FieldOutcome::Gone);
+        let back = all().all(|field| field.outcome == FieldOutcome::AlreadyBack);
         let why = format!("no field holds the bad value any more ({})", outcomes(&fields));
-        return Err(if gone { NoChange::Gone(why) } else { NoChange::Superseded(why) });
+        return Err(match (gone, back) {
+            (true, _) => NoChange::Gone(why),
+            (false, true) => NoChange::Restored(why),
+            (false, false) => NoChange::Superseded(why),
+        });
     }
     if field::is_half(all()) && !target.policy.partial {
         return Err(NoChange::Partial(outcomes(&fields)));
@@ -246,8 +254,18 @@ impl Change {
     /// The name of the branch on which this change waits for a person.
     #[must_use]
     pub fn proposal_branch(&self) -> Option<BranchName> {
-        BranchName::new(format!("backout/{}/{}/{}", self.environment, self.service, self.reverts.short()))
-            .ok()
+        Self::branch_for(&self.environment, &self.service, self.reverts)
+    }
+
+    /// The name of the branch on which the revert of a deployment waits: `backout/<environment>/<service>/<short id>`.
+    /// None where such a name would be too long.
+    #[must_use]
+    pub fn branch_for(
+        environment: &EnvironmentName,
+        service: &ServiceName,
+        bad: CommitId,
+    ) -> Option<BranchName> {
+        BranchName::new(format!("backout/{environment}/{service}/{}", bad.short())).ok()
     }
 
     /// The change as a unified diff against `current`.

@@ -101,12 +101,15 @@ type Guard = fn(&Case<'_>, &Situation<'_>) -> Option<Decision>;
 /// The name of the last guard.
 pub const MODE_GUARD: &str = "mode";
 
+/// The name of the guard that leaves changes of a database schema to people.
+pub const SCHEMA_GUARD: &str = "schema change";
+
 /// The guards, in the order in which they are asked. The first that answers decides.
 pub const GUARDS: [(&str, Guard); 13] = [
     ("already reverted", already_reverted),
     ("superseded", superseded),
     ("verdict", verdict),
-    ("schema change", schema_change),
+    (SCHEMA_GUARD, schema_change),
     ("mixed commit", mixed_commit),
     ("watch window", watch_window),
     ("rollback", rollback),

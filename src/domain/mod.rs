@@ -9,6 +9,7 @@
 //! knows neither [`crate::ports`] nor any adapter.
 
 pub mod change;
+pub mod codeowners;
 pub mod decision;
 pub mod deployment;
 pub mod earlier;

@@ -30,7 +30,9 @@ pub(super) fn build(
     } else {
         request.message.to_owned()
     };
-    write(repository, options, tree, Some(parent), &message, request.at)
+    let onto = request.onto.map(|id| Oid::from_bytes(id.as_bytes())).transpose()?;
+    let parents: Vec<Oid> = std::iter::once(parent).chain(onto).collect();
+    write(repository, options, tree, &parents, &message, request.at)
 }
 
 /// Writes a commit object, signed as the options say.
@@ -38,15 +40,16 @@ pub(super) fn write(
     repository: &Repository,
     options: &GitOptions,
     tree: Oid,
-    parent: Option<Oid>,
+    parents: &[Oid],
     message: &str,
     at: Time,
 ) -> Result<Oid, Fault> {
     let author = signature(&options.author, at, "author")?;
     let committer = signature(&options.committer, at, "committer")?;
     let tree = repository.find_tree(tree)?;
-    let parent = parent.map(|id| repository.find_commit(id)).transpose()?;
-    let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
+    let parents: Vec<git2::Commit<'_>> =
+        parents.iter().map(|id| repository.find_commit(*id)).collect::<Result<_, _>>()?;
+    let parents: Vec<&git2::Commit<'_>> = parents.iter().collect();
     let message = format!("{}\n", message.trim_end_matches('\n'));
     if message.contains('\0') {
         return Err(Fault::broken("the commit message has a NUL character"));

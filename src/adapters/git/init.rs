@@ -44,7 +44,7 @@ fn init(
         edits.insert(path.as_str(), Some(repository.blob(bytes)?));
     }
     let tree = tree_edit::apply(&repository, None, &edits)?;
-    let first = commit::write(&repository, options, tree, None, message, at)?;
+    let first = commit::write(&repository, options, tree, &[], message, at)?;
     repository.reference(&branch_ref(branch), first, false, "first commit")?;
     Ok(first)
 }

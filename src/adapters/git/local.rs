@@ -69,6 +69,20 @@ pub(super) fn tip(repository: &Repository, name: &str) -> Result<Option<Oid>, Fa
     }
 }
 
+/// Every ref whose full name begins with `begin`, and where it is.
+pub(super) fn refs(repository: &Repository, begin: &str) -> Result<BTreeMap<String, Oid>, Fault> {
+    let mut found = BTreeMap::new();
+    for reference in repository.references()? {
+        let reference = reference?;
+        if let (Ok(name), Some(id)) = (reference.name(), reference.target())
+            && name.starts_with(begin)
+        {
+            found.insert(name.to_owned(), id);
+        }
+    }
+    Ok(found)
+}
+
 /// Where these branches (full ref names) are.
 pub(super) fn tips(repository: &Repository, names: &[String]) -> Result<BTreeMap<String, Oid>, Fault> {
     let mut found = BTreeMap::new();

@@ -25,6 +25,7 @@ mod tree_edit;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use git2::Oid;
 use secrecy::SecretString;
@@ -33,6 +34,7 @@ pub use self::init::init_bare;
 pub use self::local::{current_branch, origin_url};
 use self::location::Location;
 pub use self::repository::GitRepository;
+use super::forge::TokenSource;
 use super::http::HttpOptions;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::snapshot::Person;
@@ -69,7 +71,7 @@ impl fmt::Debug for GitOptions {
 }
 
 /// How to log in over HTTP.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum GitAuth {
     /// Not at all.
     None,
@@ -82,6 +84,19 @@ pub enum GitAuth {
         /// The password.
         password: SecretString,
     },
+    /// With a forge's own credentials, which are new each hour.
+    Forge(Arc<dyn TokenSource>),
+}
+
+impl fmt::Debug for GitAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Token(_) => "Token",
+            Self::Basic { .. } => "Basic",
+            Self::Forge(_) => "Forge",
+        })
+    }
 }
 
 /// How to log in over SSH. What is not set here is OpenSSH's own configuration.

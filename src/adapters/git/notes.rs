@@ -76,7 +76,7 @@ pub(super) fn build(
     let base = base.map(|id| repository.find_tree(id)).transpose()?;
     let tree = tree_edit::apply(repository, base.as_ref(), &edits)?;
     let message = "Notes added by backout\n";
-    Ok(Some(commit::write(repository, options, tree, tip, message, at)?))
+    Ok(Some(commit::write(repository, options, tree, tip.as_slice(), message, at)?))
 }
 
 /// `old` with the lines that it does not say yet; `None` when it says all of them.

@@ -22,8 +22,8 @@ pub(super) struct Update<'a> {
     pub(super) reference: &'a str,
     /// Where it must be now; `None` when it must not exist.
     pub(super) expected: Option<Oid>,
-    /// Where it goes: a descendant of `expected`.
-    pub(super) target: Oid,
+    /// Where it goes: a descendant of `expected`. `None` removes it.
+    pub(super) target: Option<Oid>,
 }
 
 impl Update<'_> {
@@ -38,11 +38,11 @@ impl Update<'_> {
 
     /// Refuses what would not be a fast-forward. Every push goes through this, whatever the server would allow.
     fn must_be_forward(&self, repository: &Repository) -> Result<(), Fault> {
-        match self.expected {
-            Some(old) if old != self.target && !is_descendant(repository, self.target, old)? => {
+        match (self.expected, self.target) {
+            (Some(old), Some(new)) if old != new && !is_descendant(repository, new, old)? => {
                 Err(self.rejected("the new commit does not follow the one that is there"))
             }
-            Some(_) | None => Ok(()),
+            (Some(_) | None, _) => Ok(()),
         }
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn to_remote(
     callbacks.push_negotiation(|updates| {
         for found in updates {
             let here = Some(found.src()).filter(|id| !id.is_zero());
-            if here != update.expected || found.dst() != update.target {
+            if here != update.expected || found.dst() != update.target.unwrap_or(Oid::ZERO_SHA1) {
                 moved.set(Some(here));
                 return Err(git2::Error::from_str("the ref is not where it was expected"));
             }
@@ -99,7 +99,8 @@ pub(super) fn to_remote(
     let mut options = PushOptions::new();
     options.remote_callbacks(callbacks).packbuilder_parallelism(1);
     // No `+` in front: libgit2 and the server then refuse what is not a fast-forward.
-    let result = remote.push(&[format!("{}:{}", update.target, update.reference)], Some(&mut options));
+    let target = update.target.map_or_else(String::new, |id| id.to_string());
+    let result = remote.push(&[format!("{target}:{}", update.reference)], Some(&mut options));
     drop(options);
     if let Some(found) = moved.get() {
         return Err(update.elsewhere(found));
@@ -169,13 +170,27 @@ fn move_locked(repository: &Repository, update: &Update<'_>) -> Result<Result<()
     // The null id stands for "must not exist"; both cases are checked while the ref's lock is held.
     let expected = update.expected.unwrap_or(Oid::ZERO_SHA1);
     let moving = Moving::begin(repository, update.reference)?;
-    let result =
-        repository.reference_matching(update.reference, update.target, true, expected, "backout: push");
+    let result = match update.target {
+        Some(target) => {
+            repository.reference_matching(update.reference, target, true, expected, "backout: push").map(drop)
+        }
+        None => remove_locked(repository, update),
+    };
     // What is left in the journal is looked at by the next push, and does no harm.
     if let Err(error) = moving.end() {
         tracing::warn!(?error, "the end of a push was not written down");
     }
-    Ok(result.map(|_| ()))
+    Ok(result)
+}
+
+fn remove_locked(repository: &Repository, update: &Update<'_>) -> Result<(), git2::Error> {
+    let mut transaction = repository.transaction()?;
+    transaction.lock_ref(update.reference)?;
+    if repository.refname_to_id(update.reference).ok() != update.expected {
+        return Err(git2::Error::new(ErrorCode::Modified, ErrorClass::Reference, "the ref has moved"));
+    }
+    transaction.remove(update.reference)?;
+    transaction.commit()
 }
 
 /// Refuses to move a branch under a work tree, which would then look as if it reverted the new commit.

@@ -18,9 +18,9 @@ use super::push::{self, Update};
 use super::transport::Endpoint;
 use super::{GitOptions, NOTES_REF, branch_ref, commit, commit_id, history, local, lookup, notes};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
-use crate::domain::snapshot::{Commit, Snapshot};
+use crate::domain::snapshot::{Commit, FileDiff, Snapshot};
 use crate::domain::time::Time;
-use crate::ports::{self, CommitRequest, HistoryQuery, PushError, RepositoryError};
+use crate::ports::{self, CommitRequest, HistoryQuery, Made, PushError, RepositoryError};
 
 /// How often an append to the notes is tried when others append at the same time.
 const NOTES_TRIES: u32 = 8;
@@ -84,7 +84,11 @@ impl GitRepository {
         let Place::Remote(cache) = &self.place else { return push::to_local(repository, update) };
         push::to_remote(repository, cache.endpoint(), update)?;
         // The remote has it: whatever happens here, the next fetch puts it right.
-        if let Err(error) = repository.reference(update.reference, update.target, true, "push") {
+        let followed = match update.target {
+            Some(target) => repository.reference(update.reference, target, true, "push").map(drop),
+            None => repository.find_reference(update.reference).and_then(|mut stale| stale.delete()),
+        };
+        if let Err(error) = followed {
             tracing::warn!(%error, reference = update.reference, "the cache does not show the push yet");
         }
         Ok(())
@@ -178,6 +182,15 @@ impl ports::Repository for GitRepository {
         })
     }
 
+    fn commit(&self, commit: CommitId) -> Result<Made, RepositoryError> {
+        self.read(|repository| history::made(repository, Oid::from_bytes(commit.as_bytes())?))
+    }
+
+    fn diff(&self, old: CommitId, new: CommitId) -> Result<Vec<FileDiff>, RepositoryError> {
+        let id = |commit: CommitId| Oid::from_bytes(commit.as_bytes());
+        self.read(|repository| history::diff(repository, id(old)?, id(new)?))
+    }
+
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError> {
         self.read(|repository| lookup::read_file(repository, commit, path))
     }
@@ -210,22 +223,36 @@ impl ports::Repository for GitRepository {
         let pushed = expected.map_err(Fault::from).and_then(|expected| {
             self.with(|repository| {
                 let target = commit::build(repository, &self.options, request)?;
-                self.push(repository, &Update { reference: &reference, expected, target })?;
+                self.push(repository, &Update { reference: &reference, expected, target: Some(target) })?;
                 Ok(commit_id(target))
             })
         });
         pushed.map_err(|fault| fault.into_push_error(&self.shown))
     }
 
-    fn remote_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError> {
-        let name = branch_ref(branch);
-        self.read(|repository| match &self.place {
-            Place::Local(_) => local::tip(repository, &name).map(|id| id.map(commit_id)),
-            Place::Remote(cache) => {
-                let heads = fetch::advertised(repository, cache.endpoint(), Direction::Fetch)?;
-                Ok(heads.get(&name).copied().map(commit_id))
-            }
+    fn remote_branches(&self, prefix: &str) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError> {
+        let begin = format!("refs/heads/{prefix}");
+        self.read(|repository| {
+            let heads = match &self.place {
+                Place::Local(_) => local::refs(repository, &begin)?,
+                Place::Remote(cache) => fetch::advertised(repository, cache.endpoint(), Direction::Fetch)?,
+            };
+            let named = heads.into_iter().filter(|(name, _)| name.starts_with(&begin));
+            let branch = |(name, id): (String, Oid)| {
+                let name = name.strip_prefix("refs/heads/").map(str::to_owned)?;
+                Some((BranchName::new(name).ok()?, commit_id(id)))
+            };
+            Ok(named.filter_map(branch).collect())
         })
+    }
+
+    fn remove_branch(&self, branch: &BranchName, expected: CommitId) -> Result<(), PushError> {
+        let reference = branch_ref(branch);
+        let removed = self.with(|repository| {
+            let expected = Some(Oid::from_bytes(expected.as_bytes())?);
+            self.push(repository, &Update { reference: &reference, expected, target: None })
+        });
+        removed.map_err(|fault| fault.into_push_error(&self.shown))
     }
 
     fn check_push(&self, branch: &BranchName) -> Result<(), RepositoryError> {
@@ -250,7 +277,10 @@ impl ports::Repository for GitRepository {
             self.with(|repository| {
                 let expected = local::tip(repository, NOTES_REF)?;
                 match notes::build(repository, &self.options, expected, lines, at)? {
-                    Some(target) => self.push(repository, &Update { reference: NOTES_REF, expected, target }),
+                    Some(target) => {
+                        let target = Some(target);
+                        self.push(repository, &Update { reference: NOTES_REF, expected, target })
+                    }
                     None => Ok(()),
                 }
             })

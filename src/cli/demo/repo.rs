@@ -98,6 +98,7 @@ impl Repo {
             branch: &self.branch,
             expected: Some(tip),
             parent: tip,
+            onto: None,
             files: &files,
             message: subject,
             at,

@@ -15,7 +15,7 @@ use self::command::Command;
 use super::ids::{BranchName, CommitId};
 use super::time::Time;
 
-pub use next::{Branch, Outlook, Step, Watched, step};
+pub use next::{BY_HAND, Branch, Outlook, Step, Watched, step};
 
 /// A pull request as the forge shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,10 +141,8 @@ pub struct CommitStatus {
 /// Whether all is well with a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusState {
-    /// Healthy, or nothing that it did.
+    /// Healthy, or bad before it.
     Success,
-    /// It made things worse.
+    /// It made things worse, or a person must look at it.
     Failure,
-    /// Nobody can say.
-    Error,
 }

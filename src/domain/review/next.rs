@@ -1,7 +1,7 @@
 //! What is to be done about a pull request next.
 
 use super::command::Order;
-use super::{Review, ReviewState, Standing};
+use super::{Merging, Review, ReviewState, Standing};
 use crate::domain::policy::{Merge, ReviewRules};
 use crate::domain::time::{Time, human_secs};
 
@@ -16,8 +16,10 @@ pub struct Watched<'a> {
     pub outlook: &'a Outlook,
     /// What stands on the pull request's branch.
     pub branch: Branch,
-    /// Whether a person was asked to look because it was not merged in time, and when.
-    pub overdue_since: Option<Time>,
+    /// When a person was last asked to look because it was not merged in time.
+    pub overdue_at: Option<Time>,
+    /// What came of asking the forge to merge it, where it was asked just now.
+    pub asked: Option<&'a Merging>,
     /// Now.
     pub now: Time,
 }
@@ -38,7 +40,9 @@ pub enum Outlook {
 /// What stands on a pull request's branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Branch {
-    /// The revert, as it would be made now.
+    /// The revert, made on the head of the environment's branch.
+    Fresh,
+    /// The revert as it would be made now, on an older commit of the environment's branch.
     Current,
     /// The revert, as it was right before the environment's branch moved.
     Stale,
@@ -49,7 +53,7 @@ pub enum Branch {
 /// What is to be done about a pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing; the text says what it waits for.
+    /// Nothing; the text says what it waits for: "it waits for …".
     Wait(String),
     /// Bring the branch up to date, and look again.
     Recompute,
@@ -111,9 +115,9 @@ pub fn step(watched: &Watched<'_>) -> Step {
 fn merged(outlook: &Outlook) -> Step {
     match outlook {
         Outlook::Restored => Step::Done,
-        Outlook::Due => {
-            Step::Escalate("it was merged, and the branch still holds the values that it takes back".to_owned())
-        }
+        Outlook::Due => Step::Escalate(
+            "it was merged, and the branch still holds the values that it takes back".to_owned(),
+        ),
         Outlook::Superseded(why) | Outlook::Lost(why) => {
             Step::Escalate(format!("it was merged, and the branch does not hold the good values: {why}"))
         }
@@ -125,27 +129,36 @@ fn open(watched: &Watched<'_>) -> Step {
         Outlook::Due => {}
         Outlook::Restored => return Step::Close("the good values are back already".to_owned()),
         Outlook::Superseded(why) => return Step::Close(why.clone()),
-        Outlook::Lost(why) => return halt(watched, &format!("it cannot be worked out any more: {why}")),
+        Outlook::Lost(why) => {
+            return halt(watched, &format!("people: the revert cannot be worked out any more ({why})"));
+        }
     }
     let orders = Orders::of(watched.review);
     if watched.branch == Branch::Foreign {
-        return halt(watched, "somebody else has pushed to its branch, so it is left to people");
+        return halt(
+            watched,
+            "people: its branch holds something else than the revert, so somebody has worked on it",
+        );
     }
     if let Some((by, until)) = orders.held.filter(|(_, until)| *until > watched.now) {
-        return halt(watched, &format!("{by} holds it until {until}"));
+        return halt(watched, &format!("{until}: {by} holds it until then"));
     }
-    if watched.branch == Branch::Stale || must_move(&watched.review.standing) {
+    if watched.branch == Branch::Stale
+        || watched.branch == Branch::Current && must_move(&watched.review.standing)
+    {
         return Step::Recompute;
     }
     if watched.rules.merge == Merge::Manual && !orders.approved {
-        return halt(watched, "a person merges it, or comments `/backout approve`");
+        return halt(watched, BY_HAND);
     }
-    let is_ready = watched.review.standing == Standing::Ready;
-    if !watched.review.scheduled || is_ready {
+    if !watched.review.scheduled && watched.asked.is_none() {
         return Step::Merge;
     }
-    overdue(watched, &orders).unwrap_or_else(|| Step::Wait(waits_for(&watched.review.standing)))
+    overdue(watched, &orders).unwrap_or_else(|| Step::Wait(waits_for(watched)))
 }
+
+/// What a pull request that does not merge itself waits for.
+pub const BY_HAND: &str = "a person to merge it, or to comment `/backout approve`";
 
 /// Waits without a merge that comes by itself.
 fn halt(watched: &Watched<'_>, why: &str) -> Step {
@@ -157,27 +170,33 @@ fn must_move(standing: &Standing) -> bool {
 }
 
 /// What a pull request that merges itself waits for, in words.
-#[must_use]
-pub(super) fn waits_for(standing: &Standing) -> String {
-    match standing {
-        Standing::Blocked(names) => format!("the forge merges it when nothing is in the way: {}", names.join("; ")),
+fn waits_for(watched: &Watched<'_>) -> String {
+    let blockers = match &watched.review.standing {
+        Standing::Blocked(names) => names.join("; "),
         Standing::Conflict => "its changes conflict with the branch".to_owned(),
         Standing::Behind => "the branch has moved".to_owned(),
-        Standing::Ready | Standing::Unknown => "the forge merges it when its rules let it".to_owned(),
+        Standing::Ready | Standing::Unknown => "nothing that the forge tells of".to_owned(),
+    };
+    match watched.asked {
+        Some(Merging::Waiting(why)) => format!("{why}. In the way: {blockers}"),
+        Some(Merging::Merged | Merging::Scheduled) | None => {
+            format!("the forge, which merges it as soon as nothing is in the way. In the way: {blockers}")
+        }
     }
 }
 
 fn overdue(watched: &Watched<'_>, orders: &Orders<'_>) -> Option<Step> {
-    let began = watched.review.opened_at.max(orders.retried_at.unwrap_or(watched.review.opened_at));
+    let held_until = orders.held.map(|(_, until)| until);
+    let began =
+        [orders.retried_at, held_until].into_iter().flatten().fold(watched.review.opened_at, Time::max);
     let waited_secs = watched.now.secs_since(began);
-    let told = watched.overdue_since.is_some_and(|at| at >= began);
+    let told = watched.overdue_at.is_some_and(|at| at >= began);
     if told || waited_secs < i64::from(watched.rules.deadline_secs) {
         return None;
     }
-    let what = match &watched.review.standing {
-        Standing::Blocked(names) => names.join("; "),
-        Standing::Unknown => "the forge does not say what is in the way".to_owned(),
-        other @ (Standing::Ready | Standing::Conflict | Standing::Behind) => waits_for(other),
-    };
-    Some(Step::Escalate(format!("it was not merged within {}: {what}", human_secs(waited_secs))))
+    Some(Step::Escalate(format!(
+        "it was not merged within {}. It waits for {}",
+        human_secs(waited_secs),
+        waits_for(watched)
+    )))
 }

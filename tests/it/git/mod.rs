@@ -99,6 +99,7 @@ fn push_file(
         branch: &main_branch(),
         expected: Some(parent),
         parent,
+        onto: None,
         files: &files,
         message: "Revert something\n",
         at: Time::from_unix(1_800_000_000),

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use backout::adapters::forge::BranchForge;
 use backout::agent::{Intent, PassReport, Stop, World, pass};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::ids::{BranchName, CommitId, EnvironmentName, SignalName, SourceName};
@@ -182,7 +181,7 @@ impl Sim {
             services: self.services.clone(),
         });
         World {
-            forge: Arc::new(BranchForge::new(Arc::clone(&repository))),
+            forge: None,
             repository,
             sources: BTreeMap::from([(SourceName::new("sim").unwrap(), source)]),
             clock: Arc::new(Now(self.now)),

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
-use backout::domain::scope::{Scope, Wanted};
+use backout::domain::scope::{Everything, Scope, Wanted};
 use backout::domain::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::time::Time;
-use backout::ports::{CommitRequest, HistoryQuery, PushError, Repository, RepositoryError};
+use backout::ports::{CommitRequest, HistoryQuery, Made, PushError, Repository, RepositoryError};
 use backout::record::says_the_same;
 use sha2::{Digest as _, Sha256};
 
@@ -147,22 +147,26 @@ impl Remote {
     fn diff(&self, node: &Node, scope: &dyn Scope) -> Vec<FileDiff> {
         let none = Tree::new();
         let old = node.parents.first().map_or(&none, |parent| &self.commits[parent].tree);
-        let paths: BTreeSet<&FilePath> = old.keys().chain(node.tree.keys()).collect();
-        let version = |path: &FilePath, bytes: Option<&Arc<[u8]>>| {
-            let bytes = bytes?;
-            let blob = BlobId::from_bytes(hash(bytes));
-            let wanted = scope.file(path.as_str()) == Wanted::Bytes;
-            Some(FileVersion { blob, bytes: wanted.then(|| Arc::clone(bytes)) })
-        };
-        let changed = paths.into_iter().filter(|path| old.get(*path) != node.tree.get(*path));
-        let changed = changed.filter(|path| scope.file(path.as_str()) != Wanted::Nothing);
-        let diff = |path: &FilePath| FileDiff {
-            path: path.clone(),
-            old: version(path, old.get(path)),
-            new: version(path, node.tree.get(path)),
-        };
-        changed.map(diff).collect()
+        diff(old, &node.tree, scope)
     }
+}
+
+fn diff(old: &Tree, new: &Tree, scope: &dyn Scope) -> Vec<FileDiff> {
+    let paths: BTreeSet<&FilePath> = old.keys().chain(new.keys()).collect();
+    let version = |path: &FilePath, bytes: Option<&Arc<[u8]>>| {
+        let bytes = bytes?;
+        let blob = BlobId::from_bytes(hash(bytes));
+        let wanted = scope.file(path.as_str()) == Wanted::Bytes;
+        Some(FileVersion { blob, bytes: wanted.then(|| Arc::clone(bytes)) })
+    };
+    let changed = paths.into_iter().filter(|path| old.get(*path) != new.get(*path));
+    let changed = changed.filter(|path| scope.file(path.as_str()) != Wanted::Nothing);
+    let diff = |path: &FilePath| FileDiff {
+        path: path.clone(),
+        old: version(path, old.get(path)),
+        new: version(path, new.get(path)),
+    };
+    changed.map(diff).collect()
 }
 
 /// The repository as one agent knows it: what was fetched, and how to push.
@@ -198,7 +202,8 @@ impl Clone {
         if remote.branches.get(request.branch).copied() != request.expected {
             return Err(rejected("it is elsewhere"));
         }
-        if request.expected.is_some_and(|expected| expected != request.parent) {
+        let parents: Vec<CommitId> = std::iter::once(request.parent).chain(request.onto).collect();
+        if request.expected.is_some_and(|expected| !parents.contains(&expected)) {
             return Err(rejected("it does not follow"));
         }
         let mut tree = remote.commits[&request.parent].tree.clone();
@@ -209,7 +214,7 @@ impl Clone {
             }
         }
         let author = Person { name: "backout".to_owned(), email: "backout@example.com".to_owned() };
-        let node = Node::new(vec![request.parent], tree, author, request.message, request.at);
+        let node = Node::new(parents, tree, author, request.message, request.at);
         let id = node.id;
         remote.put(request.branch, node);
         remote.by_agents.insert(id);
@@ -253,6 +258,20 @@ impl Repository for Clone {
         Ok(snapshot.head)
     }
 
+    fn commit(&self, commit: CommitId) -> Result<Made, RepositoryError> {
+        self.call("commit", || {
+            let node = self.remote().commits[&commit].clone();
+            Ok(Made { parents: node.parents, message: node.message })
+        })
+    }
+
+    fn diff(&self, old: CommitId, new: CommitId) -> Result<Vec<FileDiff>, RepositoryError> {
+        self.call("diff", || {
+            let remote = self.remote();
+            Ok(diff(&remote.commits[&old].tree, &remote.commits[&new].tree, &Everything))
+        })
+    }
+
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError> {
         self.call("read_file", || {
             Ok(self.remote().commits[&commit].tree.get(path).map(|bytes| bytes.to_vec()))
@@ -275,8 +294,25 @@ impl Repository for Clone {
         self.call("commit_and_push", || self.push(request))
     }
 
-    fn remote_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError> {
-        self.call("remote_tip", || Ok(self.remote().branches.get(branch).copied()))
+    fn remote_branches(&self, prefix: &str) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError> {
+        self.call("remote_branches", || {
+            let branches = self.remote().branches.clone();
+            Ok(branches.into_iter().filter(|(name, _)| name.as_str().starts_with(prefix)).collect())
+        })
+    }
+
+    fn remove_branch(&self, branch: &BranchName, expected: CommitId) -> Result<(), PushError> {
+        self.call("remove_branch", || {
+            let mut remote = self.remote();
+            if remote.branches.get(branch) != Some(&expected) {
+                return Err(PushError::Rejected {
+                    reference: branch.to_string(),
+                    reason: "it is elsewhere".into(),
+                });
+            }
+            remote.branches.remove(branch);
+            Ok(())
+        })
     }
 
     fn check_push(&self, _: &BranchName) -> Result<(), RepositoryError> {

@@ -9,13 +9,15 @@ use std::time::Duration;
 use git2::transport::Service;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
 use super::super::GitAuth;
 use super::super::fault::one_line;
 use super::{Kind, Link, Stream, program};
 
+/// The user's name that goes with a token.
+const TOKEN_USER: &str = "x-access-token";
 /// The most that a server may send in answer to one request, in bytes.
 const MAX_RESPONSE_BYTES: u64 = 4 << 30;
 /// Some servers tell Git from a browser by how this begins.
@@ -71,7 +73,7 @@ impl HttpEndpoint {
             Service::UploadPack | Service::ReceivePack => {
                 let url = at(base.as_ref().unwrap_or(&self.url), &format!("/{name}"));
                 let request = self
-                    .authorise(self.client.post(url))
+                    .authorise(link, self.client.post(url))?
                     .timeout(self.timeout.saturating_mul(PACK_TIMEOUTS))
                     .header(CONTENT_TYPE, format!("application/x-{name}-request"));
                 State::Sending { request: Some(request), body: Vec::new(), name }
@@ -88,20 +90,35 @@ impl HttpEndpoint {
         }))
     }
 
-    fn authorise(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.auth {
+    fn authorise(&self, link: &Link, request: RequestBuilder) -> Result<RequestBuilder, git2::Error> {
+        let with = |request: RequestBuilder, token: &SecretString| {
+            request.basic_auth(TOKEN_USER, Some(token.expose_secret()))
+        };
+        Ok(match &self.auth {
             GitAuth::None => request,
-            GitAuth::Token(token) => request.basic_auth("x-access-token", Some(token.expose_secret())),
+            GitAuth::Token(token) => with(request, token),
             GitAuth::Basic { username, password } => {
                 request.basic_auth(username, Some(password.expose_secret()))
             }
-        }
+            GitAuth::Forge(source) => {
+                let token = self.runtime.block_on(source.token());
+                with(request, &token.map_err(|reason| link.fail(Kind::Denied, &reason))?)
+            }
+        })
     }
 
     fn send(&self, link: &Link, request: RequestBuilder, expected: &str) -> Result<Response, git2::Error> {
-        let request = self.authorise(request);
-        answer(&self.runtime, self.timeout, request, expected)
-            .map_err(|(kind, reason)| link.fail(kind, &reason))
+        let again = request.try_clone();
+        let first = answer(&self.runtime, self.timeout, self.authorise(link, request)?, expected);
+        let answered = match (first, &self.auth, again) {
+            // A token may have been taken back before its time.
+            (Err((Kind::Denied, _)), GitAuth::Forge(source), Some(request)) => {
+                source.forget();
+                answer(&self.runtime, self.timeout, self.authorise(link, request)?, expected)
+            }
+            (first, _, _) => first,
+        };
+        answered.map_err(|(kind, reason)| link.fail(kind, &reason))
     }
 }
 

@@ -52,7 +52,9 @@ impl Endpoint {
             Location::Http(http) => {
                 let auth = match &options.auth {
                     GitAuth::None => http.auth.clone(),
-                    configured @ (GitAuth::Token(_) | GitAuth::Basic { .. }) => configured.clone(),
+                    configured @ (GitAuth::Token(_) | GitAuth::Basic { .. } | GitAuth::Forge(_)) => {
+                        configured.clone()
+                    }
                 };
                 let in_the_clear = http.url.scheme() == "http" && !matches!(auth, GitAuth::None);
                 if in_the_clear {

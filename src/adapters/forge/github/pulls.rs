@@ -1,0 +1,156 @@
+//! Pull requests: finding, opening, describing, closing, and the commands in their comments.
+
+use http::Method;
+use serde_json::json;
+
+use super::GitHub;
+use super::types::{Comment, Issue, Permission, Pull, odd};
+use crate::adapters::forge::rest::path_part;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::review::command::{Command, order};
+use crate::domain::review::{NewReview, Review, ReviewState};
+use crate::domain::time::Time;
+use crate::ports::ForgeError;
+
+impl GitHub {
+    pub(super) async fn find_review(
+        &self,
+        branch: &BranchName,
+        base: &BranchName,
+    ) -> Result<Option<Review>, ForgeError> {
+        let path = format!(
+            "{}/pulls?head={}:{}&base={}&state=all&sort=created&direction=desc&per_page=30",
+            self.root,
+            self.owner(),
+            path_part(branch.as_str()),
+            path_part(base.as_str())
+        );
+        let pulls: Vec<Pull> = self.rest.get(&path).await?;
+        // A fork of the same owner would show here too, and anybody may name a branch like ours.
+        let is_own = |pull: &&Pull| {
+            let repo = pull.head.repo.as_ref().map_or("", |repo| repo.full_name.as_str());
+            pull.head.name == branch.as_str() && repo.eq_ignore_ascii_case(&self.options.repository)
+        };
+        match pulls.iter().filter(is_own).max_by_key(|pull| pull.number) {
+            Some(pull) => self.read_review(pull.number, base).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// One pull request, in full.
+    pub(super) async fn read_review(&self, number: u64, base: &BranchName) -> Result<Review, ForgeError> {
+        let pull = self.settled_pull(number).await?;
+        let state = match (pull.merged_at.is_some(), pull.state.as_str()) {
+            (true, _) => ReviewState::Merged,
+            (false, "open") => ReviewState::Open,
+            (false, _) => ReviewState::Closed { by: self.closer(number).await? },
+        };
+        let is_open = state == ReviewState::Open;
+        Ok(Review {
+            number,
+            url: pull.html_url.clone(),
+            head: commit_id(&pull.head.sha)?,
+            opened_at: time(&pull.created_at)?,
+            body: pull.body.clone().unwrap_or_default(),
+            scheduled: is_open && self.is_scheduled(&pull, base).await?,
+            standing: self.standing(&pull, base, is_open).await?,
+            commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            state,
+        })
+    }
+
+    pub(super) async fn pull(&self, number: u64) -> Result<Pull, ForgeError> {
+        self.rest.get(&format!("{}/pulls/{number}", self.root)).await
+    }
+
+    /// Who closed it, where GitHub tells.
+    async fn closer(&self, number: u64) -> Result<Option<String>, ForgeError> {
+        let issue: Option<Issue> = self.rest.get_if_any(&format!("{}/issues/{number}", self.root)).await?;
+        Ok(issue.and_then(|issue| issue.closed_by).map(|user| user.login))
+    }
+
+    /// The commands in the comments, and whether who wrote each may push.
+    async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
+        let path = format!("{}/issues/{number}/comments?per_page=100", self.root);
+        let comments: Vec<Comment> = self.rest.list(&path).await?;
+        let mut commands = Vec::new();
+        for comment in comments {
+            let (Some(user), Some(order)) = (comment.user, comment.body.as_deref().and_then(order)) else {
+                continue;
+            };
+            let allowed = self.may_push(&user.login).await?;
+            commands.push(Command { by: user.login, at: time(&comment.created_at)?, order, allowed });
+        }
+        Ok(commands)
+    }
+
+    async fn may_push(&self, login: &str) -> Result<bool, ForgeError> {
+        let path = format!("{}/collaborators/{}/permission", self.root, path_part(login));
+        let permission: Option<Permission> = self.rest.get_if_any(&path).await?;
+        Ok(permission
+            .is_some_and(|level| matches!(level.permission.as_str(), "admin" | "maintain" | "write")))
+    }
+
+    pub(super) async fn open_review(&self, new: &NewReview) -> Result<Review, ForgeError> {
+        let body = json!({
+            "title": new.title, "head": new.branch.as_str(), "base": new.base.as_str(), "body": new.body,
+            "maintainer_can_modify": false,
+        });
+        let pull: Pull = self.rest.send_for(Method::POST, &format!("{}/pulls", self.root), &body).await?;
+        // It is there now: what people get beside it is of less weight.
+        self.dress(pull.number, new).await;
+        self.read_review(pull.number, &new.base).await
+    }
+
+    /// Labels, assignees and reviewers, each for itself: one that GitHub does not take keeps no other out.
+    async fn dress(&self, number: u64, new: &NewReview) {
+        let issue = format!("{}/issues/{number}", self.root);
+        let options = &self.options;
+        if !options.labels.is_empty() {
+            self.decorate("labels", &format!("{issue}/labels"), json!({"labels": options.labels})).await;
+        }
+        if !options.assignees.is_empty() {
+            let body = json!({"assignees": options.assignees});
+            self.decorate("assignees", &format!("{issue}/assignees"), body).await;
+        }
+        let owners = new.owners.iter().filter(|_| options.code_owners);
+        let mut wanted: Vec<&str> =
+            options.reviewers.iter().chain(owners).map(|name| name.trim_start_matches('@')).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        // GitHub refuses the whole request where one of them cannot review.
+        for name in wanted.into_iter().filter(|name| !name.contains('@')) {
+            let body = match name.split_once('/') {
+                Some((_, team)) => json!({"team_reviewers": [team]}),
+                None => json!({"reviewers": [name]}),
+            };
+            let path = format!("{}/pulls/{number}/requested_reviewers", self.root);
+            self.decorate("a reviewer", &path, body).await;
+        }
+    }
+
+    async fn decorate(&self, what: &str, path: &str, body: serde_json::Value) {
+        if let Err(error) = self.rest.send(Method::POST, path, &body).await {
+            tracing::warn!(%error, "the pull request goes without {what}");
+        }
+    }
+
+    pub(super) async fn describe_review(&self, review: &Review, body: &str) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{}", self.root, review.number);
+        self.rest.send(Method::PATCH, &path, &json!({"body": body})).await.map(drop)
+    }
+
+    pub(super) async fn close_review(&self, review: &Review) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{}", self.root, review.number);
+        self.rest.send(Method::PATCH, &path, &json!({"state": "closed"})).await.map(drop)
+    }
+}
+
+pub(super) fn commit_id(text: &str) -> Result<CommitId, ForgeError> {
+    text.parse().map_err(|_e| odd("a commit's id", text))
+}
+
+pub(super) fn time(text: &str) -> Result<Time, ForgeError> {
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    parsed.map(|time| Time::from_unix(time.as_second())).map_err(|_e| odd("a time", text))
+}

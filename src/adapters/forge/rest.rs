@@ -1,0 +1,352 @@
+//! Asking a forge over HTTP: one way to try again, to bound an answer, to ask only for what is new, to go through pages,
+//! and to say what went wrong so that a person can do something about it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::ports::{BoxFuture, ForgeError};
+
+/// The largest answer that is read, in bytes.
+pub(super) const MAX_BODY_BYTES: usize = 16 << 20;
+/// How often a request is sent again.
+const MAX_RETRIES: u32 = 2;
+/// The first wait before a request is sent again; each further one is twice as long.
+const MIN_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait that a forge may ask for within a pass. Longer ones are left to the next pass.
+const MAX_WAIT_SECS: u64 = 10;
+/// The most pages that are read of a list; of what is longer, the beginning counts.
+const MAX_PAGES: usize = 10;
+/// How many answers are kept to be asked for conditionally.
+const MAX_KEPT: usize = 256;
+/// The largest answer that is kept, in bytes.
+const MAX_KEPT_BYTES: usize = 1 << 20;
+/// The longest reason that is passed on, in characters.
+const MAX_REASON: usize = 300;
+
+/// How requests reach a server: through whatever client, with credentials.
+pub(super) trait Wire: Send + Sync {
+    /// Sends one request. The body of the answer is bounded by [`MAX_BODY_BYTES`].
+    fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Lost>>;
+
+    /// Forgets credentials that the server has refused. Whether there are others to try with.
+    fn renew(&self) -> bool;
+}
+
+/// A request without a usable answer.
+#[derive(Debug)]
+pub(super) struct Lost {
+    /// Why.
+    pub(super) reason: String,
+    /// Whether the server has surely not seen the request.
+    pub(super) unsent: bool,
+    /// Whether a person has to mend it: a mistake in the credentials, not in the network.
+    pub(super) denied: bool,
+}
+
+/// An answer with its status.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+/// A server that is asked.
+pub(super) struct Rest<W> {
+    wire: W,
+    /// What it is and where, for messages.
+    name: String,
+    /// The answers that carried an `ETag`, by their paths.
+    kept: Mutex<HashMap<String, (HeaderValue, Reply)>>,
+}
+
+impl<W: Wire> Rest<W> {
+    pub(super) fn new(name: String, wire: W) -> Self {
+        Self { wire, name, kept: Mutex::default() }
+    }
+
+    pub(super) fn wire(&self) -> &W {
+        &self.wire
+    }
+
+    /// Reads something.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ForgeError> {
+        self.read(path).await?.json(&self.name)
+    }
+
+    /// Reads something that may not be there.
+    pub(super) async fn get_if_any<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ForgeError> {
+        let reply = self.exchange(&Method::GET, path, None).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => self.accepted(reply)?.json(&self.name).map(Some),
+        }
+    }
+
+    /// Reads a list, page by page, at most [`MAX_PAGES`].
+    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
+        let place = path.split('?').next().unwrap_or(path);
+        let mut all = Vec::new();
+        let mut next = Some(path.to_owned());
+        for _ in 0..MAX_PAGES {
+            let Some(page) = next else { break };
+            let reply = self.read(&page).await?;
+            next = reply.next_page().map(|query| format!("{place}?{query}"));
+            all.extend(reply.json::<Vec<T>>(&self.name)?);
+        }
+        Ok(all)
+    }
+
+    /// Changes something. What the forge refuses as things stand is [`ForgeError::Refused`].
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Reply, ForgeError> {
+        let body = serde_json::to_vec(body).map_err(|e| ForgeError::Refused(e.to_string()))?;
+        let reply = self.exchange(&method, path, Some(body)).await?;
+        self.accepted(reply)
+    }
+
+    /// The same, and reads what comes back.
+    pub(super) async fn send_for<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, ForgeError> {
+        self.send(method, path, body).await?.json(&self.name)
+    }
+
+    async fn read(&self, path: &str) -> Result<Reply, ForgeError> {
+        let reply = self.exchange(&Method::GET, path, None).await?;
+        self.accepted(reply)
+    }
+
+    /// Sends a request until there is an answer, a bounded number of times: reading after whatever went wrong, and what
+    /// changes something only where the server has surely not taken it.
+    async fn exchange(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Reply, ForgeError> {
+        let is_reading = *method == Method::GET;
+        let mut renewed = false;
+        for tries in 0..=MAX_RETRIES {
+            let is_last = tries == MAX_RETRIES;
+            let wait = MIN_WAIT.saturating_mul(1 << tries);
+            match self.wire.send(self.request(method, path, body.clone())?).await {
+                Ok(response) => {
+                    let reply = self.remembered(path, is_reading, Reply::from(response));
+                    if reply.status == StatusCode::UNAUTHORIZED && !renewed && self.wire.renew() {
+                        renewed = true;
+                        continue;
+                    }
+                    match reply.advice() {
+                        Advice::Wait(secs) if secs <= MAX_WAIT_SECS && !is_last => {
+                            tracing::debug!(forge = self.name, secs, "the forge asks to wait");
+                            tokio::time::sleep(Duration::from_secs(secs)).await;
+                        }
+                        Advice::Again if is_reading && !is_last => tokio::time::sleep(wait).await,
+                        Advice::Wait(_) | Advice::Again | Advice::Take => return Ok(reply),
+                    }
+                }
+                Err(lost) if lost.denied => return Err(ForgeError::Denied(self.named(&lost.reason))),
+                Err(lost) if !is_last && (is_reading || lost.unsent) => tokio::time::sleep(wait).await,
+                Err(lost) => return Err(ForgeError::Unavailable(self.named(&lost.reason))),
+            }
+        }
+        Err(ForgeError::Unavailable(self.named("no answer")))
+    }
+
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Request<Vec<u8>>, ForgeError> {
+        let mut request = Request::builder().method(method).uri(path);
+        if body.is_some() {
+            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        }
+        if let Some((tag, _)) = self.kept().get(path).filter(|_| *method == Method::GET) {
+            request = request.header(IF_NONE_MATCH, tag);
+        }
+        let invalid = |e: http::Error| ForgeError::Refused(self.named(&format!("not a valid request: {e}")));
+        request.body(body.unwrap_or_default()).map_err(invalid)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, (HeaderValue, Reply)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer from before where the forge says that it is still right; a new one with a tag is kept.
+    fn remembered(&self, path: &str, is_reading: bool, reply: Reply) -> Reply {
+        if !is_reading {
+            return reply;
+        }
+        let mut kept = self.kept();
+        if reply.status == StatusCode::NOT_MODIFIED
+            && let Some((_, before)) = kept.get(path)
+        {
+            return before.copy();
+        }
+        let tag = reply.headers.get(ETAG).filter(|_| reply.status == StatusCode::OK);
+        if let Some(tag) = tag.filter(|_| reply.body.len() <= MAX_KEPT_BYTES) {
+            if kept.len() >= MAX_KEPT {
+                kept.clear();
+            }
+            kept.insert(path.to_owned(), (tag.clone(), reply.copy()));
+        }
+        reply
+    }
+
+    /// A reply that says yes, or why not.
+    fn accepted(&self, reply: Reply) -> Result<Reply, ForgeError> {
+        if reply.status.is_success() {
+            return Ok(reply);
+        }
+        let reason = reply.reason();
+        let say = |advice: &str| self.named(&format!("{}{reason}{advice}", reply.status.as_u16()));
+        Err(match (reply.status.as_u16(), reply.advice()) {
+            (_, Advice::Wait(secs)) => ForgeError::Unavailable(say(&format!(
+                ": the limit of requests is reached, and more are taken in {secs} s"
+            ))),
+            (500..=599 | 408, _) => ForgeError::Unavailable(say("")),
+            (401, _) => ForgeError::Denied(say(": the credentials are not accepted; check `forge.auth`")),
+            (403, _) => ForgeError::Denied(say(": the credentials may not do this; give them the right to")),
+            (404, _) => ForgeError::Denied(say(
+                ": it is not there, or the credentials may not see it; check `forge.repository` and `forge.auth`",
+            )),
+            (300..=399, _) => {
+                ForgeError::Denied(say(": the repository has moved; set `forge.repository` or `forge.url`"))
+            }
+            _ => ForgeError::Refused(say("")),
+        })
+    }
+
+    pub(super) fn named(&self, reason: &str) -> String {
+        format!("{}: {reason}", self.name)
+    }
+}
+
+/// What an answer says about sending the request again.
+enum Advice {
+    /// It is the answer.
+    Take,
+    /// It may be another one next time.
+    Again,
+    /// Too many requests: it was not looked at, and will be after so many seconds.
+    Wait(u64),
+}
+
+impl From<Response<Vec<u8>>> for Reply {
+    fn from(response: Response<Vec<u8>>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Reply {
+    fn copy(&self) -> Self {
+        Self { status: self.status, headers: self.headers.clone(), body: self.body.clone() }
+    }
+
+    /// What it says, as a type.
+    pub(super) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ForgeError> {
+        // Some answers have no content.
+        let body = if self.body.is_empty() { b"null" } else { self.body.as_slice() };
+        serde_json::from_slice(body)
+            .map_err(|e| ForgeError::Unavailable(format!("{name}: the answer is not understood: {e}")))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// GitHub limits requests with 403 and 429, the others with 429.
+    /// Source: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
+    fn advice(&self) -> Advice {
+        let is_limit = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN);
+        let after = self.header(RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
+        let is_used_up = self.header("x-ratelimit-remaining") == Some("0");
+        match (after, self.status) {
+            (Some(secs), _) if is_limit => Advice::Wait(secs),
+            (None, _) if is_limit && is_used_up => Advice::Wait(self.secs_to_reset()),
+            // The limit that GitHub calls secondary sometimes says so in words alone, and then asks for a minute.
+            (None, StatusCode::FORBIDDEN) if self.reason().contains("rate limit") => Advice::Wait(60),
+            (None, StatusCode::TOO_MANY_REQUESTS) => Advice::Wait(60),
+            _ if self.status.is_server_error() || self.status == StatusCode::REQUEST_TIMEOUT => Advice::Again,
+            _ => Advice::Take,
+        }
+    }
+
+    /// The seconds until requests are taken again, by the server's own clock.
+    fn secs_to_reset(&self) -> u64 {
+        let date = self.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
+        let reset = self.header("x-ratelimit-reset").and_then(|text| text.parse::<i64>().ok());
+        let secs = reset.zip(date).map(|(reset, date)| reset.saturating_sub(date.timestamp().as_second()));
+        secs.and_then(|secs| u64::try_from(secs.max(1)).ok()).unwrap_or(60)
+    }
+
+    /// What the server says about a refusal, in one line.
+    fn reason(&self) -> String {
+        let said: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let mut parts = Vec::new();
+        for key in ["message", "error", "error_description"] {
+            collect(said.get(key), &mut parts);
+        }
+        for error in said.get("errors").and_then(Value::as_array).into_iter().flatten() {
+            collect(Some(error.get("message").unwrap_or(error)), &mut parts);
+        }
+        parts.dedup();
+        let text = parts.join("; ");
+        let flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let short: String = flat.take(MAX_REASON).collect();
+        if short.is_empty() { String::new() } else { format!(" ({short})") }
+    }
+
+    /// The query of the next page of a list. Source: <https://datatracker.ietf.org/doc/html/rfc8288>.
+    fn next_page(&self) -> Option<String> {
+        let links = self.header(LINK.as_str())?.split(',');
+        let next =
+            links.filter_map(|link| link.split_once(';')).find(|(_, rel)| rel.contains("rel=\"next\""));
+        let target = next?.0.trim().strip_prefix('<')?.strip_suffix('>')?;
+        // Only the question is taken from it: it is asked where everything else is.
+        target.split_once('?').map(|(_, query)| query.to_owned())
+    }
+}
+
+/// The texts in a value, whatever its shape.
+fn collect(value: Option<&Value>, texts: &mut Vec<String>) {
+    match value {
+        Some(Value::String(text)) => texts.push(text.clone()),
+        Some(Value::Array(items)) => items.iter().take(5).for_each(|item| collect(Some(item), texts)),
+        Some(Value::Object(fields)) => {
+            for (key, inner) in fields.iter().take(5) {
+                let mut inside = Vec::new();
+                collect(Some(inner), &mut inside);
+                texts.extend(inside.iter().map(|text| format!("{key}: {text}")));
+            }
+        }
+        Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => {}
+    }
+}
+
+/// What stands for itself in a piece of a path or a query. Source: <https://datatracker.ietf.org/doc/html/rfc3986#section-2.3>.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A name as a piece of a path or a query.
+pub(super) fn path_part(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}

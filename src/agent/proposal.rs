@@ -1,0 +1,134 @@
+//! The branch on which a revert waits: made once, brought up to date by moving it forward, never over the work of others.
+
+use std::collections::BTreeMap;
+
+use super::blocking;
+use super::current::{At, Current, Subject, work_out};
+use super::deliver::DeliveryError;
+use crate::domain::change::Change;
+use crate::domain::ids::{BranchName, CommitId, FilePath};
+use crate::domain::review::Branch;
+use crate::domain::snapshot::Snapshot;
+use crate::ports::{CommitRequest, PushError, RepositoryError};
+
+/// What stands on the branch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tip {
+    pub commit: CommitId,
+    pub state: Branch,
+}
+
+/// A revert that was worked out against the head of a snapshot.
+#[derive(Clone, Copy)]
+pub(super) struct Worked<'a> {
+    pub at: &'a At<'a>,
+    pub subject: &'a Subject<'a>,
+    pub snapshot: &'a Snapshot,
+    pub change: &'a Change,
+    pub current: &'a Current,
+}
+
+/// The proposal's branch as it is at the remote; it is made where it is not there.
+pub(super) async fn ensure(worked: &Worked<'_>, branch: &BranchName) -> Result<Tip, DeliveryError> {
+    if let Some(tip) = look(worked, branch).await? {
+        return Ok(tip);
+    }
+    let commit = commit(worked, branch, None).await?;
+    Ok(Tip { commit, state: Branch::Fresh })
+}
+
+/// The proposal's branch as it is at the remote, if it is there.
+pub(super) async fn look(worked: &Worked<'_>, branch: &BranchName) -> Result<Option<Tip>, RepositoryError> {
+    let name = branch.clone();
+    let Some(commit) =
+        blocking(&worked.at.world.repository, move |repository| repository.remote_tip(&name)).await?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Tip { commit, state: state(worked, branch, commit).await? }))
+}
+
+/// Brings the branch up to date: by a commit that is made on the environment's head and follows the branch's tip as well.
+pub(super) async fn renew(
+    worked: &Worked<'_>,
+    branch: &BranchName,
+    tip: CommitId,
+) -> Result<Tip, DeliveryError> {
+    let commit = commit(worked, branch, Some(tip)).await?;
+    Ok(Tip { commit, state: Branch::Fresh })
+}
+
+/// Makes the commit: by the forge where only it can sign, with Git otherwise.
+async fn commit(
+    worked: &Worked<'_>,
+    branch: &BranchName,
+    tip: Option<CommitId>,
+) -> Result<CommitId, DeliveryError> {
+    let (change, world) = (worked.change, worked.at.world);
+    if let Some(forge) = &world.forge {
+        let request = request(change, branch, tip);
+        if let Some(commit) = forge.commit(&request, &change.branch).await? {
+            return Ok(commit);
+        }
+    }
+    let (change, branch) = (change.clone(), branch.clone());
+    let push = blocking(&world.repository, move |repository| {
+        repository.commit_and_push(&request(&change, &branch, tip))
+    });
+    Ok(push.await?)
+}
+
+fn request<'a>(change: &'a Change, branch: &'a BranchName, tip: Option<CommitId>) -> CommitRequest<'a> {
+    CommitRequest {
+        branch,
+        expected: tip,
+        parent: change.base,
+        onto: tip,
+        files: &change.files,
+        message: &change.message,
+        at: change.at,
+    }
+}
+
+/// What a commit is, by its content alone: whoever made it, it is the revert where it changes what the revert changes, on
+/// a commit of the environment's branch. Names and messages prove nothing.
+async fn state(worked: &Worked<'_>, branch: &BranchName, tip: CommitId) -> Result<Branch, RepositoryError> {
+    let Worked { at, subject, snapshot, change, current } = *worked;
+    let name = branch.clone();
+    let made = blocking(&at.world.repository, move |repository| {
+        repository.fetch(&[name])?;
+        repository.commit(tip)
+    });
+    let parents = made.await?.parents;
+    let on_branch = |parent: &CommitId| snapshot.commits.iter().any(|commit| commit.id == *parent);
+    let Some(base) = parents.into_iter().find(on_branch) else { return Ok(Branch::Foreign) };
+    let (then, was) = work_out(at, subject, base).await?;
+    let Ok(then) = then else { return Ok(Branch::Foreign) };
+    let diff = blocking(&at.world.repository, move |repository| repository.diff(base, tip)).await?;
+    let is_unread = diff.iter().filter_map(|file| file.new.as_ref()).any(|new| new.bytes.is_none());
+    let bytes: BTreeMap<FilePath, Option<Vec<u8>>> = diff
+        .into_iter()
+        .map(|file| (file.path, file.new.and_then(|new| new.bytes).map(|bytes| bytes.to_vec())))
+        .collect();
+    if is_unread || bytes != then.files {
+        return Ok(Branch::Foreign);
+    }
+    let is_same = was == *current && then.files == change.files;
+    Ok(match base == snapshot.head {
+        true => Branch::Fresh,
+        false if is_same => Branch::Current,
+        false => Branch::Stale,
+    })
+}
+
+/// Removes the branch, if it is still where it was seen: nothing is left to do on it.
+pub(super) async fn remove(at: &At<'_>, branch: &BranchName, tip: CommitId) {
+    let name = branch.clone();
+    let removed =
+        blocking(&at.world.repository, move |repository| repository.remove_branch(&name, tip)).await;
+    if let Err(PushError::Rejected { reason, .. }) = &removed {
+        tracing::debug!(%branch, reason, "the branch is not removed");
+    } else if let Err(error) = removed {
+        tracing::warn!(%branch, %error, "the branch cannot be removed");
+    }
+}

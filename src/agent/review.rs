@@ -1,0 +1,315 @@
+//! Bringing a revert through a pull request: each call looks at what is there and does what is next, so that a call after
+//! a crash goes on where the one before was cut off.
+
+use std::sync::Arc;
+
+use super::blocking;
+use super::current::{At, Current, Subject, work_out};
+use super::deliver::{DeliveryError, no_name};
+use super::pass::snapshot;
+use super::proposal::{Tip, Worked, ensure, look, remove, renew};
+use crate::domain::change::{Change, NoChange};
+use crate::domain::codeowners;
+use crate::domain::decision::id_of;
+use crate::domain::ids::{BranchName, CommitId, FilePath};
+use crate::domain::ledger::reverts;
+use crate::domain::policy::{Merge, ReviewRules};
+use crate::domain::receipt::Receipt;
+use crate::domain::review::text::{self, Story};
+use crate::domain::review::{
+    BY_HAND, Branch, Merging, NewReview, Outlook, Review, ReviewState, Step, Watched, step,
+};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::time::Time;
+use crate::ports::{Forge, ForgeError, PushError, RepositoryError};
+
+/// How many steps are taken with one pull request in one pass: open, renew, merge, look again.
+const MAX_STEPS: u32 = 6;
+
+/// A revert that goes through a pull request.
+#[derive(Clone, Copy)]
+pub(super) struct Followed<'a> {
+    pub at: &'a At<'a>,
+    pub subject: &'a Subject<'a>,
+    /// Who merges it.
+    pub merge: Merge,
+    /// When a person was last asked to look because it was not merged in time.
+    pub overdue_at: Option<Time>,
+}
+
+/// Does what is next, until it is time to wait or nothing is left to do.
+pub(super) async fn bring(followed: &Followed<'_>, seen: &Snapshot) -> Result<Receipt, DeliveryError> {
+    let At { world, environment, .. } = *followed.at;
+    let Some(forge) = world.forge.as_ref() else { return Ok(no_name()) };
+    let deployment = followed.subject.deployment;
+    let name = Change::branch_for(&environment.name, &deployment.service, deployment.commit);
+    let Some(branch) = name else { return Ok(no_name()) };
+    let mut going =
+        Going { followed, forge, branch, snapshot: seen.clone(), asked: None, looked_again: false };
+    for _ in 0..MAX_STEPS {
+        if let Some(receipt) = going.step().await? {
+            return Ok(receipt);
+        }
+    }
+    Err(ForgeError::Unavailable(format!(
+        "the pull request from {} keeps changing: it is looked at again in the next pass",
+        going.branch
+    ))
+    .into())
+}
+
+/// A revert on its way through a pull request.
+struct Going<'a> {
+    followed: &'a Followed<'a>,
+    forge: &'a Arc<dyn Forge>,
+    branch: BranchName,
+    snapshot: Snapshot,
+    /// What came of asking the forge to merge it.
+    asked: Option<Merging>,
+    /// Whether the environment's branch was fetched again since the pass began.
+    looked_again: bool,
+}
+
+impl Going<'_> {
+    fn rules(&self) -> ReviewRules {
+        ReviewRules { merge: self.followed.merge, ..self.followed.at.environment.review }
+    }
+
+    /// One step; a receipt where it was the last.
+    async fn step(&mut self) -> Result<Option<Receipt>, DeliveryError> {
+        let base = self.followed.at.environment.branch.clone();
+        let Some(review) = self.forge.review(&self.branch, &base).await? else { return self.open().await };
+        if review.state == ReviewState::Merged && self.landed().is_none() && !self.looked_again {
+            self.look_again().await?;
+        }
+        let (outlook, tip) = self.outlook(&review).await?;
+        let next = step(&Watched {
+            review: &review,
+            rules: self.rules(),
+            outlook: &outlook.told(),
+            branch: tip.map_or(Branch::Foreign, |tip| tip.state),
+            overdue_at: self.followed.overdue_at,
+            asked: self.asked.as_ref(),
+            now: self.followed.at.now,
+        });
+        tracing::debug!(review = review.number, ?next, "the next step of a pull request");
+        self.take(next, &review, &outlook).await
+    }
+
+    async fn take(
+        &mut self,
+        next: Step,
+        review: &Review,
+        worked: &WorkedOut,
+    ) -> Result<Option<Receipt>, DeliveryError> {
+        let at = self.followed.at;
+        Ok(match next {
+            Step::Wait(waits_for) => Some(self.wait(review, waits_for).await?),
+            Step::Recompute => {
+                if let WorkedOut::Due(change, current) = worked {
+                    let worked = self.worked(change, current);
+                    renew(&worked, &self.branch, review.head).await?;
+                }
+                None
+            }
+            Step::Merge => {
+                let message = worked.message();
+                let merging = self.forge.merge(review, &at.environment.branch, message).await?;
+                if merging == Merging::Merged {
+                    self.look_again().await?;
+                }
+                self.asked = Some(merging);
+                None
+            }
+            Step::Unschedule(waits_for) => {
+                self.forge.unschedule(review).await?;
+                Some(self.wait(review, waits_for).await?)
+            }
+            Step::Close(why) => {
+                self.forge.describe(review, &text::with_closing(&review.body, &why)).await?;
+                self.forge.close(review).await?;
+                remove(at, &self.branch, review.head).await;
+                Some(Receipt::Superseded(why))
+            }
+            Step::Done => {
+                remove(at, &self.branch, review.head).await;
+                Some(Receipt::Merged(review.place()))
+            }
+            Step::Escalate(why) => {
+                self.tell(review, &why).await?;
+                let merged = review.state == ReviewState::Merged;
+                Some(Receipt::Stuck { review: review.place(), merged, why })
+            }
+            Step::Declined(by) => Some(Receipt::Declined { review: review.place(), by }),
+            Step::Closed(why) => {
+                remove(at, &self.branch, review.head).await;
+                Some(Receipt::Superseded(why))
+            }
+        })
+    }
+
+    async fn wait(&self, review: &Review, waits_for: String) -> Result<Receipt, DeliveryError> {
+        self.tell(review, &format!("it waits for {waits_for}.")).await?;
+        Ok(Receipt::Proposed {
+            branch: self.branch.clone(),
+            commit: review.head,
+            review: Some(review.place()),
+            waits_for,
+        })
+    }
+
+    /// Says in the description how things stand, unless it says so already.
+    async fn tell(&self, review: &Review, status: &str) -> Result<(), ForgeError> {
+        match text::with_status(&review.body, status) {
+            Some(body) => self.forge.describe(review, &body).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the branch and opens the pull request.
+    async fn open(&self) -> Result<Option<Receipt>, DeliveryError> {
+        let at = self.followed.at;
+        let (change, current) = match self.work_out(self.snapshot.head).await? {
+            WorkedOut::Due(change, current) => (change, current),
+            WorkedOut::None(none @ (NoChange::Superseded(_) | NoChange::Restored(_))) => {
+                return Ok(Some(Receipt::Superseded(none.to_string())));
+            }
+            WorkedOut::None(none) => return Ok(Some(Receipt::Refused(none.to_string()))),
+        };
+        let worked = self.worked(&change, &current);
+        let mut tip = ensure(&worked, &self.branch).await?;
+        if tip.state == Branch::Stale {
+            tip = renew(&worked, &self.branch, tip.commit).await?;
+        }
+        if tip.state == Branch::Foreign {
+            return Ok(Some(Receipt::Refused(format!(
+                "the branch {} holds something else than the revert: merge it by hand, or remove it",
+                self.branch
+            ))));
+        }
+        let subject = self.followed.subject;
+        let story = Story {
+            change: &change,
+            deployment: subject.deployment,
+            motive: subject.motive,
+            evidence: subject.evidence,
+            rules: self.rules(),
+        };
+        let waits_for = match self.followed.merge {
+            Merge::Auto => "the forge to say what is in the way.".to_owned(),
+            Merge::Manual => format!("{BY_HAND}."),
+        };
+        let new = NewReview {
+            branch: self.branch.clone(),
+            base: at.environment.branch.clone(),
+            title: text::title(&change),
+            body: text::body(&story, self.forge.chart(), &format!("it waits for {waits_for}")),
+            owners: self.owners(&change).await?,
+        };
+        match self.forge.open(&new).await {
+            Ok(review) => {
+                tracing::info!(url = review.url, "opened a pull request");
+                Ok(None)
+            }
+            // Another agent was faster; whatever else it is, looking again shows it.
+            Err(ForgeError::Refused(reason)) => match self.forge.review(&self.branch, &new.base).await? {
+                Some(_) => Ok(None),
+                None => Ok(Some(Receipt::Refused(reason))),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The owners of the files that change, by the CODEOWNERS of the environment's branch.
+    async fn owners(&self, change: &Change) -> Result<Vec<String>, RepositoryError> {
+        let (head, paths) = (self.snapshot.head, change.files.keys().cloned().collect::<Vec<_>>());
+        blocking(&self.followed.at.world.repository, move |repository| {
+            for place in codeowners::PLACES {
+                let Ok(place) = FilePath::new(place) else { continue };
+                if let Some(bytes) = repository.read_file(head, &place)? {
+                    let paths: Vec<&FilePath> = paths.iter().collect();
+                    return Ok(codeowners::owners(&String::from_utf8_lossy(&bytes), &paths));
+                }
+            }
+            Ok(Vec::new())
+        })
+        .await
+    }
+
+    /// What the revert would do to the environment's branch, and what stands on its own.
+    async fn outlook(&self, review: &Review) -> Result<(WorkedOut, Option<Tip>), DeliveryError> {
+        if review.state != ReviewState::Open {
+            // Of a merged one it is asked what it did when it came to the branch, whatever came after it.
+            let at = self.landed().unwrap_or(self.snapshot.head);
+            return Ok((self.work_out(at).await?, None));
+        }
+        let worked_out = self.work_out(self.snapshot.head).await?;
+        let tip = match &worked_out {
+            WorkedOut::Due(change, current) => look(&self.worked(change, current), &self.branch).await?,
+            WorkedOut::None(_) => None,
+        };
+        if tip.is_some_and(|tip| tip.commit != review.head) {
+            // It was moved since, or the forge does not show the last push yet.
+            return Err(PushError::Rejected {
+                reference: format!("refs/heads/{}", self.branch),
+                reason: "the forge shows another commit than Git".to_owned(),
+            }
+            .into());
+        }
+        Ok((worked_out, tip))
+    }
+
+    async fn work_out(&self, head: CommitId) -> Result<WorkedOut, RepositoryError> {
+        let (change, current) = work_out(self.followed.at, self.followed.subject, head).await?;
+        Ok(match change {
+            Ok(change) => WorkedOut::Due(change, current),
+            Err(none) => WorkedOut::None(none),
+        })
+    }
+
+    fn worked<'s>(&'s self, change: &'s Change, current: &'s Current) -> Worked<'s> {
+        let Followed { at, subject, .. } = *self.followed;
+        Worked { at, subject, snapshot: &self.snapshot, change, current }
+    }
+
+    /// The commit of the environment's branch that brought the revert.
+    fn landed(&self) -> Option<CommitId> {
+        let id = id_of(self.followed.subject.deployment);
+        reverts(&self.snapshot).into_iter().find(|entry| entry.id == id).map(|entry| entry.commit)
+    }
+
+    async fn look_again(&mut self) -> Result<(), RepositoryError> {
+        let At { world, environment, now } = *self.followed.at;
+        let branch = environment.branch.clone();
+        blocking(&world.repository, move |repository| repository.fetch(&[branch])).await?;
+        self.snapshot = snapshot(world, environment, now).await?;
+        self.looked_again = true;
+        Ok(())
+    }
+}
+
+/// The revert against a commit of the environment's branch.
+enum WorkedOut {
+    Due(Box<Change>, Current),
+    None(NoChange),
+}
+
+impl WorkedOut {
+    fn told(&self) -> Outlook {
+        match self {
+            Self::Due(..) => Outlook::Due,
+            Self::None(NoChange::Restored(_)) => Outlook::Restored,
+            Self::None(NoChange::Superseded(why)) => Outlook::Superseded(why.clone()),
+            Self::None(none @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. })) => {
+                Outlook::Lost(none.to_string())
+            }
+        }
+    }
+
+    fn message(&self) -> &str {
+        match self {
+            Self::Due(change, _) => &change.message,
+            Self::None(_) => "",
+        }
+    }
+}
