@@ -3,6 +3,7 @@
 //! They come from Debian packages. Where one is missing a test fails with the package's name; nothing is skipped.
 
 pub(crate) mod fault;
+pub(crate) mod forge;
 pub(crate) mod git;
 pub(crate) mod http_remote;
 pub(crate) mod metric_server;

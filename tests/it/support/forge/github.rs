@@ -1,0 +1,506 @@
+//! The simulated forge as GitHub shows it: as much of the REST and GraphQL API as the agent uses.
+
+use serde_json::{Value, json};
+
+use super::{AGENT, Asked, Issue, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
+
+/// What GitHub's own descriptions do not allow of a request and its answer.
+pub(super) fn complaint(_asked: &Asked, _reply: &Reply) -> Option<String> {
+    None
+}
+
+/// Answers a request.
+pub(super) fn answer(state: &mut State, asked: &Asked) -> Reply {
+    let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
+    let is_jwt = asked.headers.get("authorization").is_some_and(|auth| auth.matches('.').count() == 2);
+    match (asked.method.as_str(), path.as_slice()) {
+        ("GET", ["repos", owner, name, "installation"]) if is_jwt => {
+            assert_eq!(format!("{owner}/{name}"), REPOSITORY);
+            return Reply::json(200, installation(state));
+        }
+        ("POST", ["app", "installations", "7", "access_tokens"]) if is_jwt => return new_token(state),
+        _ => {}
+    }
+    let token = asked.headers.get("authorization").and_then(|auth| auth.strip_prefix("Bearer "));
+    if !token.is_some_and(|token| state.tokens.contains(token)) {
+        return Reply::no(401, "Bad credentials");
+    }
+    let body = asked.body.clone().unwrap_or_default();
+    match path.as_slice() {
+        ["graphql"] => graphql(state, &body),
+        ["repos", owner, name, rest @ ..] if format!("{owner}/{name}") == REPOSITORY => {
+            repository(state, asked, rest, &body)
+        }
+        _ => Reply::no(404, "Not Found"),
+    }
+}
+
+fn installation(state: &State) -> Value {
+    json!({"id": 7, "app_id": 1, "account": user("shop"), "html_url": state.url})
+}
+
+fn new_token(state: &mut State) -> Reply {
+    state.tokens_made += 1;
+    let token = format!("ghs_t0ken{}", state.tokens_made);
+    state.tokens.insert(token.clone());
+    let expires = rfc3339((state.now)() + 3600);
+    Reply::json(201, json!({"token": token, "expires_at": expires, "permissions": {}}))
+}
+
+fn user(login: &str) -> Value {
+    json!({"login": login, "id": 1, "type": "User"})
+}
+
+fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Reply {
+    match (asked.method.as_str(), path) {
+        ("GET", []) => Reply::json(200, info(state)),
+        ("GET", ["pulls"]) => Reply::json(200, list_pulls(state, asked)),
+        ("POST", ["pulls"]) => open(state, body),
+        (method, ["pulls", number, rest @ ..]) => {
+            match number.parse().ok().filter(|n| state.pull(*n).is_some()) {
+                Some(number) => one_pull(state, method, number, rest, body),
+                None => Reply::no(404, "Not Found"),
+            }
+        }
+        (method, ["issues", rest @ ..]) => issues(state, method, asked, rest, body),
+        ("GET", ["collaborators", login, "permission"]) => match state.people.get(*login) {
+            Some(may_push) => {
+                let level = if *may_push { "write" } else { "read" };
+                Reply::json(200, json!({"permission": level, "role_name": level, "user": user(login)}))
+            }
+            None => Reply::no(404, "Not Found"),
+        },
+        ("GET", ["branches", branch]) => match state.tip(branch) {
+            Some(tip) => Reply::json(
+                200,
+                json!({
+                    "name": branch, "commit": {"sha": tip}, "protected": false,
+                }),
+            ),
+            None => Reply::no(404, "Branch not found"),
+        },
+        ("GET", ["rules", "branches", _]) => Reply::json(200, rules(state)),
+        ("GET", ["commits", sha, "check-runs"]) => {
+            let runs: Vec<Value> = checks(state, sha).iter().map(check_run).collect();
+            Reply::json(200, json!({"total_count": runs.len(), "check_runs": runs}))
+        }
+        ("GET", ["commits", sha, "status"]) => {
+            let shown: Vec<Value> = statuses(state, sha).iter().map(status).collect();
+            Reply::json(
+                200,
+                json!({"state": "pending", "sha": sha, "total_count": shown.len(), "statuses": shown}),
+            )
+        }
+        ("GET", ["commits", sha, "pulls"]) => {
+            let number = state.sources.get(*sha).copied();
+            let pulls: Vec<Value> = state
+                .pulls
+                .iter()
+                .filter(|pull| Some(pull.number) == number)
+                .map(|p| pull(state, p))
+                .collect();
+            Reply::json(200, json!(pulls))
+        }
+        ("POST", ["statuses", sha]) => {
+            let url = body["target_url"].as_str().map(str::to_owned);
+            let new = Status {
+                context: text(body, "context"),
+                state: text(body, "state"),
+                description: text(body, "description"),
+                url,
+            };
+            state.set_status(sha, new.clone());
+            Reply::json(201, status(&new))
+        }
+        ("POST", ["git", "refs"]) => new_ref(state, body),
+        ("POST", ["merges"]) => {
+            match state.merge_into(&text(body, "base"), &text(body, "head"), &text(body, "commit_message")) {
+                Ok(Some(sha)) => Reply::json(201, json!({"sha": sha})),
+                Ok(None) => Reply::json(204, Value::Null),
+                Err(()) => Reply::no(409, "Merge conflict"),
+            }
+        }
+        _ => Reply::no(404, "Not Found"),
+    }
+}
+
+fn info(state: &State) -> Value {
+    json!({
+        "id": 1, "name": "environments", "full_name": REPOSITORY, "archived": false, "has_issues": true,
+        "permissions": {"admin": false, "push": true, "pull": true},
+        "allow_auto_merge": state.rules.auto_merge,
+    })
+}
+
+/// The checks that CI reports; what the agent itself reports are statuses.
+fn checks(state: &State, sha: &str) -> Vec<Status> {
+    let mut all = state.last_statuses(sha);
+    all.retain(|status| !status.context.starts_with("backout/"));
+    all
+}
+
+fn statuses(state: &State, sha: &str) -> Vec<Status> {
+    let mut all = state.last_statuses(sha);
+    all.retain(|status| status.context.starts_with("backout/"));
+    all
+}
+
+fn check_run(check: &Status) -> Value {
+    let is_done = check.state != "pending";
+    json!({
+        "id": 1, "name": check.context, "status": if is_done { "completed" } else { "in_progress" },
+        "conclusion": is_done.then(|| check.state.clone()),
+    })
+}
+
+fn status(status: &Status) -> Value {
+    json!({
+        "id": 1, "context": status.context, "state": status.state, "description": status.description,
+        "target_url": status.url,
+    })
+}
+
+fn rules(state: &State) -> Value {
+    let required: Vec<Value> = state.rules.required.iter().map(|name| json!({"context": name})).collect();
+    let mut rules = vec![json!({
+        "type": "required_status_checks", "ruleset_id": 1,
+        "parameters": {"required_status_checks": required, "strict_required_status_checks_policy": false},
+    })];
+    if state.rules.approvals > 0 {
+        rules.push(json!({
+            "type": "pull_request", "ruleset_id": 1,
+            "parameters": {
+                "required_approving_review_count": state.rules.approvals, "dismiss_stale_reviews_on_push": false,
+                "require_code_owner_review": false, "require_last_push_approval": false,
+                "required_review_thread_resolution": false,
+            },
+        }));
+    }
+    json!(rules)
+}
+
+fn node_id(number: u64) -> String {
+    format!("PR_{number}")
+}
+
+fn pull(state: &State, pull: &Pull) -> Value {
+    let repo = json!({"id": 1, "name": "environments", "full_name": REPOSITORY});
+    let stamp = (!pull.open).then(|| rfc3339((state.now)()));
+    json!({
+        "number": pull.number, "node_id": node_id(pull.number), "id": pull.number,
+        "html_url": format!("{}/{REPOSITORY}/pull/{}", state.url, pull.number),
+        "state": if pull.open { "open" } else { "closed" }, "draft": pull.draft, "title": pull.title,
+        "body": pull.body, "created_at": rfc3339(pull.created_at), "merged_at": stamp.filter(|_| pull.merged),
+        "user": user(AGENT),
+        "head": {"ref": pull.branch, "sha": pull.head, "label": format!("shop:{}", pull.branch), "repo": repo},
+        "base": {"ref": pull.base, "label": format!("shop:{}", pull.base), "repo": repo},
+        "auto_merge": pull.auto.as_ref().map(|(way, ..)| json!({"merge_method": way, "enabled_by": user(AGENT)})),
+    })
+}
+
+fn list_pulls(state: &State, asked: &Asked) -> Value {
+    let wanted = |name: &str| asked.query.get(name).map(String::as_str);
+    let fits = |one: &&Pull| {
+        wanted("head").is_none_or(|head| head == format!("shop:{}", one.branch))
+            && wanted("base").is_none_or(|base| base == one.base)
+            && (wanted("state") == Some("all") || one.open)
+    };
+    json!(state.pulls.iter().rev().filter(fits).map(|one| pull(state, one)).collect::<Vec<_>>())
+}
+
+fn open(state: &mut State, body: &Value) -> Reply {
+    let (head, base) = (text(body, "head"), text(body, "base"));
+    match state.open(&head, &base, &text(body, "title"), &text(body, "body")) {
+        Ok(number) => {
+            let opened = state.pull(number).unwrap().clone();
+            Reply::json(201, pull(state, &opened))
+        }
+        Err(message) => Reply::json(
+            422,
+            json!({
+                "message": "Validation Failed",
+                "errors": [{"resource": "PullRequest", "code": "custom", "message": message}],
+            }),
+        ),
+    }
+}
+
+fn one_pull(state: &mut State, method: &str, number: u64, rest: &[&str], body: &Value) -> Reply {
+    let found = state.pull(number).unwrap().clone();
+    match (method, rest) {
+        ("GET", []) => {
+            let mut shown = pull(state, &found);
+            let standing = if found.open { state.standing(&found) } else { "unknown" };
+            shown["mergeable_state"] = json!(standing);
+            shown["mergeable"] = json!(standing != "dirty");
+            shown["merged"] = json!(found.merged);
+            Reply::json(200, shown)
+        }
+        ("PATCH", []) => {
+            let pull_ = state.pull(number).unwrap();
+            if let Some(new) = body["body"].as_str() {
+                pull_.body = new.to_owned();
+            }
+            if body["state"] == "closed" {
+                if found.merged {
+                    return Reply::no(422, "Cannot close a merged pull request");
+                }
+                (pull_.open, pull_.auto, pull_.closed_by) = (false, None, Some(AGENT.to_owned()));
+            }
+            let shown = state.pull(number).unwrap().clone();
+            Reply::json(200, pull(state, &shown))
+        }
+        ("PUT", ["merge"]) => merge(state, &found, body),
+        ("GET", ["reviews"]) => {
+            let review = |state: &'static str| move |login: &String| json!({"id": 1, "user": user(login), "state": state, "body": ""});
+            let all: Vec<Value> = found
+                .approved_by
+                .iter()
+                .map(review("APPROVED"))
+                .chain(found.changes_wanted_by.iter().map(review("CHANGES_REQUESTED")))
+                .collect();
+            Reply::json(200, json!(all))
+        }
+        ("POST", ["requested_reviewers"]) => {
+            let people = texts(body, "reviewers");
+            if people.iter().any(|login| !state.people.contains_key(login)) {
+                return Reply::no(422, "Reviews may only be requested from collaborators.");
+            }
+            let teams = texts(body, "team_reviewers").into_iter().map(|team| format!("team {team}"));
+            state.pull(number).unwrap().reviewers.extend(people.into_iter().chain(teams));
+            Reply::json(201, pull(state, &found))
+        }
+        _ => Reply::no(404, "Not Found"),
+    }
+}
+
+fn merge(state: &mut State, found: &Pull, body: &Value) -> Reply {
+    if text(body, "sha") != found.head {
+        return Reply::no(409, "Head branch was modified. Review and try the merge again.");
+    }
+    if !found.open || state.rules.queue {
+        return Reply::no(405, "Changes must be made through the merge queue");
+    }
+    let way = text(body, "merge_method");
+    if !state.rules.ways.contains(&way) {
+        return Reply::no(405, "This merge method is not allowed on this repository.");
+    }
+    match state.standing(found) {
+        "clean" => {}
+        "dirty" => return Reply::no(405, "Pull Request is not mergeable"),
+        _ => {
+            return Reply::no(
+                405,
+                "Repository rule violations found: required status check \"ci/test\" is expected.",
+            );
+        }
+    }
+    match state.merge(found.number, &way, &text(body, "commit_title"), &text(body, "commit_message")) {
+        Some(sha) => Reply::json(
+            200,
+            json!({"sha": sha, "merged": true, "message": "Pull Request successfully merged"}),
+        ),
+        None => Reply::no(405, "Pull Request is not mergeable"),
+    }
+}
+
+fn issue(state: &State, issue: &Issue) -> Value {
+    json!({
+        "id": issue.number, "number": issue.number, "title": issue.title, "body": issue.body, "user": user(AGENT),
+        "html_url": format!("{}/{REPOSITORY}/issues/{}", state.url, issue.number),
+        "state": if issue.open { "open" } else { "closed" },
+        "labels": issue.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
+    })
+}
+
+fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &Value) -> Reply {
+    match (method, path) {
+        ("GET", []) => {
+            let label = asked.query.get("labels").cloned().unwrap_or_default();
+            let fits = |one: &&Issue| one.open && one.labels.contains(&label);
+            Reply::json(
+                200,
+                json!(
+                    state.issues.iter().rev().filter(fits).map(|one| issue(state, one)).collect::<Vec<_>>()
+                ),
+            )
+        }
+        ("POST", []) => {
+            let number = state.next_number();
+            state.issues.push(Issue {
+                number,
+                title: text(body, "title"),
+                body: text(body, "body"),
+                open: true,
+                labels: texts(body, "labels").into_iter().collect(),
+                assignees: texts(body, "assignees").into_iter().collect(),
+            });
+            Reply::json(201, issue(state, state.issues.last().unwrap()))
+        }
+        (_, [number, rest @ ..]) => one_issue(state, method, number.parse().unwrap(), rest, body),
+        _ => Reply::no(404, "Not Found"),
+    }
+}
+
+/// Pull requests are issues too.
+fn one_issue(state: &mut State, method: &str, number: u64, rest: &[&str], body: &Value) -> Reply {
+    let found = state.issues.iter().find(|one| one.number == number).cloned();
+    let of_pull = state.pull(number).cloned();
+    if found.is_none() && of_pull.is_none() {
+        return Reply::no(404, "Not Found");
+    }
+    match (method, rest) {
+        ("GET", []) => {
+            let (found, by) = match (found, of_pull) {
+                (Some(found), _) => (issue(state, &found), None),
+                (None, Some(pull)) => {
+                    let as_issue = Issue {
+                        number,
+                        title: pull.title,
+                        body: pull.body,
+                        open: pull.open,
+                        ..Issue::default()
+                    };
+                    (issue(state, &as_issue), pull.closed_by)
+                }
+                (None, None) => return Reply::no(404, "Not Found"),
+            };
+            let mut shown = found;
+            shown["closed_by"] = by.map_or(Value::Null, |login| user(&login));
+            Reply::json(200, shown)
+        }
+        ("PATCH", []) => {
+            let one = state.issues.iter_mut().find(|one| one.number == number).unwrap();
+            one.open = body["state"] != "closed";
+            let shown = one.clone();
+            Reply::json(200, issue(state, &shown))
+        }
+        ("GET", ["comments"]) => {
+            let of_it = state.comments.iter().filter(|comment| comment.on == number);
+            let shown = of_it.map(|comment| {
+                json!({
+                    "id": 1, "user": user(&comment.by), "body": comment.body,
+                    "created_at": rfc3339(comment.at), "updated_at": rfc3339(comment.at),
+                })
+            });
+            Reply::json(200, json!(shown.collect::<Vec<_>>()))
+        }
+        ("POST", ["comments"]) => {
+            state.comment(number, AGENT, &text(body, "body"));
+            let at = rfc3339((state.now)());
+            Reply::json(
+                201,
+                json!({"id": 1, "user": user(AGENT), "body": text(body, "body"), "created_at": at}),
+            )
+        }
+        ("POST", ["labels"]) => {
+            let labels = texts(body, "labels");
+            if let Some(pull) = state.pull(number) {
+                pull.labels.extend(labels.clone());
+            }
+            Reply::json(200, json!(labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()))
+        }
+        ("POST", ["assignees"]) => {
+            let pull = state.pull(number).unwrap();
+            pull.assignees.extend(texts(body, "assignees"));
+            let as_issue = Issue { number, open: true, ..Issue::default() };
+            Reply::json(201, issue(state, &as_issue))
+        }
+        _ => Reply::no(404, "Not Found"),
+    }
+}
+
+fn new_ref(state: &mut State, body: &Value) -> Reply {
+    let (name, sha) = (text(body, "ref"), text(body, "sha"));
+    let branch = name.strip_prefix("refs/heads/").unwrap();
+    if state.tip(branch).is_some() {
+        return Reply::no(422, "Reference already exists");
+    }
+    crate::support::git::git(&state.repository, &["update-ref", &name, &sha, &"0".repeat(40)]);
+    Reply::json(201, json!({"ref": name, "object": {"type": "commit", "sha": sha}}))
+}
+
+fn refused(message: &str) -> Reply {
+    Reply::json(200, json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": message}]}))
+}
+
+fn graphql(state: &mut State, body: &Value) -> Reply {
+    let query = text(body, "query");
+    let input = body["variables"]["input"].clone();
+    let number =
+        |key: &str| text(&input, key).strip_prefix("PR_").and_then(|number| number.parse::<u64>().ok());
+    let done = |name: &str| Reply::json(200, json!({"data": {name: {"clientMutationId": null}}}));
+    if query.contains("enablePullRequestAutoMerge") {
+        let found = state.pull(number("pullRequestId").unwrap()).unwrap().clone();
+        if !state.rules.auto_merge {
+            return refused("Auto merge is not allowed for this repository");
+        }
+        if text(&input, "expectedHeadOid") != found.head {
+            return refused("Head branch is out of date");
+        }
+        if state.standing(&found) == "clean" {
+            return refused("Pull request Pull request is in clean status");
+        }
+        let way = input["mergeMethod"].as_str().unwrap_or("MERGE").to_lowercase();
+        if !state.rules.queue && !state.rules.ways.contains(&way) {
+            return refused("Merge method is not allowed on this repository");
+        }
+        let auto = (way, text(&input, "commitHeadline"), text(&input, "commitBody"));
+        state.pull(found.number).unwrap().auto = Some(auto);
+        done("enablePullRequestAutoMerge")
+    } else if query.contains("disablePullRequestAutoMerge") {
+        state.pull(number("pullRequestId").unwrap()).unwrap().auto = None;
+        done("disablePullRequestAutoMerge")
+    } else if query.contains("enqueuePullRequest") {
+        if !state.rules.queue {
+            return refused("The branch has no merge queue");
+        }
+        state.pull(number("pullRequestId").unwrap()).unwrap().queued = true;
+        done("enqueuePullRequest")
+    } else if query.contains("dequeuePullRequest") {
+        state.pull(number("id").unwrap()).unwrap().queued = false;
+        done("dequeuePullRequest")
+    } else if query.contains("createCommitOnBranch") {
+        create_commit(state, &input)
+    } else if query.contains("isInMergeQueue") {
+        let number = body["variables"]["number"].as_u64().unwrap();
+        let queued = state.pull(number).is_some_and(|pull| pull.queued);
+        Reply::json(200, json!({"data": {"repository": {"pullRequest": {"isInMergeQueue": queued}}}}))
+    } else {
+        let allowed = |way: &str| state.rules.ways.iter().any(|one| one == way);
+        let signatures = state.rules.signatures;
+        let queue = state.rules.queue.then(|| json!({"id": "MQ_1"}));
+        Reply::json(
+            200,
+            json!({"data": {"repository": {
+                "autoMergeAllowed": state.rules.auto_merge, "squashMergeAllowed": allowed("squash"),
+                "mergeCommitAllowed": allowed("merge"), "rebaseMergeAllowed": allowed("rebase"), "mergeQueue": queue,
+                "ref": {"refUpdateRule": {"requiresSignatures": signatures, "requiresLinearHistory": false},
+                        "rules": {"nodes": [{"type": "REQUIRED_STATUS_CHECKS"}]}},
+            }}}),
+        )
+    }
+}
+
+fn create_commit(state: &mut State, input: &Value) -> Reply {
+    use base64::Engine as _;
+    let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+    let mut files = Vec::new();
+    for added in input["fileChanges"]["additions"].as_array().into_iter().flatten() {
+        files.push((text(added, "path"), Some(decode(&text(added, "contents")))));
+    }
+    for gone in input["fileChanges"]["deletions"].as_array().into_iter().flatten() {
+        files.push((text(gone, "path"), None));
+    }
+    let message = format!("{}\n\n{}", text(&input["message"], "headline"), text(&input["message"], "body"));
+    let branch = text(&input["branch"], "branchName");
+    match state.commit_on(&branch, &text(input, "expectedHeadOid"), &files, &message) {
+        Some(oid) => Reply::json(200, json!({"data": {"createCommitOnBranch": {"commit": {"oid": oid}}}})),
+        None => Reply::json(
+            200,
+            json!({"data": null, "errors": [
+                {"type": "STALE_DATA", "message": "Expected branch to point to something else"},
+            ]}),
+        ),
+    }
+}
