@@ -50,7 +50,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every text file of the project, except what is built or belongs to Git.
+/// Every text file of the project, except what is built, installed or belongs to Git.
 fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
     collect(root(), &mut paths);
@@ -67,7 +67,9 @@ fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if matches!(name, ".git" | "target") || name.ends_with(".pending-snap") || name.ends_with(".snap.new")
+        if matches!(name, ".git" | "target" | "node_modules")
+            || name.ends_with(".pending-snap")
+            || name.ends_with(".snap.new")
         {
             continue;
         }
