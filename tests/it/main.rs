@@ -8,6 +8,7 @@
     reason = "a test's helper ends the test"
 )]
 
+mod counterparts;
 mod crash;
 mod demo;
 mod deploy;

@@ -1,12 +1,15 @@
 //! Real counterparts for the tests: a web server and an SSH server that serve Git, and the program `git` itself.
 //!
-//! They come from Debian packages. Where one is missing a test fails with the package's name; nothing is skipped.
+//! They come from Debian packages, and a few from npm. Where one is missing a test fails with the package's name;
+//! nothing is skipped.
 
 pub(crate) mod fault;
 pub(crate) mod forge;
 pub(crate) mod git;
+pub(crate) mod graphql;
 pub(crate) mod http_remote;
 pub(crate) mod metric_server;
+pub(crate) mod npm;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
