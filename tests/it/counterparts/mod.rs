@@ -1,6 +1,7 @@
 //! The counterparts that stand in for the forges are themselves right: they accept what a forge does, and no more.
 
 mod graphql;
+mod openapi;
 
 #[test]
 #[should_panic(expected = "run scripts/test once")]

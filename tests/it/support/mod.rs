@@ -10,6 +10,7 @@ pub(crate) mod graphql;
 pub(crate) mod http_remote;
 pub(crate) mod metric_server;
 pub(crate) mod npm;
+pub(crate) mod openapi;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
