@@ -1,5 +1,6 @@
 //! The counterparts that stand in for the forges are themselves right: they accept what a forge does, and no more.
 
+mod emulator;
 mod graphql;
 mod openapi;
 

@@ -3,6 +3,7 @@
 //! They come from Debian packages, and a few from npm. Where one is missing a test fails with the package's name;
 //! nothing is skipped.
 
+pub(crate) mod emulator;
 pub(crate) mod fault;
 pub(crate) mod forge;
 pub(crate) mod git;
@@ -21,7 +22,7 @@ pub(crate) mod victoria_metrics;
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A command; the tests start programs here and nowhere else.
@@ -68,10 +69,14 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts the command as the leader of a process group of its own.
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_to(command, Stdio::null())
+    }
+
+    /// The same, with what it prints sent somewhere.
+    pub(crate) fn spawn_to(mut command: Command, stdout: Stdio) -> Self {
         use std::os::unix::process::CommandExt;
-        use std::process::Stdio;
-        let child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let child = command.process_group(0).stdin(Stdio::null()).stdout(stdout).spawn().unwrap();
         Self { child }
     }
 
