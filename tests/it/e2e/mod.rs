@@ -7,6 +7,7 @@ mod guards;
 mod metrics;
 mod races;
 mod recovery;
+mod review;
 mod secrets;
 mod shapes;
 mod sources;

@@ -2,11 +2,32 @@
 
 use serde_json::{Value, json};
 
+use crate::support::openapi::Api;
+
 use super::{AGENT, Asked, Issue, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
 
-/// What GitHub's own descriptions do not allow of a request and its answer.
-pub(super) fn complaint(_asked: &Asked, _reply: &Reply) -> Option<String> {
-    None
+/// What GitHub's own description does not allow of a request. Answers are as short as the agent needs them.
+pub(super) fn complaint(asked: &Asked) -> Option<String> {
+    if asked.path == ["graphql"] {
+        return None;
+    }
+    let operation = match Api::github().check(&asked.method, &asked.target, asked.body.as_ref()) {
+        Ok(operation) => operation,
+        Err(problem) => return Some(format!("{}: {problem}", asked.line())),
+    };
+    let is_known = backout::adapters::forge::github::OPERATIONS.contains(&operation.id.as_str());
+    (!is_known).then(|| format!("{} is not in the adapter's OPERATIONS", operation.id))
+}
+
+/// What GitHub's own schema does not allow of what was sent to GraphQL.
+pub(super) fn graphql_complaints(log: &[Asked]) -> Vec<String> {
+    let sent: Vec<(&str, Value)> = log
+        .iter()
+        .filter(|asked| asked.path == ["graphql"])
+        .filter_map(|asked| asked.body.as_ref())
+        .map(|body| (body["query"].as_str().unwrap(), body["variables"].clone()))
+        .collect();
+    if sent.is_empty() { Vec::new() } else { crate::support::graphql::check(&sent) }
 }
 
 /// Answers a request.

@@ -410,3 +410,16 @@ pub(crate) fn texts(value: &Value, key: &str) -> Vec<String> {
     let items = value.get(key).and_then(Value::as_array).into_iter().flatten();
     items.filter_map(Value::as_str).map(str::to_owned).collect()
 }
+
+/// A private key of a GitHub App, as `app.pem` in a directory.
+pub(crate) fn app_key(directory: &std::path::Path) -> PathBuf {
+    let path = directory.join("app.pem");
+    let openssl = crate::support::installed("openssl", "openssl");
+    let made = crate::support::command(&openssl)
+        .args(["genrsa", "-traditional", "-out"])
+        .arg(&path)
+        .arg("2048")
+        .output();
+    assert!(made.unwrap().status.success());
+    path
+}

@@ -86,13 +86,13 @@ struct Shared {
     face: Face,
     state: Mutex<State>,
     log: Mutex<Vec<Asked>>,
+    /// Every request there ever was.
+    all: Mutex<Vec<Asked>>,
     fates: Mutex<Fates>,
     /// The process to kill.
     victim: Mutex<Option<u32>>,
     /// How often "not modified" was answered.
     unmodified: Mutex<usize>,
-    /// What the face's own description says of requests and answers that it does not allow.
-    complaints: Mutex<Vec<String>>,
 }
 
 /// The running forge. Its threads end with the test program.
@@ -111,10 +111,10 @@ impl SimForge {
             face,
             state: Mutex::new(state),
             log: Mutex::default(),
+            all: Mutex::default(),
             fates: Mutex::new(Box::new(|_, _| Fate::Go)),
             victim: Mutex::default(),
             unmodified: Mutex::default(),
-            complaints: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -166,9 +166,26 @@ impl SimForge {
         *self.shared.unmodified.lock().unwrap()
     }
 
-    /// What the face's own description does not allow of what was asked and answered.
-    pub(crate) fn complaints(&self) -> Vec<String> {
-        self.shared.complaints.lock().unwrap().clone()
+    /// Every request there ever was.
+    pub(crate) fn all(&self) -> Vec<Asked> {
+        self.shared.all.lock().unwrap().clone()
+    }
+}
+
+impl Drop for SimForge {
+    /// Whatever a test is about: nothing was sent that the forge's own description does not allow.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let all = self.all();
+        let complaints: Vec<String> = match self.shared.face {
+            Face::GitHub => {
+                let of_rest = all.iter().filter_map(github::complaint);
+                of_rest.chain(github::graphql_complaints(&all)).collect()
+            }
+        };
+        assert!(complaints.is_empty(), "{complaints:#?}");
     }
 }
 
@@ -176,6 +193,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
     while let Some(asked) = read(&mut stream) {
         let number = {
             let mut log = shared.log.lock().unwrap();
+            shared.all.lock().unwrap().push(asked.clone());
             log.push(asked.clone());
             log.len() - 1
         };
@@ -222,11 +240,6 @@ fn answer(shared: &Shared, asked: &Asked) -> Reply {
         Face::GitHub => github::answer(&mut state, asked),
     };
     state.tick();
-    drop(state);
-    let complaint = match shared.face {
-        Face::GitHub => github::complaint(asked, &reply),
-    };
-    shared.complaints.lock().unwrap().extend(complaint);
     reply
 }
 

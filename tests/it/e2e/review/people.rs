@@ -1,0 +1,197 @@
+//! What people do to pull requests.
+
+use super::{Scene, Setting};
+use crate::e2e::stage::{BOT, PERSON, item, text, values, words};
+
+fn proposing() -> Setting {
+    Setting::environment("mode: propose")
+}
+
+#[test]
+fn merging_a_recommendation_is_the_approval() {
+    let scene = Scene::new(&proposing());
+    let report = scene.stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed propose");
+    let pull = scene.pull();
+    assert!(pull.auto.is_none(), "a person merges it");
+    scene.forge.state().check(pull.number, "success");
+    scene.is_quiet();
+    assert_eq!(scene.stage.tip(), scene.bad);
+    scene
+        .forge
+        .state()
+        .merge(pull.number, "merge", "Merge pull request #1 from shop/backout", "Yes")
+        .unwrap();
+    let report = scene.stage.pass(3);
+    assert_eq!(scene.review(&report)["outcome"], "merged");
+    scene.is_over();
+}
+
+#[test]
+fn a_comment_of_somebody_who_may_push_approves_and_of_nobody_else() {
+    let scene = Scene::new(&proposing());
+    scene.stage.pass(3);
+    let number = scene.pull().number;
+    scene.forge.state().check(number, "success");
+    scene.forge.state().comment(number, "mallory", "/backout approve");
+    scene.forge.state().comment(number, "stranger", "/backout approve");
+    scene.forge.state().comment(number, "dana", "I would say `/backout approve`, but not yet");
+    scene.is_quiet();
+    assert_eq!(scene.stage.tip(), scene.bad);
+    scene.forge.state().comment(number, "dana", "/backout approve\r\nthanks!");
+    let report = scene.stage.pass(3);
+    assert_eq!(scene.review(&report)["outcome"], "merged");
+    scene.is_over();
+}
+
+#[test]
+fn what_is_held_does_not_merge_until_the_time_is_over() {
+    let scene = Scene::new(&Setting::default());
+    scene.stage.pass(3);
+    let number = scene.pull().number;
+    scene.forge.state().comment(number, "dana", "/backout hold 2h");
+    scene.stage.pass(0);
+    let pull = scene.pull();
+    assert!(pull.auto.is_none(), "it does not merge itself any more");
+    assert!(pull.body.contains("dana holds it"), "{}", pull.body);
+    scene.forge.state().check(number, "success");
+    scene.is_quiet();
+    assert_eq!(scene.stage.tip(), scene.bad);
+    for comment in &mut scene.forge.state().comments {
+        comment.at -= 2 * 3600 + 1;
+    }
+    let report = scene.stage.pass(3);
+    assert_eq!(scene.review(&report)["outcome"], "merged");
+    scene.is_over();
+}
+
+#[test]
+fn closing_without_merging_means_no() {
+    let scene = Scene::new(&Setting::default());
+    scene.stage.pass(3);
+    {
+        let mut state = scene.forge.state();
+        let pull = &mut state.pulls[0];
+        (pull.open, pull.auto, pull.closed_by) = (false, None, Some("dana".to_owned()));
+    }
+    let report = scene.stage.pass(0);
+    assert_eq!(scene.review(&report)["outcome"], "declined");
+    assert!(text(scene.review(&report), "state").contains("dana has closed"), "{report:#}");
+    assert_eq!(scene.outcomes(), ["declined"]);
+    assert_eq!(scene.stage.tip(), scene.bad);
+    scene.is_quiet();
+    assert_eq!(scene.pull().number, 1, "no other one is opened");
+}
+
+#[test]
+fn a_no_is_respected_also_where_nothing_was_written_down() {
+    let scene = Scene::new(&Setting::default());
+    scene.stage.pass(3);
+    {
+        let mut state = scene.forge.state();
+        let pull = &mut state.pulls[0];
+        (pull.open, pull.auto, pull.closed_by) = (false, None, Some("dana".to_owned()));
+    }
+    scene.stage.remote(&["update-ref", "-d", "refs/notes/backout"]);
+    let report = scene.stage.pass(0);
+    assert_eq!(words(item(&report, "web")), "regressed hold");
+    assert_eq!(scene.outcomes(), ["declined"]);
+    scene.is_quiet();
+    assert_eq!(scene.pull().number, 1, "no other one is opened");
+}
+
+#[test]
+fn what_somebody_else_has_pushed_to_the_branch_is_never_overwritten_or_merged() {
+    let scene = Scene::new(&Setting::default());
+    scene.stage.pass(3);
+    let branch = scene.branch();
+    scene.push_by_person(&branch, "v0");
+    let tip = scene.stage.remote(&["rev-parse", &branch]);
+    scene.stage.pass(0);
+    let pull = scene.pull();
+    assert!(pull.auto.is_none(), "it does not merge itself any more");
+    assert!(pull.body.contains("somebody has worked on it"), "{}", pull.body);
+    scene.forge.state().check(pull.number, "success");
+    // The environment moves on as well.
+    scene.stage.write("apps/web/values.yaml", &values("web", "v2").replace("# web", "# our web"));
+    scene.stage.commit(-1, BOT, "A word about it");
+    scene.stage.push();
+    scene.stage.pass(0);
+    assert_eq!(scene.stage.remote(&["rev-parse", &branch]), tip, "the work of others is left alone");
+    assert_eq!(scene.forge.state().merges, 0);
+    scene.is_quiet();
+}
+
+#[test]
+fn what_people_write_into_the_description_stays() {
+    let scene = Scene::new(&Setting::default());
+    scene.stage.pass(3);
+    scene.forge.state().pulls[0].title = "Dana: revert web".to_owned();
+    scene.forge.state().pulls[0].body.push_str("\n\nDana: I have told the team.\n");
+    let number = scene.pull().number;
+    scene.forge.state().check(number, "failure");
+    scene.stage.pass(0);
+    let pull = scene.pull();
+    assert!(pull.body.contains("Dana: I have told the team."), "{}", pull.body);
+    assert!(pull.body.contains("the required check `ci/test` is failure"), "{}", pull.body);
+    assert_eq!(pull.title, "Dana: revert web");
+    scene.is_quiet();
+}
+
+#[test]
+fn a_later_deployment_closes_the_pull_request() {
+    let scene = Scene::new(&Setting::default());
+    scene.stage.pass(3);
+    scene.stage.deploy("web", "v3", 0, PERSON);
+    let report = scene.stage.run(&["run", "--once", "--format", "json"]).ended(0).json();
+    assert_eq!(scene.review(&report)["outcome"], "superseded", "{report:#}");
+    let pull = scene.pull();
+    assert!(!pull.open && !pull.merged, "{pull:?}");
+    assert_eq!(scene.outcomes(), ["superseded"]);
+    assert!(!scene.stage.refs().contains("refs/heads/backout/"));
+    scene.is_quiet();
+}
+
+#[test]
+fn people_get_labels_assignees_reviewers_and_a_word_where_it_began() {
+    let setting = Setting {
+        forge: "  labels: [rollback]\n  reviewers: [dana, ghost, shop/oncall]\n  assignees: [dana]\n"
+            .to_owned(),
+        ..Setting::default()
+    };
+    let scene = Scene::new(&setting);
+    let brought = {
+        let mut state = scene.forge.state();
+        let number = state.next_number();
+        state.pulls.push(crate::support::forge::Pull {
+            number,
+            branch: "renovate/web".to_owned(),
+            base: "main".to_owned(),
+            head: scene.bad.clone(),
+            merged: true,
+            ..Default::default()
+        });
+        state.sources.insert(scene.bad.clone(), number);
+        number
+    };
+    scene.stage.pass(3);
+    let state = scene.forge.state();
+    let pull = state.pulls.last().unwrap();
+    assert_eq!(pull.labels.iter().collect::<Vec<_>>(), ["rollback"]);
+    assert_eq!(pull.assignees.iter().collect::<Vec<_>>(), ["dana"]);
+    assert_eq!(
+        pull.reviewers.iter().collect::<Vec<_>>(),
+        ["dana", "team oncall"],
+        "one that may not is left out"
+    );
+    let told: Vec<_> = state.comments.iter().filter(|comment| comment.on == brought).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].body.contains(&format!("pull/{}", pull.number)), "{}", told[0].body);
+    let statuses = state.last_statuses(&scene.bad);
+    assert_eq!(statuses.len(), 1);
+    assert_eq!(
+        (statuses[0].context.as_str(), statuses[0].state.as_str()),
+        ("backout/production/web", "failure")
+    );
+    assert!(statuses[0].description.starts_with("regressed: "), "{statuses:?}");
+}
