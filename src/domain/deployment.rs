@@ -40,6 +40,8 @@ pub struct Deployment {
     pub files: Vec<FileDiff>,
     /// Why it counts as a change of a database schema, if it does.
     pub schema: Option<String>,
+    /// The files of the commit that hold migrations by their paths, in path order.
+    pub migrations: Vec<FilePath>,
     /// Whether a person rolled something back with it.
     pub rollback: bool,
     /// The deployment after it that changed all of its fields again.
@@ -159,6 +161,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             author: commit.author.clone(),
             subject: commit.subject().to_owned(),
             schema: schema_flag(commit, &files, &service.rule.policy.schema).or_else(|| engine_flag(&fields)),
+            migrations: migrations(commit, &service.rule.policy.schema),
             rollback: is_rollback(commit),
             fields,
             left_behind,
@@ -281,10 +284,16 @@ fn schema_flag(commit: &Commit, files: &[&FileDiff], rules: &SchemaRules) -> Opt
             return Some(format!("commit trailer {name}"));
         }
     }
-    if let Some(file) = commit.files.iter().find(|file| rules.paths.matches(file.path.as_str())) {
-        return Some(format!("it touches {}", file.path));
+    if let Some(path) = migrations(commit, rules).first() {
+        return Some(format!("it touches {path}"));
     }
     files.iter().find_map(|file| schema_label(file, &rules.labels))
+}
+
+/// The files of a commit that hold migrations. They may be another service's: whose database it is cannot be told.
+fn migrations(commit: &Commit, rules: &SchemaRules) -> Vec<FilePath> {
+    let paths = commit.files.iter().map(|file| &file.path);
+    paths.filter(|path| rules.paths.matches(path.as_str())).cloned().collect()
 }
 
 /// Going back to an older version of a database or of the cluster is no smaller thing than going back in a schema.

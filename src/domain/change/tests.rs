@@ -36,6 +36,7 @@ pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
         left_behind,
         files,
         schema: None,
+        migrations: Vec::new(),
         rollback: false,
         superseded_by: None,
     }

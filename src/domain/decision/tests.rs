@@ -27,6 +27,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
         left_behind: Vec::new(),
         files: Vec::new(),
         schema: None,
+        migrations: Vec::new(),
         rollback: false,
         superseded_by: None,
     }

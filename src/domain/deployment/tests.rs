@@ -114,7 +114,14 @@ fn schema_changes_are_seen_in_trailers_paths_and_labels() {
     assert!(flag("bump\n\ndatabase-migration: 0042\n", vec![web()]).is_some());
     assert_eq!(flag("bump\n\nSchema-Change: false\n", vec![web()]), None);
     let migration = file("db/migrations/1.sql", None, Some("x"));
-    assert!(flag("bump", vec![web(), migration]).unwrap().contains("db/migrations/1.sql"));
+    let (schema, all) = {
+        let second = file("db/migrations/2.sql", None, Some("x"));
+        let migrating = found(vec![commit(2, "bump", vec![web(), migration, second])]).remove(0);
+        (migrating.schema, migrating.migrations)
+    };
+    assert!(schema.unwrap().contains("db/migrations/1.sql"));
+    let all: Vec<&str> = all.iter().map(FilePath::as_str).collect();
+    assert_eq!(all, ["db/migrations/1.sql", "db/migrations/2.sql"]);
     let labelled =
         |value: &str, tag: &str| format!("tag: {tag}\nlabels:\n  backout/schema-change: \"{value}\"\n");
     let path = "apps/web/production/values.yaml";
