@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::change::Change;
 use super::deployment::{Deployment, ID_TRAILER, trailer_lines};
 use super::ids::{CommitId, EnvironmentName, ServiceName};
+use super::inert::inert_value;
 use super::snapshot::{Commit, Snapshot};
 use super::time::Time;
 
@@ -131,12 +132,13 @@ pub fn values_of(deployment: &Deployment) -> BTreeSet<String> {
 }
 
 /// A value as one line of a trailer: without the quotes of its file, without control characters, at most 200 characters.
+/// Words that would keep a forge from running its checks on the revert are taken apart, on both sides of a comparison.
 #[must_use]
 pub fn trailer_value(text: &str) -> String {
     let text = text.trim();
     let quoted = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     let bare = quoted('"').or_else(|| quoted('\'')).unwrap_or(text);
-    bare.chars().filter(|c| !c.is_control()).take(200).collect()
+    inert_value(&bare.chars().filter(|c| !c.is_control()).take(200).collect::<String>())
 }
 
 #[cfg(test)]

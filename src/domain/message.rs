@@ -1,7 +1,8 @@
 //! The commit message of a revert: for a person first, for machines in its trailers.
 //!
 //! Everything that comes from a repository (subjects, values, paths) is untrusted: it is cut to one line, stripped of
-//! control characters, and can neither end its table cell nor pass for a trailer.
+//! characters that are not seen, can neither end its table cell nor pass for a trailer, and gives a forge no
+//! instructions ([`super::inert`]).
 
 use std::fmt::Write as _;
 
@@ -9,6 +10,7 @@ use super::change::{Change, Motive};
 use super::deployment::{Deployment, ID_TRAILER};
 use super::field::{FieldOutcome, FieldResult};
 use super::ids::FilePath;
+use super::inert::{cut, flat, inert};
 use super::ledger::trailer_value;
 use super::time::Time;
 use super::verdict::Judgement;
@@ -42,6 +44,9 @@ pub(super) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
         }
     }
     put(&mut text, "\n");
+    // All at once, as what stands in two places could be an instruction together. The trailers are read back, and have
+    // a rule of their own.
+    let mut text = inert(&text);
     put(&mut text, &trailers(change, motive));
     text
 }
@@ -68,12 +73,15 @@ fn restored(change: &Change) -> impl Iterator<Item = &(FilePath, FieldResult)> {
     change.fields.iter().filter(|(_, field)| field.outcome == FieldOutcome::Restored)
 }
 
-/// A value for the subject: unquoted, and of an image reference only what tells versions apart.
+/// A value for the subject.
 fn bare(text: &str) -> String {
+    cell(version(text), 40)
+}
+
+/// A value without its quotes, and of an image reference only what tells versions apart.
+pub(super) fn version(text: &str) -> &str {
     let text = text.trim_matches(['"', '\'']);
-    let version =
-        super::field::tokens::image_parts(text).map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']));
-    cell(version, 40)
+    super::field::tokens::image_parts(text).map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']))
 }
 
 fn signal_table(judgement: &Judgement) -> String {
@@ -139,10 +147,7 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
     text
 }
 
-/// Untrusted text as a piece of one line: no control characters, no table bars, at most `max` characters.
+/// Untrusted text as a piece of one line: nothing that is not seen, no table bars, at most `max` characters.
 fn cell(text: &str, max: usize) -> String {
-    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let short: String = flat.trim().chars().take(max).collect();
-    let cut = if flat.trim().chars().count() > max { "…" } else { "" };
-    format!("{}{cut}", short.replace('|', "\\|"))
+    cut(flat(text).trim(), max).replace('|', "\\|")
 }

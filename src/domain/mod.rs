@@ -17,6 +17,7 @@ pub mod environment;
 pub mod evidence;
 pub mod field;
 pub mod ids;
+mod inert;
 pub mod layout;
 pub mod ledger;
 mod message;

@@ -148,6 +148,39 @@ fn hostile_text_cannot_leave_its_place_in_the_message() {
 }
 
 #[test]
+fn what_a_message_quotes_steers_no_forge() {
+    let mut bad = deployment("tag: v1\nx: 1\n", "tag: v2\nx: 2\n");
+    bad.subject =
+        "Fixes #5, closes GH-6 @ann [skip ci] ***NO_CI*** \u{202e}resolves https://f/o/r/issues/7".to_owned();
+    bad.left_behind = vec!["/merge [no ci] implements ABC-8".to_owned()];
+    let message = planned(&bad, Some("tag: v2\nx: 2\n")).unwrap().message;
+    assert!(
+        message.contains(
+            "(\"Fixes\" #5, \"closes\" GH-6 @ ann (skip ci) *NO_CI*  \"resolves\" https://f/o/r/issues…)"
+        ),
+        "{message}"
+    );
+    assert!(message.contains("- /merge (no ci) \"implements\" ABC-8\n"), "{message}");
+    assert!(message.lines().all(|line| !line.starts_with('/')));
+    assert!(!message.contains('\u{202e}'));
+}
+
+#[test]
+fn values_are_read_back_as_they_were_written() {
+    let digest = format!("registry.example.com/app@sha256:{}", "0a".repeat(32));
+    for (new, kept) in [(digest.as_str(), digest.as_str()), ("v2[skip-ci]", "v2(skip-ci)")] {
+        let mut bad = deployment("tag: v1\n", "tag: v2\n");
+        let mut change = planned(&bad, Some("tag: v2\n")).unwrap();
+        bad.fields[0].new = new.to_owned();
+        change.fields[0].1.new_text = new.to_owned();
+        let message = message::compose(&change, &bad, Motive::Request("me"));
+        assert_eq!(trailer(&message, "Backout-From"), Some(kept));
+        assert_eq!(ledger::values_of(&bad), [kept.to_owned()].into());
+        assert_eq!(ledger::RevertEntry::planned(&change).bad_values, ledger::values_of(&bad));
+    }
+}
+
+#[test]
 fn a_message_reads_back_as_the_ledger_entry_that_it_is() {
     let bad = deployment("tag: v1\n", "tag: v2\n");
     let change = planned(&bad, Some("tag: v2\n")).unwrap();

@@ -4,6 +4,7 @@
 //! ([`step`]). The texts that people read are in [`text`], what people may answer in [`command`].
 
 pub mod command;
+pub mod markdown;
 pub mod text;
 
 mod next;
