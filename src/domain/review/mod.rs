@@ -7,6 +7,7 @@ pub mod command;
 pub mod markdown;
 pub mod text;
 
+mod chart;
 mod next;
 
 use schemars::JsonSchema;

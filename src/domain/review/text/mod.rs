@@ -1,0 +1,148 @@
+//! What people read on a forge: the title and the body of a pull request, of an issue, and comments.
+//!
+//! Everything that comes from a repository or a server is untrusted: it stands in code spans and blocks that it cannot
+//! leave ([`super::markdown`]). Every part is bounded, and so is the whole: forges refuse what is too long.
+
+mod issue;
+mod marks;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use self::parts::{Words, evidence_section, field_section, next_section, signal_section};
+use super::chart::{Panel, regressed};
+use super::markdown::code;
+use crate::domain::change::{Change, Motive};
+use crate::domain::deployment::Deployment;
+use crate::domain::evidence::Evidence;
+use crate::domain::field::FieldOutcome;
+use crate::domain::inert::{cut, flat, inert};
+use crate::domain::message::version;
+use crate::domain::policy::{Merge, ReviewRules};
+use crate::domain::verdict::Judgement;
+
+pub use self::issue::{IssueMark, Plan, issue_body, issue_mark, issue_title, source_comment, source_mark};
+pub use self::marks::{closing_reason, id_in, with_closing, with_status};
+pub use super::chart::ChartStyle;
+
+/// The longest title, in characters.
+const MAX_TITLE: usize = 200;
+
+/// What a pull request tells about.
+#[derive(Clone, Copy, Debug)]
+pub struct Story<'a> {
+    /// The revert.
+    pub change: &'a Change,
+    /// The bad deployment.
+    pub deployment: &'a Deployment,
+    /// Why it goes back.
+    pub motive: Motive<'a>,
+    /// What the judgement rests on, where it was judged.
+    pub evidence: Option<&'a Evidence>,
+    /// What holds for the pull request.
+    pub rules: ReviewRules,
+}
+
+/// The title of a pull request: the first line of the commit's message.
+#[must_use]
+pub fn title(change: &Change) -> String {
+    cut(change.message.lines().next().unwrap_or("Revert"), MAX_TITLE)
+}
+
+/// The body of a pull request, with a status.
+#[must_use]
+pub fn body(story: &Story<'_>, style: ChartStyle, status: &str) -> String {
+    let Story { change, deployment, motive, evidence, rules } = *story;
+    let mut text = Words::new(&marks::first_line(&change.id));
+    text.paragraph(&format!("{} {}", what_happened(deployment, motive), what_it_does(change)));
+    if rules.merge == Merge::Manual {
+        let (_, to, _) = values(change);
+        text.paragraph(&format!("**Recommendation:** go back to {to}. Merging this is the approval."));
+    }
+    text.block(&marks::status_block(status));
+    if let Motive::Metrics(judgement) = motive {
+        text.block(&signal_section(judgement));
+        text.block(&chart(judgement, evidence, style));
+    }
+    text.block(&field_section(change));
+    text.block(&next_section(change, rules, motive));
+    if let Motive::Metrics(judgement) = motive {
+        text.block(&evidence_section(deployment, judgement, evidence));
+    }
+    text.finish()
+}
+
+/// What the deployment did, and since when, or who wants it back.
+fn what_happened(deployment: &Deployment, motive: Motive<'_>) -> String {
+    let which = which(deployment);
+    match motive {
+        Motive::Metrics(judgement) => format!("{which} {}", damage(judgement)),
+        Motive::Request(who) => format!("{which} goes back because {} asked for it.", code(who, 80)),
+    }
+}
+
+/// The deployment: its commit in full, so that forges make a link of it.
+fn which(deployment: &Deployment) -> String {
+    let by = match deployment.author.name.trim() {
+        "" => String::new(),
+        name => format!(", by {}", code(name, 60)),
+    };
+    format!("Deployment {} ({}{by}) of {}", deployment.commit, code(&deployment.subject, 120), deployment.at)
+}
+
+/// What got worse, in the words of the signal that moved furthest.
+fn damage(judgement: &Judgement) -> String {
+    let regressed = regressed(judgement);
+    let first_since = regressed.first().and_then(|first| first.since).or(judgement.since);
+    let since = first_since.map(|since| format!(" since {since}")).unwrap_or_default();
+    let [first, rest @ ..] = regressed.as_slice() else {
+        return format!("made things worse{since}: {}.", code(&judgement.reason, 400));
+    };
+    let show = |value: Option<f64>| value.map(|value| first.show(value));
+    let numbers = match (show(first.before), show(first.after)) {
+        (Some(before), Some(after)) => format!(": from {before} to {after}"),
+        (None, Some(after)) => format!(": it is at {after}"),
+        (_, None) => String::new(),
+    };
+    let others = match rest.len() {
+        0 => String::new(),
+        1 => "; one more signal is worse too".to_owned(),
+        more => format!("; {more} more signals are worse too"),
+    };
+    format!("made {} worse{numbers}{since}{others}.", code(first.signal.as_str(), 80))
+}
+
+fn what_it_does(change: &Change) -> String {
+    let (from, to, more) = values(change);
+    let more = match more {
+        0 => String::new(),
+        1 => ", and one more field with it".to_owned(),
+        more => format!(", and {more} more fields with it"),
+    };
+    let service = code(change.service.as_str(), 80);
+    let environment = code(change.environment.as_str(), 80);
+    format!("This takes {service} in {environment} back from {from} to {to}{more}.")
+}
+
+/// The value that goes, the one that comes back, and how many other fields do the same.
+fn values(change: &Change) -> (String, String, usize) {
+    let restored = change.fields.iter().map(|(_, field)| field);
+    let mut restored: Vec<_> = restored.filter(|field| field.outcome == FieldOutcome::Restored).collect();
+    restored.sort_by_key(|field| !field.is_version());
+    let shown = |text: &str| code(version(text), 60);
+    match restored.as_slice() {
+        [first, rest @ ..] => (shown(&first.new_text), shown(&first.old_text), rest.len()),
+        [] => (code("", 60), code("", 60), 0),
+    }
+}
+
+fn chart(judgement: &Judgement, evidence: Option<&Evidence>, style: ChartStyle) -> String {
+    evidence
+        .and_then(|evidence| Panel::worst(judgement, evidence))
+        .map_or(String::new(), |panel| panel.draw(style))
+}
+
+/// A line of plain text for a title.
+fn line(text: &str) -> String {
+    cut(inert(&flat(text)).trim(), MAX_TITLE)
+}
