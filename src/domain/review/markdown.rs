@@ -43,8 +43,12 @@ pub fn prose(text: &str, max_chars: usize) -> String {
 /// Text without any markup.
 fn plain(text: &str) -> String {
     let words = inert(text);
-    let words = words.split(' ').map(|word| if is_address(word) { word.to_owned() } else { escaped(word) });
-    words.collect::<Vec<_>>().join(" ")
+    let word = |word: &str| {
+        // What ends a sentence or a bracket is no part of an address, for a forge neither.
+        let address = word.trim_end_matches(['.', ',', ';', ':', ')']);
+        if is_address(address) { word.to_owned() } else { escaped(word) }
+    };
+    words.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a word is an address of a web page, of characters that mean nothing in Markdown.
@@ -193,7 +197,8 @@ mod tests {
 
     #[test]
     fn prose_keeps_code_and_addresses() {
-        let text = "ann holds it, or comment `/backout approve`: see https://forge.example/o/r/pull/5";
+        let text =
+            "ann holds it, or comment `/backout approve`: see https://forge.example/o/r/pull/5, or ask.";
         assert_eq!(prose(text, 200), text);
         assert_eq!(prose("*x* [a](b) <b> #5 @ann", 200), r"\*x\* \[a\](b) \<b\> \# 5 @ ann");
     }

@@ -316,5 +316,23 @@ proptest! {
         let text = told(&[long.clone(), long.clone(), long.clone(), long], count);
         prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
         prop_assert!(text.ends_with("</details>\n"));
+        let mut bad = release();
+        bad.migrations = vec![FilePath::new("x/".repeat(1_000) + "y").unwrap(); count];
+        let (subject, findings) = (piece.repeat(6_000), vec![finding("errors", &piece.repeat(6_000)); count]);
+        let judgement = Judgement {
+            verdict: Verdict::Regressed,
+            since: None,
+            reason: subject.clone(),
+            findings,
+        };
+        let change = planned(&bad, Motive::Metrics(&judgement));
+        bad.subject.clone_from(&subject);
+        bad.schema = Some(subject);
+        let diff = format!("+{piece}\n").repeat(6_000);
+        let plan = Some(Plan { change: &change, diff: &diff });
+        let text = issue_body(&bad, &judgement, None, plan, ChartStyle::Mermaid);
+        prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
+        let text = source_comment(&bad, &judgement, &diff);
+        prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
     }
 }
