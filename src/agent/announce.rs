@@ -8,11 +8,12 @@ use super::current::{At, Subject, work_out};
 use super::judging::Open;
 use super::report::{EnvironmentReport, Item, Outcome};
 use super::request::deployments_at;
-use crate::domain::change::{Motive, NoChange};
+use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::decision::{Decision, SCHEMA_GUARD, id_of};
 use crate::domain::deployment::Deployment;
 use crate::domain::policy::Policy;
-use crate::domain::review::text::{self, IssueMark};
+use crate::domain::review::markdown::prose;
+use crate::domain::review::text::{self, IssueMark, Plan};
 use crate::domain::review::{CommitStatus, StatusState};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::verdict::Verdict;
@@ -20,6 +21,8 @@ use crate::ports::{Forge, ForgeError};
 
 /// The most characters of a commit status. Source: <https://docs.github.com/en/rest/commits/statuses>.
 const MAX_DESCRIPTION: usize = 140;
+/// The most characters of a reason in a comment.
+const MAX_REASON: usize = 500;
 /// How many issues are looked after in one pass; the others are in the next.
 const MAX_ISSUES: usize = 50;
 
@@ -27,11 +30,12 @@ const MAX_ISSUES: usize = 50;
 #[derive(Default)]
 pub(super) struct Issues(Option<BTreeMap<String, String>>);
 
-/// Tells of one deployment that is settled. Returns false where it must be told again before it may count as settled.
+/// Tells of one deployment that is settled. `prepared` is the revert where one was worked out for a person. Returns false where it must be told again before it may count as settled.
 pub(super) async fn announce(
     acting: &Acting<'_>,
     open: &Open,
     item: &Item,
+    prepared: Option<(&Change, &str)>,
     issues: &mut Issues,
     report: &mut EnvironmentReport,
 ) -> bool {
@@ -40,7 +44,7 @@ pub(super) async fn announce(
     let flagged = matches!(item.decision, Decision::Escalate(_))
         && item.guards.last().is_some_and(|guard| guard.guard == SCHEMA_GUARD);
     if flagged {
-        match flag(acting, forge, open, item, issues).await {
+        match flag(acting, forge, open, prepared, issues).await {
             Ok(issue) => url = Some(issue),
             Err(error) => {
                 report.problems.push(format!("no issue can be opened about {}: {error}", item.service));
@@ -122,7 +126,7 @@ async fn flag(
     acting: &Acting<'_>,
     forge: &dyn Forge,
     open: &Open,
-    item: &Item,
+    prepared: Option<(&Change, &str)>,
     issues: &mut Issues,
 ) -> Result<String, ForgeError> {
     let id = id_of(&open.deployment);
@@ -132,14 +136,9 @@ async fn flag(
     if let Some(url) = issues.0.as_ref().and_then(|known| known.get(&id)) {
         return Ok(url.clone());
     }
-    let title = text::issue_title(&open.deployment);
-    let body = text::issue_body(
-        &open.deployment,
-        &open.judgement,
-        &open.evidence,
-        item.diff.as_deref(),
-        forge.chart(),
-    );
+    let (title, evidence) = (text::issue_title(&open.deployment), Some(&open.evidence));
+    let plan = prepared.map(|(change, diff)| Plan { change, diff });
+    let body = text::issue_body(&open.deployment, &open.judgement, evidence, plan, forge.chart());
     let opened = forge.open_issue(&title, &body).await?;
     tracing::info!(environment = %acting.environment.name, url = opened.url, "opened an issue");
     // Two agents may have opened one each: the first stays.
@@ -215,7 +214,9 @@ async fn gone(
     let subject = Subject { deployment: &deployment, motive, evidence: None, policy };
     let at = At { world: acting.world, environment: acting.environment, now: acting.now };
     match work_out(&at, &subject, snapshot.head).await.ok()?.0 {
-        Err(none @ (NoChange::Restored(_) | NoChange::Superseded(_))) => Some(text::plain(&none.to_string())),
+        Err(none @ (NoChange::Restored(_) | NoChange::Superseded(_))) => {
+            Some(prose(&none.to_string(), MAX_REASON))
+        }
         Ok(_) | Err(NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. }) => None,
     }
 }

@@ -315,9 +315,10 @@ async fn write_down(
             Some((attempt, before)) => (Some(attempt), before),
             None => (None, guards),
         };
-        let receipt = match &attempt {
-            Some(Attempt::Delivered(_, _, receipt)) => Some(receipt.clone()),
-            _ => None,
+        let (receipt, prepared) = match &attempt {
+            Some(Attempt::Delivered(_, _, receipt)) => (Some(receipt.clone()), None),
+            Some(Attempt::ForAPerson(change, diff)) => (None, Some((change.clone(), diff.clone()))),
+            _ => (None, None),
         };
         let mut item = item(open, decision, guards, attempt);
         let id = id_of(&open.deployment);
@@ -330,7 +331,8 @@ async fn write_down(
         }
         let is_settled = item.decision != Decision::Wait && !written.contains(&id);
         let is_new = is_settled && acting.intent == Intent::Act;
-        if is_settled && (!is_new || announce(acting, open, &item, &mut issues, report).await) {
+        let prepared = prepared.as_ref().map(|(change, diff)| (change.as_ref(), diff.as_str()));
+        if is_settled && (!is_new || announce(acting, open, &item, prepared, &mut issues, report).await) {
             let verdict = record(acting, open, &item);
             let ended = receipt.and_then(|receipt| record_of(acting.now, &verdict, &receipt));
             let ended = ended.map(|ended| Record::Review(Box::new(ended)));

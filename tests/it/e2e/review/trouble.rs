@@ -58,13 +58,13 @@ fn a_conflict_is_resolved_by_moving_the_branch_forward() {
     scene.stage.commit(-2, PERSON, "Pull from the mirror");
     scene.stage.push();
     let head = scene.stage.tip();
-    assert_eq!(scene.forge.state().standing(&scene.pull()), "dirty");
+    assert_eq!(standing(&scene), "dirty");
     scene.stage.pass(0);
     let ancestor = try_git(&scene.stage.bare, &["merge-base", "--is-ancestor", &before, &branch]);
     assert!(ancestor.status.success(), "it only goes forward");
     assert_eq!(scene.stage.file(&branch, "web"), moved.replace("v2", "v1"));
     assert_eq!(scene.stage.remote(&["rev-parse", &format!("{branch}^1")]), head, "made on the head");
-    assert_ne!(scene.forge.state().standing(&scene.pull()), "dirty");
+    assert_ne!(standing(&scene), "dirty");
     scene.is_quiet();
     let number = scene.pull().number;
     scene.forge.state().check(number, "success");
@@ -82,9 +82,9 @@ fn a_branch_that_must_be_up_to_date_is_brought_up_to_date() {
     scene.stage.write("README.md", "Something else\n");
     scene.stage.commit(-2, PERSON, "Something else");
     scene.stage.push();
-    assert_eq!(scene.forge.state().standing(&scene.pull()), "behind");
+    assert_eq!(standing(&scene), "behind");
     scene.stage.pass(0);
-    assert_eq!(scene.forge.state().standing(&scene.pull()), "blocked", "by its check alone");
+    assert_eq!(standing(&scene), "blocked", "by its check alone");
     let number = scene.pull().number;
     scene.forge.state().check(number, "success");
     scene.stage.pass(3);
@@ -257,4 +257,10 @@ fn a_schema_change_opens_an_issue_once_which_is_closed_when_it_is_replaced() {
 
 fn item_of<'r>(report: &'r serde_json::Value, commit: &str) -> &'r serde_json::Value {
     crate::e2e::stage::items(report).find(|item| item["deployment"] == commit).unwrap()
+}
+
+/// What keeps the pull request from being merged, as the forge sees it.
+fn standing(scene: &Scene) -> &'static str {
+    let pull = scene.pull();
+    scene.forge.state().standing(&pull)
 }
