@@ -101,6 +101,8 @@ impl Context<'_> {
 fn kind(wire: Wire) -> ForgeKind {
     match wire {
         Wire::Github => ForgeKind::GitHub,
+        Wire::Gitlab => ForgeKind::GitLab,
+        Wire::Gitea | Wire::Forgejo => ForgeKind::Gitea,
     }
 }
 
@@ -144,6 +146,8 @@ impl Place {
                 "https://api.github.com".to_owned()
             }
             Wire::Github => format!("{}/api/v3", self.origin),
+            Wire::Gitlab => format!("{}/api/v4", self.origin),
+            Wire::Gitea | Wire::Forgejo => format!("{}/api/v1", self.origin),
         };
         Url::parse(&text).ok()
     }
@@ -155,15 +159,23 @@ mod tests {
 
     #[test]
     fn the_repositorys_url_tells_where_the_forge_is() {
-        for (url, api, path) in [
-            ("https://github.com/shop/environments.git", "https://api.github.com/", "shop/environments"),
-            ("git@github.com:shop/environments.git", "https://api.github.com/", "shop/environments"),
-            ("ssh://git@github.com/shop/environments", "https://api.github.com/", "shop/environments"),
-            ("https://ghe.example.com:8443/a/b", "https://ghe.example.com:8443/api/v3", "a/b"),
-            ("ssh://git@ghe.example.com:2222/a/b.git", "https://ghe.example.com/api/v3", "a/b"),
+        use Wire::{Forgejo, Github, Gitlab};
+        for (kind, url, api, path) in [
+            (Github, "https://github.com/shop/env.git", "https://api.github.com/", "shop/env"),
+            (Github, "git@github.com:shop/env.git", "https://api.github.com/", "shop/env"),
+            (Github, "ssh://git@github.com/shop/env", "https://api.github.com/", "shop/env"),
+            (Github, "https://ghe.example.com:8443/a/b", "https://ghe.example.com:8443/api/v3", "a/b"),
+            (Github, "ssh://git@ghe.example.com:2222/a/b.git", "https://ghe.example.com/api/v3", "a/b"),
+            (
+                Gitlab,
+                "https://gitlab.com/shop/platform/env.git",
+                "https://gitlab.com/api/v4",
+                "shop/platform/env",
+            ),
+            (Forgejo, "git@codeberg.org:shop/env.git", "https://codeberg.org/api/v1", "shop/env"),
         ] {
             let place = Place::of(url).unwrap();
-            assert_eq!(place.api(Wire::Github).unwrap().as_str(), api, "{url}");
+            assert_eq!(place.api(kind).unwrap().as_str(), api, "{url}");
             assert_eq!(place.path, path, "{url}");
         }
         for local in ["/srv/env.git", "../env", "file:///srv/env.git", "env:"] {

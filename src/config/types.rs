@@ -138,6 +138,12 @@ pub(super) struct Forge {
 pub(super) enum ForgeKind {
     /// github.com, or GitHub Enterprise.
     Github,
+    /// gitlab.com, or a GitLab of one's own.
+    Gitlab,
+    /// Gitea.
+    Gitea,
+    /// Forgejo, such as Codeberg.
+    Forgejo,
 }
 
 /// How to log in to the forge.

@@ -15,6 +15,7 @@ mod deploy;
 mod e2e;
 mod examples;
 mod fields;
+mod forges;
 mod git;
 mod http_json;
 mod invariants;

@@ -4,7 +4,10 @@
 //! has its own minimal types for answers, as servers of other versions omit what full models demand, and no rules of its
 //! own: what is to be done about a pull request is `crate::domain::review`'s. It never shows a secret.
 
+pub mod gitea;
 pub mod github;
+pub mod gitlab;
+mod plain;
 mod rest;
 
 use std::fmt;
@@ -46,6 +49,10 @@ pub struct ForgeOptions {
 pub enum ForgeKind {
     /// github.com, or GitHub Enterprise.
     GitHub,
+    /// gitlab.com, or a GitLab of one's own.
+    GitLab,
+    /// Gitea, or Forgejo.
+    Gitea,
 }
 
 /// How to log in to a forge.
@@ -102,6 +109,14 @@ pub fn connect(options: ForgeOptions) -> Result<Connected, HttpError> {
     match options.kind {
         ForgeKind::GitHub => {
             let forge = Arc::new(github::GitHub::new(options)?);
+            Ok(Connected { tokens: forge.tokens(), forge })
+        }
+        ForgeKind::GitLab => {
+            let forge = Arc::new(gitlab::GitLab::new(options)?);
+            Ok(Connected { tokens: forge.tokens(), forge })
+        }
+        ForgeKind::Gitea => {
+            let forge = Arc::new(gitea::Gitea::new(options)?);
             Ok(Connected { tokens: forge.tokens(), forge })
         }
     }

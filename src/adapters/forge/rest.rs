@@ -343,6 +343,16 @@ fn collect(value: Option<&Value>, texts: &mut Vec<String>) {
     }
 }
 
+/// What is at the bottom of an error: what lies above it says that something failed, and may hold a URL.
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let is_late = innermost.to_string().contains("timed out");
+    if is_late { "no answer in time: raise `forge.timeout`".to_owned() } else { innermost.to_string() }
+}
+
 /// What stands for itself in a piece of a path or a query. Source: <https://datatracker.ietf.org/doc/html/rfc3986#section-2.3>.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

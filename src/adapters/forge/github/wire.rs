@@ -11,7 +11,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, Wire};
+use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, Wire, innermost};
 use crate::adapters::forge::{ForgeAuth, ForgeOptions, TokenSource};
 use crate::adapters::http::{HttpError, client_for};
 use crate::ports::BoxFuture;
@@ -138,15 +138,6 @@ fn failed(what: &str, error: &octocrab::Error) -> Lost {
         }
         other => lost(format!("{what}: {}", innermost(other)), false),
     }
-}
-
-/// What is at the bottom of an error: what lies above it says that something failed, and may hold a URL.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 impl Wire for GitHubWire {

@@ -6,8 +6,12 @@ use crate::support::openapi::Api;
 
 use super::{AGENT, Asked, Issue, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
 
-/// What GitHub's own description does not allow of a request. Answers are as short as the agent needs them.
-pub(super) fn complaint(asked: &Asked) -> Option<String> {
+/// What GitHub's own descriptions do not allow of what was asked. Answers are as short as the agent needs them.
+pub(super) fn complaints(log: &[Asked]) -> Vec<String> {
+    log.iter().filter_map(complaint).chain(graphql_complaints(log)).collect()
+}
+
+fn complaint(asked: &Asked) -> Option<String> {
     if asked.path == ["graphql"] {
         return None;
     }
@@ -20,7 +24,7 @@ pub(super) fn complaint(asked: &Asked) -> Option<String> {
 }
 
 /// What GitHub's own schema does not allow of what was sent to GraphQL.
-pub(super) fn graphql_complaints(log: &[Asked]) -> Vec<String> {
+fn graphql_complaints(log: &[Asked]) -> Vec<String> {
     let sent: Vec<(&str, Value)> = log
         .iter()
         .filter(|asked| asked.path == ["graphql"])
@@ -206,6 +210,8 @@ fn node_id(number: u64) -> String {
 
 fn pull(state: &State, pull: &Pull) -> Value {
     let repo = json!({"id": 1, "name": "environments", "full_name": REPOSITORY});
+    let fork = json!({"id": 2, "name": "environments-fork", "full_name": "shop/environments-fork"});
+    let from = if pull.fork { &fork } else { &repo };
     let stamp = (!pull.open).then(|| rfc3339((state.now)()));
     json!({
         "number": pull.number, "node_id": node_id(pull.number), "id": pull.number,
@@ -213,10 +219,15 @@ fn pull(state: &State, pull: &Pull) -> Value {
         "state": if pull.open { "open" } else { "closed" }, "draft": pull.draft, "title": pull.title,
         "body": pull.body, "created_at": rfc3339(pull.created_at), "merged_at": stamp.filter(|_| pull.merged),
         "user": user(AGENT),
-        "head": {"ref": pull.branch, "sha": pull.head, "label": format!("shop:{}", pull.branch), "repo": repo},
+        "head": {"ref": pull.branch, "sha": pull.head, "label": format!("shop:{}", pull.branch), "repo": from},
         "base": {"ref": pull.base, "label": format!("shop:{}", pull.base), "repo": repo},
         "auto_merge": pull.auto.as_ref().map(|(way, ..)| json!({"merge_method": way, "enabled_by": user(AGENT)})),
     })
+}
+
+/// A page of a list, with where the next one is.
+fn page(asked: &Asked, all: Vec<Value>) -> Reply {
+    super::page(asked, all, "per_page")
 }
 
 fn list_pulls(state: &State, asked: &Asked) -> Value {
@@ -358,13 +369,20 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
             });
             Reply::json(201, issue(state, state.issues.last().unwrap()))
         }
-        (_, [number, rest @ ..]) => one_issue(state, method, number.parse().unwrap(), rest, body),
+        (_, [number, rest @ ..]) => one_issue(state, method, asked, number.parse().unwrap(), rest, body),
         _ => Reply::no(404, "Not Found"),
     }
 }
 
 /// Pull requests are issues too.
-fn one_issue(state: &mut State, method: &str, number: u64, rest: &[&str], body: &Value) -> Reply {
+fn one_issue(
+    state: &mut State,
+    method: &str,
+    asked: &Asked,
+    number: u64,
+    rest: &[&str],
+    body: &Value,
+) -> Reply {
     let found = state.issues.iter().find(|one| one.number == number).cloned();
     let of_pull = state.pull(number).cloned();
     if found.is_none() && of_pull.is_none() {
@@ -404,7 +422,7 @@ fn one_issue(state: &mut State, method: &str, number: u64, rest: &[&str], body: 
                     "created_at": rfc3339(comment.at), "updated_at": rfc3339(comment.at),
                 })
             });
-            Reply::json(200, json!(shown.collect::<Vec<_>>()))
+            page(asked, shown.collect())
         }
         ("POST", ["comments"]) => {
             state.comment(number, AGENT, &text(body, "body"));

@@ -1,7 +1,9 @@
 //! A simulated forge: pull requests, issues, checks, rules and people, over a real bare repository. A merge moves its
 //! branches with `git` itself. Which API it speaks is a face's business; it can be told to fail at any request.
 
+pub(crate) mod gitea;
 pub(crate) mod github;
+pub(crate) mod gitlab;
 pub(crate) mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,10 @@ pub(crate) const REPOSITORY: &str = "shop/environments";
 pub(crate) enum Face {
     /// GitHub's.
     GitHub,
+    /// GitLab's.
+    GitLab,
+    /// Gitea's and Forgejo's.
+    Gitea,
 }
 
 /// A pull request.
@@ -39,6 +45,8 @@ pub(crate) struct Pull {
     pub(crate) merge_commit: Option<String>,
     pub(crate) closed_by: Option<String>,
     pub(crate) draft: bool,
+    /// Whether its branch is of another repository.
+    pub(crate) fork: bool,
     pub(crate) created_at: i64,
     /// How the forge was asked to merge it by itself: the way, the title and the text of the commit.
     pub(crate) auto: Option<(String, String, String)>,
@@ -133,7 +141,7 @@ impl State {
             queue: false,
             signatures: false,
         };
-        let people = [("dana", true), ("mallory", false), (AGENT, true)];
+        let people = [("dana", true), ("lee", true), ("mallory", false), (AGENT, true)];
         Self {
             repository,
             pulls: Vec::new(),
@@ -176,6 +184,9 @@ impl State {
         for index in 0..self.pulls.len() {
             let pull = &self.pulls[index];
             if !pull.open {
+                continue;
+            }
+            if pull.fork {
                 continue;
             }
             match self.tip(&pull.branch.clone()) {
@@ -422,4 +433,19 @@ pub(crate) fn app_key(directory: &std::path::Path) -> PathBuf {
         .output();
     assert!(made.unwrap().status.success());
     path
+}
+
+/// A page of a list, with where the next one is; `size` is the parameter that says how long a page is.
+pub(crate) fn page(asked: &Asked, all: Vec<Value>, size: &str) -> Reply {
+    let number = |name: &str, usual: usize| asked.query.get(name).map_or(usual, |text| text.parse().unwrap());
+    let (size_, page) = (number(size, 30).min(100), number("page", 1));
+    let rest = all.len().saturating_sub(size_ * page);
+    let shown: Vec<Value> = all.into_iter().skip(size_ * (page - 1)).take(size_).collect();
+    let reply = Reply::json(200, Value::Array(shown));
+    if rest == 0 {
+        return reply;
+    }
+    let path = asked.target.split('?').next().unwrap();
+    let next = format!("<http://elsewhere.example.com{path}?{size}={size_}&page={}>; rel=\"next\"", page + 1);
+    reply.with("Link", &next)
 }

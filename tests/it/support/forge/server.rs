@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Face, State, github};
+use super::{Face, State, gitea, github, gitlab};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -130,6 +130,8 @@ impl SimForge {
     pub(crate) fn url(&self) -> String {
         match self.shared.face {
             Face::GitHub => self.url.clone(),
+            Face::GitLab => format!("{}/api/v4", self.url),
+            Face::Gitea => format!("{}/api/v1", self.url),
         }
     }
 
@@ -179,11 +181,10 @@ impl Drop for SimForge {
             return;
         }
         let all = self.all();
-        let complaints: Vec<String> = match self.shared.face {
-            Face::GitHub => {
-                let of_rest = all.iter().filter_map(github::complaint);
-                of_rest.chain(github::graphql_complaints(&all)).collect()
-            }
+        let complaints = match self.shared.face {
+            Face::GitHub => github::complaints(&all),
+            Face::GitLab => gitlab::complaints(&all),
+            Face::Gitea => gitea::complaints(&all),
         };
         assert!(complaints.is_empty(), "{complaints:#?}");
     }
@@ -238,6 +239,8 @@ fn answer(shared: &Shared, asked: &Asked) -> Reply {
     state.tick();
     let reply = match shared.face {
         Face::GitHub => github::answer(&mut state, asked),
+        Face::GitLab => gitlab::answer(&mut state, asked),
+        Face::Gitea => gitea::answer(&mut state, asked),
     };
     state.tick();
     reply

@@ -1,0 +1,391 @@
+//! What every forge does.
+
+use backout::domain::review::command::Order;
+use backout::domain::review::{CommitStatus, Merging, ReviewState, Standing, StatusState};
+use backout::ports::ForgeError;
+
+use super::{Place, main, message};
+use crate::support::forge::{AGENT, Face, Fate, Pull, Reply};
+use crate::support::git::git;
+
+/// The suite for one forge; each test is one thing that the port promises.
+macro_rules! conforms {
+    ($module:ident, $face:expr) => {
+        mod $module {
+            use super::*;
+            conforms!(@tests $face,
+                opens_finds_and_describes_a_pull_request,
+                has_the_forge_merge_it_when_its_rules_let_it,
+                merges_at_once_what_nothing_is_in_the_way_of,
+                merges_nothing_but_the_commit_that_was_looked_at,
+                tells_what_is_in_the_way,
+                closes_and_tells_who_has_closed,
+                obeys_nobody_who_may_not_push,
+                ignores_the_pull_requests_of_forks,
+                opens_lists_and_closes_issues,
+                shows_a_verdict_once,
+                comments_once_on_what_brought_a_commit,
+                dresses_pull_requests,
+                reads_long_lists_to_the_end,
+                asks_again_what_it_reads_and_not_what_it_writes,
+                waits_a_little_and_no_longer,
+                says_what_a_person_can_do,
+                says_what_to_expect
+            );
+        }
+    };
+    (@tests $face:expr, $($name:ident),+) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name($face).await;
+            }
+        )+
+    };
+}
+
+conforms!(github, Face::GitHub);
+
+async fn opens_finds_and_describes_a_pull_request(face: Face) {
+    let mut place = Place::new(face);
+    let new = place.proposal("backout/production/app/1", "v1");
+    assert_eq!(place.forge.review(&new.branch, &new.base).await.unwrap(), None);
+    let opened = place.forge.open(&new).await.unwrap();
+    assert_eq!(opened.state, ReviewState::Open);
+    assert_eq!(opened.head, place.tip(new.branch.as_str()));
+    assert_eq!(opened.body, new.body);
+    assert!(opened.url.starts_with("http"), "{}", opened.url);
+    assert!(!opened.scheduled);
+    let found = place.forge.review(&new.branch, &new.base).await.unwrap().unwrap();
+    assert_eq!(found, opened);
+    let again = place.forge.open(&new).await;
+    assert!(matches!(again, Err(ForgeError::Refused(_))), "{again:?}");
+    place.forge.describe(&opened, "Something else").await.unwrap();
+    let found = place.look(&opened).await;
+    assert_eq!(found.body, "Something else");
+    let pull = place.sim.state().pulls[0].clone();
+    assert!(pull.title.ends_with(&new.title), "{}", pull.title);
+    assert!(!pull.draft);
+    assert_eq!(place.sim.state().pulls.len(), 1);
+}
+
+async fn has_the_forge_merge_it_when_its_rules_let_it(face: Face) {
+    let mut place = Place::new(face);
+    let opened = place.open("backout/a", "v1").await;
+    let merging = place.forge.merge(&opened, &main(), &message("v1")).await.unwrap();
+    assert_eq!(merging, Merging::Scheduled);
+    let found = place.look(&opened).await;
+    assert!(found.scheduled);
+    place.forge.unschedule(&found).await.unwrap();
+    assert!(!place.look(&opened).await.scheduled);
+    place.sim.state().check(opened.number, "success");
+    assert_eq!(place.sim.state().merges, 0, "it was taken back");
+    let opened = place.look(&opened).await;
+    assert_eq!(place.forge.merge(&opened, &main(), &message("v1")).await.unwrap(), Merging::Merged);
+    assert_eq!(place.look(&opened).await.state, ReviewState::Merged);
+    assert_eq!(git(&place.repository, &["show", "main:app.yaml"]), "tag: v1");
+
+    let opened = place.open("backout/b", "v0").await;
+    place.forge.merge(&opened, &main(), &message("v0")).await.unwrap();
+    place.main_moves("other.yaml", "tag: v9\n");
+    place.sim.state().check(opened.number, "success");
+    assert_eq!(place.sim.state().merges, 2, "the forge has merged it");
+    assert_eq!(place.look(&opened).await.state, ReviewState::Merged);
+    let text = git(&place.repository, &["log", "-1", "--format=%B", "main"]);
+    assert!(text.contains("Revert app in production: v2 → v0"), "{text}");
+}
+
+async fn merges_at_once_what_nothing_is_in_the_way_of(face: Face) {
+    for way in ["squash", "merge", "rebase"] {
+        let mut place = Place::new(face);
+        place.sim.state().rules.required.clear();
+        place.sim.state().rules.ways = vec![way.to_owned()];
+        let opened = place.open("backout/a", "v1").await;
+        assert_eq!(opened.standing, Standing::Ready, "{way}");
+        let merging = place.forge.merge(&opened, &main(), &message("v1")).await.unwrap();
+        assert_eq!(merging, Merging::Merged, "{way}");
+        assert_eq!(place.look(&opened).await.state, ReviewState::Merged);
+        let found = git(&place.repository, &["log", "main", "--format=%B"]);
+        assert!(
+            found.contains("\nBackout-Id: 1\nBackout-Service: app"),
+            "{way}: the trailers are there: {found}"
+        );
+        assert_eq!(place.sim.state().merges, 1);
+    }
+}
+
+async fn merges_nothing_but_the_commit_that_was_looked_at(face: Face) {
+    let mut place = Place::new(face);
+    let opened = place.open("backout/a", "v1").await;
+    // Somebody pushes to the branch in between.
+    place.people.git(&["checkout", "-q", "work"]);
+    place.people.write("app.yaml", "tag: evil\n");
+    place.people.commit("Mine");
+    place.people.git(&["push", "-q", place.repository.to_str().unwrap(), "HEAD:backout/a"]);
+    for required in [true, false] {
+        if !required {
+            place.sim.state().rules.required.clear();
+        }
+        let merging = place.forge.merge(&opened, &main(), &message("v1")).await;
+        assert!(!matches!(merging, Ok(Merging::Merged | Merging::Scheduled)), "{merging:?}");
+    }
+    assert_eq!(place.sim.state().merges, 0);
+    assert!(place.sim.state().pulls[0].auto.is_none());
+}
+
+async fn tells_what_is_in_the_way(face: Face) {
+    let mut place = Place::new(face);
+    let opened = place.open("backout/a", "v1").await;
+    let blockers = |standing: Standing| match standing {
+        Standing::Blocked(names) => names.join("; "),
+        other => panic!("{other:?}"),
+    };
+    assert!(blockers(opened.standing.clone()).contains("ci/test"), "{:?}", opened.standing);
+    place.sim.state().check(opened.number, "failure");
+    let standing = blockers(place.look(&opened).await.standing);
+    assert!(standing.contains("ci/test") && standing.contains("fail"), "{standing}");
+    place.sim.state().check(opened.number, "success");
+    place.sim.state().rules.approvals = 2;
+    let standing = blockers(place.look(&opened).await.standing);
+    assert!(standing.contains('2') && standing.contains("approv"), "{standing}");
+    place.sim.state().pulls[0].approved_by.extend(["dana".to_owned(), "lee".to_owned()]);
+    assert_eq!(place.look(&opened).await.standing, Standing::Ready);
+    place.main_moves("app.yaml", "tag: v3\n");
+    assert_eq!(place.look(&opened).await.standing, Standing::Conflict);
+}
+
+async fn closes_and_tells_who_has_closed(face: Face) {
+    let mut place = Place::new(face);
+    let opened = place.open("backout/a", "v1").await;
+    place.forge.close(&opened).await.unwrap();
+    assert_eq!(place.look(&opened).await.state, ReviewState::Closed { by: Some(AGENT.to_owned()) });
+    let new = place.proposal("backout/a2", "v1");
+    assert_eq!(place.forge.review(&new.branch, &new.base).await.unwrap(), None, "of another branch");
+    let second = place.open("backout/b", "v0").await;
+    {
+        let mut state = place.sim.state();
+        let pull = state.pull(second.number).unwrap();
+        (pull.open, pull.closed_by) = (false, Some("dana".to_owned()));
+    }
+    assert_eq!(place.look(&second).await.state, ReviewState::Closed { by: Some("dana".to_owned()) });
+}
+
+async fn obeys_nobody_who_may_not_push(face: Face) {
+    let mut place = Place::new(face);
+    let opened = place.open("backout/a", "v1").await;
+    for (by, text) in [
+        ("mallory", "/backout approve"),
+        ("dana", "/backout hold 1h30m\n\nI am looking at it"),
+        ("stranger", "/backout retry"),
+        ("dana", "well, /backout approve?"),
+    ] {
+        place.sim.state().comment(opened.number, by, text);
+    }
+    let commands = place.look(&opened).await.commands;
+    let told: Vec<_> = commands.iter().map(|one| (one.by.as_str(), one.order, one.allowed)).collect();
+    assert_eq!(
+        told,
+        [
+            ("mallory", Order::Approve, false),
+            ("dana", Order::Hold(5400), true),
+            ("stranger", Order::Retry, false),
+        ]
+    );
+}
+
+async fn ignores_the_pull_requests_of_forks(face: Face) {
+    let mut place = Place::new(face);
+    let new = place.proposal("backout/a", "v1");
+    {
+        let mut state = place.sim.state();
+        let (number, head) = (state.next_number(), state.tip("backout/a").unwrap());
+        state.pulls.push(Pull {
+            number,
+            branch: "backout/a".to_owned(),
+            base: "main".to_owned(),
+            open: true,
+            head,
+            fork: true,
+            ..Pull::default()
+        });
+    }
+    assert_eq!(place.forge.review(&new.branch, &new.base).await.unwrap(), None);
+}
+
+async fn opens_lists_and_closes_issues(face: Face) {
+    let place = Place::with(face, |options| options.assignees = vec!["dana".to_owned()]);
+    assert_eq!(place.forge.issues().await.unwrap(), []);
+    let body = "<!-- backout-issue: 1 -->\nRoll it back by hand";
+    let opened = place.forge.open_issue("Roll back app", body).await.unwrap();
+    assert_eq!(opened.body, body);
+    assert_eq!(place.forge.issues().await.unwrap(), [opened.clone()]);
+    {
+        let mut state = place.sim.state();
+        let issue = &state.issues[0];
+        assert_eq!(issue.title, "Roll back app");
+        assert!(issue.labels.contains("needs-manual-rollback"), "{issue:?}");
+        assert!(issue.assignees.contains("dana"), "{issue:?}");
+        // One of somebody else, without the label.
+        let number = state.next_number();
+        state.issues.push(crate::support::forge::Issue { number, open: true, ..Default::default() });
+    }
+    assert_eq!(place.forge.issues().await.unwrap(), [opened.clone()]);
+    place.forge.close_issue(opened.number, "Nothing is left to do here.").await.unwrap();
+    assert_eq!(place.forge.issues().await.unwrap(), []);
+    let state = place.sim.state();
+    assert!(!state.issues[0].open && state.issues[1].open);
+    let comments = state.comments.iter().filter(|comment| comment.on == opened.number);
+    assert_eq!(
+        comments.map(|comment| comment.body.as_str()).collect::<Vec<_>>(),
+        ["Nothing is left to do here."]
+    );
+}
+
+async fn shows_a_verdict_once(face: Face) {
+    let place = Place::new(face);
+    let commit = place.tip("main");
+    let mut status = CommitStatus {
+        commit,
+        context: "backout/production/app".to_owned(),
+        state: StatusState::Failure,
+        description: "regressed: errors rose".to_owned(),
+        url: Some("https://forge.example.com/shop/environments/pulls/1".to_owned()),
+    };
+    for _ in 0..2 {
+        place.forge.status(&status).await.unwrap();
+    }
+    assert_eq!(place.sim.state().statuses[&commit.to_string()].len(), 1, "once");
+    (status.state, status.url) = (StatusState::Success, None);
+    for _ in 0..2 {
+        place.forge.status(&status).await.unwrap();
+    }
+    let state = place.sim.state();
+    let shown = &state.statuses[&commit.to_string()];
+    assert_eq!(shown.len(), 2);
+    assert_eq!((shown[0].state.as_str(), shown[1].state.as_str()), ("failure", "success"));
+    assert_eq!(shown[1].context, status.context);
+}
+
+async fn comments_once_on_what_brought_a_commit(face: Face) {
+    let mut place = Place::new(face);
+    place.sim.state().rules.required.clear();
+    let opened = place.open("feature", "v3").await;
+    place.forge.merge(&opened, &main(), "Deploy").await.unwrap();
+    let commit = place.tip("main");
+    place.sim.state().sources.insert(commit.to_string(), opened.number);
+    for _ in 0..2 {
+        place.forge.comment(commit, "<!-- backout:1 -->\nIt made things worse.").await.unwrap();
+    }
+    let comments = place.sim.state().comments.clone();
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    assert_eq!(comments[0].on, opened.number);
+    // What no pull request brought has none.
+    let first = git(&place.repository, &["rev-list", "--max-parents=0", "main"]).parse().unwrap();
+    place.forge.comment(first, "<!-- backout:2 -->\nNobody hears this.").await.unwrap();
+    assert_eq!(place.sim.state().comments.len(), 1);
+}
+
+async fn dresses_pull_requests(face: Face) {
+    let mut place = Place::with(face, |options| {
+        options.labels = vec!["rollback".to_owned(), "urgent".to_owned()];
+        options.reviewers = vec!["dana".to_owned(), "nobody-of-that-name".to_owned()];
+        options.assignees = vec!["dana".to_owned()];
+    });
+    let mut new = place.proposal("backout/a", "v1");
+    new.owners = vec!["@lee".to_owned(), "owner@example.com".to_owned()];
+    place.forge.open(&new).await.unwrap();
+    let pull = place.sim.state().pulls[0].clone();
+    assert_eq!(pull.labels.iter().collect::<Vec<_>>(), ["rollback", "urgent"]);
+    assert_eq!(pull.assignees.iter().collect::<Vec<_>>(), ["dana"]);
+    assert_eq!(
+        pull.reviewers.iter().collect::<Vec<_>>(),
+        ["dana", "lee"],
+        "one who is not there is left out"
+    );
+}
+
+async fn reads_long_lists_to_the_end(face: Face) {
+    let mut place = Place::new(face);
+    let opened = place.open("backout/a", "v1").await;
+    for number in 0..250 {
+        place.sim.state().comment(opened.number, "lee", &format!("talk {number}"));
+    }
+    place.sim.state().comment(opened.number, "dana", "/backout approve");
+    assert_eq!(place.look(&opened).await.commands.len(), 1);
+}
+
+async fn asks_again_what_it_reads_and_not_what_it_writes(face: Face) {
+    let mut place = Place::new(face);
+    let new = place.proposal("backout/a", "v1");
+    place.sim.fates(|number, _| match number {
+        0 => Fate::Instead(Reply::no(502, "Bad gateway")),
+        _ => Fate::Go,
+    });
+    assert_eq!(place.forge.review(&new.branch, &new.base).await.unwrap(), None);
+    assert_eq!(place.counts()["GET"], 2);
+    place.sim.fates(|_, _| Fate::Instead(Reply::no(502, "Bad gateway")));
+    let lost = place.forge.review(&new.branch, &new.base).await;
+    assert!(matches!(lost, Err(ForgeError::Unavailable(_))), "{lost:?}");
+    assert!(place.counts()["GET"] <= 3);
+    place.sim.fates(|_, asked| match asked.writes() {
+        true => Fate::Lost(Reply::no(502, "Bad gateway")),
+        false => Fate::Go,
+    });
+    let lost = place.forge.open(&new).await;
+    assert!(matches!(lost, Err(ForgeError::Unavailable(_))), "{lost:?}");
+    assert_eq!(place.sim.writes().len(), 1, "{:?}", place.sim.writes());
+    assert_eq!(place.sim.state().pulls.len(), 1);
+}
+
+async fn waits_a_little_and_no_longer(face: Face) {
+    let mut place = Place::new(face);
+    let new = place.proposal("backout/a", "v1");
+    let limited = |secs: &'static str| {
+        move |number: usize, _: &crate::support::forge::Asked| match number {
+            0 => Fate::Instead(Reply::no(429, "Slow down").with("Retry-After", secs)),
+            _ => Fate::Go,
+        }
+    };
+    place.sim.fates(limited("1"));
+    assert_eq!(place.forge.review(&new.branch, &new.base).await.unwrap(), None);
+    place.sim.fates(limited("900"));
+    let later = place.forge.review(&new.branch, &new.base).await;
+    match later {
+        Err(ForgeError::Unavailable(reason)) => assert!(reason.contains("900 s"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(place.sim.log().len(), 1);
+}
+
+async fn says_what_a_person_can_do(face: Face) {
+    let mut place = Place::new(face);
+    let new = place.proposal("backout/a", "v1");
+    for (status, denied, advice) in [
+        (401, true, "`forge.auth`"),
+        (403, true, "the right to"),
+        (404, true, "`forge.repository`"),
+        (405, false, "no way"),
+        (409, false, "no way"),
+        (422, false, "no way"),
+    ] {
+        place.sim.fates(move |_, asked| match asked.writes() {
+            true => Fate::Instead(Reply::no(status, "no way")),
+            false => Fate::Go,
+        });
+        match place.forge.open(&new).await {
+            Err(ForgeError::Denied(reason)) if denied => {
+                assert!(reason.contains(advice), "{status}: {reason}")
+            }
+            Err(ForgeError::Refused(reason)) if !denied => {
+                assert!(reason.contains(advice), "{status}: {reason}")
+            }
+            other => panic!("{status}: {other:?}"),
+        }
+    }
+}
+
+async fn says_what_to_expect(face: Face) {
+    let place = Place::new(face);
+    let told = place.forge.check(&main()).await.unwrap();
+    assert!(told.contains("shop/environments"), "{told}");
+}

@@ -1,0 +1,13 @@
+//! The simulated forge as GitLab shows it: as much of its API as the agent uses.
+
+use super::{Asked, Reply, State};
+
+/// What GitLab's own description does not allow of what was asked.
+pub(super) fn complaints(_log: &[Asked]) -> Vec<String> {
+    Vec::new()
+}
+
+/// Answers a request.
+pub(super) fn answer(_state: &mut State, _asked: &Asked) -> Reply {
+    Reply::no(404, "Not Found")
+}
