@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::announce::{Issues, announce};
 use super::current::{At, work_out};
 use super::deliver::{DeliveryError, send, way};
-use super::follow::record_of;
+use super::follow::ended_at_once;
 use super::judging::Open;
 use super::pass::{Intent, snapshot};
 use super::proposal::Worked;
@@ -40,6 +40,8 @@ pub(super) struct Acting<'a> {
     pub left_red: &'a [Deployment],
     /// All deployments that are watched.
     pub watched: &'a [Deployment],
+    /// The reverts that earlier passes have begun, and that wait in pull requests which merge themselves.
+    pub under_way: &'a [RevertEntry],
 }
 
 impl Acting<'_> {
@@ -240,10 +242,17 @@ fn decide_all(
     let mut entries: Vec<RevertEntry> = reverts(snapshot);
     entries.retain(|entry| entry.environment == acting.environment.name);
     let made = entries.len();
-    entries.extend(attempts.values().filter_map(|(attempt, _)| match attempt {
+    entries.extend(attempts.values().filter_map(|(attempt, guards)| match attempt {
         Attempt::Planned(change, _) => Some(RevertEntry::planned(change)),
+        // What merges itself counts from the moment when that was decided.
+        Attempt::Delivered(change, _, Receipt::Proposed { review: Some(_), .. }) => {
+            let by_hand = guards.last().is_some_and(|guard| guard.decision.is_some());
+            (!by_hand).then(|| RevertEntry::planned(change))
+        }
         Attempt::Delivered(..) | Attempt::ForAPerson(..) | Attempt::Stopped(_) | Attempt::GivenUp => None,
     }));
+    let landed: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+    entries.extend(acting.under_way.iter().filter(|entry| !landed.contains(&entry.id)).cloned());
     let cases: Vec<Case<'_>> = open.iter().map(Open::case).collect();
     let regressed: Vec<Case<'_>> =
         cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
@@ -334,7 +343,7 @@ async fn write_down(
         let prepared = prepared.as_ref().map(|(change, diff)| (change.as_ref(), diff.as_str()));
         if is_settled && (!is_new || announce(acting, open, &item, prepared, &mut issues, report).await) {
             let verdict = record(acting, open, &item);
-            let ended = receipt.and_then(|receipt| record_of(acting.now, &verdict, &receipt));
+            let ended = receipt.and_then(|receipt| ended_at_once(&verdict, &receipt));
             let ended = ended.map(|ended| Record::Review(Box::new(ended)));
             for record in std::iter::once(Record::Verdict(Box::new(verdict))).chain(ended) {
                 match record.to_line() {

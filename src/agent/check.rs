@@ -10,7 +10,7 @@ use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::evidence::Series;
 use crate::domain::ids::CommitId;
 use crate::domain::question::{MAX_SEGMENTS, Part, Question, Subject, ask};
-use crate::ports::{Answer, RepositoryError, SourceError};
+use crate::ports::{Answer, Forge, ForgeError, RepositoryError, SourceError};
 
 /// What was looked at, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,12 +71,30 @@ async fn check_environment(world: &World, environment: &Arc<Environment>, checke
             "give the token or key write access to the repository, or use mode: observe",
         ),
     });
+    if let Some(forge) = &world.forge {
+        checked.push(check_forge(forge.as_ref(), environment).await);
+    }
     match services(world, environment, head).await {
         Ok(services) => check_services(world, environment, &services, checked).await,
         Err(error) => {
             let fix = "check that the branch holds a complete history";
             checked.push(Checked::bad(format!("list the files of {name}"), error.to_string(), fix));
         }
+    }
+}
+
+async fn check_forge(forge: &dyn Forge, environment: &Environment) -> Checked {
+    let what = format!("pull requests into {}", environment.name);
+    match forge.check(&environment.branch).await {
+        Ok(found) => Checked::good(what, found),
+        Err(ForgeError::Unavailable(reason)) => {
+            Checked::bad(what, reason, "check `forge.url`, and that the forge is up")
+        }
+        Err(ForgeError::Denied(reason) | ForgeError::Refused(reason)) => Checked::bad(
+            what,
+            reason,
+            "check `forge.repository`, and what the credentials in `forge.auth` may do",
+        ),
     }
 }
 

@@ -58,7 +58,8 @@ pub(super) async fn send(worked: &Worked<'_>, way: Way) -> Result<Receipt, Deliv
         Way::Push => Ok(Receipt::Pushed(push(worked.at.world, worked.change).await?)),
         Way::Branch => through_branch(worked).await,
         Way::Review(merge) => {
-            let followed = Followed { at: worked.at, subject: worked.subject, merge, overdue_at: None };
+            let Worked { at, subject, .. } = *worked;
+            let followed = Followed { at, subject, merge, overdue_at: None, may_open: true };
             bring(&followed, worked.snapshot).await
         }
     }

@@ -1,4 +1,5 @@
-//! Following the pull requests of earlier passes to their end.
+//! Following the pull requests of earlier passes to their end. Here none is opened: only what an earlier pass has decided, and
+//! has opened, is gone on with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,50 +7,85 @@ use super::apply::{Acting, append};
 use super::blocking;
 use super::current::{At, Subject};
 use super::deliver::{DeliveryError, Way, way};
+use super::proposal::remove;
 use super::report::{EnvironmentReport, Reviewed};
 use super::request::deployments_at;
 use super::review::{Followed, bring};
 use crate::domain::change::Motive;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::Deployment;
-use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::ids::{BranchName, CommitId, ServiceName};
+use crate::domain::ledger::{OwnTrailers, reverts};
 use crate::domain::policy::{Mode, Policy};
 use crate::domain::receipt::Receipt;
+use crate::domain::review::ReviewPlace;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
+use crate::domain::verdict::Verdict;
 use crate::ports::RepositoryError;
 use crate::record::{self, Record, ReviewOutcome, ReviewRecord, VERSION, VerdictRecord};
 
 /// The most pull requests of an environment that are followed in one pass; the others are in the next.
 const MAX_FOLLOWED: usize = 50;
 
-/// A pull request that was opened by an earlier pass and is not known to have ended.
+/// What stands on the branches of proposals, however long ago they were made.
+#[derive(Default)]
+pub(super) struct Proposals {
+    /// The branches, by the deployments that they take back.
+    branches: BTreeMap<CommitId, Vec<Proposed>>,
+    /// The notes on those deployments.
+    records: BTreeMap<CommitId, Vec<Record>>,
+}
+
+/// The branch of a proposal.
+struct Proposed {
+    name: BranchName,
+    tip: CommitId,
+    /// The message of its tip.
+    message: String,
+}
+
+impl Proposed {
+    fn is_of(&self, acting: &Acting<'_>, service: &ServiceName) -> bool {
+        OwnTrailers::find(&self.message).is_some_and(|own| own.is_of(&acting.environment.name, service))
+    }
+}
+
+/// A pull request that is not known to have ended.
 struct Pending<'r> {
+    /// The verdict that it came of.
     verdict: &'r VerdictRecord,
+    review: Option<&'r ReviewPlace>,
     overdue_at: Option<Time>,
 }
 
-/// The notes on the deployments whose proposals still have a branch, however long ago they were made.
-pub(super) async fn proposed(
-    acting: &Acting<'_>,
-    known: &BTreeMap<CommitId, Vec<Record>>,
-) -> Result<BTreeMap<CommitId, Vec<Record>>, RepositoryError> {
+/// Reads the branches of the environment's proposals at the remote.
+pub(super) async fn proposals(acting: &Acting<'_>) -> Result<Proposals, RepositoryError> {
     if acting.world.forge.is_none() {
-        return Ok(BTreeMap::new());
+        return Ok(Proposals::default());
     }
     let prefix = format!("backout/{}/", acting.environment.name);
-    let known: BTreeSet<CommitId> = known.keys().copied().collect();
-    let notes = blocking(&acting.world.repository, move |repository| {
-        let branches = repository.remote_branches(&prefix)?;
-        let short = |branch: &BranchName| branch.as_str().rsplit('/').next().unwrap_or("").to_owned();
-        let mut commits = Vec::new();
-        for name in branches.keys().map(short) {
-            // What names no commit of the repository is not of the agent's making.
-            commits.extend(repository.resolve(&name).ok().filter(|commit| !known.contains(commit)));
+    let read = blocking(&acting.world.repository, move |repository| {
+        let tips = repository.remote_branches(&prefix)?;
+        let names: Vec<BranchName> = tips.keys().cloned().collect();
+        if !names.is_empty() {
+            repository.fetch(&names)?;
         }
-        repository.notes(&commits)
+        let mut branches: BTreeMap<CommitId, Vec<Proposed>> = BTreeMap::new();
+        for (name, tip) in tips {
+            let short = name.as_str().rsplit('/').next().unwrap_or("").to_owned();
+            // What names no commit of the repository is not of the agent's making.
+            if let Ok(deployment) = repository.resolve(&short) {
+                let message = repository.commit(tip)?.message;
+                branches.entry(deployment).or_default().push(Proposed { name, tip, message });
+            }
+        }
+        let commits: Vec<CommitId> = branches.keys().copied().collect();
+        Ok::<_, RepositoryError>((branches, repository.notes(&commits)?))
     });
-    Ok(notes.await?.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect())
+    let (branches, notes) = read.await?;
+    let records = notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect();
+    Ok(Proposals { branches, records })
 }
 
 /// Does what is next with every pull request that has not ended.
@@ -57,70 +93,174 @@ pub(super) async fn follow(
     acting: &Acting<'_>,
     snapshot: &Snapshot,
     detected: &[Deployment],
-    records: &BTreeMap<CommitId, Vec<Record>>,
+    mut records: BTreeMap<CommitId, Vec<Record>>,
+    proposals: Proposals,
     report: &mut EnvironmentReport,
 ) -> Result<(), RepositoryError> {
     let mut lines: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
+    let mut ended: BTreeSet<String> = BTreeSet::new();
+    records.extend(proposals.records);
     let handled: BTreeSet<CommitId> = report.items.iter().map(|item| item.deployment).collect();
-    let pending = records.values().flat_map(|notes| pending(acting, notes));
-    for one in pending.filter(|one| !handled.contains(&one.verdict.deployment)).take(MAX_FOLLOWED) {
-        let Some(followed) = acting.stop.unless_set(follow_one(acting, snapshot, detected, &one)).await
-        else {
+    let pending = pending(acting, &records, &proposals.branches);
+    for one in pending.iter().filter(|one| !handled.contains(&one.verdict.deployment)).take(MAX_FOLLOWED) {
+        let Some(followed) = acting.stop.unless_set(follow_one(acting, snapshot, detected, one)).await else {
             break;
         };
         let receipt = match followed {
-            Ok(receipt) => receipt,
+            Ok(Some(receipt)) => receipt,
+            Ok(None) => continue,
             Err(error) => {
                 report.problems.push(format!("the pull request of {}: {error}", one.verdict.service));
                 continue;
             }
         };
-        let verdict = one.verdict;
-        if let Some(record) = record_of(acting.now, verdict, &receipt) {
+        if let Some(outcome) = ReviewOutcome::of(&receipt)
+            && let Some(review) = receipt.review().or(one.review)
+        {
+            let record = review_record(one.verdict, acting.now, review, outcome, &receipt);
+            if is_needless(outcome) {
+                ended.insert(record.id.clone());
+            }
             match Record::Review(Box::new(record)).to_line() {
-                Ok(line) => lines.entry(verdict.deployment).or_default().push(line),
-                Err(error) => {
-                    report.problems.push(format!("the record of {} cannot be made: {error}", verdict.service))
-                }
+                Ok(line) => lines.entry(one.verdict.deployment).or_default().push(line),
+                Err(error) => report
+                    .problems
+                    .push(format!("the record of {} cannot be made: {error}", one.verdict.service)),
             }
         }
-        report.reviews.push(Reviewed::new(verdict.service.clone(), verdict.deployment, &receipt));
+        report.reviews.push(Reviewed::new(one.verdict.service.clone(), one.verdict.deployment, &receipt));
     }
-    append(acting, lines, report).await
+    append(acting, lines, report).await?;
+    clean_up(acting, snapshot, &records, &proposals.branches, &handled, &ended).await;
+    Ok(())
 }
 
-/// The pull requests on one commit that have not ended, by its notes.
-fn pending<'r>(acting: &Acting<'_>, notes: &'r [Record]) -> impl Iterator<Item = Pending<'r>> {
-    let environment = acting.environment.name.clone();
-    let verdicts = notes.iter().filter_map(move |record| match record {
-        Record::Verdict(verdict) if verdict.environment == environment => {
-            let review = verdict.proposal.as_ref()?.review.as_ref()?;
-            Some((verdict.as_ref(), review))
+/// Removes the branches on which nothing is left to do: the revert has come to the environment's branch, or has become
+/// needless.
+async fn clean_up(
+    acting: &Acting<'_>,
+    snapshot: &Snapshot,
+    records: &BTreeMap<CommitId, Vec<Record>>,
+    branches: &BTreeMap<CommitId, Vec<Proposed>>,
+    handled: &BTreeSet<CommitId>,
+    ended: &BTreeSet<String>,
+) {
+    let landed: BTreeSet<String> = reverts(snapshot).into_iter().map(|entry| entry.id).collect();
+    let is_told = |deployment: &CommitId, id: &str| {
+        let notes = records.get(deployment).into_iter().flatten();
+        notes.filter(|record| record.id() == id).any(|record| match record {
+            Record::Review(review) => is_needless(review.outcome),
+            Record::Verdict(_) | Record::Recovery(_) => false,
+        })
+    };
+    let at = At { world: acting.world, environment: acting.environment, now: acting.now };
+    for (deployment, branch) in branches.iter().flat_map(|(id, all)| all.iter().map(move |one| (id, one))) {
+        let Some(id) = OwnTrailers::find(&branch.message).and_then(|own| own.id().map(str::to_owned)) else {
+            continue;
+        };
+        // What this pass has found landed is followed by the next one, which writes down how.
+        let has_landed = landed.contains(&id) && !handled.contains(deployment);
+        if has_landed || ended.contains(&id) || is_told(deployment, &id) {
+            remove(&at, &branch.name, branch.tip).await;
         }
-        Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
-    });
-    verdicts.filter_map(move |(verdict, _)| {
-        let told = notes.iter().filter_map(|record| match record {
-            Record::Review(review) if review.id == verdict.id => Some(review.as_ref()),
-            Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
-        });
-        let mut overdue_at = None;
-        for review in told {
-            if review.outcome.is_final() {
-                return None;
+    }
+}
+
+/// Whether the branch of a pull request that ended so is of no more use.
+fn is_needless(outcome: ReviewOutcome) -> bool {
+    matches!(outcome, ReviewOutcome::Merged | ReviewOutcome::Superseded)
+}
+
+/// What is written down about a pull request that ended in the pass that opened it.
+pub(super) fn ended_at_once(verdict: &VerdictRecord, receipt: &Receipt) -> Option<ReviewRecord> {
+    let outcome = ReviewOutcome::of(receipt)?;
+    Some(review_record(verdict, verdict.at, receipt.review()?, outcome, receipt))
+}
+
+fn review_record(
+    verdict: &VerdictRecord,
+    at: Time,
+    review: &ReviewPlace,
+    outcome: ReviewOutcome,
+    receipt: &Receipt,
+) -> ReviewRecord {
+    ReviewRecord {
+        version: VERSION,
+        id: verdict.id.clone(),
+        environment: verdict.environment.clone(),
+        service: verdict.service.clone(),
+        deployment: verdict.deployment,
+        at,
+        review: review.clone(),
+        outcome,
+        reason: receipt.to_string(),
+    }
+}
+
+/// The pull requests that have not ended, by the notes and by the branches that are there.
+fn pending<'r>(
+    acting: &Acting<'_>,
+    records: &'r BTreeMap<CommitId, Vec<Record>>,
+    branches: &BTreeMap<CommitId, Vec<Proposed>>,
+) -> Vec<Pending<'r>> {
+    let mut all = Vec::new();
+    for (commit, notes) in records {
+        let branches = branches.get(commit).map_or(&[][..], Vec::as_slice);
+        let mut of_commit: BTreeMap<ServiceName, Pending<'r>> = BTreeMap::new();
+        for verdict in verdicts(notes).filter(|verdict| verdict.environment == acting.environment.name) {
+            let review = verdict.proposal.as_ref().and_then(|proposal| proposal.review.as_ref());
+            // The agent that opened it may have been cut off before it could write that down.
+            let is_left = verdict.judgement.verdict == Verdict::Regressed
+                && is_decided(&verdict.decision)
+                && branches.iter().any(|branch| branch.is_of(acting, &verdict.service));
+            if review.is_some() || is_left {
+                of_commit.insert(verdict.service.clone(), Pending { verdict, review, overdue_at: None });
             }
-            overdue_at = overdue_at.max(Some(review.at));
         }
-        Some(Pending { verdict, overdue_at })
+        all.extend(of_commit.into_values().filter_map(|one| one.unless_ended(acting, notes)));
+    }
+    all
+}
+
+/// Whether a verdict was to end in a revert, or in nothing, as it was reverted already.
+fn is_decided(decision: &Decision) -> bool {
+    match decision {
+        Decision::Revert | Decision::Propose | Decision::Pass(_) => true,
+        Decision::Wait | Decision::Escalate(_) | Decision::Hold(_) => false,
+    }
+}
+
+fn verdicts(notes: &[Record]) -> impl Iterator<Item = &VerdictRecord> {
+    notes.iter().filter_map(|record| match record {
+        Record::Verdict(verdict) => Some(verdict.as_ref()),
+        Record::Recovery(_) | Record::Review(_) => None,
     })
 }
 
+impl Pending<'_> {
+    /// Itself with what was written down about it, unless that is its end.
+    fn unless_ended(mut self, acting: &Acting<'_>, notes: &[Record]) -> Option<Self> {
+        for record in notes {
+            let Record::Review(review) = record else { continue };
+            if review.environment != acting.environment.name || review.service != self.verdict.service {
+                continue;
+            }
+            if review.outcome.is_final() {
+                return None;
+            }
+            self.overdue_at = self.overdue_at.max(Some(review.at));
+        }
+        Some(self)
+    }
+}
+
+/// None where pull requests are not the way of the environment's changes.
 async fn follow_one(
     acting: &Acting<'_>,
     snapshot: &Snapshot,
     detected: &[Deployment],
     one: &Pending<'_>,
-) -> Result<Receipt, DeliveryError> {
+) -> Result<Option<Receipt>, DeliveryError> {
     let verdict = one.verdict;
     let is_it = |deployment: &&Deployment| {
         deployment.commit == verdict.deployment && deployment.service == verdict.service
@@ -134,14 +274,12 @@ async fn follow_one(
         }
     };
     let Some(deployment) = found else {
-        return Ok(Receipt::Refused("its deployment is not found in the history any more".to_owned()));
+        return Ok(Some(Receipt::Refused("its deployment is not in the history any more".to_owned())));
     };
     let usual = Policy::default();
     let policy = acting.environment.services.get(deployment.rule).map_or(&usual, |rule| &rule.policy);
     let by_hand = verdict.decision == Decision::Propose || policy.mode == Mode::Propose;
-    let Way::Review(merge) = way(acting.world, acting.environment, by_hand, true) else {
-        return Ok(Receipt::Refused("pull requests are not what the environment's changes go by".to_owned()));
-    };
+    let Way::Review(merge) = way(acting.world, acting.environment, by_hand, true) else { return Ok(None) };
     let subject = Subject {
         deployment: &deployment,
         motive: Motive::Metrics(&verdict.judgement),
@@ -149,23 +287,7 @@ async fn follow_one(
         policy,
     };
     let at = At { world: acting.world, environment: acting.environment, now: acting.now };
-    let followed = Followed { at: &at, subject: &subject, merge, overdue_at: one.overdue_at };
-    bring(&followed, snapshot).await
-}
-
-/// What is written down about a pull request; none while it waits.
-pub(super) fn record_of(now: Time, verdict: &VerdictRecord, receipt: &Receipt) -> Option<ReviewRecord> {
-    let known = verdict.proposal.as_ref().and_then(|proposal| proposal.review.clone());
-    let outcome = ReviewOutcome::of(receipt)?;
-    Some(ReviewRecord {
-        version: VERSION,
-        id: verdict.id.clone(),
-        environment: verdict.environment.clone(),
-        service: verdict.service.clone(),
-        deployment: verdict.deployment,
-        at: now,
-        review: receipt.review().cloned().or(known)?,
-        outcome,
-        reason: receipt.to_string(),
-    })
+    let followed =
+        Followed { at: &at, subject: &subject, merge, overdue_at: one.overdue_at, may_open: false };
+    bring(&followed, snapshot).await.map(Some)
 }

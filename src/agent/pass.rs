@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::announce::close_issues;
 use super::apply::{Acting, act};
-use super::follow::{follow, proposed};
+use super::follow::{follow, proposals};
 use super::judging::{Known, judge_open};
 use super::recover::recoveries;
 use super::report::{EnvironmentReport, PassReport};
 use super::{Stop, World, blocking};
-use crate::domain::decision::id_of;
+use crate::domain::decision::{Decision, id_of};
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
 use crate::domain::ids::{BranchName, CommitId};
@@ -122,7 +122,17 @@ async fn look(
     let judging = judge_open(&known);
     let Some(open) = stop.unless_set(judging).await else { return Ok(()) };
     let left_red = left_red(&deployments, environment, &records, now);
-    let acting = Acting { world, environment, now, intent, stop, left_red: &left_red, watched: &deployments };
+    let under_way = under_way(&records, environment);
+    let acting = Acting {
+        world,
+        environment,
+        now,
+        intent,
+        stop,
+        left_red: &left_red,
+        watched: &deployments,
+        under_way: &under_way,
+    };
     let snapshot = act(&acting, snapshot.clone(), open, report).await?;
     // The verdicts that were written just now count too: else the next pass would find something left to do.
     let records = read_records(world, &deployments, &reverts).await?;
@@ -141,9 +151,8 @@ async fn after_reviews(
     if acting.world.forge.is_none() || acting.intent == Intent::Plan || acting.stop.is_set() {
         return Ok(());
     }
-    let mut records = records.clone();
-    records.extend(proposed(acting, &records).await?);
-    follow(acting, snapshot, detected, &records, report).await?;
+    let proposals = proposals(acting).await?;
+    follow(acting, snapshot, detected, records.clone(), proposals, report).await?;
     close_issues(acting, snapshot, detected, report).await;
     Ok(())
 }
@@ -226,6 +235,39 @@ fn left_red(
     };
     let standing = deployments.iter().filter(|deployment| deployment.superseded_by.is_none());
     standing.filter(is_watched).filter(is_red).cloned().collect()
+}
+
+/// The reverts that wait in pull requests which merge themselves, as far as the notes tell.
+fn under_way(records: &BTreeMap<CommitId, Vec<Record>>, environment: &Environment) -> Vec<RevertEntry> {
+    let of_commit = |notes: &Vec<Record>| -> Vec<RevertEntry> {
+        let ended = |id: &str| {
+            notes.iter().any(|record| {
+                record.id() == id && matches!(record, Record::Review(review) if review.outcome.is_final())
+            })
+        };
+        let waits = |record: &Record| match record {
+            Record::Verdict(verdict)
+                if verdict.environment == environment.name
+                    && verdict.decision == Decision::Revert
+                    && !ended(&verdict.id) =>
+            {
+                let proposal = verdict.proposal.as_ref().filter(|proposal| proposal.review.is_some())?;
+                Some(RevertEntry {
+                    id: verdict.id.clone(),
+                    commit: proposal.commit,
+                    at: verdict.at,
+                    environment: verdict.environment.clone(),
+                    service: verdict.service.clone(),
+                    reverts: verdict.deployment,
+                    bad_values: BTreeSet::new(),
+                    requested: false,
+                })
+            }
+            Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
+        };
+        notes.iter().filter_map(waits).collect()
+    };
+    records.values().flat_map(of_commit).collect()
 }
 
 /// Every name by which a metric could speak of a service with a deployment: such a service is no control.

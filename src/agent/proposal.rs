@@ -1,6 +1,6 @@
 //! The branch on which a revert waits: made once, brought up to date by moving it forward, never over the work of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocking;
 use super::current::{At, Current, Subject, work_out};
@@ -9,7 +9,7 @@ use crate::domain::change::Change;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::review::Branch;
 use crate::domain::snapshot::Snapshot;
-use crate::ports::{CommitRequest, PushError, RepositoryError};
+use crate::ports::{CommitRequest, PushError, Repository, RepositoryError};
 
 /// What stands on the branch.
 #[derive(Clone, Copy, Debug)]
@@ -90,18 +90,25 @@ fn request<'a>(change: &'a Change, branch: &'a BranchName, tip: Option<CommitId>
     }
 }
 
+/// How many commits of a proposal's branch are looked at: it has one, and some for each time it was brought up to date.
+const MAX_COMMITS: usize = 64;
+
 /// What a commit is, by its content alone: whoever made it, it is the revert where it changes what the revert changes, on
-/// a commit of the environment's branch. Names and messages prove nothing.
+/// the newest commit of the environment's branch that it has in it. Names and messages prove nothing.
 async fn state(worked: &Worked<'_>, branch: &BranchName, tip: CommitId) -> Result<Branch, RepositoryError> {
     let Worked { at, subject, snapshot, change, current } = *worked;
+    let mainline: BTreeMap<CommitId, usize> =
+        snapshot.commits.iter().enumerate().map(|(place, commit)| (commit.id, place)).collect();
+    // An agent was cut off between making the branch and its commit.
+    if mainline.contains_key(&tip) {
+        return Ok(Branch::Stale);
+    }
     let name = branch.clone();
-    let made = blocking(&at.world.repository, move |repository| {
+    let base = blocking(&at.world.repository, move |repository| {
         repository.fetch(&[name])?;
-        repository.commit(tip)
+        made_on(repository, tip, &mainline)
     });
-    let parents = made.await?.parents;
-    let on_branch = |parent: &CommitId| snapshot.commits.iter().any(|commit| commit.id == *parent);
-    let Some(base) = parents.into_iter().find(on_branch) else { return Ok(Branch::Foreign) };
+    let Some(base) = base.await? else { return Ok(Branch::Foreign) };
     let (then, was) = work_out(at, subject, base).await?;
     let Ok(then) = then else { return Ok(Branch::Foreign) };
     let diff = blocking(&at.world.repository, move |repository| repository.diff(base, tip)).await?;
@@ -119,6 +126,27 @@ async fn state(worked: &Worked<'_>, branch: &BranchName, tip: CommitId) -> Resul
         false if is_same => Branch::Current,
         false => Branch::Stale,
     })
+}
+
+/// The newest commit of the environment's branch that a commit has in it; none where it is far from it. `mainline` has the
+/// place of each commit of that branch, the newest at 0.
+fn made_on(
+    repository: &dyn Repository,
+    tip: CommitId,
+    mainline: &BTreeMap<CommitId, usize>,
+) -> Result<Option<CommitId>, RepositoryError> {
+    let (mut next, mut seen, mut newest) = (vec![tip], BTreeSet::new(), None);
+    while let Some(commit) = next.pop() {
+        if let Some(place) = mainline.get(&commit) {
+            newest = newest.min(Some((*place, commit))).or(Some((*place, commit)));
+        } else if seen.insert(commit) {
+            if seen.len() > MAX_COMMITS {
+                return Ok(None);
+            }
+            next.extend(repository.commit(commit)?.parents);
+        }
+    }
+    Ok(newest.map(|(_, commit)| commit))
 }
 
 /// Removes the branch, if it is still where it was seen: nothing is left to do on it.

@@ -7,7 +7,7 @@ use super::blocking;
 use super::current::{At, Current, Subject, work_out};
 use super::deliver::{DeliveryError, no_name};
 use super::pass::snapshot;
-use super::proposal::{Tip, Worked, ensure, look, remove, renew};
+use super::proposal::{Tip, Worked, ensure, look, renew};
 use crate::domain::change::{Change, NoChange};
 use crate::domain::codeowners;
 use crate::domain::decision::id_of;
@@ -35,6 +35,8 @@ pub(super) struct Followed<'a> {
     pub merge: Merge,
     /// When a person was last asked to look because it was not merged in time.
     pub overdue_at: Option<Time>,
+    /// Whether a pull request is opened where there is none.
+    pub may_open: bool,
 }
 
 /// Does what is next, until it is time to wait or nothing is left to do.
@@ -78,7 +80,13 @@ impl Going<'_> {
     /// One step; a receipt where it was the last.
     async fn step(&mut self) -> Result<Option<Receipt>, DeliveryError> {
         let base = self.followed.at.environment.branch.clone();
-        let Some(review) = self.forge.review(&self.branch, &base).await? else { return self.open().await };
+        let Some(review) = self.forge.review(&self.branch, &base).await? else {
+            let why = "its pull request is not there any more";
+            return match self.followed.may_open {
+                true => self.open().await,
+                false => Ok(Some(Receipt::Refused(why.to_owned()))),
+            };
+        };
         if review.state == ReviewState::Merged && self.landed().is_none() && !self.looked_again {
             self.look_again().await?;
         }
@@ -128,23 +136,16 @@ impl Going<'_> {
             Step::Close(why) => {
                 self.forge.describe(review, &text::with_closing(&review.body, &why)).await?;
                 self.forge.close(review).await?;
-                remove(at, &self.branch, review.head).await;
                 Some(Receipt::Superseded(why))
             }
-            Step::Done => {
-                remove(at, &self.branch, review.head).await;
-                Some(Receipt::Merged(review.place()))
-            }
+            Step::Done => Some(Receipt::Merged(review.place())),
             Step::Escalate(why) => {
                 self.tell(review, &why).await?;
                 let merged = review.state == ReviewState::Merged;
                 Some(Receipt::Stuck { review: review.place(), merged, why })
             }
             Step::Declined(by) => Some(Receipt::Declined { review: review.place(), by }),
-            Step::Closed(why) => {
-                remove(at, &self.branch, review.head).await;
-                Some(Receipt::Superseded(why))
-            }
+            Step::Closed(why) => Some(Receipt::Superseded(why)),
         })
     }
 

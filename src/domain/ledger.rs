@@ -76,7 +76,9 @@ pub fn reverts(snapshot: &Snapshot) -> Vec<RevertEntry> {
 /// The reverts that one commit is, or brought in.
 pub fn reverts_of(commit: &Commit) -> impl Iterator<Item = RevertEntry> {
     let messages = std::iter::once(&commit.message).chain(&commit.merged);
-    messages.filter_map(|message| entry(commit, message))
+    let mut seen = BTreeSet::new();
+    // A proposal that was brought up to date says the same in each of its commits.
+    messages.filter_map(|message| entry(commit, message)).filter(move |entry| seen.insert(entry.id.clone()))
 }
 
 fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {
@@ -114,6 +116,12 @@ impl<'m> OwnTrailers<'m> {
     pub fn is_of(&self, environment: &EnvironmentName, service: &ServiceName) -> bool {
         self.value("Backout-Environment") == Some(environment.as_str())
             && self.value("Backout-Service") == Some(service.as_str())
+    }
+
+    /// The rollback id.
+    #[must_use]
+    pub fn id(&self) -> Option<&'m str> {
+        self.value(ID_TRAILER)
     }
 
     fn value(&self, name: &str) -> Option<&'m str> {

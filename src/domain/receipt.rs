@@ -63,7 +63,7 @@ impl fmt::Display for Receipt {
             Self::Pushed(commit) => write!(f, "pushed {commit}"),
             Self::Proposed { branch, review: None, .. } => write!(f, "proposed on {branch}"),
             Self::Proposed { review: Some(review), waits_for, .. } => {
-                write!(f, "proposed as {}: {waits_for}", review.url)
+                write!(f, "proposed as {}, which waits for {waits_for}", review.url)
             }
             Self::Merged(review) => write!(f, "merged {}", review.url),
             Self::Superseded(why) => write!(f, "superseded: {why}"),

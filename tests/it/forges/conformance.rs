@@ -58,6 +58,9 @@ async fn opens_finds_and_describes_a_pull_request(face: Face) {
     assert!(!opened.scheduled);
     let found = place.forge.review(&new.branch, &new.base).await.unwrap().unwrap();
     assert_eq!(found, opened);
+    let before = place.sim.unmodified();
+    assert_eq!(place.look(&opened).await, opened);
+    assert!(place.sim.unmodified() > before, "what has not changed is not sent again");
     let again = place.forge.open(&new).await;
     assert!(matches!(again, Err(ForgeError::Refused(_))), "{again:?}");
     place.forge.describe(&opened, "Something else").await.unwrap();

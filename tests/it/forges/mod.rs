@@ -2,6 +2,7 @@
 //! API over a real bare repository.
 
 mod conformance;
+mod emulator;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -92,3 +92,16 @@ fn a_ref_that_is_locked_is_a_rejection() {
     let third = push_file(&repository, second, "a", "3").unwrap();
     assert_eq!(git(&path, &["rev-parse", "main"]), third.to_string());
 }
+
+#[test]
+fn proposals_come_and_go_in_a_bare_repository_of_this_machine() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = bare(parent.path(), "env.git");
+    let mut people = WorkTree::new();
+    let tip = people.commit_file("a/values.yaml", "tag: 2\n");
+    people.push(&path);
+    git(&path, &["pack-refs", "--all"]);
+    let repository = open(options(path.to_str().unwrap(), parent.path()));
+    super::transports::proposals_come_and_go(&repository, &path, id(&tip));
+    git(&path, &["fsck", "--strict"]);
+}

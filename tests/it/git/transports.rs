@@ -1,14 +1,21 @@
 //! Fetching and pushing over HTTP and SSH, and being refused by them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use backout::adapters::forge::TokenSource;
 use backout::adapters::git::{GitAuth, GitOptions, GitRepository};
-use backout::domain::ids::BranchName;
-use backout::ports::{PushError, Repository, RepositoryError};
+use backout::domain::ids::{BranchName, CommitId, FilePath};
+use backout::domain::time::Time;
+use backout::ports::{BoxFuture, CommitRequest, PushError, Repository, RepositoryError};
+use secrecy::SecretString;
 
 use super::{
     RUNTIME, fetch_main, history_since, http_options, id, main_branch, open, options, push_file, ssh_options,
 };
+use crate::support::forge::TOKEN;
 use crate::support::free_port;
 use crate::support::git::{WorkTree, fast_import, git, git_command, hook, linear_history};
 use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
@@ -34,6 +41,7 @@ fn reads_and_writes(repository: &GitRepository, bare: &std::path::Path) {
     assert_eq!(git(bare, &["rev-parse", "main"]), pushed.to_string());
     assert_eq!(git(bare, &["show", "main:a/values.yaml"]), "tag: 1");
     assert_eq!(history_since(repository, 0).head, pushed, "the agent sees its own push at once");
+    proposals_come_and_go(repository, bare, pushed);
     git(bare, &["fsck", "--strict"]);
 
     let missing = BranchName::new("nope").unwrap();
@@ -41,6 +49,70 @@ fn reads_and_writes(repository: &GitRepository, bare: &std::path::Path) {
         matches!(repository.fetch(std::slice::from_ref(&missing)), Err(RepositoryError::NotFound(text)) if text.contains("nope"))
     );
     assert_eq!(repository.remote_tip(&missing).unwrap(), None);
+}
+
+/// A branch beside `main` is made, brought up to date with it, and removed.
+pub(super) fn proposals_come_and_go(repository: &GitRepository, bare: &std::path::Path, main: CommitId) {
+    let branch = BranchName::new("backout/production/a/1").unwrap();
+    let files = |text: &str| {
+        BTreeMap::from([(FilePath::new("a/values.yaml").unwrap(), Some(text.as_bytes().to_vec()))])
+    };
+    let make = |expected: Option<CommitId>, text: &str| {
+        let request = CommitRequest {
+            branch: &branch,
+            expected,
+            parent: main,
+            onto: expected,
+            files: &files(text),
+            message: "Revert a\n\nBackout-Id: 1\n",
+            at: Time::from_unix(1_800_000_000),
+        };
+        repository.commit_and_push(&request)
+    };
+    let first = make(None, "tag: 0\n").unwrap();
+    let second = make(Some(first), "tag: 00\n").unwrap();
+    let made = repository.commit(second).unwrap();
+    assert_eq!(made.parents, [main, first], "made on main, and after what was there");
+    assert!(made.message.contains("Backout-Id: 1"));
+    let changed = repository.diff(main, second).unwrap();
+    assert_eq!(changed.len(), 1);
+    assert_eq!(changed[0].path.as_str(), "a/values.yaml");
+    assert_eq!(changed[0].new.as_ref().unwrap().bytes.as_deref(), Some(&b"tag: 00\n"[..]));
+    assert!(matches!(make(Some(first), "tag: 1\n"), Err(PushError::Rejected { .. })), "it has moved");
+    assert_eq!(repository.remote_branches("backout/").unwrap(), [(branch.clone(), second)].into());
+    assert_eq!(repository.remote_branches("backup/").unwrap(), BTreeMap::new());
+    let elsewhere = repository.remove_branch(&branch, first);
+    assert!(matches!(elsewhere, Err(PushError::Rejected { .. })), "{elsewhere:?}");
+    assert_eq!(git(bare, &["rev-parse", branch.as_str()]), second.to_string());
+    repository.remove_branch(&branch, second).unwrap();
+    assert_eq!(repository.remote_branches("backout/").unwrap(), BTreeMap::new());
+    let gone = repository.remove_branch(&branch, second);
+    assert!(matches!(gone, Err(PushError::Rejected { .. })), "{gone:?}");
+}
+
+/// Credentials of which the first have been taken back.
+struct Renewed(AtomicUsize);
+
+impl TokenSource for Renewed {
+    fn token(&self) -> BoxFuture<'_, Result<SecretString, String>> {
+        let token = if self.0.load(Ordering::SeqCst) == 0 { "taken back" } else { TOKEN };
+        Box::pin(async move { Ok(SecretString::from(token)) })
+    }
+
+    fn forget(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn credentials_of_a_forge_are_renewed_when_they_are_refused() {
+    let remote = HttpRemote::start();
+    let cache = tempfile::tempdir().unwrap();
+    let source = Arc::new(Renewed(AtomicUsize::new(0)));
+    let auth = GitAuth::Forge(Arc::clone(&source) as Arc<dyn TokenSource>);
+    let options = GitOptions { auth, ..http_options(&remote, cache.path()) };
+    reads_and_writes(&open(options), &remote.repository());
+    assert_eq!(source.0.load(Ordering::SeqCst), 1, "once");
 }
 
 #[test]

@@ -45,7 +45,9 @@ impl HttpRemote {
         if scheme == "https" {
             make_certificate(&root);
         }
-        std::fs::write(root.join("htpasswd"), format!("{USER}:{{PLAIN}}{PASSWORD}\n")).unwrap();
+        // Forges take a token as the password of any user; this one is what the agent calls itself then.
+        let token = format!("x-access-token:{{PLAIN}}{}", super::forge::TOKEN);
+        std::fs::write(root.join("htpasswd"), format!("{USER}:{{PLAIN}}{PASSWORD}\n{token}\n")).unwrap();
         let socket = root.join("fcgi.sock");
         let mut start = command(&fcgiwrap);
         start

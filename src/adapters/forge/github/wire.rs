@@ -6,15 +6,17 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use octocrab::Octocrab;
-use octocrab::models::InstallationId;
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::pulls::time;
+use crate::adapters::clock::SystemClock;
 use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, Wire, innermost};
 use crate::adapters::forge::{ForgeAuth, ForgeOptions, TokenSource};
 use crate::adapters::http::{HttpError, client_for};
-use crate::ports::BoxFuture;
+use crate::domain::time::Time;
+use crate::ports::{BoxFuture, Clock as _};
 
 /// The version of the REST API that is spoken.
 const API_VERSION: &str = "2022-11-28";
@@ -33,12 +35,33 @@ pub(crate) struct GitHubWire {
 
 enum Login {
     Token(SecretString),
-    App { app: Octocrab, installation_id: Option<u64>, installation: Mutex<Option<Octocrab>> },
+    /// The App itself asks with a token that it signs; the installation's token is kept until shortly before it ends.
+    App {
+        app: Octocrab,
+        installation_id: Option<u64>,
+        token: Mutex<Option<Made>>,
+    },
 }
+
+/// A token of an installation.
+struct Made {
+    token: SecretString,
+    expires_at: Time,
+}
+
+/// Tokens are made anew so many seconds before they end: a pass takes less.
+const SPARE_SECS: i64 = 300;
 
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
+}
+
+/// octocrab's own type demands fields of the repositories that servers omit.
+#[derive(Deserialize)]
+struct InstallationToken {
+    token: SecretString,
+    expires_at: String,
 }
 
 impl GitHubWire {
@@ -64,7 +87,7 @@ impl GitHubWire {
             ForgeAuth::App { app_id, installation_id, key } => Login::App {
                 app: connect(&options.api, Some((*app_id, key)))?,
                 installation_id: *installation_id,
-                installation: Mutex::default(),
+                token: Mutex::default(),
             },
         };
         Ok(Self {
@@ -75,41 +98,33 @@ impl GitHubWire {
         })
     }
 
-    /// The App's installation, looked for once.
-    async fn installation(&self) -> Result<Octocrab, Lost> {
-        let Login::App { app, installation_id, installation } = &self.login else {
-            return Err(lost("there is no App to log in as", false));
+    /// A token that is valid for some time yet.
+    async fn credentials(&self) -> Result<SecretString, Lost> {
+        let (app, installation_id, kept) = match &self.login {
+            Login::Token(token) => return Ok(token.clone()),
+            Login::App { app, installation_id, token } => (app, installation_id, token),
         };
-        let known = || installation.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known() {
-            return Ok(known);
+        let kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let soon = SystemClock.now().plus_secs(SPARE_SECS);
+        if let Some(made) = kept().as_ref().filter(|made| made.expires_at > soon) {
+            return Ok(made.token.clone());
         }
         let id = match installation_id {
             Some(id) => *id,
             None => {
                 let path = format!("/repos/{}/installation", self.repository);
-                let found: Installation = app
-                    .get(path, None::<&()>)
-                    .await
-                    .map_err(|error| failed("the App is not installed in the repository", &error))?;
-                found.id
+                let found: Result<Installation, _> = app.get(path, None::<&()>).await;
+                found.map_err(|error| failed("the App is not installed in the repository", &error))?.id
             }
         };
-        let made = app.installation(InstallationId(id)).map_err(|error| failed("the App", &error))?;
-        *installation.lock().unwrap_or_else(PoisonError::into_inner) = Some(made.clone());
-        Ok(made)
-    }
-
-    async fn credentials(&self) -> Result<SecretString, Lost> {
-        match &self.login {
-            Login::Token(token) => Ok(token.clone()),
-            Login::App { .. } => self
-                .installation()
-                .await?
-                .installation_token()
-                .await
-                .map_err(|error| failed("no token for the App's installation", &error)),
-        }
+        let path = format!("/app/installations/{id}/access_tokens");
+        let made: Result<InstallationToken, _> = app.post(path, None::<&()>).await;
+        let made = made.map_err(|error| failed("no token for the App's installation", &error))?;
+        // Without a time that can be read it is used once.
+        let expires_at = time(&made.expires_at).unwrap_or_default();
+        tracing::debug!(%expires_at, "a token for the App's installation");
+        *kept() = Some(Made { token: made.token.clone(), expires_at });
+        Ok(made.token)
     }
 }
 
@@ -172,9 +187,7 @@ impl Wire for GitHubWire {
     fn renew(&self) -> bool {
         match &self.login {
             Login::Token(_) => false,
-            Login::App { installation, .. } => {
-                installation.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
-            }
+            Login::App { token, .. } => token.lock().unwrap_or_else(PoisonError::into_inner).take().is_some(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reverts through pull requests, on a simulated forge whose merges move the real Git remote.
 
 mod people;
+mod secrets;
 mod trouble;
 mod way;
 
@@ -64,10 +65,6 @@ impl Scene {
         stage.configure(&setting.config(&forge));
         let bad = stage.deploy("web", "v2", -12, BOT);
         Self { stage, forge, bad }
-    }
-
-    fn configure(&self, setting: &Setting) {
-        self.stage.configure(&setting.config(&self.forge));
     }
 
     /// The branch of the proposal.

@@ -52,10 +52,10 @@ fn a_conflict_is_resolved_by_moving_the_branch_forward() {
     scene.stage.pass(3);
     let branch = scene.branch();
     let before = scene.stage.remote(&["rev-parse", &branch]);
-    // The line before the tag changes: the two changes conflict, the field does not.
-    let moved = values("web", "v2").replace("registry.example.com", "mirror.example.com");
+    // The line after the tag changes: the two changes conflict, the field does not.
+    let moved = values("web", "v2").replace("replicas: 3", "replicas: 5");
     scene.stage.write("apps/web/values.yaml", &moved);
-    scene.stage.commit(-2, PERSON, "Pull from the mirror");
+    scene.stage.commit(-2, PERSON, "Two more");
     scene.stage.push();
     let head = scene.stage.tip();
     assert_eq!(standing(&scene), "dirty");
@@ -192,11 +192,8 @@ fn killed_at_every_request(prepare: fn(&Scene)) {
                 (true, false) => Fate::DieBefore,
                 (true, true) => Fate::DieAfter,
             });
-            let mut agent = scene.stage.program(&["run", "--once"]).spawn().unwrap();
-            scene.forge.victim(Some(agent.id()));
-            let status = agent.wait().unwrap();
+            let status = scene.forge.run_victim(scene.stage.program(&["run", "--once"]));
             assert_eq!(status.code(), None, "it was killed at request {number}");
-            scene.forge.victim(None);
             scene.forge.fates(|_, _| Fate::Go);
             scene.stage.run(&["run", "--once"]);
             let pull = scene.pull();
@@ -263,4 +260,28 @@ fn item_of<'r>(report: &'r serde_json::Value, commit: &str) -> &'r serde_json::V
 fn standing(scene: &Scene) -> &'static str {
     let pull = scene.pull();
     scene.forge.state().standing(&pull)
+}
+
+#[test]
+fn what_merges_itself_counts_against_the_budget_before_it_is_merged() {
+    let setting =
+        Setting::environment("mode: auto, delivery: pull-request, budget: {max_reverts: 1, window: 2h}");
+    let stage = {
+        let mut stage = crate::e2e::stage::Stage::on_path();
+        stage.begin(&["api", "web"]);
+        stage.variables.push(("FORGE_TOKEN".to_owned(), crate::support::forge::TOKEN.to_owned()));
+        stage
+    };
+    let forge = crate::support::forge::SimForge::start(crate::support::forge::Face::GitHub, &stage.bare);
+    let mut config = setting.config(&forge);
+    config.services = config.services.replace("namespace: one", "namespace: pair");
+    stage.configure(&config);
+    stage.deploy("api", "v2", -18, BOT);
+    stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "api")), "regressed revert");
+    assert_eq!(words(item(&report, "web")), "regressed escalate");
+    assert!(text(item(&report, "web"), "why").contains("budget"), "{report:#}");
+    assert_eq!(forge.state().pulls.len(), 1);
+    stage.nothing_more();
 }

@@ -6,7 +6,7 @@ use super::{Scene, Setting};
 use crate::e2e::stage::{BOT, Config, Stage, item, text, values, words};
 use crate::support::forge::{Face, SimForge, TOKEN};
 use crate::support::git::{hook, try_git};
-use crate::support::http_remote::{HttpRemote, PASSWORD};
+use crate::support::http_remote::HttpRemote;
 
 #[test]
 fn the_forge_merges_when_the_check_has_passed_and_the_branch_is_looked_at() {
@@ -69,6 +69,7 @@ fn a_merge_queue_merges_and_one_that_lands_something_else_is_noticed() {
     let pull = scene.pull();
     scene.forge.state().check(pull.number, "success");
     assert!(scene.forge.state().pulls[0].queued);
+    scene.stage.pass(0);
     scene.is_quiet();
     scene.forge.state().queue_lands_nothing(pull.number);
     let report = scene.stage.pass(4);
@@ -99,9 +100,9 @@ fn a_branch_that_takes_no_push_gets_a_pull_request() {
     stage.begin(&["web"]);
     let forge = SimForge::start(Face::GitHub, &stage.bare);
     stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
-    stage.variables.push(("GIT_PASSWORD".to_owned(), PASSWORD.to_owned()));
     let mut config: Config = Setting::environment("mode: auto").config(&forge);
-    config.repository = "  auth: {kind: basic, username: agent, password: {env: GIT_PASSWORD}}\n".to_owned();
+    // Git logs in with the forge's own credentials.
+    config.repository = "  auth: {kind: forge}\n".to_owned();
     stage.configure(&config);
     let bad = stage.deploy("web", "v2", -12, BOT);
     hook(

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -36,7 +38,8 @@ impl Asked {
         let is_query = self.body.as_ref().is_some_and(|body| {
             body.get("query").and_then(Value::as_str).is_some_and(|query| query.starts_with("query"))
         });
-        self.method != "GET" && !is_query
+        let is_login = self.target.ends_with("/access_tokens");
+        self.method != "GET" && !is_query && !is_login
     }
 }
 
@@ -90,7 +93,7 @@ struct Shared {
     all: Mutex<Vec<Asked>>,
     fates: Mutex<Fates>,
     /// The process to kill.
-    victim: Mutex<Option<u32>>,
+    victim: Mutex<Option<Arc<Mutex<Child>>>>,
     /// How often "not modified" was answered.
     unmodified: Mutex<usize>,
 }
@@ -158,9 +161,18 @@ impl SimForge {
         self.log().iter().filter(|asked| asked.writes()).map(Asked::line).collect()
     }
 
-    /// Says whom to kill.
-    pub(crate) fn victim(&self, process: Option<u32>) {
-        *self.shared.victim.lock().unwrap() = process;
+    /// Starts a program that a fate may kill, and waits for its end.
+    pub(crate) fn run_victim(&self, mut program: Command) -> ExitStatus {
+        let child = Arc::new(Mutex::new(program.spawn().unwrap()));
+        *self.shared.victim.lock().unwrap() = Some(Arc::clone(&child));
+        let status = loop {
+            if let Some(status) = child.lock().unwrap().try_wait().unwrap() {
+                break status;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        *self.shared.victim.lock().unwrap() = None;
+        status
     }
 
     /// How often "not modified" was answered.
@@ -222,16 +234,15 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
 /// Kills the agent, and waits until it is dead: it must not see its connection close.
 fn kill(shared: &Shared) {
     let victim = (0..500).find_map(|_| {
-        let victim = *shared.victim.lock().unwrap();
+        let victim = shared.victim.lock().unwrap().clone();
         if victim.is_none() {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
         victim
     });
-    let victim = victim.expect("nobody said whom to kill").to_string();
-    let status = crate::support::command("kill").args(["-KILL", &victim]).status().unwrap();
-    assert!(status.success());
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    let victim = victim.expect("nobody said whom to kill");
+    victim.lock().unwrap().kill().unwrap();
+    std::thread::sleep(Duration::from_millis(50));
 }
 
 fn answer(shared: &Shared, asked: &Asked) -> Reply {
