@@ -74,9 +74,20 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         show(common, &prepared, &states(&world, &environment, &prepared).await?)?;
         return Ok(Ending::Quiet);
     }
+    make(common, &world, &environment, prepared, &who).await
+}
+
+/// Makes the reverts, and prints what became of each.
+async fn make(
+    common: &Common,
+    world: &World,
+    environment: &Arc<Environment>,
+    prepared: Vec<Prepared>,
+    who: &str,
+) -> anyhow::Result<Ending> {
     let mut done = Vec::new();
     for one in prepared {
-        let delivery = deliver(&world, &environment, one, &who, now);
+        let delivery = deliver(world, environment, one, who, world.clock.now());
         let (change, receipt) = output::progress("reverting", delivery).await?;
         let (branch, commit) = match &receipt {
             Receipt::Pushed(commit) => (Some(change.branch.clone()), Some(*commit)),

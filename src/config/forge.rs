@@ -46,7 +46,7 @@ impl Context<'_> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let is_valid =
             |part: &&str| !part.is_empty() && !matches!(*part, "." | "..") && part.chars().all(plain);
-        if !repository.is_empty() && (parts.len() < 2 || !parts.iter().all(|part| is_valid(part))) {
+        if !repository.is_empty() && (parts.len() < 2 || !parts.iter().all(is_valid)) {
             let place = self.place(&key("repository"));
             self.findings.add(place, "must be the owner and the name of a repository: `owner/name`");
         }

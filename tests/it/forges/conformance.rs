@@ -139,9 +139,9 @@ async fn merges_nothing_but_the_commit_that_was_looked_at(face: Face) {
 async fn tells_what_is_in_the_way(face: Face) {
     let mut place = Place::new(face);
     let opened = place.open("backout/a", "v1").await;
-    let blockers = |standing: Standing| match standing {
-        Standing::Blocked(names) => names.join("; "),
-        other => panic!("{other:?}"),
+    let blockers = |standing: Standing| {
+        let Standing::Blocked(names) = standing else { panic!("{standing:?}") };
+        names.join("; ")
     };
     assert!(blockers(opened.standing.clone()).contains("ci/test"), "{:?}", opened.standing);
     place.sim.state().check(opened.number, "failure");
@@ -221,7 +221,7 @@ async fn opens_lists_and_closes_issues(face: Face) {
     let body = "<!-- backout-issue: 1 -->\nRoll it back by hand";
     let opened = place.forge.open_issue("Roll back app", body).await.unwrap();
     assert_eq!(opened.body, body);
-    assert_eq!(place.forge.issues().await.unwrap(), [opened.clone()]);
+    assert_eq!(place.forge.issues().await.unwrap(), std::slice::from_ref(&opened));
     {
         let mut state = place.sim.state();
         let issue = &state.issues[0];
@@ -232,7 +232,7 @@ async fn opens_lists_and_closes_issues(face: Face) {
         let number = state.next_number();
         state.issues.push(crate::support::forge::Issue { number, open: true, ..Default::default() });
     }
-    assert_eq!(place.forge.issues().await.unwrap(), [opened.clone()]);
+    assert_eq!(place.forge.issues().await.unwrap(), std::slice::from_ref(&opened));
     place.forge.close_issue(opened.number, "Nothing is left to do here.").await.unwrap();
     assert_eq!(place.forge.issues().await.unwrap(), []);
     let state = place.sim.state();

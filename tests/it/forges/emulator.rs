@@ -53,7 +53,7 @@ async fn an_app_takes_a_revert_through_a_pull_request_and_its_check_to_the_branc
     for installation_id in [None, Some(crate::support::emulator::INSTALLATION)] {
         let name = format!("backout/production/app/{}", installation_id.unwrap_or(0));
         let head = branch(&emulator, &name, "tag: v1\n").await;
-        let forge = connect(options(&emulator, &emulator.private_key(), installation_id)).unwrap().forge;
+        let forge = connect(options(&emulator, emulator.private_key(), installation_id)).unwrap().forge;
         let new = NewReview {
             branch: BranchName::new(&*name).unwrap(),
             base: main(),

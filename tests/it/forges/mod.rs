@@ -3,6 +3,7 @@
 
 mod conformance;
 mod emulator;
+mod github;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -93,10 +94,12 @@ impl Place {
     }
 
     async fn look(&self, review: &Review) -> Review {
-        let state = self.sim.state();
-        let branch = state.pulls.iter().find(|pull| pull.number == review.number).unwrap().branch.clone();
-        drop(state);
+        let branch = self.branch_of(review);
         self.forge.review(&BranchName::new(branch).unwrap(), &main()).await.unwrap().unwrap()
+    }
+
+    fn branch_of(&self, review: &Review) -> String {
+        self.sim.state().pull(review.number).unwrap().branch.clone()
     }
 
     fn tip(&self, branch: &str) -> CommitId {

@@ -87,6 +87,7 @@ struct Problem {
     message: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "these are the fields of the answer")]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RepositorySettings {

@@ -35,12 +35,14 @@ pub(crate) struct GitHubWire {
 
 enum Login {
     Token(SecretString),
-    /// The App itself asks with a token that it signs; the installation's token is kept until shortly before it ends.
-    App {
-        app: Octocrab,
-        installation_id: Option<u64>,
-        token: Mutex<Option<Made>>,
-    },
+    App(Box<App>),
+}
+
+/// An App, which asks with tokens that it signs itself; that of its installation is kept until shortly before it ends.
+struct App {
+    octocrab: Octocrab,
+    installation_id: Option<u64>,
+    token: Mutex<Option<Made>>,
 }
 
 /// A token of an installation.
@@ -84,11 +86,11 @@ impl GitHubWire {
         };
         let login = match &options.auth {
             ForgeAuth::Token(token) => Login::Token(token.clone()),
-            ForgeAuth::App { app_id, installation_id, key } => Login::App {
-                app: connect(&options.api, Some((*app_id, key)))?,
+            ForgeAuth::App { app_id, installation_id, key } => Login::App(Box::new(App {
+                octocrab: connect(&options.api, Some((*app_id, key)))?,
                 installation_id: *installation_id,
                 token: Mutex::default(),
-            },
+            })),
         };
         Ok(Self {
             rest: connect(&options.api, None)?,
@@ -100,25 +102,25 @@ impl GitHubWire {
 
     /// A token that is valid for some time yet.
     async fn credentials(&self) -> Result<SecretString, Lost> {
-        let (app, installation_id, kept) = match &self.login {
+        let app = match &self.login {
             Login::Token(token) => return Ok(token.clone()),
-            Login::App { app, installation_id, token } => (app, installation_id, token),
+            Login::App(app) => app,
         };
-        let kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || app.token.lock().unwrap_or_else(PoisonError::into_inner);
         let soon = SystemClock.now().plus_secs(SPARE_SECS);
         if let Some(made) = kept().as_ref().filter(|made| made.expires_at > soon) {
             return Ok(made.token.clone());
         }
-        let id = match installation_id {
-            Some(id) => *id,
+        let id = match app.installation_id {
+            Some(id) => id,
             None => {
                 let path = format!("/repos/{}/installation", self.repository);
-                let found: Result<Installation, _> = app.get(path, None::<&()>).await;
+                let found: Result<Installation, _> = app.octocrab.get(path, None::<&()>).await;
                 found.map_err(|error| failed("the App is not installed in the repository", &error))?.id
             }
         };
         let path = format!("/app/installations/{id}/access_tokens");
-        let made: Result<InstallationToken, _> = app.post(path, None::<&()>).await;
+        let made: Result<InstallationToken, _> = app.octocrab.post(path, None::<&()>).await;
         let made = made.map_err(|error| failed("no token for the App's installation", &error))?;
         // Without a time that can be read it is used once.
         let expires_at = time(&made.expires_at).unwrap_or_default();
@@ -144,15 +146,13 @@ fn lost(reason: impl Into<String>, denied: bool) -> Lost {
 
 /// A failure of octocrab's own requests: for an App's installation and its tokens.
 fn failed(what: &str, error: &octocrab::Error) -> Lost {
-    match error {
-        octocrab::Error::GitHub { source, .. } => {
-            let status = source.status_code;
-            let message: String = source.message.chars().filter(|c| !c.is_control()).take(200).collect();
-            let denied = status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS;
-            lost(format!("{what}: {} ({message}): check `forge.auth`", status.as_u16()), denied)
-        }
-        other => lost(format!("{what}: {}", innermost(other)), false),
-    }
+    let octocrab::Error::GitHub { source, .. } = error else {
+        return lost(format!("{what}: {}", innermost(error)), false);
+    };
+    let status = source.status_code;
+    let message: String = source.message.chars().filter(|c| !c.is_control()).take(200).collect();
+    let denied = status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS;
+    lost(format!("{what}: {} ({message}): check `forge.auth`", status.as_u16()), denied)
 }
 
 impl Wire for GitHubWire {
@@ -187,7 +187,7 @@ impl Wire for GitHubWire {
     fn renew(&self) -> bool {
         match &self.login {
             Login::Token(_) => false,
-            Login::App { token, .. } => token.lock().unwrap_or_else(PoisonError::into_inner).take().is_some(),
+            Login::App(app) => app.token.lock().unwrap_or_else(PoisonError::into_inner).take().is_some(),
         }
     }
 }

@@ -34,8 +34,39 @@ fn graphql_complaints(log: &[Asked]) -> Vec<String> {
     if sent.is_empty() { Vec::new() } else { crate::support::graphql::check(&sent) }
 }
 
-/// Answers a request.
+/// Answers a request, in the shape of GitHub's own example: with all that it has beside what is said here.
 pub(super) fn answer(state: &mut State, asked: &Asked) -> Reply {
+    let mut reply = said(state, asked);
+    let operation = Api::github().check(&asked.method, &asked.target, asked.body.as_ref());
+    let example = operation.ok().and_then(|operation| Api::github().example(&operation, reply.status));
+    if let Some(example) = example.filter(|_| reply.status < 300) {
+        reply.body = dressed(&example, reply.body);
+    }
+    reply
+}
+
+/// A value with all that an example has and it has not. Each item of a list gets what the example's first one has.
+fn dressed(example: &Value, value: Value) -> Value {
+    match (example, value) {
+        (Value::Object(example), Value::Object(own)) => {
+            let mut all = example.clone();
+            for (key, value) in own {
+                let value = match example.get(&key) {
+                    Some(example) => dressed(example, value),
+                    None => value,
+                };
+                all.insert(key, value);
+            }
+            Value::Object(all)
+        }
+        (Value::Array(examples), Value::Array(own)) if !examples.is_empty() => {
+            own.into_iter().map(|value| dressed(&examples[0], value)).collect()
+        }
+        (_, value) => value,
+    }
+}
+
+fn said(state: &mut State, asked: &Asked) -> Reply {
     let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
     let is_jwt = asked.headers.get("authorization").is_some_and(|auth| auth.matches('.').count() == 2);
     match (asked.method.as_str(), path.as_slice()) {
@@ -99,7 +130,7 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
             Some(tip) => Reply::json(
                 200,
                 json!({
-                    "name": branch, "commit": {"sha": tip}, "protected": false,
+                    "name": branch, "commit": {"sha": tip}, "protected": false, "protection": null,
                 }),
             ),
             None => Reply::no(404, "Branch not found"),
@@ -340,7 +371,7 @@ fn issue(state: &State, issue: &Issue) -> Value {
     json!({
         "id": issue.number, "number": issue.number, "title": issue.title, "body": issue.body, "user": user(AGENT),
         "html_url": format!("{}/{REPOSITORY}/issues/{}", state.url, issue.number),
-        "state": if issue.open { "open" } else { "closed" },
+        "state": if issue.open { "open" } else { "closed" }, "pull_request": null, "closed_by": null,
         "labels": issue.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
     })
 }

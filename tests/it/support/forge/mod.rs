@@ -33,6 +33,7 @@ pub(crate) enum Face {
 }
 
 /// A pull request.
+#[expect(clippy::struct_excessive_bools, reason = "what a forge shows of it")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pull {
     pub(crate) number: u64,
@@ -90,6 +91,7 @@ pub(crate) struct Status {
 }
 
 /// The rules of the environment's branch, and the repository's settings.
+#[expect(clippy::struct_excessive_bools, reason = "what a forge shows of it")]
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     /// The checks that must have succeeded.
@@ -223,8 +225,8 @@ impl State {
             return "behind";
         }
         let state = |check: &String| {
-            let statuses = self.statuses.get(&pull.head).into_iter().flatten();
-            statuses.filter(|status| status.context == *check).last().map(|status| status.state.clone())
+            let mut statuses = self.statuses.get(&pull.head).into_iter().flatten();
+            statuses.rfind(|status| status.context == *check).map(|status| status.state.clone())
         };
         let passed = self.rules.required.iter().all(|check| state(check).as_deref() == Some("success"));
         let approved = pull.approved_by.len() >= self.rules.approvals && pull.changes_wanted_by.is_empty();

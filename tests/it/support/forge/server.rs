@@ -272,10 +272,7 @@ fn conditional(shared: &Shared, asked: &Asked, reply: Reply) -> Reply {
 }
 
 fn bytes(reply: &Reply) -> Vec<u8> {
-    let body = match reply.body {
-        Value::Null => String::new(),
-        ref body => body.to_string(),
-    };
+    let body = if reply.body.is_null() { String::new() } else { reply.body.to_string() };
     let mut head = format!("HTTP/1.1 {} x\r\nContent-Type: application/json\r\n", reply.status);
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));

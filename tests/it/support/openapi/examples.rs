@@ -38,6 +38,13 @@ impl Api {
         (good, wrong)
     }
 
+    /// The description's first example of an answer, if it has one.
+    pub(crate) fn example(&self, operation: &Operation, status: u16) -> Option<Value> {
+        let declared = self.description.operation(operation)?;
+        let answer = self.description.resolve(declared["responses"].get(status.to_string())?);
+        self.examples(answer).next().cloned()
+    }
+
     fn examples<'d>(&self, body: &'d Value) -> impl Iterator<Item = &'d Value> + use<'d> {
         let description = self.description;
         let examples = json_content(&body["content"]).and_then(|content| content["examples"].as_object());
