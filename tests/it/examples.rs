@@ -142,16 +142,20 @@ fn bumped(text: &str) -> String {
 fn elsewhere(text: &str, url: &Path) -> String {
     let repository = Regex::new(r"(?m)^repository:\n(?:(?:[ #].*)?\n)*").unwrap();
     let text = repository.replace(text, format!("repository:\n  url: {}\n\n", url.display()));
+    // Nobody is there either; a plan does not ask.
+    let text = text.replace("\nforge:\n", "\nforge:\n  url: http://127.0.0.1:1\n  repository: made/up\n");
     let source = Regex::new(r"(?m)^    url: \S+$").unwrap();
     source.replace_all(&text, "    url: http://127.0.0.1:1").into_owned()
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests start the program under test")]
 fn plan(config: &Path) -> Output {
+    let key = std::fs::read_to_string(crate::support::forge::app_key(config.parent().unwrap())).unwrap();
     Command::new(env!("CARGO_BIN_EXE_backout"))
         .args(["plan", "--format", "json", "--config"])
         .arg(config)
-        .env("MIMIR_TOKEN", "x")
+        .envs(["MIMIR_TOKEN", "GITLAB_TOKEN"].map(|name| (name, "x")))
+        .env("GITHUB_APP_KEY", key)
         .env_remove("BACKOUT_LOG")
         .output()
         .unwrap()

@@ -200,3 +200,6 @@ fn overdue(watched: &Watched<'_>, orders: &Orders<'_>) -> Option<Step> {
         waits_for(watched)
     )))
 }
+
+#[cfg(test)]
+mod tests;
