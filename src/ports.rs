@@ -13,7 +13,7 @@ use crate::domain::review::text::ChartStyle;
 use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
 use crate::domain::scope::Scope;
 use crate::domain::signal::RangeQuery;
-use crate::domain::snapshot::{Commit, FileDiff, Snapshot};
+use crate::domain::snapshot::{Commit, Snapshot};
 use crate::domain::time::Time;
 
 /// A future that can be sent between threads, for traits used as objects.
@@ -148,11 +148,16 @@ pub trait Repository: Send + Sync {
     /// When it is not in the repository or is broken.
     fn commit(&self, commit: CommitId) -> Result<Made, RepositoryError>;
 
-    /// All files in which two commits differ, with their bytes.
+    /// Whether a commit holds exactly what another one holds with these files changed: to the last link, mode and name.
     ///
     /// # Errors
     /// When one of them is not in the repository or is broken.
-    fn diff(&self, old: CommitId, new: CommitId) -> Result<Vec<FileDiff>, RepositoryError>;
+    fn holds_exactly(
+        &self,
+        commit: CommitId,
+        base: CommitId,
+        files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+    ) -> Result<bool, RepositoryError>;
 
     /// The bytes of a file in a commit; `None` where there is no such file.
     ///

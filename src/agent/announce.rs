@@ -48,7 +48,10 @@ pub(super) async fn announce(
             Ok(issue) => url = Some(issue),
             Err(error) => {
                 report.problems.push(format!("no issue can be opened about {}: {error}", item.service));
-                return false;
+                // What the forge refuses it will refuse again; what was lost is told in the next pass.
+                if matches!(error, ForgeError::Unavailable(_)) {
+                    return false;
+                }
             }
         }
     }
@@ -183,7 +186,12 @@ pub(super) async fn close_issues(
         let mark = text::issue_mark(&issue.body)?;
         (mark.environment == acting.environment.name).then_some((issue.number, mark))
     });
-    for (number, mark) in own.take(MAX_ISSUES) {
+    let mut own: Vec<_> = own.collect();
+    // Where there are more than one pass takes, each pass begins elsewhere.
+    let turn = usize::try_from(acting.now.unix().unsigned_abs() / 60).unwrap_or(0);
+    let first = turn.checked_rem(own.len()).filter(|_| own.len() > MAX_ISSUES).unwrap_or(0);
+    own.rotate_left(first);
+    for (number, mark) in own.into_iter().take(MAX_ISSUES) {
         let Some(why) = gone(acting, snapshot, detected, &mark).await else { continue };
         let comment = format!("Nothing is left to do here: {why}");
         if let Err(error) = forge.close_issue(number, &comment).await {

@@ -18,7 +18,7 @@ use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide, id
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
 use crate::domain::evidence::Evidence;
-use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::ids::{BranchName, CommitId, ServiceName};
 use crate::domain::ledger::{RevertEntry, reverts};
 use crate::domain::policy::{Delivery, Mode};
 use crate::domain::receipt::Receipt;
@@ -411,14 +411,14 @@ fn item(open: &Open, decision: Decision, guards: Vec<GuardAnswer>, attempt: Opti
         }
         Some(Attempt::Delivered(change, diff, receipt)) => {
             (item.plan, item.diff) = (Some(change.to_string()), Some(diff));
-            received(&mut item, receipt);
+            received(&mut item, change.proposal_branch(), receipt);
         }
     }
     item
 }
 
 /// What a receipt makes of a decision to back something out.
-fn received(item: &mut Item, receipt: Receipt) {
+fn received(item: &mut Item, branch: Option<BranchName>, receipt: Receipt) {
     match receipt {
         Receipt::Pushed(commit) => {
             item.decision = Decision::Revert;
@@ -438,7 +438,14 @@ fn received(item: &mut Item, receipt: Receipt) {
         }
         Receipt::Superseded(why) => item.decision = Decision::Pass(why),
         declined @ Receipt::Declined { .. } => item.decision = Decision::Hold(declined.to_string()),
-        stuck @ Receipt::Stuck { .. } => item.decision = Decision::Escalate(stuck.to_string()),
+        Receipt::Stuck { ref review, head, merged, .. } => {
+            // What is not merged yet is followed on.
+            if let Some(branch) = branch.filter(|_| !merged) {
+                let review = Some(review.clone());
+                item.outcome = Some(Outcome::Proposed(Proposal { branch, commit: head, review }));
+            }
+            item.decision = Decision::Escalate(receipt.to_string());
+        }
         Receipt::Refused(why) => item.decision = Decision::Escalate(why),
     }
 }

@@ -8,7 +8,7 @@ use super::blocking;
 use super::current::{At, Subject};
 use super::deliver::{DeliveryError, Way, way};
 use super::proposal::remove;
-use super::report::{EnvironmentReport, Reviewed};
+use super::report::{EnvironmentReport, Item, Reviewed};
 use super::request::deployments_at;
 use super::review::{Followed, bring};
 use crate::domain::change::Motive;
@@ -34,7 +34,7 @@ pub(super) struct Proposals {
     /// The branches, by the deployments that they take back.
     branches: BTreeMap<CommitId, Vec<Proposed>>,
     /// The notes on those deployments.
-    records: BTreeMap<CommitId, Vec<Record>>,
+    pub(super) records: BTreeMap<CommitId, Vec<Record>>,
 }
 
 /// The branch of a proposal.
@@ -46,8 +46,10 @@ struct Proposed {
 }
 
 impl Proposed {
+    /// Whether it takes back a service without a person having asked for it: what people ask for is theirs to follow.
     fn is_of(&self, acting: &Acting<'_>, service: &ServiceName) -> bool {
-        OwnTrailers::find(&self.message).is_some_and(|own| own.is_of(&acting.environment.name, service))
+        let own = OwnTrailers::find(&self.message);
+        own.is_some_and(|own| own.is_of(&acting.environment.name, service) && !own.is_requested())
     }
 }
 
@@ -57,27 +59,32 @@ struct Pending<'r> {
     verdict: &'r VerdictRecord,
     review: Option<&'r ReviewPlace>,
     overdue_at: Option<Time>,
+    /// Whether the verdict was to end in it.
+    is_decided: bool,
 }
 
-/// Reads the branches of the environment's proposals at the remote.
-pub(super) async fn proposals(acting: &Acting<'_>) -> Result<Proposals, RepositoryError> {
+/// Reads the branches of the environment's proposals at the remote, as far as their deployments are in the snapshot.
+pub(super) async fn proposals(acting: &At<'_>, snapshot: &Snapshot) -> Result<Proposals, RepositoryError> {
     if acting.world.forge.is_none() {
         return Ok(Proposals::default());
     }
     let prefix = format!("backout/{}/", acting.environment.name);
+    let known: BTreeMap<String, CommitId> =
+        snapshot.commits.iter().map(|commit| (commit.id.short(), commit.id)).collect();
     let read = blocking(&acting.world.repository, move |repository| {
-        let tips = repository.remote_branches(&prefix)?;
-        let names: Vec<BranchName> = tips.keys().cloned().collect();
-        if !names.is_empty() {
-            repository.fetch(&names)?;
-        }
         let mut branches: BTreeMap<CommitId, Vec<Proposed>> = BTreeMap::new();
-        for (name, tip) in tips {
-            let short = name.as_str().rsplit('/').next().unwrap_or("").to_owned();
-            // What names no commit of the repository is not of the agent's making.
-            if let Ok(deployment) = repository.resolve(&short) {
-                let message = repository.commit(tip)?.message;
-                branches.entry(deployment).or_default().push(Proposed { name, tip, message });
+        for (name, tip) in repository.remote_branches(&prefix)? {
+            let short = name.as_str().rsplit('/').next().unwrap_or("");
+            let Some(deployment) = known.get(short).copied() else { continue };
+            let made = repository.fetch(std::slice::from_ref(&name)).and_then(|_| repository.commit(tip));
+            match made {
+                Ok(made) => {
+                    let proposed = Proposed { name, tip, message: made.message };
+                    branches.entry(deployment).or_default().push(proposed);
+                }
+                // It has moved or gone since it was listed.
+                Err(RepositoryError::NotFound(_)) => {}
+                Err(error) => return Err(error),
             }
         }
         let commits: Vec<CommitId> = branches.keys().copied().collect();
@@ -98,11 +105,18 @@ pub(super) async fn follow(
     report: &mut EnvironmentReport,
 ) -> Result<(), RepositoryError> {
     let mut lines: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
-    let mut ended: BTreeSet<String> = BTreeSet::new();
+    let (mut ended, mut unseen): (BTreeSet<String>, BTreeSet<String>) = Default::default();
     records.extend(proposals.records);
-    let handled: BTreeSet<CommitId> = report.items.iter().map(|item| item.deployment).collect();
-    let pending = pending(acting, &records, &proposals.branches);
-    for one in pending.iter().filter(|one| !handled.contains(&one.verdict.deployment)).take(MAX_FOLLOWED) {
+    let done = |item: &&Item| item.outcome.is_some();
+    let handled: BTreeSet<(CommitId, ServiceName)> =
+        report.items.iter().filter(done).map(|item| (item.deployment, item.service.clone())).collect();
+    let mut pending = pending(acting, &records, &proposals.branches);
+    pending.retain(|one| !handled.contains(&(one.verdict.deployment, one.verdict.service.clone())));
+    // Where there are more than one pass takes, each pass begins elsewhere.
+    let turn = usize::try_from(acting.now.unix().unsigned_abs() / 60).unwrap_or(0);
+    let first = turn.checked_rem(pending.len()).filter(|_| pending.len() > MAX_FOLLOWED).unwrap_or(0);
+    pending.rotate_left(first);
+    for one in pending.iter().take(MAX_FOLLOWED) {
         let Some(followed) = acting.stop.unless_set(follow_one(acting, snapshot, detected, one)).await else {
             break;
         };
@@ -111,6 +125,7 @@ pub(super) async fn follow(
             Ok(None) => continue,
             Err(error) => {
                 report.problems.push(format!("the pull request of {}: {error}", one.verdict.service));
+                unseen.insert(one.verdict.id.clone());
                 continue;
             }
         };
@@ -131,7 +146,7 @@ pub(super) async fn follow(
         report.reviews.push(Reviewed::new(one.verdict.service.clone(), one.verdict.deployment, &receipt));
     }
     append(acting, lines, report).await?;
-    clean_up(acting, snapshot, &records, &proposals.branches, &handled, &ended).await;
+    clean_up(acting, snapshot, &records, &proposals.branches, &ended, &unseen).await;
     Ok(())
 }
 
@@ -142,8 +157,8 @@ async fn clean_up(
     snapshot: &Snapshot,
     records: &BTreeMap<CommitId, Vec<Record>>,
     branches: &BTreeMap<CommitId, Vec<Proposed>>,
-    handled: &BTreeSet<CommitId>,
     ended: &BTreeSet<String>,
+    unseen: &BTreeSet<String>,
 ) {
     let landed: BTreeSet<String> = reverts(snapshot).into_iter().map(|entry| entry.id).collect();
     let is_told = |deployment: &CommitId, id: &str| {
@@ -158,8 +173,8 @@ async fn clean_up(
         let Some(id) = OwnTrailers::find(&branch.message).and_then(|own| own.id().map(str::to_owned)) else {
             continue;
         };
-        // What this pass has found landed is followed by the next one, which writes down how.
-        let has_landed = landed.contains(&id) && !handled.contains(deployment);
+        // Without its branch an open pull request is closed, which would look like somebody's no.
+        let has_landed = landed.contains(&id) && !unseen.contains(&id);
         if has_landed || ended.contains(&id) || is_told(deployment, &id) {
             remove(&at, &branch.name, branch.tip).await;
         }
@@ -210,11 +225,12 @@ fn pending<'r>(
         for verdict in verdicts(notes).filter(|verdict| verdict.environment == acting.environment.name) {
             let review = verdict.proposal.as_ref().and_then(|proposal| proposal.review.as_ref());
             // The agent that opened it may have been cut off before it could write that down.
-            let is_left = verdict.judgement.verdict == Verdict::Regressed
-                && is_decided(&verdict.decision)
-                && branches.iter().any(|branch| branch.is_of(acting, &verdict.service));
+            let is_left = branches.iter().any(|branch| branch.is_of(acting, &verdict.service));
+            let is_decided = verdict.judgement.verdict == Verdict::Regressed && is_decided(&verdict.decision);
             if review.is_some() || is_left {
-                of_commit.insert(verdict.service.clone(), Pending { verdict, review, overdue_at: None });
+                let one =
+                    Pending { verdict, review, overdue_at: None, is_decided: review.is_some() || is_decided };
+                of_commit.insert(verdict.service.clone(), one);
             }
         }
         all.extend(of_commit.into_values().filter_map(|one| one.unless_ended(acting, notes)));
@@ -287,7 +303,21 @@ async fn follow_one(
         policy,
     };
     let at = At { world: acting.world, environment: acting.environment, now: acting.now };
-    let followed =
-        Followed { at: &at, subject: &subject, merge, overdue_at: one.overdue_at, may_open: false };
+    let frozen = frozen(&deployment, policy, one);
+    let overdue_at = one.overdue_at;
+    let followed = Followed { at: &at, subject: &subject, merge, overdue_at, may_open: false, frozen };
     bring(&followed, snapshot).await.map(Some)
+}
+
+/// Why the agent must not have it merged any more, whatever it decided once.
+fn frozen(deployment: &Deployment, policy: &Policy, one: &Pending<'_>) -> Option<&'static str> {
+    if policy.mode == Mode::Observe {
+        Some("in mode observe the agent merges nothing")
+    } else if deployment.schema.is_some() {
+        Some("the deployment changed a database schema")
+    } else if !one.is_decided {
+        Some("it was not decided to take the deployment back")
+    } else {
+        None
+    }
 }

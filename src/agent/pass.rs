@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::announce::close_issues;
 use super::apply::{Acting, act};
+use super::current::At;
 use super::follow::{follow, proposals};
 use super::judging::{Known, judge_open};
 use super::recover::recoveries;
@@ -122,7 +123,10 @@ async fn look(
     let judging = judge_open(&known);
     let Some(open) = stop.unless_set(judging).await else { return Ok(()) };
     let left_red = left_red(&deployments, environment, &records, now);
-    let under_way = under_way(&records, environment);
+    let proposals = proposals(&At { world, environment, now }, &snapshot).await?;
+    let mut all_records = records.clone();
+    all_records.extend(proposals.records);
+    let under_way = under_way(&all_records, environment, now);
     let acting = Acting {
         world,
         environment,
@@ -151,7 +155,8 @@ async fn after_reviews(
     if acting.world.forge.is_none() || acting.intent == Intent::Plan || acting.stop.is_set() {
         return Ok(());
     }
-    let proposals = proposals(acting).await?;
+    // What this pass has begun is there now too.
+    let proposals = proposals(&acting.at(), snapshot).await?;
     follow(acting, snapshot, detected, records.clone(), proposals, report).await?;
     close_issues(acting, snapshot, detected, report).await;
     Ok(())
@@ -238,7 +243,12 @@ fn left_red(
 }
 
 /// The reverts that wait in pull requests which merge themselves, as far as the notes tell.
-fn under_way(records: &BTreeMap<CommitId, Vec<Record>>, environment: &Environment) -> Vec<RevertEntry> {
+/// They count as of now: all of them may be merged at once.
+fn under_way(
+    records: &BTreeMap<CommitId, Vec<Record>>,
+    environment: &Environment,
+    now: Time,
+) -> Vec<RevertEntry> {
     let of_commit = |notes: &Vec<Record>| -> Vec<RevertEntry> {
         let ended = |id: &str| {
             notes.iter().any(|record| {
@@ -255,7 +265,7 @@ fn under_way(records: &BTreeMap<CommitId, Vec<Record>>, environment: &Environmen
                 Some(RevertEntry {
                     id: verdict.id.clone(),
                     commit: proposal.commit,
-                    at: verdict.at,
+                    at: now,
                     environment: verdict.environment.clone(),
                     service: verdict.service.clone(),
                     reverts: verdict.deployment,

@@ -6,7 +6,8 @@ use super::blocking;
 use super::current::{At, Current, Subject, work_out};
 use super::deliver::DeliveryError;
 use crate::domain::change::Change;
-use crate::domain::ids::{BranchName, CommitId, FilePath};
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::ledger::OwnTrailers;
 use crate::domain::review::Branch;
 use crate::domain::snapshot::Snapshot;
 use crate::ports::{CommitRequest, PushError, Repository, RepositoryError};
@@ -91,10 +92,10 @@ fn request<'a>(change: &'a Change, branch: &'a BranchName, tip: Option<CommitId>
 }
 
 /// How many commits of a proposal's branch are looked at: it has one, and some for each time it was brought up to date.
-const MAX_COMMITS: usize = 64;
+const MAX_COMMITS: usize = 512;
 
-/// What a commit is, by its content alone: whoever made it, it is the revert where it changes what the revert changes, on
-/// the newest commit of the environment's branch that it has in it. Names and messages prove nothing.
+/// What a commit is, by its content alone: whoever made it, it is the revert where its tree is that of the newest commit of
+/// the environment's branch that it has in it, with the revert. Names and messages prove nothing.
 async fn state(worked: &Worked<'_>, branch: &BranchName, tip: CommitId) -> Result<Branch, RepositoryError> {
     let Worked { at, subject, snapshot, change, current } = *worked;
     let mainline: BTreeMap<CommitId, usize> =
@@ -103,21 +104,18 @@ async fn state(worked: &Worked<'_>, branch: &BranchName, tip: CommitId) -> Resul
     if mainline.contains_key(&tip) {
         return Ok(Branch::Stale);
     }
-    let name = branch.clone();
+    let (name, id) = (branch.clone(), change.id.clone());
     let base = blocking(&at.world.repository, move |repository| {
         repository.fetch(&[name])?;
-        made_on(repository, tip, &mainline)
+        made_on(repository, tip, &mainline, &id)
     });
     let Some(base) = base.await? else { return Ok(Branch::Foreign) };
     let (then, was) = work_out(at, subject, base).await?;
     let Ok(then) = then else { return Ok(Branch::Foreign) };
-    let diff = blocking(&at.world.repository, move |repository| repository.diff(base, tip)).await?;
-    let is_unread = diff.iter().filter_map(|file| file.new.as_ref()).any(|new| new.bytes.is_none());
-    let bytes: BTreeMap<FilePath, Option<Vec<u8>>> = diff
-        .into_iter()
-        .map(|file| (file.path, file.new.and_then(|new| new.bytes).map(|bytes| bytes.to_vec())))
-        .collect();
-    if is_unread || bytes != then.files {
+    let files = then.files.clone();
+    let is_it =
+        blocking(&at.world.repository, move |repository| repository.holds_exactly(tip, base, &files)).await?;
+    if !is_it {
         return Ok(Branch::Foreign);
     }
     let is_same = was == *current && then.files == change.files;
@@ -128,22 +126,26 @@ async fn state(worked: &Worked<'_>, branch: &BranchName, tip: CommitId) -> Resul
     })
 }
 
-/// The newest commit of the environment's branch that a commit has in it; none where it is far from it. `mainline` has the
-/// place of each commit of that branch, the newest at 0.
+/// The newest commit of the environment's branch that a commit has in it; none where it is far from it, or where a commit
+/// between them says that it is another revert, for Git is the agent's memory. `mainline` has the place of each commit of
+/// that branch, the newest at 0.
 fn made_on(
     repository: &dyn Repository,
     tip: CommitId,
     mainline: &BTreeMap<CommitId, usize>,
+    id: &str,
 ) -> Result<Option<CommitId>, RepositoryError> {
     let (mut next, mut seen, mut newest) = (vec![tip], BTreeSet::new(), None);
     while let Some(commit) = next.pop() {
         if let Some(place) = mainline.get(&commit) {
             newest = newest.min(Some((*place, commit))).or(Some((*place, commit)));
         } else if seen.insert(commit) {
-            if seen.len() > MAX_COMMITS {
+            let made = repository.commit(commit)?;
+            let is_other = OwnTrailers::find(&made.message).is_some_and(|own| own.id() != Some(id));
+            if seen.len() > MAX_COMMITS || is_other {
                 return Ok(None);
             }
-            next.extend(repository.commit(commit)?.parents);
+            next.extend(made.parents);
         }
     }
     Ok(newest.map(|(_, commit)| commit))

@@ -2,13 +2,14 @@
 //! a crash goes on where the one before was cut off.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::blocking;
 use super::current::{At, Current, Subject, work_out};
 use super::deliver::{DeliveryError, no_name};
 use super::pass::snapshot;
 use super::proposal::{Tip, Worked, ensure, look, renew};
-use crate::domain::change::{Change, NoChange};
+use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::codeowners;
 use crate::domain::decision::id_of;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
@@ -21,10 +22,12 @@ use crate::domain::review::{
 };
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
-use crate::ports::{Forge, ForgeError, PushError, RepositoryError};
+use crate::ports::{Forge, ForgeError, RepositoryError};
 
 /// How many steps are taken with one pull request in one pass: open, renew, merge, look again.
-const MAX_STEPS: u32 = 6;
+const MAX_STEPS: u32 = 10;
+/// A forge shows a push a moment after Git has it; that long is waited before looking again.
+const LAG: Duration = Duration::from_millis(400);
 
 /// A revert that goes through a pull request.
 #[derive(Clone, Copy)]
@@ -37,6 +40,8 @@ pub(super) struct Followed<'a> {
     pub overdue_at: Option<Time>,
     /// Whether a pull request is opened where there is none.
     pub may_open: bool,
+    /// Why it must not be merged by itself any more, where that was decided since.
+    pub frozen: Option<&'a str>,
 }
 
 /// Does what is next, until it is time to wait or nothing is left to do.
@@ -46,8 +51,16 @@ pub(super) async fn bring(followed: &Followed<'_>, seen: &Snapshot) -> Result<Re
     let deployment = followed.subject.deployment;
     let name = Change::branch_for(&environment.name, &deployment.service, deployment.commit);
     let Some(branch) = name else { return Ok(no_name()) };
-    let mut going =
-        Going { followed, forge, branch, snapshot: seen.clone(), asked: None, looked_again: false };
+    let mut going = Going {
+        followed,
+        forge,
+        branch,
+        snapshot: seen.clone(),
+        asked: None,
+        looked_again: false,
+        opened: false,
+        stuck: None,
+    };
     for _ in 0..MAX_STEPS {
         if let Some(receipt) = going.step().await? {
             return Ok(receipt);
@@ -70,6 +83,10 @@ struct Going<'a> {
     asked: Option<Merging>,
     /// Whether the environment's branch was fetched again since the pass began.
     looked_again: bool,
+    /// Whether a pull request was opened here.
+    opened: bool,
+    /// Why its branch cannot be brought up to date.
+    stuck: Option<String>,
 }
 
 impl Going<'_> {
@@ -87,17 +104,33 @@ impl Going<'_> {
                 false => Ok(Some(Receipt::Refused(why.to_owned()))),
             };
         };
-        if review.state == ReviewState::Merged && self.landed().is_none() && !self.looked_again {
+        let is_request = matches!(self.followed.subject.motive, Motive::Request(_));
+        if is_request && self.followed.may_open && !self.opened && review.state != ReviewState::Open {
+            // Whoever asks now knows better than whoever said no then.
+            self.opened = true;
+            return self.open().await;
+        }
+        if review.state == ReviewState::Merged && self.landed(&review).is_none() && !self.looked_again {
             self.look_again().await?;
         }
-        let (outlook, tip) = self.outlook(&review).await?;
+        let Some((outlook, tip)) = self.outlook(&review).await? else {
+            tokio::time::sleep(LAG).await;
+            return Ok(None);
+        };
+        let branch = tip.map_or(Branch::Foreign, |tip| tip.state);
+        if tip.is_some() && branch == Branch::Foreign && !self.looked_again {
+            // It may have been brought up to date with what this pass has not seen yet.
+            self.look_again().await?;
+            return Ok(None);
+        }
         let next = step(&Watched {
             review: &review,
             rules: self.rules(),
             outlook: &outlook.told(),
-            branch: tip.map_or(Branch::Foreign, |tip| tip.state),
+            branch,
             overdue_at: self.followed.overdue_at,
             asked: self.asked.as_ref(),
+            frozen: self.stuck.as_deref().or(self.followed.frozen),
             now: self.followed.at.now,
         });
         tracing::debug!(review = review.number, ?next, "the next step of a pull request");
@@ -116,7 +149,12 @@ impl Going<'_> {
             Step::Recompute => {
                 if let WorkedOut::Due(change, current) = worked {
                     let worked = self.worked(change, current);
-                    renew(&worked, &self.branch, review.head).await?;
+                    match renew(&worked, &self.branch, review.head).await {
+                        Err(DeliveryError::Forge(ForgeError::Refused(reason))) => {
+                            self.stuck = Some(format!("its branch cannot be brought up to date ({reason})"));
+                        }
+                        renewed => drop(renewed?),
+                    }
                 }
                 None
             }
@@ -142,7 +180,7 @@ impl Going<'_> {
             Step::Escalate(why) => {
                 self.tell(review, &why).await?;
                 let merged = review.state == ReviewState::Merged;
-                Some(Receipt::Stuck { review: review.place(), merged, why })
+                Some(Receipt::Stuck { review: review.place(), head: review.head, merged, why })
             }
             Step::Declined(by) => Some(Receipt::Declined { review: review.place(), by }),
             Step::Closed(why) => Some(Receipt::Superseded(why)),
@@ -168,7 +206,7 @@ impl Going<'_> {
     }
 
     /// Makes the branch and opens the pull request.
-    async fn open(&self) -> Result<Option<Receipt>, DeliveryError> {
+    async fn open(&mut self) -> Result<Option<Receipt>, DeliveryError> {
         let at = self.followed.at;
         let (change, current) = match self.work_out(self.snapshot.head).await? {
             WorkedOut::Due(change, current) => (change, current),
@@ -176,11 +214,16 @@ impl Going<'_> {
                 return Ok(Some(Receipt::Superseded(none.to_string())));
             }
             WorkedOut::None(none) => return Ok(Some(Receipt::Refused(none.to_string()))),
+            WorkedOut::More => return Ok(None),
         };
         let worked = self.worked(&change, &current);
         let mut tip = ensure(&worked, &self.branch).await?;
         if tip.state == Branch::Stale {
             tip = renew(&worked, &self.branch, tip.commit).await?;
+        }
+        if tip.state == Branch::Foreign && !self.looked_again {
+            self.look_again().await?;
+            return Ok(None);
         }
         if tip.state == Branch::Foreign {
             return Ok(Some(Receipt::Refused(format!(
@@ -237,27 +280,34 @@ impl Going<'_> {
         .await
     }
 
-    /// What the revert would do to the environment's branch, and what stands on its own.
-    async fn outlook(&self, review: &Review) -> Result<(WorkedOut, Option<Tip>), DeliveryError> {
+    /// What the revert would do to the environment's branch, and what stands on its own. None where the forge does not show
+    /// the last push yet.
+    async fn outlook(&self, review: &Review) -> Result<Option<(WorkedOut, Option<Tip>)>, DeliveryError> {
         if review.state != ReviewState::Open {
-            // Of a merged one it is asked what it did when it came to the branch, whatever came after it.
-            let at = self.landed().unwrap_or(self.snapshot.head);
-            return Ok((self.work_out(at).await?, None));
+            return Ok(Some((self.landing(review).await?, None)));
         }
         let worked_out = self.work_out(self.snapshot.head).await?;
         let tip = match &worked_out {
             WorkedOut::Due(change, current) => look(&self.worked(change, current), &self.branch).await?,
-            WorkedOut::None(_) => None,
+            WorkedOut::More | WorkedOut::None(_) => None,
         };
-        if tip.is_some_and(|tip| tip.commit != review.head) {
-            // It was moved since, or the forge does not show the last push yet.
-            return Err(PushError::Rejected {
-                reference: format!("refs/heads/{}", self.branch),
-                reason: "the forge shows another commit than Git".to_owned(),
-            }
-            .into());
-        }
-        Ok((worked_out, tip))
+        let is_shown = tip.is_none_or(|tip| tip.commit == review.head);
+        Ok(is_shown.then_some((worked_out, tip)))
+    }
+
+    /// What a merged one did when it came to the branch, whatever came after it; by the head where that is not known.
+    async fn landing(&self, review: &Review) -> Result<WorkedOut, DeliveryError> {
+        let Some((commit, parent)) = self.landed(review) else {
+            return Ok(self.work_out(self.snapshot.head).await?);
+        };
+        let then = self.work_out(commit).await?;
+        let (WorkedOut::None(NoChange::Restored(_)), Some(parent)) = (&then, parent) else { return Ok(then) };
+        let WorkedOut::Due(change, _) = self.work_out(parent).await? else { return Ok(then) };
+        let files = change.files;
+        let is_all = blocking(&self.followed.at.world.repository, move |repository| {
+            repository.holds_exactly(commit, parent, &files)
+        });
+        Ok(if is_all.await? { then } else { WorkedOut::More })
     }
 
     async fn work_out(&self, head: CommitId) -> Result<WorkedOut, RepositoryError> {
@@ -273,10 +323,13 @@ impl Going<'_> {
         Worked { at, subject, snapshot: &self.snapshot, change, current }
     }
 
-    /// The commit of the environment's branch that brought the revert.
-    fn landed(&self) -> Option<CommitId> {
+    /// The commit of the environment's branch that brought the revert, and its first parent.
+    fn landed(&self, review: &Review) -> Option<(CommitId, Option<CommitId>)> {
         let id = id_of(self.followed.subject.deployment);
-        reverts(&self.snapshot).into_iter().find(|entry| entry.id == id).map(|entry| entry.commit)
+        let told = reverts(&self.snapshot).into_iter().find(|entry| entry.id == id).map(|entry| entry.commit);
+        let commit = told.or(review.merged_as)?;
+        let found = self.snapshot.commits.iter().find(|one| one.id == commit)?;
+        Some((commit, found.parent))
     }
 
     async fn look_again(&mut self) -> Result<(), RepositoryError> {
@@ -292,6 +345,8 @@ impl Going<'_> {
 /// The revert against a commit of the environment's branch.
 enum WorkedOut {
     Due(Box<Change>, Current),
+    /// The good values are there, and more has changed with them.
+    More,
     None(NoChange),
 }
 
@@ -299,6 +354,7 @@ impl WorkedOut {
     fn told(&self) -> Outlook {
         match self {
             Self::Due(..) => Outlook::Due,
+            Self::More => Outlook::RestoredWithMore,
             Self::None(NoChange::Restored(_)) => Outlook::Restored,
             Self::None(NoChange::Superseded(why)) => Outlook::Superseded(why.clone()),
             Self::None(none @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. })) => {
@@ -310,7 +366,7 @@ impl WorkedOut {
     fn message(&self) -> &str {
         match self {
             Self::Due(change, _) => &change.message,
-            Self::None(_) => "",
+            Self::More | Self::None(_) => "",
         }
     }
 }

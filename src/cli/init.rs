@@ -93,7 +93,9 @@ fn propose(repository: &str, branch: &str, layouts: &[Layout]) -> String {
     add("environments:\n");
     for environment in &environments {
         add(&format!("  {}:\n    branch: {}\n", quoted(environment), quoted(branch)));
-        add("    # observe: judge and record only. propose: prepare the revert for a person. auto: revert.\n");
+        add(
+            "    # observe: judge and record only. propose: prepare the revert for a person. auto: revert.\n",
+        );
         add("    mode: observe\n");
     }
     add("\nmetrics:\n  prometheus:\n    kind: prometheus\n    url: http://prometheus:9090\n\n");

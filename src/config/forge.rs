@@ -164,6 +164,8 @@ mod tests {
             (Github, "https://github.com/shop/env.git", "https://api.github.com/", "shop/env"),
             (Github, "git@github.com:shop/env.git", "https://api.github.com/", "shop/env"),
             (Github, "ssh://git@github.com/shop/env", "https://api.github.com/", "shop/env"),
+            (Github, "ssh://git@ssh.github.com:443/shop/env.git", "https://api.github.com/", "shop/env"),
+            (Github, "https://shop.ghe.com/shop/env", "https://api.shop.ghe.com/", "shop/env"),
             (Github, "https://ghe.example.com:8443/a/b", "https://ghe.example.com:8443/api/v3", "a/b"),
             (Github, "ssh://git@ghe.example.com:2222/a/b.git", "https://ghe.example.com/api/v3", "a/b"),
             (

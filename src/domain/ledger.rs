@@ -91,7 +91,7 @@ fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {
         service: own.value("Backout-Service")?.parse().ok()?,
         reverts: own.value("Backout-Reverts")?.parse().ok()?,
         bad_values: own.values("Backout-From").map(str::to_owned).collect(),
-        requested: own.value("Backout-Requested-By").is_some(),
+        requested: own.is_requested(),
     })
 }
 
@@ -116,6 +116,12 @@ impl<'m> OwnTrailers<'m> {
     pub fn is_of(&self, environment: &EnvironmentName, service: &ServiceName) -> bool {
         self.value("Backout-Environment") == Some(environment.as_str())
             && self.value("Backout-Service") == Some(service.as_str())
+    }
+
+    /// Whether a person asked for it.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.value("Backout-Requested-By").is_some()
     }
 
     /// The rollback id.

@@ -36,6 +36,8 @@ pub enum Receipt {
     Stuck {
         /// The pull request.
         review: ReviewPlace,
+        /// The commit at the tip of its branch.
+        head: CommitId,
         /// Whether it is merged, so that nothing more will come of it.
         merged: bool,
         /// Why.

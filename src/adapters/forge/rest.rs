@@ -91,6 +91,17 @@ impl<W: Wire> Rest<W> {
         }
     }
 
+    /// Reads something that may not be there, or that these credentials may not see: what is not told is not known.
+    pub(super) async fn get_if_told<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ForgeError> {
+        match self.get_if_any(path).await {
+            Err(ForgeError::Denied(reason)) => {
+                tracing::debug!(reason, "not told");
+                Ok(None)
+            }
+            told => told,
+        }
+    }
+
     /// Reads a list, page by page, at most [`MAX_PAGES`].
     pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
         let place = path.split('?').next().unwrap_or(path);

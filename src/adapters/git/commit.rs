@@ -1,10 +1,13 @@
 //! Building commits in the object store: blobs, trees along the touched paths, the commit, its signature.
 
+use std::collections::BTreeMap;
+
 use git2::{ObjectType, Oid, Repository, Signature};
 
 use super::fault::Fault;
 use super::tree_edit::{self, Edits};
 use super::{GitOptions, commit_object, sign};
+use crate::domain::ids::FilePath;
 use crate::domain::snapshot::Person;
 use crate::domain::time::Time;
 use crate::ports::CommitRequest;
@@ -16,15 +19,7 @@ pub(super) fn build(
     request: &CommitRequest<'_>,
 ) -> Result<Oid, Fault> {
     let parent = Oid::from_bytes(request.parent.as_bytes())?;
-    let missing = || Fault::not_found(format!("the commit {}", request.parent));
-    let tree = commit_object::read(&repository.odb()?, parent)?.ok_or_else(missing)?.tree;
-    let tree = repository.find_tree(tree)?;
-    let mut edits = Edits::new();
-    for (path, bytes) in request.files {
-        let blob = bytes.as_ref().map(|bytes| repository.blob(bytes)).transpose()?;
-        edits.insert(path.as_str(), blob);
-    }
-    let tree = tree_edit::apply(repository, Some(&tree), &edits)?;
+    let tree = tree_with(repository, parent, request.files)?;
     let message = if options.sign_off {
         signed_off(request.message, &options.committer)
     } else {
@@ -33,6 +28,27 @@ pub(super) fn build(
     let onto = request.onto.map(|id| Oid::from_bytes(id.as_bytes())).transpose()?;
     let parents: Vec<Oid> = std::iter::once(parent).chain(onto).collect();
     write(repository, options, tree, &parents, &message, request.at)
+}
+
+/// The tree of a commit.
+pub(super) fn tree_of(repository: &Repository, commit: Oid) -> Result<Oid, Fault> {
+    let missing = || Fault::not_found(format!("the commit {commit}"));
+    Ok(commit_object::read(&repository.odb()?, commit)?.ok_or_else(missing)?.tree)
+}
+
+/// The tree of a commit with these files changed.
+pub(super) fn tree_with(
+    repository: &Repository,
+    commit: Oid,
+    files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+) -> Result<Oid, Fault> {
+    let tree = repository.find_tree(tree_of(repository, commit)?)?;
+    let mut edits = Edits::new();
+    for (path, bytes) in files {
+        let blob = bytes.as_ref().map(|bytes| repository.blob(bytes)).transpose()?;
+        edits.insert(path.as_str(), blob);
+    }
+    tree_edit::apply(repository, Some(&tree), &edits)
 }
 
 /// Writes a commit object, signed as the options say.

@@ -12,7 +12,6 @@ use super::packs::Packs;
 use super::tree_diff::TreeDiff;
 use super::{branch_ref, commit_id, local};
 use crate::domain::ids::CommitId;
-use crate::domain::scope::Everything;
 use crate::domain::snapshot::{Commit, FileDiff, MAX_MERGED, Snapshot, settle_times};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Made};
@@ -67,17 +66,6 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
     let commit = commit.ok_or_else(|| Fault::not_found(format!("the commit {id}")))?;
     let parents = commit.first_parent.into_iter().chain(commit.merged).map(commit_id).collect();
     Ok(Made { parents, message: commit.message })
-}
-
-/// All files in which two commits differ.
-pub(super) fn diff(repository: &Repository, old: Oid, new: Oid) -> Result<Vec<FileDiff>, Fault> {
-    let odb = repository.odb()?;
-    let header = |id: Oid| {
-        let found = commit_object::read_header(&odb, id)?;
-        found.map(|(header, _)| header).ok_or_else(|| Fault::not_found(format!("the commit {id}")))
-    };
-    let diff = TreeDiff::new(&odb, Packs::of(repository), &Everything, MAX_FILES);
-    Files { blobs: Blobs::passing(&odb), diff }.of(&header(new)?, Some(header(old)?.tree))
 }
 
 fn show(

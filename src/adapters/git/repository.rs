@@ -18,7 +18,7 @@ use super::push::{self, Update};
 use super::transport::Endpoint;
 use super::{GitOptions, NOTES_REF, branch_ref, commit, commit_id, history, local, lookup, notes};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
-use crate::domain::snapshot::{Commit, FileDiff, Snapshot};
+use crate::domain::snapshot::{Commit, Snapshot};
 use crate::domain::time::Time;
 use crate::ports::{self, CommitRequest, HistoryQuery, Made, PushError, RepositoryError};
 
@@ -186,9 +186,16 @@ impl ports::Repository for GitRepository {
         self.read(|repository| history::made(repository, Oid::from_bytes(commit.as_bytes())?))
     }
 
-    fn diff(&self, old: CommitId, new: CommitId) -> Result<Vec<FileDiff>, RepositoryError> {
+    fn holds_exactly(
+        &self,
+        commit: CommitId,
+        base: CommitId,
+        files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+    ) -> Result<bool, RepositoryError> {
         let id = |commit: CommitId| Oid::from_bytes(commit.as_bytes());
-        self.read(|repository| history::diff(repository, id(old)?, id(new)?))
+        self.read(|repository| {
+            Ok(commit::tree_of(repository, id(commit)?)? == commit::tree_with(repository, id(base)?, files)?)
+        })
     }
 
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError> {

@@ -25,7 +25,7 @@ pub enum Order {
     Approve,
     /// Do not merge it for so many seconds.
     Hold(i64),
-    /// Work the revert out anew, and begin to wait anew.
+    /// End a hold, and begin to wait anew.
     Retry,
 }
 

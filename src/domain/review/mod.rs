@@ -30,6 +30,8 @@ pub struct Review {
     pub head: CommitId,
     /// Whether it is open.
     pub state: ReviewState,
+    /// The commit by which it came to the environment's branch, where it did and the forge tells.
+    pub merged_as: Option<CommitId>,
     /// When it was opened.
     pub opened_at: Time,
     /// Its description, as it is now.

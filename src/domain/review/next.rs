@@ -20,6 +20,8 @@ pub struct Watched<'a> {
     pub overdue_at: Option<Time>,
     /// What came of asking the forge to merge it, where it was asked just now.
     pub asked: Option<&'a Merging>,
+    /// Why it must not be merged by itself any more, where that was decided since: it waits for people then.
+    pub frozen: Option<&'a str>,
     /// Now.
     pub now: Time,
 }
@@ -31,6 +33,8 @@ pub enum Outlook {
     Due,
     /// The good values are there.
     Restored,
+    /// The good values are there, and what brought them changed other things too.
+    RestoredWithMore,
     /// The bad values are gone, and others are there.
     Superseded(String),
     /// It cannot be worked out any more.
@@ -115,6 +119,9 @@ pub fn step(watched: &Watched<'_>) -> Step {
 fn merged(outlook: &Outlook) -> Step {
     match outlook {
         Outlook::Restored => Step::Done,
+        Outlook::RestoredWithMore => Step::Escalate(
+            "it was merged, and more came with it than the revert: look at what was merged".to_owned(),
+        ),
         Outlook::Due => Step::Escalate(
             "it was merged, and the branch still holds the values that it takes back".to_owned(),
         ),
@@ -125,20 +132,27 @@ fn merged(outlook: &Outlook) -> Step {
 }
 
 fn open(watched: &Watched<'_>) -> Step {
+    let orders = Orders::of(watched.review);
     match watched.outlook {
         Outlook::Due => {}
-        Outlook::Restored => return Step::Close("the good values are back already".to_owned()),
+        Outlook::Restored | Outlook::RestoredWithMore => {
+            return Step::Close("the good values are back already".to_owned());
+        }
         Outlook::Superseded(why) => return Step::Close(why.clone()),
         Outlook::Lost(why) => {
-            return halt(watched, &format!("people: the revert cannot be worked out any more ({why})"));
+            return left_to_people(
+                watched,
+                &orders,
+                &format!("the revert cannot be worked out any more ({why})"),
+            );
         }
     }
-    let orders = Orders::of(watched.review);
+    if let Some(why) = watched.frozen {
+        return halt(watched, &format!("people: {why}"));
+    }
     if watched.branch == Branch::Foreign {
-        return halt(
-            watched,
-            "people: its branch holds something else than the revert, so somebody has worked on it",
-        );
+        let why = "its branch holds something else than the revert, so somebody has worked on it";
+        return left_to_people(watched, &orders, why);
     }
     if let Some((by, until)) = orders.held.filter(|(_, until)| *until > watched.now) {
         return halt(watched, &format!("{until}: {by} holds it until then"));
@@ -148,13 +162,29 @@ fn open(watched: &Watched<'_>) -> Step {
     {
         return Step::Recompute;
     }
-    if watched.rules.merge == Merge::Manual && !orders.approved {
-        return halt(watched, BY_HAND);
+    if !is_automatic(watched, &orders) {
+        // Whoever has asked the forge to merge it has approved it.
+        let what = if watched.review.scheduled { waits_for(watched) } else { BY_HAND.to_owned() };
+        return Step::Wait(what);
     }
     if !watched.review.scheduled && watched.asked.is_none() {
         return Step::Merge;
     }
-    overdue(watched, &orders).unwrap_or_else(|| Step::Wait(waits_for(watched)))
+    overdue(watched, &orders, &waits_for(watched)).unwrap_or_else(|| Step::Wait(waits_for(watched)))
+}
+
+/// Whether it is merged without a person.
+fn is_automatic(watched: &Watched<'_>, orders: &Orders<'_>) -> bool {
+    watched.rules.merge == Merge::Auto || orders.approved
+}
+
+/// What was to be merged by itself, and cannot be: people are told when its time is over.
+fn left_to_people(watched: &Watched<'_>, orders: &Orders<'_>, why: &str) -> Step {
+    let why = format!("people: {why}");
+    match overdue(watched, orders, &why).filter(|_| is_automatic(watched, orders)) {
+        Some(told) if !watched.review.scheduled => told,
+        Some(_) | None => halt(watched, &why),
+    }
 }
 
 /// What a pull request that does not merge itself waits for.
@@ -185,7 +215,8 @@ fn waits_for(watched: &Watched<'_>) -> String {
     }
 }
 
-fn overdue(watched: &Watched<'_>, orders: &Orders<'_>) -> Option<Step> {
+/// Tells once that it was not merged in time, and what it waits for.
+fn overdue(watched: &Watched<'_>, orders: &Orders<'_>, waits_for: &str) -> Option<Step> {
     let held_until = orders.held.map(|(_, until)| until);
     let began =
         [orders.retried_at, held_until].into_iter().flatten().fold(watched.review.opened_at, Time::max);
@@ -194,11 +225,8 @@ fn overdue(watched: &Watched<'_>, orders: &Orders<'_>) -> Option<Step> {
     if told || waited_secs < i64::from(watched.rules.deadline_secs) {
         return None;
     }
-    Some(Step::Escalate(format!(
-        "it was not merged within {}. It waits for {}",
-        human_secs(waited_secs),
-        waits_for(watched)
-    )))
+    let waited = human_secs(waited_secs);
+    Some(Step::Escalate(format!("it was not merged within {waited}. It waits for {waits_for}")))
 }
 
 #[cfg(test)]

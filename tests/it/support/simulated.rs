@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
-use backout::domain::scope::{Everything, Scope, Wanted};
+use backout::domain::scope::{Scope, Wanted};
 use backout::domain::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::time::Time;
 use backout::ports::{CommitRequest, HistoryQuery, Made, PushError, Repository, RepositoryError};
@@ -265,10 +265,22 @@ impl Repository for Clone {
         })
     }
 
-    fn diff(&self, old: CommitId, new: CommitId) -> Result<Vec<FileDiff>, RepositoryError> {
-        self.call("diff", || {
+    fn holds_exactly(
+        &self,
+        commit: CommitId,
+        base: CommitId,
+        files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+    ) -> Result<bool, RepositoryError> {
+        self.call("holds_exactly", || {
             let remote = self.remote();
-            Ok(diff(&remote.commits[&old].tree, &remote.commits[&new].tree, &Everything))
+            let mut tree = remote.commits[&base].tree.clone();
+            for (path, bytes) in files {
+                match bytes {
+                    Some(bytes) => drop(tree.insert(path.clone(), Arc::from(bytes.as_slice()))),
+                    None => drop(tree.remove(path)),
+                }
+            }
+            Ok(remote.commits[&commit].tree == tree)
         })
     }
 

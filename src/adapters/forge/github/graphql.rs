@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::GitHub;
 use super::wire::GRAPHQL;
+use crate::adapters::clock::SystemClock;
 use crate::domain::ids::BranchName;
-use crate::ports::ForgeError;
+use crate::ports::{Clock as _, ForgeError};
 
 /// Every document that is sent, with variables as they are sent with it.
 pub const DOCUMENTS: [&str; 7] =
@@ -54,6 +55,9 @@ pub(super) const CREATE_COMMIT: &str = "mutation($input: CreateCommitOnBranchInp
   createCommitOnBranch(input: $input) { commit { oid } }
 }";
 
+/// How long it is kept what a branch's rules are, in seconds.
+const KEPT_SECS: i64 = 300;
+
 /// How a branch may be merged into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -74,8 +78,9 @@ pub(super) enum Way {
 }
 
 #[derive(Deserialize)]
-struct Answer<T> {
-    data: Option<T>,
+struct Answer {
+    #[serde(default)]
+    data: Value,
     #[serde(default)]
     errors: Vec<Problem>,
 }
@@ -93,8 +98,11 @@ struct Problem {
 struct RepositorySettings {
     #[serde(default)]
     auto_merge_allowed: bool,
+    #[serde(default = "yes")]
     squash_merge_allowed: bool,
+    #[serde(default = "yes")]
     merge_commit_allowed: bool,
+    #[serde(default = "yes")]
     rebase_merge_allowed: bool,
     #[serde(default)]
     merge_queue: Option<Value>,
@@ -123,7 +131,11 @@ struct UpdateRule {
 #[derive(Deserialize)]
 struct Nodes {
     #[serde(default)]
-    nodes: Vec<RuleKind>,
+    nodes: Option<Vec<Option<RuleKind>>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -157,8 +169,7 @@ impl GitHub {
         document: &str,
         variables: Value,
     ) -> Result<T, ForgeError> {
-        let body = json!({"query": document, "variables": variables});
-        let answer: Answer<T> = self.rest.send_for(Method::POST, GRAPHQL, &body).await?;
+        let answer = self.ask(document, variables).await?;
         if let Some(problem) = answer.errors.first() {
             let message: String = problem.message.chars().filter(|c| !c.is_control()).take(300).collect();
             let reason = self.rest.named(&message);
@@ -170,33 +181,54 @@ impl GitHub {
                 _ => ForgeError::Refused(reason),
             });
         }
-        answer.data.ok_or_else(|| ForgeError::Unavailable(self.rest.named("an answer without data")))
+        self.understood(answer.data)
+    }
+
+    async fn ask(&self, document: &str, variables: Value) -> Result<Answer, ForgeError> {
+        let body = json!({"query": document, "variables": variables});
+        self.rest.send_for(Method::POST, GRAPHQL, &body).await
+    }
+
+    fn understood<T: DeserializeOwned>(&self, data: Value) -> Result<T, ForgeError> {
+        serde_json::from_value(data).map_err(|error| {
+            ForgeError::Unavailable(self.rest.named(&format!("the answer is not understood: {error}")))
+        })
     }
 
     fn named_repository(&self) -> (&str, &str) {
         self.options.repository.split_once('/').unwrap_or((&self.options.repository, ""))
     }
 
-    /// How a branch may be merged into; asked once. Where GraphQL is not to be had, nothing is known to be forbidden.
+    /// How a branch may be merged into; asked again after some minutes. What these credentials may not see, and what a
+    /// server does not have, is not known to be forbidden.
     pub(super) async fn settings(&self, base: &BranchName) -> Result<Settings, ForgeError> {
         let known = || self.settings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(settings) = known().get(base) {
+        let now = SystemClock.now();
+        if let Some((asked_at, settings)) = known().get(base)
+            && now.secs_since(*asked_at) < KEPT_SECS
+        {
             return Ok(settings.clone());
         }
         let (owner, name) = self.named_repository();
         let variables = json!({
             "owner": owner, "name": name, "branch": base.as_str(), "ref": format!("refs/heads/{base}"),
         });
-        let asked = self.graphql::<InRepository<RepositorySettings>>(SETTINGS, variables).await;
-        let settings = match asked {
-            Ok(InRepository { repository: Some(found) }) => Settings::from(found),
-            Ok(InRepository { repository: None }) | Err(ForgeError::Denied(_) | ForgeError::Refused(_)) => {
-                tracing::debug!("GitHub does not say how the branch may be merged into");
-                Settings::unknown()
+        let settings = match self.ask(SETTINGS, variables).await {
+            // A part may be refused, and the rest be there.
+            Ok(answer) => {
+                for problem in &answer.errors {
+                    tracing::debug!(
+                        problem.message,
+                        "GitHub does not say all of how the branch may be merged into"
+                    );
+                }
+                let found: Option<InRepository<RepositorySettings>> = self.understood(answer.data)?;
+                found.and_then(|found| found.repository).map_or_else(Settings::unknown, Settings::from)
             }
+            Err(ForgeError::Denied(_) | ForgeError::Refused(_)) => Settings::unknown(),
             Err(error @ ForgeError::Unavailable(_)) => return Err(error),
         };
-        known().insert(base.clone(), settings.clone());
+        known().insert(base.clone(), (now, settings.clone()));
         Ok(settings)
     }
 
@@ -220,10 +252,12 @@ impl Settings {
 impl From<RepositorySettings> for Settings {
     fn from(found: RepositorySettings) -> Self {
         let (update, rules) = match found.branch {
-            Some(branch) => (branch.ref_update_rule, branch.rules.map_or_else(Vec::new, |rules| rules.nodes)),
+            Some(branch) => {
+                (branch.ref_update_rule, branch.rules.and_then(|rules| rules.nodes).unwrap_or_default())
+            }
             None => (None, Vec::new()),
         };
-        let has = |kind: &str| rules.iter().any(|rule| rule.kind == kind);
+        let has = |kind: &str| rules.iter().flatten().any(|rule| rule.kind == kind);
         let linear = update.as_ref().is_some_and(|rule| rule.requires_linear_history)
             || has("REQUIRED_LINEAR_HISTORY");
         let allowed = [

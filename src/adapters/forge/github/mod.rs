@@ -22,6 +22,7 @@ use crate::adapters::http::HttpError;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::text::ChartStyle;
 use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
+use crate::domain::time::Time;
 use crate::ports::{CommitRequest, Forge, Forged};
 
 /// Every operation of GitHub's REST API that is used, by its id in GitHub's OpenAPI description. A test holds what is sent
@@ -62,8 +63,8 @@ pub struct GitHub {
     options: ForgeOptions,
     /// `/repos/owner/name`.
     root: String,
-    /// How branches may be merged into; asked once each.
-    settings: Mutex<BTreeMap<BranchName, Settings>>,
+    /// How branches may be merged into, and when that was asked.
+    settings: Mutex<BTreeMap<BranchName, (Time, Settings)>>,
 }
 
 impl GitHub {

@@ -1,16 +1,21 @@
 //! Pull requests: finding, opening, describing, closing, and the commands in their comments.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use serde_json::json;
 
 use super::GitHub;
-use super::types::{Comment, Issue, Permission, Pull, odd};
+use super::types::{Comment, Issue, Permission, Pull, Tip, odd};
 use crate::adapters::forge::rest::path_part;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
 use crate::domain::time::Time;
 use crate::ports::ForgeError;
+
+/// Of how many people it is asked whether they may push, for one pull request.
+const MAX_COMMANDERS: usize = 30;
 
 impl GitHub {
     pub(super) async fn find_review(
@@ -28,8 +33,10 @@ impl GitHub {
         let pulls: Vec<Pull> = self.rest.get(&path).await?;
         // A fork of the same owner would show here too, and anybody may name a branch like ours.
         let is_own = |pull: &&Pull| {
-            let repo = pull.head.repo.as_ref().map_or("", |repo| repo.full_name.as_str());
-            pull.head.name == branch.as_str() && repo.eq_ignore_ascii_case(&self.options.repository)
+            let repo = |tip: &Tip| tip.repo.as_ref().map(|repo| repo.id);
+            pull.head.name == branch.as_str()
+                && repo(&pull.head).is_some()
+                && repo(&pull.head) == repo(&pull.base)
         };
         match pulls.iter().filter(is_own).max_by_key(|pull| pull.number) {
             Some(pull) => self.read_review(pull.number, base).await.map(Some),
@@ -55,6 +62,12 @@ impl GitHub {
             scheduled: is_open && self.is_scheduled(&pull, base).await?,
             standing: self.standing(&pull, base, is_open).await?,
             commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            merged_as: pull
+                .merge_commit_sha
+                .as_deref()
+                .filter(|_| pull.merged_at.is_some())
+                .map(commit_id)
+                .transpose()?,
             state,
         })
     }
@@ -65,7 +78,7 @@ impl GitHub {
 
     /// Who closed it, where GitHub tells.
     async fn closer(&self, number: u64) -> Result<Option<String>, ForgeError> {
-        let issue: Option<Issue> = self.rest.get_if_any(&format!("{}/issues/{number}", self.root)).await?;
+        let issue: Option<Issue> = self.rest.get_if_told(&format!("{}/issues/{number}", self.root)).await?;
         Ok(issue.and_then(|issue| issue.closed_by).map(|user| user.login))
     }
 
@@ -73,12 +86,18 @@ impl GitHub {
     async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
         let path = format!("{}/issues/{number}/comments?per_page=100", self.root);
         let comments: Vec<Comment> = self.rest.list(&path).await?;
-        let mut commands = Vec::new();
+        let (mut commands, mut known) = (Vec::new(), BTreeMap::new());
         for comment in comments {
             let (Some(user), Some(order)) = (comment.user, comment.body.as_deref().and_then(order)) else {
                 continue;
             };
-            let allowed = self.may_push(&user.login).await?;
+            let allowed = match known.get(&user.login) {
+                Some(allowed) => *allowed,
+                // Strangers may write as many as they like.
+                None if known.len() >= MAX_COMMANDERS => false,
+                None => self.may_push(&user.login).await?,
+            };
+            known.insert(user.login.clone(), allowed);
             commands.push(Command { by: user.login, at: time(&comment.created_at)?, order, allowed });
         }
         Ok(commands)

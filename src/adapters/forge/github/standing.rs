@@ -85,7 +85,7 @@ impl GitHub {
     async fn wanted(&self, base: &BranchName) -> Result<Wanted, ForgeError> {
         let mut wanted = Wanted::default();
         let path = format!("{}/rules/branches/{}?per_page=100", self.root, path_part(base.as_str()));
-        let rules: Option<Vec<BranchRule>> = self.rest.get_if_any(&path).await?;
+        let rules: Option<Vec<BranchRule>> = self.rest.get_if_told(&path).await?;
         for rule in rules.into_iter().flatten() {
             let parameters = rule.parameters.unwrap_or_default();
             match rule.kind.as_str() {
@@ -101,7 +101,7 @@ impl GitHub {
             }
         }
         let path = format!("{}/branches/{}", self.root, path_part(base.as_str()));
-        let branch: Option<Branch> = self.rest.get_if_any(&path).await?;
+        let branch: Option<Branch> = self.rest.get_if_told(&path).await?;
         let classic = branch.and_then(|branch| branch.protection?.required_status_checks);
         wanted.checks.extend(classic.into_iter().flat_map(|checks| checks.contexts));
         Ok(wanted)
@@ -110,14 +110,14 @@ impl GitHub {
     /// The state of each check and status of a commit, in a word.
     async fn checks(&self, sha: &str) -> Result<BTreeMap<String, String>, ForgeError> {
         let path = format!("{}/commits/{}/check-runs?per_page=100", self.root, path_part(sha));
-        let runs: Option<CheckRuns> = self.rest.get_if_any(&path).await?;
+        let runs: Option<CheckRuns> = self.rest.get_if_told(&path).await?;
         let mut states: BTreeMap<String, String> = BTreeMap::new();
         for run in runs.into_iter().flat_map(|runs| runs.check_runs) {
             let state = run.conclusion.unwrap_or(run.status).replace('_', " ");
             states.insert(run.name, state);
         }
         let path = format!("{}/commits/{}/status?per_page=100", self.root, path_part(sha));
-        let combined: Option<CombinedStatus> = self.rest.get_if_any(&path).await?;
+        let combined: Option<CombinedStatus> = self.rest.get_if_told(&path).await?;
         let statuses = combined.into_iter().flat_map(|combined| combined.statuses);
         states.extend(statuses.map(|status| (status.context, status.state)));
         Ok(states)
@@ -126,7 +126,7 @@ impl GitHub {
     /// What reviewers say: who wants changes, and how many approvals are missing.
     async fn opinions(&self, number: u64, wanted: u32) -> Result<Vec<String>, ForgeError> {
         let path = format!("{}/pulls/{number}/reviews?per_page=100", self.root);
-        let reviews: Option<Vec<SubmittedReview>> = self.rest.get_if_any(&path).await?;
+        let reviews: Option<Vec<SubmittedReview>> = self.rest.get_if_told(&path).await?;
         let mut last: BTreeMap<String, String> = BTreeMap::new();
         for review in reviews.into_iter().flatten() {
             let Some(user) = review.user.filter(|_| review.state != "COMMENTED") else { continue };

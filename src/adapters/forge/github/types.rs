@@ -11,8 +11,7 @@ pub(super) struct User {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Repo {
-    #[serde(default)]
-    pub(super) full_name: String,
+    pub(super) id: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +40,10 @@ pub(super) struct Pull {
     #[serde(default)]
     pub(super) merged_at: Option<String>,
     pub(super) head: Tip,
+    pub(super) base: Tip,
+    /// Of an open one it is a merge that GitHub tries out.
+    #[serde(default)]
+    pub(super) merge_commit_sha: Option<String>,
     #[serde(default)]
     pub(super) auto_merge: Option<serde_json::Value>,
     #[serde(default)]

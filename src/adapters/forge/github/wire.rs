@@ -120,7 +120,10 @@ impl GitHubWire {
             }
         };
         let path = format!("/app/installations/{id}/access_tokens");
-        let made: Result<InstallationToken, _> = app.octocrab.post(path, None::<&()>).await;
+        // For this repository alone, whatever else the App is installed in.
+        let name = self.repository.split('/').next_back().unwrap_or("");
+        let scope = serde_json::json!({"repositories": [name]});
+        let made: Result<InstallationToken, _> = app.octocrab.post(path, Some(&scope)).await;
         let made = made.map_err(|error| failed("no token for the App's installation", &error))?;
         // Without a time that can be read it is used once.
         let expires_at = time(&made.expires_at).unwrap_or_default();

@@ -11,6 +11,7 @@ fn review(state: ReviewState, scheduled: bool, standing: Standing, commands: Vec
         url: "https://forge.example.com/7".to_owned(),
         head: CommitId::from_bytes([1; 20]),
         state,
+        merged_as: None,
         opened_at: Time::from_unix(1_000),
         body: "<!-- backout-id: 1 -->\n".to_owned(),
         scheduled,
@@ -36,6 +37,7 @@ fn watched<'a>(review: &'a Review, outlook: &'a Outlook) -> Watched<'a> {
         branch: Branch::Fresh,
         overdue_at: None,
         asked: None,
+        frozen: None,
         now: Time::from_unix(1_600),
     }
 }
@@ -62,7 +64,7 @@ fn an_open_one_is_merged_once_it_may() {
         (false, Merge::Manual, vec![], "wait"),
         (false, Merge::Manual, vec![said(1_100, Order::Approve, true)], "merge"),
         (false, Merge::Manual, vec![said(1_100, Order::Approve, false)], "wait"),
-        (true, Merge::Manual, vec![], "unschedule"),
+        (true, Merge::Manual, vec![], "wait"),
         (true, Merge::Auto, vec![said(1_500, Order::Hold(600), true)], "unschedule"),
         (false, Merge::Auto, vec![said(1_500, Order::Hold(600), true)], "wait"),
         (false, Merge::Auto, vec![said(1_500, Order::Hold(600), false)], "merge"),
@@ -121,6 +123,7 @@ fn a_merge_is_done_when_the_branch_holds_the_good_values() {
     let review = review(ReviewState::Merged, false, Standing::Unknown, Vec::new());
     for (outlook, expected) in [
         (Outlook::Restored, "done"),
+        (Outlook::RestoredWithMore, "escalate"),
         (Outlook::Due, "escalate"),
         (Outlook::Superseded("it is v0 by now".to_owned()), "escalate"),
         (Outlook::Lost("gone".to_owned()), "escalate"),
@@ -159,6 +162,30 @@ fn the_deadline_is_told_once_and_begins_anew_where_somebody_asks() {
     let held = || vec![said(1_500, Order::Hold(3_000), true)];
     assert_eq!(words(&late(held(), None, 6_299)), "wait", "a hold does not count");
     assert_eq!(words(&late(held(), None, 6_300)), "escalate");
+}
+
+#[test]
+fn what_cannot_be_merged_by_itself_is_told_when_its_time_is_over() {
+    let lost = Outlook::Lost("a field is gone".to_owned());
+    for (outlook, branch) in [(&Outlook::Due, Branch::Foreign), (&lost, Branch::Fresh)] {
+        let open = review(ReviewState::Open, false, Standing::Ready, Vec::new());
+        let mut watched = Watched { branch, ..watched(&open, outlook) };
+        assert_eq!(words(&step(&watched)), "wait");
+        watched.now = Time::from_unix(9_000);
+        assert_eq!(words(&step(&watched)), "escalate");
+        watched.rules.merge = Merge::Manual;
+        assert_eq!(words(&step(&watched)), "wait", "a person decides when");
+    }
+}
+
+#[test]
+fn what_is_frozen_is_not_merged_whoever_approves() {
+    for (scheduled, expected) in [(true, "unschedule"), (false, "wait")] {
+        let orders = vec![said(1_100, Order::Approve, true)];
+        let review = review(ReviewState::Open, scheduled, Standing::Ready, orders);
+        let watched = Watched { frozen: Some("mode observe"), ..watched(&review, &Outlook::Due) };
+        assert_eq!(words(&step(&watched)), expected);
+    }
 }
 
 #[test]
@@ -212,9 +239,8 @@ proptest! {
             prop_assert!(due && matches!(branch, Branch::Fresh | Branch::Current));
             prop_assert!(!manual || approved);
         }
-        if scheduled && (branch == Branch::Foreign || !due || manual && !approved) {
-            let taken_back = matches!(next, Step::Unschedule(_)) || due && branch == Branch::Stale;
-            prop_assert!(taken_back, "{:?}", next);
+        if scheduled && (branch == Branch::Foreign || !due) {
+            prop_assert!(matches!(next, Step::Unschedule(_)), "{:?}", next);
         }
     }
 }

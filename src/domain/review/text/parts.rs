@@ -153,7 +153,7 @@ pub(super) fn next_section(change: &Change, rules: ReviewRules, motive: Motive<'
          - After the merge the agent checks that {branch} holds these values{after}.\n\
          - If {branch} moves, it is worked out anew; if the values are back by another way, it is closed.\n\
          - Comments of people who may push are obeyed: `/backout approve` merges it as soon as the forge's rules let it, \
-         `/backout hold 2h` keeps it from being merged for so long, `/backout retry` works it out anew.\n\
+         `/backout hold 2h` keeps it from being merged for so long, `/backout retry` ends a hold, and its time begins again.\n\
          - Closing it without merging means no: that is respected.\n"
     )
 }
