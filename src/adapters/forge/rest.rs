@@ -138,6 +138,15 @@ impl<W: Wire> Rest<W> {
         self.send(method, path, body).await?.json(&self.name)
     }
 
+    /// Removes something. Whether it was there.
+    pub(super) async fn remove(&self, path: &str) -> Result<bool, ForgeError> {
+        let reply = self.exchange(&Method::DELETE, path, None).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => self.accepted(reply).map(|_| true),
+        }
+    }
+
     async fn read(&self, path: &str) -> Result<Reply, ForgeError> {
         let reply = self.exchange(&Method::GET, path, None).await?;
         self.accepted(reply)
