@@ -1,0 +1,185 @@
+//! Gitea and Forgejo, whose APIs are the same as far as they are used here. Only what both have is asked for, and nothing
+//! that came after Gitea 1.22 is relied on.
+//!
+//! Both ask the owners of changed files for reviews themselves, and read their `CODEOWNERS` by rules of their own (regular
+//! expressions), so that [`NewReview::owners`] is left to them.
+//! Source: <https://docs.gitea.com/usage/code-owners>.
+
+mod beside;
+mod labels;
+mod merge;
+mod pulls;
+mod standing;
+mod types;
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::plain::PlainWire;
+use super::rest::Rest;
+use super::{ForgeOptions, TokenSource};
+use crate::adapters::http::HttpError;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::review::text::ChartStyle;
+use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
+use crate::ports::{Forge, ForgeError, Forged};
+
+/// Every operation of the API that is used, by its id in Forgejo's description of it. A test holds what is sent against
+/// this list, and the list against the description.
+pub const OPERATIONS: [&str; 25] = [
+    "issueCreateComment",
+    "issueCreateIssue",
+    "issueCreateLabel",
+    "issueEditIssue",
+    "issueGetComments",
+    "issueGetCommentsAndTimeline",
+    "issueListIssues",
+    "issueListLabels",
+    "orgListLabels",
+    "repoCancelScheduledAutoMerge",
+    "repoCreatePullRequest",
+    "repoCreatePullReviewRequests",
+    "repoCreateStatus",
+    "repoEditPullRequest",
+    "repoGet",
+    "repoGetBranch",
+    "repoGetBranchProtection",
+    "repoGetCombinedStatusByRef",
+    "repoGetCommitPullRequest",
+    "repoGetPullRequest",
+    "repoGetPullRequestByBaseHead",
+    "repoGetRepoPermissions",
+    "repoListPullRequests",
+    "repoListPullReviews",
+    "repoMergePullRequest",
+];
+
+/// How long a page is asked to be: longer ones are cut to this unless an administrator has raised the limit.
+/// Source: <https://docs.gitea.com/administration/config-cheat-sheet#api-api>.
+const PAGE: usize = 50;
+/// The most pages that are read of a list; of what is longer, the beginning counts.
+const MAX_PAGES: usize = 20;
+
+/// A repository on Gitea.
+pub struct Gitea {
+    rest: Rest<PlainWire>,
+    options: ForgeOptions,
+    /// `/repos/owner/name`.
+    root: String,
+}
+
+impl Gitea {
+    /// Reads the credentials; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the HTTP options are not valid.
+    pub fn new(options: ForgeOptions) -> Result<Self, HttpError> {
+        let host = options.api.host_str().unwrap_or("").to_owned();
+        let wire = PlainWire::new(&options, http::header::AUTHORIZATION, "token ")?;
+        let name = format!("Gitea at {host}, {}", options.repository);
+        let root = format!("/repos/{}", options.repository);
+        Ok(Self { rest: Rest::new(name, wire), options, root })
+    }
+
+    /// The credentials, for Git.
+    pub(super) fn tokens(self: &Arc<Self>) -> Arc<dyn TokenSource> {
+        Arc::clone(self) as Arc<dyn TokenSource>
+    }
+
+    /// The part before the slash.
+    fn owner(&self) -> &str {
+        self.options.repository.split('/').next().unwrap_or("")
+    }
+
+    /// One page of a list, by its number from 1.
+    async fn page<T: DeserializeOwned>(&self, path: &str, number: usize) -> Result<Vec<T>, ForgeError> {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let page: Option<Vec<T>> = self.rest.get(&format!("{path}{joint}limit={PAGE}&page={number}")).await?;
+        Ok(page.unwrap_or_default())
+    }
+
+    /// A list whose pages do not say whether there are more. A page of the timeline may be short, as comments on code are
+    /// left out of it after it was cut; so only an empty one is the end.
+    async fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
+        let mut all = Vec::new();
+        for number in 1..=MAX_PAGES {
+            let page = self.page(path, number).await?;
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+        }
+        Ok(all)
+    }
+}
+
+impl TokenSource for Gitea {
+    fn token(&self) -> crate::ports::BoxFuture<'_, Result<secrecy::SecretString, String>> {
+        self.rest.wire().token()
+    }
+
+    fn forget(&self) {}
+}
+
+impl Forge for Gitea {
+    /// Gitea draws Mermaid too, but which version of it, and up to which length, is its administrator's business. A table
+    /// is read everywhere.
+    fn chart(&self) -> ChartStyle {
+        ChartStyle::Table
+    }
+
+    fn review<'a>(&'a self, branch: &'a BranchName, base: &'a BranchName) -> Forged<'a, Option<Review>> {
+        Box::pin(self.find_review(branch, base))
+    }
+
+    fn open<'a>(&'a self, new: &'a NewReview) -> Forged<'a, Review> {
+        Box::pin(self.open_review(new))
+    }
+
+    fn describe<'a>(&'a self, review: &'a Review, body: &'a str) -> Forged<'a, ()> {
+        Box::pin(self.describe_review(review, body))
+    }
+
+    fn merge<'a>(
+        &'a self,
+        review: &'a Review,
+        base: &'a BranchName,
+        message: &'a str,
+    ) -> Forged<'a, Merging> {
+        let _ = base;
+        Box::pin(self.merge_review(review, message))
+    }
+
+    fn unschedule<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
+        Box::pin(self.unschedule_review(review.number))
+    }
+
+    fn close<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
+        Box::pin(self.close_review(review))
+    }
+
+    fn issues(&self) -> Forged<'_, Vec<ManualIssue>> {
+        Box::pin(self.manual_issues())
+    }
+
+    fn open_issue<'a>(&'a self, title: &'a str, body: &'a str) -> Forged<'a, ManualIssue> {
+        Box::pin(self.open_manual_issue(title, body))
+    }
+
+    fn close_issue<'a>(&'a self, number: u64, comment: &'a str) -> Forged<'a, ()> {
+        Box::pin(self.close_manual_issue(number, comment))
+    }
+
+    fn status<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()> {
+        Box::pin(self.show_status(status))
+    }
+
+    fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()> {
+        Box::pin(self.comment_on_source(commit, text))
+    }
+
+    fn check<'a>(&'a self, base: &'a BranchName) -> Forged<'a, String> {
+        Box::pin(self.check_repository(base))
+    }
+}

@@ -1,0 +1,216 @@
+//! Pull requests: finding, opening, describing, closing, and the commands in their comments.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::types::{Comment, Event, Permission, Pull, odd};
+use super::{Gitea, MAX_PAGES};
+use crate::adapters::forge::rest::path_part;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::review::command::{Command, order};
+use crate::domain::review::{NewReview, Review, ReviewState};
+use crate::domain::time::Time;
+use crate::ports::ForgeError;
+
+/// What happened, in order.
+pub(super) struct Timeline(Vec<Event>);
+
+impl Timeline {
+    /// Whether Gitea is to merge it by itself: nothing but the last of these events says so. A schedule outlives that the
+    /// pull request is closed and opened again.
+    /// Source: <https://github.com/go-gitea/gitea/blob/main/models/issues/comment.go>, the names of its types.
+    pub(super) fn is_scheduled(&self) -> bool {
+        let told = |event: &&Event| {
+            matches!(event.kind.as_str(), "pull_scheduled_merge" | "pull_cancel_scheduled_merge")
+        };
+        self.0.iter().rfind(told).is_some_and(|event| event.kind == "pull_scheduled_merge")
+    }
+
+    /// Who has closed it last.
+    fn closer(self) -> Option<String> {
+        let last = self.0.into_iter().rfind(|event| event.kind == "close")?;
+        last.user.map(|user| user.login)
+    }
+}
+
+impl Gitea {
+    /// The newest pull request of a branch. The list knows neither branch nor base in all versions (Forgejo filters by
+    /// `base` and `head`, Gitea ignores them), and `/pulls/{base}/{head}` gives one in whatever state, and not the newest. So
+    /// the list is read, whose own order is newest first, and beyond its first page only where there is one at all.
+    ///
+    /// Source: <https://github.com/go-gitea/gitea/blob/main/models/issues/pull.go>, `GetPullRequestByBaseHeadInfo`, and
+    /// <https://github.com/go-gitea/gitea/pull/29242>.
+    pub(super) async fn find_review(
+        &self,
+        branch: &BranchName,
+        base: &BranchName,
+    ) -> Result<Option<Review>, ForgeError> {
+        let (head_part, base_part) = (path_part(branch.as_str()), path_part(base.as_str()));
+        let list = format!("{}/pulls?state=all&base={base_part}&head={head_part}", self.root);
+        let first: Vec<Pull> = self.page(&list, 1).await?;
+        if let Some(number) = self.newest(&first, branch, base) {
+            return self.read_review(number, base).await.map(Some);
+        }
+        if first.is_empty() {
+            return Ok(None);
+        }
+        let one = format!("{}/pulls/{base_part}/{head_part}", self.root);
+        let Some(some) = self.rest.get_if_any::<Pull>(&one).await? else { return Ok(None) };
+        let mut found = self.newest(std::slice::from_ref(&some), branch, base);
+        for number in 2..=MAX_PAGES {
+            let page: Vec<Pull> = self.page(&list, number).await?;
+            let newest = self.newest(&page, branch, base);
+            found = found.max(newest);
+            if newest.is_some() || page.iter().all(|pull| pull.number <= some.number) {
+                break;
+            }
+        }
+        match found {
+            Some(number) => self.read_review(number, base).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The number of the newest of these that is of the branch, of this very repository.
+    fn newest(&self, pulls: &[Pull], branch: &BranchName, base: &BranchName) -> Option<u64> {
+        let is_own = |pull: &&Pull| {
+            let repo = pull.head.repo.as_ref().map_or("", |repo| repo.full_name.as_str());
+            let is_branch = pull.head.label == branch.as_str() || pull.head.name == branch.as_str();
+            is_branch
+                && pull.base.name == base.as_str()
+                && pull.head.repo_id == pull.base.repo_id
+                && repo.eq_ignore_ascii_case(&self.options.repository)
+        };
+        pulls.iter().filter(is_own).map(|pull| pull.number).max()
+    }
+
+    /// One pull request, in full.
+    pub(super) async fn read_review(&self, number: u64, base: &BranchName) -> Result<Review, ForgeError> {
+        let pull = self.settled_pull(number).await?;
+        let state = match (pull.merged, pull.state.as_str()) {
+            (true, _) => ReviewState::Merged,
+            (false, "open") => ReviewState::Open,
+            (false, _) => ReviewState::Closed { by: self.timeline(number).await?.closer() },
+        };
+        let is_open = state == ReviewState::Open;
+        Ok(Review {
+            number,
+            url: pull.html_url.clone(),
+            head: commit_id(&pull.head.sha)?,
+            opened_at: time(&pull.created_at)?,
+            body: pull.body.clone(),
+            scheduled: is_open && self.timeline(number).await?.is_scheduled(),
+            standing: self.standing(&pull, base, is_open).await?,
+            commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            state,
+        })
+    }
+
+    pub(super) async fn pull(&self, number: u64) -> Result<Pull, ForgeError> {
+        self.rest.get(&format!("{}/pulls/{number}", self.root)).await
+    }
+
+    pub(super) async fn timeline(&self, number: u64) -> Result<Timeline, ForgeError> {
+        self.pages(&format!("{}/issues/{number}/timeline", self.root)).await.map(Timeline)
+    }
+
+    /// The commands in the comments, and whether who wrote each may push. Gitea gives all comments at once.
+    async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
+        let mut commands = Vec::new();
+        for comment in self.comments(number).await? {
+            let (Some(user), Some(order)) = (comment.user, order(&comment.body)) else { continue };
+            let allowed = self.may_push(&user.login).await?;
+            commands.push(Command { by: user.login, at: time(&comment.created_at)?, order, allowed });
+        }
+        Ok(commands)
+    }
+
+    pub(super) async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
+        let path = format!("{}/issues/{number}/comments", self.root);
+        Ok(self.rest.get::<Option<Vec<Comment>>>(&path).await?.unwrap_or_default())
+    }
+
+    /// Only administrators of the repository are told what others may do. Where the agent is none, nobody is obeyed.
+    /// Source: <https://github.com/go-gitea/gitea/blob/main/routers/api/v1/repo/collaborators.go>, `GetRepoPermissions`.
+    async fn may_push(&self, login: &str) -> Result<bool, ForgeError> {
+        let path = format!("{}/collaborators/{}/permission", self.root, path_part(login));
+        match self.rest.get_if_any::<Permission>(&path).await {
+            Ok(level) => {
+                Ok(level
+                    .is_some_and(|level| matches!(level.permission.as_str(), "owner" | "admin" | "write")))
+            }
+            Err(ForgeError::Denied(reason)) => {
+                tracing::warn!(reason, "the command is not obeyed, as Gitea does not tell who may push");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn open_review(&self, new: &NewReview) -> Result<Review, ForgeError> {
+        let names: Vec<&str> = self.options.labels.iter().map(String::as_str).collect();
+        let labels = self.label_ids(&names).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the pull request goes without labels");
+            Vec::new()
+        });
+        let body = json!({
+            "title": new.title, "head": new.branch.as_str(), "base": new.base.as_str(), "body": new.body,
+            "labels": labels,
+        });
+        let pull: Pull = self.rest.send_for(Method::POST, &format!("{}/pulls", self.root), &body).await?;
+        // It is there now: what people get beside it is of less weight, and one of them who is not there would have kept it
+        // from being opened.
+        self.dress(pull.number).await;
+        self.read_review(pull.number, &new.base).await
+    }
+
+    /// Assignees and reviewers, each for itself: one that Gitea does not take keeps no other out.
+    async fn dress(&self, number: u64) {
+        let path = format!("{}/pulls/{number}", self.root);
+        if !self.options.assignees.is_empty() {
+            let body = json!({"assignees": self.options.assignees});
+            self.decorate("assignees", Method::PATCH, &path, body).await;
+        }
+        let mut wanted: Vec<&str> =
+            self.options.reviewers.iter().map(|name| name.trim_start_matches('@')).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        for name in wanted {
+            let body = match name.split_once('/') {
+                Some((_, team)) => json!({"team_reviewers": [team]}),
+                None => json!({"reviewers": [name]}),
+            };
+            let path = format!("{path}/requested_reviewers");
+            self.decorate("a reviewer", Method::POST, &path, body).await;
+        }
+    }
+
+    async fn decorate(&self, what: &str, method: Method, path: &str, body: Value) {
+        if let Err(error) = self.rest.send(method, path, &body).await {
+            tracing::warn!(%error, "the pull request goes without {what}");
+        }
+    }
+
+    pub(super) async fn describe_review(&self, review: &Review, body: &str) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{}", self.root, review.number);
+        self.rest.send(Method::PATCH, &path, &json!({"body": body})).await.map(drop)
+    }
+
+    /// A schedule would outlive that it is closed, and merge it when somebody opens it again.
+    pub(super) async fn close_review(&self, review: &Review) -> Result<(), ForgeError> {
+        if review.scheduled {
+            self.unschedule_review(review.number).await?;
+        }
+        let path = format!("{}/pulls/{}", self.root, review.number);
+        self.rest.send(Method::PATCH, &path, &json!({"state": "closed"})).await.map(drop)
+    }
+}
+
+pub(super) fn commit_id(text: &str) -> Result<CommitId, ForgeError> {
+    text.parse().map_err(|_e| odd("a commit's id", text))
+}
+
+fn time(text: &str) -> Result<Time, ForgeError> {
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    parsed.map(|time| Time::from_unix(time.as_second())).map_err(|_e| odd("a time", text))
+}

@@ -1,0 +1,205 @@
+//! What Gitea answers, as far as it is read. Everything that a server may omit is optional, and a list may be `null`,
+//! which is how Go writes an empty one.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::ports::ForgeError;
+
+/// What is `null` as what is not there.
+fn nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct User {
+    pub(super) login: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Repo {
+    #[serde(default)]
+    pub(super) full_name: String,
+}
+
+/// One side of a pull request.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Tip {
+    /// The branch, also where it is gone; `ref` is then another one.
+    #[serde(default)]
+    pub(super) label: String,
+    #[serde(default, rename = "ref")]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) sha: String,
+    #[serde(default)]
+    pub(super) repo_id: i64,
+    /// None where the repository was deleted.
+    #[serde(default)]
+    pub(super) repo: Option<Repo>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Pull {
+    pub(super) number: u64,
+    pub(super) html_url: String,
+    pub(super) state: String,
+    #[serde(default)]
+    pub(super) title: String,
+    #[serde(default)]
+    pub(super) draft: Option<bool>,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) body: String,
+    pub(super) created_at: String,
+    #[serde(default)]
+    pub(super) merged: bool,
+    pub(super) head: Tip,
+    pub(super) base: Tip,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) merge_base: String,
+    #[serde(default)]
+    pub(super) mergeable: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Issue {
+    pub(super) number: u64,
+    pub(super) html_url: String,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) body: String,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) labels: Vec<Label>,
+    /// Pull requests are issues too.
+    #[serde(default)]
+    pub(super) pull_request: Option<serde_json::Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Label {
+    pub(super) id: i64,
+    pub(super) name: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Comment {
+    #[serde(default)]
+    pub(super) user: Option<User>,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) body: String,
+    pub(super) created_at: String,
+}
+
+/// Something that happened to a pull request or an issue.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    #[serde(default, rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) user: Option<User>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Permission {
+    pub(super) permission: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CombinedStatus {
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) statuses: Vec<Status>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Status {
+    pub(super) context: String,
+    #[serde(rename = "status")]
+    pub(super) state: String,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) description: String,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) target_url: String,
+}
+
+/// A branch, with what everybody may know of its protection.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Branch {
+    #[serde(default)]
+    pub(super) protected: bool,
+    #[serde(default)]
+    pub(super) required_approvals: u64,
+    #[serde(default)]
+    pub(super) enable_status_check: bool,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) status_check_contexts: Vec<String>,
+    #[serde(default)]
+    pub(super) user_can_merge: Option<bool>,
+    /// The name of the protection, which administrators of the repository are told.
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) effective_branch_protection_name: String,
+}
+
+/// The rest of a protection.
+#[derive(Debug, Default, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "Gitea has a switch for each rule")]
+pub(super) struct Protection {
+    #[serde(default)]
+    pub(super) block_on_outdated_branch: bool,
+    #[serde(default)]
+    pub(super) block_on_rejected_reviews: bool,
+    #[serde(default)]
+    pub(super) block_on_official_review_requests: bool,
+    #[serde(default)]
+    pub(super) ignore_stale_approvals: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SubmittedReview {
+    /// None where a team was asked.
+    #[serde(default)]
+    pub(super) user: Option<User>,
+    #[serde(default)]
+    pub(super) state: String,
+    /// Whether the branch's protection counts it.
+    #[serde(default)]
+    pub(super) official: bool,
+    #[serde(default)]
+    pub(super) dismissed: bool,
+    #[serde(default)]
+    pub(super) stale: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "Gitea has a switch for each way to merge")]
+pub(super) struct RepoInfo {
+    #[serde(default)]
+    pub(super) archived: bool,
+    #[serde(default)]
+    pub(super) has_issues: Option<bool>,
+    #[serde(default)]
+    pub(super) has_pull_requests: Option<bool>,
+    #[serde(default)]
+    pub(super) permissions: Option<RepoPermissions>,
+    #[serde(default)]
+    pub(super) allow_squash_merge: bool,
+    #[serde(default)]
+    pub(super) allow_merge_commits: bool,
+    #[serde(default)]
+    pub(super) allow_rebase_explicit: bool,
+    #[serde(default)]
+    pub(super) allow_rebase: bool,
+    #[serde(default)]
+    pub(super) allow_fast_forward_only_merge: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RepoPermissions {
+    #[serde(default)]
+    pub(super) admin: bool,
+    #[serde(default)]
+    pub(super) push: bool,
+}
+
+/// Something in an answer that cannot be what it should be.
+pub(super) fn odd(what: &str, text: &str) -> ForgeError {
+    let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    ForgeError::Unavailable(format!("Gitea's answer is not understood: {what} is {text:?}"))
+}
