@@ -59,6 +59,8 @@ pub(crate) struct Pull {
     pub(crate) changes_wanted_by: BTreeSet<String>,
     pub(crate) labels: BTreeSet<String>,
     pub(crate) assignees: BTreeSet<String>,
+    /// What happened to it, and by whom, as far as a forge tells that it is to merge it from nothing else.
+    pub(crate) events: Vec<(String, String)>,
 }
 
 /// An issue.
@@ -94,7 +96,7 @@ pub(crate) struct Status {
 #[expect(clippy::struct_excessive_bools, reason = "what a forge shows of it")]
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// The checks that must have succeeded.
+    /// The checks that must have succeeded; on Gitea they may be patterns.
     pub(crate) required: Vec<String>,
     /// How many people must approve.
     pub(crate) approvals: usize,
@@ -121,6 +123,8 @@ pub(crate) struct State {
     pub(crate) people: BTreeMap<String, bool>,
     /// Which pull request brought a commit to the branch.
     pub(crate) sources: BTreeMap<String, u64>,
+    /// The labels that there are, where they have numbers.
+    pub(crate) labels: Vec<String>,
     /// The tokens that are valid.
     pub(crate) tokens: BTreeSet<String>,
     pub(crate) tokens_made: usize,
@@ -153,6 +157,7 @@ impl State {
             rules,
             people: people.map(|(name, may)| (name.to_owned(), may)).into(),
             sources: BTreeMap::new(),
+            labels: Vec::new(),
             tokens: BTreeSet::from([TOKEN.to_owned()]),
             tokens_made: 0,
             merges: 0,
@@ -224,11 +229,13 @@ impl State {
         if self.rules.up_to_date && !contains.status.success() {
             return "behind";
         }
-        let state = |check: &String| {
-            let mut statuses = self.statuses.get(&pull.head).into_iter().flatten();
-            statuses.rfind(|status| status.context == *check).map(|status| status.state.clone())
+        let statuses = self.last_statuses(&pull.head);
+        let passes = |check: &String| {
+            let pattern = globset::Glob::new(check).unwrap().compile_matcher();
+            let mut meant = statuses.iter().filter(|status| pattern.is_match(&status.context)).peekable();
+            meant.peek().is_some() && meant.all(|status| status.state == "success")
         };
-        let passed = self.rules.required.iter().all(|check| state(check).as_deref() == Some("success"));
+        let passed = self.rules.required.iter().all(passes);
         let approved = pull.approved_by.len() >= self.rules.approvals && pull.changes_wanted_by.is_empty();
         if passed && approved { "clean" } else { "blocked" }
     }

@@ -8,7 +8,7 @@ mod examples;
 mod route;
 mod schema;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -65,6 +65,13 @@ impl Api {
     /// The same API under a base path: `/api/v3` on GitHub Enterprise Server, `/api/v1` on Forgejo.
     pub(crate) fn under(self, base: &'static str) -> Self {
         Self { base, ..self }
+    }
+
+    /// The ids of all operations.
+    pub(crate) fn operation_ids(&self) -> BTreeSet<&'static str> {
+        let paths = self.description.value["paths"].as_object().unwrap();
+        let operations = paths.values().flat_map(|item| item.as_object().unwrap().values());
+        operations.filter_map(|operation| operation.get("operationId")?.as_str()).collect()
     }
 
     /// Finds the operation of a request and checks its path, query and JSON body.
