@@ -3,6 +3,7 @@
 
 mod conformance;
 mod emulator;
+mod gitea;
 mod github;
 
 use std::collections::BTreeMap;
