@@ -10,6 +10,7 @@ pub mod gitlab;
 mod plain;
 mod rest;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::adapters::http::{HttpError, HttpOptions};
-use crate::ports::{BoxFuture, Forge};
+use crate::ports::{BoxFuture, Forge, ForgeError};
 
 /// How to reach a forge, and what its pull requests get.
 #[derive(Clone, Debug)]
@@ -100,6 +101,29 @@ pub struct Connected {
 
 /// The label of issues that ask a person to roll back by hand.
 pub const MANUAL_LABEL: &str = "needs-manual-rollback";
+
+/// Of how many people it is asked whether they may push, for one pull request: strangers may comment as often as they like.
+const MAX_COMMANDERS: usize = 30;
+
+/// Who may push, of those who have given commands.
+#[derive(Default)]
+struct Commanders(BTreeMap<String, bool>);
+
+impl Commanders {
+    /// Whether somebody may push; `ask` is called once for each, for so many of them.
+    async fn may_push<F: Future<Output = Result<bool, ForgeError>>>(
+        &mut self,
+        login: &str,
+        ask: impl FnOnce() -> F,
+    ) -> Result<bool, ForgeError> {
+        if let Some(known) = self.0.get(login) {
+            return Ok(*known);
+        }
+        let may = self.0.len() < MAX_COMMANDERS && ask().await?;
+        self.0.insert(login.to_owned(), may);
+        Ok(may)
+    }
+}
 
 /// Connects to a forge; nothing is sent yet.
 ///

@@ -74,8 +74,8 @@ pub(super) fn proposals_come_and_go(repository: &GitRepository, bare: &std::path
     let made = repository.commit(second).unwrap();
     assert_eq!(made.parents, [main, first], "made on main, and after what was there");
     assert!(made.message.contains("Backout-Id: 1"));
-    let exactly = |files| repository.holds_exactly(second, main, files).unwrap();
-    assert!(exactly(&files("tag: 00\n")) && !exactly(&files("tag: 0\n")) && !exactly(&BTreeMap::new()));
+    let exactly = |files: BTreeMap<_, _>| repository.holds_exactly(second, main, &files).unwrap();
+    assert!(exactly(files("tag: 00\n")) && !exactly(files("tag: 0\n")) && !exactly(BTreeMap::new()));
     assert!(matches!(make(Some(first), "tag: 1\n"), Err(PushError::Rejected { .. })), "it has moved");
     assert_eq!(repository.remote_branches("backout/").unwrap(), [(branch.clone(), second)].into());
     assert_eq!(repository.remote_branches("backup/").unwrap(), BTreeMap::new());

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::types::{Comment, Event, Permission, Pull, odd};
 use super::{Gitea, MAX_PAGES};
+use crate::adapters::forge::Commanders;
 use crate::adapters::forge::rest::path_part;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::command::{Command, order};
@@ -102,6 +103,7 @@ impl Gitea {
             scheduled: is_open && self.timeline(number).await?.is_scheduled(),
             standing: self.standing(&pull, base, is_open).await?,
             commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            merged_as: pull.merge_commit_sha.as_deref().filter(|_| pull.merged).map(commit_id).transpose()?,
             state,
         })
     }
@@ -116,10 +118,10 @@ impl Gitea {
 
     /// The commands in the comments, and whether who wrote each may push. Gitea gives all comments at once.
     async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
-        let mut commands = Vec::new();
+        let (mut commands, mut people) = (Vec::new(), Commanders::default());
         for comment in self.comments(number).await? {
             let (Some(user), Some(order)) = (comment.user, order(&comment.body)) else { continue };
-            let allowed = self.may_push(&user.login).await?;
+            let allowed = people.may_push(&user.login, || self.may_push(&user.login)).await?;
             commands.push(Command { by: user.login, at: time(&comment.created_at)?, order, allowed });
         }
         Ok(commands)

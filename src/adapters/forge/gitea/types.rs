@@ -52,6 +52,8 @@ pub(super) struct Pull {
     pub(super) created_at: String,
     #[serde(default)]
     pub(super) merged: bool,
+    #[serde(default)]
+    pub(super) merge_commit_sha: Option<String>,
     pub(super) head: Tip,
     pub(super) base: Tip,
     #[serde(default, deserialize_with = "nothing")]

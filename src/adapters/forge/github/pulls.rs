@@ -1,21 +1,17 @@
 //! Pull requests: finding, opening, describing, closing, and the commands in their comments.
 
-use std::collections::BTreeMap;
-
 use http::Method;
 use serde_json::json;
 
 use super::GitHub;
 use super::types::{Comment, Issue, Permission, Pull, Tip, odd};
+use crate::adapters::forge::Commanders;
 use crate::adapters::forge::rest::path_part;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
 use crate::domain::time::Time;
 use crate::ports::ForgeError;
-
-/// Of how many people it is asked whether they may push, for one pull request.
-const MAX_COMMANDERS: usize = 30;
 
 impl GitHub {
     pub(super) async fn find_review(
@@ -86,18 +82,12 @@ impl GitHub {
     async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
         let path = format!("{}/issues/{number}/comments?per_page=100", self.root);
         let comments: Vec<Comment> = self.rest.list(&path).await?;
-        let (mut commands, mut known) = (Vec::new(), BTreeMap::new());
+        let (mut commands, mut people) = (Vec::new(), Commanders::default());
         for comment in comments {
             let (Some(user), Some(order)) = (comment.user, comment.body.as_deref().and_then(order)) else {
                 continue;
             };
-            let allowed = match known.get(&user.login) {
-                Some(allowed) => *allowed,
-                // Strangers may write as many as they like.
-                None if known.len() >= MAX_COMMANDERS => false,
-                None => self.may_push(&user.login).await?,
-            };
-            known.insert(user.login.clone(), allowed);
+            let allowed = people.may_push(&user.login, || self.may_push(&user.login)).await?;
             commands.push(Command { by: user.login, at: time(&comment.created_at)?, order, allowed });
         }
         Ok(commands)

@@ -67,6 +67,10 @@ impl Scene {
         Self { stage, forge, bad }
     }
 
+    fn configure(&self, setting: &Setting) {
+        self.stage.configure(&setting.config(&self.forge));
+    }
+
     /// The branch of the proposal.
     fn branch(&self) -> String {
         format!("backout/production/web/{}", &self.bad[..10])

@@ -123,6 +123,77 @@ fn what_somebody_else_has_pushed_to_the_branch_is_never_overwritten_or_merged() 
 }
 
 #[test]
+fn what_no_file_shows_is_seen_on_the_branch_too() {
+    // A link, and a file that may be run: neither is in a diff of texts.
+    let changes: [fn(&Scene); 2] = [
+        |scene| scene.stage.git(&["update-index", "--add", "--cacheinfo", &link(scene)]).clear(),
+        |scene| scene.stage.git(&["update-index", "--chmod=+x", "apps/web/values.yaml"]).clear(),
+    ];
+    for change in changes {
+        let scene = Scene::new(&Setting::default());
+        scene.forge.state().rules.auto_merge = false;
+        scene.stage.pass(3);
+        let branch = scene.branch();
+        let remote = scene.stage.bare.to_str().unwrap();
+        scene.stage.git(&["fetch", "-q", remote, &branch]);
+        scene.stage.git(&["checkout", "-q", "--detach", "FETCH_HEAD"]);
+        change(&scene);
+        scene.stage.dated(-1, PERSON, &["commit", "-q", "-m", "Nothing to see"]);
+        scene.stage.git(&["push", "-q", remote, &format!("HEAD:{branch}")]);
+        let number = scene.pull().number;
+        scene.forge.state().check(number, "success");
+        scene.stage.pass(0);
+        assert_eq!(scene.forge.state().merges, 0);
+        assert!(scene.pull().body.contains("somebody has worked on it"), "{}", scene.pull().body);
+    }
+}
+
+/// A link in the index, as `git update-index` wants it.
+fn link(scene: &Scene) -> String {
+    let target = scene.stage.home.path().join("target");
+    std::fs::write(&target, "../../etc/passwd").unwrap();
+    let blob = scene.stage.git(&["hash-object", "-w", target.to_str().unwrap()]);
+    format!("120000,{blob},apps/web/link.yaml")
+}
+
+#[test]
+fn what_was_merged_with_more_than_the_revert_is_told() {
+    let scene = Scene::new(&Setting::default());
+    scene.stage.pass(3);
+    let branch = scene.branch();
+    let remote = scene.stage.bare.to_str().unwrap();
+    // The forge merges before the agent looks again.
+    scene.stage.git(&["fetch", "-q", remote, &branch]);
+    scene.stage.git(&["checkout", "-q", "--detach", "FETCH_HEAD"]);
+    scene.stage.write("apps/other/values.yaml", &values("other", "evil"));
+    scene.stage.commit(-1, PERSON, "And this");
+    scene.stage.git(&["push", "-q", remote, &format!("HEAD:{branch}")]);
+    let number = scene.pull().number;
+    scene.forge.state().check(number, "success");
+    assert_eq!(scene.forge.state().merges, 1);
+    let report = scene.stage.pass(4);
+    assert_eq!(scene.review(&report)["outcome"], "not-restored");
+    assert!(text(scene.review(&report), "state").contains("more came with it"), "{report:#}");
+    scene.is_quiet();
+}
+
+#[test]
+fn in_mode_observe_nothing_that_waits_is_merged() {
+    let scene = Scene::new(&Setting::default());
+    scene.stage.pass(3);
+    assert!(scene.pull().auto.is_some());
+    scene.configure(&Setting::environment("mode: observe, delivery: pull-request"));
+    scene.stage.pass(0);
+    let pull = scene.pull();
+    assert!(pull.auto.is_none() && pull.body.contains("in mode observe"), "{}", pull.body);
+    scene.forge.state().check(pull.number, "success");
+    scene.forge.state().comment(pull.number, "dana", "/backout approve");
+    scene.stage.pass(0);
+    assert_eq!(scene.forge.state().merges, 0);
+    scene.is_quiet();
+}
+
+#[test]
 fn what_people_write_into_the_description_stays() {
     let scene = Scene::new(&Setting::default());
     scene.stage.pass(3);

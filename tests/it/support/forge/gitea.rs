@@ -164,6 +164,7 @@ fn pull(state: &State, pull: &Pull) -> Value {
         "html_url": format!("{}/{REPOSITORY}/pulls/{}", state.url, pull.number),
         "state": if pull.open { "open" } else { "closed" }, "draft": is_draft(pull), "title": pull.title,
         "body": pull.body, "created_at": rfc3339(pull.created_at), "merged": pull.merged,
+        "merge_commit_sha": pull.merge_commit,
         "merged_at": pull.merged.then(|| rfc3339((state.now)())), "user": user(AGENT),
         "mergeable": pull.open && !matches!(standing(state, pull), "dirty" | "draft"),
         "merge_base": merge_base,

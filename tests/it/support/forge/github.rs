@@ -249,6 +249,7 @@ fn pull(state: &State, pull: &Pull) -> Value {
         "html_url": format!("{}/{REPOSITORY}/pull/{}", state.url, pull.number),
         "state": if pull.open { "open" } else { "closed" }, "draft": pull.draft, "title": pull.title,
         "body": pull.body, "created_at": rfc3339(pull.created_at), "merged_at": stamp.filter(|_| pull.merged),
+        "merge_commit_sha": pull.merge_commit,
         "user": user(AGENT),
         "head": {"ref": pull.branch, "sha": pull.head, "label": format!("shop:{}", pull.branch), "repo": from},
         "base": {"ref": pull.base, "label": format!("shop:{}", pull.base), "repo": repo},
