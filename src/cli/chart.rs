@@ -154,11 +154,8 @@ pub(super) fn value_range(values: impl Iterator<Item = f64> + Clone) -> Option<(
     if low >= 0.0 && low <= half {
         return Some((0.0, if high > 0.0 { high } else { 1.0 }));
     }
-    if half <= 0.0 {
-        let around = low.abs() / 10.0;
-        return Some((low - around, high + around));
-    }
-    Some((low - half / 5.0, high + half / 5.0))
+    let around = if half <= 0.0 { low.abs() / 10.0 } else { half / 5.0 };
+    Some(((low - around).max(f64::MIN), (high + around).min(f64::MAX)))
 }
 
 /// The time of day in UTC: `03:14`.

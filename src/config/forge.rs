@@ -142,9 +142,11 @@ impl Place {
 
     fn api(&self, kind: Wire) -> Option<Url> {
         let text = match kind {
-            Wire::Github if self.host.eq_ignore_ascii_case("github.com") => {
+            Wire::Github if ["github.com", "ssh.github.com"].contains(&self.host.to_lowercase().as_str()) => {
                 "https://api.github.com".to_owned()
             }
+            // GitHub Enterprise Cloud with data residency.
+            Wire::Github if self.host.ends_with(".ghe.com") => format!("https://api.{}", self.host),
             Wire::Github => format!("{}/api/v3", self.origin),
             Wire::Gitlab => format!("{}/api/v4", self.origin),
             Wire::Gitea | Wire::Forgejo => format!("{}/api/v1", self.origin),
