@@ -178,6 +178,29 @@ fn what_was_merged_with_more_than_the_revert_is_told() {
 }
 
 #[test]
+fn what_a_person_asks_for_goes_by_a_pull_request_also_after_a_no() {
+    let scene = Scene::new(&Setting::environment("mode: observe, delivery: pull-request"));
+    let asked = scene.stage.run(&["revert", "web"]).ended(3);
+    assert!(asked.stdout.contains("/pull/1"), "{}", asked.stdout);
+    let pull = scene.pull();
+    assert!(pull.body.contains("asked for it") && pull.auto.is_some(), "{}", pull.body);
+    {
+        let mut state = scene.forge.state();
+        let pull = &mut state.pulls[0];
+        (pull.open, pull.auto, pull.closed_by) = (false, None, Some("dana".to_owned()));
+    }
+    scene.stage.run(&["revert", "web"]).ended(3);
+    assert_eq!(scene.forge.state().pulls.len(), 2);
+    // What a person has asked for is theirs: a pass does not take it back.
+    scene.stage.pass(0);
+    assert!(scene.forge.state().pulls[1].auto.is_some());
+    scene.forge.state().check(2, "success");
+    assert_eq!(scene.stage.file("main", "web"), values("web", "v1"));
+    scene.stage.pass(0);
+    assert!(!scene.stage.refs().contains("refs/heads/backout/"), "{}", scene.stage.refs());
+}
+
+#[test]
 fn in_mode_observe_nothing_that_waits_is_merged() {
     let scene = Scene::new(&Setting::default());
     scene.stage.pass(3);

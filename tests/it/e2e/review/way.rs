@@ -11,6 +11,9 @@ use crate::support::http_remote::HttpRemote;
 #[test]
 fn the_forge_merges_when_the_check_has_passed_and_the_branch_is_looked_at() {
     let scene = Scene::new(&Setting::default());
+    let planned = scene.stage.run(&["plan", "--format", "json"]).json();
+    assert_eq!(item(&planned, "web")["outcome"], "planned");
+    assert_eq!(scene.forge.writes(), [""; 0], "a plan writes nothing");
     let report = scene.stage.pass(3);
     assert_eq!(words(item(&report, "web")), "regressed revert");
     let pull = scene.pull();
