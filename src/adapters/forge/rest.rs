@@ -123,9 +123,19 @@ impl<W: Wire> Rest<W> {
         path: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<Reply, ForgeError> {
-        let body = serde_json::to_vec(body).map_err(|e| ForgeError::Refused(e.to_string()))?;
-        let reply = self.exchange(&method, path, Some(body)).await?;
+        let reply = self.offer(method, path, body).await?;
         self.accepted(reply)
+    }
+
+    /// The same, and hands back also what is refused.
+    pub(super) async fn offer(
+        &self,
+        method: Method,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Reply, ForgeError> {
+        let body = serde_json::to_vec(body).map_err(|e| ForgeError::Refused(e.to_string()))?;
+        self.exchange(&method, path, Some(body)).await
     }
 
     /// The same, and reads what comes back.
@@ -231,8 +241,13 @@ impl<W: Wire> Rest<W> {
         reply
     }
 
+    /// What a reply says, as a type.
+    pub(super) fn understood<T: DeserializeOwned>(&self, reply: &Reply) -> Result<T, ForgeError> {
+        reply.json(&self.name)
+    }
+
     /// A reply that says yes, or why not.
-    fn accepted(&self, reply: Reply) -> Result<Reply, ForgeError> {
+    pub(super) fn accepted(&self, reply: Reply) -> Result<Reply, ForgeError> {
         if reply.status.is_success() {
             return Ok(reply);
         }
@@ -283,7 +298,7 @@ impl Reply {
     }
 
     /// What it says, as a type.
-    pub(super) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ForgeError> {
+    fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ForgeError> {
         // Some answers have no content.
         let body = if self.body.is_empty() { b"null" } else { self.body.as_slice() };
         serde_json::from_slice(body)
@@ -320,7 +335,7 @@ impl Reply {
     }
 
     /// What the server says about a refusal, in one line.
-    fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         let said: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let mut parts = Vec::new();
         for key in ["message", "error", "error_description"] {

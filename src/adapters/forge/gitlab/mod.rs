@@ -1,0 +1,117 @@
+//! GitLab, on gitlab.com and elsewhere, through version 4 of its REST API.
+
+mod beside;
+mod merge;
+mod requests;
+mod standing;
+mod types;
+
+use std::sync::Arc;
+
+use super::plain::PlainWire;
+use super::rest::{Rest, path_part};
+use super::{ForgeOptions, TokenSource};
+use crate::adapters::http::HttpError;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::review::text::ChartStyle;
+use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
+use crate::ports::{Forge, Forged};
+
+/// A repository on GitLab.
+pub struct GitLab {
+    rest: Rest<PlainWire>,
+    options: ForgeOptions,
+    /// `/projects/` with the full path as one piece: `/projects/shop%2Fplatform%2Fenv`.
+    /// Source: <https://docs.gitlab.com/api/rest/#namespaced-paths>.
+    root: String,
+}
+
+impl GitLab {
+    /// Reads the credentials; nothing is sent yet. Personal, project and group access tokens go where OAuth's do:
+    /// <https://docs.gitlab.com/api/rest/authentication/>.
+    ///
+    /// # Errors
+    /// When the HTTP options are not valid.
+    pub fn new(options: ForgeOptions) -> Result<Self, HttpError> {
+        let host = options.api.host_str().unwrap_or("").to_owned();
+        let wire = PlainWire::new(&options, http::header::AUTHORIZATION, "Bearer ")?;
+        let name = format!("GitLab at {host}, {}", options.repository);
+        let root = format!("/projects/{}", path_part(&options.repository));
+        Ok(Self { rest: Rest::new(name, wire), options, root })
+    }
+
+    /// The credentials, for Git.
+    pub(super) fn tokens(self: &Arc<Self>) -> Arc<dyn TokenSource> {
+        Arc::clone(self) as Arc<dyn TokenSource>
+    }
+}
+
+impl TokenSource for GitLab {
+    fn token(&self) -> crate::ports::BoxFuture<'_, Result<secrecy::SecretString, String>> {
+        self.rest.wire().token()
+    }
+
+    fn forget(&self) {}
+}
+
+impl Forge for GitLab {
+    /// GitLab draws mermaid, but with the version that the server came with (10.7 on gitlab.com in 2025, older ones on older
+    /// servers), and shows an error in place of a kind of chart that this does not know. A table is the same everywhere, also
+    /// in the mails that GitLab sends. Source: <https://gitlab.com/gitlab-org/gitlab/-/issues/554889>.
+    fn chart(&self) -> ChartStyle {
+        ChartStyle::Table
+    }
+
+    fn review<'a>(&'a self, branch: &'a BranchName, base: &'a BranchName) -> Forged<'a, Option<Review>> {
+        Box::pin(self.find_review(branch, base))
+    }
+
+    fn open<'a>(&'a self, new: &'a NewReview) -> Forged<'a, Review> {
+        Box::pin(self.open_review(new))
+    }
+
+    fn describe<'a>(&'a self, review: &'a Review, body: &'a str) -> Forged<'a, ()> {
+        Box::pin(self.describe_review(review, body))
+    }
+
+    fn merge<'a>(
+        &'a self,
+        review: &'a Review,
+        base: &'a BranchName,
+        message: &'a str,
+    ) -> Forged<'a, Merging> {
+        Box::pin(self.merge_review(review, base, message))
+    }
+
+    fn unschedule<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
+        Box::pin(self.unschedule_review(review))
+    }
+
+    fn close<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
+        Box::pin(self.close_review(review))
+    }
+
+    fn issues(&self) -> Forged<'_, Vec<ManualIssue>> {
+        Box::pin(self.manual_issues())
+    }
+
+    fn open_issue<'a>(&'a self, title: &'a str, body: &'a str) -> Forged<'a, ManualIssue> {
+        Box::pin(self.open_manual_issue(title, body))
+    }
+
+    fn close_issue<'a>(&'a self, number: u64, comment: &'a str) -> Forged<'a, ()> {
+        Box::pin(self.close_manual_issue(number, comment))
+    }
+
+    fn status<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()> {
+        Box::pin(self.show_status(status))
+    }
+
+    fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()> {
+        Box::pin(self.comment_on_source(commit, text))
+    }
+
+    fn check<'a>(&'a self, base: &'a BranchName) -> Forged<'a, String> {
+        Box::pin(self.check_project(base))
+    }
+}

@@ -1,0 +1,166 @@
+//! Merge requests: finding, opening, describing, closing, and the commands in their notes.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::GitLab;
+use super::types::{Member, MergeRequest, Note, User, odd};
+use crate::adapters::forge::rest::path_part;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::review::command::{Command, order};
+use crate::domain::review::{NewReview, Review, ReviewState};
+use crate::domain::time::Time;
+use crate::ports::ForgeError;
+
+/// The access level from which on one may push: Developer. Source: <https://docs.gitlab.com/api/members/>.
+pub(super) const DEVELOPER: u32 = 30;
+/// The longest title that GitLab takes, in characters.
+const MAX_TITLE: usize = 255;
+
+impl GitLab {
+    pub(super) async fn find_review(
+        &self,
+        branch: &BranchName,
+        base: &BranchName,
+    ) -> Result<Option<Review>, ForgeError> {
+        let path = format!(
+            "{}/merge_requests?source_branch={}&target_branch={}&state=all&order_by=created_at&sort=desc&per_page=100",
+            self.root,
+            path_part(branch.as_str()),
+            path_part(base.as_str())
+        );
+        // To the end of the list: those of forks show here too.
+        let found: Vec<MergeRequest> = self.rest.list(&path).await?;
+        let is_ours = |one: &&MergeRequest| one.source_branch == branch.as_str() && one.is_own();
+        match found.iter().filter(is_ours).max_by_key(|one| one.iid) {
+            Some(one) => self.read_review(one.iid).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The path of a merge request.
+    pub(super) fn place(&self, number: u64) -> String {
+        format!("{}/merge_requests/{number}", self.root)
+    }
+
+    /// One merge request, in full.
+    pub(super) async fn read_review(&self, number: u64) -> Result<Review, ForgeError> {
+        let request = self.settled_request(number).await?;
+        let is_open = request.is_open();
+        let state = match request.state.as_str() {
+            _ if is_open => ReviewState::Open,
+            "merged" => ReviewState::Merged,
+            _ => ReviewState::Closed { by: request.closed_by.as_ref().map(|user| user.username.clone()) },
+        };
+        Ok(Review {
+            number,
+            url: request.web_url.clone(),
+            head: commit_id(request.sha.as_deref().unwrap_or(""))?,
+            opened_at: time(&request.created_at)?,
+            body: request.description.clone().unwrap_or_default(),
+            scheduled: is_open && request.merge_when_pipeline_succeeds,
+            standing: self.standing(&request).await?,
+            commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            state,
+        })
+    }
+
+    /// The commands in the notes, and whether who wrote each may push.
+    async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
+        let mut commands = Vec::new();
+        for note in self.notes(&self.place(number)).await? {
+            let (Some(user), Some(order)) = (note.author, note.body.as_deref().and_then(order)) else {
+                continue;
+            };
+            let allowed = self.may_push(user.id).await?;
+            commands.push(Command { by: user.username, at: time(&note.created_at)?, order, allowed });
+        }
+        Ok(commands)
+    }
+
+    /// What people wrote on a merge request or an issue, oldest first.
+    pub(super) async fn notes(&self, place: &str) -> Result<Vec<Note>, ForgeError> {
+        let path = format!("{place}/notes?sort=asc&order_by=created_at&per_page=100");
+        let mut notes: Vec<Note> = self.rest.list(&path).await?;
+        notes.retain(|note| !note.system);
+        Ok(notes)
+    }
+
+    /// Also through a group. Source: <https://docs.gitlab.com/api/members/>.
+    async fn may_push(&self, user: u64) -> Result<bool, ForgeError> {
+        let path = format!("{}/members/all/{user}", self.root);
+        let member: Option<Member> = self.rest.get_if_any(&path).await?;
+        Ok(member.is_some_and(|member| member.access_level >= DEVELOPER))
+    }
+
+    pub(super) async fn open_review(&self, new: &NewReview) -> Result<Review, ForgeError> {
+        let options = &self.options;
+        let owners = new.owners.iter().filter(|_| options.code_owners);
+        let reviewers = self.user_ids(options.reviewers.iter().chain(owners)).await;
+        let assignees = self.user_ids(options.assignees.iter()).await;
+        let title: String = new.title.chars().take(MAX_TITLE).collect();
+        let body = json!({
+            "source_branch": new.branch.as_str(), "target_branch": new.base.as_str(), "title": title,
+            "description": new.body, "labels": options.labels.join(","), "remove_source_branch": false,
+            "assignee_ids": assignees, "reviewer_ids": reviewers,
+        });
+        let path = format!("{}/merge_requests", self.root);
+        let opened: MergeRequest = self.rest.send_for(Method::POST, &path, &body).await?;
+        // The free tier takes one of each, and nobody gets in who cannot see the project; it says nothing of the others.
+        for (what, asked, taken) in
+            [("reviewers", &reviewers, &opened.reviewers), ("assignees", &assignees, &opened.assignees)]
+        {
+            let taken = taken.as_ref().map_or(asked.len(), Vec::len);
+            if taken < asked.len() {
+                let (number, asked) = (opened.iid, asked.len());
+                tracing::warn!(number, "GitLab took {taken} of {asked} {what} for the merge request");
+            }
+        }
+        self.read_review(opened.iid).await
+    }
+
+    /// The ids of people; who is not there is left out. Groups and addresses of mail are nobody who can be asked.
+    pub(super) async fn user_ids<'a>(&self, names: impl Iterator<Item = &'a String>) -> Vec<u64> {
+        let mut ids = Vec::new();
+        for name in names {
+            let name = name.strip_prefix('@').unwrap_or(name);
+            if name.is_empty() || name.contains(['/', '@']) {
+                continue;
+            }
+            match self.user_id(name).await {
+                Ok(Some(id)) if !ids.contains(&id) => ids.push(id),
+                Ok(Some(_)) => {}
+                Ok(None) => tracing::warn!(name, "GitLab has no user of this name to ask or to assign"),
+                Err(error) => tracing::warn!(name, %error, "a user to ask or to assign cannot be looked up"),
+            }
+        }
+        ids
+    }
+
+    /// Source: <https://docs.gitlab.com/api/users/>.
+    async fn user_id(&self, name: &str) -> Result<Option<u64>, ForgeError> {
+        let users: Vec<User> = self.rest.get(&format!("/users?username={}", path_part(name))).await?;
+        Ok(users.iter().find(|user| user.username.eq_ignore_ascii_case(name)).map(|user| user.id))
+    }
+
+    pub(super) async fn describe_review(&self, review: &Review, body: &str) -> Result<(), ForgeError> {
+        self.update(review, json!({"description": body})).await
+    }
+
+    pub(super) async fn close_review(&self, review: &Review) -> Result<(), ForgeError> {
+        self.update(review, json!({"state_event": "close"})).await
+    }
+
+    pub(super) async fn update(&self, review: &Review, body: Value) -> Result<(), ForgeError> {
+        self.rest.send(Method::PUT, &self.place(review.number), &body).await.map(drop)
+    }
+}
+
+fn commit_id(text: &str) -> Result<CommitId, ForgeError> {
+    text.parse().map_err(|_e| odd("a commit's id", text))
+}
+
+fn time(text: &str) -> Result<Time, ForgeError> {
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    parsed.map(|time| Time::from_unix(time.as_second())).map_err(|_e| odd("a time", text))
+}
