@@ -51,6 +51,10 @@ pub(crate) struct Pull {
     pub(crate) created_at: i64,
     /// How the forge was asked to merge it by itself: the way, the title and the text of the commit.
     pub(crate) auto: Option<(String, String, String)>,
+    /// The commit that this was asked for, where another one takes it back (on GitLab).
+    pub(crate) auto_head: Option<String>,
+    /// What the forge last looked at to say how it stands, where it does so when it is asked to (on GitLab).
+    pub(crate) looked_at: Option<String>,
     pub(crate) queued: bool,
     /// The last commit of its branch while that was there.
     pub(crate) head: String,
@@ -203,6 +207,10 @@ impl State {
                     (pull.open, pull.closed_by, pull.auto) = (false, Some("ghost".to_owned()), None);
                 }
             }
+            let pull = &mut self.pulls[index];
+            if pull.auto_head.as_ref().is_some_and(|asked_for| *asked_for != pull.head) {
+                (pull.auto, pull.auto_head) = (None, None);
+            }
             let pull = self.pulls[index].clone();
             if let Some((way, title, text)) = &pull.auto
                 && self.standing(&pull) == "clean"
@@ -272,6 +280,13 @@ impl State {
         let commit = match way {
             "merge" => self.write_commit(&tree, &[&base, &pull.head], &message, "forge"),
             "rebase" => self.write_commit(&tree, &[&base], &original, AGENT),
+            "ff" => pull.head.clone(),
+            "squash-merge" => {
+                let fork = git(&self.repository, &["merge-base", &base, &pull.head]);
+                let files = git(&self.repository, &["rev-parse", &format!("{}^{{tree}}", pull.head)]);
+                let squashed = self.write_commit(&files, &[&fork], &message, "forge");
+                self.write_commit(&tree, &[&base, &squashed], &message, "forge")
+            }
             _ => self.write_commit(&tree, &[&base], &message, "forge"),
         };
         self.land(number, &commit, &base);
@@ -454,7 +469,12 @@ pub(crate) fn page(asked: &Asked, all: Vec<Value>, size: &str) -> Reply {
     if rest == 0 {
         return reply;
     }
-    let path = asked.target.split('?').next().unwrap();
-    let next = format!("<http://elsewhere.example.com{path}?{size}={size_}&page={}>; rel=\"next\"", page + 1);
+    let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
+    // The rest of the question stays as it was.
+    let is_rest =
+        |pair: &&str| !matches!(pair.split('=').next(), Some(name) if name == "page" || name == size);
+    let mut pairs: Vec<String> = query.split('&').filter(is_rest).map(str::to_owned).collect();
+    pairs.extend([format!("{size}={size_}"), format!("page={}", page + 1)]);
+    let next = format!("<http://elsewhere.example.com{path}?{}>; rel=\"next\"", pairs.join("&"));
     reply.with("Link", &next)
 }
