@@ -46,6 +46,7 @@ macro_rules! conforms {
 
 conforms!(github, Face::GitHub);
 conforms!(gitea, Face::Gitea);
+conforms!(gitlab, Face::GitLab);
 
 async fn opens_finds_and_describes_a_pull_request(face: Face) {
     let mut place = Place::new(face);

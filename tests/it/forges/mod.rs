@@ -5,6 +5,7 @@ mod conformance;
 mod emulator;
 mod gitea;
 mod github;
+mod gitlab;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
