@@ -109,7 +109,9 @@ async fn merges_at_once_what_nothing_is_in_the_way_of(face: Face) {
         assert_eq!(opened.standing, Standing::Ready, "{way}");
         let merging = place.forge.merge(&opened, &main(), &message("v1")).await.unwrap();
         assert_eq!(merging, Merging::Merged, "{way}");
-        assert_eq!(place.look(&opened).await.state, ReviewState::Merged);
+        let merged = place.look(&opened).await;
+        assert_eq!(merged.state, ReviewState::Merged);
+        assert_eq!(merged.merged_as, Some(place.tip("main")), "{way}");
         let found = git(&place.repository, &["log", "main", "--format=%B"]);
         assert!(
             found.contains("\nBackout-Id: 1\nBackout-Service: app"),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::GitLab;
 use super::types::{Member, MergeRequest, Note, User, odd};
+use crate::adapters::forge::Commanders;
 use crate::adapters::forge::rest::path_part;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::command::{Command, order};
@@ -61,18 +62,23 @@ impl GitLab {
             scheduled: is_open && request.merge_when_pipeline_succeeds,
             standing: self.standing(&request).await?,
             commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            merged_as: request
+                .merged_as()
+                .filter(|_| state == ReviewState::Merged)
+                .map(commit_id)
+                .transpose()?,
             state,
         })
     }
 
     /// The commands in the notes, and whether who wrote each may push.
     async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
-        let mut commands = Vec::new();
+        let (mut commands, mut people) = (Vec::new(), Commanders::default());
         for note in self.notes(&self.place(number)).await? {
             let (Some(user), Some(order)) = (note.author, note.body.as_deref().and_then(order)) else {
                 continue;
             };
-            let allowed = self.may_push(user.id).await?;
+            let allowed = people.may_push(&user.username, || self.may_push(user.id)).await?;
             commands.push(Command { by: user.username, at: time(&note.created_at)?, order, allowed });
         }
         Ok(commands)

@@ -24,6 +24,10 @@ pub(super) struct MergeRequest {
     #[serde(default)]
     pub(super) sha: Option<String>,
     #[serde(default)]
+    pub(super) merge_commit_sha: Option<String>,
+    #[serde(default)]
+    pub(super) squash_commit_sha: Option<String>,
+    #[serde(default)]
     pub(super) source_branch: String,
     /// None where the fork was deleted.
     #[serde(default)]
@@ -54,6 +58,12 @@ pub(super) struct MergeRequest {
 }
 
 impl MergeRequest {
+    /// The commit by which a merged one came to the branch: of a fast-forward, its own.
+    pub(super) fn merged_as(&self) -> Option<&str> {
+        let made = self.merge_commit_sha.as_deref().or(self.squash_commit_sha.as_deref());
+        made.or(self.sha.as_deref())
+    }
+
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state.as_str(), "opened" | "locked")
     }

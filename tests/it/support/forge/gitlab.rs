@@ -220,6 +220,7 @@ fn request(state: &State, pull: &Pull) -> Value {
         "source_project_id": if pull.fork { FORK } else { PROJECT }, "sha": pull.head,
         "draft": pull.draft, "work_in_progress": pull.draft, "author": user(state, AGENT),
         "merge_when_pipeline_succeeds": pull.auto.is_some() || pull.queued,
+        "merge_commit_sha": pull.merge_commit,
         "detailed_merge_status": standing,
         "merge_status": match standing {
             "unchecked" => "unchecked",
