@@ -73,11 +73,15 @@ pub(super) async fn proposals(acting: &At<'_>, snapshot: &Snapshot) -> Result<Pr
         snapshot.commits.iter().map(|commit| (commit.id.short(), commit.id)).collect();
     let read = blocking(&acting.world.repository, move |repository| {
         let mut branches: BTreeMap<CommitId, Vec<Proposed>> = BTreeMap::new();
-        for (name, tip) in repository.remote_branches(&prefix)? {
-            let short = name.as_str().rsplit('/').next().unwrap_or("");
-            let Some(deployment) = known.get(short).copied() else { continue };
-            let made = repository.fetch(std::slice::from_ref(&name)).and_then(|_| repository.commit(tip));
-            match made {
+        let deployment = |name: &BranchName| known.get(name.as_str().rsplit('/').next()?).copied();
+        let tips = repository.remote_branches(&prefix)?.into_iter();
+        let tips: Vec<_> = tips.filter_map(|(name, tip)| Some((deployment(&name)?, name, tip))).collect();
+        let names: Vec<BranchName> = tips.iter().map(|(_, name, _)| name.clone()).collect();
+        // All at once; where one of them is not there any more, each for itself.
+        let all = names.is_empty() || repository.fetch(&names).is_ok();
+        for (deployment, name, tip) in tips {
+            let fetched = if all { Ok(()) } else { repository.fetch(std::slice::from_ref(&name)).map(drop) };
+            match fetched.and_then(|()| repository.commit(tip)) {
                 Ok(made) => {
                     let proposed = Proposed { name, tip, message: made.message };
                     branches.entry(deployment).or_default().push(proposed);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::announce::close_issues;
 use super::apply::{Acting, act};
 use super::current::At;
-use super::follow::{follow, proposals};
+use super::follow::{Proposals, follow, proposals};
 use super::judging::{Known, judge_open};
 use super::recover::recoveries;
 use super::report::{EnvironmentReport, PassReport};
@@ -125,7 +125,7 @@ async fn look(
     let left_red = left_red(&deployments, environment, &records, now);
     let proposals = proposals(&At { world, environment, now }, &snapshot).await?;
     let mut all_records = records.clone();
-    all_records.extend(proposals.records);
+    all_records.extend(proposals.records.clone());
     let under_way = under_way(&all_records, environment, now);
     let acting = Acting {
         world,
@@ -140,7 +140,7 @@ async fn look(
     let snapshot = act(&acting, snapshot.clone(), open, report).await?;
     // The verdicts that were written just now count too: else the next pass would find something left to do.
     let records = read_records(world, &deployments, &reverts).await?;
-    after_reviews(&acting, &snapshot, &detected, &records, report).await?;
+    after_reviews(&acting, &snapshot, &detected, &records, proposals, report).await?;
     recoveries(&acting, &deployments, &reverts, &records, &deployed, report).await
 }
 
@@ -150,13 +150,15 @@ async fn after_reviews(
     snapshot: &Snapshot,
     detected: &[Deployment],
     records: &BTreeMap<CommitId, Vec<Record>>,
+    before: Proposals,
     report: &mut EnvironmentReport,
 ) -> Result<(), RepositoryError> {
     if acting.world.forge.is_none() || acting.intent == Intent::Plan || acting.stop.is_set() {
         return Ok(());
     }
     // What this pass has begun is there now too.
-    let proposals = proposals(&acting.at(), snapshot).await?;
+    let has_begun = report.items.iter().any(|item| item.outcome.is_some());
+    let proposals = if has_begun { proposals(&acting.at(), snapshot).await? } else { before };
     follow(acting, snapshot, detected, records.clone(), proposals, report).await?;
     close_issues(acting, snapshot, detected, report).await;
     Ok(())
