@@ -11,7 +11,7 @@ use super::request::deployments_at;
 use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::decision::{Decision, SCHEMA_GUARD, id_of};
 use crate::domain::deployment::Deployment;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Merge, Policy};
 use crate::domain::review::markdown::prose;
 use crate::domain::review::text::{self, IssueMark, Plan};
 use crate::domain::review::{CommitStatus, StatusState};
@@ -59,7 +59,7 @@ pub(super) async fn announce(
         Some(status) => forge.status(&status).await,
         None => Ok(()),
     };
-    let told = match (told, done(item, url.as_deref())) {
+    let told = match (told, done(item, url.as_deref(), acting.environment.review.merge)) {
         (Ok(()), Some(done)) if open.judgement.verdict == Verdict::Regressed => {
             let comment = text::source_comment(&open.deployment, &open.judgement, &done);
             forge.comment(open.deployment.commit, &comment).await
@@ -84,11 +84,13 @@ fn url_of(item: &Item) -> Option<String> {
 }
 
 /// What was done, for people.
-fn done(item: &Item, url: Option<&str>) -> Option<String> {
+fn done(item: &Item, url: Option<&str>, merge: Merge) -> Option<String> {
     Some(match (&item.outcome, &item.decision, item.revert, url) {
         (Some(Outcome::Pushed), _, Some(revert), _) => format!("It was taken back by {revert}."),
         (Some(Outcome::Merged(_)), _, _, Some(url)) => format!("It was taken back by {url}."),
-        (Some(Outcome::Proposed(_)), Decision::Propose, _, Some(url)) => {
+        (Some(Outcome::Proposed(_)), decision, _, Some(url))
+            if *decision == Decision::Propose || merge == Merge::Manual =>
+        {
             format!("Taking it back is proposed in {url}.")
         }
         (Some(Outcome::Proposed(_)), _, _, Some(url)) => format!("It is being taken back by {url}."),

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::{World, blocking};
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::evidence::Series;
-use crate::domain::ids::CommitId;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::policy::Delivery;
 use crate::domain::question::{MAX_SEGMENTS, Part, Question, Subject, ask};
 use crate::ports::{Answer, Forge, ForgeError, RepositoryError, SourceError};
 
@@ -61,7 +62,11 @@ async fn check_environment(world: &World, environment: &Arc<Environment>, checke
         format!("read {name}"),
         format!("{} is at {}", environment.branch, head.short()),
     ));
-    let branch = environment.branch.clone();
+    let proposals = || BranchName::new(format!("backout/{name}/check")).ok();
+    let branch = match environment.delivery {
+        Delivery::Push => environment.branch.clone(),
+        Delivery::Branch | Delivery::PullRequest => proposals().unwrap_or_else(|| environment.branch.clone()),
+    };
     let pushed = blocking(&world.repository, move |repository| repository.check_push(&branch)).await;
     checked.push(match pushed {
         Ok(()) => Checked::good(format!("push to {name}"), "allowed, as far as can be seen without pushing"),
@@ -85,7 +90,12 @@ async fn check_environment(world: &World, environment: &Arc<Environment>, checke
 
 async fn check_forge(forge: &dyn Forge, environment: &Environment) -> Checked {
     let what = format!("pull requests into {}", environment.name);
-    match forge.check(&environment.branch).await {
+    let told = match forge.check(&environment.branch).await {
+        // Where deployments that changed a schema are told of.
+        Ok(told) => forge.issues().await.map(|_| told),
+        refused => refused,
+    };
+    match told {
         Ok(found) => Checked::good(what, found),
         Err(ForgeError::Unavailable(reason)) => {
             Checked::bad(what, reason, "check `forge.url`, and that the forge is up")

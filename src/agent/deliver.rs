@@ -59,7 +59,15 @@ pub(super) async fn send(worked: &Worked<'_>, way: Way) -> Result<Receipt, Deliv
         Way::Branch => through_branch(worked).await,
         Way::Review(merge) => {
             let Worked { at, subject, .. } = *worked;
-            let followed = Followed { at, subject, merge, overdue_at: None, may_open: true, frozen: None };
+            let followed = Followed {
+                at,
+                subject,
+                merge,
+                overdue_at: None,
+                may_open: true,
+                by_agent: false,
+                frozen: None,
+            };
             bring(&followed, worked.snapshot).await
         }
     }

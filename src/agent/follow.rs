@@ -16,7 +16,7 @@ use crate::domain::decision::Decision;
 use crate::domain::deployment::Deployment;
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
 use crate::domain::ledger::{OwnTrailers, reverts};
-use crate::domain::policy::{Mode, Policy};
+use crate::domain::policy::{Merge, Mode, Policy};
 use crate::domain::receipt::Receipt;
 use crate::domain::review::ReviewPlace;
 use crate::domain::snapshot::Snapshot;
@@ -299,7 +299,13 @@ async fn follow_one(
     let usual = Policy::default();
     let policy = acting.environment.services.get(deployment.rule).map_or(&usual, |rule| &rule.policy);
     let by_hand = verdict.decision == Decision::Propose || policy.mode == Mode::Propose;
-    let Way::Review(merge) = way(acting.world, acting.environment, by_hand, true) else { return Ok(None) };
+    let way = way(acting.world, acting.environment, by_hand, true);
+    let (merge, is_the_way) = match way {
+        Way::Review(merge) => (merge, true),
+        // What was opened before is not left to merge itself.
+        Way::Push | Way::Branch if one.review.is_some() => (Merge::Manual, false),
+        Way::Push | Way::Branch => return Ok(None),
+    };
     let subject = Subject {
         deployment: &deployment,
         motive: Motive::Metrics(&verdict.judgement),
@@ -307,9 +313,12 @@ async fn follow_one(
         policy,
     };
     let at = At { world: acting.world, environment: acting.environment, now: acting.now };
-    let frozen = frozen(&deployment, policy, one);
+    let frozen = frozen(&deployment, policy, one)
+        .or((!is_the_way).then_some("pull requests are not the way of the environment's changes any more"));
+    let by_agent = verdict.decision != Decision::Propose;
     let overdue_at = one.overdue_at;
-    let followed = Followed { at: &at, subject: &subject, merge, overdue_at, may_open: false, frozen };
+    let followed =
+        Followed { at: &at, subject: &subject, merge, overdue_at, may_open: false, by_agent, frozen };
     bring(&followed, snapshot).await.map(Some)
 }
 

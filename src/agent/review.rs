@@ -40,6 +40,8 @@ pub(super) struct Followed<'a> {
     pub overdue_at: Option<Time>,
     /// Whether a pull request is opened where there is none.
     pub may_open: bool,
+    /// Whether it was to be merged by itself once, so that it may be the agent that asked the forge for it.
+    pub by_agent: bool,
     /// Why it must not be merged by itself any more, where that was decided since.
     pub frozen: Option<&'a str>,
 }
@@ -130,6 +132,7 @@ impl Going<'_> {
             branch,
             overdue_at: self.followed.overdue_at,
             asked: self.asked.as_ref(),
+            by_agent: self.followed.by_agent,
             frozen: self.stuck.as_deref().or(self.followed.frozen),
             now: self.followed.at.now,
         });

@@ -11,7 +11,7 @@ use super::types;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, ServiceName, SourceName};
 use crate::domain::pattern::{PathGlobs, PathPattern};
-use crate::domain::policy::{Budget, Policy, ReviewRules};
+use crate::domain::policy::{Budget, Delivery, Merge, Policy, ReviewRules};
 use crate::domain::signal::Signal;
 
 const INTERVAL_SECS: u32 = 60;
@@ -137,6 +137,11 @@ impl Context<'_> {
 
     fn review_rules(&mut self, environment: &str, wire: &types::Environment) -> ReviewRules {
         let usual = ReviewRules::default();
+        if wire.merge == Some(Merge::Manual) && wire.delivery != Some(Delivery::PullRequest) {
+            let message =
+                "holds for pull requests alone: set `delivery: pull-request`, or use mode `propose`";
+            self.findings.add(self.place(&["environments", environment, "merge"]), message);
+        }
         let place = self.place(&["environments", environment, "deadline"]);
         ReviewRules {
             merge: wire.merge.unwrap_or(usual.merge),

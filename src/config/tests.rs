@@ -215,6 +215,28 @@ fn each_rule_names_its_place_and_the_fix() {
         ("settle: 30s", "settle: 30", "expected text, found the number 30; write a duration with its unit"),
         ("branch: main", "branch: main, branch: x", "the key `branch` stands here twice"),
         ("mode: auto", "mode: yes", "`yes` is not known here: expected one of `observe`, `propose`, `auto`"),
+        (
+            "mode: auto",
+            "mode: auto, merge: manual",
+            "holds for pull requests alone: set `delivery: pull-request`",
+        ),
+        ("mode: auto", "mode: auto, delivery: pull-request", "there is no `forge`: name one"),
+        ("kind: token, token: {env: GIT_TOKEN}", "kind: forge", "there is no `forge`: name one"),
+        (
+            "environments:\n",
+            "forge: {kind: github, auth: {kind: token, token: t0ken}}\nenvironments:\n",
+            "a secret never stands",
+        ),
+        (
+            "environments:\n",
+            "forge: {kind: gitlab, auth: {kind: app, app_id: 1, private_key: {env: PASSWORD}}}\nenvironments:\n",
+            "only GitHub has Apps",
+        ),
+        (
+            "environments:\n",
+            "forge: {kind: gitea, repository: env, auth: {kind: token, token: {env: PASSWORD}}}\nenvironments:\n",
+            "must be the owner and the name of a repository",
+        ),
         ("services:\n", "services: []\nx:\n", "the list must not be empty"),
         ("labels: {namespace: shop}", "labels: {service: shop}", "choose another name"),
         (

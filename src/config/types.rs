@@ -118,7 +118,7 @@ pub(super) struct Forge {
     pub(super) auth: ForgeAuth,
     /// Labels of the pull requests. Default: none.
     pub(super) labels: Option<Vec<String>>,
-    /// Who is asked to review them: user names, on GitHub also teams (`org/team`). Default: nobody.
+    /// Who is asked to review them: user names; on GitHub, Gitea and Forgejo also teams (`org/team`). Default: nobody.
     pub(super) reviewers: Option<Vec<String>>,
     /// Whether the owners of the changed files, as the repository's CODEOWNERS names them, are asked too. Default: `true`.
     pub(super) code_owners: Option<bool>,
@@ -208,8 +208,8 @@ pub(super) struct Environment {
     pub(super) paths: Option<Vec<String>>,
     /// How reverts reach the branch. Default: `push`.
     pub(super) delivery: Option<Delivery>,
-    /// Who merges pull requests: the forge as soon as its rules let it (`auto`), or a person (`manual`). In mode `propose`
-    /// it is always a person. Default: `auto`.
+    /// Who merges pull requests: the forge as soon as its rules let it (`auto`), or a person (`manual`, with
+    /// `delivery: pull-request`). In mode `propose` it is always a person. Default: `auto`.
     pub(super) merge: Option<Merge>,
     /// How long a pull request that merges itself may stay unmerged before a person is asked to look. Default: `30m`.
     pub(super) deadline: Option<Duration>,

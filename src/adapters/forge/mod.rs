@@ -33,7 +33,7 @@ pub struct ForgeOptions {
     pub auth: ForgeAuth,
     /// The labels of pull requests.
     pub labels: Vec<String>,
-    /// Who is asked to review them: names, on GitHub also teams (`org/team`).
+    /// Who is asked to review them: names; on GitHub and Gitea also teams (`org/team`).
     pub reviewers: Vec<String>,
     /// Whether the owners of the changed files are asked too.
     pub code_owners: bool,

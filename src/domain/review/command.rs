@@ -46,11 +46,11 @@ pub fn order(comment: &str) -> Option<Order> {
     words.next().is_none().then_some(order)
 }
 
-/// The seconds of a time such as `2h` or `1h30m`.
+/// The seconds of a time such as `2h`, `1h30m` or `1d`, at most [`MAX_HOLD_SECS`].
 fn hold_secs(text: &str) -> Option<i64> {
-    let span: jiff::SignedDuration = text.parse().ok()?;
-    let secs = span.as_secs();
-    (1..=MAX_HOLD_SECS).contains(&secs).then_some(secs)
+    let span: jiff::Span = text.parse().ok()?;
+    let secs = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?.as_secs();
+    (secs > 0).then_some(secs.min(MAX_HOLD_SECS))
 }
 
 #[cfg(test)]
@@ -67,8 +67,11 @@ mod tests {
             ("/backout hold", None),
             ("/backout hold forever", None),
             ("/backout hold -2h", None),
-            ("/backout hold 400d", None),
-            ("/backout hold 9999h", None),
+            ("/backout hold 1d", Some(Order::Hold(86_400))),
+            ("/backout hold 1w", Some(Order::Hold(MAX_HOLD_SECS))),
+            ("/backout hold 400d", Some(Order::Hold(MAX_HOLD_SECS))),
+            ("/backout hold 9999h", Some(Order::Hold(MAX_HOLD_SECS))),
+            ("/backout hold 0s", None),
             ("/backout approve please", None),
             ("> /backout approve", None),
             ("I would say /backout approve", None),

@@ -20,6 +20,8 @@ pub struct Watched<'a> {
     pub overdue_at: Option<Time>,
     /// What came of asking the forge to merge it, where it was asked just now.
     pub asked: Option<&'a Merging>,
+    /// Whether it may have been the agent that asked the forge to merge it, before a person was to decide.
+    pub by_agent: bool,
     /// Why it must not be merged by itself any more, where that was decided since: it waits for people then.
     pub frozen: Option<&'a str>,
     /// Now.
@@ -163,9 +165,11 @@ fn open(watched: &Watched<'_>) -> Step {
         return Step::Recompute;
     }
     if !is_automatic(watched, &orders) {
-        // Whoever has asked the forge to merge it has approved it.
-        let what = if watched.review.scheduled { waits_for(watched) } else { BY_HAND.to_owned() };
-        return Step::Wait(what);
+        if watched.by_agent || !watched.review.scheduled {
+            return halt(watched, BY_HAND);
+        }
+        // A person has asked the forge to merge it, which is an approval.
+        return Step::Wait(waits_for(watched));
     }
     if !watched.review.scheduled && watched.asked.is_none() {
         return Step::Merge;

@@ -37,6 +37,7 @@ fn watched<'a>(review: &'a Review, outlook: &'a Outlook) -> Watched<'a> {
         branch: Branch::Fresh,
         overdue_at: None,
         asked: None,
+        by_agent: false,
         frozen: None,
         now: Time::from_unix(1_600),
     }
@@ -176,6 +177,16 @@ fn what_cannot_be_merged_by_itself_is_told_when_its_time_is_over() {
         watched.rules.merge = Merge::Manual;
         assert_eq!(words(&step(&watched)), "wait", "a person decides when");
     }
+}
+
+#[test]
+fn what_the_agent_had_asked_for_is_taken_back_where_a_person_decides_now() {
+    let review = review(ReviewState::Open, true, blocked(), Vec::new());
+    let mut watched = Watched { by_agent: true, ..watched(&review, &Outlook::Due) };
+    watched.rules.merge = Merge::Manual;
+    assert_eq!(words(&step(&watched)), "unschedule");
+    watched.by_agent = false;
+    assert_eq!(words(&step(&watched)), "wait", "a person has asked for it");
 }
 
 #[test]
