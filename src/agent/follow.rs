@@ -110,7 +110,10 @@ pub(super) async fn follow(
 ) -> Result<(), RepositoryError> {
     let mut lines: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
     let (mut ended, mut unseen): (BTreeSet<String>, BTreeSet<String>) = Default::default();
-    records.extend(proposals.records);
+    // What was read of them may be older than what this pass has written down.
+    for (deployment, notes) in proposals.records {
+        records.entry(deployment).or_insert(notes);
+    }
     let done = |item: &&Item| item.outcome.is_some();
     let handled: BTreeSet<(CommitId, ServiceName)> =
         report.items.iter().filter(done).map(|item| (item.deployment, item.service.clone())).collect();
