@@ -223,7 +223,7 @@ fn the_same_where_the_agent_merges_at_once() {
 #[test]
 fn a_schema_change_opens_an_issue_once_which_is_closed_when_it_is_replaced() {
     let setting = Setting {
-        policy: "settle: 60s, watch: 20m, baseline: 30m, schema: {paths: [\"db/**\"]}".to_owned(),
+        policy: "settle: 60s, watch: 40m, baseline: 30m, schema: {paths: [\"db/**\"]}".to_owned(),
         ..Setting::default()
     };
     let scene = Scene::new(&setting);

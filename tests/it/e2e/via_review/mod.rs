@@ -1,4 +1,7 @@
 //! Reverts through pull requests, on a simulated forge whose merges move the real Git remote.
+//!
+//! They take minutes in all, while the metrics that all end-to-end tests share grow older: so they come after the others,
+//! and their deployments are watched for longer.
 
 mod people;
 mod secrets;
@@ -32,7 +35,7 @@ impl Default for Setting {
             environment: "mode: auto, delivery: pull-request".to_owned(),
             auth: "{kind: token, token: {env: FORGE_TOKEN}}".to_owned(),
             forge: String::new(),
-            policy: "settle: 60s, watch: 20m, baseline: 30m".to_owned(),
+            policy: "settle: 60s, watch: 40m, baseline: 30m".to_owned(),
         }
     }
 }
