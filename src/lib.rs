@@ -8,7 +8,7 @@
 //! 2. [`record`]: the wire form of what is remembered in Git (trailers and notes).
 //! 3. [`ports`]: what the rules need from the world, as traits.
 //! 4. [`agent`]: one pass, and the loop around it. It has no rules of its own.
-//! 5. [`adapters`]: Git, metric sources, the clock.
+//! 5. [`adapters`]: Git, forges, metric sources, the clock.
 //! 6. [`config`]: from `backout.yaml` to the domain's types, every error at once with its place.
 //! 7. [`cli`]: one file a command; the only code that prints.
 

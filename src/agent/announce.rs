@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::apply::Acting;
-use super::current::{At, Subject, work_out};
+use super::current::{Subject, work_out};
+use super::in_turn;
 use super::judging::Open;
 use super::report::{EnvironmentReport, Item, Outcome};
-use super::request::deployments_at;
+use super::request::deployment_of;
 use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::decision::{Decision, SCHEMA_GUARD, id_of};
 use crate::domain::deployment::Deployment;
@@ -188,12 +189,7 @@ pub(super) async fn close_issues(
         let mark = text::issue_mark(&issue.body)?;
         (mark.environment == acting.environment.name).then_some((issue.number, mark))
     });
-    let mut own: Vec<_> = own.collect();
-    // Where there are more than one pass takes, each pass begins elsewhere.
-    let turn = usize::try_from(acting.now.unix().unsigned_abs() / 60).unwrap_or(0);
-    let first = turn.checked_rem(own.len()).filter(|_| own.len() > MAX_ISSUES).unwrap_or(0);
-    own.rotate_left(first);
-    for (number, mark) in own.into_iter().take(MAX_ISSUES) {
+    for (number, mark) in in_turn(own.collect(), MAX_ISSUES, acting.now) {
         let Some(why) = gone(acting, snapshot, detected, &mark).await else { continue };
         let comment = format!("Nothing is left to do here: {why}");
         if let Err(error) = forge.close_issue(number, &comment).await {
@@ -209,20 +205,12 @@ async fn gone(
     detected: &[Deployment],
     mark: &IssueMark,
 ) -> Option<String> {
-    let is_it = |one: &&Deployment| one.commit == mark.deployment && one.service == mark.service;
-    let known = detected.iter().find(is_it).cloned();
-    let deployment = match known {
-        Some(known) => known,
-        None => {
-            let found = deployments_at(acting.world, acting.environment, mark.deployment, acting.now).await;
-            found.ok()?.1.into_iter().find(|one| is_it(&one))?
-        }
-    };
+    let at = acting.at();
+    let deployment = deployment_of(&at, detected, (mark.deployment, &mark.service)).await?;
     let usual = Policy::default();
     let policy = acting.environment.services.get(deployment.rule).map_or(&usual, |rule| &rule.policy);
     let motive = Motive::Request("nobody");
     let subject = Subject { deployment: &deployment, motive, evidence: None, policy };
-    let at = At { world: acting.world, environment: acting.environment, now: acting.now };
     match work_out(&at, &subject, snapshot.head).await.ok()?.0 {
         Err(none @ (NoChange::Restored(_) | NoChange::Superseded(_))) => {
             Some(prose(&none.to_string(), MAX_REASON))

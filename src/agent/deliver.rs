@@ -1,6 +1,6 @@
 //! How a change reaches the environment's branch: by a push, through a branch of its own, or through a pull request.
 
-use super::proposal::{Worked, ensure, renew};
+use super::proposal::{Worked, ensure, foreign};
 use super::review::{Followed, bring};
 use super::{World, blocking};
 use crate::domain::change::Change;
@@ -92,14 +92,9 @@ async fn push(world: &World, change: &Change) -> Result<CommitId, PushError> {
 
 async fn through_branch(worked: &Worked<'_>) -> Result<Receipt, DeliveryError> {
     let Some(branch) = worked.change.proposal_branch() else { return Ok(no_name()) };
-    let mut tip = ensure(worked, &branch).await?;
-    if tip.state == Branch::Stale {
-        tip = renew(worked, &branch, tip.commit).await?;
-    }
+    let tip = ensure(worked, &branch).await?;
     Ok(match tip.state {
-        Branch::Foreign => Receipt::Refused(format!(
-            "the branch {branch} holds something else than the revert: merge it by hand, or remove it"
-        )),
+        Branch::Foreign => foreign(&branch),
         Branch::Fresh | Branch::Current | Branch::Stale => Receipt::Proposed {
             branch,
             commit: tip.commit,

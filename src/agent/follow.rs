@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{Acting, append};
-use super::blocking;
 use super::current::{At, Subject};
 use super::deliver::{DeliveryError, Way, way};
 use super::proposal::remove;
 use super::report::{EnvironmentReport, Item, Reviewed};
-use super::request::deployments_at;
+use super::request::deployment_of;
 use super::review::{Followed, bring};
+use super::{blocking, in_turn};
 use crate::domain::change::Motive;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::Deployment;
@@ -119,12 +119,9 @@ pub(super) async fn follow(
         report.items.iter().filter(done).map(|item| (item.deployment, item.service.clone())).collect();
     let mut pending = pending(acting, &records, &proposals.branches);
     pending.retain(|one| !handled.contains(&(one.verdict.deployment, one.verdict.service.clone())));
-    // Where there are more than one pass takes, each pass begins elsewhere.
-    let turn = usize::try_from(acting.now.unix().unsigned_abs() / 60).unwrap_or(0);
-    let first = turn.checked_rem(pending.len()).filter(|_| pending.len() > MAX_FOLLOWED).unwrap_or(0);
-    pending.rotate_left(first);
-    for one in pending.iter().take(MAX_FOLLOWED) {
-        let Some(followed) = acting.stop.unless_set(follow_one(acting, snapshot, detected, one)).await else {
+    for one in in_turn(pending, MAX_FOLLOWED, acting.now) {
+        let Some(followed) = acting.stop.unless_set(follow_one(acting, snapshot, detected, &one)).await
+        else {
             break;
         };
         let receipt = match followed {
@@ -175,7 +172,7 @@ async fn clean_up(
             Record::Verdict(_) | Record::Recovery(_) => false,
         })
     };
-    let at = At { world: acting.world, environment: acting.environment, now: acting.now };
+    let at = acting.at();
     for (deployment, branch) in branches.iter().flat_map(|(id, all)| all.iter().map(move |one| (id, one))) {
         let Some(id) = OwnTrailers::find(&branch.message).and_then(|own| own.id().map(str::to_owned)) else {
             continue;
@@ -285,17 +282,8 @@ async fn follow_one(
     one: &Pending<'_>,
 ) -> Result<Option<Receipt>, DeliveryError> {
     let verdict = one.verdict;
-    let is_it = |deployment: &&Deployment| {
-        deployment.commit == verdict.deployment && deployment.service == verdict.service
-    };
-    let found = match detected.iter().find(is_it) {
-        Some(known) => Some(known.clone()),
-        None => {
-            let found =
-                deployments_at(acting.world, acting.environment, verdict.deployment, acting.now).await;
-            found.ok().and_then(|(_, found)| found.into_iter().find(|one| is_it(&one)))
-        }
-    };
+    let at = acting.at();
+    let found = deployment_of(&at, detected, (verdict.deployment, &verdict.service)).await;
     let Some(deployment) = found else {
         return Ok(Some(Receipt::Refused("its deployment is not in the history any more".to_owned())));
     };
@@ -315,7 +303,6 @@ async fn follow_one(
         evidence: Some(&verdict.evidence),
         policy,
     };
-    let at = At { world: acting.world, environment: acting.environment, now: acting.now };
     let frozen = frozen(&deployment, policy, one)
         .or((!is_the_way).then_some("pull requests are not the way of the environment's changes any more"));
     let by_agent = verdict.decision != Decision::Propose;

@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 
 use crate::domain::environment::Environment;
 use crate::domain::ids::SourceName;
+use crate::domain::time::Time;
 use crate::ports::{Clock, Forge, MetricSource, Repository, RepositoryError};
 
 pub use deliver::DeliveryError;
@@ -88,6 +89,14 @@ impl Stop {
 }
 
 /// Runs blocking work on the repository off the async threads.
+/// So many of a list; where there are more, each pass begins elsewhere, so that none waits for ever.
+fn in_turn<T>(mut list: Vec<T>, limit: usize, now: Time) -> impl Iterator<Item = T> {
+    let turn = usize::try_from(now.unix().unsigned_abs() / 60).unwrap_or(0);
+    let first = turn.checked_rem(list.len()).filter(|_| list.len() > limit).unwrap_or(0);
+    list.rotate_left(first);
+    list.into_iter().take(limit)
+}
+
 async fn blocking<T, E>(
     repository: &Arc<dyn Repository>,
     work: impl FnOnce(&dyn Repository) -> Result<T, E> + Send + 'static,

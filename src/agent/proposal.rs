@@ -8,6 +8,7 @@ use super::deliver::DeliveryError;
 use crate::domain::change::Change;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::ledger::OwnTrailers;
+use crate::domain::receipt::Receipt;
 use crate::domain::review::Branch;
 use crate::domain::snapshot::Snapshot;
 use crate::ports::{CommitRequest, PushError, Repository, RepositoryError};
@@ -29,13 +30,24 @@ pub(super) struct Worked<'a> {
     pub current: &'a Current,
 }
 
-/// The proposal's branch as it is at the remote; it is made where it is not there.
+/// The proposal's branch with the revert on it: made where it is not there, brought up to date where it is stale. What is
+/// foreign is left as it is.
 pub(super) async fn ensure(worked: &Worked<'_>, branch: &BranchName) -> Result<Tip, DeliveryError> {
-    if let Some(tip) = look(worked, branch).await? {
-        return Ok(tip);
+    match look(worked, branch).await? {
+        Some(tip) if tip.state == Branch::Stale => renew(worked, branch, tip.commit).await,
+        Some(tip) => Ok(tip),
+        None => {
+            let commit = commit(worked, branch, None).await?;
+            Ok(Tip { commit, state: Branch::Fresh })
+        }
     }
-    let commit = commit(worked, branch, None).await?;
-    Ok(Tip { commit, state: Branch::Fresh })
+}
+
+/// What becomes of a change whose branch holds the work of others.
+pub(super) fn foreign(branch: &BranchName) -> Receipt {
+    Receipt::Refused(format!(
+        "the branch {branch} holds something else than the revert: merge it by hand, or remove it"
+    ))
 }
 
 /// The proposal's branch as it is at the remote, if it is there.

@@ -233,8 +233,22 @@ pub async fn earlier(
     Ok(states.into_iter().take(MAX_EARLIER).collect())
 }
 
+/// The deployment of a service by a commit: one that the pass has detected, or else from the history.
+pub(super) async fn deployment_of(
+    at: &At<'_>,
+    detected: &[Deployment],
+    (commit, service): (CommitId, &ServiceName),
+) -> Option<Deployment> {
+    let is_it = |one: &&Deployment| one.commit == commit && one.service == *service;
+    if let Some(known) = detected.iter().find(is_it) {
+        return Some(known.clone());
+    }
+    let (_, found) = deployments_at(at.world, at.environment, commit, at.now).await.ok()?;
+    found.into_iter().find(|one| is_it(&one))
+}
+
 /// What a commit deployed, with the branch's head.
-pub(super) async fn deployments_at(
+async fn deployments_at(
     world: &World,
     environment: &Arc<Environment>,
     id: CommitId,

@@ -8,7 +8,7 @@ use super::blocking;
 use super::current::{At, Current, Subject, work_out};
 use super::deliver::{DeliveryError, no_name};
 use super::pass::snapshot;
-use super::proposal::{Tip, Worked, ensure, look, renew};
+use super::proposal::{Tip, Worked, ensure, foreign, look, renew};
 use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::codeowners;
 use crate::domain::decision::id_of;
@@ -220,19 +220,12 @@ impl Going<'_> {
             WorkedOut::More => return Ok(None),
         };
         let worked = self.worked(&change, &current);
-        let mut tip = ensure(&worked, &self.branch).await?;
-        if tip.state == Branch::Stale {
-            tip = renew(&worked, &self.branch, tip.commit).await?;
-        }
-        if tip.state == Branch::Foreign && !self.looked_again {
+        if ensure(&worked, &self.branch).await?.state == Branch::Foreign {
+            if self.looked_again {
+                return Ok(Some(foreign(&self.branch)));
+            }
             self.look_again().await?;
             return Ok(None);
-        }
-        if tip.state == Branch::Foreign {
-            return Ok(Some(Receipt::Refused(format!(
-                "the branch {} holds something else than the revert: merge it by hand, or remove it",
-                self.branch
-            ))));
         }
         let subject = self.followed.subject;
         let story = Story {

@@ -1,5 +1,7 @@
 //! The simulated forge as GitHub shows it: as much of the REST and GraphQL API as the agent uses.
 
+mod graphql;
+
 use serde_json::{Value, json};
 
 use crate::support::openapi::Api;
@@ -83,7 +85,7 @@ fn said(state: &mut State, asked: &Asked) -> Reply {
     }
     let body = asked.body.clone().unwrap_or_default();
     match path.as_slice() {
-        ["graphql"] => graphql(state, &body),
+        ["graphql"] => graphql::answer(state, &body),
         ["repos", owner, name, rest @ ..] if format!("{owner}/{name}") == REPOSITORY => {
             repository(state, asked, rest, &body)
         }
@@ -489,89 +491,4 @@ fn new_ref(state: &mut State, body: &Value) -> Reply {
     }
     crate::support::git::git(&state.repository, &["update-ref", &name, &sha, &"0".repeat(40)]);
     Reply::json(201, json!({"ref": name, "object": {"type": "commit", "sha": sha}}))
-}
-
-fn refused(message: &str) -> Reply {
-    Reply::json(200, json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": message}]}))
-}
-
-fn graphql(state: &mut State, body: &Value) -> Reply {
-    let query = text(body, "query");
-    let input = body["variables"]["input"].clone();
-    let number =
-        |key: &str| text(&input, key).strip_prefix("PR_").and_then(|number| number.parse::<u64>().ok());
-    let done = |name: &str| Reply::json(200, json!({"data": {name: {"clientMutationId": null}}}));
-    if query.contains("enablePullRequestAutoMerge") {
-        let found = state.pull(number("pullRequestId").unwrap()).unwrap().clone();
-        if !state.rules.auto_merge {
-            return refused("Auto merge is not allowed for this repository");
-        }
-        if text(&input, "expectedHeadOid") != found.head {
-            return refused("Head branch is out of date");
-        }
-        if state.standing(&found) == "clean" {
-            return refused("Pull request Pull request is in clean status");
-        }
-        let way = input["mergeMethod"].as_str().unwrap_or("MERGE").to_lowercase();
-        if !state.rules.queue && !state.rules.ways.contains(&way) {
-            return refused("Merge method is not allowed on this repository");
-        }
-        let auto = (way, text(&input, "commitHeadline"), text(&input, "commitBody"));
-        state.pull(found.number).unwrap().auto = Some(auto);
-        done("enablePullRequestAutoMerge")
-    } else if query.contains("disablePullRequestAutoMerge") {
-        state.pull(number("pullRequestId").unwrap()).unwrap().auto = None;
-        done("disablePullRequestAutoMerge")
-    } else if query.contains("enqueuePullRequest") {
-        if !state.rules.queue {
-            return refused("The branch has no merge queue");
-        }
-        state.pull(number("pullRequestId").unwrap()).unwrap().queued = true;
-        done("enqueuePullRequest")
-    } else if query.contains("dequeuePullRequest") {
-        state.pull(number("id").unwrap()).unwrap().queued = false;
-        done("dequeuePullRequest")
-    } else if query.contains("createCommitOnBranch") {
-        create_commit(state, &input)
-    } else if query.contains("isInMergeQueue") {
-        let number = body["variables"]["number"].as_u64().unwrap();
-        let queued = state.pull(number).is_some_and(|pull| pull.queued);
-        Reply::json(200, json!({"data": {"repository": {"pullRequest": {"isInMergeQueue": queued}}}}))
-    } else {
-        let allowed = |way: &str| state.rules.ways.iter().any(|one| one == way);
-        let signatures = state.rules.signatures;
-        let queue = state.rules.queue.then(|| json!({"id": "MQ_1"}));
-        Reply::json(
-            200,
-            json!({"data": {"repository": {
-                "autoMergeAllowed": state.rules.auto_merge, "squashMergeAllowed": allowed("squash"),
-                "mergeCommitAllowed": allowed("merge"), "rebaseMergeAllowed": allowed("rebase"), "mergeQueue": queue,
-                "ref": {"refUpdateRule": {"requiresSignatures": signatures, "requiresLinearHistory": false},
-                        "rules": {"nodes": [{"type": "REQUIRED_STATUS_CHECKS"}]}},
-            }}}),
-        )
-    }
-}
-
-fn create_commit(state: &mut State, input: &Value) -> Reply {
-    use base64::Engine as _;
-    let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).unwrap();
-    let mut files = Vec::new();
-    for added in input["fileChanges"]["additions"].as_array().into_iter().flatten() {
-        files.push((text(added, "path"), Some(decode(&text(added, "contents")))));
-    }
-    for gone in input["fileChanges"]["deletions"].as_array().into_iter().flatten() {
-        files.push((text(gone, "path"), None));
-    }
-    let message = format!("{}\n\n{}", text(&input["message"], "headline"), text(&input["message"], "body"));
-    let branch = text(&input["branch"], "branchName");
-    match state.commit_on(&branch, &text(input, "expectedHeadOid"), &files, &message) {
-        Some(oid) => Reply::json(200, json!({"data": {"createCommitOnBranch": {"commit": {"oid": oid}}}})),
-        None => Reply::json(
-            200,
-            json!({"data": null, "errors": [
-                {"type": "STALE_DATA", "message": "Expected branch to point to something else"},
-            ]}),
-        ),
-    }
 }
