@@ -7,13 +7,13 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 
-use crate::domain::evidence::Series;
+use crate::domain::environment::signal::RangeQuery;
+use crate::domain::history::scope::Scope;
+use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
+use crate::domain::judge::evidence::Series;
 use crate::domain::review::text::ChartStyle;
 use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
-use crate::domain::scope::Scope;
-use crate::domain::signal::RangeQuery;
-use crate::domain::snapshot::{Commit, Snapshot};
 use crate::domain::time::Time;
 
 /// A future that can be sent between threads, for traits used as objects.

@@ -1,19 +1,19 @@
 //! The wire form of what is remembered in Git notes: one JSON object a line, on the deployment's commit, in
-//! `refs/notes/backout`. The fields of commit trailers are in `crate::domain::message` and [`crate::domain::ledger`].
+//! `refs/notes/backout`. The fields of commit trailers are in `crate::domain::change::message` and [`crate::domain::history::ledger`].
 //!
 //! A line that is not understood (of a newer version, or somebody else's) is kept and skipped.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::change::receipt::Receipt;
+use crate::domain::change::receipt::ReviewPlace;
 use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD};
-use crate::domain::evidence::Evidence;
+use crate::domain::environment::policy::Mode;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
-use crate::domain::policy::Mode;
-use crate::domain::receipt::Receipt;
-use crate::domain::review::ReviewPlace;
+use crate::domain::judge::evidence::Evidence;
+use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
-use crate::domain::verdict::Judgement;
 
 /// The version of the wire form that this program writes.
 pub const VERSION: u32 = 1;

@@ -7,11 +7,11 @@ use std::path::Path;
 use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
 use backout::adapters::http::HttpOptions;
 use backout::domain::deployment::Detector;
+use backout::domain::environment::pattern::PathPattern;
+use backout::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
-use backout::domain::pattern::PathPattern;
-use backout::domain::policy::{Budget, Delivery, Policy, ReviewRules};
-use backout::domain::scope::Tracked;
-use backout::domain::snapshot::Person;
+use backout::domain::history::scope::Tracked;
+use backout::domain::history::snapshot::Person;
 use backout::domain::time::Time;
 use backout::ports::{HistoryQuery, Repository as _};
 

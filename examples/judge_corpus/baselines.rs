@@ -2,9 +2,9 @@
 //! deployment is blamed as soon as any of its metrics is. None of them knows about seasons or about damage from before
 //! the deployment, as none of the tools that they are taken from does.
 
-use backout::domain::evidence::Sample;
-use backout::domain::signal::Direction;
-use backout::domain::stats::{percentile, real};
+use backout::domain::environment::signal::Direction;
+use backout::domain::judge::evidence::Sample;
+use backout::domain::judge::stats::{percentile, real};
 
 use crate::cases::{Case, Metric, within};
 

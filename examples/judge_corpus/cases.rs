@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use backout::domain::evidence::Sample;
-use backout::domain::signal::{Direction, SignalKind};
+use backout::domain::environment::signal::{Direction, SignalKind};
+use backout::domain::judge::evidence::Sample;
 use backout::domain::time::Time;
 use serde::Deserialize;
 

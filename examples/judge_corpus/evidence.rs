@@ -1,9 +1,9 @@
 //! What the agent would know of a case at a tick, as the judge takes it.
 
-use backout::domain::evidence::{Evidence, Found, Gap, Seasonal, SignalEvidence};
+use backout::domain::environment::policy::Policy;
+use backout::domain::environment::signal::{Signal, usual_min_samples};
 use backout::domain::ids::{SignalName, SourceName};
-use backout::domain::policy::Policy;
-use backout::domain::signal::{Signal, usual_min_samples};
+use backout::domain::judge::evidence::{Evidence, Found, Gap, Seasonal, SignalEvidence};
 use backout::domain::time::Time;
 
 use anyhow::Result;

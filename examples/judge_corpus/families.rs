@@ -9,9 +9,9 @@
 //! less cannot be told there by anybody), 20 points for a processor. Regressions come in three sizes, the smallest being
 //! that one. Half of them begin with the deployment, half 1 to 12 minutes later.
 
-use backout::domain::evidence::Sample;
-use backout::domain::signal::{Direction, SignalKind};
-use backout::domain::stats::real;
+use backout::domain::environment::signal::{Direction, SignalKind};
+use backout::domain::judge::evidence::Sample;
+use backout::domain::judge::stats::real;
 use fastrand::Rng;
 
 use crate::cases::{Case, Label, Metric, ticks};

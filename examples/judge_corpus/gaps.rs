@@ -144,8 +144,8 @@ fn losing(case: &Case, mut is_lost: impl FnMut(&str, i64) -> bool) -> Case {
 mod tests {
     use super::*;
     use crate::cases::{BASELINE_STEPS, Label, ticks};
-    use backout::domain::evidence::Sample;
-    use backout::domain::signal::{Direction, SignalKind};
+    use backout::domain::environment::signal::{Direction, SignalKind};
+    use backout::domain::judge::evidence::Sample;
 
     fn case() -> Case {
         let times: Vec<i64> = (-80..=30).map(|step| step * 60).collect();

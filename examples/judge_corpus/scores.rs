@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backout::domain::stats::{median, real};
-use backout::domain::verdict::Verdict;
+use backout::domain::judge::stats::{median, real};
+use backout::domain::judge::verdict::Verdict;
 use serde::{Serialize, Serializer};
 
 use crate::cases::{Case, Label};

@@ -1,7 +1,7 @@
 //! Judging a case tick by tick, with the samples up to then, until the verdict is settled.
 
 use anyhow::{Context, Result};
-use backout::domain::verdict::{Judgement, Verdict, judge, needs_history};
+use backout::domain::judge::verdict::{Judgement, Verdict, judge, needs_history};
 
 use crate::baselines::{Baseline, Series};
 use crate::cases::Case;

@@ -121,6 +121,8 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 fn build(builder: reqwest::ClientBuilder, options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
+    // The first call decides for the process; every later one finds it decided.
+    let _decided = rustls::crypto::ring::default_provider().install_default();
     let client_error = |e: reqwest::Error| HttpError::Client(e.without_url().to_string());
     let mut builder = builder
         .user_agent(concat!("backout/", env!("CARGO_PKG_VERSION")))

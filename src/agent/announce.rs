@@ -12,12 +12,12 @@ use super::request::deployment_of;
 use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::decision::{Decision, SCHEMA_GUARD, id_of};
 use crate::domain::deployment::Deployment;
-use crate::domain::policy::{Merge, Policy};
+use crate::domain::environment::policy::{Merge, Policy};
+use crate::domain::history::snapshot::Snapshot;
+use crate::domain::judge::verdict::Verdict;
 use crate::domain::review::markdown::prose;
 use crate::domain::review::text::{self, IssueMark, Plan};
 use crate::domain::review::{CommitStatus, StatusState};
-use crate::domain::snapshot::Snapshot;
-use crate::domain::verdict::Verdict;
 use crate::ports::{Forge, ForgeError};
 
 /// The most characters of a commit status. Source: <https://docs.github.com/en/rest/commits/statuses>.

@@ -13,18 +13,18 @@ use super::pass::{Intent, snapshot};
 use super::proposal::Worked;
 use super::report::{EnvironmentReport, Item, Outcome};
 use super::{Stop, World, blocking};
+use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
 use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide, id_of};
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
-use crate::domain::evidence::Evidence;
+use crate::domain::environment::policy::{Delivery, Mode};
+use crate::domain::history::ledger::{RevertEntry, reverts};
+use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
-use crate::domain::ledger::{RevertEntry, reverts};
-use crate::domain::policy::{Delivery, Mode};
-use crate::domain::receipt::Receipt;
-use crate::domain::snapshot::Snapshot;
+use crate::domain::judge::evidence::Evidence;
+use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::Time;
-use crate::domain::verdict::{Judgement, Verdict, judge};
 use crate::ports::{PushError, RepositoryError};
 use crate::record::{self, Proposal, Record, VERSION, VerdictRecord};
 
@@ -243,11 +243,11 @@ fn decide_all(
     entries.retain(|entry| entry.environment == acting.environment.name);
     let made = entries.len();
     entries.extend(attempts.values().filter_map(|(attempt, guards)| match attempt {
-        Attempt::Planned(change, _) => Some(RevertEntry::planned(change)),
+        Attempt::Planned(change, _) => Some(change.as_entry()),
         // What merges itself counts from the moment when that was decided.
         Attempt::Delivered(change, _, Receipt::Proposed { review: Some(_), .. }) => {
             let by_hand = guards.last().is_some_and(|guard| guard.decision.is_some());
-            (!by_hand).then(|| RevertEntry::planned(change))
+            (!by_hand).then(|| change.as_entry())
         }
         Attempt::Delivered(..) | Attempt::ForAPerson(..) | Attempt::Stopped(_) | Attempt::GivenUp => None,
     }));

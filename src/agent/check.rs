@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{World, blocking};
+use crate::domain::environment::policy::Delivery;
 use crate::domain::environment::{Environment, ServiceMatch};
-use crate::domain::evidence::Series;
 use crate::domain::ids::{BranchName, CommitId};
-use crate::domain::policy::Delivery;
-use crate::domain::question::{MAX_SEGMENTS, Part, Question, Subject, ask};
+use crate::domain::judge::evidence::Series;
+use crate::domain::judge::question::{MAX_SEGMENTS, Part, Question, Subject, ask};
 use crate::ports::{Answer, Forge, ForgeError, RepositoryError, SourceError};
 
 /// What was looked at, and what came of it.

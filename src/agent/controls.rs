@@ -9,14 +9,14 @@ use super::judging::Known;
 use super::{World, blocking};
 use crate::domain::deployment::detect;
 use crate::domain::environment::{Environment, ServiceFiles};
-use crate::domain::evidence::{Control, Evidence, Found};
+use crate::domain::history::ledger::reverts;
+use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, ServiceName};
-use crate::domain::ledger::reverts;
-use crate::domain::peer::{Peer, control_questions, needs_peers, peers, queries_of};
-use crate::domain::question::{MAX_CONTROLS, Subject};
-use crate::domain::scope::Tracked;
+use crate::domain::judge::evidence::{Control, Evidence, Found};
+use crate::domain::judge::peer::{Peer, control_questions, needs_peers, peers, queries_of};
+use crate::domain::judge::question::{MAX_CONTROLS, Subject};
+use crate::domain::judge::verdict::{Verdict, judge};
 use crate::domain::time::Time;
-use crate::domain::verdict::{Verdict, judge};
 use crate::ports::{HistoryQuery, RepositoryError};
 
 /// The most queries for controls in one environment of a pass.

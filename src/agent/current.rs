@@ -5,14 +5,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{World, blocking};
-use crate::domain::change::{Change, Motive, NoChange, Target, plan};
+use crate::domain::change::plan::{Target, plan};
+use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::Environment;
-use crate::domain::evidence::Evidence;
+use crate::domain::environment::policy::Policy;
+use crate::domain::history::moves::follow;
+use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
-use crate::domain::moves::follow;
-use crate::domain::policy::Policy;
-use crate::domain::scope::Tracked;
+use crate::domain::judge::evidence::Evidence;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 
@@ -106,7 +107,7 @@ fn commits_since(
     service: &ServiceName,
     (commit, at): (CommitId, Time),
     now: Time,
-) -> Result<Vec<crate::domain::snapshot::Commit>, RepositoryError> {
+) -> Result<Vec<crate::domain::history::snapshot::Commit>, RepositoryError> {
     let scope = Tracked::new(environment, Some(service));
     let branch = &environment.branch;
     let query =

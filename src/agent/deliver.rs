@@ -4,10 +4,10 @@ use super::proposal::{Worked, ensure, foreign};
 use super::review::{Followed, bring};
 use super::{World, blocking};
 use crate::domain::change::Change;
+use crate::domain::change::receipt::Receipt;
 use crate::domain::environment::Environment;
+use crate::domain::environment::policy::{Delivery, Merge};
 use crate::domain::ids::CommitId;
-use crate::domain::policy::{Delivery, Merge};
-use crate::domain::receipt::Receipt;
 use crate::domain::review::Branch;
 use crate::ports::{CommitRequest, ForgeError, PushError, RepositoryError};
 

@@ -7,13 +7,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::World;
-use crate::domain::evidence::{Evidence, Gap};
-use crate::domain::question::{
+use crate::domain::environment::signal::RangeQuery;
+use crate::domain::judge::evidence::{Evidence, Gap};
+use crate::domain::judge::question::{
     Question, Reading, Reply, SEASONAL_SHIFTS_SECS, Sorted, Subject, add_seasonal, ask, evidence, requests,
 };
-use crate::domain::signal::RangeQuery;
+use crate::domain::judge::verdict::needs_history;
 use crate::domain::time::Time;
-use crate::domain::verdict::needs_history;
 use crate::ports::SourceError;
 
 /// The most requests under way at once.

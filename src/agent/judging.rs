@@ -10,17 +10,17 @@ use super::gather::gather;
 use crate::domain::change::Motive;
 use crate::domain::decision::{Case, id_of};
 use crate::domain::deployment::Deployment;
+use crate::domain::environment::policy::{Mode, Policy};
+use crate::domain::environment::signal::Window;
 use crate::domain::environment::{Environment, ServiceRule};
-use crate::domain::evidence::{Evidence, Found, Gap, SignalEvidence};
+use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{CommitId, ServiceName};
-use crate::domain::ledger::RevertEntry;
-use crate::domain::policy::{Mode, Policy};
-use crate::domain::question::Subject;
-use crate::domain::relation::{Dependencies, Red, rivals};
-use crate::domain::signal::Window;
-use crate::domain::snapshot::Snapshot;
+use crate::domain::judge::evidence::{Evidence, Found, Gap, SignalEvidence};
+use crate::domain::judge::question::Subject;
+use crate::domain::judge::relation::{Dependencies, Red, rivals};
+use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::Time;
-use crate::domain::verdict::{Judgement, Verdict, judge};
 use crate::record::{Record, VerdictRecord};
 
 /// What a pass knows of an environment before it asks.

@@ -14,13 +14,13 @@ use super::{Stop, World, blocking};
 use crate::domain::decision::{Decision, id_of};
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::Environment;
+use crate::domain::environment::policy::Policy;
+use crate::domain::history::ledger::{RevertEntry, reverts};
+use crate::domain::history::scope::Tracked;
+use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId};
-use crate::domain::ledger::{RevertEntry, reverts};
-use crate::domain::policy::Policy;
-use crate::domain::scope::Tracked;
-use crate::domain::snapshot::Snapshot;
+use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
-use crate::domain::verdict::Verdict;
 use crate::ports::{HistoryQuery, RepositoryError};
 use crate::record::{self, Record};
 

@@ -6,11 +6,11 @@ use super::blocking;
 use super::current::{At, Current, Subject, work_out};
 use super::deliver::DeliveryError;
 use crate::domain::change::Change;
+use crate::domain::change::receipt::Receipt;
+use crate::domain::history::snapshot::Snapshot;
+use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{BranchName, CommitId};
-use crate::domain::ledger::OwnTrailers;
-use crate::domain::receipt::Receipt;
 use crate::domain::review::Branch;
-use crate::domain::snapshot::Snapshot;
 use crate::ports::{CommitRequest, PushError, Repository, RepositoryError};
 
 /// What stands on the branch.

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
+use crate::domain::change::receipt::Receipt;
+use crate::domain::change::receipt::ReviewPlace;
 use crate::domain::decision::{Decision, GuardAnswer};
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
-use crate::domain::receipt::Receipt;
-use crate::domain::review::ReviewPlace;
+use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
-use crate::domain::verdict::Judgement;
 use crate::record::{Proposal, Recovery, ReviewOutcome};
 
 /// A whole pass.

@@ -9,18 +9,18 @@ use super::current::{At, Current, Subject, work_out};
 use super::deliver::{DeliveryError, no_name};
 use super::pass::snapshot;
 use super::proposal::{Tip, Worked, ensure, foreign, look, renew};
+use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, Motive, NoChange};
-use crate::domain::codeowners;
 use crate::domain::decision::id_of;
+use crate::domain::environment::policy::{Merge, ReviewRules};
+use crate::domain::history::ledger::reverts;
+use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
-use crate::domain::ledger::reverts;
-use crate::domain::policy::{Merge, ReviewRules};
-use crate::domain::receipt::Receipt;
+use crate::domain::review::codeowners;
 use crate::domain::review::text::{self, Story};
 use crate::domain::review::{
     BY_HAND, Branch, Merging, NewReview, Outlook, Review, ReviewState, Step, Watched, step,
 };
-use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
 use crate::ports::{Forge, ForgeError, RepositoryError};
 

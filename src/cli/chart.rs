@@ -1,8 +1,8 @@
 //! Charts of a signal for a terminal: small bars, and a larger plot around a deployment.
 
 use super::output::coloured;
-use crate::domain::evidence::Sample;
-use crate::domain::signal::Direction;
+use crate::domain::environment::signal::Direction;
+use crate::domain::judge::evidence::Sample;
 use crate::domain::time::Time;
 
 /// How many samples are shown side by side; with the axis the chart is at most 80 characters wide.

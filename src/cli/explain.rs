@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::chart::{Plot, plot};
 use super::{Common, Ending, Format, output, world};
 use crate::agent::fetch;
-use crate::domain::evidence::Found;
 use crate::domain::ids::CommitId;
-use crate::domain::verdict::{Judgement, judge};
+use crate::domain::judge::evidence::Found;
+use crate::domain::judge::verdict::{Judgement, judge};
 use crate::ports::{Repository, RepositoryError};
 use crate::record::{self, Record, VerdictRecord};
 

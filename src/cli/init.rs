@@ -8,8 +8,8 @@ use anyhow::Context as _;
 
 use super::{Common, Ending, Format, output, world};
 use crate::adapters::git::{current_branch, origin_url};
+use crate::domain::environment::layout::{Layout, has_release_field, layouts};
 use crate::domain::ids::FilePath;
-use crate::domain::layout::{Layout, has_release_field, layouts};
 use crate::ports::Repository;
 
 /// What the command takes.

@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use super::{Common, Ending, Format, output, world};
 use crate::agent::request::{Prepared, Wanted, deliver, earlier, prepare};
 use crate::agent::{World, fetch};
-use crate::domain::earlier::Earlier;
+use crate::domain::change::receipt::Receipt;
+use crate::domain::deployment::earlier::Earlier;
 use crate::domain::environment::Environment;
 use crate::domain::ids::ServiceName;
-use crate::domain::receipt::Receipt;
 use crate::domain::time::human_secs;
 
 /// What the command takes.

@@ -14,11 +14,11 @@ use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics;
 use crate::agent::World;
 use crate::config::{self, ConfigErrors, Settings};
+use crate::domain::environment::pattern::PathGlobs;
+use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
+use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, ServiceName};
-use crate::domain::pattern::PathGlobs;
-use crate::domain::policy::{Budget, Delivery, Policy, ReviewRules};
-use crate::domain::snapshot::Person;
 use crate::ports::{MetricSource, Repository};
 
 /// The configuration file that is read when none is named.

@@ -16,7 +16,7 @@ use crate::adapters::git::{GitAuth, GitOptions, Signing, SshOptions};
 use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics::table::Columns;
 use crate::adapters::metrics::{SourceOptions, csv_file, http_json, prometheus};
-use crate::domain::snapshot::Person;
+use crate::domain::history::snapshot::Person;
 
 const GIT_TIMEOUT_SECS: u32 = 60;
 const SOURCE_TIMEOUT_SECS: u32 = 30;

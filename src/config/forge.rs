@@ -85,7 +85,7 @@ impl Context<'_> {
 
     /// What cannot be done without a forge.
     fn needs_forge(&mut self, config: &types::Config) {
-        use crate::domain::policy::Delivery;
+        use crate::domain::environment::policy::Delivery;
         let name_it = "there is no `forge`: name one, or choose another way";
         if matches!(config.repository.auth, Some(types::GitAuth::Forge)) {
             self.missing(self.place(&["repository", "auth", "kind"]), name_it);

@@ -8,11 +8,11 @@ use super::report::{Place, suggestion};
 use super::rules::is_label;
 use super::tree::Node;
 use super::types;
+use crate::domain::environment::pattern::{PathGlobs, PathPattern};
+use crate::domain::environment::policy::{Budget, Delivery, Merge, Policy, ReviewRules};
+use crate::domain::environment::signal::Signal;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, ServiceName, SourceName};
-use crate::domain::pattern::{PathGlobs, PathPattern};
-use crate::domain::policy::{Budget, Delivery, Merge, Policy, ReviewRules};
-use crate::domain::signal::Signal;
 
 const INTERVAL_SECS: u32 = 60;
 

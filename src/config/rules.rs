@@ -6,14 +6,14 @@ use super::context::Context;
 use super::report::{Place, suggestion};
 use super::types;
 use super::values::{Duration, Ratio};
-use crate::domain::field::Selection;
-use crate::domain::ids::{SignalName, SourceName};
-use crate::domain::pattern::{PathGlobs, PathPattern};
-use crate::domain::policy::{Mode, Policy, SchemaRules};
-use crate::domain::signal::{
+use crate::domain::environment::pattern::{PathGlobs, PathPattern};
+use crate::domain::environment::policy::{Mode, Policy, SchemaRules};
+use crate::domain::environment::signal::{
     Direction, MinTraffic, Missing, Role, Rule, Signal, SignalKind, render_query, template_variables,
     usual_min_samples,
 };
+use crate::domain::field::Selection;
+use crate::domain::ids::{SignalName, SourceName};
 
 const FOR_SECS: u32 = 60;
 const STEP_SECS: u32 = 60;

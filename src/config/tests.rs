@@ -8,8 +8,8 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::adapters::git::GitAuth;
 use crate::adapters::metrics::prometheus::Auth;
-use crate::domain::policy::Mode;
-use crate::domain::signal::{Direction, Rule};
+use crate::domain::environment::policy::Mode;
+use crate::domain::environment::signal::{Direction, Rule};
 
 const VALID: &str = r#"repository:
   url: https://git.example.com/platform/environments.git

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{Duration, Ratio, Size};
-use crate::domain::policy::{Delivery, Merge, Mixed, Mode};
-use crate::domain::signal::{Direction, Missing, SignalKind};
+use crate::domain::environment::policy::{Delivery, Merge, Mixed, Mode};
+use crate::domain::environment::signal::{Direction, Missing, SignalKind};
 
 /// The configuration of backout. It may be spread over several files.
 #[derive(Debug, Deserialize, JsonSchema)]

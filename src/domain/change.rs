@@ -1,19 +1,21 @@
-//! Planning: from a decision to the exact bytes of a commit and its message.
+//! The revert as a value: which bytes of which files, and why. [`plan`](mod@plan) works it out, [`message`] writes its
+//! message, and [`receipt`] says what became of it.
+
+pub(super) mod message;
+pub mod plan;
+pub mod receipt;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use similar::TextDiff;
 
-use super::deployment::Deployment;
-use super::field::{self, FieldOutcome, FieldResult, File};
-use super::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
-use super::ledger::rollback_id;
-use super::message;
-use super::policy::{Mixed, Policy};
-use super::snapshot::{FileDiff, FileVersion};
-use super::time::Time;
-use super::verdict::Judgement;
+use crate::domain::field::{self, FieldOutcome, FieldResult};
+use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::trailers::trailer_value;
+use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
+use crate::domain::judge::verdict::Judgement;
+use crate::domain::time::Time;
 
 /// A commit to be made: its `Display` is the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,24 +53,6 @@ pub enum Motive<'a> {
     Request(&'a str),
 }
 
-/// Where the change goes.
-#[derive(Clone, Debug)]
-pub struct Target<'a> {
-    /// The environment's branch.
-    pub branch: &'a BranchName,
-    /// Its head.
-    pub head: CommitId,
-    /// The files that the bad deployment changed, as they are at the head, at the places where they are now; `None`
-    /// where a file is gone.
-    pub current: &'a BTreeMap<FilePath, Option<Vec<u8>>>,
-    /// Files of the deployment that were moved since, and where to.
-    pub moved: &'a BTreeMap<FilePath, FilePath>,
-    /// What the agent may do with the service.
-    pub policy: &'a Policy,
-    /// Now.
-    pub now: Time,
-}
-
 /// Why there is no change to make.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoChange {
@@ -94,129 +78,6 @@ pub enum NoChange {
         /// Why.
         refusal: field::Refusal,
     },
-}
-
-/// Works out the revert of a deployment against the branch as it is: of its release fields, or of all that it changed in
-/// the service's files where the policy says so.
-///
-/// # Errors
-/// [`NoChange`] says why there is nothing to do, or why nothing may be done.
-pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) -> Result<Change, NoChange> {
-    let whole = target.policy.mixed == Mixed::Deployment && !deployment.left_behind.is_empty();
-    let mut files = BTreeMap::new();
-    let mut fields: Vec<(FilePath, FieldResult)> = Vec::new();
-    for file in &deployment.files {
-        let reverted =
-            if whole { merged(deployment, file, target)? } else { spliced(deployment, file, target)? };
-        fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
-        files.extend(reverted.bytes);
-    }
-    let all = || fields.iter().map(|(_, field)| field);
-    let is_left = !all().any(|field| field.outcome == FieldOutcome::Restored);
-    if files.is_empty() || is_left {
-        let gone = all().any(|field| field.outcome == FieldOutcome::Gone);
-        let back = all().all(|field| field.outcome == FieldOutcome::AlreadyBack);
-        let why = format!("no field holds the bad value any more ({})", outcomes(&fields));
-        return Err(match (gone, back) {
-            (true, _) => NoChange::Gone(why),
-            (false, true) => NoChange::Restored(why),
-            (false, false) => NoChange::Superseded(why),
-        });
-    }
-    if field::is_half(all()) && !target.policy.partial {
-        return Err(NoChange::Partial(outcomes(&fields)));
-    }
-    let mut change = Change {
-        id: rollback_id(&deployment.environment, &deployment.service, deployment.commit),
-        environment: deployment.environment.clone(),
-        service: deployment.service.clone(),
-        branch: target.branch.clone(),
-        base: target.head,
-        reverts: deployment.commit,
-        files,
-        fields,
-        left_behind: if whole { Vec::new() } else { deployment.left_behind.clone() },
-        message: String::new(),
-        at: target.now,
-    };
-    change.message = message::compose(&change, deployment, motive);
-    Ok(change)
-}
-
-/// A file of the deployment, worked out.
-#[derive(Default)]
-struct Worked {
-    /// Where it is now and its new bytes, if they differ; `None` removes it.
-    bytes: Option<(FilePath, Option<Vec<u8>>)>,
-    fields: Vec<FieldResult>,
-}
-
-/// The file with the release fields put back.
-fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Result<Worked, NoChange> {
-    let [Some(old), Some(new)] = versions(file) else { return Ok(Worked::default()) };
-    if !deployment.fields.iter().any(|field| field.path == file.path) {
-        return Ok(Worked::default());
-    }
-    let (path, current) = target.now_at(&file.path);
-    let Some(current) = current else { return Ok(gone(deployment, &file.path)) };
-    let refused = |refusal| NoChange::Refused { path: file.path.clone(), refusal };
-    let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
-    let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
-    let bytes = (reverted.bytes != *current).then_some((path, Some(reverted.bytes)));
-    Ok(Worked { bytes, fields: reverted.fields })
-}
-
-/// The file with all that the commit changed in it taken back, by a three-way merge; what else happened to it stays.
-fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Result<Worked, NoChange> {
-    let Worked { fields, .. } = spliced(deployment, file, target)?;
-    let (path, current) = target.now_at(&file.path);
-    let conflict = || NoChange::Refused { path: file.path.clone(), refusal: field::Refusal::Conflict };
-    let unread =
-        |version: &Option<FileVersion>| version.as_ref().is_some_and(|version| version.bytes.is_none());
-    if unread(&file.old) || unread(&file.new) {
-        return Err(conflict());
-    }
-    let bytes = match (versions(file), current) {
-        ([old, new], current) if new == current => old.map(<[u8]>::to_vec),
-        ([old, _], current) if old == current => return Ok(Worked { bytes: None, fields }),
-        ([Some(old), Some(new)], Some(current)) => {
-            Some(diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?)
-        }
-        _ => return Err(conflict()),
-    };
-    Ok(Worked { bytes: Some((path, bytes)), fields })
-}
-
-/// The bytes of a file before and after the deployment.
-fn versions(file: &FileDiff) -> [Option<&[u8]>; 2] {
-    [&file.old, &file.new].map(|version| version.as_ref().and_then(|version| version.bytes.as_deref()))
-}
-
-fn gone(deployment: &Deployment, path: &FilePath) -> Worked {
-    let of_file = deployment.fields.iter().filter(|field| field.path == *path);
-    let result = |field: &super::deployment::FieldChange| FieldResult {
-        address: field.address.clone(),
-        rule: field.rule,
-        old_text: field.old.clone(),
-        new_text: field.new.clone(),
-        outcome: FieldOutcome::Gone,
-    };
-    Worked { bytes: None, fields: of_file.map(result).collect() }
-}
-
-impl Target<'_> {
-    /// Where a file of the deployment is now, and its bytes.
-    fn now_at(&self, path: &FilePath) -> (FilePath, Option<&[u8]>) {
-        let now = self.moved.get(path).unwrap_or(path);
-        (now.clone(), self.current.get(now).and_then(|bytes| bytes.as_deref()))
-    }
-}
-
-/// What becomes of each field, in words.
-fn outcomes(fields: &[(FilePath, FieldResult)]) -> String {
-    let each: Vec<String> =
-        fields.iter().map(|(path, field)| format!("{path}: {}", outcome_text(field))).collect();
-    each.join("; ")
 }
 
 /// What becomes of a field, in words.
@@ -251,6 +112,22 @@ impl fmt::Display for Change {
 }
 
 impl Change {
+    /// The entry of the ledger that this change would become.
+    #[must_use]
+    pub fn as_entry(&self) -> RevertEntry {
+        let versions = self.fields.iter().filter(|(_, field)| field.is_version());
+        RevertEntry {
+            id: self.id.clone(),
+            commit: self.base,
+            at: self.at,
+            environment: self.environment.clone(),
+            service: self.service.clone(),
+            reverts: self.reverts,
+            bad_values: versions.map(|(_, field)| trailer_value(&field.new_text)).collect(),
+            requested: false,
+        }
+    }
+
     /// The name of the branch on which this change waits for a person.
     #[must_use]
     pub fn proposal_branch(&self) -> Option<BranchName> {
@@ -285,6 +162,3 @@ impl Change {
         out
     }
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

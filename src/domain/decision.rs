@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::deployment::Deployment;
-use super::ids::{CommitId, ServiceName};
-use super::ledger::{RevertEntry, rollback_id, values_of};
-use super::policy::{Budget, Mixed, Mode, Policy};
-use super::snapshot::Person;
-use super::time::{Time, human_secs};
-use super::verdict::{Judgement, Verdict};
+use crate::domain::deployment::Deployment;
+use crate::domain::environment::policy::{Budget, Mixed, Mode, Policy};
+use crate::domain::history::ledger::{RevertEntry, rollback_id};
+use crate::domain::history::snapshot::Person;
+use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::judge::verdict::{Judgement, Verdict};
+use crate::domain::time::{Time, human_secs};
 
 /// What is done about a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -273,7 +273,7 @@ fn quarantine(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
 
 /// The reverts, newest first, that backed out a value which this deployment brings back.
 fn quarantined_by(case: &Case<'_>, situation: &Situation<'_>) -> Vec<CommitId> {
-    let values = values_of(case.deployment);
+    let values = case.deployment.trailer_values();
     let remembered = |entry: &&RevertEntry| {
         entry.service == case.deployment.service
             && entry.at <= case.deployment.at

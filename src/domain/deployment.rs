@@ -1,15 +1,17 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
-use std::collections::{BTreeMap, HashMap};
+pub mod earlier;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::environment::{Environment, ServiceMatch};
-use super::field::{self, Document, FieldRule, File, Selection};
-use super::ids::{BlobId, CommitId, EnvironmentName, FilePath, ServiceName};
-use super::ledger::OwnTrailers;
-use super::policy::SchemaRules;
-use super::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
-use super::time::Time;
+use crate::domain::environment::policy::SchemaRules;
+use crate::domain::environment::{Environment, ServiceMatch};
+use crate::domain::field::{self, Document, FieldRule, File, Selection};
+use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
+use crate::domain::history::trailers::{OwnTrailers, trailer_lines, trailer_value};
+use crate::domain::ids::{BlobId, CommitId, EnvironmentName, FilePath, ServiceName};
+use crate::domain::time::Time;
 
 /// A first-parent commit of the environment branch that changed release fields of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +69,13 @@ pub struct FieldChange {
     pub engine: bool,
 }
 
-/// The trailer by which the agent knows its own commits.
-pub const ID_TRAILER: &str = "Backout-Id";
+impl Deployment {
+    /// Its new values in the form of the trailers.
+    #[must_use]
+    pub fn trailer_values(&self) -> BTreeSet<String> {
+        self.fields.iter().map(|field| trailer_value(&field.new)).collect()
+    }
+}
 
 /// The deployments of an environment, newest first. The agent's own reverts are none, and neither are their merges.
 #[must_use]
@@ -244,28 +251,6 @@ impl Documents {
         self.kept.insert(version.blob, Arc::clone(&read));
         Some(read)
     }
-}
-
-/// The value of a trailer in the last paragraph of a commit message; the name is compared without case.
-/// Source: <https://git-scm.com/docs/git-interpret-trailers>.
-#[must_use]
-pub fn trailer<'m>(message: &'m str, name: &str) -> Option<&'m str> {
-    trailers(message).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
-/// All trailers in the last paragraph of a commit message, in order. A message of one paragraph has none.
-pub fn trailers(message: &str) -> impl Iterator<Item = (&str, &str)> {
-    let trimmed = message.trim_end();
-    trailer_lines(trimmed.rfind("\n\n").and_then(|at| trimmed.get(at + 2..)).unwrap_or(""))
-}
-
-/// The lines of a paragraph that have the form of a trailer.
-pub(super) fn trailer_lines(paragraph: &str) -> impl Iterator<Item = (&str, &str)> {
-    paragraph.lines().filter_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        plain.then(|| (key, value.trim()))
-    })
 }
 
 /// Whether the value of a flag says yes: anything but `false`, `no`, `none` and `0`.

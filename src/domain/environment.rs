@@ -1,11 +1,16 @@
 //! What is watched: environments, the services in them and the rules that hold for each.
 
+pub mod layout;
+pub mod pattern;
+pub mod policy;
+pub mod signal;
+
 use std::collections::BTreeMap;
 
-use super::ids::{BranchName, EnvironmentName, ServiceName};
-use super::pattern::{PathGlobs, PathPattern};
-use super::policy::{Budget, Delivery, Policy, ReviewRules};
-use super::signal::Signal;
+use crate::domain::environment::pattern::{PathGlobs, PathPattern};
+use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+use crate::domain::environment::signal::Signal;
+use crate::domain::ids::{BranchName, EnvironmentName, ServiceName};
 
 /// One branch of the repository (and perhaps some paths of it), with all that is deployed there.
 #[derive(Clone, Debug, PartialEq)]

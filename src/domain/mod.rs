@@ -4,35 +4,32 @@
 //! Snapshot ─detect→ Deployment ─ask→ Question ─gather→ Evidence ─judge→ Verdict ─decide→ Decision ─plan→ Change
 //! ```
 //!
+//! The modules stand in the order of that flow, and each imports only from those above it:
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`ids`], [`time`], `text` | names, times, and untrusted text made harmless |
+//! | [`field`] | finding, comparing and restoring the bytes of a field in a file |
+//! | [`environment`] | what is watched, and by which rules: patterns, policies, signals |
+//! | [`history`] | the commits of a branch, and the reverts among them |
+//! | [`deployment`] | which commits are deployments, and of what |
+//! | [`judge`] | question, evidence, verdict |
+//! | [`decision`] | the guards, in the order in which they are asked |
+//! | [`change`] | the revert: its bytes, its message, and what became of it |
+//! | [`review`] | pull requests: what is next for one, and what people read there |
+//!
 //! Everything here is deterministic: time is an argument, and the same inputs give the same outputs. The module
 //! may use text, glob, template and serialisation crates. It never does I/O, never reads a clock, never logs, and
 //! knows neither [`crate::ports`] nor any adapter.
 
 pub mod change;
-pub mod codeowners;
 pub mod decision;
 pub mod deployment;
-pub mod earlier;
 pub mod environment;
-pub mod evidence;
 pub mod field;
+pub mod history;
 pub mod ids;
-mod inert;
-pub mod layout;
-pub mod ledger;
-mod message;
-pub mod moves;
-pub mod pattern;
-pub mod peer;
-pub mod policy;
-pub mod question;
-pub mod receipt;
-pub mod relation;
+pub mod judge;
 pub mod review;
-pub mod scope;
-pub mod signal;
-pub mod snapshot;
-pub mod stats;
+pub mod text;
 pub mod time;
-pub mod usual;
-pub mod verdict;

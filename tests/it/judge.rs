@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use backout::domain::evidence::{Evidence, Found, Sample, SignalEvidence};
+use backout::domain::environment::policy::Policy;
+use backout::domain::environment::signal::{Signal, SignalKind, usual_min_samples};
 use backout::domain::ids::{SignalName, SourceName};
-use backout::domain::policy::Policy;
-use backout::domain::signal::{Signal, SignalKind, usual_min_samples};
+use backout::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
+use backout::domain::judge::verdict::{Judgement, Verdict, judge};
 use backout::domain::time::Time;
-use backout::domain::verdict::{Judgement, Verdict, judge};
 use serde_json::Value;
 
 fn load(name: &str) -> Evidence {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use backout::domain::verdict::{Judgement, Verdict};
+use backout::domain::judge::verdict::{Judgement, Verdict};
 
 use crate::support::command;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use backout::adapters::http::HttpOptions;
 use backout::adapters::metrics::prometheus::{Auth, Options};
 use backout::adapters::metrics::{SourceOptions, connect};
-use backout::domain::signal::{RangeQuery, Window};
+use backout::domain::environment::signal::{RangeQuery, Window};
 use backout::domain::time::Time;
 use backout::ports::{Answer, SourceError};
 

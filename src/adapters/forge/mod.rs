@@ -5,6 +5,7 @@
 //! own: what is to be done about a pull request is `crate::domain::review`'s. It never shows a secret.
 
 pub mod gitea;
+#[cfg(feature = "github")]
 pub mod github;
 pub mod gitlab;
 mod plain;
@@ -131,6 +132,12 @@ impl Commanders {
 /// When the HTTP options or the private key are not valid.
 pub fn connect(options: ForgeOptions) -> Result<Connected, HttpError> {
     match options.kind {
+        #[cfg(not(feature = "github"))]
+        ForgeKind::GitHub => Err(HttpError::Client(
+            "this build has no GitHub in it: build it with the feature `github`, which is there by default"
+                .to_owned(),
+        )),
+        #[cfg(feature = "github")]
         ForgeKind::GitHub => {
             let forge = Arc::new(github::GitHub::new(options)?);
             Ok(Connected { tokens: forge.tokens(), forge })

@@ -92,6 +92,7 @@ impl<W: Wire> Rest<W> {
     }
 
     /// Reads something that may not be there, or that these credentials may not see: what is not told is not known.
+    #[cfg(feature = "github")]
     pub(super) async fn get_if_told<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ForgeError> {
         match self.get_if_any(path).await {
             Err(ForgeError::Denied(reason)) => {

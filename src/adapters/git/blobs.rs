@@ -6,8 +6,8 @@ use git2::{ObjectType, Odb, Oid};
 
 use super::fault::Fault;
 use super::kept::Kept;
+use crate::domain::history::snapshot::{FileVersion, MAX_FILE_BYTES};
 use crate::domain::ids::BlobId;
-use crate::domain::snapshot::{FileVersion, MAX_FILE_BYTES};
 
 /// How many bytes of files a walk remembers: a version is the new one of its commit, and then the old one of the next.
 const NEAR_BYTES: usize = 8 << 20;

@@ -7,8 +7,8 @@ use git2::{ObjectType, Oid, Repository, Signature};
 use super::fault::Fault;
 use super::tree_edit::{self, Edits};
 use super::{GitOptions, commit_object, sign};
+use crate::domain::history::snapshot::Person;
 use crate::domain::ids::FilePath;
-use crate::domain::snapshot::Person;
 use crate::domain::time::Time;
 use crate::ports::CommitRequest;
 

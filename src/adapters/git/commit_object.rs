@@ -4,7 +4,7 @@
 use git2::{ObjectType, Odb, OdbObject, Oid};
 
 use super::fault::Fault;
-use crate::domain::snapshot::Person;
+use crate::domain::history::snapshot::Person;
 use crate::domain::time::Time;
 
 /// What a commit object says.

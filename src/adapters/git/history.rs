@@ -11,8 +11,8 @@ use super::fault::Fault;
 use super::packs::Packs;
 use super::tree_diff::TreeDiff;
 use super::{branch_ref, commit_id, local};
+use crate::domain::history::snapshot::{Commit, FileDiff, MAX_MERGED, Snapshot, settle_times};
 use crate::domain::ids::CommitId;
-use crate::domain::snapshot::{Commit, FileDiff, MAX_MERGED, Snapshot, settle_times};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Made};
 

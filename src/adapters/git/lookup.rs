@@ -5,8 +5,8 @@ use git2::{ErrorCode, ObjectType, Odb, Oid, Repository};
 use super::fault::Fault;
 use super::tree_diff::{Entry, Kind};
 use super::{commit_id, commit_object};
+use crate::domain::history::snapshot::MAX_FILE_BYTES;
 use crate::domain::ids::{CommitId, FilePath};
-use crate::domain::snapshot::MAX_FILE_BYTES;
 
 /// Git's own lower bound for short ids.
 const MIN_SHORT: usize = 4;

@@ -36,8 +36,8 @@ use self::location::Location;
 pub use self::repository::GitRepository;
 use super::forge::TokenSource;
 use super::http::HttpOptions;
+use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{BranchName, CommitId};
-use crate::domain::snapshot::Person;
 
 /// Where the environment repo is, and how to read and write it.
 #[derive(Clone)]

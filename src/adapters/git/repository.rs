@@ -17,8 +17,8 @@ use super::location::Location;
 use super::push::{self, Update};
 use super::transport::Endpoint;
 use super::{GitOptions, NOTES_REF, branch_ref, commit, commit_id, history, local, lookup, notes};
+use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
-use crate::domain::snapshot::{Commit, Snapshot};
 use crate::domain::time::Time;
 use crate::ports::{self, CommitRequest, HistoryQuery, Made, PushError, RepositoryError};
 

@@ -10,8 +10,8 @@ use git2::{ObjectType, Odb, Oid};
 use super::fault::Fault;
 use super::kept::Kept;
 use super::packs::Packs;
+use crate::domain::history::scope::{Scope, Wanted};
 use crate::domain::ids::{BlobId, FilePath};
-use crate::domain::scope::{Scope, Wanted};
 
 /// The deepest nesting of directories that is followed.
 const MAX_DEPTH: usize = 128;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::samples::{MAX_SAMPLES, in_window};
 use super::selector::Selector;
 use super::table::{self, Columns, Table, TableError};
-use crate::domain::signal::RangeQuery;
+use crate::domain::environment::signal::RangeQuery;
 use crate::ports::{Answer, BoxFuture, MetricSource, SourceError};
 
 /// Where the file is, and how it is read.
@@ -107,7 +107,7 @@ fn bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::signal::Window;
+    use crate::domain::environment::signal::Window;
     use crate::domain::time::Time;
 
     const TEXT: &str =

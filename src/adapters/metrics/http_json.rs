@@ -8,7 +8,7 @@ use super::exchange::{Exchange, Failure, Options, passes, retry_after};
 use super::json_points;
 use super::samples::in_window;
 use crate::adapters::http::HttpError;
-use crate::domain::signal::RangeQuery;
+use crate::domain::environment::signal::RangeQuery;
 use crate::ports::{Answer, BoxFuture, MetricSource, SourceError};
 
 /// What may stand in the URL in braces.
@@ -206,7 +206,7 @@ mod tests {
     use super::super::exchange::Auth;
     use super::*;
     use crate::adapters::http::HttpOptions;
-    use crate::domain::signal::Window;
+    use crate::domain::environment::signal::Window;
     use crate::domain::time::Time;
 
     fn query(text: &str) -> RangeQuery {

@@ -8,7 +8,7 @@ use reqwest::{Method, Response, StatusCode, Url};
 use super::exchange::{Exchange, Failure, passes, retry_after};
 use super::samples::MAX_SAMPLES;
 use crate::adapters::http::HttpError;
-use crate::domain::signal::{RangeQuery, Window};
+use crate::domain::environment::signal::{RangeQuery, Window};
 use crate::ports::{Answer, BoxFuture, MetricSource, SourceError};
 
 pub use super::exchange::{Auth, Options};

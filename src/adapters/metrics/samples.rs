@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::evidence::{Sample, Series};
-use crate::domain::signal::Window;
+use crate::domain::environment::signal::Window;
+use crate::domain::judge::evidence::{Sample, Series};
 use crate::domain::time::Time;
 
 /// More series than this are no answer to a question about services.

@@ -28,8 +28,8 @@ use super::chart::{Mark, chart};
 use super::{Common, Ending, Format, output, world};
 use crate::agent::{Intent, Item, PassReport, Recovered, Stop, World, pass};
 use crate::domain::decision::Decision;
-use crate::domain::evidence::Sample;
 use crate::domain::ids::CommitId;
+use crate::domain::judge::evidence::Sample;
 use crate::domain::time::Time;
 use crate::ports::Clock;
 

@@ -9,8 +9,8 @@ use super::cluster::Cluster;
 use super::event::What;
 use super::scene::{Act, Author, FIRST_AUTHOR, FIRST_COMMIT_SECS_BEFORE, SERVICES, START, Service, service};
 use crate::adapters::git::{GitOptions, GitRepository, init_bare};
+use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
-use crate::domain::snapshot::Person;
 use crate::domain::time::Time;
 use crate::ports::{CommitRequest, Repository};
 

@@ -1,6 +1,6 @@
 //! What a metric measures, guessed from its name and its values, where nobody says.
 
-use crate::domain::signal::{Direction, SignalKind};
+use crate::domain::environment::signal::{Direction, SignalKind};
 
 /// What a metric is taken for.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -11,8 +11,8 @@ use crate::adapters::metrics::samples::{RawSeries, by_the_second};
 use crate::adapters::metrics::selector::{NAME_LABEL, Selector};
 use crate::adapters::metrics::table::{self, Columns, TableError};
 use crate::cli::output::plain;
-use crate::domain::evidence::Series;
 use crate::domain::ids::SignalName;
+use crate::domain::judge::evidence::Series;
 
 /// The largest file.
 const MAX_BYTES: u64 = 256 << 20;

@@ -17,10 +17,10 @@ use super::{Common, Ending, Format, output, svg};
 use crate::adapters::metrics::samples::{Point, read_time};
 use crate::adapters::metrics::table::Columns;
 use crate::config::{duration_secs, ratio};
-use crate::domain::policy::Policy;
-use crate::domain::signal::{Direction, Signal, SignalKind};
+use crate::domain::environment::policy::Policy;
+use crate::domain::environment::signal::{Direction, Signal, SignalKind};
+use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::Time;
-use crate::domain::verdict::{Judgement, Verdict, judge};
 
 /// What stands below the help.
 pub(super) const AFTER_HELP: &str = "The file is CSV: a header, then a row for each moment, either long \
@@ -152,7 +152,7 @@ pub(super) fn run(common: &Common, args: &Args) -> anyhow::Result<Ending> {
 
 /// Until when samples count, `step_secs` being the least distance of samples.
 fn until(args: &Args, input: &Input, policy: &Policy, step_secs: u32) -> anyhow::Result<Time> {
-    let edges = |edge: fn(&[crate::domain::evidence::Sample]) -> Option<Time>| {
+    let edges = |edge: fn(&[crate::domain::judge::evidence::Sample]) -> Option<Time>| {
         input.metrics.iter().flat_map(|metric| &metric.series).filter_map(move |series| edge(&series.samples))
     };
     let first = edges(|samples| samples.first().map(|sample| sample.at)).min();

@@ -6,10 +6,10 @@ use super::weigh::{Stream, title};
 use crate::cli::chart::{Plot, plot};
 use crate::cli::output::{coloured, plain};
 use crate::cli::svg::{Behind, Panel, Picture};
-use crate::domain::evidence::{Evidence, Found, Sample, SignalEvidence};
-use crate::domain::signal::{Direction, SignalKind};
+use crate::domain::environment::signal::{Direction, SignalKind};
+use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
+use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
 use crate::domain::time::human_secs;
-use crate::domain::verdict::{Finding, Judgement, Verdict};
 
 /// All that there is to say.
 pub(super) struct Story<'a> {

@@ -7,15 +7,15 @@ use serde::Serialize;
 use super::guess::Nature;
 use super::input::{Input, Metric, SERVICE_LABEL};
 use crate::adapters::metrics::samples::{RawSeries, aligned};
-use crate::domain::evidence::{Evidence, Found, Series};
+use crate::domain::environment::policy::Policy;
+use crate::domain::environment::signal::{Signal, Window, usual_min_samples};
 use crate::domain::ids::{EnvironmentName, ServiceName, SignalName, SourceName};
-use crate::domain::policy::Policy;
-use crate::domain::question::{
+use crate::domain::judge::evidence::{Evidence, Found, Series};
+use crate::domain::judge::question::{
     Question, Reading, Reply, SEASONAL_SHIFTS_SECS, Sorted, Subject, add_seasonal, ask, evidence,
 };
-use crate::domain::signal::{Signal, Window, usual_min_samples};
+use crate::domain::judge::verdict::{Judgement, Verdict, judge, needs_history};
 use crate::domain::time::Time;
-use crate::domain::verdict::{Judgement, Verdict, judge, needs_history};
 
 /// The most moments at which a file is judged.
 const MAX_MOMENTS: usize = 5_000;

@@ -7,10 +7,10 @@ mod tests;
 
 use self::pen::{cut, escaped, line, push, style, text, wrapped};
 use super::chart::{is_beyond, moment, share_of, value_range};
-use crate::domain::evidence::Sample;
-use crate::domain::signal::Direction;
+use crate::domain::environment::signal::Direction;
+use crate::domain::judge::evidence::Sample;
+use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
-use crate::domain::verdict::Verdict;
 
 /// How wide the picture is, and where panels have their fields.
 const WIDTH: f64 = 960.0;

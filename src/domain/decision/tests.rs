@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::ids::{EnvironmentName, FilePath, ServiceName};
-use crate::domain::verdict::Verdict;
+use crate::domain::judge::verdict::Verdict;
 
 const DEPLOYED_AT: i64 = 1_000_000;
 

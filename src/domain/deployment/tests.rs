@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::domain::history::trailers::trailer;
+use crate::domain::environment::pattern::{PathGlobs, PathPattern};
+use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::environment::{ServiceFiles, ServiceRule};
+use crate::domain::history::snapshot::FileVersion;
 use crate::domain::ids::{BlobId, BranchName};
-use crate::domain::pattern::{PathGlobs, PathPattern};
-use crate::domain::policy::{Budget, Delivery, Policy, ReviewRules};
-use crate::domain::snapshot::FileVersion;
 
 fn environment() -> Environment {
     let mut policy = Policy::default();

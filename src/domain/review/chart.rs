@@ -1,10 +1,10 @@
 //! A chart of one signal around a deployment, for a forge: a mermaid block, or a table of values.
 
 use super::markdown::{code, table_head, table_row};
-use crate::domain::evidence::{Evidence, Found, Sample, SignalEvidence};
-use crate::domain::signal::Direction;
+use crate::domain::environment::signal::Direction;
+use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
+use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
 use crate::domain::time::{Time, human_secs};
-use crate::domain::verdict::{Finding, Judgement, Verdict};
 
 /// The most points of a chart.
 const MAX_POINTS: usize = 60;
@@ -315,9 +315,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::environment::policy::Policy;
+    use crate::domain::environment::signal::{Signal, SignalKind};
     use crate::domain::ids::{SignalName, SourceName};
-    use crate::domain::policy::Policy;
-    use crate::domain::signal::{Signal, SignalKind};
 
     fn chart(values: &[f64], deployed: i64, kind: SignalKind, line: Option<f64>) -> Option<String> {
         let name = SignalName::new("errors").unwrap();

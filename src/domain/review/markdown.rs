@@ -4,7 +4,7 @@
 //! or its successors, Gitea with goldmark), so what could end its place is replaced by a look-alike rather than escaped
 //! by rules that they may see differently.
 
-use crate::domain::inert::{cut, flat, flat_lines, inert};
+use crate::domain::text::{cut, flat, flat_lines, inert};
 
 /// The longest run of backticks that is left within a block.
 const MAX_RUN: usize = 16;

@@ -3,6 +3,7 @@
 //! What is to be done about one next is a pure function of what the forge shows of it and of the branch as it is
 //! ([`step`]). The texts that people read are in [`text`], what people may answer in [`command`].
 
+pub mod codeowners;
 pub mod command;
 pub mod markdown;
 pub mod text;
@@ -10,12 +11,10 @@ pub mod text;
 mod chart;
 mod next;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use self::command::Command;
-use super::ids::{BranchName, CommitId};
-use super::time::Time;
+use crate::domain::change::receipt::ReviewPlace;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::time::Time;
 
 pub use next::{BY_HAND, Branch, Outlook, Step, Watched, step};
 
@@ -82,15 +81,6 @@ pub enum Merging {
     Scheduled,
     /// The forge does not merge by itself: the agent has to ask again when nothing is in the way.
     Waiting(String),
-}
-
-/// Where a pull request is found, for records.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ReviewPlace {
-    /// Its number in the repository.
-    pub number: u64,
-    /// Where people find it.
-    pub url: String,
 }
 
 impl Review {

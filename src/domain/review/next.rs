@@ -2,7 +2,7 @@
 
 use super::command::Order;
 use super::{Merging, Review, ReviewState, Standing};
-use crate::domain::policy::{Merge, ReviewRules};
+use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::time::{Time, human_secs};
 
 /// A pull request with what else is known of it.

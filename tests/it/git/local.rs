@@ -65,7 +65,7 @@ fn a_shallow_repository_says_how_to_mend_it() {
         commits_since: epoch,
         diffs_until: epoch,
         now: epoch,
-        scope: &backout::domain::scope::Everything,
+        scope: &backout::domain::history::scope::Everything,
     };
     let error = repository.history(&query).unwrap_err();
     assert!(error.to_string().contains("--unshallow"), "{error}");

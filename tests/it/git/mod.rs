@@ -15,9 +15,9 @@ use std::sync::LazyLock;
 
 use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
 use backout::adapters::http::HttpOptions;
+use backout::domain::history::scope::Everything;
+use backout::domain::history::snapshot::{Person, Snapshot};
 use backout::domain::ids::{BranchName, CommitId, FilePath};
-use backout::domain::scope::Everything;
-use backout::domain::snapshot::{Person, Snapshot};
 use backout::domain::time::Time;
 use backout::ports::{CommitRequest, HistoryQuery, PushError, Repository};
 

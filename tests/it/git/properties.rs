@@ -100,7 +100,7 @@ fn history_is_what_git_log_says() {
         let repository = open(options(path.to_str().unwrap(), parent.path()));
         let snapshot = history_since(&repository, 0);
         let none = "0".repeat(40);
-        let show = |version: &Option<backout::domain::snapshot::FileVersion>| {
+        let show = |version: &Option<backout::domain::history::snapshot::FileVersion>| {
             version.as_ref().map_or_else(|| none.clone(), |version| version.blob.to_string())
         };
         let ours: Vec<_> = snapshot

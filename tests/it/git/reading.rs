@@ -1,8 +1,8 @@
 //! What is read: commits by name, files, and history with its limits.
 
+use backout::domain::history::scope::{Everything, Scope, Wanted};
+use backout::domain::history::snapshot::MAX_FILE_BYTES;
 use backout::domain::ids::FilePath;
-use backout::domain::scope::{Everything, Scope, Wanted};
-use backout::domain::snapshot::MAX_FILE_BYTES;
 use backout::domain::time::Time;
 use backout::ports::{HistoryQuery, Repository, RepositoryError};
 

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use backout::adapters::git::GitRepository;
 use backout::domain::deployment::{Detector, detect};
+use backout::domain::environment::pattern::{PathGlobs, PathPattern};
+use backout::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
-use backout::domain::pattern::{PathGlobs, PathPattern};
-use backout::domain::policy::{Budget, Delivery, Policy, ReviewRules};
-use backout::domain::scope::{Everything, Scope, Tracked, Wanted};
-use backout::domain::snapshot::{Commit, Snapshot};
+use backout::domain::history::scope::{Everything, Scope, Tracked, Wanted};
+use backout::domain::history::snapshot::{Commit, Snapshot};
 use backout::domain::time::Time;
 use backout::ports::{HistoryQuery, Repository};
 

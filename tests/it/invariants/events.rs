@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use backout::domain::history::snapshot::Person;
 use backout::domain::ids::CommitId;
-use backout::domain::snapshot::Person;
 
 use super::shapes;
 use super::world::{Deployed, Sim, person, unrelated};

@@ -10,7 +10,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use backout::domain::deployment::trailer;
+use backout::domain::history::trailers::trailer;
 use backout::domain::ids::CommitId;
 
 use self::world::{Deployed, Sim};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use backout::domain::evidence::{Sample, Series};
+use backout::domain::environment::signal::RangeQuery;
 use backout::domain::ids::{BranchName, FilePath};
-use backout::domain::signal::RangeQuery;
+use backout::domain::judge::evidence::{Sample, Series};
 use backout::domain::time::Time;
 use backout::ports::{Answer, BoxFuture, MetricSource, SourceError};
 

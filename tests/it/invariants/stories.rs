@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use backout::agent::PassReport;
 use backout::domain::environment::Environment;
+use backout::domain::environment::policy::{Budget, Delivery, Mode};
 use backout::domain::ids::{BranchName, CommitId};
-use backout::domain::policy::{Budget, Delivery, Mode};
 use backout::record::{self, Record};
 
 use super::shapes;
@@ -24,7 +24,7 @@ fn world(change: impl FnOnce(&mut Environment)) -> Sim {
     rule.policy.settle_secs = 0;
     rule.policy.cooldown_secs = 0;
     rule.policy.quarantine_secs = 86_400;
-    rule.signals[0].rule = backout::domain::signal::Rule::Limit { limit: 0.05, for_secs: 60 };
+    rule.signals[0].rule = backout::domain::environment::signal::Rule::Limit { limit: 0.05, for_secs: 60 };
     environment.delivery = Delivery::Push;
     environment.budget = Budget { max_reverts: 5, window_secs: 3_600, incident_services: 5 };
     change(&mut environment);

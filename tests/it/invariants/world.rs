@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use backout::agent::{Intent, PassReport, Stop, World, pass};
+use backout::domain::environment::pattern::{PathGlobs, PathPattern};
+use backout::domain::environment::policy::{Budget, Delivery, Mode, Policy, ReviewRules, SchemaRules};
+use backout::domain::environment::signal::{Role, Rule, Signal, SignalKind};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
+use backout::domain::history::snapshot::Person;
 use backout::domain::ids::{BranchName, CommitId, EnvironmentName, SignalName, SourceName};
-use backout::domain::pattern::{PathGlobs, PathPattern};
-use backout::domain::policy::{Budget, Delivery, Mode, Policy, ReviewRules, SchemaRules};
-use backout::domain::signal::{Role, Rule, Signal, SignalKind};
-use backout::domain::snapshot::Person;
 use backout::domain::time::Time;
 use backout::ports::{Clock, MetricSource, Repository};
 

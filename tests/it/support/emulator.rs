@@ -10,6 +10,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use backout::adapters::http::{HttpOptions, client_for};
+
 use super::npm::node;
 use super::{Server, command, free_port, installed};
 
@@ -68,7 +70,11 @@ impl Emulator {
                 return Self {
                     url: ready["url"].as_str().unwrap().to_owned(),
                     private_key: fs::read_to_string(&key).unwrap(),
-                    client: reqwest::Client::builder().user_agent("backout").no_proxy().build().unwrap(),
+                    client: client_for(
+                        &ready["url"].as_str().unwrap().parse().unwrap(),
+                        &HttpOptions::default(),
+                    )
+                    .unwrap(),
                     _server: server,
                     _directory: directory,
                 };

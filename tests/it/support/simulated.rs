@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use backout::domain::history::scope::{Scope, Wanted};
+use backout::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
-use backout::domain::scope::{Scope, Wanted};
-use backout::domain::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::time::Time;
 use backout::ports::{CommitRequest, HistoryQuery, Made, PushError, Repository, RepositoryError};
 use backout::record::says_the_same;

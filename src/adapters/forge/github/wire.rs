@@ -1,14 +1,23 @@
-//! How requests reach GitHub: through octocrab, which also makes the tokens of Apps.
+//! How requests reach GitHub: through octocrab, with a token or with those of an App's installation.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{ACCEPT, AUTHORIZATION};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use octocrab::Octocrab;
 use reqwest::Url;
+use rustls::SignatureScheme;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::sign::Signer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::pulls::time;
 use crate::adapters::clock::SystemClock;
@@ -40,7 +49,8 @@ enum Login {
 
 /// An App, which asks with tokens that it signs itself; that of its installation is kept until shortly before it ends.
 struct App {
-    octocrab: Octocrab,
+    id: u64,
+    signer: Box<dyn Signer>,
     installation_id: Option<u64>,
     token: Mutex<Option<Made>>,
 }
@@ -59,6 +69,13 @@ struct Installation {
     id: u64,
 }
 
+/// What GitHub says when it refuses.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    message: String,
+}
+
 /// octocrab's own type demands fields of the repositories that servers omit.
 #[derive(Deserialize)]
 struct InstallationToken {
@@ -70,31 +87,25 @@ impl GitHubWire {
     /// Reads the credentials; nothing is sent yet.
     pub(super) fn new(options: &ForgeOptions) -> Result<Self, HttpError> {
         let client = client_for(&options.api, &options.http)?;
-        let connect = |base: &Url, app: Option<(u64, &SecretString)>| {
+        let connect = |base: &Url| {
             let failed = |e: octocrab::Error| HttpError::Client(e.to_string());
             let builder = Octocrab::builder().base_uri(base.as_str()).map_err(failed)?;
-            let builder = match app {
-                // What is wrong with a key says nothing about its text.
-                Some((id, key)) => {
-                    builder.app_from_rsa_pem(id.into(), key.expose_secret()).map_err(|_e| {
-                        HttpError::Client("the App's private key is not an RSA key in PEM".to_owned())
-                    })?
-                }
-                None => builder,
-            };
             builder.build_with_reqwest(client.clone()).map_err(failed)
         };
         let login = match &options.auth {
             ForgeAuth::Token(token) => Login::Token(token.clone()),
             ForgeAuth::App { app_id, installation_id, key } => Login::App(Box::new(App {
-                octocrab: connect(&options.api, Some((*app_id, key)))?,
+                id: *app_id,
+                signer: signer(key).ok_or_else(|| {
+                    HttpError::Client("the App's private key is not an RSA key in PEM".to_owned())
+                })?,
                 installation_id: *installation_id,
                 token: Mutex::default(),
             })),
         };
         Ok(Self {
-            rest: connect(&options.api, None)?,
-            graphql: connect(&graphql_base(&options.api), None)?,
+            rest: connect(&options.api)?,
+            graphql: connect(&graphql_base(&options.api))?,
             login,
             repository: options.repository.clone(),
         })
@@ -115,22 +126,99 @@ impl GitHubWire {
             Some(id) => id,
             None => {
                 let path = format!("/repos/{}/installation", self.repository);
-                let found: Result<Installation, _> = app.octocrab.get(path, None::<&()>).await;
-                found.map_err(|error| failed("the App is not installed in the repository", &error))?.id
+                let what = "the App is not installed in the repository";
+                self.ask_as_app::<Installation>(app, Method::GET, &path, None, what).await?.id
             }
         };
         let path = format!("/app/installations/{id}/access_tokens");
         // For this repository alone, whatever else the App is installed in.
         let name = self.repository.split('/').next_back().unwrap_or("");
-        let scope = serde_json::json!({"repositories": [name]});
-        let made: Result<InstallationToken, _> = app.octocrab.post(path, Some(&scope)).await;
-        let made = made.map_err(|error| failed("no token for the App's installation", &error))?;
+        let scope = json!({"repositories": [name]});
+        let what = "no token for the App's installation";
+        let made: InstallationToken = self.ask_as_app(app, Method::POST, &path, Some(&scope), what).await?;
         // Without a time that can be read it is used once.
         let expires_at = time(&made.expires_at).unwrap_or_default();
         tracing::debug!(%expires_at, "a token for the App's installation");
         *kept() = Some(Made { token: made.token.clone(), expires_at });
         Ok(made.token)
     }
+
+    /// One request as the App itself; `what` begins the error.
+    async fn ask_as_app<T: DeserializeOwned>(
+        &self,
+        app: &App,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        what: &str,
+    ) -> Result<T, Lost> {
+        let jwt =
+            app.jwt(SystemClock.now()).ok_or_else(|| lost(format!("{what}: the key signs nothing"), true))?;
+        let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(|error| lost(format!("{what}: {error}"), true))?;
+        let answer = self.transmit(request, &jwt).await?;
+        let status = answer.status();
+        if status.is_success() {
+            return serde_json::from_slice(answer.body())
+                .map_err(|error| lost(format!("{what}: the answer is not understood: {error}"), false));
+        }
+        let denied = status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS;
+        let told = serde_json::from_slice::<Refusal>(answer.body()).unwrap_or_default();
+        let message: String = told.message.chars().filter(|c| !c.is_control()).take(200).collect();
+        Err(lost(format!("{what}: {} ({message}): check `forge.auth`", status.as_u16()), denied))
+    }
+
+    /// Sends one request with a token, and reads the whole answer.
+    async fn transmit(
+        &self,
+        mut request: Request<Vec<u8>>,
+        token: &SecretString,
+    ) -> Result<Response<Vec<u8>>, Lost> {
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+            .map_err(|_e| lost("the token has characters that no token has: check `forge.auth`", true))?;
+        bearer.set_sensitive(true);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+        headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
+        let way = if request.uri().path() == GRAPHQL { &self.graphql } else { &self.rest };
+        let (parts, body) = request.into_parts();
+        let broken = |error: &octocrab::Error| {
+            let unsent = is_connect(error);
+            Lost { reason: innermost(error), unsent, denied: false }
+        };
+        let answer = way.execute(Request::from_parts(parts, body)).await.map_err(|error| broken(&error))?;
+        let (parts, body) = answer.into_parts();
+        let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| Lost {
+            reason: format!("the answer broke off or is too large: {}", innermost(error.as_ref())),
+            unsent: false,
+            denied: false,
+        })?;
+        Ok(Response::from_parts(parts, body.to_bytes().to_vec()))
+    }
+}
+
+impl App {
+    /// A JSON Web Token by which GitHub knows the App: from a minute ago, for clocks that differ, for nine minutes. Source:
+    /// <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>.
+    fn jwt(&self, now: Time) -> Option<SecretString> {
+        let claims = json!({"iat": now.unix() - 60, "exp": now.unix() + 540, "iss": self.id.to_string()});
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(&json!({"alg": "RS256", "typ": "JWT"})), part(&claims));
+        let signature = self.signer.sign(text.as_bytes()).ok()?;
+        Some(SecretString::from(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))))
+    }
+}
+
+/// What signs with an RSA key in PEM. What is wrong with a key is not told, as that could tell its text.
+fn signer(pem: &SecretString) -> Option<Box<dyn Signer>> {
+    let key = PrivateKeyDer::from_pem_slice(pem.expose_secret().as_bytes()).ok()?;
+    any_supported_type(&key).ok()?.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256])
 }
 
 /// On Enterprise the REST API is at `/api/v3` and GraphQL at `/api/graphql`.
@@ -147,43 +235,11 @@ fn lost(reason: impl Into<String>, denied: bool) -> Lost {
     Lost { reason: reason.into(), unsent: true, denied }
 }
 
-/// A failure of octocrab's own requests: for an App's installation and its tokens.
-fn failed(what: &str, error: &octocrab::Error) -> Lost {
-    let octocrab::Error::GitHub { source, .. } = error else {
-        return lost(format!("{what}: {}", innermost(error)), false);
-    };
-    let status = source.status_code;
-    let message: String = source.message.chars().filter(|c| !c.is_control()).take(200).collect();
-    let denied = status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS;
-    lost(format!("{what}: {} ({message}): check `forge.auth`", status.as_u16()), denied)
-}
-
 impl Wire for GitHubWire {
-    fn send(&self, mut request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Lost>> {
+    fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Lost>> {
         Box::pin(async move {
             let token = self.credentials().await?;
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-                .map_err(|_e| lost("the token has characters that no token has: check `forge.auth`", true))?;
-            bearer.set_sensitive(true);
-            let headers = request.headers_mut();
-            headers.insert(AUTHORIZATION, bearer);
-            headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
-            headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
-            let way = if request.uri().path() == GRAPHQL { &self.graphql } else { &self.rest };
-            let (parts, body) = request.into_parts();
-            let broken = |error: &octocrab::Error| {
-                let unsent = is_connect(error);
-                Lost { reason: innermost(error), unsent, denied: false }
-            };
-            let answer =
-                way.execute(Request::from_parts(parts, body)).await.map_err(|error| broken(&error))?;
-            let (parts, body) = answer.into_parts();
-            let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| Lost {
-                reason: format!("the answer broke off or is too large: {}", innermost(error.as_ref())),
-                unsent: false,
-                denied: false,
-            })?;
-            Ok(Response::from_parts(parts, body.to_bytes().to_vec()))
+            self.transmit(request, &token).await
         })
     }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 
 use crate::adapters::metrics::samples::MAX_SERIES;
-use crate::domain::evidence::{Sample, Series};
+use crate::domain::judge::evidence::{Sample, Series};
 use crate::domain::time::Time;
 use crate::ports::Answer;
 

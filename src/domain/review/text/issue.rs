@@ -4,13 +4,13 @@ use super::marks::{is_id, marked};
 use super::parts::{Words, evidence_section, signal_section};
 use super::{ChartStyle, chart, damage, line, which};
 use crate::domain::change::Change;
+use crate::domain::change::message::version;
 use crate::domain::deployment::Deployment;
-use crate::domain::evidence::Evidence;
+use crate::domain::history::ledger::rollback_id;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
-use crate::domain::ledger::rollback_id;
-use crate::domain::message::version;
+use crate::domain::judge::evidence::Evidence;
+use crate::domain::judge::verdict::Judgement;
 use crate::domain::review::markdown::{code, fenced, prose};
-use crate::domain::verdict::Judgement;
 
 /// The most migrations that are named.
 const MAX_MIGRATIONS: usize = 30;

@@ -3,8 +3,8 @@
 //! They are HTML comments, which no untrusted text can write. Forges keep the text between them as it is, but for the
 //! ends of lines, which become those of the web when a person edits a text there.
 
-use crate::domain::inert::{cut, flat, inert};
 use crate::domain::review::markdown::prose;
+use crate::domain::text::{cut, flat, inert};
 
 const STATUS_BEGIN: &str = "<!-- backout:status -->";
 const STATUS_END: &str = "<!-- /backout:status -->";

@@ -2,14 +2,14 @@
 
 use crate::domain::change::{Change, Motive};
 use crate::domain::deployment::Deployment;
-use crate::domain::evidence::{Evidence, Found, Sample, SignalEvidence};
+use crate::domain::environment::policy::{Merge, ReviewRules};
+use crate::domain::environment::signal::{Direction, Rule, Signal};
 use crate::domain::field::{FieldOutcome, FieldResult};
-use crate::domain::inert::inert;
-use crate::domain::policy::{Merge, ReviewRules};
+use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
+use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
 use crate::domain::review::markdown::{code, fenced, table_head, table_row};
-use crate::domain::signal::{Direction, Rule, Signal};
+use crate::domain::text::inert;
 use crate::domain::time::human_secs;
-use crate::domain::verdict::{Finding, Judgement, Verdict};
 
 /// The most rows of the table of signals.
 const MAX_SIGNALS: usize = 20;

@@ -5,18 +5,18 @@ use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::*;
-use crate::domain::change::{self, Target};
+use crate::domain::change::plan::{self, Target};
 use crate::domain::deployment::{Documents, changes_of};
-use crate::domain::evidence::{Found, Gap, Sample, Segment, SignalEvidence};
+use crate::domain::environment::policy::Policy;
+use crate::domain::environment::signal::{Signal, SignalKind};
 use crate::domain::field::Selection;
+use crate::domain::history::snapshot::{FileDiff, FileVersion, Person};
 use crate::domain::ids::{
     BlobId, BranchName, CommitId, EnvironmentName, FilePath, ServiceName, SignalName, SourceName,
 };
-use crate::domain::policy::Policy;
-use crate::domain::signal::{Signal, SignalKind};
-use crate::domain::snapshot::{FileDiff, FileVersion, Person};
+use crate::domain::judge::evidence::{Found, Gap, Sample, Segment, SignalEvidence};
+use crate::domain::judge::verdict::{Finding, Verdict, judge};
 use crate::domain::time::Time;
-use crate::domain::verdict::{Finding, Verdict, judge};
 
 /// The most characters of a text: GitHub takes 65,536.
 const MAX_BODY: usize = 60_000;
@@ -76,7 +76,7 @@ fn planned(deployment: &Deployment, motive: Motive<'_>) -> Change {
         policy: &Policy::default(),
         now: DEPLOYED.plus_secs(540),
     };
-    change::plan(deployment, motive, &target).unwrap()
+    plan::plan(deployment, motive, &target).unwrap()
 }
 
 fn signal(name: &str, kind: SignalKind, query: &str, found: Found) -> SignalEvidence {
@@ -204,7 +204,7 @@ fn a_comment_where_the_deployment_came_from() {
 }
 
 fn rollback(bad: &Deployment) -> String {
-    crate::domain::ledger::rollback_id(&bad.environment, &bad.service, bad.commit)
+    crate::domain::history::ledger::rollback_id(&bad.environment, &bad.service, bad.commit)
 }
 
 /// A text that would leave its place, steer a forge, or pass for the agent's own marks.

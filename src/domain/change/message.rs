@@ -1,0 +1,155 @@
+//! The commit message of a revert: for a person first, for machines in its trailers.
+//!
+//! Everything that comes from a repository (subjects, values, paths) is untrusted: it is cut to one line, stripped of
+//! characters that are not seen, can neither end its table cell nor pass for a trailer, and gives a forge no
+//! instructions ([`crate::domain::text`]).
+
+use std::fmt::Write as _;
+
+use crate::domain::change::{Change, Motive};
+use crate::domain::deployment::Deployment;
+use crate::domain::field::{FieldOutcome, FieldResult};
+use crate::domain::history::trailers::ID_TRAILER;
+use crate::domain::history::trailers::trailer_value;
+use crate::domain::ids::FilePath;
+use crate::domain::judge::verdict::Judgement;
+use crate::domain::text::{cut, flat, inert};
+use crate::domain::time::Time;
+
+/// The most rows of a table, and the most trailers of a kind.
+const MAX_ROWS: usize = 50;
+
+/// Writes the whole message.
+pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'_>) -> String {
+    let mut text = format!("{}\n\n", subject(change));
+    let what = format!(
+        "Deployment {} ({}) of {}",
+        deployment.commit.short(),
+        cell(&deployment.subject, 80),
+        deployment.at
+    );
+    match motive {
+        Motive::Metrics(judgement) => {
+            put(&mut text, &format!("{what}\nmade things worse: {}\n", cell(&judgement.reason, 400)));
+            put(&mut text, &signal_table(judgement));
+        }
+        Motive::Request(who) => {
+            put(&mut text, &format!("{what}\nis backed out because {} asked for it.\n", cell(who, 80)))
+        }
+    }
+    put(&mut text, &field_table(change));
+    if !change.left_behind.is_empty() {
+        put(&mut text, "\nThe deployment also changed the following, which stays as it is:\n\n");
+        for address in change.left_behind.iter().take(MAX_ROWS) {
+            put(&mut text, &format!("- {}\n", cell(address, 200)));
+        }
+    }
+    put(&mut text, "\n");
+    // All at once, as what stands in two places could be an instruction together. The trailers are read back, and have
+    // a rule of their own.
+    let mut text = inert(&text);
+    put(&mut text, &trailers(change, motive));
+    text
+}
+
+fn put(text: &mut String, more: &str) {
+    text.push_str(more);
+}
+
+/// `Revert checkout in production: v1.5.0 → v1.4.2`, at most 100 characters.
+fn subject(change: &Change) -> String {
+    let mut restored: Vec<&FieldResult> = restored(change).map(|(_, field)| field).collect();
+    restored.sort_by_key(|field| !field.is_version());
+    let values = match restored.as_slice() {
+        [one] => format!("{} → {}", bare(&one.new_text), bare(&one.old_text)),
+        [first, rest @ ..] => {
+            format!("{} → {} and {} more", bare(&first.new_text), bare(&first.old_text), rest.len())
+        }
+        [] => change.reverts.short(),
+    };
+    format!("Revert {} in {}: {values}", change.service, change.environment)
+}
+
+fn restored(change: &Change) -> impl Iterator<Item = &(FilePath, FieldResult)> {
+    change.fields.iter().filter(|(_, field)| field.outcome == FieldOutcome::Restored)
+}
+
+/// A value for the subject.
+fn bare(text: &str) -> String {
+    cell(version(text), 40)
+}
+
+/// A value without its quotes, and of an image reference only what tells versions apart.
+pub(crate) fn version(text: &str) -> &str {
+    let text = text.trim_matches(['"', '\'']);
+    crate::domain::field::tokens::image_parts(text)
+        .map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']))
+}
+
+fn signal_table(judgement: &Judgement) -> String {
+    let rows =
+        judgement.findings.iter().filter(|finding| finding.before.is_some() || finding.after.is_some());
+    let mut text = String::new();
+    for finding in rows.take(MAX_ROWS) {
+        if text.is_empty() {
+            text.push_str("\n| signal | before | after | since |\n| --- | --- | --- | --- |\n");
+        }
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| finding.show(value));
+        let since = finding.since.as_ref().map(Time::to_string).unwrap_or_default();
+        let signal = cell(finding.signal.as_str(), 60);
+        put(
+            &mut text,
+            &format!("| {signal} | {} | {} | {since} |\n", number(finding.before), number(finding.after)),
+        );
+    }
+    text
+}
+
+fn field_table(change: &Change) -> String {
+    let mut text = "\n| file | field | deployed | now |\n| --- | --- | --- | --- |\n".to_owned();
+    for (path, field) in change.fields.iter().take(MAX_ROWS) {
+        let now = match &field.outcome {
+            FieldOutcome::Restored => cell(&field.old_text, 100),
+            FieldOutcome::AlreadyBack => format!("{} (was so already)", cell(&field.old_text, 100)),
+            FieldOutcome::Superseded(value) => format!("{} (changed since, left alone)", cell(value, 100)),
+            FieldOutcome::Gone => "gone, left alone".to_owned(),
+        };
+        let (path, address) = (cell(path.as_str(), 200), cell(&field.address, 200));
+        put(&mut text, &format!("| {path} | {address} | {} | {now} |\n", cell(&field.new_text, 100)));
+    }
+    if change.fields.len() > MAX_ROWS {
+        put(&mut text, &format!("| … | {} more | | |\n", change.fields.len() - MAX_ROWS));
+    }
+    text
+}
+
+fn trailers(change: &Change, motive: Motive<'_>) -> String {
+    let mut text = String::new();
+    let mut add = |key: &str, value: &str| {
+        // Writing to a String cannot fail.
+        let _written = writeln!(text, "{key}: {}", trailer_value(value));
+    };
+    add(ID_TRAILER, &change.id);
+    add("Backout-Service", change.service.as_str());
+    add("Backout-Environment", change.environment.as_str());
+    add("Backout-Reverts", &change.reverts.to_string());
+    for (_, field) in restored(change).filter(|(_, field)| field.is_version()).take(MAX_ROWS) {
+        add("Backout-From", &field.new_text);
+        add("Backout-To", &field.old_text);
+    }
+    match motive {
+        Motive::Metrics(judgement) => {
+            for finding in judgement.findings.iter().filter(|finding| finding.verdict.word() == "regressed") {
+                add("Backout-Signal", finding.signal.as_str());
+            }
+            add("Backout-Evidence", &format!("refs/notes/backout on {}", change.reverts));
+        }
+        Motive::Request(who) => add("Backout-Requested-By", who),
+    }
+    text
+}
+
+/// Untrusted text as a piece of one line: nothing that is not seen, no table bars, at most `max` characters.
+fn cell(text: &str, max: usize) -> String {
+    cut(flat(text).trim(), max).replace('|', "\\|")
+}

@@ -1,0 +1,314 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::domain::deployment::FieldChange;
+use crate::domain::field::{FieldRule, Selection};
+use crate::domain::history::ledger;
+use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
+use crate::domain::history::trailers::{trailer, trailers};
+use crate::domain::ids::{BlobId, EnvironmentName, ServiceName, SignalName};
+use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
+
+const PATH: &str = "apps/web/values.yaml";
+
+fn version(text: &str) -> Option<FileVersion> {
+    Some(FileVersion { blob: BlobId::from_bytes([1; 20]), bytes: Some(Arc::from(text.as_bytes())) })
+}
+
+pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
+    let path = FilePath::new(PATH).unwrap();
+    let files = vec![FileDiff { path: path.clone(), old: version(old), new: version(new) }];
+    let (fields, left_behind) = crate::domain::deployment::changes_of(
+        &files.iter().collect::<Vec<_>>(),
+        &Selection::default(),
+        &mut crate::domain::deployment::Documents::default(),
+    );
+    Deployment {
+        environment: EnvironmentName::new("production").unwrap(),
+        service: ServiceName::new("web").unwrap(),
+        rule: 0,
+        labels: BTreeMap::new(),
+        commit: CommitId::from_bytes([7; 20]),
+        parent: CommitId::from_bytes([6; 20]),
+        at: Time::from_unix(1_000_000),
+        author: Person::default(),
+        subject: "bump".to_owned(),
+        fields,
+        left_behind,
+        files,
+        schema: None,
+        migrations: Vec::new(),
+        rollback: false,
+        superseded_by: None,
+    }
+}
+
+fn judgement() -> Judgement {
+    Judgement {
+        verdict: Verdict::Regressed,
+        since: Some(Time::from_unix(1_000_060)),
+        reason: "errors rose from 0.1 % to 5.2 %".to_owned(),
+        findings: vec![Finding {
+            line: None,
+            coincidence: None,
+            signal: SignalName::new("errors").unwrap(),
+            percent: true,
+            verdict: Verdict::Regressed,
+            before: Some(0.001),
+            after: Some(0.052),
+            since: Some(Time::from_unix(1_000_060)),
+            reason: "errors rose".to_owned(),
+        }],
+    }
+}
+
+fn planned(deployment: &Deployment, current: Option<&str>) -> Result<Change, NoChange> {
+    planned_by(&Policy::default(), deployment, current)
+}
+
+fn planned_by(policy: &Policy, deployment: &Deployment, current: Option<&str>) -> Result<Change, NoChange> {
+    let path = FilePath::new(PATH).unwrap();
+    let current = BTreeMap::from([(path, current.map(|text| text.as_bytes().to_vec()))]);
+    let branch = BranchName::new("main").unwrap();
+    let target = Target {
+        branch: &branch,
+        head: CommitId::from_bytes([8; 20]),
+        current: &current,
+        policy,
+        moved: &BTreeMap::new(),
+        now: Time::from_unix(1_000_300),
+    };
+    plan(deployment, Motive::Metrics(&judgement()), &target)
+}
+
+#[test]
+fn the_message_tells_a_person_and_a_machine_what_happened() {
+    let bad = deployment("tag: v1 # x\nreplicas: 2\n", "tag: v2 # x\nreplicas: 3\n");
+    let change = planned(&bad, Some("tag: v2 # x\nreplicas: 3\n")).unwrap();
+    let expected = "\
+Revert web in production: v2 → v1
+
+Deployment 0707070707 (bump) of 1970-01-12T13:46:40Z
+made things worse: errors rose from 0.1 % to 5.2 %
+
+| signal | before | after | since |
+| --- | --- | --- | --- |
+| errors | 0.1 % | 5.2 % | 1970-01-12T13:47:40Z |
+
+| file | field | deployed | now |
+| --- | --- | --- | --- |
+| apps/web/values.yaml | tag | v2 | v1 |
+
+The deployment also changed the following, which stays as it is:
+
+- apps/web/values.yaml: replicas
+
+Backout-Id: 7b9fa11a8c9ebd6d8ad5a1e5
+Backout-Service: web
+Backout-Environment: production
+Backout-Reverts: 0707070707070707070707070707070707070707
+Backout-From: v2
+Backout-To: v1
+Backout-Signal: errors
+Backout-Evidence: refs/notes/backout on 0707070707070707070707070707070707070707
+";
+    let id = trailer(&change.message, "Backout-Id").unwrap();
+    assert_eq!(change.message, expected.replace("7b9fa11a8c9ebd6d8ad5a1e5", id));
+    assert_eq!(
+        change.files[&FilePath::new(PATH).unwrap()].as_deref(),
+        Some(&b"tag: v1 # x\nreplicas: 3\n"[..])
+    );
+}
+
+#[test]
+fn hostile_text_cannot_leave_its_place_in_the_message() {
+    let mut bad = deployment("tag: v1\n", "tag: v2\n");
+    bad.subject = "x\n\nBackout-Id: 0\nBackout-Service: other\r\n| a | b |\u{1b}[31m".to_owned();
+    bad.files[0].new = version("tag: \"v2 | x\"\n");
+    bad.fields = vec![FieldChange {
+        path: FilePath::new(PATH).unwrap(),
+        address: "tag".to_owned(),
+        rule: FieldRule::Tag,
+        old: "v1".to_owned(),
+        new: "\"v2 | x\"".to_owned(),
+        addressed: true,
+        engine: false,
+    }];
+    let message = match planned(&bad, Some("tag: \"v2 | x\"\n")) {
+        Ok(change) => change.message,
+        // A tag with spaces is no release field: then there is nothing to change, and no message.
+        Err(refused) => {
+            assert!(matches!(refused, NoChange::Refused { .. }), "{refused}");
+            bad.files[0].new = version("tag: v2\n");
+            planned(&bad, Some("tag: v2\n")).unwrap().message
+        }
+    };
+    assert!(!message.contains('\u{1b}'));
+    assert_eq!(trailers(&message).filter(|(key, _)| *key == "Backout-Id").count(), 1);
+    assert_eq!(trailer(&message, "Backout-Service"), Some("web"));
+}
+
+#[test]
+fn what_a_message_quotes_steers_no_forge() {
+    let mut bad = deployment("tag: v1\nx: 1\n", "tag: v2\nx: 2\n");
+    bad.subject =
+        "Fixes #5, closes GH-6 @ann [skip ci] ***NO_CI*** \u{202e}resolves https://f/o/r/issues/7".to_owned();
+    bad.left_behind = vec!["/merge [no ci] implements ABC-8".to_owned()];
+    let message = planned(&bad, Some("tag: v2\nx: 2\n")).unwrap().message;
+    assert!(
+        message.contains(
+            "(\"Fixes\" #5, \"closes\" GH-6 @ ann (skip ci) *NO_CI*  \"resolves\" https://f/o/r/issues…)"
+        ),
+        "{message}"
+    );
+    assert!(message.contains("- /merge (no ci) \"implements\" ABC-8\n"), "{message}");
+    assert!(message.lines().all(|line| !line.starts_with('/')));
+    assert!(!message.contains('\u{202e}'));
+}
+
+#[test]
+fn values_are_read_back_as_they_were_written() {
+    let digest = format!("registry.example.com/app@sha256:{}", "0a".repeat(32));
+    for (new, kept) in [(digest.as_str(), digest.as_str()), ("v2[skip-ci]", "v2(skip-ci)")] {
+        let mut bad = deployment("tag: v1\n", "tag: v2\n");
+        let mut change = planned(&bad, Some("tag: v2\n")).unwrap();
+        bad.fields[0].new = new.to_owned();
+        change.fields[0].1.new_text = new.to_owned();
+        let message = message::compose(&change, &bad, Motive::Request("me"));
+        assert_eq!(trailer(&message, "Backout-From"), Some(kept));
+        assert_eq!(bad.trailer_values(), [kept.to_owned()].into());
+        assert_eq!(change.as_entry().bad_values, bad.trailer_values());
+    }
+}
+
+#[test]
+fn a_message_reads_back_as_the_ledger_entry_that_it_is() {
+    let bad = deployment("tag: v1\n", "tag: v2\n");
+    let change = planned(&bad, Some("tag: v2\n")).unwrap();
+    let commit = Commit {
+        id: CommitId::from_bytes([9; 20]),
+        parent: None,
+        at: change.at,
+        author: Person::default(),
+        committer: Person::default(),
+        message: change.message.clone(),
+        merged: Vec::new(),
+        files: Vec::new(),
+    };
+    let snapshot = Snapshot {
+        branch: change.branch.clone(),
+        head: commit.id,
+        commits: vec![commit],
+        diffs_since: Time::from_unix(0),
+    };
+    let entries = ledger::reverts(&snapshot);
+    assert_eq!(entries[0].id, change.id);
+    assert_eq!(entries[0].reverts, bad.commit);
+    assert_eq!(entries[0].bad_values, bad.trailer_values());
+    assert!(!entries[0].requested);
+}
+
+#[test]
+fn what_does_not_hold_the_bad_value_any_more_is_left_alone_and_named() {
+    let bad = deployment("tag: v1\n", "tag: v2\n");
+    assert!(matches!(planned(&bad, None), Err(NoChange::Gone(why)) if why.contains("is gone")));
+    for (current, word) in [(Some("tag: v3\n"), "is v3 by now"), (Some("tag: v1\n"), "already")] {
+        match planned(&bad, current) {
+            Err(NoChange::Superseded(why)) if word != "already" => assert!(why.contains(word), "{why}"),
+            Err(NoChange::Restored(why)) if word == "already" => assert!(why.contains(word), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn text_of(change: &Change) -> &str {
+    let bytes = change.files.values().next().unwrap().as_deref().unwrap();
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_fields_of_a_deployment_go_back_together_or_not_at_all() {
+    let bad = deployment("a:\n  tag: v1\nb:\n  tag: v1\n", "a:\n  tag: v2\nb:\n  tag: v2\n");
+    for (other, word) in [("v3", "is v3 by now"), ("v1", "is v1 already")] {
+        let current = format!("a:\n  tag: v2\nb:\n  tag: {other}\n");
+        match planned(&bad, Some(&current)) {
+            Err(NoChange::Partial(why)) => assert!(why.contains(word), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        let partial = Policy { partial: true, ..Policy::default() };
+        let change = planned_by(&partial, &bad, Some(&current)).unwrap();
+        assert_eq!(text_of(&change), format!("a:\n  tag: v1\nb:\n  tag: {other}\n"));
+    }
+}
+
+#[test]
+fn of_a_mixed_commit_the_policy_says_what_goes_back() {
+    let bad =
+        deployment("tag: v1\nreplicas: 2\nx: 1\ny: 1\nz: 1\n", "tag: v2\nreplicas: 3\nx: 1\ny: 1\nz: 1\n");
+    let current = "tag: v2\nreplicas: 3\nx: 1\ny: 1\nz: 9\n";
+    let fields = planned(&bad, Some(current)).unwrap();
+    assert_eq!(text_of(&fields), "tag: v1\nreplicas: 3\nx: 1\ny: 1\nz: 9\n");
+    assert_eq!(fields.left_behind, [format!("{PATH}: replicas")]);
+    assert!(fields.to_string().contains("replicas: changed by the deployment too, stays as it is"));
+    let all = Policy { mixed: Mixed::Deployment, ..Policy::default() };
+    let whole = planned_by(&all, &bad, Some(current)).unwrap();
+    assert_eq!(text_of(&whole), "tag: v1\nreplicas: 2\nx: 1\ny: 1\nz: 9\n");
+    assert!(whole.left_behind.is_empty());
+    let conflict = planned_by(&all, &bad, Some("tag: v2\nreplicas: 7\nx: 1\ny: 1\nz: 1\n"));
+    assert!(
+        matches!(conflict, Err(NoChange::Refused { refusal: field::Refusal::Conflict, .. })),
+        "{conflict:?}"
+    );
+}
+
+#[test]
+fn a_file_that_the_commit_added_goes_with_the_whole_deployment() {
+    let mut bad = deployment("tag: v1\n", "tag: v2\n");
+    let added = FilePath::new("apps/web/extra.yaml").unwrap();
+    bad.files.push(FileDiff { path: added.clone(), old: None, new: version("a: 1\n") });
+    bad.left_behind.push(added.to_string());
+    let path = FilePath::new(PATH).unwrap();
+    let whole = |extra: Option<&str>| {
+        let bytes = |text: &str| Some(text.as_bytes().to_vec());
+        let current =
+            BTreeMap::from([(path.clone(), bytes("tag: v2\n")), (added.clone(), extra.and_then(bytes))]);
+        let policy = Policy { mixed: Mixed::Deployment, ..Policy::default() };
+        let branch = BranchName::new("main").unwrap();
+        let target = Target {
+            branch: &branch,
+            head: CommitId::from_bytes([8; 20]),
+            current: &current,
+            moved: &BTreeMap::new(),
+            policy: &policy,
+            now: Time::from_unix(1_000_300),
+        };
+        plan(&bad, Motive::Request("me"), &target)
+    };
+    assert_eq!(whole(Some("a: 1\n")).unwrap().files[&added], None);
+    assert!(!whole(None).unwrap().files.contains_key(&added));
+    assert!(matches!(whole(Some("a: 2\n")), Err(NoChange::Refused { .. })));
+}
+
+#[test]
+fn a_file_that_was_moved_is_reverted_where_it_is_now() {
+    let bad = deployment("tag: v1\n", "tag: v2\n");
+    let (old, new) = (FilePath::new(PATH).unwrap(), FilePath::new("apps/new/values.yaml").unwrap());
+    let branch = BranchName::new("main").unwrap();
+    let target = Target {
+        branch: &branch,
+        head: CommitId::from_bytes([8; 20]),
+        current: &BTreeMap::from([(new.clone(), Some(b"tag: v2\n".to_vec()))]),
+        moved: &BTreeMap::from([(old, new.clone())]),
+        policy: &Policy::default(),
+        now: Time::from_unix(1_000_300),
+    };
+    let change = plan(&bad, Motive::Request("me"), &target).unwrap();
+    assert_eq!(change.files[&new].as_deref(), Some(&b"tag: v1\n"[..]));
+}
+
+#[test]
+fn the_version_of_a_database_is_no_small_thing() {
+    let bad = deployment("postgresVersion: 15.1\n", "postgresVersion: 16.0\n");
+    assert!(bad.fields[0].engine);
+    assert!(!deployment("redisExporterVersion: 1.0\n", "redisExporterVersion: 1.1\n").fields[0].engine);
+}

@@ -1,0 +1,158 @@
+//! Limits, budgets and modes: what a person allows the agent to do.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::environment::pattern::PathGlobs;
+use crate::domain::field::Selection;
+
+/// What the agent may do when it finds a regression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Judge and record, and change no branch.
+    #[default]
+    Observe,
+    /// Prepare the revert for a person to accept.
+    Propose,
+    /// Revert.
+    Auto,
+}
+
+/// How a revert reaches the environment branch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delivery {
+    /// A commit pushed to the environment branch itself.
+    #[default]
+    Push,
+    /// A commit pushed to a branch of its own (`backout/<environment>/<service>/<short id>`), for a person to merge.
+    Branch,
+    /// The same, with a pull request (on GitLab a merge request) from it.
+    PullRequest,
+}
+
+/// Who merges a pull request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merge {
+    /// The forge, as soon as its own rules let it.
+    #[default]
+    Auto,
+    /// A person: merging is the approval.
+    Manual,
+}
+
+/// What holds for the pull requests of an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewRules {
+    /// Who merges them.
+    pub merge: Merge,
+    /// How long after it was opened one that merges itself may stay unmerged before a person is asked to look.
+    pub deadline_secs: u32,
+}
+
+impl Default for ReviewRules {
+    fn default() -> Self {
+        Self { merge: Merge::Auto, deadline_secs: 30 * 60 }
+    }
+}
+
+/// The rules for a service in an environment. All times in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Policy {
+    /// What the agent may do.
+    pub mode: Mode,
+    /// Samples this soon after the deployment are not judged: pods start, caches are cold.
+    pub settle_secs: u32,
+    /// How long after the deployment it is watched.
+    pub watch_secs: u32,
+    /// How much history before the deployment is the baseline. 80 steps: 60 for the line, 20 to look for earlier damage.
+    pub baseline_secs: u32,
+    /// How many signals must have regressed; critical ones are enough alone.
+    pub quorum: u32,
+    /// How long after a revert the same service is left alone.
+    pub cooldown_secs: u32,
+    /// How long a value that was backed out is remembered as bad.
+    pub quarantine_secs: u32,
+    /// How long after a revert its effect is watched.
+    pub recovery_secs: u32,
+    /// What marks a deployment as one that changed a database schema.
+    pub schema: SchemaRules,
+    /// Which fields count as release fields besides those that the rules find, and which do not.
+    pub fields: Selection,
+    /// What goes back where a commit changed other things too.
+    pub mixed: Mixed,
+    /// Whether a deployment may go back in a part of its fields, where others have moved on since.
+    pub partial: bool,
+}
+
+/// What goes back where a deployment's commit changed other things in the service's files than release fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mixed {
+    /// The release fields; the rest stays.
+    #[default]
+    Fields,
+    /// All that the commit changed in the service's files, by a three-way merge.
+    Deployment,
+    /// Nothing: a person must look at it.
+    Manual,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Observe,
+            settle_secs: 60,
+            watch_secs: 30 * 60,
+            baseline_secs: 80 * 60,
+            quorum: 1,
+            cooldown_secs: 60 * 60,
+            quarantine_secs: 14 * 86_400,
+            recovery_secs: 15 * 60,
+            schema: SchemaRules::default(),
+            fields: Selection::default(),
+            mixed: Mixed::default(),
+            partial: false,
+        }
+    }
+}
+
+/// How many reverts an environment bears, and how many services red at once are one incident for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Budget {
+    /// At most this many reverts in the environment …
+    pub max_reverts: u32,
+    /// … within this many seconds.
+    pub window_secs: u32,
+    /// From this many services red at once it is one incident for a person, and none is reverted. At least 2.
+    pub incident_services: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { max_reverts: 3, window_secs: 60 * 60, incident_services: 3 }
+    }
+}
+
+/// What marks a deployment as one that changed a database schema: any one of these is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SchemaRules {
+    /// Commit trailers; one is present unless its value is `false`, `no`, `none` or `0`. Compared without case.
+    pub trailers: Vec<String>,
+    /// Keys of labels or annotations in the manifests that the deployment changed, with the same values.
+    pub labels: Vec<String>,
+    /// Paths that hold migrations: a deployment whose commit touches one changed the schema.
+    pub paths: PathGlobs,
+}
+
+impl Default for SchemaRules {
+    fn default() -> Self {
+        Self {
+            trailers: vec!["Schema-Change".to_owned(), "Database-Migration".to_owned()],
+            labels: vec!["backout/schema-change".to_owned()],
+            paths: PathGlobs::default(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Which files of a repository a question is about, and which directories need not be looked into for it.
+
+use crate::domain::environment::pattern::{Directories, PathGlobs};
+use crate::domain::environment::{Environment, ServiceFiles};
+use crate::domain::ids::ServiceName;
+
+/// What is wanted of a changed file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// That it changed, and its bytes on both sides.
+    Bytes,
+    /// Only that it changed.
+    Name,
+    /// Not even that.
+    Nothing,
+}
+
+/// The files that a question is about.
+pub trait Scope: Send + Sync {
+    /// What is wanted of the file at `path`.
+    fn file(&self, path: &str) -> Wanted;
+
+    /// Whether anything is wanted of what is in the directory at `path`, at whatever depth. Where this is false,
+    /// [`Scope::file`] is [`Wanted::Nothing`] for every file in there.
+    fn directory(&self, path: &str) -> bool;
+}
+
+/// All files with their bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything;
+
+impl Scope for Everything {
+    fn file(&self, _: &str) -> Wanted {
+        Wanted::Bytes
+    }
+
+    fn directory(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// What bears on the deployments of an environment, or of one service in it: the services' files, and by name the paths
+/// that hold migrations, wherever they are.
+#[derive(Clone, Debug)]
+pub struct Tracked<'e> {
+    environment: &'e Environment,
+    service: Option<&'e ServiceName>,
+    /// Where the environment is; everywhere when `None`.
+    within: Option<Vec<Directories>>,
+    services: Vec<Directories>,
+    migrations: Vec<&'e PathGlobs>,
+    of_migrations: Vec<Directories>,
+}
+
+impl<'e> Tracked<'e> {
+    /// The files of all services, or of this one.
+    #[must_use]
+    pub fn new(environment: &'e Environment, service: Option<&'e ServiceName>) -> Self {
+        let mut services = Vec::new();
+        let mut migrations: Vec<&PathGlobs> = Vec::new();
+        for rule in &environment.services {
+            match &rule.files {
+                ServiceFiles::Named(name, globs) if service.is_none_or(|service| service == name) => {
+                    services.extend(globs.directories());
+                }
+                ServiceFiles::Named(..) => {}
+                ServiceFiles::Pattern(pattern) => services.push(pattern.directories(|name| match name {
+                    "environment" => Some(environment.name.as_str()),
+                    "service" => service.map(ServiceName::as_str),
+                    _ => None,
+                })),
+            }
+            // Most rules share the default: one of those in a row is enough.
+            let paths = &rule.policy.schema.paths;
+            if !paths.is_empty() && migrations.last() != Some(&paths) {
+                migrations.push(paths);
+            }
+        }
+        let within = environment.paths.as_ref().map(|globs| globs.directories().collect());
+        let of_migrations = migrations.iter().flat_map(|globs| globs.directories()).collect();
+        Self { environment, service, within, services, migrations, of_migrations }
+    }
+}
+
+impl Scope for Tracked<'_> {
+    fn file(&self, path: &str) -> Wanted {
+        let found = self.environment.service_of(path);
+        if found.is_some_and(|found| self.service.is_none_or(|service| *service == found.name)) {
+            Wanted::Bytes
+        } else if self.migrations.iter().any(|globs| globs.matches(path)) {
+            Wanted::Name
+        } else {
+            Wanted::Nothing
+        }
+    }
+
+    fn directory(&self, path: &str) -> bool {
+        let any = |all: &[Directories]| all.iter().any(|directories| directories.admit(path));
+        self.within.as_deref().is_none_or(any) && any(&self.services) || any(&self.of_migrations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::environment::ServiceRule;
+    use crate::domain::environment::pattern::PathPattern;
+    use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+
+    fn environment(paths: Option<&str>, pattern: &str, glob: &str, migrations: &str) -> Environment {
+        let globs = |text: &str| PathGlobs::new(vec![text.to_owned()]).unwrap();
+        let mut policy = Policy::default();
+        policy.schema.paths = globs(migrations);
+        let rule = |files| ServiceRule {
+            depends_on: Vec::new(),
+            files,
+            labels: BTreeMap::new(),
+            signals: Vec::new(),
+            policy: policy.clone(),
+        };
+        Environment {
+            name: "p".parse().unwrap(),
+            branch: "main".parse().unwrap(),
+            paths: paths.map(globs),
+            delivery: Delivery::Push,
+            review: ReviewRules::default(),
+            budget: Budget::default(),
+            services: vec![
+                rule(ServiceFiles::Named("named".parse().unwrap(), globs(glob))),
+                rule(ServiceFiles::Pattern(PathPattern::new(pattern).unwrap())),
+            ],
+        }
+    }
+
+    #[test]
+    fn one_service_is_looked_for_in_its_own_directories_and_among_the_migrations() {
+        let environment = environment(Some("apps/**"), "apps/{service}/{environment}/**", "x/*", "db/*.sql");
+        let web: ServiceName = "web".parse().unwrap();
+        let (all, one) = (Tracked::new(&environment, None), Tracked::new(&environment, Some(&web)));
+        assert_eq!(all.file("apps/api/p/values.yaml"), Wanted::Bytes);
+        assert_eq!(one.file("apps/api/p/values.yaml"), Wanted::Nothing);
+        assert_eq!(one.file("apps/web/p/values.yaml"), Wanted::Bytes);
+        assert_eq!(one.file("db/1.sql"), Wanted::Name);
+        assert!(all.directory("apps/api") && !one.directory("apps/api") && one.directory("apps/web/p/deep"));
+        // Outside of the environment's paths nothing is a service's.
+        assert!(one.directory("db") && !one.directory("apps/web/q") && !all.directory("x"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_wanted_in_a_directory_that_is_left_out(
+            paths in proptest::option::of("(a|p|\\*|\\*\\*|/|/){1,4}"),
+            pattern in "(a|p|\\*|\\{environment\\}|\\*\\*|/|/){0,4}\\{service\\}(a|p|\\*|/|\\{t\\}){0,3}",
+            glob in "(a|p|\\*|\\?|\\*\\*|/|/){1,5}",
+            migrations in "(a|p|\\*|\\*\\*|/|/){1,5}",
+            path in "[ap]{1,2}(/[ap]{1,2}){0,4}",
+            service in "[ap]{1,2}",
+        ) {
+            let environment = environment(paths.as_deref(), &pattern, &glob, &migrations);
+            let service: ServiceName = service.parse().unwrap();
+            for service in [None, Some(&service)] {
+                let tracked = Tracked::new(&environment, service);
+                if tracked.file(&path) != Wanted::Nothing {
+                    for (at, _) in path.match_indices('/') {
+                        prop_assert!(tracked.directory(&path[..at]), "{service:?} {} of {path}", &path[..at]);
+                    }
+                }
+            }
+        }
+    }
+}

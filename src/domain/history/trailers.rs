@@ -1,0 +1,83 @@
+//! Trailers: the lines `Name: value` of commit messages, and those by which the agent knows its own reverts.
+
+use crate::domain::ids::{EnvironmentName, ServiceName};
+use crate::domain::text::inert_value;
+
+/// The trailer by which the agent knows its own commits.
+pub const ID_TRAILER: &str = "Backout-Id";
+
+/// The value of a trailer in the last paragraph of a commit message; the name is compared without case.
+/// Source: <https://git-scm.com/docs/git-interpret-trailers>.
+#[must_use]
+pub fn trailer<'m>(message: &'m str, name: &str) -> Option<&'m str> {
+    trailers(message).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// All trailers in the last paragraph of a commit message, in order. A message of one paragraph has none.
+pub fn trailers(message: &str) -> impl Iterator<Item = (&str, &str)> {
+    let trimmed = message.trim_end();
+    trailer_lines(trimmed.rfind("\n\n").and_then(|at| trimmed.get(at + 2..)).unwrap_or(""))
+}
+
+/// The lines of a paragraph that have the form of a trailer.
+pub fn trailer_lines(paragraph: &str) -> impl Iterator<Item = (&str, &str)> {
+    paragraph.lines().filter_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        plain.then(|| (key, value.trim()))
+    })
+}
+
+/// The trailers by which the agent knows a revert of its own.
+#[derive(Clone, Debug)]
+pub struct OwnTrailers<'m>(Vec<(&'m str, &'m str)>);
+
+impl<'m> OwnTrailers<'m> {
+    /// Finds the paragraph with all four of the agent's trailers. It may stand anywhere: a forge that squashes a proposal
+    /// puts lines of its own behind it.
+    #[must_use]
+    pub fn find(message: &'m str) -> Option<Self> {
+        let complete = |own: &Self| {
+            let needed = [ID_TRAILER, "Backout-Environment", "Backout-Service", "Backout-Reverts"];
+            needed.iter().all(|name| own.value(name).is_some())
+        };
+        message.split("\n\n").skip(1).map(|paragraph| Self(trailer_lines(paragraph).collect())).find(complete)
+    }
+
+    /// Whether it is a revert of this service in this environment.
+    #[must_use]
+    pub fn is_of(&self, environment: &EnvironmentName, service: &ServiceName) -> bool {
+        self.value("Backout-Environment") == Some(environment.as_str())
+            && self.value("Backout-Service") == Some(service.as_str())
+    }
+
+    /// Whether a person asked for it.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.value("Backout-Requested-By").is_some()
+    }
+
+    /// The rollback id.
+    #[must_use]
+    pub fn id(&self) -> Option<&'m str> {
+        self.value(ID_TRAILER)
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<&'m str> {
+        self.values(name).next()
+    }
+
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'m str> {
+        self.0.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+}
+
+/// A value as one line of a trailer: without the quotes of its file, without control characters, at most 200 characters.
+/// Words that would keep a forge from running its checks on the revert are taken apart, on both sides of a comparison.
+#[must_use]
+pub fn trailer_value(text: &str) -> String {
+    let text = text.trim();
+    let quoted = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    let bare = quoted('"').or_else(|| quoted('\'')).unwrap_or(text);
+    inert_value(&bare.chars().filter(|c| !c.is_control()).take(200).collect::<String>())
+}

@@ -1,0 +1,177 @@
+//! Who else could be to blame: other deployments with damage of their own, and how their services stand to this one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::environment::{Environment, ServiceFiles};
+use crate::domain::ids::ServiceName;
+use crate::domain::judge::evidence::{Relation, Rival};
+use crate::domain::time::Time;
+
+/// The dependencies that are declared between services.
+#[derive(Clone, Debug, Default)]
+pub struct Dependencies(BTreeMap<ServiceName, BTreeSet<ServiceName>>);
+
+impl Dependencies {
+    /// Those of an environment. `found` are services that were found by patterns, each with the place of its rule: a
+    /// pattern alone does not say whom it finds. Of a service that is neither named nor found nothing is known.
+    #[must_use]
+    pub fn new(environment: &Environment, found: impl IntoIterator<Item = (ServiceName, usize)>) -> Self {
+        let mut declared: BTreeMap<ServiceName, BTreeSet<ServiceName>> = BTreeMap::new();
+        let named = environment.services.iter().enumerate().filter_map(|(index, rule)| match &rule.files {
+            ServiceFiles::Named(name, _) => Some((name.clone(), index)),
+            ServiceFiles::Pattern(_) => None,
+        });
+        for (service, index) in named.chain(found) {
+            if let Some(rule) = environment.services.get(index).filter(|rule| !rule.depends_on.is_empty()) {
+                declared.entry(service).or_default().extend(rule.depends_on.iter().cloned());
+            }
+        }
+        Self(declared)
+    }
+
+    /// How `other` stands to `own`.
+    #[must_use]
+    pub fn relation(&self, own: &ServiceName, other: &ServiceName) -> Relation {
+        match (self.reaches(own, other), self.reaches(other, own)) {
+            (true, false) => Relation::Dependency,
+            (false, true) => Relation::Dependent,
+            (true, true) | (false, false) => Relation::Unknown,
+        }
+    }
+
+    /// Whether `from` calls `to`, maybe through others. Circles do no harm.
+    fn reaches(&self, from: &ServiceName, to: &ServiceName) -> bool {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(service) = next.pop() {
+            for called in self.0.get(service).into_iter().flatten() {
+                if called == to {
+                    return true;
+                }
+                if seen.insert(called) {
+                    next.push(called);
+                }
+            }
+        }
+        false
+    }
+}
+
+/// A deployment with damage of its own, as it was judged alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Red {
+    /// Its service.
+    pub service: ServiceName,
+    /// When it was deployed.
+    pub deployed_at: Time,
+    /// The end of its watch window, or when it was taken back: for what begins later it is not to blame.
+    pub watched_until: Time,
+    /// Since when its signals are worse.
+    pub since: Time,
+    /// The distance of its samples, in seconds.
+    pub step_secs: u32,
+}
+
+/// Those of `all` that could be to blame for the damage of `own`, oldest first: of another service, deployed before that
+/// damage began, and watched when it did.
+#[must_use]
+pub fn rivals(own: &Red, all: &[Red], dependencies: &Dependencies) -> Vec<Rival> {
+    let could = |other: &&Red| {
+        other.service != own.service && other.deployed_at <= own.since && own.since <= other.watched_until
+    };
+    let rival = |other: &Red| Rival {
+        service: other.service.to_string(),
+        deployed_at: other.deployed_at,
+        since: other.since,
+        step_secs: other.step_secs,
+        relation: dependencies.relation(&own.service, &other.service),
+    };
+    let mut found: Vec<Rival> = all.iter().filter(could).map(rival).collect();
+    found.sort_by(|a, b| (a.deployed_at, &a.service, a.since).cmp(&(b.deployed_at, &b.service, b.since)));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::environment::ServiceRule;
+    use crate::domain::environment::pattern::{PathGlobs, PathPattern};
+    use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+    use crate::domain::ids::{BranchName, EnvironmentName};
+
+    fn name(text: &str) -> ServiceName {
+        ServiceName::new(text).unwrap()
+    }
+
+    fn rule(files: ServiceFiles, depends_on: &[&str]) -> ServiceRule {
+        ServiceRule {
+            files,
+            labels: BTreeMap::new(),
+            signals: Vec::new(),
+            policy: Policy::default(),
+            depends_on: depends_on.iter().map(|text| name(text)).collect(),
+        }
+    }
+
+    fn environment(named: &[(&str, &[&str])], pattern: &[&str]) -> Environment {
+        let of = |(service, calls): &(&str, &[&str])| {
+            rule(ServiceFiles::Named(name(service), PathGlobs::default()), calls)
+        };
+        let found = ServiceFiles::Pattern(PathPattern::new("apps/{service}/**").unwrap());
+        Environment {
+            name: EnvironmentName::new("production").unwrap(),
+            branch: BranchName::new("main").unwrap(),
+            paths: None,
+            delivery: Delivery::Push,
+            review: ReviewRules::default(),
+            budget: Budget::default(),
+            services: named.iter().map(of).chain([rule(found, pattern)]).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_depended_on_is_found_through_others_and_in_circles() {
+        let shop: [(&str, &[&str]); 4] =
+            [("web", &["cart"]), ("cart", &["db", "cart"]), ("a", &["b"]), ("b", &["a", "db"])];
+        let declared = Dependencies::new(&environment(&shop, &[]), []);
+        let relation = |own, other| declared.relation(&name(own), &name(other));
+        assert_eq!(relation("web", "db"), Relation::Dependency);
+        assert_eq!(relation("db", "web"), Relation::Dependent);
+        assert_eq!(relation("a", "b"), Relation::Unknown, "each depends on the other");
+        assert_eq!(relation("a", "db"), Relation::Dependency);
+        assert_eq!(relation("web", "a"), Relation::Unknown);
+        assert_eq!(relation("web", "web"), Relation::Unknown);
+        assert_eq!(relation("nobody", "web"), Relation::Unknown);
+    }
+
+    #[test]
+    fn what_a_pattern_declares_holds_for_whom_it_found() {
+        let environment = environment(&[("auth", &["db"])], &["auth"]);
+        let declared = Dependencies::new(&environment, [(name("web"), 1)]);
+        assert_eq!(declared.relation(&name("web"), &name("db")), Relation::Dependency);
+        assert_eq!(declared.relation(&name("cart"), &name("db")), Relation::Unknown);
+    }
+
+    #[test]
+    fn rivals_are_other_services_whose_deployment_came_before_the_damage() {
+        let red = |service: &str, deployed_at: i64, since: i64| Red {
+            service: name(service),
+            deployed_at: Time::from_unix(deployed_at),
+            watched_until: Time::from_unix(deployed_at + 1_000),
+            since: Time::from_unix(since),
+            step_secs: 60,
+        };
+        let all = [
+            red("web", 5_000, 5_100),
+            red("web", 4_900, 5_000),
+            red("same-commit", 5_000, 5_200),
+            red("at-once", 5_100, 5_100),
+            red("too-late", 5_101, 5_160),
+            red("too-old", 4_099, 4_200),
+            red("before", 4_100, 4_200),
+        ];
+        let found = rivals(&all[0], &all, &Dependencies::default());
+        let names: Vec<&str> = found.iter().map(|rival| rival.service.as_str()).collect();
+        assert_eq!(names, ["before", "same-commit", "at-once"]);
+        assert_eq!(found[0].since, Time::from_unix(4_200));
+    }
+}

@@ -1,0 +1,272 @@
+//! Judging: from evidence to a verdict with its reasons.
+//!
+//! Each signal is judged alone, by its rule (`streak` for the rules with a line that stands still, `robust` for
+//! the one that draws its own); one that regressed is held against services that were not deployed (`controls`);
+//! `overall` makes one verdict of all, and `rivals` asks whose doing it is where several were deployed. `counted` says
+//! which samples count, and `frame` for what.
+
+mod assessment;
+mod controls;
+mod counted;
+mod frame;
+mod overall;
+mod rivals;
+mod robust;
+mod streak;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::assessment::{Assessment, State};
+use self::controls::Nature;
+use self::frame::{Frame, Split};
+use self::overall::Weighted;
+use self::robust::Context;
+use self::robust::orient::is_ratio;
+use self::words::Style;
+use crate::domain::environment::signal::{Rule, Signal, SignalKind};
+use crate::domain::ids::SignalName;
+use crate::domain::judge::evidence::{Evidence, Found, Seasonal, SignalEvidence};
+use crate::domain::time::Time;
+
+/// What the evidence says about a deployment, or about one signal of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
+pub enum Verdict {
+    /// Nothing got worse: the watch window has ended, or two thirds of it have shown so and it is watched on.
+    Healthy,
+    /// It got worse, and since the deployment.
+    Regressed,
+    /// It is bad, and was so before the deployment.
+    Preexisting,
+    /// The watch window has ended, or can never give an answer, and nothing can be said.
+    Inconclusive(String),
+    /// The watch window is still open and nothing is wrong so far.
+    Pending,
+}
+
+impl Verdict {
+    /// The verdict in one lower-case word, for people.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Regressed => "regressed",
+            Self::Preexisting => "preexisting",
+            Self::Inconclusive(_) => "inconclusive",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// A verdict with its reasons.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Judgement {
+    /// The verdict over all signals.
+    pub verdict: Verdict,
+    /// When the damage began; present when the verdict is `Regressed` or `Preexisting`.
+    pub since: Option<Time>,
+    /// Why, in one sentence for a person, with numbers.
+    pub reason: String,
+    /// What each signal says, in the order of the evidence.
+    pub findings: Vec<Finding>,
+}
+
+/// What one signal says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Which signal.
+    pub signal: SignalName,
+    /// Whether its numbers are shares of 1, to be shown as percentages.
+    pub percent: bool,
+    /// What it says.
+    pub verdict: Verdict,
+    /// The typical value before the deployment, where there is one.
+    pub before: Option<f64>,
+    /// The typical value since the damage began, or since the deployment.
+    pub after: Option<f64>,
+    /// When the damage began.
+    pub since: Option<Time>,
+    /// The line beyond which a sample is bad, where there is one.
+    #[serde(default)]
+    pub line: Option<f64>,
+    /// About how often a deployment that does no harm would look as bad by coincidence, 0 to 1, as far as the baseline shows
+    /// what happens by itself. Only where the robust rule found something to weigh.
+    #[serde(default)]
+    pub coincidence: Option<f64>,
+    /// Why, in one sentence for a person, with numbers.
+    pub reason: String,
+}
+
+impl Finding {
+    /// A value of the signal for people.
+    #[must_use]
+    pub fn show(&self, value: f64) -> String {
+        Style { percent: self.percent }.number(value)
+    }
+}
+
+/// Judges a deployment by its evidence alone.
+///
+/// Looks only at samples up to `judged_at` and up to the end of the watch window; the same evidence gives the same
+/// judgement to the bit. Never panics, whatever the samples are. While the watch window is open the verdict is
+/// `Regressed`, `Pending`, or `Healthy` where two thirds of it have shown so.
+#[must_use]
+pub fn judge(evidence: &Evidence) -> Judgement {
+    let open = Frame::of_window(evidence).open;
+    let judgement = overall::combine(weigh(evidence), evidence.quorum, open);
+    let excuse = judgement.since.filter(|_| judgement.verdict == Verdict::Regressed);
+    match excuse.and_then(|since| rivals::excuse(evidence, since)) {
+        Some(excuse) => overall::left_open(judgement, excuse.why, open && !excuse.is_tie),
+        None => judgement,
+    }
+}
+
+/// Whether the verdict is `Regressed` and rests on signals with the robust rule whose seasonal windows were not asked
+/// for yet. Then ask for the same window a day (86,400 s) and a week (604,800 s) ago, and judge again before acting.
+///
+/// A signal counts as asked when `seasonal` is not empty: enter a window also when the source had no samples for it. For a
+/// signal with segments that of its first segment counts.
+#[must_use]
+pub fn needs_history(evidence: &Evidence) -> bool {
+    let weighted = weigh(evidence);
+    let settled = weighted.iter().zip(&evidence.signals).filter_map(|(weighted, signal)| {
+        let seasonal = signal.segments.first().map_or(&signal.seasonal, |segment| &segment.seasonal);
+        let unasked = signal.signal.rule == Rule::Robust && seasonal.is_empty();
+        (!unasked).then_some(weighted)
+    });
+    overall::is_regression(weighted.iter(), evidence.quorum)
+        && !overall::is_regression(settled, evidence.quorum)
+}
+
+fn weigh(evidence: &Evidence) -> Vec<Weighted> {
+    let mut weighted: Vec<Weighted> = evidence.signals.iter().map(|signal| find(evidence, signal)).collect();
+    overall::excuse_spreading(&mut weighted, Frame::of_window(evidence).open);
+    weighted
+}
+
+/// Judges one signal: each of its segments alone, and by the worst of them.
+fn find(evidence: &Evidence, asked: &SignalEvidence) -> Weighted {
+    let name = asked.signal.name.as_str();
+    if asked.segments.is_empty() {
+        let series = Series { found: &asked.found, seasonal: &asked.seasonal, segments: 1 };
+        return finding(evidence, asked, series, name);
+    }
+    let count = u32::try_from(asked.segments.len()).unwrap_or(u32::MAX);
+    let judged = asked.segments.iter().map(|segment| {
+        let found = Found::Samples(segment.samples.clone());
+        let series = Series { found: &found, seasonal: &segment.seasonal, segments: count };
+        finding(evidence, asked, series, &format!("{name} of {}", segment.name))
+    });
+    // `min_by_key` takes the first of equals, in the order of the segments.
+    judged.min_by_key(|weighted| overall::concern(&weighted.finding.verdict)).unwrap_or_else(|| {
+        let series = Series { found: &asked.found, seasonal: &asked.seasonal, segments: 1 };
+        finding(evidence, asked, series, name)
+    })
+}
+
+/// One series of a signal: the whole, or a segment.
+#[derive(Clone, Copy)]
+struct Series<'a> {
+    found: &'a Found,
+    seasonal: &'a [Seasonal],
+    /// How many of them there are.
+    segments: u32,
+}
+
+fn finding(evidence: &Evidence, asked: &SignalEvidence, series: Series<'_>, name: &str) -> Weighted {
+    let signal = &asked.signal;
+    let frame = Frame::new(evidence, signal);
+    let (found, style) = match counted::samples(signal, series.found, asked.traffic.as_ref(), &frame) {
+        Err(state) => (Assessment::bare(state), Style { percent: false }),
+        Ok(samples) => {
+            let split = frame.split_before(&samples, &evidence.unusual);
+            let style = Style { percent: is_ratio(signal, &split) };
+            (held_against_controls(evidence, asked, series, &frame, &split), style)
+        }
+    };
+    let coincidence = found.coincidence();
+    let blamed = matches!(found.state, State::Regressed | State::Preexisting);
+    Weighted {
+        judged_by_robust: signal.rule == Rule::Robust,
+        role: signal.role,
+        weight: signal.weight,
+        excused: matches!(found.state, State::Excused(_)),
+        bad_before: found.since.filter(|_| found.surely_before),
+        finding: Finding {
+            signal: signal.name.clone(),
+            percent: style.percent,
+            reason: words::sentence(name, &found, &frame, style),
+            before: found.before,
+            after: found.after,
+            since: found.since.filter(|_| blamed),
+            line: found.line,
+            coincidence,
+            verdict: verdict(found.state, &frame),
+        },
+    }
+}
+
+/// Runs the signal's test, and if it says regressed, the same test without what services had that were not deployed.
+fn held_against_controls(
+    evidence: &Evidence,
+    asked: &SignalEvidence,
+    series: Series<'_>,
+    frame: &Frame,
+    split: &Split,
+) -> Assessment {
+    let signal = &asked.signal;
+    let found = test(evidence, signal, series, frame, split);
+    if found.state != State::Regressed {
+        return found;
+    }
+    let nature = Nature {
+        direction: signal.direction,
+        multiplies: !is_ratio(signal, split) && signal.kind != SignalKind::Saturation,
+    };
+    // The controls' seasons were not asked for, so theirs is the line without a season: the lower one, by which a
+    // control is hit more easily. The signal's own may count: it can only excuse.
+    let unseasonal = Series { seasonal: &[], ..series };
+    let excuse = controls::excuse(&asked.controls, split, frame, nature, |other| {
+        test(evidence, signal, unseasonal, frame, other)
+    });
+    match excuse {
+        Some(why) => Assessment { state: State::Excused(why), ..found },
+        None => found,
+    }
+}
+
+fn test(
+    evidence: &Evidence,
+    signal: &Signal,
+    series: Series<'_>,
+    frame: &Frame,
+    split: &Split,
+) -> Assessment {
+    match signal.rule {
+        Rule::Limit { limit, for_secs } => streak::limit(split, frame, signal, limit, for_secs),
+        Rule::Change { share, for_secs } => streak::change(split, frame, signal, share, for_secs),
+        Rule::Robust => {
+            let Series { seasonal, segments, .. } = series;
+            let context = Context { signal, seasonal, watch_secs: evidence.watch_secs, segments };
+            robust::assess(split, frame, &context)
+        }
+    }
+}
+
+/// What a state means as a verdict, given whether the watch window is still open.
+fn verdict(state: State, frame: &Frame) -> Verdict {
+    match state {
+        State::Regressed => Verdict::Regressed,
+        State::Never(why) | State::Excused(why) => Verdict::Inconclusive(why),
+        State::Fine if frame.is_late() => Verdict::Healthy,
+        State::Preexisting | State::Fine | State::Unclear(_) if frame.open => Verdict::Pending,
+        State::Preexisting => Verdict::Preexisting,
+        State::Fine => Verdict::Healthy,
+        State::Unclear(why) => Verdict::Inconclusive(why),
+    }
+}
