@@ -73,6 +73,15 @@ pub struct Proposal {
     pub review: Option<ReviewPlace>,
 }
 
+impl Proposal {
+    /// Where a receipt says that the revert waits.
+    #[must_use]
+    pub fn of(receipt: &Receipt) -> Option<Self> {
+        let Receipt::Proposed { branch, commit, review, .. } = receipt else { return None };
+        Some(Self { branch: branch.clone(), commit: *commit, review: review.clone() })
+    }
+}
+
 /// What became of a pull request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReviewRecord {
@@ -122,7 +131,11 @@ impl ReviewOutcome {
             Receipt::Superseded(_) => Self::Superseded,
             Receipt::Stuck { merged: true, .. } => Self::NotRestored,
             Receipt::Stuck { merged: false, .. } => Self::Overdue,
-            Receipt::Pushed(_) | Receipt::Proposed { .. } | Receipt::Refused(_) => return None,
+            Receipt::Planned
+            | Receipt::Postponed
+            | Receipt::Pushed(_)
+            | Receipt::Proposed { .. }
+            | Receipt::Refused(_) => return None,
         })
     }
 
@@ -196,6 +209,15 @@ impl Record {
             Self::Verdict(record) => &record.environment,
             Self::Recovery(record) => &record.environment,
             Self::Review(record) => &record.environment,
+        }
+    }
+
+    /// The verdict, where it is one.
+    #[must_use]
+    pub fn as_verdict(&self) -> Option<&VerdictRecord> {
+        match self {
+            Self::Verdict(record) => Some(record),
+            Self::Recovery(_) | Self::Review(_) => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{World, blocking};
+use super::world::{Estate, World, blocking};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::ids::{BranchName, CommitId};
@@ -42,15 +42,20 @@ const TRIED_SECS: i64 = 600;
 /// Checks reading and pushing of every environment, and every metric query on one service.
 pub async fn check(world: &World) -> Vec<Checked> {
     let mut checked = Vec::new();
-    for environment in &world.environments {
-        check_environment(world, environment, &mut checked).await;
+    for (estate, environment) in world.environments() {
+        check_environment(world, estate, environment, &mut checked).await;
     }
     checked
 }
 
-async fn check_environment(world: &World, environment: &Arc<Environment>, checked: &mut Vec<Checked>) {
+async fn check_environment(
+    world: &World,
+    estate: &Estate,
+    environment: &Arc<Environment>,
+    checked: &mut Vec<Checked>,
+) {
     let name = &environment.name;
-    let head = match read_right(world, environment).await {
+    let head = match read_right(estate, environment).await {
         Ok(head) => head,
         Err(error) => {
             let fix = "check repository.url, the branch and repository.auth";
@@ -67,7 +72,7 @@ async fn check_environment(world: &World, environment: &Arc<Environment>, checke
         Delivery::Push => environment.branch.clone(),
         Delivery::Branch | Delivery::PullRequest => proposals().unwrap_or_else(|| environment.branch.clone()),
     };
-    let pushed = blocking(&world.repository, move |repository| repository.check_push(&branch)).await;
+    let pushed = blocking(&estate.repository, move |repository| repository.check_push(&branch)).await;
     checked.push(match pushed {
         Ok(()) => Checked::good(format!("push to {name}"), "allowed, as far as can be seen without pushing"),
         Err(error) => Checked::bad(
@@ -76,10 +81,10 @@ async fn check_environment(world: &World, environment: &Arc<Environment>, checke
             "give the token or key write access to the repository, or use mode: observe",
         ),
     });
-    if let Some(forge) = &world.forge {
+    if let Some(forge) = &estate.forge {
         checked.push(check_forge(forge.as_ref(), environment).await);
     }
-    match services(world, environment, head).await {
+    match services((world, estate), environment, head).await {
         Ok(services) => check_services(world, environment, &services, checked).await,
         Err(error) => {
             let fix = "check that the branch holds a complete history";
@@ -108,9 +113,9 @@ async fn check_forge(forge: &dyn Forge, environment: &Environment) -> Checked {
     }
 }
 
-async fn read_right(world: &World, environment: &Arc<Environment>) -> Result<CommitId, RepositoryError> {
+async fn read_right(estate: &Estate, environment: &Arc<Environment>) -> Result<CommitId, RepositoryError> {
     let branch = environment.branch.clone();
-    blocking(&world.repository, move |repository| {
+    blocking(&estate.repository, move |repository| {
         let heads = repository.fetch(std::slice::from_ref(&branch))?;
         heads.get(&branch).copied().ok_or_else(|| RepositoryError::NotFound(format!("the branch {branch}")))
     })
@@ -121,11 +126,12 @@ async fn read_right(world: &World, environment: &Arc<Environment>) -> Result<Com
 type FoundServices = BTreeMap<usize, Vec<Subject>>;
 
 async fn services(
-    world: &World,
+    (world, estate): (&World, &Estate),
     environment: &Arc<Environment>,
     head: CommitId,
 ) -> Result<FoundServices, RepositoryError> {
-    let files = blocking(&world.repository, move |repository| repository.list_files(head, MAX_FILES)).await?;
+    let files =
+        blocking(&estate.repository, move |repository| repository.list_files(head, MAX_FILES)).await?;
     let mut names: BTreeMap<usize, BTreeMap<String, Subject>> = BTreeMap::new();
     for file in &files {
         if let Some(service) = environment.service_of(file.as_str()) {
@@ -193,7 +199,7 @@ async fn check_query(world: &World, subjects: &[Subject], question: &Question) -
             "define it under metrics",
         );
     };
-    match source.range(request).await {
+    match source.port.range(request).await {
         Ok(answer) => check_answer(what, subjects, question, &answer),
         Err(SourceError::Unavailable(reason)) => {
             Checked::bad(what, reason, "check the address of the metric source and that it is up")

@@ -1,6 +1,7 @@
 //! What a pass did, or would do: a value that the command line prints.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
@@ -58,24 +59,11 @@ pub struct Item {
     pub plan: Option<String>,
     /// The revert as a unified diff, where there is one.
     pub diff: Option<String>,
-    /// The commit that took it back, now or before, if there is one.
+    /// The commit that reverted it, now or before, if there is one.
     pub revert: Option<CommitId>,
-    /// What this pass did about it.
-    pub outcome: Option<Outcome>,
-}
-
-/// What a pass did with a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// Pushed it to the environment branch.
-    Pushed,
-    /// Put it on a branch of its own, or opened a pull request.
-    Proposed(Proposal),
-    /// Had its pull request merged.
-    Merged(ReviewPlace),
-    /// Only worked it out.
-    Planned,
+    /// What this pass did about it: planned, pushed, proposed or merged the revert.
+    #[serde(rename = "outcome", serialize_with = "as_outcome")]
+    pub receipt: Option<Receipt>,
 }
 
 /// A pull request of an earlier pass.
@@ -100,12 +88,28 @@ pub struct Recovered {
     pub service: ServiceName,
     /// The bad deployment.
     pub deployment: CommitId,
-    /// The commit that took it back.
+    /// The commit that reverted it.
     pub revert: CommitId,
     /// Whether it helped.
     pub outcome: Recovery,
     /// Why, in words.
     pub reason: String,
+}
+
+/// A receipt as reports show it: `planned`, `pushed`, or where the revert waits or was merged.
+fn as_outcome<S: Serializer>(receipt: &Option<Receipt>, serializer: S) -> Result<S::Ok, S::Error> {
+    let shown = receipt.as_ref().and_then(|receipt| match receipt {
+        Receipt::Planned => Some(json!("planned")),
+        Receipt::Pushed(_) => Some(json!("pushed")),
+        Receipt::Proposed { .. } => Some(json!({"proposed": Proposal::of(receipt)?})),
+        Receipt::Merged(review) => Some(json!({"merged": review})),
+        Receipt::Postponed
+        | Receipt::Superseded(_)
+        | Receipt::Declined { .. }
+        | Receipt::Stuck { .. }
+        | Receipt::Refused(_) => None,
+    });
+    shown.serialize(serializer)
 }
 
 impl Reviewed {
@@ -121,12 +125,26 @@ impl Reviewed {
     }
 }
 
+impl EnvironmentReport {
+    /// Of an environment of which nothing is known yet.
+    pub(super) fn new(environment: EnvironmentName) -> Self {
+        Self {
+            environment,
+            head: None,
+            items: Vec::new(),
+            reviews: Vec::new(),
+            recoveries: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+}
+
 impl PassReport {
     /// Whether a branch was changed, or a proposal was made.
     #[must_use]
     pub fn acted(&self) -> bool {
         let done = |item: &Item| {
-            matches!(item.outcome, Some(Outcome::Pushed | Outcome::Proposed(_) | Outcome::Merged(_)))
+            matches!(item.receipt, Some(Receipt::Pushed(_) | Receipt::Proposed { .. } | Receipt::Merged(_)))
         };
         self.items().any(done) || self.reviews().any(|review| review.outcome == Some(ReviewOutcome::Merged))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::chart::{Plot, plot};
 use super::{Common, Ending, Format, output, world};
-use crate::agent::fetch;
+use crate::agent::{World, fetch};
 use crate::domain::ids::CommitId;
 use crate::domain::judge::evidence::Found;
 use crate::domain::judge::verdict::{Judgement, judge};
@@ -24,18 +24,9 @@ pub(super) struct Args {
 /// Runs the command.
 pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
-    output::progress("fetching", fetch(&world)).await?;
-    let (repository, revision) = (Arc::clone(&world.repository), args.deployment.clone());
-    let reading = tokio::task::spawn_blocking(move || records_of(repository.as_ref(), &revision));
-    let (commit, mut records) = reading.await??;
+    let (commit, mut records) = find_records(&world, &args.deployment).await?;
     records.retain(|record| args.service.as_ref().is_none_or(|name| record.service().as_str() == name));
-    let verdicts: Vec<&VerdictRecord> = records
-        .iter()
-        .filter_map(|record| match record {
-            Record::Verdict(verdict) => Some(verdict.as_ref()),
-            Record::Recovery(_) | Record::Review(_) => None,
-        })
-        .collect();
+    let verdicts: Vec<&VerdictRecord> = records.iter().filter_map(Record::as_verdict).collect();
     anyhow::ensure!(!verdicts.is_empty(), "there is no record of {}", commit.short());
     let derived: Vec<Judgement> = verdicts.iter().map(|verdict| judge(&verdict.evidence)).collect();
     match common.format {
@@ -54,6 +45,22 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     }
     let same = verdicts.iter().zip(&derived).all(|(recorded, derived)| recorded.judgement == *derived);
     Ok(if same { Ending::Quiet } else { Ending::Error })
+}
+
+/// The records of a deployment, from the first repository that has its commit.
+async fn find_records(world: &World, revision: &str) -> anyhow::Result<(CommitId, Vec<Record>)> {
+    let mut missing = None;
+    for estate in &world.estates {
+        output::progress("fetching", fetch(estate)).await?;
+        let (repository, revision) = (Arc::clone(&estate.repository), revision.to_owned());
+        let reading = tokio::task::spawn_blocking(move || records_of(repository.as_ref(), &revision));
+        match reading.await? {
+            Ok(found) => return Ok(found),
+            Err(error @ RepositoryError::NotFound(_)) => missing = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(missing.map_or_else(|| anyhow::anyhow!("no repository is watched"), Into::into))
 }
 
 /// The records of a deployment, which may also be named by the commit that took it back.

@@ -67,11 +67,16 @@ impl Entry {
 /// Runs the command.
 pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
-    output::progress("fetching", fetch(&world)).await?;
     let now = world.clock.now();
-    let (repository, environments) = (Arc::clone(&world.repository), world.environments.clone());
-    let reading = tokio::task::spawn_blocking(move || entries(repository.as_ref(), &environments, now));
-    let mut entries = output::progress("reading", reading).await??;
+    let mut entries = Vec::new();
+    for estate in &world.estates {
+        output::progress("fetching", fetch(estate)).await?;
+        let estate = Arc::clone(estate);
+        let reading = tokio::task::spawn_blocking(move || {
+            entries_of(estate.repository.as_ref(), &estate.environments, now)
+        });
+        entries.extend(output::progress("reading", reading).await??);
+    }
     entries.retain(|entry| entry.is_of(args.environment.as_deref(), args.service.as_deref()));
     entries.sort_by(|a, b| a.key().cmp(&b.key()));
     let entries = entries.split_off(entries.len().saturating_sub(args.limit));
@@ -86,7 +91,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     Ok(Ending::Quiet)
 }
 
-fn entries(
+fn entries_of(
     repository: &dyn Repository,
     environments: &[Arc<Environment>],
     now: Time,

@@ -30,8 +30,7 @@ const SMALL_SHARE: usize = 20;
 pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let branch =
         current_branch(&args.repository).with_context(|| format!("{}", args.repository.display()))?;
-    let world = world::without_config(&args.repository)?;
-    let repository = Arc::clone(&world.repository);
+    let repository = Arc::clone(&world::without_config(&args.repository)?.repository);
     let of_branch = branch.clone();
     let reading = tokio::task::spawn_blocking(move || release_files(repository.as_ref(), of_branch.as_str()));
     let files = output::progress("reading the repository", reading).await??;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::{Common, Ending, Format, output, world};
-use crate::agent::request::{Prepared, Wanted, deliver, earlier, prepare};
-use crate::agent::{World, fetch};
+use crate::agent::request::{Prepared, Request, Wanted};
+use crate::agent::{Estate, World, fetch};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::deployment::earlier::Earlier;
 use crate::domain::environment::Environment;
@@ -35,33 +35,10 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
     let world = if args.repository.is_none() && world::has_config(common) {
         world::connect(&world::settings(common)?)?
     } else {
-        world::without_config(args.repository.as_deref().unwrap_or(Path::new(".")))?
+        world::only(world::without_config(args.repository.as_deref().unwrap_or(Path::new(".")))?)
     };
-    let environments = chosen(&world, &args)?;
-    let missing = output::progress("fetching", fetch(&world)).await?;
-    let wanted = wanted(&world, &args.target).await?;
     let who = requester();
-    let now = world.clock.now();
-    let mut found: Vec<(Arc<Environment>, Vec<Prepared>)> = Vec::new();
-    let mut reasons = Vec::new();
-    for environment in environments {
-        if let Some(problem) = missing.get(&environment.branch) {
-            reasons.push(format!("{}: {problem}", environment.name));
-            continue;
-        }
-        match prepare(&world, &environment, &wanted, &who, now).await {
-            Ok(prepared) => found.push((environment, prepared)),
-            Err(error) => reasons.push(format!("{}: {error}", environment.name)),
-        }
-    }
-    let (environment, prepared) = match found.len() {
-        0 => anyhow::bail!("{}", reasons.join("\n")),
-        1 => found.remove(0),
-        _ => {
-            let names: Vec<&str> = found.iter().map(|(environment, _)| environment.name.as_str()).collect();
-            anyhow::bail!("several environments hold it: say which with --environment ({})", names.join(", "))
-        }
-    };
+    let (request, prepared) = prepare(&world, &args, &who).await?;
     for one in &prepared {
         if let Some(flag) = &one.deployment.schema {
             let service = &one.change.service;
@@ -71,30 +48,65 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         }
     }
     if args.dry_run {
-        show(common, &prepared, &states(&world, &environment, &prepared).await?)?;
+        show(common, &prepared, &states(&request, &prepared).await?)?;
         return Ok(Ending::Quiet);
     }
-    make(common, &world, &environment, prepared, &who).await
+    make(common, &request, &prepared).await
+}
+
+/// Works out what is wanted in the one environment that holds it.
+async fn prepare<'a>(
+    world: &'a World,
+    args: &Args,
+    who: &'a str,
+) -> anyhow::Result<(Request<'a>, Vec<Prepared>)> {
+    ensure_known(world, args.environment.as_deref())?;
+    let mut found: Vec<(&str, Request<'a>, Vec<Prepared>)> = Vec::new();
+    let mut reasons = Vec::new();
+    let is_meant = |environment: &&Arc<Environment>| {
+        args.environment.as_ref().is_none_or(|name| environment.name.as_str() == name)
+    };
+    for estate in &world.estates {
+        let environments: Vec<_> = estate.environments.iter().filter(is_meant).collect();
+        if environments.is_empty() {
+            continue;
+        }
+        let missing = output::progress("fetching", fetch(estate)).await?;
+        let wanted = wanted(estate, &args.target).await?;
+        for environment in environments {
+            if let Some(problem) = missing.get(&environment.branch) {
+                reasons.push(format!("{}: {problem}", environment.name));
+                continue;
+            }
+            let request = Request::new(world, estate, environment, who);
+            match request.prepare(&wanted).await {
+                Ok(prepared) => found.push((environment.name.as_str(), request, prepared)),
+                Err(error) => reasons.push(format!("{}: {error}", environment.name)),
+            }
+        }
+    }
+    let names: Vec<&str> = found.iter().map(|(name, ..)| *name).collect();
+    anyhow::ensure!(!names.is_empty(), "{}", reasons.join("\n"));
+    let several =
+        format!("several environments hold it: say which with --environment ({})", names.join(", "));
+    anyhow::ensure!(names.len() == 1, several);
+    let (_, request, prepared) = found.remove(0);
+    Ok((request, prepared))
 }
 
 /// Makes the reverts, and prints what became of each.
-async fn make(
-    common: &Common,
-    world: &World,
-    environment: &Arc<Environment>,
-    prepared: Vec<Prepared>,
-    who: &str,
-) -> anyhow::Result<Ending> {
+async fn make(common: &Common, request: &Request<'_>, prepared: &[Prepared]) -> anyhow::Result<Ending> {
     let mut done = Vec::new();
     for one in prepared {
-        let delivery = deliver(world, environment, one, who, world.clock.now());
-        let (change, receipt) = output::progress("reverting", delivery).await?;
+        let (change, receipt) = output::progress("reverting", request.deliver(one)).await?;
         let (branch, commit) = match &receipt {
             Receipt::Pushed(commit) => (Some(change.branch.clone()), Some(*commit)),
             Receipt::Proposed { branch, commit, .. } => (Some(branch.clone()), Some(*commit)),
             Receipt::Merged(_) => (Some(change.branch.clone()), None),
             Receipt::Superseded(why) | Receipt::Refused(why) => anyhow::bail!("{why}"),
-            Receipt::Declined { .. } | Receipt::Stuck { .. } => anyhow::bail!("{receipt}"),
+            Receipt::Planned | Receipt::Postponed | Receipt::Declined { .. } | Receipt::Stuck { .. } => {
+                anyhow::bail!("{receipt}")
+            }
         };
         match common.format {
             Format::Json => done.push(serde_json::json!({
@@ -119,14 +131,10 @@ async fn make(
 }
 
 /// What each service ran well before.
-async fn states(
-    world: &World,
-    environment: &Arc<Environment>,
-    prepared: &[Prepared],
-) -> anyhow::Result<Vec<Vec<Earlier>>> {
+async fn states(request: &Request<'_>, prepared: &[Prepared]) -> anyhow::Result<Vec<Vec<Earlier>>> {
     let mut states = Vec::new();
     for one in prepared {
-        states.push(earlier(world, environment, &one.deployment, world.clock.now()).await?);
+        states.push(request.earlier(&one.deployment).await?);
     }
     Ok(states)
 }
@@ -166,21 +174,23 @@ fn told(state: &Earlier) -> String {
     format!("  ran well before, for {length}: {} (deployed by {})", values.join(", "), state.commit.short())
 }
 
-fn chosen(world: &World, args: &Args) -> anyhow::Result<Vec<Arc<Environment>>> {
-    let Some(name) = &args.environment else { return Ok(world.environments.clone()) };
-    let named = world.environments.iter().find(|environment| environment.name.as_str() == name);
-    let known = || world.environments.iter().map(|e| e.name.as_str()).collect::<Vec<_>>().join(", ");
-    Ok(vec![
-        named.cloned().with_context(|| format!("there is no environment {name}: there are {}", known()))?,
-    ])
+/// Fails where the environment that was named is not there.
+fn ensure_known(world: &World, environment: Option<&str>) -> anyhow::Result<()> {
+    let known: Vec<&str> = world.environments().map(|(_, environment)| environment.name.as_str()).collect();
+    match environment {
+        Some(name) if !known.contains(&name) => {
+            anyhow::bail!("there is no environment {name}: there are {}", known.join(", "))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A commit where the text is one, and a service otherwise.
-async fn wanted(world: &World, target: &str) -> anyhow::Result<Wanted> {
+async fn wanted(estate: &Estate, target: &str) -> anyhow::Result<Wanted> {
     let hex = target.len() >= 7 && target.bytes().all(|b| b.is_ascii_hexdigit());
     let revision = hex || target.contains("HEAD") || target.contains(['~', '^']);
     if revision {
-        let (repository, text) = (Arc::clone(&world.repository), target.to_owned());
+        let (repository, text) = (Arc::clone(&estate.repository), target.to_owned());
         if let Ok(commit) = tokio::task::spawn_blocking(move || repository.resolve(&text)).await? {
             return Ok(Wanted::Commit(commit));
         }

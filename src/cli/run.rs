@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Common, Ending, Format, output, world};
-use crate::agent::{Intent, Item, Outcome, PassReport, Stop, pass};
+use crate::agent::{Intent, Item, PassReport, Stop, pass};
+use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::ids::EnvironmentName;
 use crate::record::Recovery;
@@ -29,11 +30,11 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
         return Ok(ending(&report));
     }
     tracing::info!(
-        environments = world.environments.len(),
+        environments = world.environments().count(),
         interval_secs = settings.interval_secs,
         "watching"
     );
-    crate::agent::run(&world, settings.interval_secs, &stop, |seen| match seen {
+    crate::agent::run(&world, settings.interval_secs, &stop, |estate, seen| match seen {
         Ok(report) => {
             if report.acted() || report.escalated() || report.failed() || has_news(&report) {
                 let printed = print(common, &report);
@@ -42,7 +43,10 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
                 }
             }
         }
-        Err(error) => tracing::error!(%error, "the pass could not begin; trying again at the next turn"),
+        Err(error) => {
+            let repository = &estate.name;
+            tracing::error!(%repository, %error, "the pass could not begin; trying again at the next turn");
+        }
     })
     .await;
     tracing::info!("stopped");
@@ -140,22 +144,21 @@ fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, i
     let commit = item.deployment.short();
     let subject = output::plain(&item.subject);
     let verdict = item.judgement.verdict.word();
-    let done = match (&item.outcome, &item.decision) {
-        (Some(Outcome::Pushed), _) => {
+    let done = match (&item.receipt, &item.decision) {
+        (Some(Receipt::Pushed(_)), _) => {
             let by = item.revert.map_or_else(String::new, |id| id.short());
             output::coloured("31;1", &format!("reverted by {by}"))
         }
-        (Some(Outcome::Proposed(proposal)), _) => {
-            let place =
-                proposal.review.as_ref().map_or(proposal.branch.as_str(), |review| review.url.as_str());
+        (Some(Receipt::Proposed { branch, review, .. }), _) => {
+            let place = review.as_ref().map_or(branch.as_str(), |review| review.url.as_str());
             output::coloured("33;1", &format!("proposed on {}", output::plain(place)))
         }
-        (Some(Outcome::Merged(review)), _) => {
+        (Some(Receipt::Merged(review)), _) => {
             output::coloured("31;1", &format!("reverted by {}", output::plain(&review.url)))
         }
-        (Some(Outcome::Planned), decision) => output::coloured("31;1", &format!("would {}", decision.word())),
-        (None, Decision::Escalate(_)) => output::coloured("35;1", "a person must look"),
-        (None, decision) => decision.word().to_owned(),
+        (Some(Receipt::Planned), decision) => output::coloured("31;1", &format!("would {}", decision.word())),
+        (_, Decision::Escalate(_)) => output::coloured("35;1", "a person must look"),
+        (_, decision) => decision.word().to_owned(),
     };
     let _item =
         writeln!(out, "  {} {commit} ({subject}), {}: {verdict}, {done}", item.service, item.deployed_at);

@@ -12,14 +12,14 @@ use crate::adapters::forge;
 use crate::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions, current_branch};
 use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics;
-use crate::agent::World;
+use crate::agent::{Estate, Source, World};
 use crate::config::{self, ConfigErrors, Settings};
 use crate::domain::environment::pattern::PathGlobs;
 use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::Person;
-use crate::domain::ids::{EnvironmentName, ServiceName};
-use crate::ports::{MetricSource, Repository};
+use crate::domain::ids::{EnvironmentName, RepositoryName, ServiceName};
+use crate::ports::Repository;
 
 /// The configuration file that is read when none is named.
 pub(super) const DEFAULT_CONFIG: &str = "backout.yaml";
@@ -58,23 +58,37 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
     }
     let repository: Arc<dyn Repository> =
         Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?);
-    let mut sources: BTreeMap<_, Arc<dyn MetricSource>> = BTreeMap::new();
+    let mut sources = BTreeMap::new();
     for (name, options) in &settings.sources {
         let source = metrics::connect(options).with_context(|| format!("metric source {name}"))?;
-        sources.insert(name.clone(), Arc::from(source));
+        sources.insert(name.clone(), Source::new(Arc::from(source)));
     }
-    Ok(World {
-        forge: forge.map(|connected| connected.forge),
+    let estate = Estate {
+        name: RepositoryName::new("repository")?,
         repository,
+        forge: forge.map(|connected| connected.forge),
+        environments: settings.environments.iter().cloned().map(Arc::new).collect(),
+    };
+    Ok(World {
+        estates: vec![Arc::new(estate)],
         sources,
         clock: Arc::new(SystemClock),
-        environments: settings.environments.iter().cloned().map(Arc::new).collect(),
         config: settings.digest.clone(),
     })
 }
 
-/// A world of one local repository: its current branch is the environment, and all of its files are one service.
-pub(super) fn without_config(path: &Path) -> anyhow::Result<World> {
+/// A world without metrics: nothing is asked of anybody.
+pub(super) fn only(estate: Estate) -> World {
+    World {
+        estates: vec![Arc::new(estate)],
+        sources: BTreeMap::new(),
+        clock: Arc::new(SystemClock),
+        config: String::new(),
+    }
+}
+
+/// An estate of one local repository: its current branch is the environment, and all of its files are one service.
+pub(super) fn without_config(path: &Path) -> anyhow::Result<Estate> {
     let branch = current_branch(path).with_context(|| format!("{}", path.display()))?;
     let person = Person { name: "backout".to_owned(), email: "backout@localhost".to_owned() };
     let options = GitOptions {
@@ -109,12 +123,10 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<World> {
             policy: Policy::default(),
         }],
     };
-    Ok(World {
-        forge: None,
+    Ok(Estate {
+        name: RepositoryName::new("repository")?,
         repository,
-        sources: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
+        forge: None,
         environments: vec![Arc::new(environment)],
-        config: String::new(),
     })
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::{Budget, Mixed, Mode, Policy};
-use crate::domain::history::ledger::{RevertEntry, rollback_id};
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict};
@@ -164,7 +164,7 @@ fn is_long_over(case: &Case<'_>, situation: &Situation<'_>) -> bool {
 /// which this one replaced without mending it, going back one version does not help, and nobody else will say so.
 fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
     let own = case.deployment;
-    let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| entry.id == id_of(other));
+    let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| entry.id == other.rollback_id());
     let began_with = |other: &&Deployment| {
         other.service == own.service
             && other.commit != own.commit
@@ -182,7 +182,7 @@ fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
 }
 
 fn already_reverted(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    let id = id_of(case.deployment);
+    let id = case.deployment.rollback_id();
     let entry = situation.reverts.iter().find(|entry| entry.id == id)?;
     Some(Decision::Pass(format!("already reverted by {}", entry.commit.short())))
 }
@@ -240,7 +240,7 @@ fn later_deployment(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decisi
         return Some(Decision::Wait);
     }
     let blamed = situation.regressed.iter().any(|other| is_later(&other))
-        || situation.reverts.iter().any(|entry| entry.id == id_of(later));
+        || situation.reverts.iter().any(|entry| entry.id == later.rollback_id());
     let why = format!("the damage began after {commit}, a later deployment of the same service");
     Some(if blamed {
         Decision::Hold(why)
@@ -330,12 +330,6 @@ fn mode(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
         Mode::Propose => Some(Decision::Propose),
         Mode::Auto => None,
     }
-}
-
-/// The rollback id of a deployment.
-#[must_use]
-pub fn id_of(deployment: &Deployment) -> String {
-    rollback_id(&deployment.environment, &deployment.service, deployment.commit)
 }
 
 /// Whether a commit was made by a program, by the names that programs go by. In doubt it was a person: a person's change

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field::{self, Document, FieldRule, File, Selection};
+use crate::domain::history::ledger::rollback_id;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::{OwnTrailers, trailer_lines, trailer_value};
 use crate::domain::ids::{BlobId, CommitId, EnvironmentName, FilePath, ServiceName};
@@ -70,6 +71,12 @@ pub struct FieldChange {
 }
 
 impl Deployment {
+    /// The id of its rollback.
+    #[must_use]
+    pub fn rollback_id(&self) -> String {
+        rollback_id(&self.environment, &self.service, self.commit)
+    }
+
     /// Its new values in the form of the trailers.
     #[must_use]
     pub fn trailer_values(&self) -> BTreeSet<String> {

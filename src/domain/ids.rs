@@ -262,6 +262,10 @@ name!(
     SourceName, "metric source name", plain
 );
 name!(
+    /// The name of a repository in the configuration, e.g. `shop`.
+    RepositoryName, "repository name", plain
+);
+name!(
     /// A branch name without `refs/heads/`.
     BranchName, "branch name", branch
 );

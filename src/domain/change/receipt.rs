@@ -19,6 +19,10 @@ pub struct ReviewPlace {
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
+    /// It was only worked out: the pass touches nothing, or a person must decide.
+    Planned,
+    /// It was not taken this time; the next pass tries anew.
+    Postponed,
     /// It is on the environment branch.
     Pushed(CommitId),
     /// It waits on a branch of its own.
@@ -65,7 +69,9 @@ impl Receipt {
         match self {
             Self::Proposed { review, .. } => review.as_ref(),
             Self::Merged(review) | Self::Declined { review, .. } | Self::Stuck { review, .. } => Some(review),
-            Self::Pushed(_) | Self::Superseded(_) | Self::Refused(_) => None,
+            Self::Planned | Self::Postponed | Self::Pushed(_) | Self::Superseded(_) | Self::Refused(_) => {
+                None
+            }
         }
     }
 }
@@ -73,6 +79,8 @@ impl Receipt {
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Planned => f.write_str("planned"),
+            Self::Postponed => f.write_str("left to the next pass"),
             Self::Pushed(commit) => write!(f, "pushed {commit}"),
             Self::Proposed { branch, review: None, .. } => write!(f, "proposed on {branch}"),
             Self::Proposed { review: Some(review), waits_for, .. } => {

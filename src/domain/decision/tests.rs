@@ -44,7 +44,7 @@ fn judgement(verdict: Verdict, since: i64) -> Judgement {
 
 fn revert_of(deployment: &Deployment, at: i64, bad: &str) -> RevertEntry {
     RevertEntry {
-        id: id_of(deployment),
+        id: deployment.rollback_id(),
         commit: CommitId::from_bytes([99; 20]),
         at: Time::from_unix(at),
         environment: deployment.environment.clone(),

@@ -12,7 +12,7 @@ const MIN_SAME_PERCENT: usize = 50;
 /// Where the file that was at `path` is after `commits`, which are given oldest first; `None` where it is gone, or could
 /// be at several places.
 #[must_use]
-pub fn follow<'c>(commits: impl IntoIterator<Item = &'c Commit>, path: &FilePath) -> Option<FilePath> {
+pub fn follow_file<'c>(commits: impl IntoIterator<Item = &'c Commit>, path: &FilePath) -> Option<FilePath> {
     let mut at = path.clone();
     let mut there = true;
     for commit in commits {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn followed(commits: &[Commit]) -> Option<String> {
-        follow(commits, &FilePath::new("a").unwrap()).map(|path| path.to_string())
+        follow_file(commits, &FilePath::new("a").unwrap()).map(|path| path.to_string())
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Which files of a repository a question is about, and which directories need not be looked into for it.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use crate::domain::environment::pattern::{Directories, PathGlobs};
 use crate::domain::environment::{Environment, ServiceFiles};
 use crate::domain::ids::ServiceName;
@@ -97,6 +100,66 @@ impl Scope for Tracked<'_> {
     fn directory(&self, path: &str) -> bool {
         let any = |all: &[Directories]| all.iter().any(|directories| directories.admit(path));
         self.within.as_deref().is_none_or(any) && any(&self.services) || any(&self.of_migrations)
+    }
+}
+
+/// What several questions are about together, so that a branch is read once for all of them. What was answered about a
+/// path is kept: histories name the same paths again and again.
+#[derive(Debug)]
+pub struct Any<S> {
+    scopes: Vec<S>,
+    files: Mutex<HashMap<String, Wanted>>,
+    directories: Mutex<HashMap<String, bool>>,
+}
+
+impl<S: Scope> Any<S> {
+    /// All that one of the scopes is about.
+    #[must_use]
+    pub fn new(scopes: Vec<S>) -> Self {
+        Self { scopes, files: Mutex::default(), directories: Mutex::default() }
+    }
+}
+
+/// The answer about a path, found once.
+fn once<T: Copy>(known: &Mutex<HashMap<String, T>>, path: &str, find: impl FnOnce() -> T) -> T {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(answer) = known.get(path) {
+        return *answer;
+    }
+    if known.len() >= MAX_KNOWN {
+        known.clear();
+    }
+    let answer = find();
+    known.insert(path.to_owned(), answer);
+    answer
+}
+
+/// How many paths are kept; a history with more begins anew.
+const MAX_KNOWN: usize = 100_000;
+
+impl<S: Scope> Scope for Any<S> {
+    fn file(&self, path: &str) -> Wanted {
+        if let [only] = self.scopes.as_slice() {
+            return only.file(path);
+        }
+        once(&self.files, path, || {
+            let mut most = Wanted::Nothing;
+            for scope in &self.scopes {
+                match scope.file(path) {
+                    Wanted::Bytes => return Wanted::Bytes,
+                    Wanted::Name => most = Wanted::Name,
+                    Wanted::Nothing => {}
+                }
+            }
+            most
+        })
+    }
+
+    fn directory(&self, path: &str) -> bool {
+        if let [only] = self.scopes.as_slice() {
+            return only.directory(path);
+        }
+        once(&self.directories, path, || self.scopes.iter().any(|scope| scope.directory(path)))
     }
 }
 

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use backout::agent::{Intent, PassReport, Stop, World, pass};
+use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass};
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
 use backout::domain::environment::policy::{Budget, Delivery, Mode, Policy, ReviewRules, SchemaRules};
 use backout::domain::environment::signal::{Role, Rule, Signal, SignalKind};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::snapshot::Person;
-use backout::domain::ids::{BranchName, CommitId, EnvironmentName, SignalName, SourceName};
+use backout::domain::ids::{BranchName, CommitId, EnvironmentName, RepositoryName, SignalName, SourceName};
 use backout::domain::time::Time;
 use backout::ports::{Clock, MetricSource, Repository};
 
@@ -180,12 +180,16 @@ impl Sim {
             weather: self.weather.clone(),
             services: self.services.clone(),
         });
-        World {
-            forge: None,
+        let estate = Estate {
+            name: RepositoryName::new("repository").unwrap(),
             repository,
-            sources: BTreeMap::from([(SourceName::new("sim").unwrap(), source)]),
-            clock: Arc::new(Now(self.now)),
+            forge: None,
             environments: vec![Arc::clone(&self.environment)],
+        };
+        World {
+            estates: vec![Arc::new(estate)],
+            sources: BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source))]),
+            clock: Arc::new(Now(self.now)),
             config: String::new(),
         }
     }

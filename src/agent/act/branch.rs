@@ -1,10 +1,11 @@
-//! The branch on which a revert waits: made once, brought up to date by moving it forward, never over the work of others.
+//! The branch on which a revert waits: the agent makes it once, brings it up to date by moving it forward, and never moves it
+//! over the work of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::blocking;
-use super::current::{At, Current, Subject, work_out};
-use super::deliver::DeliveryError;
+use super::error::DeliveryError;
+use super::revert::{PlannedRevert, plan_at};
+use crate::agent::look::context::Pass;
 use crate::domain::change::Change;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::history::snapshot::Snapshot;
@@ -20,24 +21,19 @@ pub(super) struct Tip {
     pub state: Branch,
 }
 
-/// A revert that was worked out against the head of a snapshot.
-#[derive(Clone, Copy)]
-pub(super) struct Worked<'a> {
-    pub at: &'a At<'a>,
-    pub subject: &'a Subject<'a>,
-    pub snapshot: &'a Snapshot,
-    pub change: &'a Change,
-    pub current: &'a Current,
-}
-
-/// The proposal's branch with the revert on it: made where it is not there, brought up to date where it is stale. What is
-/// foreign is left as it is.
-pub(super) async fn ensure(worked: &Worked<'_>, branch: &BranchName) -> Result<Tip, DeliveryError> {
-    match look(worked, branch).await? {
-        Some(tip) if tip.state == Branch::Stale => renew(worked, branch, tip.commit).await,
+/// Has the revert stand on the branch: makes the branch where it is not there, and brings it up to date where it is stale.
+/// What is foreign is left as it is.
+pub(super) async fn ensure_branch(
+    pass: &Pass<'_>,
+    snapshot: &Snapshot,
+    planned: &PlannedRevert<'_>,
+    branch: &BranchName,
+) -> Result<Tip, DeliveryError> {
+    match read_tip(pass, snapshot, planned, branch).await? {
+        Some(tip) if tip.state == Branch::Stale => renew(pass, &planned.change, branch, tip.commit).await,
         Some(tip) => Ok(tip),
         None => {
-            let commit = commit(worked, branch, None).await?;
+            let commit = commit_on(pass, &planned.change, branch, None).await?;
             Ok(Tip { commit, state: Branch::Fresh })
         }
     }
@@ -50,45 +46,52 @@ pub(super) fn foreign(branch: &BranchName) -> Receipt {
     ))
 }
 
-/// The proposal's branch as it is at the remote, if it is there.
-pub(super) async fn look(worked: &Worked<'_>, branch: &BranchName) -> Result<Option<Tip>, RepositoryError> {
+/// What becomes of a change for which no branch can be named.
+pub(super) fn no_name() -> Receipt {
+    Receipt::Refused("no valid branch name can be made for the proposal".to_owned())
+}
+
+/// The branch as it is at the remote, if it is there.
+pub(super) async fn read_tip(
+    pass: &Pass<'_>,
+    snapshot: &Snapshot,
+    planned: &PlannedRevert<'_>,
+    branch: &BranchName,
+) -> Result<Option<Tip>, RepositoryError> {
     let name = branch.clone();
-    let Some(commit) =
-        blocking(&worked.at.world.repository, move |repository| repository.remote_tip(&name)).await?
-    else {
+    let Some(commit) = pass.git(move |repository| repository.remote_tip(&name)).await? else {
         return Ok(None);
     };
-    Ok(Some(Tip { commit, state: state(worked, branch, commit).await? }))
+    let state = state_of(pass, snapshot, planned, branch, commit).await?;
+    Ok(Some(Tip { commit, state }))
 }
 
 /// Brings the branch up to date: by a commit that is made on the environment's head and follows the branch's tip as well.
 pub(super) async fn renew(
-    worked: &Worked<'_>,
+    pass: &Pass<'_>,
+    change: &Change,
     branch: &BranchName,
     tip: CommitId,
 ) -> Result<Tip, DeliveryError> {
-    let commit = commit(worked, branch, Some(tip)).await?;
+    let commit = commit_on(pass, change, branch, Some(tip)).await?;
     Ok(Tip { commit, state: Branch::Fresh })
 }
 
 /// Makes the commit: by the forge where only it can sign, with Git otherwise.
-async fn commit(
-    worked: &Worked<'_>,
+async fn commit_on(
+    pass: &Pass<'_>,
+    change: &Change,
     branch: &BranchName,
     tip: Option<CommitId>,
 ) -> Result<CommitId, DeliveryError> {
-    let (change, world) = (worked.change, worked.at.world);
-    if let Some(forge) = &world.forge {
+    if let Some(forge) = &pass.estate.forge {
         let request = request(change, branch, tip);
         if let Some(commit) = forge.commit(&request, &change.branch).await? {
             return Ok(commit);
         }
     }
     let (change, branch) = (change.clone(), branch.clone());
-    let push = blocking(&world.repository, move |repository| {
-        repository.commit_and_push(&request(&change, &branch, tip))
-    });
-    Ok(push.await?)
+    Ok(pass.git(move |repository| repository.commit_and_push(&request(&change, &branch, tip))).await?)
 }
 
 fn request<'a>(change: &'a Change, branch: &'a BranchName, tip: Option<CommitId>) -> CommitRequest<'a> {
@@ -108,29 +111,31 @@ const MAX_COMMITS: usize = 512;
 
 /// What a commit is, by its content alone: whoever made it, it is the revert where its tree is that of the newest commit of
 /// the environment's branch that it has in it, with the revert. Names and messages prove nothing.
-async fn state(worked: &Worked<'_>, branch: &BranchName, tip: CommitId) -> Result<Branch, RepositoryError> {
-    let Worked { at, subject, snapshot, change, current } = *worked;
+async fn state_of(
+    pass: &Pass<'_>,
+    snapshot: &Snapshot,
+    planned: &PlannedRevert<'_>,
+    branch: &BranchName,
+    tip: CommitId,
+) -> Result<Branch, RepositoryError> {
     let mainline: BTreeMap<CommitId, usize> =
         snapshot.commits.iter().enumerate().map(|(place, commit)| (commit.id, place)).collect();
     // An agent was cut off between making the branch and its commit.
     if mainline.contains_key(&tip) {
         return Ok(Branch::Stale);
     }
-    let (name, id) = (branch.clone(), change.id.clone());
-    let base = blocking(&at.world.repository, move |repository| {
+    let (name, id) = (branch.clone(), planned.change.id.clone());
+    let base = pass.git(move |repository| {
         repository.fetch(&[name])?;
         made_on(repository, tip, &mainline, &id)
     });
     let Some(base) = base.await? else { return Ok(Branch::Foreign) };
-    let (then, was) = work_out(at, subject, base).await?;
-    let Ok(then) = then else { return Ok(Branch::Foreign) };
-    let files = then.files.clone();
-    let is_it =
-        blocking(&at.world.repository, move |repository| repository.holds_exactly(tip, base, &files)).await?;
-    if !is_it {
+    let Ok(then) = plan_at(pass, &planned.to_revert, base).await? else { return Ok(Branch::Foreign) };
+    let files = then.change.files.clone();
+    if !pass.git(move |repository| repository.holds_exactly(tip, base, &files)).await? {
         return Ok(Branch::Foreign);
     }
-    let is_same = was == *current && then.files == change.files;
+    let is_same = then.current == planned.current && then.change.files == planned.change.files;
     Ok(match base == snapshot.head {
         true => Branch::Fresh,
         false if is_same => Branch::Current,
@@ -164,10 +169,9 @@ fn made_on(
 }
 
 /// Removes the branch, if it is still where it was seen: nothing is left to do on it.
-pub(super) async fn remove(at: &At<'_>, branch: &BranchName, tip: CommitId) {
+pub(in crate::agent) async fn remove_branch(pass: &Pass<'_>, branch: &BranchName, tip: CommitId) {
     let name = branch.clone();
-    let removed =
-        blocking(&at.world.repository, move |repository| repository.remove_branch(&name, tip)).await;
+    let removed = pass.git(move |repository| repository.remove_branch(&name, tip)).await;
     if let Err(PushError::Rejected { reason, .. }) = &removed {
         tracing::debug!(%branch, reason, "the branch is not removed");
     } else if let Err(error) = removed {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::gather::read_all;
-use super::judging::Known;
-use super::{World, blocking};
+use crate::agent::look::context::Pass;
+use crate::agent::look::state::State;
 use crate::domain::deployment::detect;
 use crate::domain::environment::{Environment, ServiceFiles};
 use crate::domain::history::ledger::reverts;
@@ -26,7 +26,12 @@ const MAX_FILES: usize = 50_000;
 
 /// Asks the signals of regressed subjects about services that had no deployment too: others of the environment first, then
 /// the same service elsewhere. What does not answer is no control.
-pub(super) async fn add_controls(known: &Known<'_>, subjects: &[(Subject, Time)], found: &mut [Evidence]) {
+pub(super) async fn add_controls(
+    pass: &Pass<'_>,
+    state: &State,
+    subjects: &[(Subject, Time)],
+    found: &mut [Evidence],
+) {
     let is_wanted = |evidence: &Evidence| {
         evidence.signals.iter().any(needs_peers) && judge(evidence).verdict == Verdict::Regressed
     };
@@ -35,15 +40,15 @@ pub(super) async fn add_controls(known: &Known<'_>, subjects: &[(Subject, Time)]
     if wanted.is_empty() {
         return;
     }
-    let neighbours = neighbours(known).await;
-    let taken = queries_of(known.deployments, known.environment, known.now);
+    let neighbours = neighbours(pass, state).await;
+    let taken = queries_of(&state.watched, pass.environment, pass.now);
     let mut questions = Vec::new();
     let mut places = Vec::new();
     for index in wanted {
         let (Some((subject, until)), Some(evidence)) = (subjects.get(index), found.get(index)) else {
             continue;
         };
-        let elsewhere = elsewhere(known, subject).await;
+        let elsewhere = elsewhere(pass, subject).await;
         let all: Vec<&Peer> = neighbours.iter().chain(&elsewhere).collect();
         for (signal, control, question) in control_questions(subject, *until, evidence, &all, &taken) {
             places.push((index, signal, control));
@@ -51,7 +56,7 @@ pub(super) async fn add_controls(known: &Known<'_>, subjects: &[(Subject, Time)]
         }
     }
     questions.truncate(MAX_QUERIES);
-    let readings = read_all(known.world, questions, &BTreeSet::new()).await;
+    let readings = read_all(pass.world, questions, &BTreeSet::new()).await;
     for ((index, signal, service), (_, reading)) in places.into_iter().zip(readings) {
         let signal = found.get_mut(index).and_then(|evidence| evidence.signals.get_mut(signal));
         if let (Some(signal), Found::Samples(samples)) = (signal, reading.found) {
@@ -61,41 +66,41 @@ pub(super) async fn add_controls(known: &Known<'_>, subjects: &[(Subject, Time)]
 }
 
 /// The services of the environment without a deployment in what was read of its history.
-async fn neighbours(known: &Known<'_>) -> Vec<Peer> {
-    let mut all = services(known.world, known.environment, known.snapshot.head).await;
-    for deployment in known.detected {
+async fn neighbours(pass: &Pass<'_>, state: &State) -> Vec<Peer> {
+    let mut all = services(pass, pass.environment, state.snapshot.head).await;
+    for deployment in &state.detected {
         all.remove(&deployment.service);
     }
-    for entry in known.reverts.iter().filter(|entry| entry.at >= known.snapshot.diffs_since) {
+    for entry in state.reverts.iter().filter(|entry| entry.at >= state.snapshot.diffs_since) {
         all.remove(&entry.service);
     }
     all.into_values().collect()
 }
 
 /// The same service in other environments in which it had no deployment.
-async fn elsewhere(known: &Known<'_>, subject: &Subject) -> Vec<Peer> {
+async fn elsewhere(pass: &Pass<'_>, subject: &Subject) -> Vec<Peer> {
     let mut found = Vec::new();
     let since = subject.deployed_at.minus_secs(subject.policy.baseline_secs.into());
-    let others = known.world.environments.iter().filter(|other| other.name != known.environment.name);
+    let others = pass.estate.environments.iter().filter(|other| other.name != pass.environment.name);
     for other in others.take(MAX_CONTROLS) {
-        let quiet = undeployed_head(known, other, &subject.service, since).await;
+        let quiet = undeployed_head(pass, other, &subject.service, since).await;
         let Ok(Some(head)) = quiet else { continue };
-        if let Some(peer) = services(known.world, other, head).await.remove(&subject.service) {
+        if let Some(peer) = services(pass, other, head).await.remove(&subject.service) {
             found.push(Peer { shown: format!("{} ({})", peer.service, other.name), ..peer });
         }
     }
     found
 }
 
-/// The head of an environment's branch, where nothing was deployed or taken back there of the service since a time.
+/// The head of an environment's branch, where nothing was deployed or reverted there of the service since a time.
 async fn undeployed_head(
-    known: &Known<'_>,
+    pass: &Pass<'_>,
     environment: &Arc<Environment>,
     service: &ServiceName,
     since: Time,
 ) -> Result<Option<CommitId>, RepositoryError> {
-    let (environment, service, now) = (Arc::clone(environment), service.clone(), known.now);
-    blocking(&known.world.repository, move |repository| {
+    let (environment, service, now) = (Arc::clone(environment), service.clone(), pass.now);
+    pass.git(move |repository| {
         let snapshot = repository.history(&HistoryQuery {
             branch: &environment.branch,
             diffs_since: since,
@@ -115,7 +120,7 @@ async fn undeployed_head(
 
 /// The services of an environment. Its files are listed only where a pattern finds some by a signal without `by`.
 async fn services(
-    world: &World,
+    pass: &Pass<'_>,
     environment: &Arc<Environment>,
     head: CommitId,
 ) -> BTreeMap<ServiceName, Peer> {
@@ -125,8 +130,7 @@ async fn services(
     });
     let mut files = Vec::new();
     if asks {
-        let listed =
-            blocking(&world.repository, move |repository| repository.list_files(head, MAX_FILES)).await;
+        let listed = pass.git(move |repository| repository.list_files(head, MAX_FILES)).await;
         files = listed.unwrap_or_default();
     }
     peers(environment, &files)

@@ -1,12 +1,10 @@
 //! Gathering evidence: sends the questions and puts the answers together.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::World;
+use crate::agent::world::World;
 use crate::domain::environment::signal::RangeQuery;
 use crate::domain::judge::evidence::{Evidence, Gap};
 use crate::domain::judge::question::{
@@ -15,9 +13,6 @@ use crate::domain::judge::question::{
 use crate::domain::judge::verdict::needs_history;
 use crate::domain::time::Time;
 use crate::ports::SourceError;
-
-/// The most requests under way at once.
-const CONCURRENT_REQUESTS: usize = 8;
 
 /// The evidence about each subject, with samples up to its time. Sources are asked as few times as possible; the windows
 /// a day and a week before are asked for only where a verdict rests on them.
@@ -76,7 +71,7 @@ async fn add_history(
 }
 
 /// Answers questions, in their order.
-pub(super) async fn read_all(
+pub(in crate::agent) async fn read_all(
     world: &World,
     questions: Vec<Question>,
     deployed: &BTreeSet<String>,
@@ -103,19 +98,17 @@ pub(super) async fn read_all(
 }
 
 async fn fetch_all(world: &World, requests: Vec<RangeQuery>) -> Vec<Reply> {
-    let permits = Arc::new(Semaphore::new(CONCURRENT_REQUESTS));
     let mut tasks = JoinSet::new();
     let unanswered = || Err(Gap::Unavailable("the request was cut short".to_owned()));
     let mut replies: Vec<Reply> = requests.iter().map(|_| unanswered()).collect();
     for (index, request) in requests.into_iter().enumerate() {
         let source = world.sources.get(&request.source).cloned();
-        let permits = Arc::clone(&permits);
         tasks.spawn(async move {
             let Some(source) = source else {
                 return (index, Err(Gap::Rejected(format!("there is no metric source {}", request.source))));
             };
-            let _permit = permits.acquire().await;
-            let reply = match source.range(&request).await {
+            let _permit = source.permits.acquire().await;
+            let reply = match source.port.range(&request).await {
                 Ok(answer) => Ok((answer.series, answer.warnings)),
                 Err(SourceError::Unavailable(reason)) => {
                     tracing::warn!(source = %request.source, %reason, "no answer: nothing can be judged by it");

@@ -1,25 +1,22 @@
-//! Bringing a revert through a pull request: each call looks at what is there and does what is next, so that a call after
-//! a crash goes on where the one before was cut off.
+//! A revert that goes by a pull request: each call looks at what is there and takes the next step, so that a call after a
+//! crash goes on where the one before was cut off.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::blocking;
-use super::current::{At, Current, Subject, work_out};
-use super::deliver::{DeliveryError, no_name};
-use super::pass::snapshot;
-use super::proposal::{Tip, Worked, ensure, foreign, look, renew};
+use super::branch::{Tip, ensure_branch, foreign, no_name, read_tip, renew};
+use super::error::DeliveryError;
+use super::revert::{PlannedRevert, ToRevert, plan_at};
+use crate::agent::look::context::Pass;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, Motive, NoChange};
-use crate::domain::decision::id_of;
 use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::history::ledger::reverts;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
-use crate::domain::review::codeowners;
 use crate::domain::review::text::{self, Story};
 use crate::domain::review::{
-    BY_HAND, Branch, Merging, NewReview, Outlook, Review, ReviewState, Step, Watched, step,
+    BY_HAND, Branch, Merging, NewReview, Outlook, Review, ReviewState, Step, Watched, codeowners, step,
 };
 use crate::domain::time::Time;
 use crate::ports::{Forge, ForgeError, RepositoryError};
@@ -29,11 +26,9 @@ const MAX_STEPS: u32 = 10;
 /// A forge shows a push a moment after Git has it; that long is waited before looking again.
 const LAG: Duration = Duration::from_millis(400);
 
-/// A revert that goes through a pull request.
+/// What the agent may do with one pull request.
 #[derive(Clone, Copy)]
-pub(super) struct Followed<'a> {
-    pub at: &'a At<'a>,
-    pub subject: &'a Subject<'a>,
+pub(in crate::agent) struct Terms<'a> {
     /// Who merges it.
     pub merge: Merge,
     /// When a person was last asked to look because it was not merged in time.
@@ -46,41 +41,50 @@ pub(super) struct Followed<'a> {
     pub frozen: Option<&'a str>,
 }
 
-/// Does what is next, until it is time to wait or nothing is left to do.
-pub(super) async fn bring(followed: &Followed<'_>, seen: &Snapshot) -> Result<Receipt, DeliveryError> {
-    let At { world, environment, .. } = *followed.at;
-    let Some(forge) = world.forge.as_ref() else { return Ok(no_name()) };
-    let deployment = followed.subject.deployment;
-    let name = Change::branch_for(&environment.name, &deployment.service, deployment.commit);
+/// Opens the pull request of a revert where it may, merges it when it is ready, and otherwise does what is next with it, until
+/// it is time to wait or nothing is left to do. `seen` is the environment's branch as the pass knows it.
+pub(in crate::agent) async fn merge_when_ready(
+    pass: &Pass<'_>,
+    to_revert: &ToRevert<'_>,
+    terms: Terms<'_>,
+    seen: &Arc<Snapshot>,
+) -> Result<Receipt, DeliveryError> {
+    let Some(forge) = pass.estate.forge.as_ref() else { return Ok(no_name()) };
+    let deployment = to_revert.deployment;
+    let name = Change::branch_for(&pass.environment.name, &deployment.service, deployment.commit);
     let Some(branch) = name else { return Ok(no_name()) };
-    let mut going = Going {
-        followed,
+    let mut pull_request = PullRequest {
+        pass,
+        to_revert,
+        terms,
         forge,
         branch,
-        snapshot: seen.clone(),
+        snapshot: Arc::clone(seen),
         asked: None,
         looked_again: false,
         opened: false,
         stuck: None,
     };
     for _ in 0..MAX_STEPS {
-        if let Some(receipt) = going.step().await? {
+        if let Some(receipt) = pull_request.take_next_step().await? {
             return Ok(receipt);
         }
     }
     Err(ForgeError::Unavailable(format!(
         "the pull request from {} keeps changing: it is looked at again in the next pass",
-        going.branch
+        pull_request.branch
     ))
     .into())
 }
 
 /// A revert on its way through a pull request.
-struct Going<'a> {
-    followed: &'a Followed<'a>,
+struct PullRequest<'a> {
+    pass: &'a Pass<'a>,
+    to_revert: &'a ToRevert<'a>,
+    terms: Terms<'a>,
     forge: &'a Arc<dyn Forge>,
     branch: BranchName,
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     /// What came of asking the forge to merge it.
     asked: Option<Merging>,
     /// Whether the environment's branch was fetched again since the pass began.
@@ -91,23 +95,23 @@ struct Going<'a> {
     stuck: Option<String>,
 }
 
-impl Going<'_> {
+impl<'a> PullRequest<'a> {
     fn rules(&self) -> ReviewRules {
-        ReviewRules { merge: self.followed.merge, ..self.followed.at.environment.review }
+        ReviewRules { merge: self.terms.merge, ..self.pass.environment.review }
     }
 
     /// One step; a receipt where it was the last.
-    async fn step(&mut self) -> Result<Option<Receipt>, DeliveryError> {
-        let base = self.followed.at.environment.branch.clone();
+    async fn take_next_step(&mut self) -> Result<Option<Receipt>, DeliveryError> {
+        let base = self.pass.environment.branch.clone();
         let Some(review) = self.forge.review(&self.branch, &base).await? else {
             let why = "its pull request is not there any more";
-            return match self.followed.may_open {
+            return match self.terms.may_open {
                 true => self.open().await,
                 false => Ok(Some(Receipt::Refused(why.to_owned()))),
             };
         };
-        let is_request = matches!(self.followed.subject.motive, Motive::Request(_));
-        if is_request && self.followed.may_open && !self.opened && review.state != ReviewState::Open {
+        let is_request = matches!(self.to_revert.motive, Motive::Request(_));
+        if is_request && self.terms.may_open && !self.opened && review.state != ReviewState::Open {
             // Whoever asks now knows better than whoever said no then.
             self.opened = true;
             return self.open().await;
@@ -128,31 +132,29 @@ impl Going<'_> {
         let next = step(&Watched {
             review: &review,
             rules: self.rules(),
-            outlook: &outlook.told(),
+            outlook: &outlook.for_rules(),
             branch,
-            overdue_at: self.followed.overdue_at,
+            overdue_at: self.terms.overdue_at,
             asked: self.asked.as_ref(),
-            by_agent: self.followed.by_agent,
-            frozen: self.stuck.as_deref().or(self.followed.frozen),
-            now: self.followed.at.now,
+            by_agent: self.terms.by_agent,
+            frozen: self.stuck.as_deref().or(self.terms.frozen),
+            now: self.pass.now,
         });
         tracing::debug!(review = review.number, ?next, "the next step of a pull request");
-        self.take(next, &review, &outlook).await
+        self.carry_out(next, &review, &outlook).await
     }
 
-    async fn take(
+    async fn carry_out(
         &mut self,
         next: Step,
         review: &Review,
-        worked: &WorkedOut,
+        worked_out: &WorkedOut<'_>,
     ) -> Result<Option<Receipt>, DeliveryError> {
-        let at = self.followed.at;
         Ok(match next {
             Step::Wait(waits_for) => Some(self.wait(review, waits_for).await?),
             Step::Recompute => {
-                if let WorkedOut::Due(change, current) = worked {
-                    let worked = self.worked(change, current);
-                    match renew(&worked, &self.branch, review.head).await {
+                if let WorkedOut::Due(planned) = worked_out {
+                    match renew(self.pass, &planned.change, &self.branch, review.head).await {
                         Err(DeliveryError::Forge(ForgeError::Refused(reason))) => {
                             self.stuck = Some(format!("its branch cannot be brought up to date ({reason})"));
                         }
@@ -162,8 +164,8 @@ impl Going<'_> {
                 None
             }
             Step::Merge => {
-                let message = worked.message();
-                let merging = self.forge.merge(review, &at.environment.branch, message).await?;
+                let message = worked_out.message();
+                let merging = self.forge.merge(review, &self.pass.environment.branch, message).await?;
                 if merging == Merging::Merged {
                     self.look_again().await?;
                 }
@@ -181,7 +183,7 @@ impl Going<'_> {
             }
             Step::Done => Some(Receipt::Merged(review.place())),
             Step::Escalate(why) => {
-                self.tell(review, &why).await?;
+                self.write_status(review, &why).await?;
                 let merged = review.state == ReviewState::Merged;
                 Some(Receipt::Stuck { review: review.place(), head: review.head, merged, why })
             }
@@ -191,7 +193,7 @@ impl Going<'_> {
     }
 
     async fn wait(&self, review: &Review, waits_for: String) -> Result<Receipt, DeliveryError> {
-        self.tell(review, &format!("it waits for {waits_for}.")).await?;
+        self.write_status(review, &format!("it waits for {waits_for}.")).await?;
         Ok(Receipt::Proposed {
             branch: self.branch.clone(),
             commit: review.head,
@@ -201,7 +203,7 @@ impl Going<'_> {
     }
 
     /// Says in the description how things stand, unless it says so already.
-    async fn tell(&self, review: &Review, status: &str) -> Result<(), ForgeError> {
+    async fn write_status(&self, review: &Review, status: &str) -> Result<(), ForgeError> {
         match text::with_status(&review.body, status) {
             Some(body) => self.forge.describe(review, &body).await,
             None => Ok(()),
@@ -210,41 +212,40 @@ impl Going<'_> {
 
     /// Makes the branch and opens the pull request.
     async fn open(&mut self) -> Result<Option<Receipt>, DeliveryError> {
-        let at = self.followed.at;
-        let (change, current) = match self.work_out(self.snapshot.head).await? {
-            WorkedOut::Due(change, current) => (change, current),
+        let planned = match self.plan_at(self.snapshot.head).await? {
+            WorkedOut::Due(planned) => planned,
             WorkedOut::None(none @ (NoChange::Superseded(_) | NoChange::Restored(_))) => {
                 return Ok(Some(Receipt::Superseded(none.to_string())));
             }
             WorkedOut::None(none) => return Ok(Some(Receipt::Refused(none.to_string()))),
             WorkedOut::More => return Ok(None),
         };
-        let worked = self.worked(&change, &current);
-        if ensure(&worked, &self.branch).await?.state == Branch::Foreign {
+        let tip = ensure_branch(self.pass, &self.snapshot, &planned, &self.branch).await?;
+        if tip.state == Branch::Foreign {
             if self.looked_again {
                 return Ok(Some(foreign(&self.branch)));
             }
             self.look_again().await?;
             return Ok(None);
         }
-        let subject = self.followed.subject;
+        let subject = self.to_revert;
         let story = Story {
-            change: &change,
+            change: &planned.change,
             deployment: subject.deployment,
             motive: subject.motive,
             evidence: subject.evidence,
             rules: self.rules(),
         };
-        let waits_for = match self.followed.merge {
+        let waits_for = match self.terms.merge {
             Merge::Auto => "the forge to say what is in the way.".to_owned(),
             Merge::Manual => format!("{BY_HAND}."),
         };
         let new = NewReview {
             branch: self.branch.clone(),
-            base: at.environment.branch.clone(),
-            title: text::title(&change),
+            base: self.pass.environment.branch.clone(),
+            title: text::title(&planned.change),
             body: text::body(&story, self.forge.chart(), &format!("it waits for {waits_for}")),
-            owners: self.owners(&change).await?,
+            owners: self.owners(&planned.change).await?,
         };
         match self.forge.open(&new).await {
             Ok(review) => {
@@ -263,28 +264,29 @@ impl Going<'_> {
     /// The owners of the files that change, by the CODEOWNERS of the environment's branch.
     async fn owners(&self, change: &Change) -> Result<Vec<String>, RepositoryError> {
         let (head, paths) = (self.snapshot.head, change.files.keys().cloned().collect::<Vec<_>>());
-        blocking(&self.followed.at.world.repository, move |repository| {
-            for place in codeowners::PLACES {
-                let Ok(place) = FilePath::new(place) else { continue };
-                if let Some(bytes) = repository.read_file(head, &place)? {
-                    let paths: Vec<&FilePath> = paths.iter().collect();
-                    return Ok(codeowners::owners(&String::from_utf8_lossy(&bytes), &paths));
+        self.pass
+            .git(move |repository| {
+                for place in codeowners::PLACES {
+                    let Ok(place) = FilePath::new(place) else { continue };
+                    if let Some(bytes) = repository.read_file(head, &place)? {
+                        let paths: Vec<&FilePath> = paths.iter().collect();
+                        return Ok(codeowners::owners(&String::from_utf8_lossy(&bytes), &paths));
+                    }
                 }
-            }
-            Ok(Vec::new())
-        })
-        .await
+                Ok(Vec::new())
+            })
+            .await
     }
 
     /// What the revert would do to the environment's branch, and what stands on its own. None where the forge does not show
     /// the last push yet.
-    async fn outlook(&self, review: &Review) -> Result<Option<(WorkedOut, Option<Tip>)>, DeliveryError> {
+    async fn outlook(&self, review: &Review) -> Result<Option<(WorkedOut<'a>, Option<Tip>)>, DeliveryError> {
         if review.state != ReviewState::Open {
             return Ok(Some((self.landing(review).await?, None)));
         }
-        let worked_out = self.work_out(self.snapshot.head).await?;
+        let worked_out = self.plan_at(self.snapshot.head).await?;
         let tip = match &worked_out {
-            WorkedOut::Due(change, current) => look(&self.worked(change, current), &self.branch).await?,
+            WorkedOut::Due(planned) => read_tip(self.pass, &self.snapshot, planned, &self.branch).await?,
             WorkedOut::More | WorkedOut::None(_) => None,
         };
         let is_shown = tip.is_none_or(|tip| tip.commit == review.head);
@@ -292,36 +294,28 @@ impl Going<'_> {
     }
 
     /// What a merged one did when it came to the branch, whatever came after it; by the head where that is not known.
-    async fn landing(&self, review: &Review) -> Result<WorkedOut, DeliveryError> {
+    async fn landing(&self, review: &Review) -> Result<WorkedOut<'a>, DeliveryError> {
         let Some((commit, parent)) = self.landed(review) else {
-            return Ok(self.work_out(self.snapshot.head).await?);
+            return Ok(self.plan_at(self.snapshot.head).await?);
         };
-        let then = self.work_out(commit).await?;
+        let then = self.plan_at(commit).await?;
         let (WorkedOut::None(NoChange::Restored(_)), Some(parent)) = (&then, parent) else { return Ok(then) };
-        let WorkedOut::Due(change, _) = self.work_out(parent).await? else { return Ok(then) };
-        let files = change.files;
-        let is_all = blocking(&self.followed.at.world.repository, move |repository| {
-            repository.holds_exactly(commit, parent, &files)
-        });
+        let WorkedOut::Due(planned) = self.plan_at(parent).await? else { return Ok(then) };
+        let files = planned.change.files;
+        let is_all = self.pass.git(move |repository| repository.holds_exactly(commit, parent, &files));
         Ok(if is_all.await? { then } else { WorkedOut::More })
     }
 
-    async fn work_out(&self, head: CommitId) -> Result<WorkedOut, RepositoryError> {
-        let (change, current) = work_out(self.followed.at, self.followed.subject, head).await?;
-        Ok(match change {
-            Ok(change) => WorkedOut::Due(change, current),
+    async fn plan_at(&self, head: CommitId) -> Result<WorkedOut<'a>, RepositoryError> {
+        Ok(match plan_at(self.pass, self.to_revert, head).await? {
+            Ok(planned) => WorkedOut::Due(planned),
             Err(none) => WorkedOut::None(none),
         })
     }
 
-    fn worked<'s>(&'s self, change: &'s Change, current: &'s Current) -> Worked<'s> {
-        let Followed { at, subject, .. } = *self.followed;
-        Worked { at, subject, snapshot: &self.snapshot, change, current }
-    }
-
     /// The commit of the environment's branch that brought the revert, and its first parent.
     fn landed(&self, review: &Review) -> Option<(CommitId, Option<CommitId>)> {
-        let id = id_of(self.followed.subject.deployment);
+        let id = self.to_revert.deployment.rollback_id();
         let told = reverts(&self.snapshot).into_iter().find(|entry| entry.id == id).map(|entry| entry.commit);
         let commit = told.or(review.merged_as)?;
         let found = self.snapshot.commits.iter().find(|one| one.id == commit)?;
@@ -329,27 +323,24 @@ impl Going<'_> {
     }
 
     async fn look_again(&mut self) -> Result<(), RepositoryError> {
-        let At { world, environment, now } = *self.followed.at;
-        let branch = environment.branch.clone();
-        blocking(&world.repository, move |repository| repository.fetch(&[branch])).await?;
-        self.snapshot = snapshot(world, environment, now).await?;
+        self.snapshot = self.pass.branches.fetch_again(self.pass.environment).await?.snapshot;
         self.looked_again = true;
         Ok(())
     }
 }
 
 /// The revert against a commit of the environment's branch.
-enum WorkedOut {
-    Due(Box<Change>, Current),
+enum WorkedOut<'a> {
+    Due(PlannedRevert<'a>),
     /// The good values are there, and more has changed with them.
     More,
     None(NoChange),
 }
 
-impl WorkedOut {
-    fn told(&self) -> Outlook {
+impl WorkedOut<'_> {
+    fn for_rules(&self) -> Outlook {
         match self {
-            Self::Due(..) => Outlook::Due,
+            Self::Due(_) => Outlook::Due,
             Self::More => Outlook::RestoredWithMore,
             Self::None(NoChange::Restored(_)) => Outlook::Restored,
             Self::None(NoChange::Superseded(why)) => Outlook::Superseded(why.clone()),
@@ -361,7 +352,7 @@ impl WorkedOut {
 
     fn message(&self) -> &str {
         match self {
-            Self::Due(change, _) => &change.message,
+            Self::Due(planned) => &planned.change.message,
             Self::More | Self::None(_) => "",
         }
     }

@@ -1,43 +1,41 @@
 //! After a revert: whether the signals came back. The same judge decides, with the samples since the revert in the place
 //! of those since the deployment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::apply::{Acting, append};
-use super::gather::read_all;
-use super::report::{EnvironmentReport, Recovered};
+use crate::agent::judge::gather::read_all;
+use crate::agent::look::context::Pass;
+use crate::agent::look::state::State;
+use crate::agent::report::{EnvironmentReport, Recovered};
+use crate::agent::tell::notes::Lines;
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{RangeQuery, Signal, Window};
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::ids::CommitId;
 use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
 use crate::domain::judge::question::{Part, Question, Reading, Subject, ask};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::Time;
-use crate::ports::RepositoryError;
 use crate::record::{Record, Recovery, RecoveryRecord, VERSION, VerdictRecord};
 
 /// Looks at every revert that is still watched, and records those whose effect is clear.
-pub(super) async fn recoveries(
-    acting: &Acting<'_>,
-    deployments: &[Deployment],
-    reverts: &[RevertEntry],
-    records: &BTreeMap<CommitId, Vec<Record>>,
-    deployed: &BTreeSet<String>,
+pub(in crate::agent) async fn watch_recoveries(
+    pass: &Pass<'_>,
+    state: &State,
     report: &mut EnvironmentReport,
-) -> Result<(), RepositoryError> {
-    let mut lines: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
-    for entry in reverts {
-        let Some(verdict) = watched_revert(acting, entry, records) else { continue };
-        let deployment = deployments.iter().find(|d| d.commit == entry.reverts && d.service == entry.service);
-        let recovery_secs = recovery_secs(acting, deployment);
-        let age = acting.now.secs_since(entry.at);
+) {
+    let mut lines = Lines::default();
+    for entry in &state.reverts {
+        let Some(verdict) = watched_revert(pass, state, entry) else { continue };
+        let is_it = |one: &&Deployment| one.commit == entry.reverts && one.service == entry.service;
+        let deployment = state.watched.iter().find(is_it);
+        let recovery_secs = recovery_secs(pass, deployment);
+        let age = pass.now.secs_since(entry.at);
         if age > 2 * i64::from(recovery_secs) {
             continue;
         }
-        let asking = after(acting, verdict, deployment, entry.at, recovery_secs, deployed);
-        let Some(evidence) = acting.stop.unless_set(asking).await else { break };
+        let asking = after(pass, state, verdict, deployment, entry.at, recovery_secs);
+        let Some(evidence) = pass.stop.unless_set(asking).await else { break };
         let Some((outcome, reason)) = outcome(&judge(&evidence), age >= i64::from(recovery_secs)) else {
             continue;
         };
@@ -48,16 +46,11 @@ pub(super) async fn recoveries(
             service: entry.service.clone(),
             deployment: entry.reverts,
             revert: entry.commit,
-            at: acting.now,
+            at: pass.now,
             outcome,
             reason: reason.clone(),
         };
-        match Record::Recovery(Box::new(record)).to_line() {
-            Ok(line) => lines.entry(entry.reverts).or_default().push(line),
-            Err(error) => {
-                report.problems.push(format!("the record of {} cannot be made: {error}", entry.service))
-            }
-        }
+        lines.add(entry.reverts, &entry.service, &Record::Recovery(Box::new(record)), report);
         report.recoveries.push(Recovered {
             service: entry.service.clone(),
             deployment: entry.reverts,
@@ -66,51 +59,43 @@ pub(super) async fn recoveries(
             reason,
         });
     }
-    append(acting, lines, report).await
+    lines.append(pass, report).await;
 }
 
 /// The verdict that led to a revert, unless its recovery is known already.
-fn watched_revert<'r>(
-    acting: &Acting<'_>,
-    entry: &RevertEntry,
-    records: &'r BTreeMap<CommitId, Vec<Record>>,
-) -> Option<&'r VerdictRecord> {
+fn watched_revert<'r>(pass: &Pass<'_>, state: &'r State, entry: &RevertEntry) -> Option<&'r VerdictRecord> {
     let of_service = |record: &&Record| {
-        record.service() == &entry.service && record.environment() == &acting.environment.name
+        record.service() == &entry.service && record.environment() == &pass.environment.name
     };
-    let of_entry = || records.get(&entry.reverts).into_iter().flatten().filter(of_service);
+    let of_entry = || state.records.get(&entry.reverts).into_iter().flatten().filter(of_service);
     if of_entry().any(|record| matches!(record, Record::Recovery(_))) {
         return None;
     }
-    let verdict = |record: &'r Record| match record {
-        Record::Verdict(verdict) if verdict.judgement.verdict == Verdict::Regressed => Some(verdict.as_ref()),
-        Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
-    };
-    of_entry().find_map(verdict)
+    of_entry().filter_map(Record::as_verdict).find(|verdict| verdict.judgement.verdict == Verdict::Regressed)
 }
 
 /// How long the effect of a revert is watched: by the service's policy, or the longest of all where the deployment is no
 /// longer at hand.
-fn recovery_secs(acting: &Acting<'_>, deployment: Option<&Deployment>) -> u32 {
-    let rules = &acting.environment.services;
-    let own =
-        deployment.and_then(|deployment| rules.get(deployment.rule)).map(|rule| rule.policy.recovery_secs);
+fn recovery_secs(pass: &Pass<'_>, deployment: Option<&Deployment>) -> u32 {
+    let rules = &pass.environment.services;
+    let own = deployment.and_then(|deployment| pass.rule(deployment)).map(|rule| rule.policy.recovery_secs);
     own.unwrap_or_else(|| rules.iter().map(|rule| rule.policy.recovery_secs).max().unwrap_or(0))
 }
 
 /// The evidence of the verdict with the samples since the revert in the place of those since the deployment.
 async fn after(
-    acting: &Acting<'_>,
+    pass: &Pass<'_>,
+    state: &State,
     verdict: &VerdictRecord,
     deployment: Option<&Deployment>,
     reverted_at: Time,
     recovery_secs: u32,
-    deployed: &BTreeSet<String>,
 ) -> Evidence {
     let before = &verdict.evidence;
-    let end = acting.now.min(reverted_at.plus_secs(recovery_secs.into()));
+    let end = pass.now.min(reverted_at.plus_secs(recovery_secs.into()));
     let questions = again(verdict, deployment, reverted_at, end);
-    let mut readings = read_all(acting.world, questions, deployed).await.into_iter().map(|(_, read)| read);
+    let mut readings =
+        read_all(pass.world, questions, &state.deployed).await.into_iter().map(|(_, read)| read);
     let shift = reverted_at.secs_since(before.deployed_at);
     let mut evidence = before.clone();
     evidence.watch_secs = recovery_secs;

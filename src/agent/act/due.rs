@@ -1,0 +1,246 @@
+//! Making the reverts that are due: one change at a time, each worked out from the newest state of the branch.
+
+use std::collections::BTreeMap;
+
+use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
+use super::error::DeliveryError;
+use super::revert::{ToRevert, plan_at};
+use crate::agent::decide::decide_all;
+use crate::agent::judge::judged::Judged;
+use crate::agent::look::context::{Intent, Pass};
+use crate::agent::look::state::State;
+use crate::agent::report::EnvironmentReport;
+use crate::domain::change::receipt::Receipt;
+use crate::domain::change::{Change, NoChange};
+use crate::domain::decision::{Decision, GuardAnswer};
+use crate::domain::deployment::{Deployment, detect};
+use crate::domain::environment::policy::Delivery;
+use crate::domain::history::ledger::RevertEntry;
+use crate::ports::{PushError, RepositoryError};
+
+/// What was decided about a deployment, and what became of its revert.
+pub(in crate::agent) struct Settled {
+    pub judged: Judged,
+    pub decision: Decision,
+    /// What the guards said. Asked after the revert they know of it and stop at once: this is what they said before.
+    pub guards: Vec<GuardAnswer>,
+    /// The revert with its diff, where one was worked out.
+    pub planned: Option<(Box<Change>, String)>,
+    /// What became of it; none where nothing was tried.
+    pub receipt: Option<Receipt>,
+}
+
+/// A revert that was tried, with what the guards had said before it.
+struct Tried {
+    receipt: Receipt,
+    planned: Option<(Box<Change>, String)>,
+    guards: Vec<GuardAnswer>,
+}
+
+type Decided = (Decision, Vec<GuardAnswer>);
+
+/// Decides about every deployment, and makes the reverts that are due, one after the other: after each the branch is read
+/// again and everything is decided anew.
+pub(in crate::agent) async fn make_due_reverts(
+    pass: &Pass<'_>,
+    state: &mut State,
+    mut judged: Vec<Judged>,
+    report: &mut EnvironmentReport,
+) -> Result<Vec<Settled>, RepositoryError> {
+    let mut tried: BTreeMap<String, Tried> = BTreeMap::new();
+    let mut patience = Patience::default();
+    loop {
+        learn_what_was_replaced(&mut judged, state, pass);
+        let decided = decide_all(pass, state, &judged, made(&tried));
+        let Some((next, (decision, guards))) = next_due(pass, &judged, &decided, &tried) else {
+            report.head = Some(state.snapshot.head);
+            plan_for_people(pass, state, &judged, &decided, &mut tried).await?;
+            return Ok(settled(judged, decided, tried));
+        };
+        let (key, guards) = (next.deployment.rollback_id(), guards.clone());
+        match try_one(pass, state, next, decision, patience.is_refused).await {
+            Ok((receipt, planned)) => {
+                tried.insert(key, Tried { receipt, planned, guards });
+                if pass.intent == Intent::Act {
+                    state.fetch_again(pass).await?;
+                }
+            }
+            Err(DeliveryError::Push(PushError::Rejected { reference, reason })) => {
+                let unmoved = patience.look_again(pass, state, &reference, &reason).await?;
+                if let Some(problem) = patience.is_over(pass, unmoved, &reference, &reason) {
+                    report.problems.push(problem);
+                    tried.insert(key, Tried { receipt: Receipt::Postponed, planned: None, guards });
+                }
+            }
+            // The others are still decided about, and written down.
+            Err(error @ (DeliveryError::Push(PushError::Repository(_)) | DeliveryError::Forge(_))) => {
+                report.problems.push(error.to_string());
+                tried.insert(key, Tried { receipt: Receipt::Postponed, planned: None, guards });
+            }
+        }
+    }
+}
+
+/// How long rejected pushes are tried again.
+#[derive(Default)]
+struct Patience {
+    tries: u32,
+    /// Rejections in a row for which the branch had not moved: not a race, but a rule of the server.
+    refusals: u32,
+    /// Whether the environment's branch takes no push, so that pull requests are opened instead.
+    is_refused: bool,
+}
+
+impl Patience {
+    /// Reads the branch again after a rejected push. Returns whether it has not moved.
+    async fn look_again(
+        &mut self,
+        pass: &Pass<'_>,
+        state: &mut State,
+        reference: &str,
+        reason: &str,
+    ) -> Result<bool, RepositoryError> {
+        self.tries += 1;
+        let tries = self.tries;
+        tracing::info!(%reference, %reason, tries, "push rejected: working it out again from the new state");
+        pause(tries).await;
+        let before = state.snapshot.head;
+        state.fetch_again(pass).await?;
+        Ok(state.snapshot.head == before)
+    }
+
+    /// Why it is not tried again, where that is so. Where the branch has refused so often, and there is a forge, the rest goes
+    /// by pull requests.
+    fn is_over(&mut self, pass: &Pass<'_>, unmoved: bool, reference: &str, reason: &str) -> Option<String> {
+        let can = pass.estate.forge.is_some() && pass.environment.delivery == Delivery::Push;
+        if !self.is_refused && can && unmoved && self.refusals + 1 >= MAX_REFUSALS {
+            *self = Self { is_refused: true, ..Self::default() };
+            tracing::info!(%reference, %reason, "the branch takes no push: it goes by a pull request");
+            return None;
+        }
+        let tries = self.tries;
+        self.refusals = if unmoved { self.refusals + 1 } else { 0 };
+        let is_over = tries >= MAX_TRIES || self.refusals >= MAX_REFUSALS;
+        let hint =
+            if unmoved { ": let it be pushed to, or set `delivery: pull-request` or `branch`" } else { "" };
+        is_over.then(|| format!("{reference} was not updated after {tries} tries: {reason}{hint}"))
+    }
+}
+
+/// The next deployment to revert that was not tried yet.
+fn next_due<'a>(
+    pass: &Pass<'_>,
+    judged: &'a [Judged],
+    decided: &'a [Decided],
+    tried: &BTreeMap<String, Tried>,
+) -> Option<(&'a Judged, &'a Decided)> {
+    if pass.stop.is_set() {
+        return None;
+    }
+    let due = |(judged, (decision, _)): &(&Judged, &Decided)| {
+        matches!(decision, Decision::Revert | Decision::Propose)
+            && !tried.contains_key(&judged.deployment.rollback_id())
+    };
+    judged.iter().zip(decided).find(due)
+}
+
+/// The reverts that this pass has planned, which count as made, and those that will merge themselves, which count from the
+/// moment when that was decided.
+fn made(tried: &BTreeMap<String, Tried>) -> Vec<RevertEntry> {
+    let counts = |tried: &&Tried| match &tried.receipt {
+        Receipt::Planned => true,
+        Receipt::Proposed { review: Some(_), .. } => {
+            let by_hand = tried.guards.last().is_some_and(|guard| guard.decision.is_some());
+            !by_hand
+        }
+        Receipt::Postponed
+        | Receipt::Pushed(_)
+        | Receipt::Proposed { review: None, .. }
+        | Receipt::Merged(_)
+        | Receipt::Superseded(_)
+        | Receipt::Declined { .. }
+        | Receipt::Stuck { .. }
+        | Receipt::Refused(_) => false,
+    };
+    let planned = tried.values().filter(counts).filter_map(|tried| tried.planned.as_ref());
+    planned.map(|(change, _)| change.as_entry()).collect()
+}
+
+/// Works one revert out and delivers it (or, when only planning, says what would be delivered). `refused`: the branch takes no
+/// push.
+async fn try_one(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &Judged,
+    decision: &Decision,
+    refused: bool,
+) -> Result<(Receipt, Option<(Box<Change>, String)>), DeliveryError> {
+    let planned = match plan_at(pass, &ToRevert::judged(judged), state.snapshot.head).await? {
+        Ok(planned) => planned,
+        Err(none) => return Ok((receipt_of(none), None)),
+    };
+    let diff = planned.diff();
+    if pass.intent == Intent::Plan {
+        return Ok((Receipt::Planned, Some((planned.change, diff))));
+    }
+    let route = Route::of(pass, *decision == Decision::Propose, refused);
+    let receipt = deliver(pass, &state.snapshot, &planned, route).await?;
+    let change = planned.change;
+    tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, receipt = %receipt, "delivered");
+    Ok((receipt, Some((change, diff))))
+}
+
+/// What became of a revert that cannot be worked out.
+fn receipt_of(none: NoChange) -> Receipt {
+    match none {
+        NoChange::Superseded(why) | NoChange::Restored(why) => Receipt::Superseded(why),
+        refused @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. }) => {
+            Receipt::Refused(format!("it cannot be put back by machine: {refused}"))
+        }
+    }
+}
+
+/// Works out the reverts that a person must decide about, so that the plan is at hand. Those that cannot be worked out are left
+/// out.
+async fn plan_for_people(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &[Judged],
+    decided: &[Decided],
+    tried: &mut BTreeMap<String, Tried>,
+) -> Result<(), RepositoryError> {
+    for (judged, (decision, guards)) in judged.iter().zip(decided) {
+        let key = judged.deployment.rollback_id();
+        if !matches!(decision, Decision::Escalate(_)) || tried.contains_key(&key) {
+            continue;
+        }
+        if let Ok(planned) = plan_at(pass, &ToRevert::judged(judged), state.snapshot.head).await? {
+            let planned = Some((planned.change.clone(), planned.diff()));
+            tried.insert(key, Tried { receipt: Receipt::Planned, planned, guards: guards.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Learns from the newest state of the branch which deployments were replaced in the meantime.
+fn learn_what_was_replaced(judged: &mut [Judged], state: &State, pass: &Pass<'_>) {
+    let newest = detect(&state.snapshot, pass.environment);
+    for one in judged {
+        let key = one.deployment.rollback_id();
+        let same = |deployment: &&Deployment| deployment.rollback_id() == key;
+        if let Some(now) = newest.iter().find(same) {
+            one.deployment.superseded_by = now.superseded_by;
+        }
+    }
+}
+
+fn settled(judged: Vec<Judged>, decided: Vec<Decided>, mut tried: BTreeMap<String, Tried>) -> Vec<Settled> {
+    let settle = |(judged, (decision, guards)): (Judged, Decided)| {
+        let Some(tried) = tried.remove(&judged.deployment.rollback_id()) else {
+            return Settled { judged, decision, guards, planned: None, receipt: None };
+        };
+        let Tried { receipt, planned, guards } = tried;
+        Settled { judged, decision, guards, planned, receipt: Some(receipt) }
+    };
+    judged.into_iter().zip(decided).map(settle).collect()
+}

@@ -1,0 +1,9 @@
+//! Acting: a revert is worked out against the head of its branch, and delivered by a push, through a branch of its own, or
+//! through a pull request.
+
+pub(super) mod branch;
+pub(super) mod deliver;
+pub(super) mod due;
+pub(super) mod error;
+pub(super) mod pull_request;
+pub(super) mod revert;

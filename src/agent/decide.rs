@@ -1,0 +1,54 @@
+//! Deciding about every deployment. The guards are [`crate::domain::decision`]'s; this is what they are told.
+
+use std::collections::BTreeSet;
+
+use super::judge::judged::Judged;
+use super::look::context::Pass;
+use super::look::state::State;
+use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide};
+use crate::domain::deployment::Deployment;
+use crate::domain::history::ledger::{RevertEntry, reverts};
+use crate::domain::ids::ServiceName;
+use crate::domain::judge::verdict::Verdict;
+
+/// Decides about every deployment; also returns what each guard said that was asked. `made` are the reverts that this pass
+/// has planned or has put under way: they count for all deployments but their own.
+pub(super) fn decide_all(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &[Judged],
+    made: Vec<RevertEntry>,
+) -> Vec<(Decision, Vec<GuardAnswer>)> {
+    let mut entries: Vec<RevertEntry> = reverts(&state.snapshot);
+    entries.retain(|entry| entry.environment == pass.environment.name);
+    let landed = entries.len();
+    entries.extend(made);
+    let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+    entries.extend(state.under_way(pass).into_iter().filter(|entry| !known.contains(&entry.id)));
+    let cases: Vec<Case<'_>> = judged.iter().map(Judged::case).collect();
+    let regressed: Vec<Case<'_>> =
+        cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
+    let is_reverted = |deployment: &Deployment| {
+        let id = deployment.rollback_id();
+        entries.iter().any(|entry| entry.id == id)
+    };
+    let standing = state.left_red(pass).into_iter().filter(|deployment| !is_reverted(deployment));
+    let red_before: Vec<ServiceName> = standing.map(|deployment| deployment.service.clone()).collect();
+    let decide_one = |case: &Case<'_>| {
+        let own = case.deployment.rollback_id();
+        let counts = |(index, entry): &(usize, &RevertEntry)| *index < landed || entry.id != own;
+        let reverts: Vec<RevertEntry> =
+            entries.iter().enumerate().filter(counts).map(|(_, entry)| entry.clone()).collect();
+        let situation = Situation {
+            now: pass.now,
+            budget: pass.environment.budget,
+            reverts: &reverts,
+            regressed: &regressed,
+            red_before: &red_before,
+            open: &cases,
+            watched: &state.watched,
+        };
+        decide(case, &situation)
+    };
+    cases.iter().map(decide_one).collect()
+}

@@ -1,0 +1,225 @@
+//! Following the pull requests of earlier passes to their end. Here none is opened: only what an earlier pass has decided, and
+//! has opened, is gone on with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::agent::act::branch::remove_branch;
+use crate::agent::act::deliver::Route;
+use crate::agent::act::error::DeliveryError;
+use crate::agent::act::pull_request::{Terms, merge_when_ready};
+use crate::agent::act::revert::ToRevert;
+use crate::agent::look::context::Pass;
+use crate::agent::look::proposals::ProposalBranch;
+use crate::agent::look::search::deployment_of;
+use crate::agent::look::state::State;
+use crate::agent::report::{EnvironmentReport, Item, Reviewed};
+use crate::agent::tell::notes::{Lines, review_record};
+use crate::agent::world::in_turn;
+use crate::domain::change::Motive;
+use crate::domain::change::receipt::{Receipt, ReviewPlace};
+use crate::domain::decision::Decision;
+use crate::domain::deployment::Deployment;
+use crate::domain::environment::policy::{Merge, Mode, Policy};
+use crate::domain::history::ledger::reverts;
+use crate::domain::history::trailers::OwnTrailers;
+use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::judge::verdict::Verdict;
+use crate::domain::time::Time;
+use crate::record::{Record, ReviewOutcome, VerdictRecord};
+
+/// The most pull requests of an environment that are followed in one pass; the others are in the next.
+const MAX_FOLLOWED: usize = 50;
+
+/// A pull request that is not known to have ended.
+struct Pending<'r> {
+    /// The verdict that it came of.
+    verdict: &'r VerdictRecord,
+    review: Option<&'r ReviewPlace>,
+    overdue_at: Option<Time>,
+    /// Whether the verdict was to end in it.
+    is_decided: bool,
+}
+
+/// Does what is next with every pull request that has not ended.
+pub(in crate::agent) async fn follow_pull_requests(
+    pass: &Pass<'_>,
+    state: &State,
+    report: &mut EnvironmentReport,
+) {
+    let mut lines = Lines::default();
+    let (mut ended, mut unseen): (BTreeSet<String>, BTreeSet<String>) = Default::default();
+    // What was read of the proposals may be older than what this pass has written down.
+    let mut records = state.records.clone();
+    for (deployment, notes) in &state.proposals.records {
+        records.entry(*deployment).or_insert_with(|| notes.clone());
+    }
+    let branches = &state.proposals.branches;
+    let done = |item: &&Item| item.receipt.is_some();
+    let handled: BTreeSet<(CommitId, ServiceName)> =
+        report.items.iter().filter(done).map(|item| (item.deployment, item.service.clone())).collect();
+    let mut pending = pending(pass, &records, branches);
+    pending.retain(|one| !handled.contains(&(one.verdict.deployment, one.verdict.service.clone())));
+    for one in in_turn(pending, MAX_FOLLOWED, pass.now) {
+        let Some(followed) = pass.stop.unless_set(follow_one(pass, state, &one)).await else {
+            break;
+        };
+        let receipt = match followed {
+            Ok(Some(receipt)) => receipt,
+            Ok(None) => continue,
+            Err(error) => {
+                report.problems.push(format!("the pull request of {}: {error}", one.verdict.service));
+                unseen.insert(one.verdict.id.clone());
+                continue;
+            }
+        };
+        if let Some(record) = review_record(one.verdict, pass.now, one.review, &receipt) {
+            if is_needless(record.outcome) {
+                ended.insert(record.id.clone());
+            }
+            let record = Record::Review(Box::new(record));
+            lines.add(one.verdict.deployment, &one.verdict.service, &record, report);
+        }
+        report.reviews.push(Reviewed::new(one.verdict.service.clone(), one.verdict.deployment, &receipt));
+    }
+    lines.append(pass, report).await;
+    clean_up(pass, state, &records, &ended, &unseen).await;
+}
+
+/// Removes the branches on which nothing is left to do: the revert has come to the environment's branch, or has become
+/// needless.
+async fn clean_up(
+    pass: &Pass<'_>,
+    state: &State,
+    records: &BTreeMap<CommitId, Vec<Record>>,
+    ended: &BTreeSet<String>,
+    unseen: &BTreeSet<String>,
+) {
+    let landed: BTreeSet<String> = reverts(&state.snapshot).into_iter().map(|entry| entry.id).collect();
+    let is_told = |deployment: &CommitId, id: &str| {
+        let notes = records.get(deployment).into_iter().flatten();
+        notes.filter(|record| record.id() == id).any(|record| match record {
+            Record::Review(review) => is_needless(review.outcome),
+            Record::Verdict(_) | Record::Recovery(_) => false,
+        })
+    };
+    for (deployment, branches) in &state.proposals.branches {
+        for branch in branches {
+            let own = OwnTrailers::find(&branch.message);
+            let Some(id) = own.and_then(|own| own.id().map(str::to_owned)) else { continue };
+            // Without its branch an open pull request is closed, which would look like somebody's no.
+            let has_landed = landed.contains(&id) && !unseen.contains(&id);
+            if has_landed || ended.contains(&id) || is_told(deployment, &id) {
+                remove_branch(pass, &branch.name, branch.tip).await;
+            }
+        }
+    }
+}
+
+/// Whether the branch of a pull request that ended so is of no more use.
+fn is_needless(outcome: ReviewOutcome) -> bool {
+    matches!(outcome, ReviewOutcome::Merged | ReviewOutcome::Superseded)
+}
+
+/// The pull requests that have not ended, by the notes and by the branches that are there.
+fn pending<'r>(
+    pass: &Pass<'_>,
+    records: &'r BTreeMap<CommitId, Vec<Record>>,
+    branches: &BTreeMap<CommitId, Vec<ProposalBranch>>,
+) -> Vec<Pending<'r>> {
+    let mut all = Vec::new();
+    for (commit, notes) in records {
+        let branches = branches.get(commit).map_or(&[][..], Vec::as_slice);
+        let mut of_commit: BTreeMap<ServiceName, Pending<'r>> = BTreeMap::new();
+        for verdict in notes
+            .iter()
+            .filter_map(Record::as_verdict)
+            .filter(|verdict| verdict.environment == pass.environment.name)
+        {
+            let review = verdict.proposal.as_ref().and_then(|proposal| proposal.review.as_ref());
+            // The agent that opened it may have been cut off before it could write that down.
+            let is_left = branches.iter().any(|branch| branch.is_of(pass, &verdict.service));
+            let is_decided = verdict.judgement.verdict == Verdict::Regressed && is_decided(&verdict.decision);
+            if review.is_some() || is_left {
+                let one =
+                    Pending { verdict, review, overdue_at: None, is_decided: review.is_some() || is_decided };
+                of_commit.insert(verdict.service.clone(), one);
+            }
+        }
+        all.extend(of_commit.into_values().filter_map(|one| one.unless_ended(pass, notes)));
+    }
+    all
+}
+
+/// Whether a verdict was to end in a revert, or in nothing, as it was reverted already.
+fn is_decided(decision: &Decision) -> bool {
+    match decision {
+        Decision::Revert | Decision::Propose | Decision::Pass(_) => true,
+        Decision::Wait | Decision::Escalate(_) | Decision::Hold(_) => false,
+    }
+}
+
+impl Pending<'_> {
+    /// Itself with what was written down about it, unless that is its end.
+    fn unless_ended(mut self, pass: &Pass<'_>, notes: &[Record]) -> Option<Self> {
+        for record in notes {
+            let Record::Review(review) = record else { continue };
+            if review.environment != pass.environment.name || review.service != self.verdict.service {
+                continue;
+            }
+            if review.outcome.is_final() {
+                return None;
+            }
+            self.overdue_at = self.overdue_at.max(Some(review.at));
+        }
+        Some(self)
+    }
+}
+
+/// None where pull requests are not the way of the environment's changes.
+async fn follow_one(
+    pass: &Pass<'_>,
+    state: &State,
+    one: &Pending<'_>,
+) -> Result<Option<Receipt>, DeliveryError> {
+    let verdict = one.verdict;
+    let found = deployment_of(pass, &state.detected, (verdict.deployment, &verdict.service)).await;
+    let Some(deployment) = found else {
+        return Ok(Some(Receipt::Refused("its deployment is not in the history any more".to_owned())));
+    };
+    let policy = pass.policy(&deployment);
+    let by_hand = verdict.decision == Decision::Propose || policy.mode == Mode::Propose;
+    let (merge, is_the_way) = match Route::of(pass, by_hand, true) {
+        Route::Review(merge) => (merge, true),
+        // What was opened before is not left to merge itself.
+        Route::Push | Route::Branch if one.review.is_some() => (Merge::Manual, false),
+        Route::Push | Route::Branch => return Ok(None),
+    };
+    let to_revert = ToRevert {
+        deployment: &deployment,
+        motive: Motive::Metrics(&verdict.judgement),
+        evidence: Some(&verdict.evidence),
+        policy: &policy,
+    };
+    let other_way = "pull requests are not the way of the environment's changes any more";
+    let terms = Terms {
+        merge,
+        overdue_at: one.overdue_at,
+        may_open: false,
+        by_agent: verdict.decision != Decision::Propose,
+        frozen: frozen(&deployment, &policy, one).or((!is_the_way).then_some(other_way)),
+    };
+    merge_when_ready(pass, &to_revert, terms, &state.snapshot).await.map(Some)
+}
+
+/// Why the agent must not have it merged any more, whatever it decided once.
+fn frozen(deployment: &Deployment, policy: &Policy, one: &Pending<'_>) -> Option<&'static str> {
+    if policy.mode == Mode::Observe {
+        Some("in mode observe the agent merges nothing")
+    } else if deployment.schema.is_some() {
+        Some("the deployment changed a database schema")
+    } else if !one.is_decided {
+        Some("it was not decided to take the deployment back")
+    } else {
+        None
+    }
+}

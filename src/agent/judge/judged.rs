@@ -1,0 +1,33 @@
+//! A deployment with what was found out about it.
+
+use crate::domain::decision::Case;
+use crate::domain::deployment::Deployment;
+use crate::domain::environment::policy::Policy;
+use crate::domain::judge::evidence::{Evidence, Found, Gap, SignalEvidence};
+use crate::domain::judge::verdict::Judgement;
+
+/// A deployment with what was found out about it.
+#[derive(Clone, Debug)]
+pub(in crate::agent) struct Judged {
+    pub deployment: Deployment,
+    pub policy: Policy,
+    pub evidence: Evidence,
+    pub judgement: Judgement,
+}
+
+impl Judged {
+    /// What the guards are asked about.
+    pub(in crate::agent) fn case(&self) -> Case<'_> {
+        let is_silent = |found: &Found| matches!(found, Found::Gap(Gap::Unavailable(_)));
+        let unavailable = |signal: &SignalEvidence| {
+            is_silent(&signal.found) || signal.traffic.as_ref().is_some_and(is_silent)
+        };
+        Case {
+            deployment: &self.deployment,
+            judgement: &self.judgement,
+            policy: &self.policy,
+            unanswered: self.evidence.signals.iter().any(unavailable),
+            contested: !self.evidence.rivals.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Judging: what the metric sources say about each deployment, and which of several is to blame.
+
+pub(super) mod blame;
+pub(super) mod controls;
+pub(super) mod gather;
+pub(super) mod judged;
+pub(super) mod open;

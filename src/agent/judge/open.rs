@@ -1,0 +1,72 @@
+//! Judging what is open: each deployment alone, and then those that regressed once more, beside each other.
+
+use std::collections::BTreeMap;
+
+use super::blame::blame;
+use super::controls::add_controls;
+use super::gather::gather;
+use super::judged::Judged;
+use crate::agent::look::context::Pass;
+use crate::agent::look::state::State;
+use crate::domain::deployment::Deployment;
+use crate::domain::environment::signal::Window;
+use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::judge::question::Subject;
+use crate::domain::judge::verdict::{Verdict, judge};
+use crate::domain::time::Time;
+
+/// Judges every deployment that has no verdict yet.
+pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<Judged> {
+    let open = state.watched.iter().filter(|deployment| !state.is_settled(pass, deployment));
+    let with_rule: Vec<_> =
+        open.filter_map(|deployment| Some((deployment, pass.rule(deployment)?))).collect();
+    let mut of_service: BTreeMap<&ServiceName, Vec<&Deployment>> = BTreeMap::new();
+    for deployment in &state.detected {
+        of_service.entry(&deployment.service).or_default().push(deployment);
+    }
+    let subjects: Vec<(Subject, Time)> = with_rule
+        .iter()
+        .map(|(deployment, rule)| {
+            let until = state.revert_of(deployment).map_or(pass.now, |entry| entry.at.min(pass.now));
+            let subject = Subject::of(deployment, &rule.policy, &rule.signals);
+            let others = of_service.get(&deployment.service).map_or(&[][..], Vec::as_slice);
+            (subject.without(unusual(state, others, deployment, rule.policy.settle_secs)), until)
+        })
+        .collect();
+    let mut evidence = gather(pass.world, &subjects, &state.deployed).await;
+    add_controls(pass, state, &subjects, &mut evidence).await;
+    let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| Judged {
+        deployment: deployment.clone(),
+        policy: rule.policy.clone(),
+        judgement: judge(&evidence),
+        evidence,
+    });
+    let mut judged: Vec<Judged> = judged.collect();
+    blame(pass, state, &mut judged);
+    judged
+}
+
+/// The times before a deployment that do not say what is usual for its service, as far as the pass has read: another
+/// deployment was settling, or was bad and had not been reverted yet. `of_service` are the deployments of the service.
+fn unusual(state: &State, of_service: &[&Deployment], own: &Deployment, settle_secs: u32) -> Vec<Window> {
+    let commits = &state.snapshot.commits;
+    let time_of = |commit: CommitId| commits.iter().find(|one| one.id == commit).map(|one| one.at);
+    let window = |start: Time, end: Time| Window { start, end: end.plus_secs(settle_secs.into()) };
+    let others = || of_service.iter().filter(|one| one.commit != own.commit);
+    let settling = others().map(|one| window(one.at, one.at));
+    let oldest = commits.last().map_or(own.at, |commit| commit.at);
+    let reverted = state
+        .reverts
+        .iter()
+        .filter(|entry| entry.service == own.service && entry.reverts != own.commit && entry.at <= own.at);
+    let reverted = reverted.map(|entry| window(time_of(entry.reverts).unwrap_or(oldest), entry.at));
+    // A person may have replaced a bad one. Where this deployment is what replaced it, the times just before it are bad,
+    // and have to be seen: it did not bring what was there already.
+    let replaced = others().filter_map(|one| {
+        let by = one.superseded_by.filter(|by| *by != own.commit)?;
+        let is_bad = state.verdicts(one).any(|verdict| verdict.judgement.verdict == Verdict::Regressed);
+        let at = time_of(by).filter(|at| is_bad && *at <= own.at)?;
+        Some(window(one.at, at))
+    });
+    settling.chain(reverted).chain(replaced).collect()
+}

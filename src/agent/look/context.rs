@@ -1,0 +1,57 @@
+//! What stands still while a pass works on one environment.
+
+use std::sync::Arc;
+
+use super::branches::Branches;
+use crate::agent::world::{Estate, Stop, World, blocking};
+use crate::domain::deployment::Deployment;
+use crate::domain::environment::policy::Policy;
+use crate::domain::environment::{Environment, ServiceRule};
+use crate::domain::time::Time;
+use crate::ports::{Repository, RepositoryError};
+
+/// Whether a pass acts or only says what it would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Change branches and notes.
+    Act,
+    /// Touch nothing.
+    Plan,
+}
+
+/// What stands still while a pass works on one environment.
+#[derive(Clone, Copy)]
+pub(in crate::agent) struct Pass<'a> {
+    pub world: &'a World,
+    pub estate: &'a Estate,
+    pub environment: &'a Arc<Environment>,
+    /// The branches of the estate, for all of its environments.
+    pub branches: &'a Branches,
+    pub now: Time,
+    pub intent: Intent,
+    pub stop: &'a Stop,
+}
+
+impl Pass<'_> {
+    /// Runs blocking work on the estate's repository.
+    pub(in crate::agent) async fn git<T, E>(
+        &self,
+        work: impl FnOnce(&dyn Repository) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<RepositoryError> + Send + 'static,
+    {
+        blocking(&self.estate.repository, work).await
+    }
+
+    /// The rule by which a deployment's service was found; none where the configuration has changed since.
+    pub(in crate::agent) fn rule(&self, deployment: &Deployment) -> Option<&ServiceRule> {
+        self.environment.services.get(deployment.rule)
+    }
+
+    /// The policy that holds for a deployment: that of its rule, or the default where the rule is gone.
+    pub(in crate::agent) fn policy(&self, deployment: &Deployment) -> Policy {
+        self.rule(deployment).map_or_else(Policy::default, |rule| rule.policy.clone())
+    }
+}

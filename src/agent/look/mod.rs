@@ -1,0 +1,8 @@
+//! Looking: what stands still during a pass ([`context::Pass`]), and what the pass has read of one environment
+//! ([`state::State`]).
+
+pub(super) mod branches;
+pub(super) mod context;
+pub(super) mod proposals;
+pub(super) mod search;
+pub(super) mod state;

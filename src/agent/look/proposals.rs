@@ -1,0 +1,83 @@
+//! The branches on which reverts wait, as they are at the remote.
+
+use std::collections::BTreeMap;
+
+use super::context::Pass;
+use crate::domain::history::snapshot::Snapshot;
+use crate::domain::history::trailers::OwnTrailers;
+use crate::domain::ids::{BranchName, CommitId, ServiceName};
+use crate::ports::RepositoryError;
+use crate::record::{self, Record};
+
+/// The branches on which reverts wait, however long ago they were made.
+#[derive(Default)]
+pub(in crate::agent) struct Proposals {
+    /// The branches, by the deployments that they revert.
+    pub branches: BTreeMap<CommitId, Vec<ProposalBranch>>,
+    /// The notes on those deployments.
+    pub records: BTreeMap<CommitId, Vec<Record>>,
+}
+
+/// A branch on which a revert waits.
+pub(in crate::agent) struct ProposalBranch {
+    pub name: BranchName,
+    pub tip: CommitId,
+    /// The message of the commit at its tip.
+    pub message: String,
+}
+
+impl ProposalBranch {
+    /// Whether it reverts a service without a person having asked for it: what people ask for is theirs to follow.
+    pub(in crate::agent) fn is_of(&self, pass: &Pass<'_>, service: &ServiceName) -> bool {
+        let own = OwnTrailers::find(&self.message);
+        own.is_some_and(|own| own.is_of(&pass.environment.name, service) && !own.is_requested())
+    }
+}
+
+impl Proposals {
+    /// Reads the branches of the environment's proposals at the remote, as far as their deployments are in the snapshot.
+    /// Without a forge nobody follows them.
+    pub(in crate::agent) async fn read(
+        pass: &Pass<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<Self, RepositoryError> {
+        if pass.estate.forge.is_none() {
+            return Ok(Self::default());
+        }
+        let prefix = format!("backout/{}/", pass.environment.name);
+        let known: BTreeMap<String, CommitId> =
+            snapshot.commits.iter().map(|commit| (commit.id.short(), commit.id)).collect();
+        let deployment = |name: &BranchName| known.get(name.as_str().rsplit('/').next()?).copied();
+        let listed = pass.branches.proposals().await?;
+        let own = listed.iter().filter(|(name, _)| name.as_str().starts_with(&prefix));
+        let tips: Vec<(CommitId, BranchName, CommitId)> =
+            own.filter_map(|(name, tip)| Some((deployment(name)?, name.clone(), *tip))).collect();
+        if tips.is_empty() {
+            return Ok(Self::default());
+        }
+        let read = pass.git(move |repository| {
+            let mut branches: BTreeMap<CommitId, Vec<ProposalBranch>> = BTreeMap::new();
+            let names: Vec<BranchName> = tips.iter().map(|(_, name, _)| name.clone()).collect();
+            // All at once; where one of them is not there any more, each for itself.
+            let all = repository.fetch(&names).is_ok();
+            for (deployment, name, tip) in tips {
+                let fetched =
+                    if all { Ok(()) } else { repository.fetch(std::slice::from_ref(&name)).map(drop) };
+                match fetched.and_then(|()| repository.commit(tip)) {
+                    Ok(made) => {
+                        let branch = ProposalBranch { name, tip, message: made.message };
+                        branches.entry(deployment).or_default().push(branch);
+                    }
+                    // It has moved or gone since it was listed.
+                    Err(RepositoryError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let commits: Vec<CommitId> = branches.keys().copied().collect();
+            Ok::<_, RepositoryError>((branches, repository.notes(&commits)?))
+        });
+        let (branches, notes) = read.await?;
+        let records = notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect();
+        Ok(Self { branches, records })
+    }
+}

@@ -1,0 +1,153 @@
+//! What a pass has read of one environment: its branch, what was deployed there, and what earlier passes wrote down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::branches::History;
+use super::context::Pass;
+use super::proposals::Proposals;
+use crate::domain::decision::Decision;
+use crate::domain::deployment::{Deployment, detect};
+use crate::domain::environment::policy::Mode;
+use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::snapshot::Snapshot;
+use crate::domain::ids::CommitId;
+use crate::domain::judge::verdict::Verdict;
+use crate::ports::RepositoryError;
+use crate::record::{self, Record, VerdictRecord};
+
+/// What a pass has read of one environment.
+pub(in crate::agent) struct State {
+    /// The branch; read again after each change.
+    pub snapshot: Arc<Snapshot>,
+    /// The reverts that were on the branch when the pass began, newest first.
+    pub reverts: Vec<RevertEntry>,
+    /// All deployments in what was read of the history, newest first.
+    pub detected: Vec<Deployment>,
+    /// The deployments that are watched, or were until so recently that their verdict may still be due. Oldest first,
+    /// those of one commit by their service's name.
+    pub watched: Vec<Deployment>,
+    /// What the notes say about the watched deployments and the reverts.
+    pub records: BTreeMap<CommitId, Vec<Record>>,
+    /// Every name by which a metric could speak of a service with a deployment: such a service is no control.
+    pub deployed: BTreeSet<String>,
+    /// The branches of proposals, and what the notes say about their deployments.
+    pub proposals: Proposals,
+}
+
+impl State {
+    /// Reads an environment as of the last fetch.
+    pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
+        let History { snapshot, reverts } = pass.branches.history(pass.environment).await?;
+        let detected = detect(&snapshot, pass.environment);
+        let watched = watched(&detected, pass);
+        let proposals = Proposals::read(pass, &snapshot).await?;
+        let deployed = watched.iter().flat_map(names_of).collect();
+        let mut state =
+            Self { snapshot, reverts, detected, watched, records: BTreeMap::new(), deployed, proposals };
+        state.read_records(pass).await?;
+        Ok(state)
+    }
+
+    /// Reads the notes on the watched deployments and on those that were reverted, as they are now.
+    pub(in crate::agent) async fn read_records(&mut self, pass: &Pass<'_>) -> Result<(), RepositoryError> {
+        let watched = self.watched.iter().map(|deployment| deployment.commit);
+        let commits: BTreeSet<CommitId> =
+            watched.chain(self.reverts.iter().map(|entry| entry.reverts)).collect();
+        self.records = read_records(pass, commits.into_iter().collect()).await?;
+        Ok(())
+    }
+
+    /// Fetches the branch once more.
+    pub(in crate::agent) async fn fetch_again(&mut self, pass: &Pass<'_>) -> Result<(), RepositoryError> {
+        self.snapshot = pass.branches.fetch_again(pass.environment).await?.snapshot;
+        Ok(())
+    }
+
+    /// The revert of a deployment, if it was on the branch when the pass began.
+    pub(in crate::agent) fn revert_of(&self, deployment: &Deployment) -> Option<&RevertEntry> {
+        let id = deployment.rollback_id();
+        self.reverts.iter().find(|entry| entry.id == id)
+    }
+
+    /// The verdicts that were written down about a deployment.
+    pub(in crate::agent) fn verdicts(&self, deployment: &Deployment) -> impl Iterator<Item = &VerdictRecord> {
+        let id = deployment.rollback_id();
+        let records = self.records.get(&deployment.commit).into_iter().flatten();
+        records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == id)
+    }
+
+    /// Whether nothing is left to judge.
+    pub(in crate::agent) fn is_settled(&self, pass: &Pass<'_>, deployment: &Deployment) -> bool {
+        let mode = pass.rule(deployment).map_or(Mode::Observe, |rule| rule.policy.mode);
+        self.verdicts(deployment).any(|verdict| verdict.settles(mode))
+    }
+
+    /// The deployments that an earlier pass found to be bad and left where they are, as long as they are watched.
+    pub(in crate::agent) fn left_red(&self, pass: &Pass<'_>) -> Vec<&Deployment> {
+        let is_red = |deployment: &&Deployment| {
+            self.verdicts(deployment).any(|verdict| verdict.judgement.verdict == Verdict::Regressed)
+        };
+        let is_watched = |deployment: &&Deployment| {
+            let rule = pass.rule(deployment);
+            rule.is_some_and(|rule| pass.now.secs_since(deployment.at) <= i64::from(rule.policy.watch_secs))
+        };
+        let standing = self.watched.iter().filter(|deployment| deployment.superseded_by.is_none());
+        standing.filter(is_watched).filter(is_red).collect()
+    }
+
+    /// The reverts that wait in pull requests which merge themselves, as far as the notes tell.
+    /// They count as of now: all of them may be merged at once.
+    pub(in crate::agent) fn under_way(&self, pass: &Pass<'_>) -> Vec<RevertEntry> {
+        let of_proposals = &self.proposals.records;
+        let others = self.records.iter().filter(|(commit, _)| !of_proposals.contains_key(*commit));
+        let notes = of_proposals.iter().chain(others).map(|(_, notes)| notes);
+        notes.flat_map(|notes| notes.iter().filter_map(|one| under_way(one, notes, pass))).collect()
+    }
+}
+
+/// The revert that a verdict led to, where it waits in a pull request that merges itself.
+fn under_way(record: &Record, notes: &[Record], pass: &Pass<'_>) -> Option<RevertEntry> {
+    let verdict = record.as_verdict().filter(|verdict| {
+        verdict.environment == pass.environment.name && verdict.decision == Decision::Revert
+    })?;
+    let is_end = |record: &Record| {
+        record.id() == verdict.id && matches!(record, Record::Review(review) if review.outcome.is_final())
+    };
+    if notes.iter().any(is_end) {
+        return None;
+    }
+    let proposal = verdict.proposal.as_ref().filter(|proposal| proposal.review.is_some())?;
+    Some(RevertEntry {
+        id: verdict.id.clone(),
+        commit: proposal.commit,
+        at: pass.now,
+        environment: verdict.environment.clone(),
+        service: verdict.service.clone(),
+        reverts: verdict.deployment,
+        bad_values: BTreeSet::new(),
+        requested: false,
+    })
+}
+
+fn watched(detected: &[Deployment], pass: &Pass<'_>) -> Vec<Deployment> {
+    let due = |deployment: &&Deployment| {
+        pass.rule(deployment)
+            .is_some_and(|rule| pass.now.secs_since(deployment.at) <= 2 * i64::from(rule.policy.watch_secs))
+    };
+    let commits = detected.chunk_by(|a, b| a.commit == b.commit).rev();
+    commits.flatten().filter(due).cloned().collect()
+}
+
+/// What the notes say about these commits.
+pub(in crate::agent) async fn read_records(
+    pass: &Pass<'_>,
+    commits: Vec<CommitId>,
+) -> Result<BTreeMap<CommitId, Vec<Record>>, RepositoryError> {
+    let notes = pass.git(move |repository| repository.notes(&commits)).await?;
+    Ok(notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect())
+}
+
+fn names_of(deployment: &Deployment) -> Vec<String> {
+    std::iter::once(deployment.service.to_string()).chain(deployment.labels.values().cloned()).collect()
+}

@@ -1,0 +1,6 @@
+//! Telling: verdicts are written into the notes, and shown to people on the forge.
+
+pub(super) mod announce;
+pub(super) mod issues;
+pub(super) mod notes;
+pub(super) mod write_down;

@@ -1,0 +1,168 @@
+//! Writing down what was decided: the report for the command line, the record in the notes, and what the forge shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::announce::announce;
+use super::issues::OpenIssues;
+use super::notes::{Lines, review_record};
+use crate::agent::act::due::Settled;
+use crate::agent::look::context::{Intent, Pass};
+use crate::agent::look::state::{State, read_records};
+use crate::agent::report::{EnvironmentReport, Item};
+use crate::domain::change::receipt::Receipt;
+use crate::domain::decision::Decision;
+use crate::domain::environment::policy::Mode;
+use crate::domain::history::ledger::reverts;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::judge::evidence::Evidence;
+use crate::domain::judge::verdict::{Judgement, judge};
+use crate::ports::RepositoryError;
+use crate::record::{Proposal, Record, VERSION, VerdictRecord};
+
+/// Writes the report, and the notes for everything that is settled.
+pub(in crate::agent) async fn write_down(
+    pass: &Pass<'_>,
+    state: &State,
+    settled: Vec<Settled>,
+    report: &mut EnvironmentReport,
+) -> Result<(), RepositoryError> {
+    let entries = reverts(&state.snapshot);
+    let written = already_written(pass, &settled).await?;
+    let mut lines = Lines::default();
+    let mut issues = OpenIssues::default();
+    for one in &settled {
+        let id = one.judged.deployment.rollback_id();
+        let mut item = item(one);
+        item.revert =
+            item.revert.or_else(|| entries.iter().find(|entry| entry.id == id).map(|entry| entry.commit));
+        if item.decision != Decision::Wait {
+            let (verdict, decision) = (item.judgement.verdict.word(), item.decision.word());
+            let why = item.decision.why().unwrap_or(&item.judgement.reason);
+            tracing::info!(environment = %report.environment, service = %item.service, deployment = %item.deployment, verdict, decision, why, "decided");
+        }
+        if item.decision != Decision::Wait
+            && !written.contains(&id)
+            && (pass.intent == Intent::Plan || announce(pass, one, &item, &mut issues, report).await)
+        {
+            let verdict = verdict_record(pass, one, &item);
+            let ended =
+                one.receipt.as_ref().and_then(|receipt| review_record(&verdict, verdict.at, None, receipt));
+            let ended = ended.map(|ended| Record::Review(Box::new(ended)));
+            for record in std::iter::once(Record::Verdict(Box::new(verdict))).chain(ended) {
+                lines.add(item.deployment, &item.service, &record, report);
+            }
+        }
+        report.items.push(item);
+    }
+    lines.append(pass, report).await;
+    Ok(())
+}
+
+/// The rollback ids that another agent has written a verdict for in the meantime.
+async fn already_written(pass: &Pass<'_>, settled: &[Settled]) -> Result<BTreeSet<String>, RepositoryError> {
+    let commits: Vec<CommitId> = settled.iter().map(|one| one.judged.deployment.commit).collect();
+    let modes: BTreeMap<String, Mode> =
+        settled.iter().map(|one| (one.judged.deployment.rollback_id(), one.judged.policy.mode)).collect();
+    let records = read_records(pass, commits).await?;
+    let verdicts = records.values().flatten().filter_map(Record::as_verdict);
+    let settling =
+        verdicts.filter(|verdict| modes.get(&verdict.id).is_some_and(|mode| verdict.settles(*mode)));
+    Ok(settling.map(|verdict| verdict.id.clone()).collect())
+}
+
+/// What the report says of a deployment.
+fn item(settled: &Settled) -> Item {
+    let Settled { judged, decision, guards, planned, receipt } = settled;
+    let mut item = Item {
+        service: judged.deployment.service.clone(),
+        deployment: judged.deployment.commit,
+        subject: judged.deployment.subject.clone(),
+        deployed_at: judged.deployment.at,
+        judgement: judged.judgement.clone(),
+        decision: decision.clone(),
+        guards: guards.clone(),
+        plan: planned.as_ref().map(|(change, _)| change.to_string()),
+        diff: planned.as_ref().map(|(_, diff)| diff.clone()),
+        revert: None,
+        receipt: None,
+    };
+    match receipt {
+        // The pass was asked to end before it came to this one: the next pass decides anew.
+        None if matches!(item.decision, Decision::Revert | Decision::Propose) => {
+            item.decision = Decision::Wait;
+        }
+        None => {}
+        Some(receipt) => {
+            let branch = planned.as_ref().and_then(|(change, _)| change.proposal_branch());
+            received(&mut item, branch, receipt);
+        }
+    }
+    item
+}
+
+/// What a receipt makes of a decision.
+fn received(item: &mut Item, branch: Option<BranchName>, receipt: &Receipt) {
+    match receipt {
+        // Worked out for the person who must decide.
+        Receipt::Planned if matches!(item.decision, Decision::Escalate(_)) => {}
+        Receipt::Planned => item.receipt = Some(Receipt::Planned),
+        Receipt::Postponed => item.decision = Decision::Wait,
+        Receipt::Pushed(commit) => {
+            item.decision = Decision::Revert;
+            item.revert = Some(*commit);
+            item.receipt = Some(receipt.clone());
+        }
+        Receipt::Proposed { review, .. } => {
+            // Without a pull request nothing merges itself.
+            if review.is_none() {
+                item.decision = Decision::Propose;
+            }
+            item.receipt = Some(receipt.clone());
+        }
+        Receipt::Merged(_) => {
+            item.decision = Decision::Revert;
+            item.receipt = Some(receipt.clone());
+        }
+        Receipt::Superseded(why) => item.decision = Decision::Pass(why.clone()),
+        Receipt::Declined { .. } => item.decision = Decision::Hold(receipt.to_string()),
+        Receipt::Stuck { review, head, merged, why } => {
+            // What is not merged yet is followed on.
+            item.receipt = branch.filter(|_| !merged).map(|branch| Receipt::Proposed {
+                branch,
+                commit: *head,
+                review: Some(review.clone()),
+                waits_for: why.clone(),
+            });
+            item.decision = Decision::Escalate(receipt.to_string());
+        }
+        Receipt::Refused(why) => item.decision = Decision::Escalate(why.clone()),
+    }
+}
+
+fn verdict_record(pass: &Pass<'_>, settled: &Settled, item: &Item) -> VerdictRecord {
+    let judged = &settled.judged;
+    VerdictRecord {
+        version: VERSION,
+        id: judged.deployment.rollback_id(),
+        environment: judged.deployment.environment.clone(),
+        service: judged.deployment.service.clone(),
+        deployment: judged.deployment.commit,
+        at: pass.now,
+        judgement: judged.judgement.clone(),
+        decision: item.decision.clone(),
+        guards: item.guards.clone(),
+        revert: item.revert,
+        proposal: item.receipt.as_ref().and_then(Proposal::of),
+        evidence: without_idle_controls(&judged.evidence, &judged.judgement),
+        config: pass.world.config.clone(),
+    }
+}
+
+/// The evidence without the controls where the same judgement follows without them: they would make up most of a note.
+fn without_idle_controls(evidence: &Evidence, judgement: &Judgement) -> Evidence {
+    let mut lean = evidence.clone();
+    for signal in &mut lean.signals {
+        signal.controls.clear();
+    }
+    if judge(&lean) == *judgement { lean } else { evidence.clone() }
+}

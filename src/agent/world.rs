@@ -1,0 +1,128 @@
+//! What a pass works with: the repositories, forges and metric sources, the clock, and the wish to stop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Notify, Semaphore};
+
+use crate::domain::environment::Environment;
+use crate::domain::ids::{RepositoryName, SourceName};
+use crate::domain::time::Time;
+use crate::ports::{Clock, Forge, MetricSource, Repository, RepositoryError};
+
+/// Everything that a process works with.
+#[derive(Clone)]
+pub struct World {
+    /// The estates, each worked on by itself: a slow or dead one holds up no other.
+    pub estates: Vec<Arc<Estate>>,
+    /// The metric sources, by name.
+    pub sources: BTreeMap<SourceName, Source>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// SHA-256 of the configuration, for records.
+    pub config: String,
+}
+
+/// One repository with its forge and its environments.
+#[derive(Clone)]
+pub struct Estate {
+    /// The name of the repository in the configuration.
+    pub name: RepositoryName,
+    /// The environment repo.
+    pub repository: Arc<dyn Repository>,
+    /// The forge on which pull requests are opened, if there is one.
+    pub forge: Option<Arc<dyn Forge>>,
+    /// What is watched.
+    pub environments: Vec<Arc<Environment>>,
+}
+
+/// A metric source, and how many may ask it at once: over all estates and passes.
+#[derive(Clone)]
+pub struct Source {
+    /// Who is asked.
+    pub port: Arc<dyn MetricSource>,
+    /// One is held for each request under way.
+    pub permits: Arc<Semaphore>,
+}
+
+/// The most requests under way at once to one metric source.
+const CONCURRENT_REQUESTS: usize = 8;
+
+impl Source {
+    /// A source that is asked at most eight questions at once.
+    #[must_use]
+    pub fn new(port: Arc<dyn MetricSource>) -> Self {
+        Self { port, permits: Arc::new(Semaphore::new(CONCURRENT_REQUESTS)) }
+    }
+}
+
+impl World {
+    /// Every environment with its estate, in the order of the configuration.
+    pub fn environments(&self) -> impl Iterator<Item = (&Arc<Estate>, &Arc<Environment>)> {
+        self.estates
+            .iter()
+            .flat_map(|estate| estate.environments.iter().map(move |environment| (estate, environment)))
+    }
+}
+
+/// Asks a pass to end soon: the pass begins no new work, gives up looking and asking, and finishes a change that it has
+/// begun.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<(AtomicBool, Notify)>);
+
+impl Stop {
+    /// Asks for the end.
+    pub fn set(&self) {
+        self.0.0.store(true, Ordering::SeqCst);
+        self.0.1.notify_waiters();
+    }
+
+    /// Whether the end was asked for.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the end is asked for.
+    pub async fn wait(&self) {
+        let notified = self.0.1.notified();
+        if !self.is_set() {
+            notified.await;
+        }
+    }
+
+    /// What comes of work that changes nothing; none when the end is asked for before it is done.
+    pub async fn unless_set<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.wait() => None,
+        }
+    }
+}
+
+/// So many of a list. Where there are more, each pass begins elsewhere, so that none waits for ever.
+pub(super) fn in_turn<T>(mut list: Vec<T>, limit: usize, now: Time) -> impl Iterator<Item = T> {
+    let turn = usize::try_from(now.unix().unsigned_abs() / 60).unwrap_or(0);
+    let first = turn.checked_rem(list.len()).filter(|_| list.len() > limit).unwrap_or(0);
+    list.rotate_left(first);
+    list.into_iter().take(limit)
+}
+
+/// Runs blocking work on a repository off the async threads.
+pub(super) async fn blocking<T, E>(
+    repository: &Arc<dyn Repository>,
+    work: impl FnOnce(&dyn Repository) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<RepositoryError> + Send + 'static,
+{
+    let repository = Arc::clone(repository);
+    match tokio::task::spawn_blocking(move || work(repository.as_ref())).await {
+        Ok(result) => result,
+        Err(crash) => {
+            Err(RepositoryError::Broken(format!("work on the repository was cut short: {crash}")).into())
+        }
+    }
+}
