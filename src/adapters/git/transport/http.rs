@@ -12,8 +12,8 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
-use super::super::GitAuth;
 use super::super::fault::one_line;
+use super::super::login::GitAuth;
 use super::{Kind, Link, Stream, program};
 
 /// The user's name that goes with a token.

@@ -17,7 +17,8 @@ use git2::transport::{Service, SmartSubtransport, Transport};
 use self::text::{Text, TextStream};
 use super::fault::{Fault, one_line};
 use super::location::Location;
-use super::{GitAuth, GitOptions};
+use super::login::GitAuth;
+use super::options::GitOptions;
 use crate::ports::RepositoryError;
 
 const SCHEME: &str = "backout";

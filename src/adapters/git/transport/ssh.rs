@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use git2::transport::Service;
 
-use super::super::SshOptions;
 use super::super::child::Program;
 use super::super::location::SshLocation;
+use super::super::login::SshOptions;
 use super::{Kind, Link, Stream, program};
 use crate::adapters::http::HttpOptions;
 
