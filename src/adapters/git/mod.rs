@@ -1,4 +1,8 @@
 //! The environment repo through libgit2: a bare local cache of a remote, or a local repository itself.
+//!
+//! `repository` implements the port with everything below it: `cache` and `local` hold the repository; `fetch` and
+//! `push` speak to its server, which `transport` reaches; `history` and `lookup` read commits; `commit` and `notes`
+//! build them. `options`, `login`, `names` and `fault` are what these share.
 
 mod blobs;
 mod cache;
