@@ -220,7 +220,7 @@ impl Context<'_> {
                 SourceOptions::HttpJson(options)
             }
             types::Source::Csv { path, timestamp, value, labels, max_size } => {
-                SourceOptions::Csv(csv_file::Options {
+                SourceOptions::Csv(csv_file::CsvOptions {
                     path: self.path(path, self.place(&["metrics", name, "path"])),
                     columns: Columns {
                         timestamp: timestamp.clone(),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use git2::{ObjectType, Oid, Repository, Signature};
 
 use super::fault::Fault;
+use super::options::GitOptions;
 use super::tree_edit::{self, Edits};
-use super::{GitOptions, commit_object, sign};
+use super::{commit_object, sign};
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::FilePath;
 use crate::domain::time::Time;

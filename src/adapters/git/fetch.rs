@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, Repository};
 
-use super::NOTES_REF;
 use super::fault::Fault;
+use super::names::NOTES_REF;
 use super::transport::{Endpoint, LinkUrl};
 
 /// How deep the first clone of a branch is, in commits. Depth 1 makes later pushes fail.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use git2::{Oid, Repository, RepositoryInitOptions};
 
+use super::commit;
 use super::fault::Fault;
+use super::names::{branch_ref, commit_id};
+use super::options::GitOptions;
 use super::tree_edit::{self, Edits};
-use super::{GitOptions, branch_ref, commit, commit_id};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::time::Time;
 use crate::ports::RepositoryError;

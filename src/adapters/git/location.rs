@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::GitAuth;
+use super::login::GitAuth;
 
 /// Where a repository is. Its `Display` has no secrets.
 #[derive(Clone, Debug)]

@@ -2,9 +2,10 @@
 
 use git2::{ErrorCode, ObjectType, Odb, Oid, Repository};
 
+use super::commit_object;
 use super::fault::Fault;
+use super::names::commit_id;
 use super::tree_diff::{Entry, Kind};
-use super::{commit_id, commit_object};
 use crate::domain::history::snapshot::MAX_FILE_BYTES;
 use crate::domain::ids::{CommitId, FilePath};
 

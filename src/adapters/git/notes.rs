@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use git2::{ObjectType, Odb, Oid, Repository};
 
 use super::fault::Fault;
+use super::names::NOTES_REF;
+use super::options::GitOptions;
 use super::tree_diff::{Entry, Kind};
 use super::tree_edit::{self, Edits};
-use super::{GitOptions, NOTES_REF, commit, commit_object, local};
+use super::{commit, commit_object, local};
 use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
 use crate::record::says_the_same;

@@ -1,14 +1,13 @@
 //! Signing commits: SSH signatures are made here, OpenPGP ones by the program `gpg`.
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
 
-use super::Signing;
 use super::child::Program;
 use super::fault::{Fault, one_line};
 
@@ -17,6 +16,25 @@ const GPG_TIMEOUT: Duration = Duration::from_secs(30);
 /// The namespace of Git's SSH signatures, see `gpg.format` in git-config(1).
 const NAMESPACE: &str = "git";
 const MAX_SIGNATURE_BYTES: u64 = 64 << 10;
+
+/// How commits are signed.
+#[derive(Clone, Debug)]
+pub enum Signing {
+    /// With an SSH key, as `gpg.format = ssh` does.
+    Ssh {
+        /// The private key, in OpenSSH's format.
+        key_file: PathBuf,
+        /// Its passphrase, where it has one.
+        passphrase: Option<SecretString>,
+    },
+    /// With an OpenPGP key, through the program `gpg`.
+    OpenPgp {
+        /// The key's id or fingerprint.
+        key_id: String,
+        /// The directory of the key ring, instead of the user's own.
+        home: Option<PathBuf>,
+    },
+}
 
 /// The armored signature of a commit's bytes.
 pub(super) fn sign(signing: &Signing, content: &[u8]) -> Result<String, Fault> {

@@ -12,7 +12,7 @@ use crate::ports::{Answer, BoxFuture, MetricSource, SourceError};
 
 /// Where the file is, and how it is read.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct CsvOptions {
     /// The file.
     pub path: PathBuf,
     /// Which of its columns are what.
@@ -24,13 +24,13 @@ pub struct Options {
 /// A source that reads one file.
 #[derive(Clone, Debug)]
 pub struct CsvFile {
-    options: Options,
+    options: CsvOptions,
 }
 
 impl CsvFile {
     /// A source for this file, which need not be there yet.
     #[must_use]
-    pub fn new(options: &Options) -> Self {
+    pub fn new(options: &CsvOptions) -> Self {
         Self { options: options.clone() }
     }
 
@@ -66,7 +66,7 @@ impl MetricSource for CsvFile {
     }
 }
 
-fn read(options: &Options) -> Result<Table, SourceError> {
+fn read(options: &CsvOptions) -> Result<Table, SourceError> {
     let mut bytes = bytes(&options.path, options.max_bytes)?;
     // Whoever writes the file may be in the middle of a line: half a number is a number too.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -117,7 +117,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("metrics.csv");
         std::fs::write(&path, text).unwrap();
-        let options = Options { path, columns: Columns::default(), max_bytes };
+        let options = CsvOptions { path, columns: Columns::default(), max_bytes };
         let query = RangeQuery {
             source: "file".parse().unwrap(),
             query: query.to_owned(),
@@ -159,7 +159,8 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains("metrics.csv: ") && text.contains(expected), "{text}");
         }
-        let options = |path: &str| Options { path: path.into(), columns: Columns::default(), max_bytes: 9 };
+        let options =
+            |path: &str| CsvOptions { path: path.into(), columns: Columns::default(), max_bytes: 9 };
         let error = read(&options("/nonexistent/x.csv")).unwrap_err();
         assert!(matches!(&error, SourceError::Unavailable(why) if why.contains("cannot be read")), "{error}");
         assert_eq!(read(&options("/tmp")), Err(SourceError::Rejected("not a file".to_owned())));

@@ -18,7 +18,7 @@ pub enum SourceOptions {
     /// Prometheus, or anything that speaks its query API: Thanos, Mimir, Cortex, VictoriaMetrics.
     Prometheus(prometheus::Options),
     /// A CSV file on this machine.
-    Csv(csv_file::Options),
+    Csv(csv_file::CsvOptions),
     /// Any server that gives values over time as plain JSON.
     HttpJson(exchange::Options),
 }

@@ -1,7 +1,8 @@
 //! What is to be done about a pull request next.
 
 use super::command::Order;
-use super::{Merging, Review, ReviewState, Standing};
+use super::pull::{Merging, Review, ReviewState, Standing};
+use super::text::closing_reason;
 use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::time::{Time, human_secs};
 
@@ -109,7 +110,7 @@ impl<'a> Orders<'a> {
 pub fn step(watched: &Watched<'_>) -> Step {
     match &watched.review.state {
         ReviewState::Merged => merged(watched.outlook),
-        ReviewState::Closed { by } => match super::text::closing_reason(&watched.review.body) {
+        ReviewState::Closed { by } => match closing_reason(&watched.review.body) {
             Some(reason) => Step::Closed(reason.to_owned()),
             None => Step::Declined(by.clone().unwrap_or_else(|| "somebody".to_owned())),
         },

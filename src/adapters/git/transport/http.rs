@@ -12,9 +12,9 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
-use super::super::GitAuth;
 use super::super::fault::one_line;
-use super::{Kind, Link, Stream, program};
+use super::super::login::GitAuth;
+use super::link::{FailureKind, Link, Stream, program};
 
 /// The user's name that goes with a token.
 const TOKEN_USER: &str = "x-access-token";
@@ -102,7 +102,7 @@ impl HttpEndpoint {
             }
             GitAuth::Forge(source) => {
                 let token = self.runtime.block_on(source.token());
-                with(request, &token.map_err(|reason| link.fail(Kind::Denied, &reason))?)
+                with(request, &token.map_err(|reason| link.fail(FailureKind::Denied, &reason))?)
             }
         })
     }
@@ -112,7 +112,7 @@ impl HttpEndpoint {
         let first = answer(&self.runtime, self.timeout, self.authorise(link, request)?, expected);
         let answered = match (first, &self.auth, again) {
             // A token may have been taken back before its time.
-            (Err((Kind::Denied, _)), GitAuth::Forge(source), Some(request)) => {
+            (Err((FailureKind::Denied, _)), GitAuth::Forge(source), Some(request)) => {
                 source.forget();
                 answer(&self.runtime, self.timeout, self.authorise(link, request)?, expected)
             }
@@ -128,14 +128,14 @@ fn answer(
     timeout: Duration,
     request: RequestBuilder,
     expected: &str,
-) -> Result<Response, (Kind, String)> {
+) -> Result<Response, (FailureKind, String)> {
     let request = request.header(ACCEPT, expected).header(USER_AGENT, AGENT);
     runtime.block_on(async {
-        let late = |_elapsed| (Kind::Unreachable, format!("no answer within {} s", timeout.as_secs()));
+        let late = |_elapsed| (FailureKind::Unreachable, format!("no answer within {} s", timeout.as_secs()));
         let response = tokio::time::timeout(timeout, request.send())
             .await
             .map_err(late)?
-            .map_err(|e| (Kind::Unreachable, causes(e)))?;
+            .map_err(|e| (FailureKind::Unreachable, causes(e)))?;
         let status = response.status();
         if !status.is_success() {
             let (kind, hint) = meaning(status);
@@ -148,19 +148,19 @@ fn answer(
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if content_type != Some(expected) {
             let reason = "the server's answer is not that of a Git repository (smart HTTP): check the URL";
-            return Err((Kind::Unreachable, reason.to_owned()));
+            return Err((FailureKind::Unreachable, reason.to_owned()));
         }
         Ok(response)
     })
 }
 
-fn meaning(status: StatusCode) -> (Kind, &'static str) {
+fn meaning(status: StatusCode) -> (FailureKind, &'static str) {
     match status.as_u16() {
-        401 => (Kind::Denied, " (no credentials, or wrong ones)"),
-        403 => (Kind::Denied, " (these credentials may not do this)"),
-        404 => (Kind::Denied, " (there is no such repository, or these credentials may not see it)"),
-        300..=399 => (Kind::Unreachable, " (the repository has moved: set the new URL)"),
-        _ => (Kind::Unreachable, ""),
+        401 => (FailureKind::Denied, " (no credentials, or wrong ones)"),
+        403 => (FailureKind::Denied, " (these credentials may not do this)"),
+        404 => (FailureKind::Denied, " (there is no such repository, or these credentials may not see it)"),
+        300..=399 => (FailureKind::Unreachable, " (the repository has moved: set the new URL)"),
+        _ => (FailureKind::Unreachable, ""),
     }
 }
 
@@ -238,7 +238,7 @@ impl HttpStream {
         let State::Receiving(response) = &mut self.state else { return Ok(Vec::new()) };
         let timeout = self.timeout;
         let chunk = self.runtime.block_on(async { tokio::time::timeout(timeout, response.chunk()).await });
-        let unreachable = |reason: String| self.link.fail_io(Kind::Unreachable, &reason);
+        let unreachable = |reason: String| self.link.fail_io(FailureKind::Unreachable, &reason);
         let chunk = chunk
             .map_err(|_elapsed| unreachable(format!("nothing received for {} s", timeout.as_secs())))?
             .map_err(|e| unreachable(causes(e)))?

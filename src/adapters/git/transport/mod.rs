@@ -5,6 +5,7 @@
 //! reach libgit2, and its messages cannot give them away.
 
 mod http;
+mod link;
 mod ssh;
 mod text;
 
@@ -14,15 +15,25 @@ use std::sync::{Arc, LazyLock, Mutex, Once, PoisonError};
 
 use git2::transport::{Service, SmartSubtransport, Transport};
 
+use self::link::{Link, Stream};
 use self::text::{Text, TextStream};
 use super::fault::{Fault, one_line};
 use super::location::Location;
-use super::{GitAuth, GitOptions};
+use super::login::GitAuth;
+use super::options::GitOptions;
 use crate::ports::RepositoryError;
 
 const SCHEME: &str = "backout";
 
-static LINKS: LazyLock<Mutex<HashMap<String, Arc<Link>>>> = LazyLock::new(Mutex::default);
+/// The operations that are under way, by their made-up URLs.
+static OPERATIONS: LazyLock<Mutex<HashMap<String, Operation>>> = LazyLock::new(Mutex::default);
+
+/// An operation with a server.
+#[derive(Clone)]
+struct Operation {
+    endpoint: Arc<Endpoint>,
+    link: Arc<Link>,
+}
 
 /// How one remote repository is reached.
 #[derive(Debug)]
@@ -76,38 +87,6 @@ impl Endpoint {
     }
 }
 
-/// An [`Endpoint`] during one operation, and what went wrong at it.
-pub(super) struct Link {
-    endpoint: Arc<Endpoint>,
-    failure: Mutex<Option<RepositoryError>>,
-}
-
-impl Link {
-    /// Remembers why the operation is about to fail; the first reason counts, and libgit2 gets a copy of its text.
-    fn fail(&self, kind: Kind, reason: &str) -> git2::Error {
-        let remote = self.endpoint.shown.clone();
-        let reason = one_line(reason, 600);
-        let error = git2::Error::new(git2::ErrorCode::GenericError, git2::ErrorClass::Net, &reason);
-        let failure = match kind {
-            Kind::Denied => RepositoryError::Denied { remote, reason },
-            Kind::Unreachable => RepositoryError::Unreachable { remote, reason },
-        };
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
-        error
-    }
-
-    fn fail_io(&self, kind: Kind, reason: &str) -> std::io::Error {
-        std::io::Error::other(self.fail(kind, reason).message().to_owned())
-    }
-}
-
-/// What kind of failure a transport met.
-#[derive(Clone, Copy)]
-enum Kind {
-    Denied,
-    Unreachable,
-}
-
 /// The made-up URL of one operation; it leads nowhere after its drop.
 pub(super) struct LinkUrl {
     url: String,
@@ -118,8 +97,9 @@ impl LinkUrl {
     pub(super) fn new(endpoint: &Arc<Endpoint>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let url = format!("{SCHEME}://{}/", NEXT.fetch_add(1, Ordering::Relaxed));
-        let link = Arc::new(Link { endpoint: Arc::clone(endpoint), failure: Mutex::new(None) });
-        LINKS.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone(), Arc::clone(&link));
+        let link = Arc::new(Link::new(endpoint.shown.clone()));
+        let operation = Operation { endpoint: Arc::clone(endpoint), link: Arc::clone(&link) };
+        OPERATIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone(), operation);
         Self { url, link }
     }
 
@@ -129,12 +109,12 @@ impl LinkUrl {
 
     /// The failure that the transport met; otherwise what libgit2 says, as a failure of the network where it is one.
     pub(super) fn explain(&self, error: &git2::Error) -> Fault {
-        if let Some(failure) = self.link.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(failure) = self.link.take_failure() {
             return Fault::Port(failure);
         }
         let reason = one_line(error.message(), 600);
         if error.class() == git2::ErrorClass::Net {
-            let remote = self.link.endpoint.shown.clone();
+            let remote = self.link.remote().to_owned();
             Fault::Port(RepositoryError::Unreachable { remote, reason })
         } else {
             Fault::Damaged(reason)
@@ -144,7 +124,7 @@ impl LinkUrl {
 
 impl Drop for LinkUrl {
     fn drop(&mut self) {
-        LINKS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.url);
+        OPERATIONS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.url);
     }
 }
 
@@ -166,26 +146,25 @@ fn register() {
 
 fn open_transport(remote: &git2::Remote<'_>) -> Result<Transport, git2::Error> {
     let url = remote.url()?;
-    let link = LINKS.lock().unwrap_or_else(PoisonError::into_inner).get(url).cloned();
-    let link = link.ok_or_else(|| git2::Error::from_str("this remote is not open"))?;
-    let stateless = matches!(link.endpoint.protocol, Protocol::Http(_));
-    Transport::smart(remote, stateless, Subtransport { link, base: Mutex::new(None) })
+    let operation = OPERATIONS.lock().unwrap_or_else(PoisonError::into_inner).get(url).cloned();
+    let operation = operation.ok_or_else(|| git2::Error::from_str("this remote is not open"))?;
+    let stateless = matches!(operation.endpoint.protocol, Protocol::Http(_));
+    Transport::smart(remote, stateless, Subtransport { operation, base: Mutex::new(None) })
 }
 
 /// What libgit2's smart protocol talks through.
 struct Subtransport {
-    link: Arc<Link>,
+    operation: Operation,
     /// Where the server sent the first request to, for the requests after it.
     base: Mutex<Option<reqwest::Url>>,
 }
 
-type Stream = Box<dyn git2::transport::SmartSubtransportStream>;
-
 impl SmartSubtransport for Subtransport {
     fn action(&self, _url: &str, service: Service) -> Result<Stream, git2::Error> {
-        let stream = match &self.link.endpoint.protocol {
-            Protocol::Http(endpoint) => endpoint.open(&self.link, &self.base, service),
-            Protocol::Ssh(endpoint) => endpoint.open(&self.link, service),
+        let Operation { endpoint, link } = &self.operation;
+        let stream = match &endpoint.protocol {
+            Protocol::Http(endpoint) => endpoint.open(link, &self.base, service),
+            Protocol::Ssh(endpoint) => endpoint.open(link, service),
         }?;
         Ok(match service {
             Service::UploadPackLs => Box::new(TextStream::new(stream, Text::UntilWritten)),
@@ -196,13 +175,5 @@ impl SmartSubtransport for Subtransport {
 
     fn close(&self) -> Result<(), git2::Error> {
         Ok(())
-    }
-}
-
-/// The name of the program on the server.
-fn program(service: Service) -> &'static str {
-    match service {
-        Service::UploadPackLs | Service::UploadPack => "git-upload-pack",
-        Service::ReceivePackLs | Service::ReceivePack => "git-receive-pack",
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use git2::transport::Service;
 
-use super::super::SshOptions;
 use super::super::child::Program;
 use super::super::location::SshLocation;
-use super::{Kind, Link, Stream, program};
+use super::super::login::SshOptions;
+use super::link::{FailureKind, Link, Stream, program};
 use crate::adapters::http::HttpOptions;
 
 /// A repository behind an SSH server.
@@ -36,7 +36,7 @@ impl SshEndpoint {
         let timeout = self.timeout.saturating_add(self.connect_timeout);
         let program = Program::spawn(command, timeout).map_err(|e| {
             let reason = format!("the program ssh cannot be started ({e}): install the OpenSSH client");
-            link.fail(Kind::Unreachable, &reason)
+            link.fail(FailureKind::Unreachable, &reason)
         })?;
         Ok(Box::new(SshStream { link: Arc::clone(link), program, received: false }))
     }
@@ -108,7 +108,7 @@ struct SshStream {
 impl SshStream {
     fn ended(&mut self) -> io::Error {
         let stderr = self.program.stderr_text();
-        let kind = if is_refusal(&stderr) { Kind::Denied } else { Kind::Unreachable };
+        let kind = if is_refusal(&stderr) { FailureKind::Denied } else { FailureKind::Unreachable };
         let status = self.program.finish().map_or_else(|e| e.to_string(), |status| status.to_string());
         let reason = if stderr.trim().is_empty() {
             format!("ssh ended with {status}")
@@ -121,8 +121,10 @@ impl SshStream {
 
 impl Read for SshStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count =
-            self.program.read(buffer).map_err(|e| self.link.fail_io(Kind::Unreachable, &e.to_string()))?;
+        let count = self
+            .program
+            .read(buffer)
+            .map_err(|e| self.link.fail_io(FailureKind::Unreachable, &e.to_string()))?;
         // An end after the first byte may be in order. Where libgit2 wanted more, it fails, and this is then the reason.
         if count == 0 && !buffer.is_empty() {
             let error = self.ended();

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::Stream;
+use super::link::Stream;
 
 /// What a byte that is not UTF-8 becomes: a character that a ref's name may have.
 const REPLACEMENT: u8 = b'!';

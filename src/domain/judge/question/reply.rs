@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MAX_CONTROLS, Part, Question};
+use super::request::{Part, Question};
 use crate::domain::environment::signal::Window;
 use crate::domain::judge::evidence::{Control, Found, Gap, Sample, Segment, Series};
+
+/// The most controls that are kept as evidence for a signal.
+pub const MAX_CONTROLS: usize = 8;
 
 /// An answer: the series and what the source warned of.
 pub type Reply = Result<(Vec<Series>, Vec<String>), Gap>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::domain::environment::signal::{RangeQuery, Signal, Window, render_query};
 use crate::domain::ids::SourceName;
 use crate::domain::judge::evidence::Gap;

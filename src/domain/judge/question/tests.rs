@@ -1,10 +1,11 @@
 //! Tests of asking.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::domain::environment::signal::{MinTraffic, SignalKind};
-use crate::domain::ids::{SignalName, SourceName};
+use crate::domain::environment::policy::Policy;
+use crate::domain::environment::signal::{MinTraffic, Signal, SignalKind};
+use crate::domain::ids::{EnvironmentName, ServiceName, SignalName, SourceName};
 use crate::domain::judge::evidence::Series;
 
 fn signal(query: &str, by: Option<&str>) -> Signal {

@@ -1,6 +1,6 @@
 //! A standard deviation that outliers do not move.
 
-use super::median;
+use super::quantile::median;
 
 /// The median absolute deviation from the median, times 1.4826: an estimate of the standard deviation that is right
 /// for normal noise and that up to half of the values cannot move. `None` when there are no values; infinite only

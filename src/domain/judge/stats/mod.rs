@@ -7,14 +7,10 @@ mod mad;
 mod onset;
 mod quantile;
 mod rate;
+mod real;
 
-pub use mad::scaled_mad;
-pub use onset::onset_prior;
-pub use quantile::{median, percentile};
-pub use rate::predictive_rate;
-
-/// A count as a number to calculate with. Exact up to 2^32 − 1, which no series here comes near; more saturates.
-#[must_use]
-pub fn real(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
+pub use self::mad::scaled_mad;
+pub use self::onset::onset_prior;
+pub use self::quantile::{median, percentile};
+pub use self::rate::predictive_rate;
+pub use self::real::real;

@@ -1,6 +1,6 @@
 //! Percentiles and the median.
 
-use super::real;
+use super::real::real;
 
 /// The percentile of `values` with linear interpolation between the two nearest order statistics. `percent` is 0 to
 /// 100; more counts as 100. `None` when there are no values.

@@ -1,6 +1,6 @@
 //! How often something rare happens by itself.
 
-use super::real;
+use super::real::real;
 
 /// The expected rate of events that come by themselves (a Poisson process), after `events` of them were seen in
 /// `exposure` units of time, and `prior_events` in `prior_exposure` units were thought likely before: the mean of the

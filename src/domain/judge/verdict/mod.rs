@@ -9,7 +9,9 @@ mod assessment;
 mod controls;
 mod counted;
 mod frame;
+mod judgement;
 mod overall;
+mod ratio;
 mod rivals;
 mod robust;
 mod streak;
@@ -18,97 +20,17 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use self::assessment::{Assessment, State};
 use self::controls::Nature;
 use self::frame::{Frame, Split};
 use self::overall::Weighted;
+use self::ratio::is_ratio;
 use self::robust::Context;
-use self::robust::orient::is_ratio;
 use self::words::Style;
 use crate::domain::environment::signal::{Rule, Signal, SignalKind};
-use crate::domain::ids::SignalName;
 use crate::domain::judge::evidence::{Evidence, Found, Seasonal, SignalEvidence};
-use crate::domain::time::Time;
 
-/// What the evidence says about a deployment, or about one signal of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
-pub enum Verdict {
-    /// Nothing got worse: the watch window has ended, or two thirds of it have shown so and it is watched on.
-    Healthy,
-    /// It got worse, and since the deployment.
-    Regressed,
-    /// It is bad, and was so before the deployment.
-    Preexisting,
-    /// The watch window has ended, or can never give an answer, and nothing can be said.
-    Inconclusive(String),
-    /// The watch window is still open and nothing is wrong so far.
-    Pending,
-}
-
-impl Verdict {
-    /// The verdict in one lower-case word, for people.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Regressed => "regressed",
-            Self::Preexisting => "preexisting",
-            Self::Inconclusive(_) => "inconclusive",
-            Self::Pending => "pending",
-        }
-    }
-}
-
-/// A verdict with its reasons.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Judgement {
-    /// The verdict over all signals.
-    pub verdict: Verdict,
-    /// When the damage began; present when the verdict is `Regressed` or `Preexisting`.
-    pub since: Option<Time>,
-    /// Why, in one sentence for a person, with numbers.
-    pub reason: String,
-    /// What each signal says, in the order of the evidence.
-    pub findings: Vec<Finding>,
-}
-
-/// What one signal says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Finding {
-    /// Which signal.
-    pub signal: SignalName,
-    /// Whether its numbers are shares of 1, to be shown as percentages.
-    pub percent: bool,
-    /// What it says.
-    pub verdict: Verdict,
-    /// The typical value before the deployment, where there is one.
-    pub before: Option<f64>,
-    /// The typical value since the damage began, or since the deployment.
-    pub after: Option<f64>,
-    /// When the damage began.
-    pub since: Option<Time>,
-    /// The line beyond which a sample is bad, where there is one.
-    #[serde(default)]
-    pub line: Option<f64>,
-    /// About how often a deployment that does no harm would look as bad by coincidence, 0 to 1, as far as the baseline shows
-    /// what happens by itself. Only where the robust rule found something to weigh.
-    #[serde(default)]
-    pub coincidence: Option<f64>,
-    /// Why, in one sentence for a person, with numbers.
-    pub reason: String,
-}
-
-impl Finding {
-    /// A value of the signal for people.
-    #[must_use]
-    pub fn show(&self, value: f64) -> String {
-        Style { percent: self.percent }.number(value)
-    }
-}
+pub use self::judgement::{Finding, Judgement, Verdict};
 
 /// Judges a deployment by its evidence alone.
 ///
@@ -153,40 +75,40 @@ fn weigh(evidence: &Evidence) -> Vec<Weighted> {
 fn find(evidence: &Evidence, asked: &SignalEvidence) -> Weighted {
     let name = asked.signal.name.as_str();
     if asked.segments.is_empty() {
-        let series = Series { found: &asked.found, seasonal: &asked.seasonal, segments: 1 };
-        return finding(evidence, asked, series, name);
+        let measured = Measured { found: &asked.found, seasonal: &asked.seasonal, segments: 1 };
+        return finding(evidence, asked, measured, name);
     }
     let count = u32::try_from(asked.segments.len()).unwrap_or(u32::MAX);
     let judged = asked.segments.iter().map(|segment| {
         let found = Found::Samples(segment.samples.clone());
-        let series = Series { found: &found, seasonal: &segment.seasonal, segments: count };
-        finding(evidence, asked, series, &format!("{name} of {}", segment.name))
+        let measured = Measured { found: &found, seasonal: &segment.seasonal, segments: count };
+        finding(evidence, asked, measured, &format!("{name} of {}", segment.name))
     });
     // `min_by_key` takes the first of equals, in the order of the segments.
     judged.min_by_key(|weighted| overall::concern(&weighted.finding.verdict)).unwrap_or_else(|| {
-        let series = Series { found: &asked.found, seasonal: &asked.seasonal, segments: 1 };
-        finding(evidence, asked, series, name)
+        let measured = Measured { found: &asked.found, seasonal: &asked.seasonal, segments: 1 };
+        finding(evidence, asked, measured, name)
     })
 }
 
-/// One series of a signal: the whole, or a segment.
+/// What was measured of a signal: of the whole, or of one segment.
 #[derive(Clone, Copy)]
-struct Series<'a> {
+struct Measured<'a> {
     found: &'a Found,
     seasonal: &'a [Seasonal],
-    /// How many of them there are.
+    /// How many segments the signal has; 1 where it has none.
     segments: u32,
 }
 
-fn finding(evidence: &Evidence, asked: &SignalEvidence, series: Series<'_>, name: &str) -> Weighted {
+fn finding(evidence: &Evidence, asked: &SignalEvidence, measured: Measured<'_>, name: &str) -> Weighted {
     let signal = &asked.signal;
     let frame = Frame::new(evidence, signal);
-    let (found, style) = match counted::samples(signal, series.found, asked.traffic.as_ref(), &frame) {
+    let (found, style) = match counted::samples(signal, measured.found, asked.traffic.as_ref(), &frame) {
         Err(state) => (Assessment::bare(state), Style { percent: false }),
         Ok(samples) => {
             let split = frame.split_before(&samples, &evidence.unusual);
             let style = Style { percent: is_ratio(signal, &split) };
-            (held_against_controls(evidence, asked, series, &frame, &split), style)
+            (held_against_controls(evidence, asked, measured, &frame, &split), style)
         }
     };
     let coincidence = found.coincidence();
@@ -215,12 +137,12 @@ fn finding(evidence: &Evidence, asked: &SignalEvidence, series: Series<'_>, name
 fn held_against_controls(
     evidence: &Evidence,
     asked: &SignalEvidence,
-    series: Series<'_>,
+    measured: Measured<'_>,
     frame: &Frame,
     split: &Split,
 ) -> Assessment {
     let signal = &asked.signal;
-    let found = test(evidence, signal, series, frame, split);
+    let found = test(evidence, signal, measured, frame, split);
     if found.state != State::Regressed {
         return found;
     }
@@ -230,7 +152,7 @@ fn held_against_controls(
     };
     // The controls' seasons were not asked for, so theirs is the line without a season: the lower one, by which a
     // control is hit more easily. The signal's own may count: it can only excuse.
-    let unseasonal = Series { seasonal: &[], ..series };
+    let unseasonal = Measured { seasonal: &[], ..measured };
     let excuse = controls::excuse(&asked.controls, split, frame, nature, |other| {
         test(evidence, signal, unseasonal, frame, other)
     });
@@ -243,7 +165,7 @@ fn held_against_controls(
 fn test(
     evidence: &Evidence,
     signal: &Signal,
-    series: Series<'_>,
+    measured: Measured<'_>,
     frame: &Frame,
     split: &Split,
 ) -> Assessment {
@@ -251,7 +173,7 @@ fn test(
         Rule::Limit { limit, for_secs } => streak::limit(split, frame, signal, limit, for_secs),
         Rule::Change { share, for_secs } => streak::change(split, frame, signal, share, for_secs),
         Rule::Robust => {
-            let Series { seasonal, segments, .. } = series;
+            let Measured { seasonal, segments, .. } = measured;
             let context = Context { signal, seasonal, watch_secs: evidence.watch_secs, segments };
             robust::assess(split, frame, &context)
         }

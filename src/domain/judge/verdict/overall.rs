@@ -1,6 +1,6 @@
 //! One verdict from the findings of all signals.
 
-use super::{Finding, Judgement, Verdict};
+use super::judgement::{Finding, Judgement, Verdict};
 use crate::domain::environment::signal::Role;
 use crate::domain::time::Time;
 

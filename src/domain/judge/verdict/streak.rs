@@ -84,7 +84,7 @@ impl Run {
 }
 
 /// Where a run that is long enough comes from.
-enum Origin {
+enum RunOrigin {
     SinceDeployment,
     Before(Time),
     Unknown,
@@ -103,17 +103,18 @@ impl Streak<'_> {
     fn assess(&self) -> Assessment {
         let before = self.runs(&self.split.before, false).into_iter().find(|run| self.is_long(*run));
         let strict = self.runs(&self.split.after, true).into_iter().filter(|run| self.is_long(*run));
-        let found: Vec<(Run, Origin)> = strict.map(|run| (run, self.origin(run))).collect();
+        let found: Vec<(Run, RunOrigin)> = strict.map(|run| (run, self.origin(run))).collect();
         if let Some(run) = before {
             let still = !found.is_empty();
             let state = if still { State::Preexisting } else { self.quiet() };
             return self.with_numbers(state, still.then_some(run.from));
         }
-        if let Some((run, _)) = found.iter().find(|(_, origin)| matches!(origin, Origin::SinceDeployment)) {
+        if let Some((run, _)) = found.iter().find(|(_, origin)| matches!(origin, RunOrigin::SinceDeployment))
+        {
             return self.with_numbers(State::Regressed, Some(run.from));
         }
         match found.first() {
-            Some((_, Origin::Before(from))) => self.with_numbers(State::Preexisting, Some(*from)),
+            Some((_, RunOrigin::Before(from))) => self.with_numbers(State::Preexisting, Some(*from)),
             Some(_) => {
                 let why = "samples are missing around the deployment, so it may have been bad before";
                 self.with_numbers(State::Unclear(why.to_owned()), None)
@@ -168,7 +169,7 @@ impl Streak<'_> {
 
     /// Looks back from a run to the last good sample. One after the deployment shows that the damage came later;
     /// one just before it, with nothing bad in between, does so as well. A hole in that place leaves it open.
-    fn origin(&self, run: Run) -> Origin {
+    fn origin(&self, run: Run) -> RunOrigin {
         let deployed_at = self.frame.deployed_at;
         let mut first_bad = run.from;
         for sample in self.split.all().rev().filter(|sample| sample.at < run.from) {
@@ -177,12 +178,12 @@ impl Streak<'_> {
             } else if first_bad <= deployed_at {
                 break;
             } else if sample.at > deployed_at || !self.frame.is_hole(sample.at, first_bad.min(deployed_at)) {
-                return Origin::SinceDeployment;
+                return RunOrigin::SinceDeployment;
             } else {
-                return Origin::Unknown;
+                return RunOrigin::Unknown;
             }
         }
-        if first_bad <= deployed_at { Origin::Before(first_bad) } else { Origin::Unknown }
+        if first_bad <= deployed_at { RunOrigin::Before(first_bad) } else { RunOrigin::Unknown }
     }
 
     fn with_numbers(&self, state: State, since: Option<Time>) -> Assessment {

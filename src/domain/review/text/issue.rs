@@ -1,8 +1,7 @@
 //! The issue that asks a person to roll back by hand, and the comment where the bad deployment came from.
 
 use super::marks::{is_id, marked};
-use super::parts::{Words, evidence_section, signal_section};
-use super::{ChartStyle, chart, damage, line, which};
+use super::parts::{Words, chart, damage, evidence_section, line, signal_section, which};
 use crate::domain::change::Change;
 use crate::domain::change::message::version;
 use crate::domain::deployment::Deployment;
@@ -10,6 +9,7 @@ use crate::domain::history::ledger::rollback_id;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
+use crate::domain::review::chart::ChartStyle;
 use crate::domain::review::markdown::{code, fenced, prose};
 
 /// The most migrations that are named.

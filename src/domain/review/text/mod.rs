@@ -9,8 +9,9 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-use self::parts::{Words, evidence_section, field_section, next_section, signal_section};
-use super::chart::{Panel, regressed};
+use self::parts::{
+    MAX_TITLE, Words, chart, damage, evidence_section, field_section, next_section, signal_section, which,
+};
 use super::markdown::code;
 use crate::domain::change::message::version;
 use crate::domain::change::{Change, Motive};
@@ -18,15 +19,11 @@ use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::field::FieldOutcome;
 use crate::domain::judge::evidence::Evidence;
-use crate::domain::judge::verdict::Judgement;
-use crate::domain::text::{cut, flat, inert};
+use crate::domain::text::cut;
 
 pub use self::issue::{IssueMark, Plan, issue_body, issue_mark, issue_title, source_comment, source_mark};
 pub use self::marks::{closing_reason, id_in, with_closing, with_status};
 pub use super::chart::ChartStyle;
-
-/// The longest title, in characters.
-const MAX_TITLE: usize = 200;
 
 /// What a pull request tells about.
 #[derive(Clone, Copy, Debug)]
@@ -81,37 +78,6 @@ fn what_happened(deployment: &Deployment, motive: Motive<'_>) -> String {
     }
 }
 
-/// The deployment: its commit in full, so that forges make a link of it.
-fn which(deployment: &Deployment) -> String {
-    let by = match deployment.author.name.trim() {
-        "" => String::new(),
-        name => format!(", by {}", code(name, 60)),
-    };
-    format!("Deployment {} ({}{by}) of {}", deployment.commit, code(&deployment.subject, 120), deployment.at)
-}
-
-/// What got worse, in the words of the signal that moved furthest.
-fn damage(judgement: &Judgement) -> String {
-    let regressed = regressed(judgement);
-    let first_since = regressed.first().and_then(|first| first.since).or(judgement.since);
-    let since = first_since.map(|since| format!(" since {since}")).unwrap_or_default();
-    let [first, rest @ ..] = regressed.as_slice() else {
-        return format!("made things worse{since}: {}.", code(&judgement.reason, 400));
-    };
-    let show = |value: Option<f64>| value.map(|value| first.show(value));
-    let numbers = match (show(first.before), show(first.after)) {
-        (Some(before), Some(after)) => format!(": from {before} to {after}"),
-        (None, Some(after)) => format!(": it is at {after}"),
-        (_, None) => String::new(),
-    };
-    let others = match rest.len() {
-        0 => String::new(),
-        1 => "; one more signal is worse too".to_owned(),
-        more => format!("; {more} more signals are worse too"),
-    };
-    format!("made {} worse{numbers}{since}{others}.", code(first.signal.as_str(), 80))
-}
-
 fn what_it_does(change: &Change) -> String {
     let (from, to, more) = values(change);
     let more = match more {
@@ -134,15 +100,4 @@ fn values(change: &Change) -> (String, String, usize) {
         [first, rest @ ..] => (shown(&first.new_text), shown(&first.old_text), rest.len()),
         [] => (code("", 60), code("", 60), 0),
     }
-}
-
-fn chart(judgement: &Judgement, evidence: Option<&Evidence>, style: ChartStyle) -> String {
-    evidence
-        .and_then(|evidence| Panel::worst(judgement, evidence))
-        .map_or(String::new(), |panel| panel.draw(style))
-}
-
-/// A line of plain text for a title.
-fn line(text: &str) -> String {
-    cut(inert(&flat(text)).trim(), MAX_TITLE)
 }

@@ -7,10 +7,13 @@ use crate::domain::environment::signal::{Direction, Rule, Signal};
 use crate::domain::field::{FieldOutcome, FieldResult};
 use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
+use crate::domain::review::chart::{ChartStyle, Panel, regressed};
 use crate::domain::review::markdown::{code, fenced, table_head, table_row};
-use crate::domain::text::inert;
+use crate::domain::text::{cut, flat, inert};
 use crate::domain::time::human_secs;
 
+/// The longest title, in characters.
+pub(super) const MAX_TITLE: usize = 200;
 /// The most rows of the table of signals.
 const MAX_SIGNALS: usize = 20;
 /// The most rows of the table of fields.
@@ -50,6 +53,49 @@ impl Words {
     pub(super) fn finish(self) -> String {
         format!("{}\n{}", self.first_line, inert(&self.rest))
     }
+}
+
+/// A line of plain text for a title.
+pub(super) fn line(text: &str) -> String {
+    cut(inert(&flat(text)).trim(), MAX_TITLE)
+}
+
+/// The deployment: its commit in full, so that forges make a link of it.
+pub(super) fn which(deployment: &Deployment) -> String {
+    let by = match deployment.author.name.trim() {
+        "" => String::new(),
+        name => format!(", by {}", code(name, 60)),
+    };
+    format!("Deployment {} ({}{by}) of {}", deployment.commit, code(&deployment.subject, 120), deployment.at)
+}
+
+/// What got worse, in the words of the signal that moved furthest.
+pub(super) fn damage(judgement: &Judgement) -> String {
+    let regressed = regressed(judgement);
+    let first_since = regressed.first().and_then(|first| first.since).or(judgement.since);
+    let since = first_since.map(|since| format!(" since {since}")).unwrap_or_default();
+    let [first, rest @ ..] = regressed.as_slice() else {
+        return format!("made things worse{since}: {}.", code(&judgement.reason, 400));
+    };
+    let show = |value: Option<f64>| value.map(|value| first.show(value));
+    let numbers = match (show(first.before), show(first.after)) {
+        (Some(before), Some(after)) => format!(": from {before} to {after}"),
+        (None, Some(after)) => format!(": it is at {after}"),
+        (_, None) => String::new(),
+    };
+    let others = match rest.len() {
+        0 => String::new(),
+        1 => "; one more signal is worse too".to_owned(),
+        more => format!("; {more} more signals are worse too"),
+    };
+    format!("made {} worse{numbers}{since}{others}.", code(first.signal.as_str(), 80))
+}
+
+/// The signal that moved furthest, drawn as the forge can.
+pub(super) fn chart(judgement: &Judgement, evidence: Option<&Evidence>, style: ChartStyle) -> String {
+    evidence
+        .and_then(|evidence| Panel::worst(judgement, evidence))
+        .map_or(String::new(), |panel| panel.draw(style))
 }
 
 /// The signals before and after.

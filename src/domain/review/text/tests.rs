@@ -15,7 +15,7 @@ use crate::domain::ids::{
     BlobId, BranchName, CommitId, EnvironmentName, FilePath, ServiceName, SignalName, SourceName,
 };
 use crate::domain::judge::evidence::{Found, Gap, Sample, Segment, SignalEvidence};
-use crate::domain::judge::verdict::{Finding, Verdict, judge};
+use crate::domain::judge::verdict::{Finding, Judgement, Verdict, judge};
 use crate::domain::time::Time;
 
 /// The most characters of a text: GitHub takes 65,536.

@@ -1,9 +1,8 @@
 //! Whether it was so before the deployment.
 
 use super::super::frame::{Frame, Split, tail, values};
-use super::MIN_BASELINE;
 use super::excursion::{Excursion, by_line};
-use super::line::{Line, Traits};
+use super::line::{BASELINE_SAMPLES, Line, MIN_BASELINE, Traits};
 use crate::domain::judge::evidence::Sample;
 use crate::domain::judge::stats::{median, real};
 use crate::domain::time::Time;
@@ -100,7 +99,7 @@ impl<'a> Lately<'a> {
             return None;
         }
         let line = Line::above(earlier, traits, 0.0).filter(Line::has_scale)?;
-        Some(Self { earlier: tail(earlier, super::BASELINE_SAMPLES), last, line })
+        Some(Self { earlier: tail(earlier, BASELINE_SAMPLES), last, line })
     }
 
     /// Whether more of some other samples of the same times were beyond the line of the time before than is usual for

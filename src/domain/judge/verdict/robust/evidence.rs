@@ -1,7 +1,7 @@
 //! How much an excursion after a deployment says against it.
 
 use super::super::frame::Frame;
-use super::excursion::{Excursion, NOTICED, Walk};
+use super::excursion::{Excursion, Excursions, NOTICED};
 use super::line::{Line, Traits};
 use super::smooth;
 use crate::domain::environment::signal::{LONG_STEP_SECS, Signal};
@@ -149,7 +149,7 @@ impl History {
     /// Walks along the baseline as it would have been judged then.
     pub(super) fn of(before: &[Sample], frame: &Frame, traits: &Traits, line: &Line) -> Self {
         let lines = Line::over_time(before, traits, line);
-        let walk = Walk::along(before, frame, |index, sample| {
+        let walk = Excursions::along(before, frame, |index, sample| {
             lines.get(index).map_or(0.0, |line| line.excess(sample.value))
         });
         Self { sizes: walk.all().map(|excursion| excursion.peak).collect(), samples: before.len() }

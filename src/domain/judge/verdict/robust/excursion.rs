@@ -63,14 +63,14 @@ fn gain(excess: f64) -> f64 {
 
 /// What a walk along a series has found.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Walk {
+pub(super) struct Excursions {
     /// The excursions that are over, in time order.
     pub(super) past: Vec<Excursion>,
     /// The one that goes on.
     pub(super) current: Option<Excursion>,
 }
 
-impl Walk {
+impl Excursions {
     /// Walks along samples in time order; `excess` says how far each is above what is usual, in units of the line's
     /// distance. A sample that is missing counts as a good one: an outage must not look worse than what it swallowed.
     pub(super) fn along(samples: &[Sample], frame: &Frame, excess: impl Fn(usize, &Sample) -> f64) -> Self {
@@ -108,6 +108,6 @@ impl Walk {
 }
 
 /// The walk along samples by one line.
-pub(super) fn by_line(samples: &[Sample], frame: &Frame, line: &Line) -> Walk {
-    Walk::along(samples, frame, |_, sample| line.excess(sample.value))
+pub(super) fn by_line(samples: &[Sample], frame: &Frame, line: &Line) -> Excursions {
+    Excursions::along(samples, frame, |_, sample| line.excess(sample.value))
 }

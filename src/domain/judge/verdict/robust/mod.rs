@@ -6,31 +6,27 @@
 //! 4. [`evidence`]: an excursion since is held against how often such ones come by themselves.
 //! 5. [`before`]: enough evidence is blamed on the deployment only if the damage began after it.
 //!
-//! [`case`] does this for one series. It is done twice: with the samples as they are, which finds damage fast, and with
+//! [`trial`] does this for one series. It is done twice: with the samples as they are, which finds damage fast, and with
 //! their running median ([`smooth`]), which finds a smaller rise under noise and spikes, and takes longer.
 
 mod before;
-mod case;
 mod evidence;
 mod excursion;
 mod line;
-pub(super) mod orient;
+mod orient;
 mod season;
 mod smooth;
+mod trial;
 
-use self::case::Case;
 use self::evidence::Demand;
-use self::line::{Line, Traits};
+use self::line::{Line, MIN_BASELINE, Traits};
 use self::orient::Orientation;
+use self::trial::Look;
 use super::assessment::{Assessment, State};
 use super::frame::{Frame, Split, tail};
 use crate::domain::environment::signal::Signal;
 use crate::domain::judge::evidence::Seasonal;
 
-/// A baseline with fewer samples than this does not say what is usual.
-const MIN_BASELINE: usize = 8;
-/// How many samples of the baseline, the last ones, say what is usual.
-const BASELINE_SAMPLES: usize = 60;
 /// How many samples of the baseline, the last ones, say what happens by itself.
 const HISTORY_SAMPLES: usize = 80;
 
@@ -72,16 +68,16 @@ pub(super) fn assess(split: &Split, frame: &Frame, context: &Context<'_>) -> Ass
         demand: Demand::of_running_median(context.signal, frame, context.segments),
     };
     let season = Season { frame, context, orientation };
-    let Some(usual) = plain.case(frame, orientation, 0.0) else {
+    let Some(usual) = plain.trial(frame, orientation, 0.0) else {
         return Assessment::bare(State::Never("the values are too large to judge".to_owned()));
     };
     let found = season.excuses(&plain, usual.assess(), usual.line);
     if found.state == State::Regressed {
         return found;
     }
-    let slow = smooth.case(frame, orientation, 0.0).map(|case| (case.assess(), case.line));
+    let slow = smooth.trial(frame, orientation, 0.0).map(|trial| (trial.assess(), trial.line));
     let Some((slow, line)) = slow.filter(|(slow, _)| slow.state == State::Regressed) else { return found };
-    if smooth::is_supported(&split, &smooth, slow.since) {
+    if smooth::is_supported(&split, smooth.split, &smooth.traits, slow.since) {
         let slow = season.excuses(&smooth, slow, line);
         return if slow.state == State::Regressed { slow } else { found };
     }
@@ -93,24 +89,6 @@ pub(super) fn assess(split: &Split, frame: &Frame, context: &Context<'_>) -> Ass
         State::Regressed | State::Preexisting | State::Unclear(_) | State::Never(_) | State::Excused(_) => {
             found
         }
-    }
-}
-
-/// One way to look at a series, which is turned already.
-struct Look<'a> {
-    /// The samples as they are, for people.
-    samples: &'a Split,
-    /// The series that is judged.
-    split: &'a Split,
-    traits: Traits,
-    demand: Demand,
-}
-
-impl<'a> Look<'a> {
-    /// The series with its line, `shift` above where the baseline alone puts it.
-    fn case(&'a self, frame: &'a Frame, orientation: Orientation, shift: f64) -> Option<Case<'a>> {
-        let line = Line::above(&self.split.before, &self.traits, shift)?;
-        Some(Case { look: self, frame, line, orientation })
     }
 }
 
@@ -130,6 +108,6 @@ impl Season<'_> {
         if found.state != State::Regressed || shift <= 0.0 {
             return found;
         }
-        look.case(self.frame, self.orientation, shift).map_or(found, |seasonal| seasonal.assess())
+        look.trial(self.frame, self.orientation, shift).map_or(found, |seasonal| seasonal.assess())
     }
 }

@@ -1,8 +1,8 @@
 //! What the time of day and of the week explains.
 
 use super::super::frame::{Frame, tail, values};
+use super::line::{BASELINE_SAMPLES, MIN_BASELINE};
 use super::orient::Orientation;
-use super::{BASELINE_SAMPLES, MIN_BASELINE};
 use crate::domain::judge::evidence::Seasonal;
 use crate::domain::judge::stats::{median, percentile};
 

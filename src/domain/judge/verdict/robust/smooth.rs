@@ -2,7 +2,7 @@
 
 use super::super::frame::{Frame, Split, tail, values};
 use super::before::{Lately, SHORTLY};
-use super::{BASELINE_SAMPLES, Look};
+use super::line::{BASELINE_SAMPLES, Traits};
 use crate::domain::environment::signal::LONG_STEP_SECS;
 use crate::domain::judge::evidence::Sample;
 use crate::domain::judge::stats::{median, percentile};
@@ -27,14 +27,14 @@ pub(super) fn running_median(split: &Split, frame: &Frame) -> Split {
     }
 }
 
-/// Whether the samples themselves bear out a regression that their running median shows: those since its onset are
-/// typically worse than 17 of 20 before the deployment, and they were not troubled shortly before it, which the
-/// running median hides.
-pub(super) fn is_supported(split: &Split, smooth: &Look<'_>, onset: Option<Time>) -> bool {
+/// Whether the samples themselves bear out a regression that their running median shows (`smooth`, with its traits):
+/// those since its onset are typically worse than 17 of 20 before the deployment, and they were not troubled shortly
+/// before it, which the running median hides.
+pub(super) fn is_supported(split: &Split, smooth: &Split, traits: &Traits, onset: Option<Time>) -> bool {
     let Some(onset) = onset else { return false };
     let since: Vec<Sample> = split.after.iter().filter(|sample| sample.at >= onset).copied().collect();
     let worse = median(&values(&since)) > percentile(&values(tail(&split.before, BASELINE_SAMPLES)), 85);
-    let lately = Lately::before(smooth.split, &smooth.traits, SHORTLY);
+    let lately = Lately::before(smooth, traits, SHORTLY);
     worse && !lately.is_some_and(|lately| lately.is_troubled(&split.before))
 }
 

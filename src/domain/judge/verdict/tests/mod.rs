@@ -9,8 +9,9 @@ mod robust;
 use super::*;
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{Direction, Role, Signal, SignalKind};
-use crate::domain::ids::SourceName;
+use crate::domain::ids::{SignalName, SourceName};
 use crate::domain::judge::evidence::{Control, Gap, Sample, Seasonal};
+use crate::domain::time::Time;
 
 /// 2026-11-20T03:12:55Z: not on the grid of samples, as no deployment is.
 const DEPLOYED: i64 = 1_795_144_375;

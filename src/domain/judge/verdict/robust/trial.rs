@@ -1,15 +1,14 @@
 //! Judging one series by one line.
 
-use super::Look;
 use super::before::{self, Origin};
-use super::evidence::{History, Proof, is_outage};
-use super::excursion::{Excursion, Walk, by_line};
-use super::line::Line;
+use super::evidence::{Demand, History, Proof, is_outage};
+use super::excursion::{Excursion, Excursions, by_line};
+use super::line::{Line, Traits};
 use super::orient::Orientation;
 use crate::domain::judge::evidence::Sample;
 use crate::domain::judge::stats::median;
 use crate::domain::judge::verdict::assessment::{Assessment, State};
-use crate::domain::judge::verdict::frame::{Frame, tail, values};
+use crate::domain::judge::verdict::frame::{Frame, Split, tail, values};
 use crate::domain::time::{Time, human_secs};
 
 /// A state that was last measured longer ago than this may be over: no verdict that acts rests on it. Sources that
@@ -19,15 +18,40 @@ const STALE_SECS: i64 = 300;
 /// From how many times the largest excursion of the baseline on one is nothing like them.
 const DWARFS: f64 = 4.0;
 
+/// One way to look at a series, which is turned already.
+pub(super) struct Look<'a> {
+    /// The samples as they are, for people.
+    pub(super) samples: &'a Split,
+    /// The series that is judged.
+    pub(super) split: &'a Split,
+    /// What its line depends on.
+    pub(super) traits: Traits,
+    /// What is asked of the evidence.
+    pub(super) demand: Demand,
+}
+
+impl<'a> Look<'a> {
+    /// The series with its line, `shift` above where the baseline alone puts it.
+    pub(super) fn trial(
+        &'a self,
+        frame: &'a Frame,
+        orientation: Orientation,
+        shift: f64,
+    ) -> Option<Trial<'a>> {
+        let line = Line::above(&self.split.before, &self.traits, shift)?;
+        Some(Trial { look: self, frame, line, orientation })
+    }
+}
+
 /// One series with its line.
-pub(super) struct Case<'a> {
+pub(super) struct Trial<'a> {
     pub(super) look: &'a Look<'a>,
     pub(super) frame: &'a Frame,
     pub(super) line: Line,
     pub(super) orientation: Orientation,
 }
 
-impl Case<'_> {
+impl Trial<'_> {
     /// What the series says.
     pub(super) fn assess(&self) -> Assessment {
         let walk = by_line(&self.look.split.after, self.frame, &self.line);
@@ -83,7 +107,7 @@ impl Case<'_> {
     }
 
     /// What a series without convincing evidence says.
-    fn unmoved(&self, walk: &Walk) -> Assessment {
+    fn unmoved(&self, walk: &Excursions) -> Assessment {
         match before::bad_already(self.look.split, self.frame, &self.look.traits) {
             Some((from, line)) => {
                 let found = self.with_numbers(State::Preexisting, Some(from), &line);
@@ -94,7 +118,7 @@ impl Case<'_> {
     }
 
     /// Fine only when no evidence is left and the second half is back nearer to the base than to the line.
-    fn quiet(&self, walk: &Walk) -> State {
+    fn quiet(&self, walk: &Excursions) -> State {
         let after = &self.look.split.after;
         if let Some(why) = self.look.split.too_thin(self.frame) {
             return State::Unclear(why);

@@ -1,0 +1,94 @@
+//! A pull request: as a forge shows it, and as it is opened.
+
+use super::command::Command;
+use crate::domain::change::receipt::ReviewPlace;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::time::Time;
+
+/// A pull request as the forge shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// Its number in the repository.
+    pub number: u64,
+    /// Where people find it.
+    pub url: String,
+    /// The commit at the tip of its branch.
+    pub head: CommitId,
+    /// Whether it is open.
+    pub state: ReviewState,
+    /// The commit by which it came to the environment's branch, where it did and the forge tells.
+    pub merged_as: Option<CommitId>,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// Its description, as it is now.
+    pub body: String,
+    /// Whether the forge was asked to merge it by itself as soon as its rules let it.
+    pub scheduled: bool,
+    /// What keeps it from being merged.
+    pub standing: Standing,
+    /// What people have told the agent in comments, oldest first.
+    pub commands: Vec<Command>,
+}
+
+/// Whether a pull request is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReviewState {
+    /// It waits.
+    Open,
+    /// It was merged.
+    Merged,
+    /// It was closed without being merged.
+    Closed {
+        /// Who closed it, where the forge says so.
+        by: Option<String>,
+    },
+}
+
+/// What keeps an open pull request from being merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Ready,
+    /// Its changes conflict with the branch.
+    Conflict,
+    /// The branch has moved, and its rules want the pull request to contain that.
+    Behind,
+    /// Checks, approvals or rules, each by its name. Never empty.
+    Blocked(Vec<String>),
+    /// The forge has not worked it out yet.
+    Unknown,
+}
+
+/// What became of asking a forge to merge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Merging {
+    /// It is merged.
+    Merged,
+    /// The forge will merge it when its rules let it.
+    Scheduled,
+    /// The forge does not merge by itself: the agent has to ask again when nothing is in the way.
+    Waiting(String),
+}
+
+impl Review {
+    /// Where it is found.
+    #[must_use]
+    pub fn place(&self) -> ReviewPlace {
+        ReviewPlace { number: self.number, url: self.url.clone() }
+    }
+}
+
+/// A pull request to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewReview {
+    /// The branch with the revert.
+    pub branch: BranchName,
+    /// The environment's branch.
+    pub base: BranchName,
+    /// The title: one line.
+    pub title: String,
+    /// The description, in Markdown.
+    pub body: String,
+    /// Who owns the changed files, by the repository's CODEOWNERS.
+    pub owners: Vec<String>,
+}
