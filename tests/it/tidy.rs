@@ -1,7 +1,11 @@
 //! The rules of the house, as far as a test can see them.
 
+mod imports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use self::imports::{circles, imports};
 
 /// The most lines that a file of `src` may have.
 const MAX_LINES: usize = 500;
@@ -188,16 +192,6 @@ fn only_the_command_line_prints() {
 }
 
 #[test]
-fn files_are_short() {
-    let long = |source: &Source| source.text.lines().count() > MAX_LINES;
-    let finding = |source: &Source| {
-        let lines = source.text.lines().count();
-        format!("{}:{}: {lines} lines, at most {MAX_LINES}: split it by topic", source.path, MAX_LINES + 1)
-    };
-    none(&rust("src").iter().filter(|source| long(source)).map(finding).collect::<Vec<_>>());
-}
-
-#[test]
 fn nothing_is_left_to_do() {
     // Put together, so that this file does not find itself.
     let words = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat()];
@@ -275,4 +269,219 @@ fn names_are_found_as_paths() {
     assert!(!names("use std::fsync;", "std::fs"));
     assert!(!names("use other::std::fs;", "std::fs"));
     assert!(names("println!(\"x\")", "println!") && !names("eprintln!(\"x\")", "println!"));
+}
+
+/// The folders and files of a layer in their order: each imports only from those before it.
+const ORDERS: [(&str, &[&str]); 3] = [
+    (
+        "src/domain",
+        &[
+            "ids",
+            "time",
+            "text",
+            "field",
+            "environment",
+            "history",
+            "deployment",
+            "judge",
+            "decision",
+            "change",
+            "review",
+        ],
+    ),
+    (
+        "src/agent",
+        &[
+            "world", "report", "look", "judge", "decide", "act", "tell", "follow", "pass", "run", "request",
+            "check",
+        ],
+    ),
+    ("src", &["domain", "record", "ports", "telemetry", "agent", "adapters", "config", "cli"]),
+];
+
+/// Where a public type has a name of its own.
+const NAMESPACES: [&str; 11] = [
+    "src/domain",
+    "src/agent",
+    "src/config",
+    "src/cli",
+    "src/adapters/git",
+    "src/adapters/metrics",
+    "src/adapters/forge/github",
+    "src/adapters/forge/gitlab",
+    "src/adapters/forge/gitea",
+    "src/ports",
+    "src/record",
+];
+
+/// Findings for arrows on circles.
+fn circles_in(sources: &[Source]) -> Vec<String> {
+    let arrows = circles(&imports(sources));
+    let finding = |(from, to): &(String, String)| {
+        format!(
+            "{from}:1: imports from {to}, which leads back to it: put what both need into a file below them"
+        )
+    };
+    arrows.iter().map(finding).collect()
+}
+
+/// Findings for arrows against the order of a layer's folders.
+fn arrows_against(layer: &str, order: &[&str], sources: &[Source]) -> Vec<String> {
+    let place = |path: &str| {
+        let rest = path.strip_prefix(layer)?.strip_prefix('/')?;
+        let name = rest.split('/').next()?.trim_end_matches(".rs");
+        Some((name.to_owned(), order.iter().position(|known| *known == name)))
+    };
+    let mut findings = Vec::new();
+    for (from, to_all) in imports(sources) {
+        let Some((folder, place_of_from)) = place(&from) else { continue };
+        if ["mod", "lib", "main"].contains(&folder.as_str()) {
+            continue;
+        }
+        let Some(place_of_from) = place_of_from else {
+            findings.push(format!(
+                "{from}:1: {layer}/{folder} has no place in the order of {layer}: give it one"
+            ));
+            continue;
+        };
+        for to in to_all {
+            let Some((other, place_of_to)) = place(&to) else { continue };
+            if place_of_to.is_some_and(|to| to > place_of_from) {
+                findings.push(format!(
+                    "{from}:1: imports from {to}: {layer}/{folder} comes before {layer}/{other} and must not know it"
+                ));
+            } else if other == "mod" {
+                findings.push(format!("{from}:1: imports from {to}: import from the file that defines it"));
+            }
+        }
+    }
+    findings
+}
+
+/// Findings for public types of one name in one layer.
+fn names_twice(layer: &str, sources: &[Source]) -> Vec<String> {
+    let mut places: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
+    for source in sources.iter().filter(|source| source.is_under(&[layer])) {
+        for (number, line) in source.code() {
+            if let Some(name) = public_type(line) {
+                places.entry(name.to_owned()).or_default().push(format!("{}:{number}", source.path));
+            }
+        }
+    }
+    let several = places.into_iter().filter(|(_, places)| places.len() > 1);
+    several
+        .map(|(name, places)| {
+            format!(
+                "{}: {name} is the name of several things in {layer}: say what each is",
+                places.join(", ")
+            )
+        })
+        .collect()
+}
+
+/// The type that a line defines for others than its own file.
+fn public_type(line: &str) -> Option<&str> {
+    let rest = line.trim_start().strip_prefix("pub")?;
+    let rest = match rest.strip_prefix('(') {
+        Some(within) => within.split_once(')')?.1,
+        None => rest,
+    };
+    let (kind, name) = rest.trim_start().split_once(' ')?;
+    let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+    ["struct", "enum", "trait", "type", "union"].contains(&kind).then(|| &name[..end])
+}
+
+/// Findings for files that are too long.
+fn long_files(sources: &[Source]) -> Vec<String> {
+    let long = |source: &&Source| source.text.lines().count() > MAX_LINES;
+    let finding = |source: &Source| {
+        let lines = source.text.lines().count();
+        format!("{}:{}: {lines} lines, at most {MAX_LINES}: split it by topic", source.path, MAX_LINES + 1)
+    };
+    sources.iter().filter(long).map(finding).collect()
+}
+
+#[test]
+fn no_files_import_in_a_circle() {
+    none(&circles_in(&rust("src")));
+}
+
+#[test]
+fn each_folder_imports_only_from_those_before_it() {
+    let sources = rust("src");
+    let findings = ORDERS.iter().flat_map(|(layer, order)| arrows_against(layer, order, &sources));
+    none(&findings.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_public_type_has_a_name_of_its_own_in_its_layer() {
+    let sources = rust("src");
+    none(&NAMESPACES.iter().flat_map(|layer| names_twice(layer, &sources)).collect::<Vec<_>>());
+}
+
+#[test]
+fn files_are_short() {
+    none(&long_files(&rust("src")));
+}
+
+/// Files as a rule would find them, each as its path and text.
+fn planted(files: &[(&str, &str)]) -> Vec<Source> {
+    files.iter().map(|(path, text)| Source { path: (*path).to_owned(), text: (*text).to_owned() }).collect()
+}
+
+#[test]
+fn planted_circles_are_found() {
+    let clean = [
+        ("src/domain/mod.rs", "pub mod a;\npub mod b;\n"),
+        (
+            "src/domain/a.rs",
+            "// use super::b;\npub struct A;\n#[cfg(test)]\nmod tests {\n    use crate::domain::b::B;\n}\n",
+        ),
+        ("src/domain/b.rs", "use crate::domain::a::A;\npub struct B(A);\n"),
+    ];
+    assert_eq!(circles_in(&planted(&clean)), [String::new(); 0]);
+    let circles: [(&str, &str, &str); 6] = [
+        ("a use", "src/domain/a.rs", "use super::b::B;\n"),
+        ("a group over lines", "src/domain/a.rs", "use crate::domain::{\n    b::{B},\n};\n"),
+        ("a path in the code", "src/domain/a.rs", "fn f() -> usize { crate::domain::b::f() }\n"),
+        ("through mod.rs", "src/domain/a.rs", "use super::B;\n"),
+        ("a re-export", "src/domain/a.rs", "pub use self::inner::X;\nmod inner;\n"),
+        ("a child by its bare name", "src/domain/a.rs", "mod inner;\nfn f() { inner::f() }\n"),
+    ];
+    for (what, path, text) in circles {
+        let mut files = clean.to_vec();
+        files[0].1 = "pub mod a;\npub mod b;\npub use b::B;\n";
+        files[1] = (path, text);
+        files.push(("src/domain/a/inner.rs", "use super::Y;\n"));
+        assert!(!circles_in(&planted(&files)).is_empty(), "{what}: not found");
+    }
+}
+
+#[test]
+fn planted_arrows_against_the_order_are_found() {
+    let files = |a: &'static str| planted(&[("src/x/a.rs", a), ("src/x/b/mod.rs", "use crate::x::a::A;\n")]);
+    let found = |sources: &[Source], order: &[&str]| arrows_against("src/x", order, sources).len();
+    assert_eq!(found(&files(""), &["a", "b"]), 0);
+    assert_eq!(found(&files(""), &["b", "a"]), 1);
+    assert_eq!(found(&files(""), &["a"]), 1, "a folder without a place");
+    assert_eq!(found(&files("use crate::x::b::B;\n"), &["a", "b"]), 1);
+    let through = planted(&[("src/x/a.rs", "use super::B;\n"), ("src/x/mod.rs", "")]);
+    assert_eq!(found(&through, &["a"]), 1, "through mod.rs");
+}
+
+#[test]
+fn planted_names_that_stand_twice_are_found() {
+    let found =
+        |a: &str, b: &str| names_twice("src/x", &planted(&[("src/x/a.rs", a), ("src/x/b.rs", b)])).len();
+    assert_eq!(found("pub struct A;\nstruct B;\n", "struct A;\npub(super) struct B;\n"), 0);
+    assert_eq!(found("pub struct A<T>(T);\n", "pub(crate) enum A {}\n"), 1);
+    assert_eq!(found("pub(in crate::x) trait A {}\n", "    pub type A = u8;\n"), 1);
+    assert_eq!(found("pub fn a() -> A {\n", "pub use other::A;\n"), 0);
+}
+
+#[test]
+fn planted_long_files_are_found() {
+    let of_lines = |lines: usize| "x\n".repeat(lines);
+    assert_eq!(long_files(&planted(&[("src/x.rs", &of_lines(MAX_LINES))])).len(), 0);
+    assert_eq!(long_files(&planted(&[("src/x.rs", &of_lines(MAX_LINES + 1))])).len(), 1);
 }
