@@ -18,6 +18,7 @@ use crate::domain::judge::verdict::Verdict;
 use crate::domain::review::markdown::prose;
 use crate::domain::review::text::{self, IssueMark, Plan};
 use crate::domain::review::{CommitStatus, StatusState};
+use crate::domain::text::one_line;
 use crate::ports::{Forge, ForgeError};
 
 /// The most characters of a commit status. Source: <https://docs.github.com/en/rest/commits/statuses>.
@@ -112,17 +113,11 @@ fn status_of(open: &Open, item: &Item, url: Option<String>) -> Option<CommitStat
         (Verdict::Inconclusive(_) | Verdict::Pending, _) => return None,
     };
     let text = format!("{}: {}", item.judgement.verdict.word(), item.judgement.reason);
-    let flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut description: String = flat.take(MAX_DESCRIPTION).collect();
-    if text.chars().count() > MAX_DESCRIPTION {
-        description.pop();
-        description.push('…');
-    }
     Some(CommitStatus {
         commit: open.deployment.commit,
         context: format!("backout/{}/{}", open.deployment.environment, open.deployment.service),
         state,
-        description,
+        description: one_line(&text, MAX_DESCRIPTION),
         url,
     })
 }

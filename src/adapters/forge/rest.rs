@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::domain::text::one_line;
 use crate::ports::{BoxFuture, ForgeError};
 
 /// The largest answer that is read, in bytes.
@@ -28,8 +29,8 @@ const MAX_PAGES: usize = 10;
 const MAX_KEPT: usize = 256;
 /// The largest answer that is kept, in bytes.
 const MAX_KEPT_BYTES: usize = 1 << 20;
-/// The longest reason that is passed on, in characters.
-const MAX_REASON: usize = 300;
+/// The longest reason of a forge that is passed on, in characters.
+pub(super) const MAX_REASON: usize = 300;
 
 /// How requests reach a server: through whatever client, with credentials.
 pub(super) trait Wire: Send + Sync {
@@ -346,9 +347,7 @@ impl Reply {
             collect(Some(error.get("message").unwrap_or(error)), &mut parts);
         }
         parts.dedup();
-        let text = parts.join("; ");
-        let flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let short: String = flat.take(MAX_REASON).collect();
+        let short = one_line(&parts.join("; "), MAX_REASON);
         if short.is_empty() { String::new() } else { format!(" ({short})") }
     }
 

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::history::trailers::trailer;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::environment::{ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::FileVersion;
+use crate::domain::history::trailers::trailer;
 use crate::domain::ids::{BlobId, BranchName};
 
 fn environment() -> Environment {

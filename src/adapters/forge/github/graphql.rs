@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::GitHub;
 use super::wire::GRAPHQL;
 use crate::adapters::clock::SystemClock;
+use crate::adapters::forge::rest::MAX_REASON;
 use crate::domain::ids::BranchName;
+use crate::domain::text::one_line;
 use crate::ports::{Clock as _, ForgeError};
 
 /// Every document that is sent, with variables as they are sent with it.
@@ -171,8 +173,7 @@ impl GitHub {
     ) -> Result<T, ForgeError> {
         let answer = self.ask(document, variables).await?;
         if let Some(problem) = answer.errors.first() {
-            let message: String = problem.message.chars().filter(|c| !c.is_control()).take(300).collect();
-            let reason = self.rest.named(&message);
+            let reason = self.rest.named(&one_line(&problem.message, MAX_REASON));
             return Err(match problem.kind.as_deref() {
                 Some("FORBIDDEN" | "INSUFFICIENT_SCOPES") => ForgeError::Denied(format!(
                     "{reason}: the credentials may not do this; give them the right to"

@@ -21,9 +21,10 @@ use serde_json::{Value, json};
 
 use super::pulls::time;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, Wire, innermost};
+use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, MAX_REASON, Wire, innermost};
 use crate::adapters::forge::{ForgeAuth, ForgeOptions, TokenSource};
 use crate::adapters::http::{HttpError, client_for};
+use crate::domain::text::one_line;
 use crate::domain::time::Time;
 use crate::ports::{BoxFuture, Clock as _};
 
@@ -169,7 +170,7 @@ impl GitHubWire {
         }
         let denied = status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS;
         let told = serde_json::from_slice::<Refusal>(answer.body()).unwrap_or_default();
-        let message: String = told.message.chars().filter(|c| !c.is_control()).take(200).collect();
+        let message = one_line(&told.message, MAX_REASON);
         Err(lost(format!("{what}: {} ({message}): check `forge.auth`", status.as_u16()), denied))
     }
 
