@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::options::{ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::Rest;
-use super::{ForgeOptions, TokenSource};
 use crate::adapters::http::HttpError;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::text::ChartStyle;
@@ -83,8 +83,8 @@ impl Gitea {
     }
 
     /// The credentials, for Git.
-    pub(super) fn tokens(self: &Arc<Self>) -> Arc<dyn TokenSource> {
-        Arc::clone(self) as Arc<dyn TokenSource>
+    pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
+        self.rest.tokens()
     }
 
     /// The part before the slash.
@@ -112,14 +112,6 @@ impl Gitea {
         }
         Ok(all)
     }
-}
-
-impl TokenSource for Gitea {
-    fn token(&self) -> crate::ports::BoxFuture<'_, Result<secrecy::SecretString, String>> {
-        self.rest.wire().token()
-    }
-
-    fn forget(&self) {}
 }
 
 impl Forge for Gitea {

@@ -3,9 +3,11 @@
 
 mod beside;
 mod commit;
+mod documents;
 mod graphql;
 mod merge;
 mod pulls;
+mod settings;
 mod standing;
 mod types;
 mod wire;
@@ -13,11 +15,11 @@ mod wire;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-pub use self::graphql::DOCUMENTS;
-use self::graphql::Settings;
-use self::wire::{GitHubWire, Tokens};
+pub use self::documents::DOCUMENTS;
+use self::settings::Settings;
+use self::wire::GitHubWire;
+use super::options::{ForgeOptions, TokenSource};
 use super::rest::Rest;
-use super::{ForgeOptions, TokenSource};
 use crate::adapters::http::HttpError;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::text::ChartStyle;
@@ -81,12 +83,8 @@ impl GitHub {
     }
 
     /// The credentials, for Git.
-    pub(super) fn tokens(self: &Arc<Self>) -> Arc<dyn TokenSource> {
-        Arc::new(Tokens(Arc::clone(self)))
-    }
-
-    fn wire(&self) -> &GitHubWire {
-        self.rest.wire()
+    pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
+        self.rest.tokens()
     }
 
     /// The part before the slash.

@@ -8,9 +8,9 @@ mod types;
 
 use std::sync::Arc;
 
+use super::options::{ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::{Rest, path_part};
-use super::{ForgeOptions, TokenSource};
 use crate::adapters::http::HttpError;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::text::ChartStyle;
@@ -41,17 +41,9 @@ impl GitLab {
     }
 
     /// The credentials, for Git.
-    pub(super) fn tokens(self: &Arc<Self>) -> Arc<dyn TokenSource> {
-        Arc::clone(self) as Arc<dyn TokenSource>
+    pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
+        self.rest.tokens()
     }
-}
-
-impl TokenSource for GitLab {
-    fn token(&self) -> crate::ports::BoxFuture<'_, Result<secrecy::SecretString, String>> {
-        self.rest.wire().token()
-    }
-
-    fn forget(&self) {}
 }
 
 impl Forge for GitLab {
