@@ -125,7 +125,7 @@ pub(super) struct Branch {
     #[serde(default)]
     pub(super) protected: bool,
     #[serde(default)]
-    pub(super) required_approvals: u64,
+    pub(super) required_approvals: usize,
     #[serde(default)]
     pub(super) enable_status_check: bool,
     #[serde(default, deserialize_with = "nothing")]

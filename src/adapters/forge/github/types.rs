@@ -137,7 +137,7 @@ pub(super) struct RuleParameters {
     #[serde(default)]
     pub(super) required_status_checks: Vec<RequiredCheck>,
     #[serde(default)]
-    pub(super) required_approving_review_count: u32,
+    pub(super) required_approving_review_count: usize,
 }
 
 #[derive(Debug, Deserialize)]

@@ -91,7 +91,7 @@ pub(super) struct Job {
 pub(super) struct Approvals {
     /// Not told by the free tier, which has no rules to count by.
     #[serde(default)]
-    pub(super) approvals_left: Option<u64>,
+    pub(super) approvals_left: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
