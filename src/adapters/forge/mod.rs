@@ -4,6 +4,7 @@
 //! has its own minimal types for answers, as servers of other versions omit what full models demand, and no rules of its
 //! own: what is to be done about a pull request is `crate::domain::review`'s. It never shows a secret.
 
+mod calls;
 pub mod gitea;
 #[cfg(feature = "github")]
 pub mod github;

@@ -210,7 +210,7 @@ impl Gitea {
     /// A schedule would outlive that it is closed, and merge it when somebody opens it again.
     pub(super) async fn close_review(&self, review: &Review) -> Result<(), ForgeError> {
         if review.scheduled {
-            self.unschedule_review(review.number).await?;
+            self.unschedule_review(review).await?;
         }
         let path = format!("{}/pulls/{}", self.root, review.number);
         self.rest.send(Method::PATCH, &path, &json!({"state": "closed"})).await.map(drop)

@@ -91,7 +91,7 @@ impl GitLab {
         self.rest.send(Method::PUT, &path, &json!({"state_event": "close"})).await.map(drop)
     }
 
-    pub(super) async fn check_project(&self, base: &BranchName) -> Result<String, ForgeError> {
+    pub(super) async fn check_repository(&self, base: &BranchName) -> Result<String, ForgeError> {
         let project = self.project().await?;
         let denied = |reason: &str| Err(ForgeError::Denied(self.rest.named(reason)));
         if project.archived {
