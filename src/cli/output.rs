@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::domain::text::flat;
+
 /// Whether something could not be printed.
 static LOST: AtomicBool = AtomicBool::new(false);
 
@@ -51,11 +53,10 @@ pub(super) fn warning(warning: &str) {
     let _closed = writeln!(err, "warning: {}", plain(warning));
 }
 
-/// Untrusted text for a terminal: control characters (escape sequences among them) become spaces.
+/// Untrusted text for a terminal: control characters (escape sequences among them) become spaces, and so do marks of
+/// direction, which could show a value as another one.
 pub(super) fn plain(text: &str) -> String {
-    // The marks of writing direction could show a value as another one.
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if hidden(c) { ' ' } else { c }).collect()
+    flat(text)
 }
 
 /// The same for text of several lines.

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::report::{Findings, Place, suggestion};
 use super::tree::{Entry, Node, Value};
+use crate::domain::text::one_line;
 
 /// Holds `root` against `schema`.
 pub(super) fn check(root: &Node, schema: &Json, findings: &mut Findings) {
@@ -301,5 +302,5 @@ fn describe(value: &Value) -> String {
 
 /// Text as it may stand in a message: short, on one line.
 fn shown(text: &str) -> String {
-    text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    one_line(text, 60)
 }

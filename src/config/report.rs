@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Serialize;
 
+use crate::domain::text::flat;
+
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ConfigError {
@@ -185,8 +187,7 @@ fn snippet(shown: &str, line: u32, column: u32, text: &str, place: Place) -> Str
     let column_index = usize::try_from(column_index).unwrap_or(0);
     let long = shown.chars().count() > SHOWN_CHARS;
     let skipped = if long { column_index.saturating_sub(SHOWN_CHARS / 2) } else { 0 };
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let shown: String = shown.chars().skip(skipped).take(SHOWN_CHARS).map(plain).collect();
+    let shown = flat(&shown.chars().skip(skipped).take(SHOWN_CHARS).collect::<String>());
     if shown.trim().is_empty() {
         return String::new();
     }

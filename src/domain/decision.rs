@@ -9,6 +9,7 @@ use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict};
+use crate::domain::text::one_line;
 use crate::domain::time::{Time, human_secs};
 
 /// What is done about a deployment.
@@ -258,7 +259,7 @@ fn quarantine(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     if !is_automation(&case.deployment.author) {
         return Some(Decision::Hold(format!(
             "{} put back on purpose what {} had backed out",
-            trimmed(&case.deployment.author.name),
+            one_line(&case.deployment.author.name, 60),
             last.short()
         )));
     }
@@ -359,10 +360,6 @@ pub fn is_automation(person: &Person) -> bool {
     };
     let known = |known: &&str| whole(&name, known) || local == *known;
     name.ends_with("[bot]") || word_bot(&name) || word_bot(local) || one_word || KNOWN.iter().any(known)
-}
-
-fn trimmed(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 #[cfg(test)]

@@ -43,6 +43,12 @@ pub fn cut(text: &str, max: usize) -> String {
     }
 }
 
+/// Text of a server, a program or a file as a part of one line: flat, without the spaces around it, and cut.
+#[must_use]
+pub fn one_line(text: &str, max: usize) -> String {
+    cut(flat(text).trim(), max)
+}
+
 /// `[skip ci]`, `[ci-skip]`, `[no ci]`, `[skip actions]`, `[azp skip]` …: any brackets around one of their words. Sources:
 /// <https://docs.github.com/actions/managing-workflow-runs/skipping-workflow-runs>,
 /// <https://docs.gitlab.com/ci/pipelines/#skip-a-pipeline>.
@@ -164,6 +170,12 @@ mod tests {
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("äbcd", 3), "äb…");
         assert_eq!(cut("", 0), "");
+    }
+
+    #[test]
+    fn one_line_has_no_ends_of_lines_and_nothing_unseen() {
+        assert_eq!(one_line("\r\n a\tb\u{1b}c\u{202e}d\n", 80), "a b c d");
+        assert_eq!(one_line(" abcd", 3), "ab…");
     }
 
     proptest! {

@@ -4,8 +4,8 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::options::{ForgeAuth, ForgeOptions, TokenSource};
 use super::rest::{Lost, MAX_BODY_BYTES, Wire, innermost};
-use super::{ForgeAuth, ForgeOptions, TokenSource};
 use crate::adapters::http::{HttpError, LazyClient};
 use crate::ports::BoxFuture;
 

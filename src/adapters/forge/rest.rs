@@ -2,7 +2,7 @@
 //! and to say what went wrong so that a person can do something about it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER};
@@ -12,6 +12,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::options::TokenSource;
+use crate::domain::ids::CommitId;
+use crate::domain::text::one_line;
+use crate::domain::time::Time;
 use crate::ports::{BoxFuture, ForgeError};
 
 /// The largest answer that is read, in bytes.
@@ -28,11 +32,11 @@ const MAX_PAGES: usize = 10;
 const MAX_KEPT: usize = 256;
 /// The largest answer that is kept, in bytes.
 const MAX_KEPT_BYTES: usize = 1 << 20;
-/// The longest reason that is passed on, in characters.
-const MAX_REASON: usize = 300;
+/// The longest reason of a forge that is passed on, in characters.
+pub(super) const MAX_REASON: usize = 300;
 
 /// How requests reach a server: through whatever client, with credentials.
-pub(super) trait Wire: Send + Sync {
+pub(super) trait Wire: TokenSource + 'static {
     /// Sends one request. The body of the answer is bounded by [`MAX_BODY_BYTES`].
     fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Lost>>;
 
@@ -61,7 +65,7 @@ pub(super) struct Reply {
 
 /// A server that is asked.
 pub(super) struct Rest<W> {
-    wire: W,
+    wire: Arc<W>,
     /// What it is and where, for messages.
     name: String,
     /// The answers that carried an `ETag`, by their paths.
@@ -70,11 +74,12 @@ pub(super) struct Rest<W> {
 
 impl<W: Wire> Rest<W> {
     pub(super) fn new(name: String, wire: W) -> Self {
-        Self { wire, name, kept: Mutex::default() }
+        Self { wire: Arc::new(wire), name, kept: Mutex::default() }
     }
 
-    pub(super) fn wire(&self) -> &W {
-        &self.wire
+    /// The credentials, for Git.
+    pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
+        Arc::<W>::clone(&self.wire)
     }
 
     /// Reads something.
@@ -271,6 +276,22 @@ impl<W: Wire> Rest<W> {
         })
     }
 
+    /// A commit's id in an answer.
+    pub(super) fn commit_id(&self, text: &str) -> Result<CommitId, ForgeError> {
+        text.parse().map_err(|_e| self.odd("a commit's id", text))
+    }
+
+    /// A time in an answer.
+    pub(super) fn time(&self, text: &str) -> Result<Time, ForgeError> {
+        parsed_time(text).ok_or_else(|| self.odd("a time", text))
+    }
+
+    /// Something in an answer that cannot be what it should be.
+    fn odd(&self, what: &str, text: &str) -> ForgeError {
+        let text = one_line(text, 80);
+        ForgeError::Unavailable(self.named(&format!("the answer is not understood: {what} is {text:?}")))
+    }
+
     pub(super) fn named(&self, reason: &str) -> String {
         format!("{}: {reason}", self.name)
     }
@@ -346,9 +367,7 @@ impl Reply {
             collect(Some(error.get("message").unwrap_or(error)), &mut parts);
         }
         parts.dedup();
-        let text = parts.join("; ");
-        let flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let short: String = flat.take(MAX_REASON).collect();
+        let short = one_line(&parts.join("; "), MAX_REASON);
         if short.is_empty() { String::new() } else { format!(" ({short})") }
     }
 
@@ -387,6 +406,12 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     }
     let is_late = innermost.to_string().contains("timed out");
     if is_late { "no answer in time: raise `forge.timeout`".to_owned() } else { innermost.to_string() }
+}
+
+/// A time as all forges write it.
+pub(super) fn parsed_time(text: &str) -> Option<Time> {
+    let parsed: Option<jiff::Timestamp> = text.parse().ok();
+    parsed.map(|time| Time::from_unix(time.as_second()))
 }
 
 /// What stands for itself in a piece of a path or a query. Source: <https://datatracker.ietf.org/doc/html/rfc3986#section-2.3>.

@@ -1,5 +1,6 @@
 //! What can go wrong inside the adapter, and how it is told at the port.
 
+use crate::domain::text::flat;
 use crate::ports::{PushError, RepositoryError};
 
 /// A failure, kept apart as far as the adapter itself does something different.
@@ -71,9 +72,8 @@ impl From<std::io::Error> for Fault {
 /// Foreign text (a server's, a program's) made fit for one line of a message: control characters become spaces, and
 /// what is longer than `limit` characters is cut.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).collect();
-    let joined = words.join(" ");
+    let flat = flat(text);
+    let joined = flat.split_whitespace().collect::<Vec<_>>().join(" ");
     if joined.chars().count() <= limit {
         joined
     } else {

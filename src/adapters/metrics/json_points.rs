@@ -17,6 +17,7 @@ use super::samples::{
     MAX_SAMPLES, MAX_SERIES, Point, RawSeries, contradictions, quoted, read_time, read_value, tidy,
     time_of_secs,
 };
+use crate::domain::text::one_line;
 
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,8 +61,7 @@ fn in_words(error: &serde_json::Error, body: &[u8], pointer: &str) -> String {
         format!("the answer breaks off at {pointer}")
     } else {
         const MAX_SHOWN_CHARS: usize = 300;
-        let plain = |c: char| if c.is_control() { ' ' } else { c };
-        let shown: String = error.to_string().chars().take(MAX_SHOWN_CHARS).map(plain).collect();
+        let shown = one_line(&error.to_string(), MAX_SHOWN_CHARS);
         format!("the answer is not understood at {pointer}: {shown}")
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::environment::signal::Window;
 use crate::domain::judge::evidence::{Sample, Series};
+use crate::domain::text::cut;
 use crate::domain::time::Time;
 
 /// More series than this are no answer to a question about services.
@@ -83,11 +84,7 @@ pub fn read_value(text: &str) -> Result<Option<f64>, String> {
 /// A foreign text for a message: short, and on one line.
 pub(super) fn quoted(text: &str) -> String {
     const MAX_SHOWN_CHARS: usize = 60;
-    let mut shown: String = text.chars().take(MAX_SHOWN_CHARS).collect();
-    if text.chars().nth(MAX_SHOWN_CHARS).is_some() {
-        shown.push('…');
-    }
-    format!("{shown:?}")
+    format!("{:?}", cut(text, MAX_SHOWN_CHARS))
 }
 
 /// Puts points in the order of time, one a moment, and says how many moments are left out because two points with

@@ -12,6 +12,7 @@ use crate::domain::environment::policy::Merge;
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::review::text;
 use crate::domain::review::{CommitStatus, StatusState};
+use crate::domain::text::one_line;
 use crate::ports::ForgeError;
 
 /// The most characters of a commit status. Source: <https://docs.github.com/en/rest/commits/statuses>.
@@ -91,17 +92,11 @@ fn status_of(judged: &Judged, item: &Item, url: Option<String>) -> Option<Commit
         (Verdict::Inconclusive(_) | Verdict::Pending, _) => return None,
     };
     let text = format!("{}: {}", item.judgement.verdict.word(), item.judgement.reason);
-    let flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut description: String = flat.take(MAX_DESCRIPTION).collect();
-    if text.chars().count() > MAX_DESCRIPTION {
-        description.pop();
-        description.push('…');
-    }
     Some(CommitStatus {
         commit: judged.deployment.commit,
         context: format!("backout/{}/{}", judged.deployment.environment, judged.deployment.service),
         state,
-        description,
+        description: one_line(&text, MAX_DESCRIPTION),
         url,
     })
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Gitea;
 use super::types::{Issue, Pull, RepoInfo, Status};
-use crate::adapters::forge::MANUAL_LABEL;
+use crate::adapters::forge::shared::MANUAL_LABEL;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;

@@ -5,11 +5,17 @@ use serde_json::{Value, json};
 
 use super::Gitea;
 use super::types::RepoInfo;
+use crate::domain::ids::BranchName;
 use crate::domain::review::{Merging, Review, Standing};
 use crate::ports::ForgeError;
 
 impl Gitea {
-    pub(super) async fn merge_review(&self, review: &Review, message: &str) -> Result<Merging, ForgeError> {
+    pub(super) async fn merge_review(
+        &self,
+        review: &Review,
+        _base: &BranchName,
+        message: &str,
+    ) -> Result<Merging, ForgeError> {
         if !self.is_as_seen(review).await? {
             return Ok(waiting("its branch has moved, or it is closed"));
         }
@@ -53,7 +59,7 @@ impl Gitea {
         if pull.head.sha == review.head.to_string() {
             return Ok(Merging::Scheduled);
         }
-        self.unschedule_review(review.number).await?;
+        self.unschedule_review(review).await?;
         Ok(waiting("its branch has moved"))
     }
 
@@ -63,8 +69,8 @@ impl Gitea {
     }
 
     /// Where nothing is scheduled there is nothing to take back.
-    pub(super) async fn unschedule_review(&self, number: u64) -> Result<(), ForgeError> {
-        self.rest.remove(&format!("{}/pulls/{number}/merge", self.root)).await.map(drop)
+    pub(super) async fn unschedule_review(&self, review: &Review) -> Result<(), ForgeError> {
+        self.rest.remove(&format!("{}/pulls/{}/merge", self.root, review.number)).await.map(drop)
     }
 }
 

@@ -2,7 +2,7 @@
 //! that came after Gitea 1.22 is relied on.
 //!
 //! Both ask the owners of changed files for reviews themselves, and read their `CODEOWNERS` by rules of their own (regular
-//! expressions), so that [`NewReview::owners`] is left to them.
+//! expressions), so that [`crate::domain::review::NewReview::owners`] is left to them.
 //! Source: <https://docs.gitea.com/usage/code-owners>.
 
 mod beside;
@@ -16,14 +16,13 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::calls::calls;
+use super::options::{ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::Rest;
-use super::{ForgeOptions, TokenSource};
 use crate::adapters::http::HttpError;
-use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::text::ChartStyle;
-use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
-use crate::ports::{Forge, ForgeError, Forged};
+use crate::ports::{Forge, ForgeError};
 
 /// Every operation of the API that is used, by its id in Forgejo's description of it. A test holds what is sent against
 /// this list, and the list against the description.
@@ -83,8 +82,8 @@ impl Gitea {
     }
 
     /// The credentials, for Git.
-    pub(super) fn tokens(self: &Arc<Self>) -> Arc<dyn TokenSource> {
-        Arc::clone(self) as Arc<dyn TokenSource>
+    pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
+        self.rest.tokens()
     }
 
     /// The part before the slash.
@@ -114,14 +113,6 @@ impl Gitea {
     }
 }
 
-impl TokenSource for Gitea {
-    fn token(&self) -> crate::ports::BoxFuture<'_, Result<secrecy::SecretString, String>> {
-        self.rest.wire().token()
-    }
-
-    fn forget(&self) {}
-}
-
 impl Forge for Gitea {
     /// Gitea draws Mermaid too, but which version of it, and up to which length, is its administrator's business. A table
     /// is read everywhere.
@@ -129,57 +120,5 @@ impl Forge for Gitea {
         ChartStyle::Table
     }
 
-    fn review<'a>(&'a self, branch: &'a BranchName, base: &'a BranchName) -> Forged<'a, Option<Review>> {
-        Box::pin(self.find_review(branch, base))
-    }
-
-    fn open<'a>(&'a self, new: &'a NewReview) -> Forged<'a, Review> {
-        Box::pin(self.open_review(new))
-    }
-
-    fn describe<'a>(&'a self, review: &'a Review, body: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.describe_review(review, body))
-    }
-
-    fn merge<'a>(
-        &'a self,
-        review: &'a Review,
-        base: &'a BranchName,
-        message: &'a str,
-    ) -> Forged<'a, Merging> {
-        let _ = base;
-        Box::pin(self.merge_review(review, message))
-    }
-
-    fn unschedule<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
-        Box::pin(self.unschedule_review(review.number))
-    }
-
-    fn close<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
-        Box::pin(self.close_review(review))
-    }
-
-    fn issues(&self) -> Forged<'_, Vec<ManualIssue>> {
-        Box::pin(self.manual_issues())
-    }
-
-    fn open_issue<'a>(&'a self, title: &'a str, body: &'a str) -> Forged<'a, ManualIssue> {
-        Box::pin(self.open_manual_issue(title, body))
-    }
-
-    fn close_issue<'a>(&'a self, number: u64, comment: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.close_manual_issue(number, comment))
-    }
-
-    fn status<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()> {
-        Box::pin(self.show_status(status))
-    }
-
-    fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.comment_on_source(commit, text))
-    }
-
-    fn check<'a>(&'a self, base: &'a BranchName) -> Forged<'a, String> {
-        Box::pin(self.check_repository(base))
-    }
+    calls!();
 }

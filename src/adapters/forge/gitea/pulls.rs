@@ -3,14 +3,13 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::types::{Comment, Event, Permission, Pull, odd};
+use super::types::{Comment, Event, Permission, Pull};
 use super::{Gitea, MAX_PAGES};
-use crate::adapters::forge::Commanders;
 use crate::adapters::forge::rest::path_part;
-use crate::domain::ids::{BranchName, CommitId};
+use crate::adapters::forge::shared::Commanders;
+use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
-use crate::domain::time::Time;
 use crate::ports::ForgeError;
 
 /// What happened, in order.
@@ -97,13 +96,18 @@ impl Gitea {
         Ok(Review {
             number,
             url: pull.html_url.clone(),
-            head: commit_id(&pull.head.sha)?,
-            opened_at: time(&pull.created_at)?,
+            head: self.rest.commit_id(&pull.head.sha)?,
+            opened_at: self.rest.time(&pull.created_at)?,
             body: pull.body.clone(),
             scheduled: is_open && self.timeline(number).await?.is_scheduled(),
             standing: self.standing(&pull, base, is_open).await?,
             commands: if is_open { self.commands(number).await? } else { Vec::new() },
-            merged_as: pull.merge_commit_sha.as_deref().filter(|_| pull.merged).map(commit_id).transpose()?,
+            merged_as: pull
+                .merge_commit_sha
+                .as_deref()
+                .filter(|_| pull.merged)
+                .map(|id| self.rest.commit_id(id))
+                .transpose()?,
             state,
         })
     }
@@ -122,7 +126,12 @@ impl Gitea {
         for comment in self.comments(number).await? {
             let (Some(user), Some(order)) = (comment.user, order(&comment.body)) else { continue };
             let allowed = people.may_push(&user.login, || self.may_push(&user.login)).await?;
-            commands.push(Command { by: user.login, at: time(&comment.created_at)?, order, allowed });
+            commands.push(Command {
+                by: user.login,
+                at: self.rest.time(&comment.created_at)?,
+                order,
+                allowed,
+            });
         }
         Ok(commands)
     }
@@ -201,18 +210,9 @@ impl Gitea {
     /// A schedule would outlive that it is closed, and merge it when somebody opens it again.
     pub(super) async fn close_review(&self, review: &Review) -> Result<(), ForgeError> {
         if review.scheduled {
-            self.unschedule_review(review.number).await?;
+            self.unschedule_review(review).await?;
         }
         let path = format!("{}/pulls/{}", self.root, review.number);
         self.rest.send(Method::PATCH, &path, &json!({"state": "closed"})).await.map(drop)
     }
-}
-
-pub(super) fn commit_id(text: &str) -> Result<CommitId, ForgeError> {
-    text.parse().map_err(|_e| odd("a commit's id", text))
-}
-
-fn time(text: &str) -> Result<Time, ForgeError> {
-    let parsed: Result<jiff::Timestamp, _> = text.parse();
-    parsed.map(|time| Time::from_unix(time.as_second())).map_err(|_e| odd("a time", text))
 }

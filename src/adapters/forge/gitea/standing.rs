@@ -1,22 +1,16 @@
 //! What keeps a pull request from being merged, each check and rule by its name. Gitea tells whether the changes conflict
 //! and leaves the rest to its rules, so that these are read.
 
-use std::time::Duration;
-
 use globset::GlobBuilder;
 
 use super::Gitea;
 use super::types::{Branch, CombinedStatus, Protection, Pull, Status, SubmittedReview};
 use crate::adapters::forge::rest::path_part;
+use crate::adapters::forge::shared::{LOOKS, blocked, missing_approvals, plain, settled};
 use crate::domain::ids::BranchName;
 use crate::domain::review::Standing;
 use crate::ports::ForgeError;
 
-/// Gitea works out in the background whether a pull request can be merged; it is asked again so often.
-const LOOKS: u32 = 3;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
-/// The most names that are told.
-const MAX_NAMES: usize = 8;
 /// The most pages of statuses that are read of a commit.
 const MAX_STATUS_PAGES: usize = 4;
 
@@ -25,7 +19,7 @@ const MAX_STATUS_PAGES: usize = 4;
 struct Wanted {
     /// The statuses that must be there, as patterns; without one all that are there must be good. None: they do not matter.
     checks: Option<Vec<String>>,
-    approvals: u64,
+    approvals: usize,
     /// Whether the agent is kept from merging.
     keeps_out: bool,
     rest: Protection,
@@ -49,15 +43,8 @@ impl Gitea {
     /// The pull request, once Gitea has worked out whether it can be merged, or a moment later. Until then it says that it
     /// cannot, as where it conflicts.
     pub(super) async fn settled_pull(&self, number: u64) -> Result<Pull, ForgeError> {
-        let mut pull = self.pull(number).await?;
-        for _ in 1..LOOKS {
-            if pull.state != "open" || pull.mergeable != Some(false) || pull.is_draft() {
-                break;
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-            pull = self.pull(number).await?;
-        }
-        Ok(pull)
+        let is_known = |pull: &Pull| pull.mergeable != Some(false) || pull.is_draft();
+        settled(LOOKS, || self.pull(number), |pull| pull.state != "open" || is_known(pull)).await
     }
 
     /// `mergeable` is false for drafts, for conflicts, and while neither is known; rules have no part in it.
@@ -86,8 +73,7 @@ impl Gitea {
         if wanted.keeps_out {
             names.push("the branch's protection does not let the agent merge".to_owned());
         }
-        names.truncate(MAX_NAMES);
-        Ok(if names.is_empty() { Standing::Ready } else { Standing::Blocked(names) })
+        Ok(if names.is_empty() { Standing::Ready } else { blocked(names) })
     }
 
     /// Everybody may read the first part of a protection, and administrators of the repository the rest.
@@ -182,7 +168,7 @@ impl Gitea {
         }
         let path = format!("{}/pulls/{number}/reviews", self.root);
         let reviews: Vec<SubmittedReview> = self.pages(&path).await?;
-        let (mut told, mut given) = (Vec::new(), 0_u64);
+        let (mut told, mut given) = (Vec::new(), 0_usize);
         for review in reviews.iter().filter(|review| review.official && !review.dismissed) {
             let who = review.user.as_ref().map_or_else(|| "a team".to_owned(), |user| plain(&user.login));
             match review.state.as_str() {
@@ -196,16 +182,7 @@ impl Gitea {
                 _ => {}
             }
         }
-        match wanted.approvals.saturating_sub(given) {
-            0 => {}
-            1 => told.push("an approval is missing".to_owned()),
-            several => told.push(format!("{several} approvals are missing")),
-        }
+        told.extend(missing_approvals(wanted.approvals.saturating_sub(given)));
         Ok(told)
     }
-}
-
-/// A name from the forge as a piece of a sentence.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control() && *c != '`').take(100).collect()
 }

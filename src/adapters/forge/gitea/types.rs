@@ -3,8 +3,6 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::ports::ForgeError;
-
 /// What is `null` as what is not there.
 fn nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
@@ -127,7 +125,7 @@ pub(super) struct Branch {
     #[serde(default)]
     pub(super) protected: bool,
     #[serde(default)]
-    pub(super) required_approvals: u64,
+    pub(super) required_approvals: usize,
     #[serde(default)]
     pub(super) enable_status_check: bool,
     #[serde(default, deserialize_with = "nothing")]
@@ -198,10 +196,4 @@ pub(super) struct RepoPermissions {
     pub(super) admin: bool,
     #[serde(default)]
     pub(super) push: bool,
-}
-
-/// Something in an answer that cannot be what it should be.
-pub(super) fn odd(what: &str, text: &str) -> ForgeError {
-    let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
-    ForgeError::Unavailable(format!("Gitea's answer is not understood: {what} is {text:?}"))
 }

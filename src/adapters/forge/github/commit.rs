@@ -6,8 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::GitHub;
-use super::graphql::CREATE_COMMIT;
-use super::pulls::commit_id;
+use super::documents::CREATE_COMMIT;
 use super::types::Sha;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::ports::{CommitRequest, ForgeError};
@@ -62,7 +61,7 @@ impl GitHub {
         let merged: Option<Sha> =
             self.rest.send_for(Method::POST, &format!("{}/merges", self.root), &body).await?;
         // Nothing is answered where everything was in there already.
-        merged.map_or(Ok(tip), |merged| commit_id(&merged.sha))
+        merged.map_or(Ok(tip), |merged| self.rest.commit_id(&merged.sha))
     }
 
     /// Source: <https://docs.github.com/en/graphql/reference/mutations#createcommitonbranch>.
@@ -83,6 +82,6 @@ impl GitHub {
             "fileChanges": {"additions": additions, "deletions": deletions},
         });
         let created: Created = self.graphql(CREATE_COMMIT, json!({"input": input})).await?;
-        commit_id(&created.create_commit_on_branch.commit.oid)
+        self.rest.commit_id(&created.create_commit_on_branch.commit.oid)
     }
 }

@@ -1,4 +1,4 @@
-//! What only GraphQL can do, or tells. Each document is a constant, so that a test can hold it against GitHub's schema.
+//! What only GraphQL can do, or tells.
 
 use http::Method;
 use serde::Deserialize;
@@ -6,76 +6,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::GitHub;
+use super::documents::{QUEUED, SETTINGS};
+use super::settings::{RepositorySettings, Settings};
 use super::wire::GRAPHQL;
 use crate::adapters::clock::SystemClock;
+use crate::adapters::forge::rest::MAX_REASON;
 use crate::domain::ids::BranchName;
+use crate::domain::text::one_line;
 use crate::ports::{Clock as _, ForgeError};
-
-/// Every document that is sent, with variables as they are sent with it.
-pub const DOCUMENTS: [&str; 7] =
-    [SETTINGS, QUEUED, ENABLE_AUTO_MERGE, DISABLE_AUTO_MERGE, ENQUEUE, DEQUEUE, CREATE_COMMIT];
-
-/// How a branch may be merged into.
-pub(super) const SETTINGS: &str = "query($owner: String!, $name: String!, $branch: String!, $ref: String!) {
-  repository(owner: $owner, name: $name) {
-    autoMergeAllowed
-    squashMergeAllowed
-    mergeCommitAllowed
-    rebaseMergeAllowed
-    mergeQueue(branch: $branch) { id }
-    ref(qualifiedName: $ref) {
-      refUpdateRule { requiresSignatures requiresLinearHistory }
-      rules(first: 100) { nodes { type } }
-    }
-  }
-}";
-
-/// Whether a pull request is in the merge queue.
-pub(super) const QUEUED: &str = "query($owner: String!, $name: String!, $number: Int!) {
-  repository(owner: $owner, name: $name) { pullRequest(number: $number) { isInMergeQueue } }
-}";
-
-pub(super) const ENABLE_AUTO_MERGE: &str = "mutation($input: EnablePullRequestAutoMergeInput!) {
-  enablePullRequestAutoMerge(input: $input) { clientMutationId }
-}";
-
-pub(super) const DISABLE_AUTO_MERGE: &str = "mutation($input: DisablePullRequestAutoMergeInput!) {
-  disablePullRequestAutoMerge(input: $input) { clientMutationId }
-}";
-
-pub(super) const ENQUEUE: &str = "mutation($input: EnqueuePullRequestInput!) {
-  enqueuePullRequest(input: $input) { clientMutationId }
-}";
-
-pub(super) const DEQUEUE: &str = "mutation($input: DequeuePullRequestInput!) {
-  dequeuePullRequest(input: $input) { clientMutationId }
-}";
-
-pub(super) const CREATE_COMMIT: &str = "mutation($input: CreateCommitOnBranchInput!) {
-  createCommitOnBranch(input: $input) { commit { oid } }
-}";
 
 /// How long it is kept what a branch's rules are, in seconds.
 const KEPT_SECS: i64 = 300;
-
-/// How a branch may be merged into.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Settings {
-    /// Whether GitHub merges by itself.
-    pub(super) auto_merge: bool,
-    /// The ways to merge, in the order in which they are preferred.
-    pub(super) methods: Vec<Way>,
-    pub(super) has_queue: bool,
-    pub(super) wants_signatures: bool,
-}
-
-/// A way to merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    Squash,
-    Merge,
-    Rebase,
-}
 
 #[derive(Deserialize)]
 struct Answer {
@@ -90,58 +31,6 @@ struct Problem {
     #[serde(default, rename = "type")]
     kind: Option<String>,
     message: String,
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "these are the fields of the answer")]
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RepositorySettings {
-    #[serde(default)]
-    auto_merge_allowed: bool,
-    #[serde(default = "yes")]
-    squash_merge_allowed: bool,
-    #[serde(default = "yes")]
-    merge_commit_allowed: bool,
-    #[serde(default = "yes")]
-    rebase_merge_allowed: bool,
-    #[serde(default)]
-    merge_queue: Option<Value>,
-    #[serde(default, rename = "ref")]
-    branch: Option<RefRules>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RefRules {
-    #[serde(default)]
-    ref_update_rule: Option<UpdateRule>,
-    #[serde(default)]
-    rules: Option<Nodes>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UpdateRule {
-    #[serde(default)]
-    requires_signatures: bool,
-    #[serde(default)]
-    requires_linear_history: bool,
-}
-
-#[derive(Deserialize)]
-struct Nodes {
-    #[serde(default)]
-    nodes: Option<Vec<Option<RuleKind>>>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Deserialize)]
-struct RuleKind {
-    #[serde(rename = "type")]
-    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -171,8 +60,7 @@ impl GitHub {
     ) -> Result<T, ForgeError> {
         let answer = self.ask(document, variables).await?;
         if let Some(problem) = answer.errors.first() {
-            let message: String = problem.message.chars().filter(|c| !c.is_control()).take(300).collect();
-            let reason = self.rest.named(&message);
+            let reason = self.rest.named(&one_line(&problem.message, MAX_REASON));
             return Err(match problem.kind.as_deref() {
                 Some("FORBIDDEN" | "INSUFFICIENT_SCOPES") => ForgeError::Denied(format!(
                     "{reason}: the credentials may not do this; give them the right to"
@@ -239,38 +127,5 @@ impl GitHub {
         let found: InRepository<WithPull> = self.graphql(QUEUED, variables).await?;
         let pull = found.repository.and_then(|repository| repository.pull_request);
         Ok(pull.is_some_and(|pull| pull.is_in_merge_queue))
-    }
-}
-
-impl Settings {
-    fn unknown() -> Self {
-        let methods = vec![Way::Squash, Way::Merge, Way::Rebase];
-        Self { auto_merge: true, methods, has_queue: false, wants_signatures: false }
-    }
-}
-
-impl From<RepositorySettings> for Settings {
-    fn from(found: RepositorySettings) -> Self {
-        let (update, rules) = match found.branch {
-            Some(branch) => {
-                (branch.ref_update_rule, branch.rules.and_then(|rules| rules.nodes).unwrap_or_default())
-            }
-            None => (None, Vec::new()),
-        };
-        let has = |kind: &str| rules.iter().flatten().any(|rule| rule.kind == kind);
-        let linear = update.as_ref().is_some_and(|rule| rule.requires_linear_history)
-            || has("REQUIRED_LINEAR_HISTORY");
-        let allowed = [
-            (Way::Squash, found.squash_merge_allowed),
-            (Way::Merge, found.merge_commit_allowed && !linear),
-            (Way::Rebase, found.rebase_merge_allowed),
-        ];
-        Self {
-            auto_merge: found.auto_merge_allowed,
-            methods: allowed.into_iter().filter(|(_, allowed)| *allowed).map(|(method, _)| method).collect(),
-            has_queue: found.merge_queue.is_some_and(|queue| !queue.is_null()) || has("MERGE_QUEUE"),
-            wants_signatures: update.is_some_and(|rule| rule.requires_signatures)
-                || has("REQUIRED_SIGNATURES"),
-        }
     }
 }

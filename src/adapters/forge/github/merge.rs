@@ -4,7 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::GitHub;
-use super::graphql::{DEQUEUE, DISABLE_AUTO_MERGE, ENABLE_AUTO_MERGE, ENQUEUE, Settings, Way};
+use super::documents::{DEQUEUE, DISABLE_AUTO_MERGE, ENABLE_AUTO_MERGE, ENQUEUE};
+use super::settings::{Settings, Way};
 use super::types::{Merged, Pull};
 use crate::domain::ids::BranchName;
 use crate::domain::review::{Merging, Review, Standing};

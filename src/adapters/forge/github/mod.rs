@@ -3,9 +3,11 @@
 
 mod beside;
 mod commit;
+mod documents;
 mod graphql;
 mod merge;
 mod pulls;
+mod settings;
 mod standing;
 mod types;
 mod wire;
@@ -13,15 +15,15 @@ mod wire;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-pub use self::graphql::DOCUMENTS;
-use self::graphql::Settings;
-use self::wire::{GitHubWire, Tokens};
+pub use self::documents::DOCUMENTS;
+use self::settings::Settings;
+use self::wire::GitHubWire;
+use super::calls::calls;
+use super::options::{ForgeOptions, TokenSource};
 use super::rest::Rest;
-use super::{ForgeOptions, TokenSource};
 use crate::adapters::http::HttpError;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::text::ChartStyle;
-use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
 use crate::domain::time::Time;
 use crate::ports::{CommitRequest, Forge, Forged};
 
@@ -81,12 +83,8 @@ impl GitHub {
     }
 
     /// The credentials, for Git.
-    pub(super) fn tokens(self: &Arc<Self>) -> Arc<dyn TokenSource> {
-        Arc::new(Tokens(Arc::clone(self)))
-    }
-
-    fn wire(&self) -> &GitHubWire {
-        self.rest.wire()
+    pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
+        self.rest.tokens()
     }
 
     /// The part before the slash.
@@ -100,35 +98,6 @@ impl Forge for GitHub {
         ChartStyle::Mermaid
     }
 
-    fn review<'a>(&'a self, branch: &'a BranchName, base: &'a BranchName) -> Forged<'a, Option<Review>> {
-        Box::pin(self.find_review(branch, base))
-    }
-
-    fn open<'a>(&'a self, new: &'a NewReview) -> Forged<'a, Review> {
-        Box::pin(self.open_review(new))
-    }
-
-    fn describe<'a>(&'a self, review: &'a Review, body: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.describe_review(review, body))
-    }
-
-    fn merge<'a>(
-        &'a self,
-        review: &'a Review,
-        base: &'a BranchName,
-        message: &'a str,
-    ) -> Forged<'a, Merging> {
-        Box::pin(self.merge_review(review, base, message))
-    }
-
-    fn unschedule<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
-        Box::pin(self.unschedule_review(review))
-    }
-
-    fn close<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
-        Box::pin(self.close_review(review))
-    }
-
     fn commit<'a>(
         &'a self,
         request: &'a CommitRequest<'a>,
@@ -137,27 +106,5 @@ impl Forge for GitHub {
         Box::pin(self.verified_commit(request, base))
     }
 
-    fn issues(&self) -> Forged<'_, Vec<ManualIssue>> {
-        Box::pin(self.manual_issues())
-    }
-
-    fn open_issue<'a>(&'a self, title: &'a str, body: &'a str) -> Forged<'a, ManualIssue> {
-        Box::pin(self.open_manual_issue(title, body))
-    }
-
-    fn close_issue<'a>(&'a self, number: u64, comment: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.close_manual_issue(number, comment))
-    }
-
-    fn status<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()> {
-        Box::pin(self.show_status(status))
-    }
-
-    fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.comment_on_source(commit, text))
-    }
-
-    fn check<'a>(&'a self, base: &'a BranchName) -> Forged<'a, String> {
-        Box::pin(self.check_repository(base))
-    }
+    calls!();
 }

@@ -4,13 +4,12 @@ use http::Method;
 use serde_json::json;
 
 use super::GitHub;
-use super::types::{Comment, Issue, Permission, Pull, Tip, odd};
-use crate::adapters::forge::Commanders;
+use super::types::{Comment, Issue, Permission, Pull, Tip};
 use crate::adapters::forge::rest::path_part;
-use crate::domain::ids::{BranchName, CommitId};
+use crate::adapters::forge::shared::Commanders;
+use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
-use crate::domain::time::Time;
 use crate::ports::ForgeError;
 
 impl GitHub {
@@ -52,8 +51,8 @@ impl GitHub {
         Ok(Review {
             number,
             url: pull.html_url.clone(),
-            head: commit_id(&pull.head.sha)?,
-            opened_at: time(&pull.created_at)?,
+            head: self.rest.commit_id(&pull.head.sha)?,
+            opened_at: self.rest.time(&pull.created_at)?,
             body: pull.body.clone().unwrap_or_default(),
             scheduled: is_open && self.is_scheduled(&pull, base).await?,
             standing: self.standing(&pull, base, is_open).await?,
@@ -62,7 +61,7 @@ impl GitHub {
                 .merge_commit_sha
                 .as_deref()
                 .filter(|_| pull.merged_at.is_some())
-                .map(commit_id)
+                .map(|id| self.rest.commit_id(id))
                 .transpose()?,
             state,
         })
@@ -88,7 +87,12 @@ impl GitHub {
                 continue;
             };
             let allowed = people.may_push(&user.login, || self.may_push(&user.login)).await?;
-            commands.push(Command { by: user.login, at: time(&comment.created_at)?, order, allowed });
+            commands.push(Command {
+                by: user.login,
+                at: self.rest.time(&comment.created_at)?,
+                order,
+                allowed,
+            });
         }
         Ok(commands)
     }
@@ -153,13 +157,4 @@ impl GitHub {
         let path = format!("{}/pulls/{}", self.root, review.number);
         self.rest.send(Method::PATCH, &path, &json!({"state": "closed"})).await.map(drop)
     }
-}
-
-pub(super) fn commit_id(text: &str) -> Result<CommitId, ForgeError> {
-    text.parse().map_err(|_e| odd("a commit's id", text))
-}
-
-pub(super) fn time(text: &str) -> Result<Time, ForgeError> {
-    let parsed: Result<jiff::Timestamp, _> = text.parse();
-    parsed.map(|time| Time::from_unix(time.as_second())).map_err(|_e| odd("a time", text))
 }

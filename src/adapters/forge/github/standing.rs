@@ -1,26 +1,20 @@
 //! What keeps a pull request from being merged, each check and rule by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::GitHub;
 use super::types::{Branch, BranchRule, CheckRuns, CombinedStatus, Pull, SubmittedReview};
 use crate::adapters::forge::rest::path_part;
+use crate::adapters::forge::shared::{LOOKS, blocked, missing_approvals, plain, settled};
 use crate::domain::ids::BranchName;
 use crate::domain::review::Standing;
 use crate::ports::ForgeError;
-
-/// GitHub works out in the background whether a pull request can be merged; it is asked again so often.
-const LOOKS: u32 = 3;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
-/// The most names that are told.
-const MAX_NAMES: usize = 8;
 
 /// What the branch's rules want of a pull request.
 #[derive(Debug, Default)]
 struct Wanted {
     checks: BTreeSet<String>,
-    approvals: u32,
+    approvals: usize,
     /// The kinds of other rules.
     others: BTreeSet<String>,
 }
@@ -28,16 +22,8 @@ struct Wanted {
 impl GitHub {
     /// The pull request, once GitHub has worked out whether it can be merged, or a moment later.
     pub(super) async fn settled_pull(&self, number: u64) -> Result<Pull, ForgeError> {
-        let mut pull = self.pull(number).await?;
-        for _ in 1..LOOKS {
-            let is_unknown = pull.mergeable_state.as_deref().is_none_or(|state| state == "unknown");
-            if pull.state != "open" || !is_unknown {
-                break;
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-            pull = self.pull(number).await?;
-        }
-        Ok(pull)
+        let is_known = |pull: &Pull| pull.mergeable_state.as_deref().is_some_and(|state| state != "unknown");
+        settled(LOOKS, || self.pull(number), |pull| pull.state != "open" || is_known(pull)).await
     }
 
     /// Source of the states: <https://docs.github.com/en/graphql/reference/enums#mergestatestatus>.
@@ -54,7 +40,7 @@ impl GitHub {
             "behind" => Standing::Behind,
             "draft" => Standing::Blocked(vec!["it is a draft".to_owned()]),
             "blocked" if pull.draft == Some(true) => Standing::Blocked(vec!["it is a draft".to_owned()]),
-            "blocked" => Standing::Blocked(self.blockers(pull, base).await?),
+            "blocked" => blocked(self.blockers(pull, base).await?),
             _ => Standing::Unknown,
         })
     }
@@ -77,7 +63,6 @@ impl GitHub {
         if names.is_empty() {
             names.push("a rule of the branch that GitHub does not tell of".to_owned());
         }
-        names.truncate(MAX_NAMES);
         Ok(names)
     }
 
@@ -124,7 +109,7 @@ impl GitHub {
     }
 
     /// What reviewers say: who wants changes, and how many approvals are missing.
-    async fn opinions(&self, number: u64, wanted: u32) -> Result<Vec<String>, ForgeError> {
+    async fn opinions(&self, number: u64, wanted: usize) -> Result<Vec<String>, ForgeError> {
         let path = format!("{}/pulls/{number}/reviews?per_page=100", self.root);
         let reviews: Option<Vec<SubmittedReview>> = self.rest.get_if_told(&path).await?;
         let mut last: BTreeMap<String, String> = BTreeMap::new();
@@ -136,17 +121,7 @@ impl GitHub {
         let mut told: Vec<String> =
             against.map(|(login, _)| format!("{} wants changes", plain(login))).collect();
         let given = last.values().filter(|state| *state == "APPROVED").count();
-        let missing = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(given);
-        match missing {
-            0 => {}
-            1 => told.push("an approval is missing".to_owned()),
-            several => told.push(format!("{several} approvals are missing")),
-        }
+        told.extend(missing_approvals(wanted.saturating_sub(given)));
         Ok(told)
     }
-}
-
-/// A name from the forge as a piece of a sentence.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control() && *c != '`').take(100).collect()
 }

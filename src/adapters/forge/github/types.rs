@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::ports::ForgeError;
-
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,
@@ -139,7 +137,7 @@ pub(super) struct RuleParameters {
     #[serde(default)]
     pub(super) required_status_checks: Vec<RequiredCheck>,
     #[serde(default)]
-    pub(super) required_approving_review_count: u32,
+    pub(super) required_approving_review_count: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -179,10 +177,4 @@ pub(super) struct RepoInfo {
 pub(super) struct RepoPermissions {
     #[serde(default)]
     pub(super) push: bool,
-}
-
-/// Something in an answer that cannot be what it should be.
-pub(super) fn odd(what: &str, text: &str) -> ForgeError {
-    let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
-    ForgeError::Unavailable(format!("GitHub's answer is not understood: {what} is {text:?}"))
 }

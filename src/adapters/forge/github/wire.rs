@@ -1,6 +1,6 @@
 //! How requests reach GitHub: through octocrab, with a token or with those of an App's installation.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,11 +19,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::pulls::time;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, Wire, innermost};
-use crate::adapters::forge::{ForgeAuth, ForgeOptions, TokenSource};
+use crate::adapters::forge::options::{ForgeAuth, ForgeOptions, TokenSource};
+use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, MAX_REASON, Wire, innermost, parsed_time};
 use crate::adapters::http::{HttpError, client_for};
+use crate::domain::text::one_line;
 use crate::domain::time::Time;
 use crate::ports::{BoxFuture, Clock as _};
 
@@ -137,7 +137,7 @@ impl GitHubWire {
         let what = "no token for the App's installation";
         let made: InstallationToken = self.ask_as_app(app, Method::POST, &path, Some(&scope), what).await?;
         // Without a time that can be read it is used once.
-        let expires_at = time(&made.expires_at).unwrap_or_default();
+        let expires_at = parsed_time(&made.expires_at).unwrap_or_default();
         tracing::debug!(%expires_at, "a token for the App's installation");
         *kept() = Some(Made { token: made.token.clone(), expires_at });
         Ok(made.token)
@@ -169,7 +169,7 @@ impl GitHubWire {
         }
         let denied = status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS;
         let told = serde_json::from_slice::<Refusal>(answer.body()).unwrap_or_default();
-        let message: String = told.message.chars().filter(|c| !c.is_control()).take(200).collect();
+        let message = one_line(&told.message, MAX_REASON);
         Err(lost(format!("{what}: {} ({message}): check `forge.auth`", status.as_u16()), denied))
     }
 
@@ -264,14 +264,12 @@ fn is_connect(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// The credentials for Git over HTTP.
-pub(super) struct Tokens(pub(super) Arc<super::GitHub>);
-
-impl TokenSource for Tokens {
+impl TokenSource for GitHubWire {
     fn token(&self) -> BoxFuture<'_, Result<SecretString, String>> {
-        Box::pin(async { self.0.wire().credentials().await.map_err(|lost| lost.reason) })
+        Box::pin(async { self.credentials().await.map_err(|lost| lost.reason) })
     }
 
     fn forget(&self) {
-        self.0.wire().renew();
+        self.renew();
     }
 }

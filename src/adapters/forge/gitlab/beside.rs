@@ -6,8 +6,8 @@ use serde_json::json;
 use super::GitLab;
 use super::requests::DEVELOPER;
 use super::types::{Branch, Issue, MergeRequest, Permissions, Project, Status};
-use crate::adapters::forge::MANUAL_LABEL;
 use crate::adapters::forge::rest::path_part;
+use crate::adapters::forge::shared::MANUAL_LABEL;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -91,7 +91,7 @@ impl GitLab {
         self.rest.send(Method::PUT, &path, &json!({"state_event": "close"})).await.map(drop)
     }
 
-    pub(super) async fn check_project(&self, base: &BranchName) -> Result<String, ForgeError> {
+    pub(super) async fn check_repository(&self, base: &BranchName) -> Result<String, ForgeError> {
         let project = self.project().await?;
         let denied = |reason: &str| Err(ForgeError::Denied(self.rest.named(reason)));
         if project.archived {

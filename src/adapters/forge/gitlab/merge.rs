@@ -6,8 +6,10 @@ use serde_json::json;
 
 use super::GitLab;
 use super::types::{Cancelled, MergeRequest, Project};
+use crate::adapters::forge::rest::MAX_REASON;
 use crate::domain::ids::BranchName;
 use crate::domain::review::{Merging, Review, Standing};
+use crate::domain::text::one_line;
 use crate::ports::ForgeError;
 
 /// What came of asking GitLab to merge.
@@ -114,8 +116,7 @@ impl GitLab {
         let cancelled = cancelled.unwrap_or_default();
         // What goes wrong comes as a success that says so.
         if cancelled.status.as_deref() == Some("error") {
-            let why: String =
-                cancelled.message.unwrap_or_default().chars().filter(|c| !c.is_control()).take(300).collect();
+            let why = one_line(&cancelled.message.unwrap_or_default(), MAX_REASON);
             return Err(ForgeError::Refused(self.rest.named(&why)));
         }
         Ok(())

@@ -8,14 +8,13 @@ mod types;
 
 use std::sync::Arc;
 
+use super::calls::calls;
+use super::options::{ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::{Rest, path_part};
-use super::{ForgeOptions, TokenSource};
 use crate::adapters::http::HttpError;
-use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::text::ChartStyle;
-use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
-use crate::ports::{Forge, Forged};
+use crate::ports::Forge;
 
 /// A repository on GitLab.
 pub struct GitLab {
@@ -41,17 +40,9 @@ impl GitLab {
     }
 
     /// The credentials, for Git.
-    pub(super) fn tokens(self: &Arc<Self>) -> Arc<dyn TokenSource> {
-        Arc::clone(self) as Arc<dyn TokenSource>
+    pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
+        self.rest.tokens()
     }
-}
-
-impl TokenSource for GitLab {
-    fn token(&self) -> crate::ports::BoxFuture<'_, Result<secrecy::SecretString, String>> {
-        self.rest.wire().token()
-    }
-
-    fn forget(&self) {}
 }
 
 impl Forge for GitLab {
@@ -62,56 +53,5 @@ impl Forge for GitLab {
         ChartStyle::Table
     }
 
-    fn review<'a>(&'a self, branch: &'a BranchName, base: &'a BranchName) -> Forged<'a, Option<Review>> {
-        Box::pin(self.find_review(branch, base))
-    }
-
-    fn open<'a>(&'a self, new: &'a NewReview) -> Forged<'a, Review> {
-        Box::pin(self.open_review(new))
-    }
-
-    fn describe<'a>(&'a self, review: &'a Review, body: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.describe_review(review, body))
-    }
-
-    fn merge<'a>(
-        &'a self,
-        review: &'a Review,
-        base: &'a BranchName,
-        message: &'a str,
-    ) -> Forged<'a, Merging> {
-        Box::pin(self.merge_review(review, base, message))
-    }
-
-    fn unschedule<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
-        Box::pin(self.unschedule_review(review))
-    }
-
-    fn close<'a>(&'a self, review: &'a Review) -> Forged<'a, ()> {
-        Box::pin(self.close_review(review))
-    }
-
-    fn issues(&self) -> Forged<'_, Vec<ManualIssue>> {
-        Box::pin(self.manual_issues())
-    }
-
-    fn open_issue<'a>(&'a self, title: &'a str, body: &'a str) -> Forged<'a, ManualIssue> {
-        Box::pin(self.open_manual_issue(title, body))
-    }
-
-    fn close_issue<'a>(&'a self, number: u64, comment: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.close_manual_issue(number, comment))
-    }
-
-    fn status<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()> {
-        Box::pin(self.show_status(status))
-    }
-
-    fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()> {
-        Box::pin(self.comment_on_source(commit, text))
-    }
-
-    fn check<'a>(&'a self, base: &'a BranchName) -> Forged<'a, String> {
-        Box::pin(self.check_project(base))
-    }
+    calls!();
 }

@@ -4,13 +4,12 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::GitLab;
-use super::types::{Member, MergeRequest, Note, User, odd};
-use crate::adapters::forge::Commanders;
+use super::types::{Member, MergeRequest, Note, User};
 use crate::adapters::forge::rest::path_part;
-use crate::domain::ids::{BranchName, CommitId};
+use crate::adapters::forge::shared::Commanders;
+use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
-use crate::domain::time::Time;
 use crate::ports::ForgeError;
 
 /// The access level from which on one may push: Developer. Source: <https://docs.gitlab.com/api/members/>.
@@ -56,8 +55,8 @@ impl GitLab {
         Ok(Review {
             number,
             url: request.web_url.clone(),
-            head: commit_id(request.sha.as_deref().unwrap_or(""))?,
-            opened_at: time(&request.created_at)?,
+            head: self.rest.commit_id(request.sha.as_deref().unwrap_or(""))?,
+            opened_at: self.rest.time(&request.created_at)?,
             body: request.description.clone().unwrap_or_default(),
             scheduled: is_open && request.merge_when_pipeline_succeeds,
             standing: self.standing(&request).await?,
@@ -65,7 +64,7 @@ impl GitLab {
             merged_as: request
                 .merged_as()
                 .filter(|_| state == ReviewState::Merged)
-                .map(commit_id)
+                .map(|id| self.rest.commit_id(id))
                 .transpose()?,
             state,
         })
@@ -79,7 +78,12 @@ impl GitLab {
                 continue;
             };
             let allowed = people.may_push(&user.username, || self.may_push(user.id)).await?;
-            commands.push(Command { by: user.username, at: time(&note.created_at)?, order, allowed });
+            commands.push(Command {
+                by: user.username,
+                at: self.rest.time(&note.created_at)?,
+                order,
+                allowed,
+            });
         }
         Ok(commands)
     }
@@ -160,13 +164,4 @@ impl GitLab {
     pub(super) async fn update(&self, review: &Review, body: Value) -> Result<(), ForgeError> {
         self.rest.send(Method::PUT, &self.place(review.number), &body).await.map(drop)
     }
-}
-
-fn commit_id(text: &str) -> Result<CommitId, ForgeError> {
-    text.parse().map_err(|_e| odd("a commit's id", text))
-}
-
-fn time(text: &str) -> Result<Time, ForgeError> {
-    let parsed: Result<jiff::Timestamp, _> = text.parse();
-    parsed.map(|time| Time::from_unix(time.as_second())).map_err(|_e| odd("a time", text))
 }

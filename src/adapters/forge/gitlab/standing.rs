@@ -1,19 +1,12 @@
 //! What keeps a merge request from being merged, each job and rule by its name.
 
-use std::time::Duration;
-
 use serde::de::IgnoredAny;
 
 use super::GitLab;
 use super::types::{Approvals, Job, MergeRequest, Pipeline, Reviewer};
+use crate::adapters::forge::shared::{LOOKS, blocked, missing_approvals, plain, settled};
 use crate::domain::review::Standing;
 use crate::ports::ForgeError;
-
-/// GitLab works out in the background whether a merge request can be merged; it is asked again so often.
-const LOOKS: u32 = 3;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
-/// The most names that are told.
-const MAX_NAMES: usize = 8;
 
 /// How a merge request stands, in one word of GitLab's.
 fn word(request: &MergeRequest) -> &str {
@@ -40,19 +33,13 @@ impl GitLab {
 
     /// The merge request, once GitLab has worked out whether it can be merged, or a moment later.
     pub(super) async fn settled_request(&self, number: u64) -> Result<MergeRequest, ForgeError> {
-        let mut request = self.request(number).await?;
-        for look in 1..LOOKS {
-            if !request.is_open() || is_settled(word(&request)) {
-                break;
-            }
-            if look == 1 {
-                self.have_it_checked(number).await;
-            } else {
-                tokio::time::sleep(BETWEEN_LOOKS).await;
-            }
-            request = self.request(number).await?;
+        let is_known = |request: &MergeRequest| !request.is_open() || is_settled(word(request));
+        let request = self.request(number).await?;
+        if is_known(&request) {
+            return Ok(request);
         }
-        Ok(request)
+        self.have_it_checked(number).await;
+        settled(LOOKS - 1, || self.request(number), is_known).await
     }
 
     /// A merge request that nobody looks at can stay unchecked for minutes. Asking for its test merge has GitLab look at
@@ -70,19 +57,17 @@ impl GitLab {
         if !request.is_open() {
             return Ok(Standing::Unknown);
         }
-        let mut names = match word(request) {
+        Ok(blocked(match word(request) {
             "mergeable" => return Ok(Standing::Ready),
             "conflict" | "broken_status" => return Ok(Standing::Conflict),
             "need_rebase" => return Ok(Standing::Behind),
             "not_open" => return Ok(Standing::Unknown),
             word if !is_settled(word) => return Ok(Standing::Unknown),
             "ci_must_pass" | "ci_still_running" => self.jobs(request.head_pipeline.as_ref()).await?,
-            "not_approved" => vec![self.missing_approvals(request.iid).await?],
+            "not_approved" => self.approvals(request.iid).await?,
             "requested_changes" => self.objections(request.iid).await?,
             other => vec![told(other)],
-        };
-        names.truncate(MAX_NAMES);
-        Ok(Standing::Blocked(names))
+        }))
     }
 
     /// The jobs of a pipeline that have not succeeded, or what it says as a whole. Never empty.
@@ -108,14 +93,13 @@ impl GitLab {
         Ok(names)
     }
 
-    /// Source: <https://docs.gitlab.com/api/merge_request_approvals/>.
-    async fn missing_approvals(&self, number: u64) -> Result<String, ForgeError> {
+    /// How many approvals are missing: at least one. Source: <https://docs.gitlab.com/api/merge_request_approvals/>.
+    async fn approvals(&self, number: u64) -> Result<Vec<String>, ForgeError> {
         let path = format!("{}/approvals", self.place(number));
         let approvals: Option<Approvals> = self.rest.get_if_any(&path).await?;
-        Ok(match approvals.and_then(|approvals| approvals.approvals_left) {
-            Some(several) if several > 1 => format!("{several} approvals are missing"),
-            _ => "an approval is missing".to_owned(),
-        })
+        let left = approvals.and_then(|approvals| approvals.approvals_left);
+        // Where GitLab does not count them it has still said that it is not approved.
+        Ok(missing_approvals(left.unwrap_or(1).max(1)).into_iter().collect())
     }
 
     /// Who wants changes. Source: <https://docs.gitlab.com/api/merge_requests/#retrieve-merge-request-reviewers>.
@@ -161,11 +145,6 @@ fn told(word: &str) -> String {
         "commits_status" => "its branch is gone or has no commits".to_owned(),
         other => format!("the rule `{}`", plain(other)),
     }
-}
-
-/// A name from the forge as a piece of a sentence.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control() && *c != '`').take(100).collect()
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::ports::ForgeError;
-
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct User {
     pub(super) id: u64,
@@ -93,7 +91,7 @@ pub(super) struct Job {
 pub(super) struct Approvals {
     /// Not told by the free tier, which has no rules to count by.
     #[serde(default)]
-    pub(super) approvals_left: Option<u64>,
+    pub(super) approvals_left: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,10 +195,4 @@ pub(super) struct Branch {
     pub(super) protected: bool,
     #[serde(default)]
     pub(super) developers_can_merge: bool,
-}
-
-/// Something in an answer that cannot be what it should be.
-pub(super) fn odd(what: &str, text: &str) -> ForgeError {
-    let text: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
-    ForgeError::Unavailable(format!("GitLab's answer is not understood: {what} is {text:?}"))
 }

@@ -8,6 +8,7 @@ use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 
 use crate::adapters::metrics::samples::MAX_SERIES;
 use crate::domain::judge::evidence::{Sample, Series};
+use crate::domain::text::one_line;
 use crate::domain::time::Time;
 use crate::ports::Answer;
 
@@ -236,12 +237,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 
 /// The server's own words, short and on one line.
 fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let mut shown: String = text.trim().chars().take(MAX_SHOWN_CHARS).map(plain).collect();
-    if text.trim().chars().nth(MAX_SHOWN_CHARS).is_some() {
-        shown.push('…');
-    }
-    shown
+    one_line(text, MAX_SHOWN_CHARS)
 }
 
 #[cfg(test)]

@@ -1,0 +1,81 @@
+//! What the adapters of all forges do in the same way.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::review::Standing;
+use crate::domain::text::one_line;
+use crate::ports::ForgeError;
+
+/// The label of issues that ask a person to roll back by hand.
+pub(super) const MANUAL_LABEL: &str = "needs-manual-rollback";
+
+/// How often a pull request is looked at until the forge has worked out whether it can be merged.
+pub(super) const LOOKS: u32 = 3;
+/// How long it is waited between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+/// The most reasons that are told why a pull request cannot be merged.
+const MAX_REASONS: usize = 8;
+/// The longest name that is told, in characters.
+const MAX_NAME: usize = 100;
+
+/// Of how many people it is asked whether they may push, for one pull request: strangers may comment as often as they like.
+const MAX_COMMANDERS: usize = 30;
+
+/// Who may push, of those who have given commands.
+#[derive(Default)]
+pub(super) struct Commanders(BTreeMap<String, bool>);
+
+impl Commanders {
+    /// Whether somebody may push; `ask` is called once for each, for so many of them.
+    pub(super) async fn may_push<F: Future<Output = Result<bool, ForgeError>>>(
+        &mut self,
+        login: &str,
+        ask: impl FnOnce() -> F,
+    ) -> Result<bool, ForgeError> {
+        if let Some(known) = self.0.get(login) {
+            return Ok(*known);
+        }
+        let may = self.0.len() < MAX_COMMANDERS && ask().await?;
+        self.0.insert(login.to_owned(), may);
+        Ok(may)
+    }
+}
+
+/// What `look` shows as soon as it is settled, or at the last of so many looks: forges work out in the background whether a
+/// pull request can be merged.
+pub(super) async fn settled<T, F: Future<Output = Result<T, ForgeError>>>(
+    looks: u32,
+    look: impl Fn() -> F,
+    is_settled: impl Fn(&T) -> bool,
+) -> Result<T, ForgeError> {
+    let mut seen = look().await?;
+    for _ in 1..looks {
+        if is_settled(&seen) {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        seen = look().await?;
+    }
+    Ok(seen)
+}
+
+/// That a pull request cannot be merged, for these reasons.
+pub(super) fn blocked(mut reasons: Vec<String>) -> Standing {
+    reasons.truncate(MAX_REASONS);
+    Standing::Blocked(reasons)
+}
+
+/// How many approvals are missing, where any are.
+pub(super) fn missing_approvals(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("an approval is missing".to_owned()),
+        several => Some(format!("{several} approvals are missing")),
+    }
+}
+
+/// A name from the forge as a piece of a sentence, also between backticks.
+pub(super) fn plain(name: &str) -> String {
+    one_line(&name.replace('`', ""), MAX_NAME)
+}
