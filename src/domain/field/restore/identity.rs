@@ -1,11 +1,10 @@
 //! Whether what is found at a field's place is still a version of the same thing: the texts beside and around it say so.
 
-use super::couple;
-use super::leaf::{Leaf, LeafKind, Text};
-use super::lines::comment_start;
-use super::locate::Restore;
-use super::rules::{self, Candidate, release_field};
-use super::tokens::versionless;
+use super::super::leaves::Text;
+use super::super::leaves::leaf::{Leaf, LeafKind, block};
+use super::super::lines::comment_start;
+use super::super::rules::{self, Candidate, release_field};
+use super::super::tokens::versionless;
 
 /// The most fields beside one that are looked at.
 const MAX_SIBLINGS: usize = 1_000;
@@ -14,7 +13,13 @@ const MAX_DEPTH: usize = 32;
 /// The keys that say, in the block around, where what a version is of is to be found.
 const LOCATIONS: [&str; 7] = ["url", "repo", "repository", "repoURL", "chart", "git", "uri"];
 
-impl<'t> Restore<'t> {
+/// The versions of a file in which the texts around a field are compared.
+pub(super) struct Versions<'t> {
+    pub(super) bad: &'t Text<'t>,
+    pub(super) current: &'t Text<'t>,
+}
+
+impl<'t> Versions<'t> {
     /// Whether what stands beside a field names another thing by now: the same version of that is another deployment. Of
     /// a field without a sure address, all texts beside it have to be the same.
     pub(super) fn is_of_another(&self, bad: &Leaf, now: &Leaf) -> bool {
@@ -29,7 +34,7 @@ impl<'t> Restore<'t> {
         }
         let (stem, _) = rules::stem(&bad.key);
         let labels = ["labels", "matchLabels", "annotations"].iter().any(|block| then.ends_with(block));
-        let outer = (couple::block(then), couple::block(here));
+        let outer = (block(then), block(here));
         !labels && another(self.bad.things(then, &stem), (then, here))
             // The head of a list's item stands for the whole item.
             || another(self.bad.things(&bad.address, &stem), (&bad.address, &now.address))
@@ -52,7 +57,7 @@ impl<'t> Restore<'t> {
             if then.is_empty() {
                 return false;
             }
-            (then, here) = (couple::block(then), couple::block(here));
+            (then, here) = (block(then), block(here));
         }
         false
     }

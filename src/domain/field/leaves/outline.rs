@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
+use super::super::lines::{Lines, comment_start, is_trifle};
+use super::super::tokens;
 use super::leaf::{Leaf, LeafKind};
-use super::lines::{Lines, comment_start, is_trifle};
-use super::tokens;
 
 /// How many lines below `[[package]]` its name is looked for.
 const NAME_WITHIN: usize = 4;

@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
-use super::leaf::{Leaf, LeafKind};
-use super::{couple, outline, tokens};
+use super::super::tokens;
+use super::leaf::{self, Leaf, LeafKind};
+use super::outline;
 
 /// The longest address, and all addresses of a file together, in bytes: what is longer is no environment file.
 const MAX_ADDRESS: usize = 8 << 10;
@@ -341,7 +342,7 @@ impl Walk<'_> {
             let source: Vec<&str> = names.chain(beside.sources(key)).collect();
             self.out.push(Leaf {
                 kind: LeafKind::Scalar,
-                block: couple::block(address).len(),
+                block: leaf::block(address).len(),
                 address: address.to_owned(),
                 key: key.to_owned(),
                 named: beside.named.map(str::to_owned),

@@ -3,12 +3,15 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
-use super::leaf::{Leaf, LeafKind, Text};
+mod couple;
+
+use super::leaves::Text;
+use super::leaves::leaf::{Leaf, LeafKind};
 use super::lines::{Alignment, Counterpart, hunks, is_trifle};
 use super::rules::{self, Candidate, FieldRule, release_field};
 use super::tokens::{mask, versionless};
+use super::types::{Companion, Comparison, File, ScalarChange};
 use super::words::{self, Changed};
-use super::{Companion, Comparison, File, ScalarChange, couple};
 
 /// Leaves of two versions that belong together, by their indexes, and those that have no counterpart.
 #[derive(Default)]

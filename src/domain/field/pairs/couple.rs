@@ -9,9 +9,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::leaf::Leaf;
-use super::rules::{self, FieldRule};
-use super::{File, ScalarChange, tokens};
+use super::super::leaves::leaf::{Leaf, block};
+use super::super::rules::{self, FieldRule};
+use super::super::tokens;
+use super::super::types::{File, ScalarChange};
 
 /// The keys that say what the version beside them is a version of, or where it is from.
 const SOURCES: [&str; 9] =
@@ -22,15 +23,6 @@ const MAX_VERSIONS: usize = 500;
 
 /// The shortest version that is looked for in other values, in bytes.
 const MIN_VERSION: usize = 3;
-
-/// The block that an address is in: all of it up to the last key.
-pub(super) fn block(address: &str) -> &str {
-    if let Some(inside) = address.strip_suffix(']') {
-        return inside.rfind('[').and_then(|at| address.get(..at)).unwrap_or("");
-    }
-    let end = [address.rfind('.'), address.rfind(" > "), address.rfind(": ")].into_iter().flatten().max();
-    address.get(..end.unwrap_or(0)).unwrap_or("")
-}
 
 /// Where the release fields of a commit are, and what they are about.
 pub(super) struct Deployed {
