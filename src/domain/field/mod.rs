@@ -12,7 +12,8 @@
 //! 3. [`rules`]: which of these values are release fields. [`selection`]: what the configuration adds and takes away.
 //! 4. `restore`: each release field is found again in a later version, and the old text is put in its place.
 //!
-//! Below these four: `lines`, `words` and [`tokens`] take texts apart, and `types` holds what goes in and comes out.
+//! Below these four: `vocabulary` says what the words of a key mean, `lines`, `words` and [`tokens`] take texts apart, and
+//! `types` holds what goes in and comes out.
 //! This file stands above all of them; none of them imports it.
 
 pub mod leaves;
@@ -23,6 +24,7 @@ pub mod rules;
 pub mod selection;
 pub mod tokens;
 mod types;
+mod vocabulary;
 mod words;
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use self::leaf::Leaf;
 use super::lines::Lines;
-use super::rules;
+use super::vocabulary::stem;
 
 /// A version of a file, which is read once however often it is compared.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ impl<'t> Text<'t> {
                 let block = blocks.entry(leaf.block().to_owned()).or_default();
                 block.leaves.push(index);
                 block.by_key.entry(leaf.key.clone()).or_default().push(index);
-                if let (stem, true) = rules::stem(&leaf.key) {
+                if let (stem, true) = stem(&leaf.key) {
                     block.things.entry(stem).or_default().push(index);
                 }
             }

@@ -3,16 +3,14 @@
 use super::super::leaves::Text;
 use super::super::leaves::leaf::{Leaf, LeafKind, block};
 use super::super::lines::comment_start;
-use super::super::rules::{self, Candidate, release_field};
+use super::super::rules::{Candidate, release_field};
 use super::super::tokens::versionless;
+use super::super::vocabulary::{self, Role, stem};
 
 /// The most fields beside one that are looked at.
 const MAX_SIBLINGS: usize = 1_000;
 /// How many blocks around a field are looked at.
 const MAX_DEPTH: usize = 32;
-/// The keys that say, in the block around, where what a version is of is to be found.
-const LOCATIONS: [&str; 7] = ["url", "repo", "repository", "repoURL", "chart", "git", "uri"];
-
 /// The versions of a file in which the texts around a field are compared.
 pub(super) struct Versions<'t> {
     pub(super) bad: &'t Text<'t>,
@@ -32,13 +30,13 @@ impl<'t> Versions<'t> {
         if !bad.sure && (siblings.len() > MAX_SIBLINGS || another(siblings, (then, here))) {
             return true;
         }
-        let (stem, _) = rules::stem(&bad.key);
-        let labels = ["labels", "matchLabels", "annotations"].iter().any(|block| then.ends_with(block));
+        let (stem, _) = stem(&bad.key);
+        let labels = vocabulary::with(Role::Labels).any(|block| then.ends_with(block));
         let outer = (block(then), block(here));
         !labels && another(self.bad.things(then, &stem), (then, here))
             // The head of a list's item stands for the whole item.
             || another(self.bad.things(&bad.address, &stem), (&bad.address, &now.address))
-            || LOCATIONS.iter().any(|key| another(self.bad.with_key(outer.0, key), outer))
+            || vocabulary::with(Role::Location).any(|key| another(self.bad.with_key(outer.0, key), outer))
             || self.refers_elsewhere(then, here)
     }
 
@@ -84,7 +82,7 @@ impl<'t> Versions<'t> {
             && !matches!(sibling.value.as_str(), "true" | "false");
         let release =
             release_field(Candidate { key: &sibling.key, named: None, old: &sibling.value, new: &now.value });
-        let (_, names) = rules::stem(&sibling.key);
+        let (_, names) = stem(&sibling.key);
         is_text && (names || release.is_none()) && text(sibling) != text(now)
     }
 }
