@@ -300,7 +300,7 @@ fn schema_label(file: &FileDiff, labels: &[String]) -> Option<String> {
     let text = std::str::from_utf8(file.new.as_ref()?.bytes.as_deref()?).ok()?;
     let found = |label: &&String| {
         text.contains(label.as_str())
-            && match field::yaml::leaves(text) {
+            && match field::leaves::yaml::leaves(text) {
                 Some(leaves) => leaves.iter().any(|leaf| leaf.key == **label && says_yes(&leaf.value)),
                 None => text
                     .lines()

@@ -4,7 +4,7 @@
 
 mod check;
 // The sources alone: the crate would bring Git, TLS and some two hundred others with it.
-#[allow(dead_code, reason = "what is of no use here is of use in the crate")]
+#[allow(dead_code, unused_imports, reason = "what is of no use here is of use in the crate")]
 #[path = "../../../src/domain/field/mod.rs"]
 mod field;
 mod input;

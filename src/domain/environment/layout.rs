@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::field::{rules, yaml};
+use crate::domain::field::leaves::yaml;
+use crate::domain::field::rules;
 
 /// Path parts that are names of environments more often than not.
 const ENVIRONMENT_WORDS: [&str; 14] = [

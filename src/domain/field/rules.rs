@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::tokens::{
     argument_image, denied_value, image_parts, is_dotted, is_surely_image, mask, one_word, version_like,
 };
+use super::vocabulary::{Role, any, ends_in, is, mentions, words_of};
 
 /// Why a changed scalar counts as a release field.
 #[derive(
@@ -73,7 +74,7 @@ pub struct Candidate<'a> {
 #[must_use]
 pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     let Candidate { key, named, old, new } = candidate;
-    let words = words(key);
+    let words = words_of(key);
     if old.is_empty() || new.is_empty() {
         return of_one_value(&words, if old.is_empty() { new } else { old });
     }
@@ -97,8 +98,8 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     }
     let last = words.last().map_or("", String::as_str);
     let image_key = last.contains("image")
-        || words.iter().any(|word| word.contains("image")) && IMAGE_PARTS.contains(&last);
-    let image_like = words.iter().any(|word| word.contains("image") || word == "from");
+        || words.iter().any(|word| word.contains("image")) && is(last, Role::ImagePart);
+    let image_like = words.iter().any(|word| word.contains("image") || is(word, Role::Image));
     if image_like && images.is_some() || image_key && values(version_like) {
         return Some(FieldRule::Image);
     }
@@ -106,12 +107,11 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
         return Some(FieldRule::Tag);
     }
     let numbered = |text: &str| version_like(text) && text.contains(|c: char| c.is_ascii_digit());
-    let is_last = |wanted: &[&str]| wanted.contains(&last);
-    if version_key(&words) && values(version_like) || is_last(&["release", "build"]) && values(numbered) {
+    if any(&words, Role::Version) && values(version_like) || is(last, Role::Numbered) && values(numbered) {
         return Some(FieldRule::Version);
     }
-    let of_a_kind = is_last(&["ref"]) && words.len() > 1 && !values(numbered);
-    if is_last(&["revision", "rev", "ref", "sha", "commit", "branch"]) && values(one_word) && !of_a_kind {
+    let of_a_kind = last == "ref" && words.len() > 1 && !values(numbered);
+    if is(last, Role::Revision) && values(one_word) && !of_a_kind {
         return Some(FieldRule::Revision);
     }
     if (old.contains("://") || old.contains("?ref=")) && masked_equal {
@@ -120,7 +120,7 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     if surely_image || argument_image(old).zip(argument_image(new)).is_some_and(|(a, b)| a == b) {
         return Some(FieldRule::ImageAnywhere);
     }
-    if matches!(last, "value" | "default") && named.is_some_and(speaks_of_version) && values(one_word) {
+    if is(last, Role::Value) && named.is_some_and(speaks_of_version) && values(one_word) {
         return Some(FieldRule::NamedValue);
     }
     if named.is_some_and(lists_versions) && values(one_word) && !old.contains("://") {
@@ -140,263 +140,59 @@ fn of_one_value(words: &[String], value: &str) -> Option<FieldRule> {
     } else if words.iter().any(|word| word.contains("image")) {
         Some(FieldRule::Image)
     } else {
-        version_key(words).then_some(FieldRule::Version)
+        any(words, Role::Version).then_some(FieldRule::Version)
     }
 }
-
-/// What a key may end in that says of an image which one it is.
-const IMAGE_PARTS: [&str; 10] =
-    ["tag", "version", "digest", "name", "uri", "url", "ref", "sha", "revision", "repository"];
 
 /// Whether a block of this name holds the versions of the things that its keys name: `versions:`, `image_tags = {`.
 pub(super) fn lists_versions(name: &str) -> bool {
-    let words = words(name);
-    words.last().is_some_and(|last| matches!(last.as_str(), "versions" | "tags" | "images" | "imagetags"))
+    ends_in(&words_of(name), Role::Listing)
 }
 
 fn tag_word(word: &str) -> bool {
-    matches!(word, "tag" | "digest") || word.len() > 4 && word.ends_with("tag") && word != "hashtag"
+    is(word, Role::Tag) || word.len() > 4 && word.ends_with("tag") && word != "hashtag"
 }
 
 fn speaks_of_version(name: &str) -> bool {
-    const WORDS: [&str; 6] = ["image", "tag", "version", "revision", "digest", "commit"];
-    let words = words(name);
-    !other_version(&words) && words.iter().any(|word| WORDS.iter().any(|known| word.contains(known)))
-}
-
-/// `imageTag`, `image_tag`, `IMAGE-TAG`, `app.kubernetes.io/version` → lower-case words.
-fn words(key: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut previous_lower = false;
-    for c in key.chars() {
-        let boundary = !c.is_alphanumeric() || (c.is_uppercase() && previous_lower);
-        if boundary && words.last().is_some_and(|word| !word.is_empty()) {
-            words.push(String::new());
-        }
-        if c.is_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.extend(c.to_lowercase());
-        }
-        previous_lower = c.is_lowercase() || c.is_numeric();
-    }
-    words.retain(|word| !word.is_empty());
-    words
+    let words = words_of(name);
+    !other_version(&words) && words.iter().any(|word| mentions(word, Role::SpeaksOfVersion))
 }
 
 /// Keys whose values are never what is deployed, whatever they look like: unless they end in a word that says that they
 /// are (`TOKEN_SERVICE_VERSION`).
 fn denied_key(words: &[String]) -> bool {
-    const DENIED: [&str; 18] = [
-        "password",
-        "passwd",
-        "secret",
-        "secrets",
-        "token",
-        "credential",
-        "credentials",
-        "cidr",
-        "cidrs",
-        "ip",
-        "ips",
-        "address",
-        "addresses",
-        "ami",
-        "amis",
-        "fingerprint",
-        "thumbprint",
-        "replicas",
-    ];
-    words.iter().any(|word| DENIED.contains(&word.as_str())) && !ends_in_release(words)
+    any(words, Role::Denied) && !ends_in(words, Role::EndsRelease)
 }
 
 /// Keys whose values are hashes, numbers and dates of many kinds: only what is surely a version counts there, or what
 /// belongs to a release (`buildId`).
 fn vague_key(words: &[String]) -> bool {
-    const VAGUE: [&str; 61] = [
-        "id",
-        "ids",
-        "key",
-        "keys",
-        "hash",
-        "checksum",
-        "sum",
-        "md5",
-        "nonce",
-        "port",
-        "ports",
-        "nodeport",
-        "memory",
-        "cpu",
-        "size",
-        "storage",
-        "timeout",
-        "interval",
-        "schedule",
-        "cron",
-        "subnet",
-        "subnets",
-        "vpc",
-        "account",
-        "uid",
-        "gid",
-        "email",
-        "etag",
-        "signature",
-        "certificate",
-        "cert",
-        "pin",
-        "expires",
-        "expiry",
-        "expiration",
-        "weight",
-        "timestamp",
-        "policy",
-        "arn",
-        "uuid",
-        "guid",
-        "date",
-        "cost",
-        "price",
-        "count",
-        "limit",
-        "threshold",
-        "percent",
-        "ratio",
-        "zone",
-        "host",
-        "hostname",
-        "domain",
-        "endpoint",
-        "issuer",
-        "dns",
-        "record",
-        "bucket",
-        "color",
-        "colour",
-        "salt",
-    ];
-    const RELEASES: [&str; 7] = ["build", "release", "commit", "version", "image", "model", "deployment"];
-    let any = |of: &[&str]| words.iter().any(|word| of.contains(&word.as_str()));
-    let of_release = match words {
-        [.., of, id] if id == "id" => RELEASES.contains(&of.as_str()),
-        _ => false,
-    };
-    any(&VAGUE) && !of_release && !ends_in_release(words)
-}
-
-fn ends_in_release(words: &[String]) -> bool {
-    const STRONG: [&str; 9] = ["tag", "version", "image", "digest", "revision", "sha", "ref", "uri", "url"];
-    words.last().is_some_and(|last| STRONG.contains(&last.as_str()))
-}
-
-/// What a key is about besides what it says of it: `web` of `WEB_IMAGE_TAG`, nothing of `tag`; and whether it names a
-/// thing (`WEB_IMAGE_REPO`, `chart`).
-pub(super) fn stem(key: &str) -> (Vec<String>, bool) {
-    const THINGS: [&str; 33] = [
-        "title",
-        "alias",
-        "slug",
-        "codename",
-        "name",
-        "app",
-        "application",
-        "service",
-        "svc",
-        "component",
-        "repo",
-        "repository",
-        "image",
-        "chart",
-        "url",
-        "uri",
-        "git",
-        "registry",
-        "source",
-        "project",
-        "module",
-        "id",
-        "target",
-        "kind",
-        "namespace",
-        "tenant",
-        "package",
-        "artifact",
-        "group",
-        "function",
-        "cluster",
-        "container",
-        "workload",
-    ];
-    const OTHERS: [&str; 13] = [
-        "new", "tag", "version", "digest", "revision", "ref", "sha", "commit", "branch", "value", "default",
-        "release", "newtag",
-    ];
-    let words = words(key);
-    let is_thing = |word: &String| THINGS.contains(&word.as_str());
-    let names = words.last().is_some_and(is_thing);
-    let other = |word: &String| !is_thing(word) && !OTHERS.contains(&word.as_str());
-    (words.into_iter().filter(other).collect(), names)
+    let of_release = matches!(words, [.., of, id] if id == "id" && is(of, Role::ReleaseId));
+    any(words, Role::Vague) && !of_release && !ends_in(words, Role::EndsRelease)
 }
 
 /// Whether nothing may ever be concluded about what stands under a key.
 pub(super) fn is_denied(key: &str) -> bool {
-    let words = words(key);
-    denied_key(&words)
-        || vague_key(&words) && !words.iter().any(|word| matches!(word.as_str(), "checksum" | "hash" | "id"))
-}
-
-/// `version`, `chartVersion`, `app_version`.
-fn version_key(words: &[String]) -> bool {
-    const JOINED: [&str; 6] =
-        ["appversion", "chartversion", "imageversion", "targetversion", "releaseversion", "buildversion"];
-    words
-        .iter()
-        .any(|word| matches!(word.as_str(), "version" | "versions") || JOINED.contains(&word.as_str()))
+    let words = words_of(key);
+    denied_key(&words) || vague_key(&words) && !any(&words, Role::VagueYetAlong)
 }
 
 /// `apiVersion`, `schemaVersion`, `kubeVersion` and the like: versions of something else than what is deployed.
 fn other_version(words: &[String]) -> bool {
-    const OF: [&str; 22] = [
-        "api", "schema", "kube", "crd", "protocol", "tls", "ssl", "ip", "resource", "min", "minimum", "max",
-        "config", "format", "secret", "password", "policy", "http", "content", "required", "state", "sops",
-    ];
-    preceded(words, &OF)
+    precedes_version(words, Role::OtherVersion)
 }
 
-/// Whether a key names the version of one of these things: `schemaVersion`, `schema_version`.
-fn preceded(words: &[String], of: &[&str]) -> bool {
-    let pair = |pair: &[String]| matches!(pair, [thing, version] if version == "version" && of.contains(&thing.as_str()));
-    let joined = |word: &String| word.strip_suffix("version").is_some_and(|thing| of.contains(&thing));
+/// Whether a key names the version of a thing with this role: `schemaVersion`, `schema_version`.
+fn precedes_version(words: &[String], role: Role) -> bool {
+    let pair = |pair: &[String]| matches!(pair, [thing, version] if version == "version" && is(thing, role));
+    let joined = |word: &String| word.strip_suffix("version").is_some_and(|thing| is(thing, role));
     words.windows(2).any(pair) || words.iter().any(joined)
 }
 
 /// Whether a key names the version of something that keeps data or the whole cluster: it cannot simply go back.
 #[must_use]
 pub fn is_engine_version(key: &str) -> bool {
-    const ENGINES: [&str; 20] = [
-        "engine",
-        "postgres",
-        "postgresql",
-        "pg",
-        "mysql",
-        "mariadb",
-        "mongo",
-        "mongodb",
-        "kafka",
-        "redis",
-        "elasticsearch",
-        "opensearch",
-        "cassandra",
-        "etcd",
-        "clickhouse",
-        "db",
-        "database",
-        "kubernetes",
-        "k8s",
-        "talos",
-    ];
-    preceded(&words(key), &ENGINES)
+    precedes_version(&words_of(key), Role::EngineVersion)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::FieldRule;
+use super::rules::FieldRule;
 
 /// Which fields count besides the rules, and in spite of them. Each entry is a key (`replicas`) or an address, as plans
 /// show them, in which `*` stands for any text (`spec.values.*.replicas`).

@@ -8,8 +8,10 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
-use super::leaf::{Leaf, LeafKind};
-use super::{couple, outline, tokens};
+use super::super::tokens;
+use super::super::vocabulary::{ENTRY_NAMES, ITEM_NAMES, SOURCES};
+use super::leaf::{self, Leaf, LeafKind};
+use super::outline;
 
 /// The longest address, and all addresses of a file together, in bytes: what is longer is no environment file.
 const MAX_ADDRESS: usize = 8 << 10;
@@ -180,8 +182,8 @@ fn item_name(item: &Node) -> Option<String> {
     if let Some(name) = document_name(item) {
         return Some(name);
     }
-    let named = |key: &str| Some(format!("{key}={}", versionless(item.text_at(key)?)));
-    NAMES.into_iter().find_map(named).or_else(|| only_key(item))
+    let named = |key: &&str| Some(format!("{key}={}", versionless(item.text_at(key)?)));
+    ITEM_NAMES.iter().find_map(named).or_else(|| only_key(item))
 }
 
 /// The key of an item that says by it what it is, as generators and sources do (`- git: …`).
@@ -194,27 +196,6 @@ fn only_key(item: &Node) -> Option<String> {
         Node::Scalar { .. } | Node::List(_) | Node::Other => None,
     }
 }
-
-/// The keys by which an item of a list is known, the surest first.
-const NAMES: [&str; 14] = [
-    "name",
-    "id",
-    "key",
-    "releaseName",
-    "chart",
-    "repository",
-    "repoURL",
-    "url",
-    "image",
-    "path",
-    "file",
-    "env",
-    "environment",
-    "cluster",
-];
-
-/// The keys that say what the version beside them is of.
-const SOURCES: [&str; 8] = ["repository", "registry", "newName", "repoURL", "url", "chart", "image", "name"];
 
 /// An image reference without its tag; any other text as it is.
 fn versionless(text: &str) -> &str {
@@ -268,11 +249,11 @@ struct Beside<'n> {
 impl<'n> Beside<'n> {
     /// `key` is that of the mapping: it names what is in it where nothing inside does.
     fn of(map: &'n Node, key: &'n str) -> Self {
-        let named = ["name", "key", "path", "parameter"].into_iter().find_map(|key| map.text_at(key));
-        let source = |key: &'static str| Some((key, versionless(map.text_at(key)?)));
+        let named = ENTRY_NAMES.iter().find_map(|key| map.text_at(key));
+        let source = |key: &&'static str| Some((*key, versionless(map.text_at(key)?)));
         Self {
             named: named.or(Some(key).filter(|key| !key.is_empty())),
-            sources: SOURCES.into_iter().filter_map(source).collect(),
+            sources: SOURCES.iter().filter_map(source).collect(),
         }
     }
 
@@ -341,7 +322,7 @@ impl Walk<'_> {
             let source: Vec<&str> = names.chain(beside.sources(key)).collect();
             self.out.push(Leaf {
                 kind: LeafKind::Scalar,
-                block: couple::block(address).len(),
+                block: leaf::block(address).len(),
                 address: address.to_owned(),
                 key: key.to_owned(),
                 named: beside.named.map(str::to_owned),

@@ -3,12 +3,16 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
-use super::leaf::{Leaf, LeafKind, Text};
+mod couple;
+
+use super::leaves::Text;
+use super::leaves::leaf::{Leaf, LeafKind};
 use super::lines::{Alignment, Counterpart, hunks, is_trifle};
 use super::rules::{self, Candidate, FieldRule, release_field};
 use super::tokens::{mask, versionless};
+use super::types::{Companion, Comparison, File, ScalarChange};
+use super::vocabulary::{self, Role};
 use super::words::{self, Changed};
-use super::{Companion, Comparison, File, ScalarChange, couple};
 
 /// Leaves of two versions that belong together, by their indexes, and those that have no counterpart.
 #[derive(Default)]
@@ -224,7 +228,7 @@ fn named<'t>(text: &'t Text<'_>, leaf: &'t Leaf, key: &str) -> Option<&'t str> {
     if is_line && !leaf.key.is_empty() && key != leaf.key {
         return Some(&leaf.key);
     }
-    let by_line = is_line && matches!(key, "value" | "default");
+    let by_line = is_line && vocabulary::is(key, Role::Value);
     by_line.then(beside).flatten().or(leaf.named.as_deref())
 }
 
@@ -305,7 +309,9 @@ fn one_sided(
     };
     let rule = release_field(Candidate { key: &leaf.key, named: None, old: value, new: value });
     let named = rule.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
-    let of_it = || (couple::is_source(&leaf.key) || couple::is_hash(value)).then_some(FieldRule::Coupled);
+    let of_it = || {
+        (vocabulary::is(&leaf.key, Role::GoesAlong) || couple::is_hash(value)).then_some(FieldRule::Coupled)
+    };
     match named.or_else(of_it).filter(|_| deployed.has(leaf, couple::is_hash(value))) {
         Some(rule) => comparison.companions.push(Companion {
             address: leaf.address.clone(),

@@ -4,11 +4,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::compare::compare;
-use super::leaf::{Document, Leaf, Text, read};
+mod identity;
+mod locate;
+
+use self::locate::{Located, Restore};
+use super::leaves::leaf::Leaf;
+use super::leaves::{Document, Text, read};
 use super::lines::Counterpart;
-use super::locate::{Located, Restore};
-use super::{Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange};
+use super::pairs::compare;
+use super::types::{Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange};
 
 /// New text for a stretch of bytes.
 type Edit = (Range<usize>, String);

@@ -1,20 +1,23 @@
 //! Whether what is found at a field's place is still a version of the same thing: the texts beside and around it say so.
 
-use super::couple;
-use super::leaf::{Leaf, LeafKind, Text};
-use super::lines::comment_start;
-use super::locate::Restore;
-use super::rules::{self, Candidate, release_field};
-use super::tokens::versionless;
+use super::super::leaves::Text;
+use super::super::leaves::leaf::{Leaf, LeafKind, block};
+use super::super::lines::comment_start;
+use super::super::rules::{Candidate, release_field};
+use super::super::tokens::versionless;
+use super::super::vocabulary::{self, Role, stem};
 
 /// The most fields beside one that are looked at.
 const MAX_SIBLINGS: usize = 1_000;
 /// How many blocks around a field are looked at.
 const MAX_DEPTH: usize = 32;
-/// The keys that say, in the block around, where what a version is of is to be found.
-const LOCATIONS: [&str; 7] = ["url", "repo", "repository", "repoURL", "chart", "git", "uri"];
+/// The versions of a file in which the texts around a field are compared.
+pub(super) struct Versions<'t> {
+    pub(super) bad: &'t Text<'t>,
+    pub(super) current: &'t Text<'t>,
+}
 
-impl<'t> Restore<'t> {
+impl<'t> Versions<'t> {
     /// Whether what stands beside a field names another thing by now: the same version of that is another deployment. Of
     /// a field without a sure address, all texts beside it have to be the same.
     pub(super) fn is_of_another(&self, bad: &Leaf, now: &Leaf) -> bool {
@@ -27,13 +30,13 @@ impl<'t> Restore<'t> {
         if !bad.sure && (siblings.len() > MAX_SIBLINGS || another(siblings, (then, here))) {
             return true;
         }
-        let (stem, _) = rules::stem(&bad.key);
-        let labels = ["labels", "matchLabels", "annotations"].iter().any(|block| then.ends_with(block));
-        let outer = (couple::block(then), couple::block(here));
+        let (stem, _) = stem(&bad.key);
+        let labels = vocabulary::with(Role::Labels).any(|block| then.ends_with(block));
+        let outer = (block(then), block(here));
         !labels && another(self.bad.things(then, &stem), (then, here))
             // The head of a list's item stands for the whole item.
             || another(self.bad.things(&bad.address, &stem), (&bad.address, &now.address))
-            || LOCATIONS.iter().any(|key| another(self.bad.with_key(outer.0, key), outer))
+            || vocabulary::with(Role::Location).any(|key| another(self.bad.with_key(outer.0, key), outer))
             || self.refers_elsewhere(then, here)
     }
 
@@ -52,7 +55,7 @@ impl<'t> Restore<'t> {
             if then.is_empty() {
                 return false;
             }
-            (then, here) = (couple::block(then), couple::block(here));
+            (then, here) = (block(then), block(here));
         }
         false
     }
@@ -79,7 +82,7 @@ impl<'t> Restore<'t> {
             && !matches!(sibling.value.as_str(), "true" | "false");
         let release =
             release_field(Candidate { key: &sibling.key, named: None, old: &sibling.value, new: &now.value });
-        let (_, names) = rules::stem(&sibling.key);
+        let (_, names) = stem(&sibling.key);
         is_text && (names || release.is_none()) && text(sibling) != text(now)
     }
 }

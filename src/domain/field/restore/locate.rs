@@ -4,12 +4,15 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::compare::entry;
-use super::leaf::{Leaf, LeafKind, Text};
-use super::lines::{Alignment, Counterpart};
-use super::rules::FieldRule;
-use super::tokens::versionless;
-use super::{Comparison, FieldOutcome, FieldResult, Refusal, ScalarChange, words};
+use super::super::leaves::Text;
+use super::super::leaves::leaf::{Leaf, LeafKind};
+use super::super::lines::{Alignment, Counterpart};
+use super::super::pairs::entry;
+use super::super::rules::FieldRule;
+use super::super::tokens::versionless;
+use super::super::types::{Comparison, FieldOutcome, FieldResult, Refusal, ScalarChange};
+use super::super::words;
+use super::identity::Versions;
 
 /// The three versions of a file, and what the bad commit changed in it.
 pub(super) struct Restore<'t> {
@@ -85,6 +88,10 @@ impl<'t> Restore<'t> {
         self.alignment.get_or_init(|| Alignment::new(&self.bad.lines, &self.current.lines, versionless))
     }
 
+    fn versions(&self) -> Versions<'t> {
+        Versions { bad: self.bad, current: self.current }
+    }
+
     pub(super) fn locate(&self, change: &'t ScalarChange) -> Result<Located<'t>, Refusal> {
         let ambiguous = || Refusal::Ambiguous(change.address.clone());
         let bad = self.bad.leaves.get(change.leaf).ok_or_else(ambiguous)?;
@@ -104,7 +111,7 @@ impl<'t> Restore<'t> {
             LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(leaf.span.clone())),
             LeafKind::Line => self.line_outcome(change, bad, leaf),
         };
-        if outcome == FieldOutcome::Restored && self.is_of_another(bad, leaf) {
+        if outcome == FieldOutcome::Restored && self.versions().is_of_another(bad, leaf) {
             return Err(ambiguous());
         }
         // The same version of something else is another deployment.

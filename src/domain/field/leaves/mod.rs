@@ -1,62 +1,19 @@
 //! What a file is made of: its scalars or, where it has no structure that is known, its lines.
+//!
+//! [`leaf`] says what one is. [`yaml`] finds the scalars, `outline` the lines; a [`Document`] is read by one of them.
+
+pub mod leaf;
+mod outline;
+pub mod yaml;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use self::leaf::Leaf;
 use super::lines::Lines;
-use super::{outline, rules, yaml};
-
-/// What a [`Leaf`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeafKind {
-    /// A scalar: all of it is the value.
-    Scalar,
-    /// A line: some of its words may be values.
-    Line,
-}
-
-/// A scalar or a line, and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaf {
-    /// What it is.
-    pub kind: LeafKind,
-    /// Where it is in the structure, for people and for finding it again.
-    pub address: String,
-    /// How many bytes of the address are that of the block that it is in.
-    pub block: usize,
-    /// The key that it stands under (that of the list for a list's items); empty at the top.
-    pub key: String,
-    /// The value of `name:` beside it.
-    pub named: Option<String>,
-    /// What a version here is a version of: the repository, chart and the like beside it.
-    pub source: Option<String>,
-    /// Its bytes in the file, quotes included.
-    pub span: Range<usize>,
-    /// Its value, unquoted.
-    pub value: String,
-    /// Whether the address finds it again. A mere place in a list does not, once the list has changed.
-    pub sure: bool,
-}
-
-impl Leaf {
-    /// The address of the block that it is in.
-    pub(super) fn block(&self) -> &str {
-        self.address.get(..self.block).unwrap_or("")
-    }
-
-    /// The leaf of a text that stands inside a scalar.
-    pub(super) fn within(self, address: &str, offset: usize, sure: bool) -> Self {
-        Self {
-            address: format!("{address} > {}", self.address),
-            block: if self.block == 0 { address.len() } else { address.len() + " > ".len() + self.block },
-            span: self.span.start + offset..self.span.end + offset,
-            sure: self.sure && sure,
-            ..self
-        }
-    }
-}
+use super::vocabulary::stem;
 
 /// A version of a file, which is read once however often it is compared.
 #[derive(Debug)]
@@ -214,7 +171,7 @@ impl<'t> Text<'t> {
                 let block = blocks.entry(leaf.block().to_owned()).or_default();
                 block.leaves.push(index);
                 block.by_key.entry(leaf.key.clone()).or_default().push(index);
-                if let (stem, true) = rules::stem(&leaf.key) {
+                if let (stem, true) = stem(&leaf.key) {
                     block.things.entry(stem).or_default().push(index);
                 }
             }

@@ -9,28 +9,17 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::leaf::Leaf;
-use super::rules::{self, FieldRule};
-use super::{File, ScalarChange, tokens};
-
-/// The keys that say what the version beside them is a version of, or where it is from.
-const SOURCES: [&str; 9] =
-    ["repository", "registry", "newName", "repoURL", "url", "chart", "name", "image", "source"];
+use super::super::leaves::leaf::{Leaf, block};
+use super::super::rules::{self, FieldRule};
+use super::super::tokens;
+use super::super::types::{File, ScalarChange};
+use super::super::vocabulary::{self, Role};
 
 /// The most versions of one commit that are looked for in its other changes.
 const MAX_VERSIONS: usize = 500;
 
 /// The shortest version that is looked for in other values, in bytes.
 const MIN_VERSION: usize = 3;
-
-/// The block that an address is in: all of it up to the last key.
-pub(super) fn block(address: &str) -> &str {
-    if let Some(inside) = address.strip_suffix(']') {
-        return inside.rfind('[').and_then(|at| address.get(..at)).unwrap_or("");
-    }
-    let end = [address.rfind('.'), address.rfind(" > "), address.rfind(": ")].into_iter().flatten().max();
-    address.get(..end.unwrap_or(0)).unwrap_or("")
-}
 
 /// Where the release fields of a commit are, and what they are about.
 pub(super) struct Deployed {
@@ -44,7 +33,7 @@ impl Deployed {
         for field in fields {
             let block = field.block.clone();
             blocks.insert(block.clone());
-            stems.insert((block, rules::stem(&field.key).0));
+            stems.insert((block, vocabulary::stem(&field.key).0));
         }
         Self { blocks, stems }
     }
@@ -52,7 +41,7 @@ impl Deployed {
     /// Whether a leaf stands beside one of them and is about the same. A checksum may be in a list beside them, a digest
     /// in the block around theirs.
     pub(super) fn has(&self, leaf: &Leaf, is_hash: bool) -> bool {
-        let (own, stem) = (leaf.block(), rules::stem(&leaf.key).0);
+        let (own, stem) = (leaf.block(), vocabulary::stem(&leaf.key).0);
         let digest = leaf.key.to_lowercase().ends_with("digest") && stem.is_empty();
         let around =
             || self.blocks.iter().any(|block| block.starts_with(own) || own.starts_with(block.as_str()));
@@ -60,11 +49,6 @@ impl Deployed {
             || is_hash && (self.blocks.contains(own) || !own.is_empty() && self.blocks.contains(block(own)))
             || digest && around()
     }
-}
-
-/// Whether a key says what the version beside it is a version of.
-pub(super) fn is_source(key: &str) -> bool {
-    SOURCES.contains(&key)
 }
 
 /// Marks the changes that belong to a release field of the same file.
@@ -91,7 +75,7 @@ pub(super) fn couple(file: &File<'_>, changes: &mut [ScalarChange]) {
         }
         let within = blocks.contains(around);
         let coupled = changed_alike(change, &versions)
-            || is_source(&change.key) && beside
+            || vocabulary::is(&change.key, Role::GoesAlong) && beside
             || is_checksum(change) && within
             || is_time(change);
         let rule = coupled.then_some(FieldRule::Coupled);
@@ -170,17 +154,14 @@ pub(super) fn is_hash(value: &str) -> bool {
 
 /// Whether both values are checksums, and are called so.
 fn is_checksum(change: &ScalarChange) -> bool {
-    const KEYS: [&str; 8] = ["sha", "sum", "hash", "digest", "md5", "h1", "zh", "integrity"];
     let named = format!("{} {}", change.key, change.named).to_lowercase();
-    KEYS.iter().any(|key| named.contains(key)) && is_hash(&change.old_value) && is_hash(&change.new_value)
+    vocabulary::mentions(&named, Role::Checksum) && is_hash(&change.old_value) && is_hash(&change.new_value)
 }
 
 /// Whether both values are the time at which something was made.
 fn is_time(change: &ScalarChange) -> bool {
-    const KEYS: [&str; 9] =
-        ["generated", "updated", "modified", "created", "timestamp", "date", "time", "deployed", "released"];
     let key = change.key.to_lowercase();
     let time =
         |text: &str| text.len() >= 8 && text.chars().all(|c| c.is_ascii_digit() || "-:.+TZ ".contains(c));
-    KEYS.iter().any(|word| key.contains(word)) && time(&change.old_value) && time(&change.new_value)
+    vocabulary::mentions(&key, Role::Time) && time(&change.old_value) && time(&change.new_value)
 }

@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 
+use super::super::lines::{Lines, comment_start, is_trifle};
+use super::super::tokens;
+use super::super::vocabulary::{self, Role};
 use super::leaf::{Leaf, LeafKind};
-use super::lines::{Lines, comment_start, is_trifle};
-use super::tokens;
 
 /// How many lines below `[[package]]` its name is looked for.
 const NAME_WITHIN: usize = 4;
@@ -146,7 +147,7 @@ fn identity(content: &str) -> (String, String) {
     let assigned = option.or_else(|| assignment(content));
     let key = assigned.and_then(|at| content.get(..at)).map(plain).unwrap_or_default();
     // `- name: web` and the like is known by its value.
-    let names = ["name", "id", "key"].contains(&key.as_str()) || content.starts_with("- ");
+    let names = vocabulary::is(&key, Role::LineName) || content.starts_with("- ");
     let identity = match assigned.filter(|_| !names) {
         Some(at) => content.get(..at).unwrap_or(content).trim_end().to_owned(),
         None => tokens::versionless(content),

@@ -1,0 +1,182 @@
+//! What goes into this module and what comes out of it: a file, what a commit changed in it, and what a revert makes of
+//! that.
+
+use std::ops::Range;
+
+use super::rules::FieldRule;
+use super::selection::Selection;
+
+/// What is known of a file besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// Where it is in the repository. The key of a file that is nothing but a version.
+    pub path: &'a str,
+    /// What the configuration says of its fields.
+    pub fields: &'a Selection,
+}
+
+/// A value that a commit changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScalarChange {
+    /// Where it is, for people and for finding it again.
+    pub address: String,
+    /// The rule that makes it a release field, if one does.
+    pub rule: Option<FieldRule>,
+    /// Its bytes in the file before.
+    pub old: Range<usize>,
+    /// Its bytes in the file after.
+    pub new: Range<usize>,
+    /// Its source text before, quotes included.
+    pub old_text: String,
+    /// Its source text after, quotes included.
+    pub new_text: String,
+    /// Its value before, without quotes.
+    pub old_value: String,
+    /// Its value after, without quotes.
+    pub new_value: String,
+    /// Whether the address finds it again in any version of the file. A mere place in a list, or a line that stands twice
+    /// in its block, does not: those are followed from version to version.
+    pub addressed: bool,
+    pub(super) key: String,
+    /// The block that it is in.
+    pub(super) block: String,
+    /// The name beside it, or the block that it is in.
+    pub(super) named: String,
+    /// Where the field was whose place it took, where it is another than before: then key and value are the change.
+    pub(super) was: Option<String>,
+    /// The leaf of the file after that holds it.
+    pub(super) leaf: usize,
+}
+
+impl ScalarChange {
+    /// The key that it stands under, as far as there is one.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+/// A release field that came or went beside one that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// Where it is.
+    pub address: String,
+    /// Why it counts as a release field.
+    pub rule: FieldRule,
+    /// Its source text.
+    pub text: String,
+    /// Whether it came.
+    pub added: bool,
+    /// Its bytes in the file after, if it came, or before, if it went.
+    pub(super) span: Range<usize>,
+}
+
+/// What a commit changed in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// The values that differ, in the order of the file after.
+    pub changes: Vec<ScalarChange>,
+    /// Release fields that came or went beside one that changed.
+    pub companions: Vec<Companion>,
+    /// Anything else that came or went: its address, its bytes, and whether it came.
+    pub(super) others: Vec<(String, Range<usize>, bool)>,
+    /// The stretches of lines that differ, before and after.
+    pub(super) hunks: Vec<(Range<usize>, Range<usize>)>,
+    /// Whether lines went from one of these stretches to another.
+    pub(super) moved: bool,
+}
+
+impl Comparison {
+    /// The changed release fields.
+    pub fn release_fields(&self) -> impl Iterator<Item = &ScalarChange> {
+        self.changes.iter().filter(|change| change.rule.is_some())
+    }
+
+    /// The addresses of what else changed.
+    pub fn left_behind(&self) -> impl Iterator<Item = &str> {
+        let values =
+            self.changes.iter().filter(|change| change.rule.is_none()).map(|change| change.address.as_str());
+        values.chain(self.others.iter().map(|(address, ..)| address.as_str()))
+    }
+}
+
+/// What became of one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldOutcome {
+    /// It held the bad value and holds the old one now.
+    Restored,
+    /// It held the old value already.
+    AlreadyBack,
+    /// It holds a third value; left alone.
+    Superseded(String),
+    /// It is not in the file any more; left alone.
+    Gone,
+}
+
+/// One field of a revert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldResult {
+    /// Where it is.
+    pub address: String,
+    /// Why it counts as a release field.
+    pub rule: FieldRule,
+    /// Its source text before the bad commit; empty where the commit added it.
+    pub old_text: String,
+    /// Its source text after the bad commit; empty where the commit removed it.
+    pub new_text: String,
+    /// What became of it.
+    pub outcome: FieldOutcome,
+}
+
+impl FieldResult {
+    /// Whether it tells one version from another. What only goes along does not: a repository, a label, a checksum.
+    #[must_use]
+    pub fn is_version(&self) -> bool {
+        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured) && !self.new_text.is_empty()
+    }
+}
+
+/// A file with the bad fields put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reverted {
+    /// The whole file.
+    pub bytes: Vec<u8>,
+    /// Every release field that the bad commit changed in it.
+    pub fields: Vec<FieldResult>,
+    /// The addresses of what else the bad commit changed here, and what stays as it is.
+    pub left_behind: Vec<String>,
+}
+
+/// Whether some fields would go back while others of the same deployment have moved on, or were put back by somebody
+/// already: then others than the agent are at work on it. What only went along with a version may have moved on.
+pub fn is_half<'f>(fields: impl IntoIterator<Item = &'f FieldResult>) -> bool {
+    let restored = |field: &FieldResult| field.outcome == FieldOutcome::Restored;
+    let (back, left): (Vec<&FieldResult>, Vec<&FieldResult>) =
+        fields.into_iter().partition(|field| restored(field));
+    !back.is_empty() && left.iter().any(|field| field.rule != FieldRule::Coupled)
+}
+
+/// Why a file is not reverted by machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is not UTF-8.
+    #[error("the file is not UTF-8 text")]
+    NotText,
+    /// The bad commit changed no release field in it.
+    #[error("the commit changed no release field in it")]
+    NoReleaseField,
+    /// The bad commit added or removed a release field besides, and it is not clear where that stands now.
+    #[error(
+        "the commit also added or removed {0}, and the lines around it have changed since: put it back by hand"
+    )]
+    Companion(String),
+    /// It cannot be told which of several places is meant.
+    #[error("{0} cannot be told apart from others like it: put it back by hand")]
+    Ambiguous(String),
+    /// What the bad commit changed and what was changed since cannot be told apart.
+    #[error("what the commit changed in it was changed again since, or cannot be read: put it back by hand")]
+    Conflict,
+    /// With the old text in place, the file would say something else than wanted.
+    #[error("{0} does not come out right with the old text in its place: put it back by hand")]
+    Unfaithful(String),
+}

@@ -1,0 +1,359 @@
+//! The words that keys are made of, and what each means to the engine.
+//!
+//! [`WORDS`] has each word once, with all of its roles: a new word is a new line. What follows from the roles of a key is
+//! in `rules`, `leaves`, `pairs` and `restore`.
+
+use std::sync::LazyLock;
+
+use Role::{
+    Checksum, Denied, Detail, EndsRelease, EngineVersion, EntryName, GoesAlong, Image, ImagePart, ItemName,
+    Labels, LineName, Listing, Location, Numbered, OtherVersion, ReleaseId, Revision, Source,
+    SpeaksOfVersion, Tag, Thing, Time, Vague, VagueYetAlong, Value, Version,
+};
+
+/// What a word means to the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    // The whole key, as it is written in the file.
+    /// Its value is the name by which an item of a list is found again. An item goes by the key with the lowest number.
+    ItemName(u8),
+    /// Its value says what the `value:` beside it is. The key with the lowest number counts.
+    EntryName(u8),
+    /// A line that assigns it is known by its value, too.
+    LineName,
+    /// Its value says what a version in the same YAML mapping is a version of. The numbers give the order of the values.
+    Source(u8),
+    /// It belongs to the version beside it, and goes back with that.
+    GoesAlong,
+    /// In the block around a version, its value says where that comes from.
+    Location,
+    /// The block under it (or under a key that ends in it) holds labels, which name no source of a version.
+    Labels,
+
+    // One of the words of a key, in lower case.
+    /// What stands under it is never deployed, unless the key ends in a word with the role [`EndsRelease`].
+    Denied,
+    /// Hashes, numbers and dates of many kinds stand under it: only what is surely a version counts there.
+    Vague,
+    /// It is vague as well, yet a value under it goes back with a version that changed in the same way.
+    VagueYetAlong,
+    /// It names a kind of thing: the value is the name of the thing that a version is of.
+    Thing,
+    /// It speaks of a version or a value, and does not tell one thing from another.
+    Detail,
+    /// A tag or a digest stands under it. The same holds for each longer word that ends in `tag`, but for `hashtag`.
+    Tag,
+    /// An image stands under it. The same holds for each word with `image` in it.
+    Image,
+    /// A version stands under it.
+    Version,
+    /// Before `version`, as a word of its own or joined with it: the version is of something else than what is deployed.
+    OtherVersion,
+    /// Before `version`, in the same two ways: the version is of something that keeps data, or of the whole cluster.
+    EngineVersion,
+    /// Before the word `id` at the end of a key: the id is that of a release.
+    ReleaseId,
+
+    // The last of the words of a key, in lower case.
+    /// What stands under the key is deployed, in spite of words before it that are denied or vague.
+    EndsRelease,
+    /// In a key that speaks of an image, it says which image that is.
+    ImagePart,
+    /// What stands under the key is a version if it has a digit.
+    Numbered,
+    /// A branch, a tag or a commit stands under the key.
+    Revision,
+    /// What stands under the key is named by another key beside it.
+    Value,
+    /// The block under the key (or the file of that name) holds the versions of the things that the keys in it name.
+    Listing,
+
+    // Anywhere in a text, in lower case, be it within a longer word.
+    /// A name with it speaks of a version: that of the `value:` beside the name.
+    SpeaksOfVersion,
+    /// A checksum stands under the key.
+    Checksum,
+    /// The time at which something was made stands under the key.
+    Time,
+}
+
+/// Each word with its roles, in the order of the bytes: the look-up is a binary search.
+const WORDS: &[(&str, &[Role])] = &[
+    ("account", &[Vague]),
+    ("address", &[Denied]),
+    ("addresses", &[Denied]),
+    ("alias", &[Thing]),
+    ("ami", &[Denied]),
+    ("amis", &[Denied]),
+    ("annotations", &[Labels]),
+    ("api", &[OtherVersion]),
+    ("app", &[Thing]),
+    ("application", &[Thing]),
+    ("appversion", &[Version]),
+    ("arn", &[Vague]),
+    ("artifact", &[Thing]),
+    ("branch", &[Detail, Revision]),
+    ("bucket", &[Vague]),
+    ("build", &[ReleaseId, Numbered]),
+    ("buildversion", &[Version]),
+    ("cassandra", &[EngineVersion]),
+    ("cert", &[Vague]),
+    ("certificate", &[Vague]),
+    ("chart", &[ItemName(5), Source(6), GoesAlong, Location, Thing]),
+    ("chartversion", &[Version]),
+    ("checksum", &[Vague, VagueYetAlong]),
+    ("cidr", &[Denied]),
+    ("cidrs", &[Denied]),
+    ("clickhouse", &[EngineVersion]),
+    ("cluster", &[ItemName(14), Thing]),
+    ("codename", &[Thing]),
+    ("color", &[Vague]),
+    ("colour", &[Vague]),
+    ("commit", &[Detail, ReleaseId, Revision, SpeaksOfVersion]),
+    ("component", &[Thing]),
+    ("config", &[OtherVersion]),
+    ("container", &[Thing]),
+    ("content", &[OtherVersion]),
+    ("cost", &[Vague]),
+    ("count", &[Vague]),
+    ("cpu", &[Vague]),
+    ("crd", &[OtherVersion]),
+    ("created", &[Time]),
+    ("credential", &[Denied]),
+    ("credentials", &[Denied]),
+    ("cron", &[Vague]),
+    ("database", &[EngineVersion]),
+    ("date", &[Vague, Time]),
+    ("db", &[EngineVersion]),
+    ("default", &[Detail, Value]),
+    ("deployed", &[Time]),
+    ("deployment", &[ReleaseId]),
+    ("digest", &[Detail, Tag, EndsRelease, ImagePart, SpeaksOfVersion, Checksum]),
+    ("dns", &[Vague]),
+    ("domain", &[Vague]),
+    ("elasticsearch", &[EngineVersion]),
+    ("email", &[Vague]),
+    ("endpoint", &[Vague]),
+    ("engine", &[EngineVersion]),
+    ("env", &[ItemName(12)]),
+    ("environment", &[ItemName(13)]),
+    ("etag", &[Vague]),
+    ("etcd", &[EngineVersion]),
+    ("expiration", &[Vague]),
+    ("expires", &[Vague]),
+    ("expiry", &[Vague]),
+    ("file", &[ItemName(11)]),
+    ("fingerprint", &[Denied]),
+    ("format", &[OtherVersion]),
+    ("from", &[Image]),
+    ("function", &[Thing]),
+    ("generated", &[Time]),
+    ("gid", &[Vague]),
+    ("git", &[Location, Thing]),
+    ("group", &[Thing]),
+    ("guid", &[Vague]),
+    ("h1", &[Checksum]),
+    ("hash", &[Vague, VagueYetAlong, Checksum]),
+    ("host", &[Vague]),
+    ("hostname", &[Vague]),
+    ("http", &[OtherVersion]),
+    ("id", &[ItemName(2), LineName, Vague, VagueYetAlong, Thing]),
+    ("ids", &[Vague]),
+    ("image", &[ItemName(9), Source(7), GoesAlong, Thing, ReleaseId, EndsRelease, SpeaksOfVersion]),
+    ("images", &[Listing]),
+    ("imagetags", &[Listing]),
+    ("imageversion", &[Version]),
+    ("integrity", &[Checksum]),
+    ("interval", &[Vague]),
+    ("ip", &[Denied, OtherVersion]),
+    ("ips", &[Denied]),
+    ("issuer", &[Vague]),
+    ("k8s", &[EngineVersion]),
+    ("kafka", &[EngineVersion]),
+    ("key", &[ItemName(3), EntryName(2), LineName, Vague]),
+    ("keys", &[Vague]),
+    ("kind", &[Thing]),
+    ("kube", &[OtherVersion]),
+    ("kubernetes", &[EngineVersion]),
+    ("labels", &[Labels]),
+    ("limit", &[Vague]),
+    ("mariadb", &[EngineVersion]),
+    ("matchLabels", &[Labels]),
+    ("max", &[OtherVersion]),
+    ("md5", &[Vague, Checksum]),
+    ("memory", &[Vague]),
+    ("min", &[OtherVersion]),
+    ("minimum", &[OtherVersion]),
+    ("model", &[ReleaseId]),
+    ("modified", &[Time]),
+    ("module", &[Thing]),
+    ("mongo", &[EngineVersion]),
+    ("mongodb", &[EngineVersion]),
+    ("mysql", &[EngineVersion]),
+    ("name", &[ItemName(1), EntryName(1), LineName, Source(8), GoesAlong, Thing, ImagePart]),
+    ("namespace", &[Thing]),
+    ("new", &[Detail]),
+    ("newName", &[Source(3), GoesAlong]),
+    ("newtag", &[Detail]),
+    ("nodeport", &[Vague]),
+    ("nonce", &[Vague]),
+    ("opensearch", &[EngineVersion]),
+    ("package", &[Thing]),
+    ("parameter", &[EntryName(4)]),
+    ("passwd", &[Denied]),
+    ("password", &[Denied, OtherVersion]),
+    ("path", &[ItemName(10), EntryName(3)]),
+    ("percent", &[Vague]),
+    ("pg", &[EngineVersion]),
+    ("pin", &[Vague]),
+    ("policy", &[Vague, OtherVersion]),
+    ("port", &[Vague]),
+    ("ports", &[Vague]),
+    ("postgres", &[EngineVersion]),
+    ("postgresql", &[EngineVersion]),
+    ("price", &[Vague]),
+    ("project", &[Thing]),
+    ("protocol", &[OtherVersion]),
+    ("ratio", &[Vague]),
+    ("record", &[Vague]),
+    ("redis", &[EngineVersion]),
+    ("ref", &[Detail, EndsRelease, ImagePart, Revision]),
+    ("registry", &[Source(2), GoesAlong, Thing]),
+    ("release", &[Detail, ReleaseId, Numbered]),
+    ("releaseName", &[ItemName(4)]),
+    ("released", &[Time]),
+    ("releaseversion", &[Version]),
+    ("replicas", &[Denied]),
+    ("repo", &[Location, Thing]),
+    ("repoURL", &[ItemName(7), Source(4), GoesAlong, Location]),
+    ("repository", &[ItemName(6), Source(1), GoesAlong, Location, Thing, ImagePart]),
+    ("required", &[OtherVersion]),
+    ("resource", &[OtherVersion]),
+    ("rev", &[Revision]),
+    ("revision", &[Detail, EndsRelease, ImagePart, Revision, SpeaksOfVersion]),
+    ("salt", &[Vague]),
+    ("schedule", &[Vague]),
+    ("schema", &[OtherVersion]),
+    ("secret", &[Denied, OtherVersion]),
+    ("secrets", &[Denied]),
+    ("service", &[Thing]),
+    ("sha", &[Detail, EndsRelease, ImagePart, Revision, Checksum]),
+    ("signature", &[Vague]),
+    ("size", &[Vague]),
+    ("slug", &[Thing]),
+    ("sops", &[OtherVersion]),
+    ("source", &[GoesAlong, Thing]),
+    ("ssl", &[OtherVersion]),
+    ("state", &[OtherVersion]),
+    ("storage", &[Vague]),
+    ("subnet", &[Vague]),
+    ("subnets", &[Vague]),
+    ("sum", &[Vague, Checksum]),
+    ("svc", &[Thing]),
+    ("tag", &[Detail, Tag, EndsRelease, ImagePart, SpeaksOfVersion]),
+    ("tags", &[Listing]),
+    ("talos", &[EngineVersion]),
+    ("target", &[Thing]),
+    ("targetversion", &[Version]),
+    ("tenant", &[Thing]),
+    ("threshold", &[Vague]),
+    ("thumbprint", &[Denied]),
+    ("time", &[Time]),
+    ("timeout", &[Vague]),
+    ("timestamp", &[Vague, Time]),
+    ("title", &[Thing]),
+    ("tls", &[OtherVersion]),
+    ("token", &[Denied]),
+    ("uid", &[Vague]),
+    ("updated", &[Time]),
+    ("uri", &[Location, Thing, EndsRelease, ImagePart]),
+    ("url", &[ItemName(8), Source(5), GoesAlong, Location, Thing, EndsRelease, ImagePart]),
+    ("uuid", &[Vague]),
+    ("value", &[Detail, Value]),
+    ("version", &[Detail, Version, ReleaseId, EndsRelease, ImagePart, SpeaksOfVersion]),
+    ("versions", &[Version, Listing]),
+    ("vpc", &[Vague]),
+    ("weight", &[Vague]),
+    ("workload", &[Thing]),
+    ("zh", &[Checksum]),
+    ("zone", &[Vague]),
+];
+
+/// The keys that name an item of a list, the surest first.
+pub(super) static ITEM_NAMES: LazyLock<Vec<&str>> =
+    LazyLock::new(|| ordered(|role| if let ItemName(rank) = role { Some(rank) } else { None }));
+
+/// The keys that name the `value:` beside them, the surest first.
+pub(super) static ENTRY_NAMES: LazyLock<Vec<&str>> =
+    LazyLock::new(|| ordered(|role| if let EntryName(rank) = role { Some(rank) } else { None }));
+
+/// The keys that say what a version beside them is a version of.
+pub(super) static SOURCES: LazyLock<Vec<&str>> =
+    LazyLock::new(|| ordered(|role| if let Source(rank) = role { Some(rank) } else { None }));
+
+/// The words with a role that has ranks, in their order.
+fn ordered(rank: fn(Role) -> Option<u8>) -> Vec<&'static str> {
+    let ranked = |(word, roles): &(&'static str, &[Role])| {
+        roles.iter().find_map(|role| rank(*role)).map(|rank| (rank, *word))
+    };
+    let mut words: Vec<(u8, &str)> = WORDS.iter().filter_map(ranked).collect();
+    words.sort_unstable();
+    words.into_iter().map(|(_, word)| word).collect()
+}
+
+/// The words with a role.
+pub(super) fn with(role: Role) -> impl Iterator<Item = &'static str> {
+    WORDS.iter().filter(move |(_, roles)| roles.contains(&role)).map(|(word, _)| *word)
+}
+
+/// Whether a word has a role.
+pub(super) fn is(word: &str, role: Role) -> bool {
+    let found = WORDS.binary_search_by(|(known, _)| (*known).cmp(word)).ok();
+    found.and_then(|at| WORDS.get(at)).is_some_and(|(_, roles)| roles.contains(&role))
+}
+
+/// Whether one of the words of a key has a role.
+pub(super) fn any(words: &[String], role: Role) -> bool {
+    words.iter().any(|word| is(word, role))
+}
+
+/// Whether the last of the words of a key has a role.
+pub(super) fn ends_in(words: &[String], role: Role) -> bool {
+    words.last().is_some_and(|last| is(last, role))
+}
+
+/// Whether a word with a role stands anywhere in a text.
+pub(super) fn mentions(text: &str, role: Role) -> bool {
+    with(role).any(|word| text.contains(word))
+}
+
+/// `imageTag`, `image_tag`, `IMAGE-TAG`, `app.kubernetes.io/version` → lower-case words.
+pub(super) fn words_of(key: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut previous_lower = false;
+    for c in key.chars() {
+        let boundary = !c.is_alphanumeric() || (c.is_uppercase() && previous_lower);
+        if boundary && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_lowercase());
+        }
+        previous_lower = c.is_lowercase() || c.is_numeric();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// What a key is about besides what it says of it: `web` of `WEB_IMAGE_TAG`, nothing of `tag`; and whether it names a
+/// thing (`WEB_IMAGE_REPO`, `chart`).
+pub(super) fn stem(key: &str) -> (Vec<String>, bool) {
+    let words = words_of(key);
+    let names = ends_in(&words, Thing);
+    (words.into_iter().filter(|word| !is(word, Thing) && !is(word, Detail)).collect(), names)
+}
+
+#[cfg(test)]
+mod tests;
