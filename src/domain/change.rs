@@ -1,4 +1,4 @@
-//! The revert as a value: which bytes of which files, and why. [`plan`](mod@plan) works it out, [`message`] writes its
+//! The revert as a value: which bytes of which files, and why. [`plan`](mod@plan) works it out, `message` writes its
 //! message, and [`receipt`] says what became of it.
 
 pub(super) mod message;

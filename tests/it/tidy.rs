@@ -388,7 +388,9 @@ fn public_type(line: &str) -> Option<&str> {
     };
     let (kind, name) = rest.trim_start().split_once(' ')?;
     let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
-    ["struct", "enum", "trait", "type", "union"].contains(&kind).then(|| &name[..end])
+    let is_type = ["struct", "enum", "trait", "type", "union"].contains(&kind);
+    // A name that begins with `$` is made by a macro.
+    (is_type && end > 0).then(|| &name[..end])
 }
 
 /// Findings for files that are too long.
