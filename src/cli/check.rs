@@ -1,14 +1,15 @@
 //! `backout check`: the configuration, the right to read and push, and every metric query, each problem with its fix.
 
-use super::{Common, Ending, Format, output, world};
+use super::common::{Common, Ending, Format};
+use super::{output, world};
 use crate::agent::check::{Checked, check};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct CheckArgs {}
 
 /// Runs the command.
-pub(super) async fn run(common: &Common, _: Args) -> anyhow::Result<Ending> {
+pub(super) async fn run(common: &Common, _: CheckArgs) -> anyhow::Result<Ending> {
     let settings = match world::load(common) {
         Ok(settings) => settings,
         Err(errors) => {

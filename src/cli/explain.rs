@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::chart::{Plot, plot};
-use super::{Common, Ending, Format, output, world};
+use super::common::{Common, Ending, Format};
+use super::{output, world};
 use crate::agent::{World, fetch};
 use crate::domain::ids::CommitId;
 use crate::domain::judge::evidence::Found;
@@ -13,7 +14,7 @@ use crate::record::{self, Record, VerdictRecord};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ExplainArgs {
     /// The deployment's commit, or the one that took it back
     deployment: String,
     /// Only this service
@@ -22,7 +23,7 @@ pub(super) struct Args {
 }
 
 /// Runs the command.
-pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
+pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     let (commit, mut records) = find_records(&world, &args.deployment).await?;
     records.retain(|record| args.service.as_ref().is_none_or(|name| record.service().as_str() == name));

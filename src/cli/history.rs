@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Common, Ending, Format, output, world};
+use super::common::{Common, Ending, Format};
+use super::{output, world};
 use crate::agent::fetch;
 use crate::domain::environment::Environment;
 use crate::domain::history::ledger::{RevertEntry, reverts_of};
@@ -17,7 +18,7 @@ use crate::record::{self, Record, Recovery, ReviewOutcome};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct HistoryArgs {
     /// Only this service
     #[arg(long)]
     service: Option<String>,
@@ -65,7 +66,7 @@ impl Entry {
 }
 
 /// Runs the command.
-pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
+pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     let now = world.clock.now();
     let mut entries = Vec::new();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::{Common, Ending, Format, output, world};
+use super::common::{Common, Ending, Format};
+use super::{output, world};
 use crate::adapters::git::{current_branch, origin_url};
 use crate::domain::environment::layout::{Layout, has_release_field, layouts};
 use crate::domain::ids::FilePath;
@@ -14,7 +15,7 @@ use crate::ports::Repository;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct InitArgs {
     /// A local clone of the environment repo
     #[arg(default_value = ".")]
     repository: PathBuf,
@@ -27,7 +28,7 @@ const MAX_READ: usize = 20_000;
 const SMALL_SHARE: usize = 20;
 
 /// Runs the command.
-pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
+pub(super) async fn run(common: &Common, args: InitArgs) -> anyhow::Result<Ending> {
     let branch =
         current_branch(&args.repository).with_context(|| format!("{}", args.repository.display()))?;
     let repository = Arc::clone(&world::without_config(&args.repository)?.repository);

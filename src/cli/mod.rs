@@ -2,6 +2,7 @@
 
 mod chart;
 mod check;
+mod common;
 mod demo;
 mod explain;
 mod history;
@@ -14,12 +15,12 @@ mod run;
 mod svg;
 mod world;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::telemetry::{self, LogFormat};
+use self::common::{Common, Ending};
+use crate::telemetry;
 
 /// Backs bad deployments out of an environment repo with a surgical Git commit.
 #[derive(Debug, Parser)]
@@ -34,52 +35,25 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 nothing to do, 1 error, 2 wrong usage, 3 acted (a branch was changed or a \
 proposal made), 4 a person must look at something.";
 
-/// What every command understands.
-#[derive(Clone, Debug, clap::Args)]
-struct Common {
-    /// Configuration file; may be given several times [default: backout.yaml]
-    #[arg(long, short, global = true, value_name = "FILE")]
-    config: Vec<PathBuf>,
-    /// How results are printed
-    #[arg(long, global = true, value_enum, default_value_t)]
-    format: Format,
-    /// How logs are written
-    #[arg(long, global = true, value_enum, default_value_t)]
-    log_format: LogFormat,
-    /// Which logs are written: error, warn, info, debug, trace, or a `tracing` filter
-    #[arg(long, global = true, value_name = "FILTER", env = "BACKOUT_LOG")]
-    log: Option<String>,
-}
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For machines: one JSON document on standard output.
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show the whole story on a throwaway repo and an in-process metric server
     #[command(after_help = "With --format json, each event is a JSON document on a line of its own.")]
-    Demo(demo::Args),
+    Demo(demo::DemoArgs),
     /// Propose a configuration for an environment repo
-    Init(init::Args),
+    Init(init::InitArgs),
     /// Check the configuration, the right to read and push, and that every metric query answers
-    Check(check::Args),
+    Check(check::CheckArgs),
     /// Say what a pass would do and why, touching nothing
-    Plan(plan::Args),
+    Plan(plan::PlanArgs),
     /// Watch and back out: as a daemon, or for one pass with --once
-    Run(run::Args),
+    Run(run::RunArgs),
     /// Back a deployment out on a person's request, whatever the mode, by the name of its service or by its commit
-    Revert(revert::Args),
+    Revert(revert::RevertArgs),
     /// Read the audit log back from Git
-    History(history::Args),
+    History(history::HistoryArgs),
     /// Derive a recorded verdict again from its evidence alone
-    Explain(explain::Args),
+    Explain(explain::ExplainArgs),
     /// Judge a file of metrics around a deployment, without any repository or configuration
     #[command(after_help = judge::AFTER_HELP)]
     Judge(Box<judge::Args>),
@@ -106,19 +80,6 @@ enum SchemaOf {
     Config,
     /// One line of a note in refs/notes/backout.
     Record,
-}
-
-/// How a command ended, as an exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// Nothing to do.
-    Quiet = 0,
-    /// Something went wrong.
-    Error = 1,
-    /// A branch was changed, or a proposal was made.
-    Acted = 3,
-    /// A person must look at something.
-    Escalated = 4,
 }
 
 /// Runs a command and turns its ending into an exit code.

@@ -1,14 +1,15 @@
 //! `backout plan`: what a pass would do and why, touching nothing.
 
-use super::{Common, Ending, Format, output, run, world};
+use super::common::{Common, Ending, Format};
+use super::{output, run, world};
 use crate::agent::{Intent, Stop, pass};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct PlanArgs {}
 
 /// Runs the command.
-pub(super) async fn run(common: &Common, _: Args) -> anyhow::Result<Ending> {
+pub(super) async fn run(common: &Common, _: PlanArgs) -> anyhow::Result<Ending> {
     let settings = world::settings(common)?;
     let world = world::connect(&settings)?;
     let report = output::progress("looking", pass(&world, Intent::Plan, &Stop::default())).await?;

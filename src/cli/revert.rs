@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::{Common, Ending, Format, output, world};
+use super::common::{Common, Ending, Format};
+use super::{output, world};
 use crate::agent::request::{Prepared, Request, Wanted};
 use crate::agent::{Estate, World, fetch};
 use crate::domain::change::receipt::Receipt;
@@ -16,7 +17,7 @@ use crate::domain::time::human_secs;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct RevertArgs {
     /// The name of a service (its last deployment is meant), or a commit
     target: String,
     /// The environment; needed when several hold the deployment
@@ -31,7 +32,7 @@ pub(super) struct Args {
 }
 
 /// Runs the command.
-pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
+pub(super) async fn run(common: &Common, args: RevertArgs) -> anyhow::Result<Ending> {
     let world = if args.repository.is_none() && world::has_config(common) {
         world::connect(&world::settings(common)?)?
     } else {
@@ -57,7 +58,7 @@ pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
 /// Works out what is wanted in the one environment that holds it.
 async fn prepare<'a>(
     world: &'a World,
-    args: &Args,
+    args: &RevertArgs,
     who: &'a str,
 ) -> anyhow::Result<(Request<'a>, Vec<Prepared>)> {
     ensure_known(world, args.environment.as_deref())?;

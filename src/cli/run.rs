@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Common, Ending, Format, output, world};
+use super::common::{Common, Ending, Format};
+use super::{output, world};
 use crate::agent::{Intent, Item, PassReport, Stop, pass};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
@@ -13,14 +14,14 @@ use crate::record::Recovery;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct RunArgs {
     /// Make one pass and end, for cron
     #[arg(long)]
     pub(super) once: bool,
 }
 
 /// Runs the command.
-pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
+pub(super) async fn run(common: &Common, args: RunArgs) -> anyhow::Result<Ending> {
     let settings = world::settings(common)?;
     let world = world::connect(&settings)?;
     let stop = stop_on_signals()?;

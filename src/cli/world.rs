@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::Common;
+use super::common::Common;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::forge;
 use crate::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions, current_branch};

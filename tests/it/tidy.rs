@@ -439,7 +439,7 @@ fn planted_circles_are_found() {
             "src/domain/a.rs",
             "// use super::b;\npub struct A;\n#[cfg(test)]\nmod tests {\n    use crate::domain::b::B;\n}\n",
         ),
-        ("src/domain/b.rs", "use crate::domain::a::A;\npub struct B(A);\n"),
+        ("src/domain/b.rs", "use crate::domain::a::A;\npub(in crate::domain) struct B(A);\n"),
     ];
     assert_eq!(circles_in(&planted(&clean)), [String::new(); 0]);
     let circles: [(&str, &str, &str); 6] = [

@@ -25,7 +25,8 @@ use self::event::{Charted, Counts, Event, What};
 use self::repo::Repo;
 use self::scene::{Act, LAST_MINUTE, START, STORY, minute};
 use super::chart::{Mark, chart};
-use super::{Common, Ending, Format, output, world};
+use super::common::{Common, Ending, Format};
+use super::{output, world};
 use crate::agent::{Intent, Item, PassReport, Recovered, Stop, World, pass};
 use crate::domain::decision::Decision;
 use crate::domain::ids::CommitId;
@@ -42,7 +43,7 @@ const CHART_MINUTES_BEFORE: i64 = 8;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct DemoArgs {
     /// Where the repo and its configuration are made; must be empty or not exist [default: a new temporary directory]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -62,7 +63,7 @@ impl Clock for StoryClock {
 }
 
 /// Runs the command.
-pub(super) async fn run(common: &Common, args: Args) -> anyhow::Result<Ending> {
+pub(super) async fn run(common: &Common, args: DemoArgs) -> anyhow::Result<Ending> {
     let directory = directory(args.directory.as_deref())?;
     let cluster = Arc::new(Cluster::default());
     let address = metrics::serve(Arc::clone(&cluster)).await?;

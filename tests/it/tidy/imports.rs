@@ -83,8 +83,12 @@ fn without_tests(code: &str) -> String {
     kept.to_owned()
 }
 
-/// Every path in the code, `use` groups taken apart.
+/// Every path in the code, `use` groups taken apart. `pub(in crate::agent)` says who may import, and imports nothing.
 fn paths(code: &str) -> Vec<Vec<String>> {
+    let mut visible = code.split("pub(in ");
+    let first = visible.next().unwrap_or("").to_owned();
+    let code = visible.fold(first, |code, rest| code + rest.split_once(')').map_or("", |(_, rest)| rest));
+    let code = code.as_str();
     let mut found = Vec::new();
     let mut rest = String::new();
     let mut statements = code.split(';').peekable();
