@@ -3,7 +3,6 @@
 //! [`compare`] says which values a commit changed in a file and which of them are release fields; [`revert`] puts exactly
 //! those back in a later version of the file, where they still hold the bad value. Nothing is ever written out from a
 //! parsed form: the old source text is spliced in, and every other byte stays.
-
 //!
 //! In the order in which data goes through them:
 //!
@@ -13,8 +12,7 @@
 //! 4. `restore`: each release field is found again in a later version, and the old text is put in its place.
 //!
 //! Below these four: `vocabulary` says what the words of a key mean, `lines`, `words` and [`tokens`] take texts apart, and
-//! `types` holds what goes in and comes out.
-//! This file stands above all of them; none of them imports it.
+//! `types` holds what goes in and comes out. This file stands above all of them; none of them imports it.
 
 pub mod leaves;
 mod lines;
