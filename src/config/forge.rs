@@ -2,7 +2,6 @@
 
 use reqwest::Url;
 
-use super::connections::Http;
 use super::context::Context;
 use super::types::{self, ForgeKind as Wire};
 use crate::adapters::forge::{ForgeAuth, ForgeKind, ForgeOptions};
@@ -17,13 +16,7 @@ impl Context<'_> {
             return None;
         };
         let key = |name: &'static str| ["forge", name];
-        let http = Http {
-            timeout: wire.timeout,
-            default_timeout_secs: TIMEOUT_SECS,
-            ca_file: wire.ca_file.as_ref(),
-            proxy: wire.proxy.as_ref(),
-        };
-        let http = self.http(&http, &["forge"]);
+        let http = self.http(&wire.http, TIMEOUT_SECS, &["forge"]);
         let auth = self.forge_auth(&wire.auth, wire.kind);
         let place = Place::of(&config.repository.url);
         let api = match &wire.url {

@@ -1,4 +1,7 @@
 //! The configuration as it is written. The JSON schema is made from these types, and editors show their comments.
+//!
+//! Types in which other keys are flattened let the schema alone refuse unknown keys, as serde cannot do both. `check`
+//! holds each text against the schema before serde reads it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,7 +40,7 @@ pub(super) struct Config {
 
 /// The environment repo.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Repository {
     /// Its URL (`https://`, `http://`, `ssh://`, `user@host:path`, `file://`), or a local path.
     #[schemars(extend("examples" = ["https://git.example.com/platform/environments.git"]))]
@@ -55,7 +58,15 @@ pub(super) struct Repository {
     pub(super) sign_off: Option<bool>,
     /// How commits are signed. Default: not at all.
     pub(super) signing: Option<Signing>,
-    /// The longest that one request to the remote may take. Default: `60s`.
+    /// How its server is reached.
+    #[serde(flatten)]
+    pub(super) http: Http,
+}
+
+/// How a server is reached over HTTP: keys that stand beside those of whoever speaks to it.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Http {
+    /// The longest that one request may take. Default: `60s` for a repository, `30s` for a forge and a metric source.
     pub(super) timeout: Option<Duration>,
     /// A file with certificates (PEM) to trust besides the system's.
     pub(super) ca_file: Option<PathBuf>,
@@ -106,7 +117,7 @@ pub(super) enum GitAuth {
 
 /// The forge on which pull requests and issues are opened.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Forge {
     /// Which one it is.
     pub(super) kind: ForgeKind,
@@ -124,12 +135,9 @@ pub(super) struct Forge {
     pub(super) code_owners: Option<bool>,
     /// Who pull requests and issues are assigned to: user names. Default: nobody.
     pub(super) assignees: Option<Vec<String>>,
-    /// The longest that one request may take. Default: `30s`.
-    pub(super) timeout: Option<Duration>,
-    /// A file with certificates (PEM) to trust besides the system's.
-    pub(super) ca_file: Option<PathBuf>,
-    /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
-    pub(super) proxy: Option<String>,
+    /// How its server is reached.
+    #[serde(flatten)]
+    pub(super) http: Http,
 }
 
 /// Which forge it is.
@@ -237,27 +245,17 @@ pub(super) struct Budget {
 
 /// Who is asked for metrics.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[schemars(deny_unknown_fields)]
 pub(super) enum Source {
     /// Prometheus, or anything that speaks its query API: Thanos, Mimir, Cortex, VictoriaMetrics.
     Prometheus {
         /// Its address, without `/api/v1`.
         #[schemars(extend("examples" = ["http://prometheus:9090"]))]
         url: String,
-        /// How to log in. Default: not at all.
-        auth: Option<SourceAuth>,
-        /// Headers to send with each request.
-        headers: Option<BTreeMap<String, HeaderValue>>,
-        /// A certificate that tells the server who we are.
-        client_certificate: Option<ClientCertificate>,
-        /// A file with certificates (PEM) to trust besides the system's.
-        ca_file: Option<PathBuf>,
-        /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
-        proxy: Option<String>,
-        /// The longest that one request may take. Default: `30s`.
-        timeout: Option<Duration>,
-        /// The largest answer that is read, after decompression. Default: `64MiB`.
-        max_body: Option<Size>,
+        /// How it is asked.
+        #[serde(flatten)]
+        server: Server,
     },
     /// A CSV file on this machine, with a row for each moment: `timestamp,metric,service,value`, or a column for each
     /// metric. Queries are filters over the labels: `errors{service="{{ service }}"}`.
@@ -282,21 +280,26 @@ pub(super) enum Source {
         /// as parameters. Times are seconds since 1970.
         #[schemars(extend("examples" = ["https://metrics.example.com/series?q={query}&from={start}&to={end}"]))]
         url: String,
-        /// How to log in. Default: not at all.
-        auth: Option<SourceAuth>,
-        /// Headers to send with each request.
-        headers: Option<BTreeMap<String, HeaderValue>>,
-        /// A certificate that tells the server who we are.
-        client_certificate: Option<ClientCertificate>,
-        /// A file with certificates (PEM) to trust besides the system's.
-        ca_file: Option<PathBuf>,
-        /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
-        proxy: Option<String>,
-        /// The longest that one request may take. Default: `30s`.
-        timeout: Option<Duration>,
-        /// The largest answer that is read, after decompression. Default: `64MiB`.
-        max_body: Option<Size>,
+        /// How it is asked.
+        #[serde(flatten)]
+        server: Server,
     },
+}
+
+/// How a metric source that is a server is asked: keys that stand beside its `url`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Server {
+    /// How to log in. Default: not at all.
+    pub(super) auth: Option<SourceAuth>,
+    /// Headers to send with each request.
+    pub(super) headers: Option<BTreeMap<String, HeaderValue>>,
+    /// A certificate that tells the server who we are.
+    pub(super) client_certificate: Option<ClientCertificate>,
+    /// The largest answer that is read, after decompression. Default: `64MiB`.
+    pub(super) max_body: Option<Size>,
+    /// How it is reached.
+    #[serde(flatten)]
+    pub(super) http: Http,
 }
 
 /// How to log in to a metric source.
