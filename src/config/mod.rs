@@ -13,6 +13,7 @@ mod merge;
 mod references;
 mod report;
 mod resolve;
+mod rule_types;
 mod rules;
 mod secrets;
 mod tree;

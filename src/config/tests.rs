@@ -333,6 +333,43 @@ fn the_committed_schema_is_up_to_date() {
     );
 }
 
+/// The schema alone refuses unknown keys, so none of its objects may be open by mistake.
+#[test]
+fn the_schema_has_no_open_object() {
+    fn open(schema: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+        if schema.get("properties").is_some_and(serde_json::Value::is_object)
+            && schema.get("type") == Some(&"object".into())
+            && schema.get("additionalProperties") != Some(&false.into())
+        {
+            found.push(at.to_owned());
+        }
+        let entries = schema.as_object().into_iter().flatten().map(|(key, inner)| (key.clone(), inner));
+        let items = schema.as_array().into_iter().flatten().enumerate();
+        for (key, inner) in entries.chain(items.map(|(index, inner)| (index.to_string(), inner))) {
+            open(inner, &format!("{at}/{key}"), found);
+        }
+    }
+    let mut found = Vec::new();
+    open(&schema(), "#", &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_misspelt_key_of_a_server_is_told_wherever_it_stands() {
+    for (from, to, expected) in [
+        ("  author: {", "  time_out: 5s\n  author: {", "unknown key `time_out`: did you mean `timeout`?"),
+        ("    headers:", "    ca_fil: x\n    headers:", "unknown key `ca_fil`: did you mean `ca_file`?"),
+        (
+            "environments:\n",
+            "forge: {kind: gitea, prxy: x, auth: {kind: token, token: {env: PASSWORD}}}\nenvironments:\n",
+            "unknown key `prxy`: did you mean `proxy`?",
+        ),
+    ] {
+        let text = mistakes(from, to);
+        assert!(text.contains(expected), "{to}:\n{text}");
+    }
+}
+
 #[test]
 fn every_example_in_the_documentation_loads() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
