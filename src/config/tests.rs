@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 
 use super::*;
 use crate::adapters::git::GitAuth;
+use crate::adapters::metrics::SourceOptions;
 use crate::adapters::metrics::prometheus::Auth;
 use crate::domain::environment::policy::Mode;
 use crate::domain::environment::signal::{Direction, Rule};
