@@ -190,7 +190,7 @@ macro_rules! name {
     };
 }
 
-/// Names of services, environments, signals, sources and policies: they end up in commit trailers, branch names and
+/// Names of services, environments, repositories, signals, sources and policies: they end up in commit trailers, branch names and
 /// queries, so they are plain.
 fn plain(text: &str) -> Option<&'static str> {
     if text.is_empty() || text.len() > 200 {
@@ -256,6 +256,10 @@ name!(
 name!(
     /// The name of a signal, e.g. `errors`.
     SignalName, "signal name", plain
+);
+name!(
+    /// The name of an environment repo, e.g. `shop`.
+    RepositoryName, "repository name", plain
 );
 name!(
     /// The name of a metric source, e.g. `prometheus`.
