@@ -51,9 +51,10 @@ fn environment_variable(name: &str) -> Option<String> {
 
 /// Connects everything that the configuration names.
 pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
-    let forge = settings.forge.clone().map(forge::connect).transpose().context("the forge")?;
-    let mut options = settings.repository.clone();
-    if let Some(forge) = forge.as_ref().filter(|_| settings.git_by_forge) {
+    let estate = settings.estates.first().context("no repository is configured")?;
+    let forge = estate.forge.clone().map(forge::connect).transpose().context("the forge")?;
+    let mut options = estate.repository.clone();
+    if let Some(forge) = forge.as_ref().filter(|_| estate.git_by_forge) {
         options.auth = GitAuth::Forge(Arc::clone(&forge.tokens));
     }
     let repository: Arc<dyn Repository> =
@@ -68,7 +69,7 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
         repository,
         sources,
         clock: Arc::new(SystemClock),
-        environments: settings.environments.iter().cloned().map(Arc::new).collect(),
+        environments: estate.environments.iter().cloned().map(Arc::new).collect(),
         config: settings.digest.clone(),
     })
 }

@@ -1,5 +1,7 @@
 //! Where a repository is, as its URL tells.
 
+use std::path::{Path, PathBuf};
+
 use reqwest::Url;
 
 use super::types::ForgeKind;
@@ -10,6 +12,8 @@ pub(super) struct Address {
     /// `https://host`, with the port where the URL is of the web.
     origin: String,
     host: String,
+    /// The port, where the URL has one that its scheme does not imply.
+    port: Option<u16>,
     /// The path without slashes around it and without `.git`.
     pub(super) path: String,
 }
@@ -17,7 +21,7 @@ pub(super) struct Address {
 impl Address {
     /// Reads `https://host/a/b.git`, `ssh://user@host/a/b.git` and `user@host:a/b.git`. None for a path on this machine.
     pub(super) fn of(url: &str) -> Option<Self> {
-        let (origin, host, path) = match Url::parse(url).ok().filter(|_| url.contains("://")) {
+        let (origin, host, port, path) = match Url::parse(url).ok().filter(|_| url.contains("://")) {
             Some(url) => {
                 let host = url.host_str().filter(|host| !host.is_empty())?.to_owned();
                 let origin = match (url.scheme(), url.port()) {
@@ -26,16 +30,16 @@ impl Address {
                     ("file", _) => return None,
                     (_, _) => format!("https://{host}"),
                 };
-                (origin, host, url.path().to_owned())
+                (origin, host, url.port(), url.path().to_owned())
             }
             None => {
                 let (before, path) = url.split_once(':').filter(|(before, _)| !before.contains('/'))?;
                 let host = before.rsplit('@').next().unwrap_or(before).to_owned();
-                (format!("https://{host}"), host, path.to_owned())
+                (format!("https://{host}"), host, None, path.to_owned())
             }
         };
         let path = path.trim_matches('/').trim_end_matches(".git").to_owned();
-        (!host.is_empty() && !path.is_empty()).then_some(Self { origin, host, path })
+        (!host.is_empty() && !path.is_empty()).then_some(Self { origin, host, port, path })
     }
 
     /// Where the API of such a forge is on this host.
@@ -54,6 +58,23 @@ impl Address {
         };
         Url::parse(&text).ok()
     }
+}
+
+/// Whether two URLs, or two paths on this machine, mean the same repository, as far as they tell: the scheme, the user and
+/// a `.git` at the end make no difference.
+pub(super) fn same_repository(a: &str, b: &str) -> bool {
+    match (Address::of(a), Address::of(b)) {
+        (Some(a), Some(b)) => {
+            (a.host.to_lowercase(), a.port, a.path) == (b.host.to_lowercase(), b.port, b.path)
+        }
+        (None, None) => on_this_machine(a) == on_this_machine(b),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+fn on_this_machine(url: &str) -> PathBuf {
+    let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
 #[cfg(test)]

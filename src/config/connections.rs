@@ -27,9 +27,9 @@ const SECRET_HEADERS: [&str; 7] =
     ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
 
 impl Context<'_> {
-    /// The environment repo.
-    pub(super) fn repository(&mut self, wire: &types::Repository) -> GitOptions {
-        let key = |name: &'static str| ["repository", name];
+    /// The environment repo that stands at `keys`.
+    pub(super) fn repository(&mut self, wire: &types::Repository, keys: &[&str]) -> GitOptions {
+        let key = |name: &'static str| [keys, &[name]].concat();
         let url_place = self.place(&key("url"));
         let local = !wire.url.contains("://") && !is_scp_like(&wire.url);
         self.no_credentials(&wire.url, url_place, "write them as `auth`");
@@ -43,11 +43,11 @@ impl Context<'_> {
             |person| self.person(person, &key("author")),
         );
         let committer = wire.committer.as_ref().map(|person| self.person(person, &key("committer")));
-        let (auth, ssh) = self.git_auth(wire);
+        let (auth, ssh) = self.git_auth(wire, keys);
         let cache_dir = match &wire.cache {
             Some(cache) => self.path(cache, self.place(&key("cache"))),
             None if local => PathBuf::new(),
-            None => self.default_cache(),
+            None => self.default_cache(keys),
         };
         GitOptions {
             url,
@@ -57,13 +57,13 @@ impl Context<'_> {
             committer: committer.unwrap_or_else(|| author.clone()),
             author,
             sign_off: wire.sign_off.unwrap_or(false),
-            signing: wire.signing.as_ref().map(|signing| self.signing(signing)),
-            http: self.http(&wire.http, GIT_TIMEOUT_SECS, &["repository"]),
+            signing: wire.signing.as_ref().map(|signing| self.signing(signing, keys)),
+            http: self.http(&wire.http, GIT_TIMEOUT_SECS, keys),
         }
     }
 
-    fn git_auth(&mut self, wire: &types::Repository) -> (GitAuth, SshOptions) {
-        let keys = ["repository", "auth"];
+    fn git_auth(&mut self, wire: &types::Repository, keys: &[&str]) -> (GitAuth, SshOptions) {
+        let key = |name: &'static str| [keys, &["auth", name]].concat();
         let over_http = wire.url.starts_with("http://") || wire.url.starts_with("https://");
         let wants_http = match &wire.auth {
             None => return (GitAuth::None, SshOptions::default()),
@@ -76,9 +76,8 @@ impl Context<'_> {
             } else {
                 "does not go with an http(s) URL: use `kind: token` or `kind: basic`"
             };
-            self.findings.add(self.place(&["repository", "auth", "kind"]), message);
+            self.findings.add(self.place(&key("kind")), message);
         }
-        let key = |name: &'static str| [keys[0], keys[1], name];
         match &wire.auth {
             None | Some(types::GitAuth::Forge) => (GitAuth::None, SshOptions::default()),
             Some(types::GitAuth::Token { token }) => {
@@ -96,7 +95,7 @@ impl Context<'_> {
         }
     }
 
-    fn default_cache(&mut self) -> PathBuf {
+    fn default_cache(&mut self, keys: &[&str]) -> PathBuf {
         let directory = |name: &str| {
             (self.environment_variables)(name).map(PathBuf::from).filter(|path| path.is_absolute())
         };
@@ -104,26 +103,26 @@ impl Context<'_> {
         cache.map_or_else(
             || {
                 let message = "neither XDG_CACHE_HOME nor HOME is set: write `cache` with a directory";
-                self.findings.add(self.place(&["repository"]), message);
+                self.findings.add(self.place(keys), message);
                 PathBuf::new()
             },
             |cache| cache.join("backout"),
         )
     }
 
-    fn person(&mut self, wire: &types::Person, keys: &[&str; 2]) -> Person {
+    fn person(&mut self, wire: &types::Person, keys: &[&str]) -> Person {
         for (name, text) in [("name", &wire.name), ("email", &wire.email)] {
             let plain = |c: char| !c.is_control() && c != '<' && c != '>';
             if text.trim().is_empty() || !text.chars().all(plain) {
-                let place = self.place(&[keys[0], keys[1], name]);
+                let place = self.place(&[keys, &[name]].concat());
                 self.findings.add(place, "must be text on one line, without < and >");
             }
         }
         Person { name: wire.name.trim().to_owned(), email: wire.email.trim().to_owned() }
     }
 
-    fn signing(&mut self, wire: &types::Signing) -> Signing {
-        let key = |name: &'static str| ["repository", "signing", name];
+    fn signing(&mut self, wire: &types::Signing, keys: &[&str]) -> Signing {
+        let key = |name: &'static str| [keys, &["signing", name]].concat();
         match wire {
             types::Signing::Ssh { key: file, passphrase } => Signing::Ssh {
                 key_file: self.path(file, self.place(&key("key"))),

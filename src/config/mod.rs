@@ -2,14 +2,16 @@
 //!
 //! The text goes through four steps, each of which collects every mistake it finds: `tree` reads the YAML and
 //! remembers where everything stands (`merge` makes one tree of several files), `check` holds it against the JSON
-//! schema of `types`, `references` looks for names that nobody defines, and `resolve` turns it into the domain's
-//! types and checks what no schema can say.
+//! schema of `types`, `forms` and `references` look for names that are missing and names that nobody defines, and
+//! `resolve` turns it into the domain's types and checks what no schema can say.
 
 mod address;
 mod check;
 mod connections;
 mod context;
+mod estates;
 mod forge;
+mod forms;
 mod merge;
 mod references;
 mod report;
@@ -32,7 +34,7 @@ use self::context::Context;
 use self::report::{Findings, Place, SourceFile};
 
 pub use report::{ConfigError, ConfigErrors};
-pub use settings::Settings;
+pub use settings::{EstateSettings, Settings};
 
 /// The seconds of a duration as it is written here: `60s`, `1h30m`.
 pub(crate) fn duration_secs(text: &str) -> Option<u32> {
@@ -95,6 +97,7 @@ fn parse(
         return Err(findings.into_errors(files));
     };
     check::check(&root, &schema(), &mut findings);
+    forms::check(&root, &mut findings);
     references::check(&root, &mut findings);
     // The rules are held against what is well formed, so that one mistake does not hide the others.
     let complete = findings.is_empty();

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use super::address::same_repository;
 use super::context::Context;
+use super::estates::{repository_of, written};
 use super::report::{Place, suggestion};
 use super::rules::is_label;
-use super::settings::Settings;
+use super::settings::{EstateSettings, Settings};
 use super::tree::Node;
 use super::types;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Delivery, Merge, Policy, ReviewRules};
 use crate::domain::environment::signal::Signal;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
-use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, ServiceName, SourceName};
+use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, RepositoryName, ServiceName, SourceName};
 
 const INTERVAL_SECS: u32 = 60;
 
@@ -42,9 +44,6 @@ impl ResolvedService<'_> {
 impl Context<'_> {
     /// Resolves all of it; what it returns holds only if there are no findings.
     pub(super) fn settings(&mut self, config: &types::Config, digest: String) -> Settings {
-        let repository = self.repository(&config.repository);
-        let forge = self.forge(config, repository.signing.is_some());
-        let git_by_forge = matches!(config.repository.auth, Some(types::GitAuth::Forge));
         let mut sources = BTreeMap::new();
         for (name, wire) in config.metrics.iter().flatten() {
             let options = self.source(name, wire);
@@ -62,12 +61,51 @@ impl Context<'_> {
             .collect();
         let mut environments = Vec::new();
         for (name, wire) in &config.environments {
-            environments.extend(self.environment(name, wire, &services, &named));
+            let environment = self.environment(name, wire, &services, &named);
+            environments.extend(repository_of(config, wire).zip(environment));
         }
+        let estates = self.estates(config, &environments);
         self.overlaps(config, &services);
         let interval = config.run.as_ref().and_then(|run| run.interval);
         let interval_secs = self.seconds(interval, INTERVAL_SECS, self.place(&["run", "interval"]));
-        Settings { repository, git_by_forge, forge, environments, sources, interval_secs, digest }
+        Settings { estates, sources, interval_secs, digest }
+    }
+
+    /// All repositories with what belongs to them. `environments` have the names of their repositories beside them.
+    fn estates(
+        &mut self,
+        config: &types::Config,
+        environments: &[(&str, Environment)],
+    ) -> Vec<EstateSettings> {
+        let mut estates: Vec<EstateSettings> = Vec::new();
+        for estate in written(config) {
+            let repository = self.repository(estate.repository, &estate.keys);
+            let forge = self.forge(&estate, repository.signing.is_some());
+            if estate.forge.is_none() {
+                self.needs_forge(config, &estate);
+            }
+            let Some(name) = self.name(RepositoryName::new(estate.name), self.place(&estate.keys)) else {
+                continue;
+            };
+            if let Some(other) =
+                estates.iter().find(|one| same_repository(&one.repository.url, &repository.url))
+            {
+                let message = format!(
+                    "`{}` and `{name}` are the same repository: keep one of them, and name it in the environments of both",
+                    other.name
+                );
+                self.findings.add(self.place(&[&estate.keys, &["url"][..]].concat()), message);
+            }
+            let in_it = environments.iter().filter(|(repository, _)| *repository == estate.name);
+            estates.push(EstateSettings {
+                name,
+                repository,
+                git_by_forge: matches!(estate.repository.auth, Some(types::GitAuth::Forge)),
+                forge,
+                environments: in_it.map(|(_, environment)| environment.clone()).collect(),
+            });
+        }
+        estates
     }
 
     fn environment(
@@ -117,8 +155,9 @@ impl Context<'_> {
         let environments: Vec<(&String, &types::Environment)> = config.environments.iter().collect();
         for (index, (a, first)) in environments.iter().enumerate() {
             for (b, second) in environments.iter().skip(index + 1) {
-                let apart =
-                    first.branch != second.branch || (first.paths.is_some() && second.paths.is_some());
+                let apart = repository_of(config, first) != repository_of(config, second)
+                    || first.branch != second.branch
+                    || (first.paths.is_some() && second.paths.is_some());
                 let in_both = |service: &&ResolvedService<'_>| {
                     let named = |pattern: &PathPattern| pattern.names().any(|name| name == "environment");
                     let told = matches!(&service.files, ServiceFiles::Pattern(pattern) if named(pattern));

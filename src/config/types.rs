@@ -1,5 +1,7 @@
 //! The configuration as it is written. The JSON schema is made from these types, and editors show their comments.
 //!
+//! Those of signals and policies are in [`super::rule_types`].
+//!
 //! Types in which other keys are flattened let the schema alone refuse unknown keys, as serde cannot do both. `check`
 //! holds each text against the schema before serde reads it.
 
@@ -18,10 +20,16 @@ use crate::domain::environment::policy::{Delivery, Merge, Mode};
 #[serde(deny_unknown_fields)]
 #[schemars(title = "backout.yaml")]
 pub(super) struct Config {
-    /// Where the environment repo is, and who writes to it. In one file only.
-    pub(super) repository: Repository,
-    /// The forge on which pull requests and issues are opened. Default: none; proposals are branches then. In one file only.
+    /// Where the environment repo is, and who writes to it. Needed, unless there are `repositories`. In one file only.
+    pub(super) repository: Option<Repository>,
+    /// Several environment repos instead of one `repository`: each by its name.
+    #[schemars(extend("minProperties" = 1))]
+    pub(super) repositories: Option<BTreeMap<String, NamedRepository>>,
+    /// The forge of `repository`, on which pull requests and issues are opened. Default: none; proposals are branches
+    /// then. In one file only.
     pub(super) forge: Option<Forge>,
+    /// The forges of `repositories`: each by its name.
+    pub(super) forges: Option<BTreeMap<String, Forge>>,
     /// What is watched: each environment by its name.
     #[schemars(extend("minProperties" = 1))]
     pub(super) environments: BTreeMap<String, Environment>,
@@ -61,6 +69,17 @@ pub(super) struct Repository {
     /// How its server is reached.
     #[serde(flatten)]
     pub(super) http: Http,
+}
+
+/// An environment repo, one of several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct NamedRepository {
+    /// Its forge, one of `forges`. Default: none; proposals are branches then.
+    pub(super) forge: Option<String>,
+    /// The repository itself.
+    #[serde(flatten)]
+    pub(super) repository: Repository,
 }
 
 /// How a server is reached over HTTP: keys that stand beside those of whoever speaks to it.
@@ -104,7 +123,7 @@ pub(super) enum GitAuth {
         /// The password.
         password: Secret,
     },
-    /// Over HTTP with the credentials of `forge`: those of a GitHub App are new each hour.
+    /// Over HTTP with the credentials of the repository's forge: those of a GitHub App are new each hour.
     Forge,
     /// Over SSH.
     Ssh {
@@ -121,9 +140,10 @@ pub(super) enum GitAuth {
 pub(super) struct Forge {
     /// Which one it is.
     pub(super) kind: ForgeKind,
-    /// The address of its API, such as `https://github.example.com/api/v3`. Default: as the host of `repository.url` has it.
+    /// The address of its API, such as `https://github.example.com/api/v3`. Default: as the host of the repository's `url` has it.
     pub(super) url: Option<String>,
-    /// The repository there: `owner/name`. Default: the path of `repository.url`.
+    /// The repository there: `owner/name`. Default: the path of the repository's `url`. Not for a forge of several
+    /// repositories.
     pub(super) repository: Option<String>,
     /// How to log in.
     pub(super) auth: ForgeAuth,
@@ -206,10 +226,12 @@ pub(super) enum Signing {
     },
 }
 
-/// One branch of the environment repo (and perhaps some paths of it), with all that is deployed there.
+/// One branch of an environment repo (and perhaps some paths of it), with all that is deployed there.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Environment {
+    /// The repository that holds it, one of `repositories`. Default: the only one there is.
+    pub(super) repository: Option<String>,
     /// The branch that holds it.
     pub(super) branch: String,
     /// Globs of the paths that belong to it. Default: the whole branch.
