@@ -13,13 +13,12 @@ use crate::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions, curre
 use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics;
 use crate::agent::{Estate, Source, World};
-use crate::config::{self, ConfigErrors, Settings};
+use crate::config::{self, ConfigErrors, EstateSettings, Settings};
 use crate::domain::environment::pattern::PathGlobs;
 use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, RepositoryName, ServiceName};
-use crate::ports::Repository;
 
 /// The configuration file that is read when none is named.
 pub(super) const DEFAULT_CONFIG: &str = "backout.yaml";
@@ -51,29 +50,29 @@ fn environment_variable(name: &str) -> Option<String> {
 
 /// Connects everything that the configuration names.
 pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
-    let forge = settings.forge.clone().map(forge::connect).transpose().context("the forge")?;
-    let mut options = settings.repository.clone();
-    if let Some(forge) = forge.as_ref().filter(|_| settings.git_by_forge) {
-        options.auth = GitAuth::Forge(Arc::clone(&forge.tokens));
-    }
-    let repository: Arc<dyn Repository> =
-        Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?);
     let mut sources = BTreeMap::new();
     for (name, options) in &settings.sources {
         let source = metrics::connect(options).with_context(|| format!("metric source {name}"))?;
         sources.insert(name.clone(), Source::new(Arc::from(source)));
     }
-    let estate = Estate {
-        name: RepositoryName::new("repository")?,
-        repository,
+    let estates: anyhow::Result<Vec<Arc<Estate>>> =
+        settings.estates.iter().map(|estate| connect_estate(estate).map(Arc::new)).collect();
+    Ok(World { estates: estates?, sources, clock: Arc::new(SystemClock), config: settings.digest.clone() })
+}
+
+fn connect_estate(settings: &EstateSettings) -> anyhow::Result<Estate> {
+    let name = &settings.name;
+    let forge = settings.forge.clone().map(forge::connect).transpose();
+    let forge = forge.with_context(|| format!("the forge of {name}"))?;
+    let mut options = settings.repository.clone();
+    if let Some(forge) = forge.as_ref().filter(|_| settings.git_by_forge) {
+        options.auth = GitAuth::Forge(Arc::clone(&forge.tokens));
+    }
+    Ok(Estate {
+        name: name.clone(),
+        repository: Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?),
         forge: forge.map(|connected| connected.forge),
         environments: settings.environments.iter().cloned().map(Arc::new).collect(),
-    };
-    Ok(World {
-        estates: vec![Arc::new(estate)],
-        sources,
-        clock: Arc::new(SystemClock),
-        config: settings.digest.clone(),
     })
 }
 
@@ -102,8 +101,7 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<Estate> {
         signing: None,
         http: HttpOptions::default(),
     };
-    let repository: Arc<dyn Repository> =
-        Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?);
+    let repository = Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?);
     let directory =
         path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
     let service = directory.and_then(|name| ServiceName::new(name.trim_end_matches(".git")).ok());

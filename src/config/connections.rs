@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::context::Context;
 use super::report::Place;
 use super::types;
-use super::values::{Duration as Span, Size};
+use super::values::Size;
 use crate::adapters::git::{GitAuth, GitOptions, Signing, SshOptions};
 use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics::table::Columns;
@@ -26,30 +26,10 @@ const SOURCE_MAX_BODY_BYTES: u64 = 64 << 20;
 const SECRET_HEADERS: [&str; 7] =
     ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
 
-/// What the configuration says about HTTP in one place.
-pub(super) struct Http<'w> {
-    pub(super) timeout: Option<Span>,
-    pub(super) default_timeout_secs: u32,
-    pub(super) ca_file: Option<&'w PathBuf>,
-    pub(super) proxy: Option<&'w String>,
-}
-
-/// What the configuration says about a metric source that is a server.
-struct Server<'w> {
-    url: &'w str,
-    auth: Option<&'w types::SourceAuth>,
-    headers: Option<&'w BTreeMap<String, types::HeaderValue>>,
-    client_certificate: Option<&'w types::ClientCertificate>,
-    ca_file: Option<&'w PathBuf>,
-    proxy: Option<&'w String>,
-    timeout: Option<Span>,
-    max_body: Option<Size>,
-}
-
 impl Context<'_> {
-    /// The environment repo.
-    pub(super) fn repository(&mut self, wire: &types::Repository) -> GitOptions {
-        let key = |name: &'static str| ["repository", name];
+    /// The environment repo that stands at `keys`.
+    pub(super) fn repository(&mut self, wire: &types::Repository, keys: &[&str]) -> GitOptions {
+        let key = |name: &'static str| [keys, &[name]].concat();
         let url_place = self.place(&key("url"));
         let local = !wire.url.contains("://") && !is_scp_like(&wire.url);
         self.no_credentials(&wire.url, url_place, "write them as `auth`");
@@ -63,17 +43,11 @@ impl Context<'_> {
             |person| self.person(person, &key("author")),
         );
         let committer = wire.committer.as_ref().map(|person| self.person(person, &key("committer")));
-        let (auth, ssh) = self.git_auth(wire);
+        let (auth, ssh) = self.git_auth(wire, keys);
         let cache_dir = match &wire.cache {
             Some(cache) => self.path(cache, self.place(&key("cache"))),
             None if local => PathBuf::new(),
-            None => self.default_cache(),
-        };
-        let http = Http {
-            timeout: wire.timeout,
-            default_timeout_secs: GIT_TIMEOUT_SECS,
-            ca_file: wire.ca_file.as_ref(),
-            proxy: wire.proxy.as_ref(),
+            None => self.default_cache(keys),
         };
         GitOptions {
             url,
@@ -83,13 +57,13 @@ impl Context<'_> {
             committer: committer.unwrap_or_else(|| author.clone()),
             author,
             sign_off: wire.sign_off.unwrap_or(false),
-            signing: wire.signing.as_ref().map(|signing| self.signing(signing)),
-            http: self.http(&http, &["repository"]),
+            signing: wire.signing.as_ref().map(|signing| self.signing(signing, keys)),
+            http: self.http(&wire.http, GIT_TIMEOUT_SECS, keys),
         }
     }
 
-    fn git_auth(&mut self, wire: &types::Repository) -> (GitAuth, SshOptions) {
-        let keys = ["repository", "auth"];
+    fn git_auth(&mut self, wire: &types::Repository, keys: &[&str]) -> (GitAuth, SshOptions) {
+        let key = |name: &'static str| [keys, &["auth", name]].concat();
         let over_http = wire.url.starts_with("http://") || wire.url.starts_with("https://");
         let wants_http = match &wire.auth {
             None => return (GitAuth::None, SshOptions::default()),
@@ -102,9 +76,8 @@ impl Context<'_> {
             } else {
                 "does not go with an http(s) URL: use `kind: token` or `kind: basic`"
             };
-            self.findings.add(self.place(&["repository", "auth", "kind"]), message);
+            self.findings.add(self.place(&key("kind")), message);
         }
-        let key = |name: &'static str| [keys[0], keys[1], name];
         match &wire.auth {
             None | Some(types::GitAuth::Forge) => (GitAuth::None, SshOptions::default()),
             Some(types::GitAuth::Token { token }) => {
@@ -122,7 +95,7 @@ impl Context<'_> {
         }
     }
 
-    fn default_cache(&mut self) -> PathBuf {
+    fn default_cache(&mut self, keys: &[&str]) -> PathBuf {
         let directory = |name: &str| {
             (self.environment_variables)(name).map(PathBuf::from).filter(|path| path.is_absolute())
         };
@@ -130,26 +103,26 @@ impl Context<'_> {
         cache.map_or_else(
             || {
                 let message = "neither XDG_CACHE_HOME nor HOME is set: write `cache` with a directory";
-                self.findings.add(self.place(&["repository"]), message);
+                self.findings.add(self.place(keys), message);
                 PathBuf::new()
             },
             |cache| cache.join("backout"),
         )
     }
 
-    fn person(&mut self, wire: &types::Person, keys: &[&str; 2]) -> Person {
+    fn person(&mut self, wire: &types::Person, keys: &[&str]) -> Person {
         for (name, text) in [("name", &wire.name), ("email", &wire.email)] {
             let plain = |c: char| !c.is_control() && c != '<' && c != '>';
             if text.trim().is_empty() || !text.chars().all(plain) {
-                let place = self.place(&[keys[0], keys[1], name]);
+                let place = self.place(&[keys, &[name]].concat());
                 self.findings.add(place, "must be text on one line, without < and >");
             }
         }
         Person { name: wire.name.trim().to_owned(), email: wire.email.trim().to_owned() }
     }
 
-    fn signing(&mut self, wire: &types::Signing) -> Signing {
-        let key = |name: &'static str| ["repository", "signing", name];
+    fn signing(&mut self, wire: &types::Signing, keys: &[&str]) -> Signing {
+        let key = |name: &'static str| [keys, &["signing", name]].concat();
         match wire {
             types::Signing::Ssh { key: file, passphrase } => Signing::Ssh {
                 key_file: self.path(file, self.place(&key("key"))),
@@ -165,59 +138,15 @@ impl Context<'_> {
     /// A metric source.
     pub(super) fn source(&mut self, name: &str, wire: &types::Source) -> SourceOptions {
         match wire {
-            types::Source::Prometheus {
-                url,
-                auth,
-                headers,
-                client_certificate,
-                ca_file,
-                proxy,
-                timeout,
-                max_body,
-            } => {
-                let options = self.server(
-                    name,
-                    &Server {
-                        url,
-                        auth: auth.as_ref(),
-                        headers: headers.as_ref(),
-                        client_certificate: client_certificate.as_ref(),
-                        ca_file: ca_file.as_ref(),
-                        proxy: proxy.as_ref(),
-                        timeout: *timeout,
-                        max_body: *max_body,
-                    },
-                );
+            types::Source::Prometheus { url, server } => {
                 self.http_url(url, self.place(&["metrics", name, "url"]));
-                SourceOptions::Prometheus(options)
+                SourceOptions::Prometheus(self.server(name, url, server))
             }
-            types::Source::HttpJson {
-                url,
-                auth,
-                headers,
-                client_certificate,
-                ca_file,
-                proxy,
-                timeout,
-                max_body,
-            } => {
-                let options = self.server(
-                    name,
-                    &Server {
-                        url,
-                        auth: auth.as_ref(),
-                        headers: headers.as_ref(),
-                        client_certificate: client_certificate.as_ref(),
-                        ca_file: ca_file.as_ref(),
-                        proxy: proxy.as_ref(),
-                        timeout: *timeout,
-                        max_body: *max_body,
-                    },
-                );
+            types::Source::HttpJson { url, server } => {
                 let place = self.place(&["metrics", name, "url"]);
                 self.http_url(url, place);
                 self.template_url(url, place);
-                SourceOptions::HttpJson(options)
+                SourceOptions::HttpJson(self.server(name, url, server))
             }
             types::Source::Csv { path, timestamp, value, labels, max_size } => {
                 SourceOptions::Csv(csv_file::CsvOptions {
@@ -243,23 +172,17 @@ impl Context<'_> {
     }
 
     /// A metric source that is a server.
-    fn server(&mut self, name: &str, wire: &Server<'_>) -> prometheus::Options {
+    fn server(&mut self, name: &str, url: &str, wire: &types::Server) -> prometheus::Options {
         let key = |key: &'static str| ["metrics", name, key];
-        self.no_credentials(wire.url, self.place(&key("url")), "write them as `auth`");
-        let http = Http {
-            timeout: wire.timeout,
-            default_timeout_secs: SOURCE_TIMEOUT_SECS,
-            ca_file: wire.ca_file,
-            proxy: wire.proxy,
-        };
-        let mut http = self.http(&http, &["metrics", name]);
-        http.identity = wire.client_certificate.map(|files| {
+        self.no_credentials(url, self.place(&key("url")), "write them as `auth`");
+        let mut http = self.http(&wire.http, SOURCE_TIMEOUT_SECS, &["metrics", name]);
+        http.identity = wire.client_certificate.as_ref().map(|files| {
             let inner = |inner: &'static str| ["metrics", name, "client_certificate", inner];
             let certificate = self.pem(&files.certificate, &inner("certificate"));
             let key = self.pem(&files.key, &inner("key"));
             SecretString::from(format!("{certificate}\n{key}\n"))
         });
-        let auth = match wire.auth {
+        let auth = match &wire.auth {
             None => prometheus::Auth::None,
             Some(types::SourceAuth::Basic { username, password }) => prometheus::Auth::Basic {
                 username: username.clone(),
@@ -270,9 +193,9 @@ impl Context<'_> {
             }
         };
         prometheus::Options {
-            url: wire.url.to_owned(),
+            url: url.to_owned(),
             auth,
-            headers: wire.headers.map_or_else(BTreeMap::new, |headers| self.headers(name, headers)),
+            headers: wire.headers.as_ref().map_or_else(BTreeMap::new, |headers| self.headers(name, headers)),
             http,
             max_body_bytes: self.size(wire.max_body, &key("max_body")),
         }
@@ -311,18 +234,24 @@ impl Context<'_> {
         headers
     }
 
-    pub(super) fn http(&mut self, wire: &Http<'_>, keys: &[&str]) -> HttpOptions {
+    /// How a server is reached, as the map at `keys` says.
+    pub(super) fn http(
+        &mut self,
+        wire: &types::Http,
+        default_timeout_secs: u32,
+        keys: &[&str],
+    ) -> HttpOptions {
         let key = |name: &'static str| [keys, &[name]].concat();
-        let timeout = self.seconds(wire.timeout, wire.default_timeout_secs, self.place(&key("timeout")));
-        if let Some(proxy) = wire.proxy {
+        let timeout = self.seconds(wire.timeout, default_timeout_secs, self.place(&key("timeout")));
+        if let Some(proxy) = &wire.proxy {
             let place = self.place(&key("proxy"));
             self.no_credentials(proxy, place, "set the environment variable HTTPS_PROXY instead");
             self.http_url(proxy, place);
         }
         HttpOptions {
             timeout: Duration::from_secs(timeout.into()),
-            ca_file: self.optional_path(wire.ca_file, self.place(&key("ca_file"))),
-            proxy: wire.proxy.cloned(),
+            ca_file: self.optional_path(wire.ca_file.as_ref(), self.place(&key("ca_file"))),
+            proxy: wire.proxy.clone(),
             ..HttpOptions::default()
         }
     }

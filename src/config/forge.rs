@@ -1,59 +1,53 @@
-//! The forge: where it is, as far as the repository's URL tells, and how to log in.
+//! The forge: where it is, and how to log in.
+
+use std::collections::BTreeSet;
 
 use reqwest::Url;
 
-use super::connections::Http;
+use super::address::Address;
 use super::context::Context;
+use super::estates::{WrittenEstate, WrittenForge, repository_of};
 use super::types::{self, ForgeKind as Wire};
 use crate::adapters::forge::{ForgeAuth, ForgeKind, ForgeOptions};
+use crate::domain::environment::policy::Delivery;
 
 const TIMEOUT_SECS: u32 = 30;
 
 impl Context<'_> {
-    /// The forge, if one is named.
-    pub(super) fn forge(&mut self, config: &types::Config, signed: bool) -> Option<ForgeOptions> {
-        let Some(wire) = &config.forge else {
-            self.needs_forge(config);
-            return None;
-        };
-        let key = |name: &'static str| ["forge", name];
-        let http = Http {
-            timeout: wire.timeout,
-            default_timeout_secs: TIMEOUT_SECS,
-            ca_file: wire.ca_file.as_ref(),
-            proxy: wire.proxy.as_ref(),
-        };
-        let http = self.http(&http, &["forge"]);
-        let auth = self.forge_auth(&wire.auth, wire.kind);
-        let place = Place::of(&config.repository.url);
+    /// The forge of a repository, if it has one.
+    pub(super) fn forge(&mut self, estate: &WrittenEstate<'_>, signed: bool) -> Option<ForgeOptions> {
+        let forge = estate.forge.as_ref()?;
+        let wire = forge.wire;
+        let key = |name: &'static str| [&forge.keys, &[name][..]].concat();
+        let http = self.http(&wire.http, TIMEOUT_SECS, &forge.keys);
+        let auth = self.forge_auth(&wire.auth, wire.kind, &key("auth"));
+        let address = Address::of(&estate.repository.url);
         let api = match &wire.url {
             Some(url) => {
                 self.no_credentials(url, self.place(&key("url")), "write them as `auth`");
                 self.http_url(url, self.place(&key("url")));
                 Url::parse(url).ok()
             }
-            None => place.as_ref().and_then(|place| place.api(wire.kind)),
+            None => address.as_ref().and_then(|address| address.api(wire.kind)),
         };
-        let repository = wire.repository.clone().or_else(|| place.map(|place| place.path));
+        self.is_one_server(forge);
+        let repository = self.forge_repository(forge, address.map(|address| address.path));
         for (missing, name) in [(api.is_none(), "url"), (repository.is_none(), "repository")] {
             if missing {
-                let message = format!("`repository.url` does not tell the forge's `{name}`: write it here");
-                self.findings.add(self.place(&["forge"]), message);
+                let url = estate.keys.join(".");
+                let fix = if name == "repository" && forge.users.len() > 1 {
+                    "give the repository a forge of its own, and write it there"
+                } else {
+                    "write it here"
+                };
+                let message = format!("`{url}.url` does not tell the forge's `{name}`: {fix}");
+                self.findings.add(self.place(&forge.keys), message);
             }
-        }
-        let repository = repository.unwrap_or_default();
-        let parts: Vec<&str> = repository.split('/').collect();
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let is_valid =
-            |part: &&str| !part.is_empty() && !matches!(*part, "." | "..") && part.chars().all(plain);
-        if !repository.is_empty() && (parts.len() < 2 || !parts.iter().all(is_valid)) {
-            let place = self.place(&key("repository"));
-            self.findings.add(place, "must be the owner and the name of a repository: `owner/name`");
         }
         Some(ForgeOptions {
             kind: kind(wire.kind),
             api: api?,
-            repository,
+            repository: repository.unwrap_or_default(),
             auth,
             labels: wire.labels.clone().unwrap_or_default(),
             reviewers: wire.reviewers.clone().unwrap_or_default(),
@@ -64,38 +58,79 @@ impl Context<'_> {
         })
     }
 
-    fn forge_auth(&mut self, wire: &types::ForgeAuth, kind: Wire) -> ForgeAuth {
-        match wire {
-            types::ForgeAuth::Token { token } => {
-                ForgeAuth::Token(self.secret(token, &["forge", "auth", "token"]))
-            }
-            types::ForgeAuth::App { app_id, installation_id, private_key } => {
-                if kind != Wire::Github {
-                    let place = self.place(&["forge", "auth", "kind"]);
-                    self.findings.add(place, "only GitHub has Apps: use `kind: token`");
-                }
-                ForgeAuth::App {
-                    app_id: *app_id,
-                    installation_id: *installation_id,
-                    key: self.secret(private_key, &["forge", "auth", "private_key"]),
-                }
+    /// What cannot be done without a forge.
+    pub(super) fn needs_forge(&mut self, config: &types::Config, estate: &WrittenEstate<'_>) {
+        let name_it = if config.repositories.is_some() {
+            format!(
+                "the repository `{}` has no forge: name one there (`forge: NAME`), or choose another way",
+                estate.name
+            )
+        } else {
+            "there is no `forge`: name one, or choose another way".to_owned()
+        };
+        if matches!(estate.repository.auth, Some(types::GitAuth::Forge)) {
+            self.missing(self.place(&[&estate.keys, &["auth", "kind"][..]].concat()), name_it.clone());
+        }
+        for (name, environment) in &config.environments {
+            let is_in_it = repository_of(config, environment) == Some(estate.name);
+            if is_in_it && environment.delivery == Some(Delivery::PullRequest) {
+                self.missing(self.place(&["environments", name, "delivery"]), name_it.clone());
             }
         }
     }
 
-    /// What cannot be done without a forge.
-    fn needs_forge(&mut self, config: &types::Config) {
-        use crate::domain::environment::policy::Delivery;
-        let name_it = "there is no `forge`: name one, or choose another way";
-        if matches!(config.repository.auth, Some(types::GitAuth::Forge)) {
-            self.missing(self.place(&["repository", "auth", "kind"]), name_it);
+    /// What the repository is called on its forge: what is written there, else the path of the repository's URL.
+    fn forge_repository(&mut self, forge: &WrittenForge<'_>, path: Option<String>) -> Option<String> {
+        let Some(written) = &forge.wire.repository else { return path.filter(|path| is_full_name(path)) };
+        let place = self.place(&[&forge.keys, &["repository"][..]].concat());
+        if !is_full_name(written) {
+            self.findings.add(place, "must be the owner and the name of a repository: `owner/name`");
         }
-        for (name, environment) in &config.environments {
-            if environment.delivery == Some(Delivery::PullRequest) {
-                self.missing(self.place(&["environments", name, "delivery"]), name_it);
+        if forge.users.len() > 1 {
+            let users: Vec<String> = forge.users.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let users = users.join(", ");
+            let message = format!(
+                "the repositories {users} share this forge: leave this out, or give each a forge of its own"
+            );
+            self.findings.add(place, message);
+        }
+        Some(written.clone())
+    }
+
+    /// A forge is one server, and its credentials go to no other one.
+    fn is_one_server(&mut self, forge: &WrittenForge<'_>) {
+        let apis = forge.users.iter().filter_map(|(_, user)| Address::of(&user.url)?.api(forge.wire.kind));
+        if forge.wire.url.is_none() && apis.collect::<BTreeSet<_>>().len() > 1 {
+            let message =
+                "its repositories are on several hosts: write its `url`, or define a forge for each host";
+            self.findings.add(self.place(&forge.keys), message);
+        }
+    }
+
+    fn forge_auth(&mut self, wire: &types::ForgeAuth, kind: Wire, keys: &[&str]) -> ForgeAuth {
+        let key = |name: &'static str| [keys, &[name]].concat();
+        match wire {
+            types::ForgeAuth::Token { token } => ForgeAuth::Token(self.secret(token, &key("token"))),
+            types::ForgeAuth::App { app_id, installation_id, private_key } => {
+                if kind != Wire::Github {
+                    self.findings.add(self.place(&key("kind")), "only GitHub has Apps: use `kind: token`");
+                }
+                ForgeAuth::App {
+                    app_id: *app_id,
+                    installation_id: *installation_id,
+                    key: self.secret(private_key, &key("private_key")),
+                }
             }
         }
     }
+}
+
+/// Whether `text` is an owner, perhaps groups, and a name, with slashes between them.
+fn is_full_name(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('/').collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_valid = |part: &&str| !part.is_empty() && !matches!(*part, "." | "..") && part.chars().all(plain);
+    parts.len() >= 2 && parts.iter().all(is_valid)
 }
 
 fn kind(wire: Wire) -> ForgeKind {
@@ -103,87 +138,5 @@ fn kind(wire: Wire) -> ForgeKind {
         Wire::Github => ForgeKind::GitHub,
         Wire::Gitlab => ForgeKind::GitLab,
         Wire::Gitea | Wire::Forgejo => ForgeKind::Gitea,
-    }
-}
-
-/// Where a repository is, as its URL tells.
-#[derive(Debug, PartialEq, Eq)]
-struct Place {
-    /// `https://host`, with the port where the URL is of the web.
-    origin: String,
-    host: String,
-    /// The path without slashes around it and without `.git`.
-    path: String,
-}
-
-impl Place {
-    /// Reads `https://host/a/b.git`, `ssh://user@host/a/b.git` and `user@host:a/b.git`. None for a path on this machine.
-    fn of(url: &str) -> Option<Self> {
-        let (origin, host, path) = match Url::parse(url).ok().filter(|_| url.contains("://")) {
-            Some(url) => {
-                let host = url.host_str().filter(|host| !host.is_empty())?.to_owned();
-                let origin = match (url.scheme(), url.port()) {
-                    (scheme @ ("http" | "https"), Some(port)) => format!("{scheme}://{host}:{port}"),
-                    (scheme @ ("http" | "https"), None) => format!("{scheme}://{host}"),
-                    ("file", _) => return None,
-                    (_, _) => format!("https://{host}"),
-                };
-                (origin, host, url.path().to_owned())
-            }
-            None => {
-                let (before, path) = url.split_once(':').filter(|(before, _)| !before.contains('/'))?;
-                let host = before.rsplit('@').next().unwrap_or(before).to_owned();
-                (format!("https://{host}"), host, path.to_owned())
-            }
-        };
-        let path = path.trim_matches('/').trim_end_matches(".git").to_owned();
-        (!host.is_empty() && !path.is_empty()).then_some(Self { origin, host, path })
-    }
-
-    fn api(&self, kind: Wire) -> Option<Url> {
-        let text = match kind {
-            Wire::Github if ["github.com", "ssh.github.com"].contains(&self.host.to_lowercase().as_str()) => {
-                "https://api.github.com".to_owned()
-            }
-            // GitHub Enterprise Cloud with data residency.
-            Wire::Github if self.host.ends_with(".ghe.com") => format!("https://api.{}", self.host),
-            Wire::Github => format!("{}/api/v3", self.origin),
-            Wire::Gitlab => format!("{}/api/v4", self.origin),
-            Wire::Gitea | Wire::Forgejo => format!("{}/api/v1", self.origin),
-        };
-        Url::parse(&text).ok()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_repositorys_url_tells_where_the_forge_is() {
-        use Wire::{Forgejo, Github, Gitlab};
-        for (kind, url, api, path) in [
-            (Github, "https://github.com/shop/env.git", "https://api.github.com/", "shop/env"),
-            (Github, "git@github.com:shop/env.git", "https://api.github.com/", "shop/env"),
-            (Github, "ssh://git@github.com/shop/env", "https://api.github.com/", "shop/env"),
-            (Github, "ssh://git@ssh.github.com:443/shop/env.git", "https://api.github.com/", "shop/env"),
-            (Github, "https://shop.ghe.com/shop/env", "https://api.shop.ghe.com/", "shop/env"),
-            (Github, "https://ghe.example.com:8443/a/b", "https://ghe.example.com:8443/api/v3", "a/b"),
-            (Github, "ssh://git@ghe.example.com:2222/a/b.git", "https://ghe.example.com/api/v3", "a/b"),
-            (
-                Gitlab,
-                "https://gitlab.com/shop/platform/env.git",
-                "https://gitlab.com/api/v4",
-                "shop/platform/env",
-            ),
-            (Forgejo, "git@codeberg.org:shop/env.git", "https://codeberg.org/api/v1", "shop/env"),
-        ] {
-            let place = Place::of(url).unwrap();
-            assert_eq!(place.api(kind).unwrap().as_str(), api, "{url}");
-            assert_eq!(place.path, path, "{url}");
-        }
-        for local in ["/srv/env.git", "../env", "file:///srv/env.git", "env:"] {
-            assert_eq!(Place::of(local), None, "{local}");
-        }
     }
 }

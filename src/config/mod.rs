@@ -2,24 +2,28 @@
 //!
 //! The text goes through four steps, each of which collects every mistake it finds: `tree` reads the YAML and
 //! remembers where everything stands (`merge` makes one tree of several files), `check` holds it against the JSON
-//! schema of `types`, `references` looks for names that nobody defines, and `resolve` turns it into the domain's
-//! types and checks what no schema can say.
+//! schema of `types`, `forms` and `references` look for names that are missing and names that nobody defines, and
+//! `resolve` turns it into the domain's types and checks what no schema can say.
 
+mod address;
 mod check;
 mod connections;
 mod context;
+mod estates;
 mod forge;
+mod forms;
 mod merge;
 mod references;
 mod report;
 mod resolve;
+mod rule_types;
 mod rules;
 mod secrets;
+mod settings;
 mod tree;
 mod types;
 mod values;
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -28,13 +32,9 @@ use sha2::{Digest as _, Sha256};
 
 use self::context::Context;
 use self::report::{Findings, Place, SourceFile};
-use crate::adapters::forge::ForgeOptions;
-use crate::adapters::git::GitOptions;
-use crate::adapters::metrics::SourceOptions;
-use crate::domain::environment::Environment;
-use crate::domain::ids::SourceName;
 
 pub use report::{ConfigError, ConfigErrors};
+pub use settings::{EstateSettings, Settings};
 
 /// The seconds of a duration as it is written here: `60s`, `1h30m`.
 pub(crate) fn duration_secs(text: &str) -> Option<u32> {
@@ -49,25 +49,6 @@ pub(crate) fn ratio(text: &str) -> Option<f64> {
 
 /// The largest configuration file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-
-/// All that the configuration says, checked and with its secrets read.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where the environment repo is, and who writes to it.
-    pub repository: GitOptions,
-    /// Whether Git logs in with the forge's credentials.
-    pub git_by_forge: bool,
-    /// The forge on which pull requests are opened, if there is one.
-    pub forge: Option<ForgeOptions>,
-    /// What is watched, in the order of the names.
-    pub environments: Vec<Environment>,
-    /// Who is asked for metrics.
-    pub sources: BTreeMap<SourceName, SourceOptions>,
-    /// How long the daemon waits between two passes, in seconds.
-    pub interval_secs: u32,
-    /// The SHA-256 of the configuration's text, in hexadecimal, for records. It covers no secret.
-    pub digest: String,
-}
 
 /// Reads the configuration from one or more files.
 ///
@@ -116,6 +97,7 @@ fn parse(
         return Err(findings.into_errors(files));
     };
     check::check(&root, &schema(), &mut findings);
+    forms::check(&root, &mut findings);
     references::check(&root, &mut findings);
     // The rules are held against what is well formed, so that one mistake does not hide the others.
     let complete = findings.is_empty();
@@ -131,10 +113,7 @@ fn parse(
     };
     let mut context = Context { root: &sound, files, environment_variables, findings, complete };
     let settings = context.settings(&config, digest(files));
-    match settings {
-        Some(settings) if context.findings.is_empty() => Ok(settings),
-        _ => Err(context.findings.into_errors(files)),
-    }
+    if context.findings.is_empty() { Ok(settings) } else { Err(context.findings.into_errors(files)) }
 }
 
 /// The tree without the sections, definitions and services in which something has been found.

@@ -9,6 +9,7 @@ pub(super) fn check(root: &Node, findings: &mut Findings) {
         root.get(section).map_or(&[][..], Node::entries).iter().map(|entry| entry.key.as_str()).collect()
     };
     let (environments, sources, signals) = (names("environments"), names("metrics"), names("signals"));
+    let (repositories, forges) = (names("repositories"), names("forges"));
     let mut policies = names("policies");
     if !policies.contains(&"default") {
         policies.push("default");
@@ -26,6 +27,12 @@ pub(super) fn check(root: &Node, findings: &mut Findings) {
     };
     for environment in root.get("environments").map_or(&[][..], Node::entries) {
         check(environment.node.get("policy"), "policy", &policies);
+        if !repositories.is_empty() {
+            check(environment.node.get("repository"), "repository", &repositories);
+        }
+    }
+    for repository in root.get("repositories").map_or(&[][..], Node::entries) {
+        check(repository.node.get("forge"), "forge", &forges);
     }
     for signal in root.get("signals").map_or(&[][..], Node::entries) {
         check(signal.node.get("source"), "metric source", &sources);

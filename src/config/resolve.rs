@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::Settings;
+use super::address::same_repository;
 use super::context::Context;
+use super::estates::{repository_of, written};
 use super::report::{Place, suggestion};
 use super::rules::is_label;
+use super::settings::{EstateSettings, Settings};
 use super::tree::Node;
 use super::types;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Delivery, Merge, Policy, ReviewRules};
 use crate::domain::environment::signal::Signal;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
-use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, ServiceName, SourceName};
+use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, RepositoryName, ServiceName, SourceName};
 
 const INTERVAL_SECS: u32 = 60;
 
@@ -23,7 +25,7 @@ struct Named {
 }
 
 /// A service, its own mistakes told.
-struct Service<'w> {
+struct ResolvedService<'w> {
     wire: &'w types::Service,
     place: Place,
     /// Where its `signals` stand, or else itself.
@@ -33,7 +35,7 @@ struct Service<'w> {
     depends_on: Vec<ServiceName>,
 }
 
-impl Service<'_> {
+impl ResolvedService<'_> {
     fn is_in(&self, environment: &str) -> bool {
         self.wire.environments.as_ref().is_none_or(|names| names.iter().any(|name| name == environment))
     }
@@ -41,10 +43,7 @@ impl Service<'_> {
 
 impl Context<'_> {
     /// Resolves all of it; what it returns holds only if there are no findings.
-    pub(super) fn settings(&mut self, config: &types::Config, digest: String) -> Option<Settings> {
-        let repository = self.repository(&config.repository);
-        let forge = self.forge(config, repository.signing.is_some());
-        let git_by_forge = matches!(config.repository.auth, Some(types::GitAuth::Forge));
+    pub(super) fn settings(&mut self, config: &types::Config, digest: String) -> Settings {
         let mut sources = BTreeMap::new();
         for (name, wire) in config.metrics.iter().flatten() {
             let options = self.source(name, wire);
@@ -54,7 +53,7 @@ impl Context<'_> {
         }
         let named = Named { signals: self.signals(config), policies: self.policies(config) };
         let nodes: Vec<&Node> = self.root.get("services").map_or(&[][..], Node::items).iter().collect();
-        let services: Vec<Service<'_>> = config
+        let services: Vec<ResolvedService<'_>> = config
             .services
             .iter()
             .zip(nodes)
@@ -62,19 +61,58 @@ impl Context<'_> {
             .collect();
         let mut environments = Vec::new();
         for (name, wire) in &config.environments {
-            environments.extend(self.environment(name, wire, &services, &named));
+            let environment = self.environment(name, wire, &services, &named);
+            environments.extend(repository_of(config, wire).zip(environment));
         }
+        let estates = self.estates(config, &environments);
         self.overlaps(config, &services);
         let interval = config.run.as_ref().and_then(|run| run.interval);
         let interval_secs = self.seconds(interval, INTERVAL_SECS, self.place(&["run", "interval"]));
-        Some(Settings { repository, git_by_forge, forge, environments, sources, interval_secs, digest })
+        Settings { estates, sources, interval_secs, digest }
+    }
+
+    /// All repositories with what belongs to them. `environments` have the names of their repositories beside them.
+    fn estates(
+        &mut self,
+        config: &types::Config,
+        environments: &[(&str, Environment)],
+    ) -> Vec<EstateSettings> {
+        let mut estates: Vec<EstateSettings> = Vec::new();
+        for estate in written(config) {
+            let repository = self.repository(estate.repository, &estate.keys);
+            let forge = self.forge(&estate, repository.signing.is_some());
+            if estate.forge.is_none() {
+                self.needs_forge(config, &estate);
+            }
+            let Some(name) = self.name(RepositoryName::new(estate.name), self.place(&estate.keys)) else {
+                continue;
+            };
+            if let Some(other) =
+                estates.iter().find(|one| same_repository(&one.repository.url, &repository.url))
+            {
+                let message = format!(
+                    "`{}` and `{name}` are the same repository: keep one of them, and name it in the environments of both",
+                    other.name
+                );
+                self.findings.add(self.place(&[&estate.keys, &["url"][..]].concat()), message);
+            }
+            let in_it = environments.iter().filter(|(repository, _)| *repository == estate.name);
+            estates.push(EstateSettings {
+                name,
+                repository,
+                git_by_forge: matches!(estate.repository.auth, Some(types::GitAuth::Forge)),
+                forge,
+                environments: in_it.map(|(_, environment)| environment.clone()).collect(),
+            });
+        }
+        estates
     }
 
     fn environment(
         &mut self,
         name: &str,
         wire: &types::Environment,
-        services: &[Service<'_>],
+        services: &[ResolvedService<'_>],
         named: &Named,
     ) -> Option<Environment> {
         let place = self.place(&["environments", name]);
@@ -113,13 +151,14 @@ impl Context<'_> {
     }
 
     /// A service whose files would belong to two environments at once would be reverted in both.
-    fn overlaps(&mut self, config: &types::Config, services: &[Service<'_>]) {
+    fn overlaps(&mut self, config: &types::Config, services: &[ResolvedService<'_>]) {
         let environments: Vec<(&String, &types::Environment)> = config.environments.iter().collect();
         for (index, (a, first)) in environments.iter().enumerate() {
             for (b, second) in environments.iter().skip(index + 1) {
-                let apart =
-                    first.branch != second.branch || (first.paths.is_some() && second.paths.is_some());
-                let in_both = |service: &&Service<'_>| {
+                let apart = repository_of(config, first) != repository_of(config, second)
+                    || first.branch != second.branch
+                    || (first.paths.is_some() && second.paths.is_some());
+                let in_both = |service: &&ResolvedService<'_>| {
                     let named = |pattern: &PathPattern| pattern.names().any(|name| name == "environment");
                     let told = matches!(&service.files, ServiceFiles::Pattern(pattern) if named(pattern));
                     !told && service.is_in(a) && service.is_in(b)
@@ -164,7 +203,7 @@ impl Context<'_> {
     /// policy.
     fn service_rule(
         &mut self,
-        service: &Service<'_>,
+        service: &ResolvedService<'_>,
         environment: &types::Environment,
         named: &Named,
     ) -> ServiceRule {
@@ -192,7 +231,7 @@ impl Context<'_> {
         node: &Node,
         config: &types::Config,
         named: &Named,
-    ) -> Option<Service<'w>> {
+    ) -> Option<ResolvedService<'w>> {
         let files = self.files(wire, node)?;
         let mut labels: Vec<&str> = wire.labels.iter().flatten().map(|(name, _)| name.as_str()).collect();
         let label_nodes = node.get("labels").map_or(&[][..], Node::entries);
@@ -227,7 +266,7 @@ impl Context<'_> {
         }
         let depends_on = self.depends_on(wire, node);
         let signals_place = node.place_of("signals");
-        Some(Service { wire, place: node.place, signals_place, files, signals, depends_on })
+        Some(ResolvedService { wire, place: node.place, signals_place, files, signals, depends_on })
     }
 
     /// Services that are found by a pattern are not known by name here, so any valid name is taken.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::report::{Place, suggestion};
+use super::rule_types;
 use super::types;
 use super::values::{Duration, Ratio};
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
@@ -32,7 +33,7 @@ impl Context<'_> {
         wires.filter_map(|(name, wire)| Some((name.clone(), self.signal(name, wire, &sources)?))).collect()
     }
 
-    fn signal(&mut self, name: &str, wire: &types::Signal, sources: &[&str]) -> Option<Signal> {
+    fn signal(&mut self, name: &str, wire: &rule_types::Signal, sources: &[&str]) -> Option<Signal> {
         let key = |key: &'static str| ["signals", name, key];
         let kind = wire.kind.unwrap_or_default();
         let direction = self.direction(name, wire, kind);
@@ -103,7 +104,7 @@ impl Context<'_> {
         }
     }
 
-    fn min_traffic(&mut self, name: &str, wire: &types::MinTraffic) -> MinTraffic {
+    fn min_traffic(&mut self, name: &str, wire: &rule_types::MinTraffic) -> MinTraffic {
         let key = |key: &'static str| ["signals", name, "min_traffic", key];
         self.template(&wire.query, self.place(&key("query")));
         if wire.at_least.0 < 0.0 {
@@ -112,7 +113,7 @@ impl Context<'_> {
         MinTraffic { query: wire.query.clone(), at_least: wire.at_least.0 }
     }
 
-    fn role(&mut self, name: &str, wire: &types::Signal) -> Role {
+    fn role(&mut self, name: &str, wire: &rule_types::Signal) -> Role {
         match (wire.critical.unwrap_or(false), wire.advisory.unwrap_or(false)) {
             (true, true) => {
                 let place = self.place(&["signals", name, "advisory"]);
@@ -125,7 +126,7 @@ impl Context<'_> {
         }
     }
 
-    fn direction(&mut self, name: &str, wire: &types::Signal, kind: SignalKind) -> Direction {
+    fn direction(&mut self, name: &str, wire: &rule_types::Signal, kind: SignalKind) -> Direction {
         let implied = match (wire.above, wire.below) {
             (Some(_), None) => Some(Direction::HigherIsWorse),
             (None, Some(_)) => Some(Direction::LowerIsWorse),
@@ -147,7 +148,13 @@ impl Context<'_> {
         wire.direction.or(implied).unwrap_or_else(|| kind.direction())
     }
 
-    fn rule(&mut self, name: &str, wire: &types::Signal, kind: SignalKind, direction: Direction) -> Rule {
+    fn rule(
+        &mut self,
+        name: &str,
+        wire: &rule_types::Signal,
+        kind: SignalKind,
+        direction: Direction,
+    ) -> Rule {
         let key = |key: &'static str| ["signals", name, key];
         let for_place = self.place(&key("for"));
         let for_secs = self.seconds(wire.r#for, FOR_SECS, for_place);
@@ -193,7 +200,7 @@ impl Context<'_> {
         policies
     }
 
-    fn policy(&mut self, name: &str, wire: &types::Policy) -> Policy {
+    fn policy(&mut self, name: &str, wire: &rule_types::Policy) -> Policy {
         let usual = Policy::default();
         let key = |key: &'static str| ["policies", name, key];
         let mut secs = |value: Option<Duration>, default, key_name| {
@@ -227,7 +234,7 @@ impl Context<'_> {
         }
     }
 
-    fn schema_rules(&mut self, policy: &str, wire: &types::SchemaMarks) -> SchemaRules {
+    fn schema_rules(&mut self, policy: &str, wire: &rule_types::SchemaMarks) -> SchemaRules {
         let usual = SchemaRules::default();
         let keys = ["policies", policy, "schema", "paths"];
         let paths = wire.paths.as_ref().map(|globs| self.globs(globs, &keys));
@@ -377,7 +384,7 @@ pub(super) fn is_label(text: &str) -> bool {
         && !text.starts_with("__")
 }
 
-fn selection(wire: &types::Fields) -> Selection {
+fn selection(wire: &rule_types::Fields) -> Selection {
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     Selection { add: list(&wire.add), exclude: list(&wire.exclude) }
 }

@@ -7,9 +7,12 @@ use secrecy::ExposeSecret as _;
 
 use super::*;
 use crate::adapters::git::GitAuth;
+use crate::adapters::metrics::SourceOptions;
 use crate::adapters::metrics::prometheus::Auth;
 use crate::domain::environment::policy::Mode;
 use crate::domain::environment::signal::{Direction, Rule};
+
+mod estates;
 
 const VALID: &str = r#"repository:
   url: https://git.example.com/platform/environments.git
@@ -63,9 +66,11 @@ fn mistakes(from: &str, to: &str) -> String {
 #[test]
 fn a_valid_text_gives_settings_with_all_defaults() {
     let settings = load_texts(&[VALID]).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(settings.repository.cache_dir, PathBuf::from("/home/me/.cache/backout"));
-    assert!(matches!(&settings.repository.auth, GitAuth::Token(token) if token.expose_secret() == "t0ken"));
-    assert_eq!(settings.repository.committer.email, "backout@example.com");
+    assert_eq!(settings.estates[0].repository.cache_dir, PathBuf::from("/home/me/.cache/backout"));
+    assert!(
+        matches!(&settings.estates[0].repository.auth, GitAuth::Token(token) if token.expose_secret() == "t0ken")
+    );
+    assert_eq!(settings.estates[0].repository.committer.email, "backout@example.com");
     assert_eq!(settings.interval_secs, 60);
     assert_eq!(settings.digest.len(), 64);
     let Some(SourceOptions::Prometheus(prometheus)) = settings.sources.values().next() else {
@@ -76,7 +81,9 @@ fn a_valid_text_gives_settings_with_all_defaults() {
     );
     assert_eq!(prometheus.max_body_bytes, 64 << 20);
 
-    let [production, staging] = settings.environments.as_slice() else { panic!("two environments") };
+    let [production, staging] = settings.estates[0].environments.as_slice() else {
+        panic!("two environments")
+    };
     assert_eq!((production.budget.max_reverts, production.budget.incident_services), (2, 3));
     let [checkout, others] = production.services.as_slice() else { panic!("two services") };
     assert_eq!(checkout.policy.mode, Mode::Propose, "the service's mode comes first");
@@ -256,11 +263,11 @@ fn each_rule_names_its_place_and_the_fix() {
 fn files_are_merged_and_nothing_is_defined_twice() {
     let (first, second) = VALID.split_at(VALID.find("signals:\n").unwrap());
     let settings = load_texts(&[first, second]).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(settings.environments.len(), 2);
+    assert_eq!(settings.estates[0].environments.len(), 2);
     let more =
         "signals:\n  more: {source: prom, query: up, by: app}\nservices:\n  - {name: web, paths: [web/**]}\n";
     let settings = load_texts(&[VALID, more, "# nothing\n"]).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(settings.environments[0].services.len(), 3);
+    assert_eq!(settings.estates[0].environments[0].services.len(), 3);
 
     let twice = "signals:\n  errors: {source: prom, query: up}\nrepository: {url: x}\n";
     let text = load_texts(&[VALID, twice]).unwrap_err().to_string();
@@ -281,10 +288,10 @@ fn paths_start_at_the_directory_of_their_file() {
         1,
     );
     let settings = load_texts(&[&text]).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(settings.repository.url, "etc/../environments");
-    assert_eq!(settings.repository.http.ca_file, Some(PathBuf::from("etc/ca.pem")));
+    assert_eq!(settings.estates[0].repository.url, "etc/../environments");
+    assert_eq!(settings.estates[0].repository.http.ca_file, Some(PathBuf::from("etc/ca.pem")));
     let expected = "Some(Ssh { key_file: \"/etc/key\", passphrase: None })";
-    assert_eq!(format!("{:?}", settings.repository.signing), expected);
+    assert_eq!(format!("{:?}", settings.estates[0].repository.signing), expected);
 }
 
 #[test]
@@ -331,6 +338,43 @@ fn the_committed_schema_is_up_to_date() {
         committed == current,
         "schemas/config.schema.json is stale: renew it with `cargo run -- schema > schemas/config.schema.json`"
     );
+}
+
+/// The schema alone refuses unknown keys, so none of its objects may be open by mistake.
+#[test]
+fn the_schema_has_no_open_object() {
+    fn open(schema: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+        if schema.get("properties").is_some_and(serde_json::Value::is_object)
+            && schema.get("type") == Some(&"object".into())
+            && schema.get("additionalProperties") != Some(&false.into())
+        {
+            found.push(at.to_owned());
+        }
+        let entries = schema.as_object().into_iter().flatten().map(|(key, inner)| (key.clone(), inner));
+        let items = schema.as_array().into_iter().flatten().enumerate();
+        for (key, inner) in entries.chain(items.map(|(index, inner)| (index.to_string(), inner))) {
+            open(inner, &format!("{at}/{key}"), found);
+        }
+    }
+    let mut found = Vec::new();
+    open(&schema(), "#", &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_misspelt_key_of_a_server_is_told_wherever_it_stands() {
+    for (from, to, expected) in [
+        ("  author: {", "  time_out: 5s\n  author: {", "unknown key `time_out`: did you mean `timeout`?"),
+        ("    headers:", "    ca_fil: x\n    headers:", "unknown key `ca_fil`: did you mean `ca_file`?"),
+        (
+            "environments:\n",
+            "forge: {kind: gitea, prxy: x, auth: {kind: token, token: {env: PASSWORD}}}\nenvironments:\n",
+            "unknown key `prxy`: did you mean `proxy`?",
+        ),
+    ] {
+        let text = mistakes(from, to);
+        assert!(text.contains(expected), "{to}:\n{text}");
+    }
 }
 
 #[test]

@@ -1,4 +1,9 @@
 //! The configuration as it is written. The JSON schema is made from these types, and editors show their comments.
+//!
+//! Those of signals and policies are in [`super::rule_types`].
+//!
+//! Types in which other keys are flattened let the schema alone refuse unknown keys, as serde cannot do both. `check`
+//! holds each text against the schema before serde reads it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,19 +11,25 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{Duration, Ratio, Size};
-use crate::domain::environment::policy::{Delivery, Merge, Mixed, Mode};
-use crate::domain::environment::signal::{Direction, Missing, SignalKind};
+use super::rule_types::{Policy, Signal};
+use super::values::{Duration, Size};
+use crate::domain::environment::policy::{Delivery, Merge, Mode};
 
 /// The configuration of backout. It may be spread over several files.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "backout.yaml")]
 pub(super) struct Config {
-    /// Where the environment repo is, and who writes to it. In one file only.
-    pub(super) repository: Repository,
-    /// The forge on which pull requests and issues are opened. Default: none; proposals are branches then. In one file only.
+    /// Where the environment repo is, and who writes to it. Needed, unless there are `repositories`. In one file only.
+    pub(super) repository: Option<Repository>,
+    /// Several environment repos instead of one `repository`: each by its name.
+    #[schemars(extend("minProperties" = 1))]
+    pub(super) repositories: Option<BTreeMap<String, NamedRepository>>,
+    /// The forge of `repository`, on which pull requests and issues are opened. Default: none; proposals are branches
+    /// then. In one file only.
     pub(super) forge: Option<Forge>,
+    /// The forges of `repositories`: each by its name.
+    pub(super) forges: Option<BTreeMap<String, Forge>>,
     /// What is watched: each environment by its name.
     #[schemars(extend("minProperties" = 1))]
     pub(super) environments: BTreeMap<String, Environment>,
@@ -37,7 +48,7 @@ pub(super) struct Config {
 
 /// The environment repo.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Repository {
     /// Its URL (`https://`, `http://`, `ssh://`, `user@host:path`, `file://`), or a local path.
     #[schemars(extend("examples" = ["https://git.example.com/platform/environments.git"]))]
@@ -55,7 +66,26 @@ pub(super) struct Repository {
     pub(super) sign_off: Option<bool>,
     /// How commits are signed. Default: not at all.
     pub(super) signing: Option<Signing>,
-    /// The longest that one request to the remote may take. Default: `60s`.
+    /// How its server is reached.
+    #[serde(flatten)]
+    pub(super) http: Http,
+}
+
+/// An environment repo, one of several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct NamedRepository {
+    /// Its forge, one of `forges`. Default: none; proposals are branches then.
+    pub(super) forge: Option<String>,
+    /// The repository itself.
+    #[serde(flatten)]
+    pub(super) repository: Repository,
+}
+
+/// How a server is reached over HTTP: keys that stand beside those of whoever speaks to it.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Http {
+    /// The longest that one request may take. Default: `60s` for a repository, `30s` for a forge and a metric source.
     pub(super) timeout: Option<Duration>,
     /// A file with certificates (PEM) to trust besides the system's.
     pub(super) ca_file: Option<PathBuf>,
@@ -93,7 +123,7 @@ pub(super) enum GitAuth {
         /// The password.
         password: Secret,
     },
-    /// Over HTTP with the credentials of `forge`: those of a GitHub App are new each hour.
+    /// Over HTTP with the credentials of the repository's forge: those of a GitHub App are new each hour.
     Forge,
     /// Over SSH.
     Ssh {
@@ -106,13 +136,14 @@ pub(super) enum GitAuth {
 
 /// The forge on which pull requests and issues are opened.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Forge {
     /// Which one it is.
     pub(super) kind: ForgeKind,
-    /// The address of its API, such as `https://github.example.com/api/v3`. Default: as the host of `repository.url` has it.
+    /// The address of its API, such as `https://github.example.com/api/v3`. Default: as the host of the repository's `url` has it.
     pub(super) url: Option<String>,
-    /// The repository there: `owner/name`. Default: the path of `repository.url`.
+    /// The repository there: `owner/name`. Default: the path of the repository's `url`. Not for a forge of several
+    /// repositories.
     pub(super) repository: Option<String>,
     /// How to log in.
     pub(super) auth: ForgeAuth,
@@ -124,12 +155,9 @@ pub(super) struct Forge {
     pub(super) code_owners: Option<bool>,
     /// Who pull requests and issues are assigned to: user names. Default: nobody.
     pub(super) assignees: Option<Vec<String>>,
-    /// The longest that one request may take. Default: `30s`.
-    pub(super) timeout: Option<Duration>,
-    /// A file with certificates (PEM) to trust besides the system's.
-    pub(super) ca_file: Option<PathBuf>,
-    /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
-    pub(super) proxy: Option<String>,
+    /// How its server is reached.
+    #[serde(flatten)]
+    pub(super) http: Http,
 }
 
 /// Which forge it is.
@@ -198,10 +226,12 @@ pub(super) enum Signing {
     },
 }
 
-/// One branch of the environment repo (and perhaps some paths of it), with all that is deployed there.
+/// One branch of an environment repo (and perhaps some paths of it), with all that is deployed there.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Environment {
+    /// The repository that holds it, one of `repositories`. Default: the only one there is.
+    pub(super) repository: Option<String>,
     /// The branch that holds it.
     pub(super) branch: String,
     /// Globs of the paths that belong to it. Default: the whole branch.
@@ -237,27 +267,17 @@ pub(super) struct Budget {
 
 /// Who is asked for metrics.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[schemars(deny_unknown_fields)]
 pub(super) enum Source {
     /// Prometheus, or anything that speaks its query API: Thanos, Mimir, Cortex, VictoriaMetrics.
     Prometheus {
         /// Its address, without `/api/v1`.
         #[schemars(extend("examples" = ["http://prometheus:9090"]))]
         url: String,
-        /// How to log in. Default: not at all.
-        auth: Option<SourceAuth>,
-        /// Headers to send with each request.
-        headers: Option<BTreeMap<String, HeaderValue>>,
-        /// A certificate that tells the server who we are.
-        client_certificate: Option<ClientCertificate>,
-        /// A file with certificates (PEM) to trust besides the system's.
-        ca_file: Option<PathBuf>,
-        /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
-        proxy: Option<String>,
-        /// The longest that one request may take. Default: `30s`.
-        timeout: Option<Duration>,
-        /// The largest answer that is read, after decompression. Default: `64MiB`.
-        max_body: Option<Size>,
+        /// How it is asked.
+        #[serde(flatten)]
+        server: Server,
     },
     /// A CSV file on this machine, with a row for each moment: `timestamp,metric,service,value`, or a column for each
     /// metric. Queries are filters over the labels: `errors{service="{{ service }}"}`.
@@ -282,21 +302,26 @@ pub(super) enum Source {
         /// as parameters. Times are seconds since 1970.
         #[schemars(extend("examples" = ["https://metrics.example.com/series?q={query}&from={start}&to={end}"]))]
         url: String,
-        /// How to log in. Default: not at all.
-        auth: Option<SourceAuth>,
-        /// Headers to send with each request.
-        headers: Option<BTreeMap<String, HeaderValue>>,
-        /// A certificate that tells the server who we are.
-        client_certificate: Option<ClientCertificate>,
-        /// A file with certificates (PEM) to trust besides the system's.
-        ca_file: Option<PathBuf>,
-        /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
-        proxy: Option<String>,
-        /// The longest that one request may take. Default: `30s`.
-        timeout: Option<Duration>,
-        /// The largest answer that is read, after decompression. Default: `64MiB`.
-        max_body: Option<Size>,
+        /// How it is asked.
+        #[serde(flatten)]
+        server: Server,
     },
+}
+
+/// How a metric source that is a server is asked: keys that stand beside its `url`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Server {
+    /// How to log in. Default: not at all.
+    pub(super) auth: Option<SourceAuth>,
+    /// Headers to send with each request.
+    pub(super) headers: Option<BTreeMap<String, HeaderValue>>,
+    /// A certificate that tells the server who we are.
+    pub(super) client_certificate: Option<ClientCertificate>,
+    /// The largest answer that is read, after decompression. Default: `64MiB`.
+    pub(super) max_body: Option<Size>,
+    /// How it is reached.
+    #[serde(flatten)]
+    pub(super) http: Http,
 }
 
 /// How to log in to a metric source.
@@ -335,130 +360,6 @@ pub(super) struct ClientCertificate {
     pub(super) certificate: PathBuf,
     /// The file with its private key (PEM).
     pub(super) key: PathBuf,
-}
-
-/// A metric question about a service.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Signal {
-    /// The metric source that answers it. Default: the only one there is.
-    pub(super) source: Option<String>,
-    /// The query: a template over `{{ service }}`, `{{ environment }}`, `{{ namespace }}`, `{{ image_tag }}` and the
-    /// labels of the service.
-    #[schemars(length(min = 1))]
-    pub(super) query: String,
-    /// The label of the answer's series that holds the service's name. With it, one request answers for many
-    /// services; without it the query must give a single series.
-    pub(super) by: Option<String>,
-    /// What it measures; sets the defaults below. Default: `custom`.
-    pub(super) kind: Option<SignalKind>,
-    /// Which way is bad. Default: what `above` or `below` says, else `lower-is-worse` for `traffic` and
-    /// `higher-is-worse` for the rest.
-    pub(super) direction: Option<Direction>,
-    /// Regressed above this value.
-    pub(super) above: Option<Ratio>,
-    /// Regressed below this value.
-    pub(super) below: Option<Ratio>,
-    /// Regressed when worse than the baseline's median by more than this share of it. Without `above`, `below` and
-    /// `change`: when worse than what the baseline explains.
-    pub(super) change: Option<Ratio>,
-    /// For how long without a break; goes with `above`, `below` and `change`. Default: `60s`.
-    pub(super) r#for: Option<Duration>,
-    /// The distance of samples. Default: `60s`.
-    pub(super) step: Option<Duration>,
-    /// The label by which the series of one service are told apart: a region, a browser. Each part is judged alone, with
-    /// a correction for looking many times.
-    pub(super) segment: Option<String>,
-    /// Whether it is enough alone, whatever the quorum. Default: `false`.
-    pub(super) critical: Option<bool>,
-    /// Whether it is only shown, and never enough. Default: `false`.
-    pub(super) advisory: Option<bool>,
-    /// How much it counts towards the quorum. Default: 1.
-    #[schemars(range(min = 1, max = 1000))]
-    pub(super) weight: Option<u32>,
-    /// How many samples after the deployment are needed for a regression. Default: 3, or 2 from a step of 2 minutes on.
-    #[schemars(range(min = 1, max = 1000))]
-    pub(super) min_samples: Option<u32>,
-    /// The traffic below which it says nothing.
-    pub(super) min_traffic: Option<MinTraffic>,
-    /// The time over which the query takes rates (the `5m` of `rate(…[5m])`), where it is longer than `step`: samples
-    /// within it repeat each other. Default: as the samples themselves show.
-    pub(super) rate_window: Option<Duration>,
-    /// How long it takes until a sample is complete: labels that come late, batches. Default: `0s`.
-    pub(super) delay: Option<Duration>,
-    /// What a sample that is not there means: `unknown`, or `zero` for counters that begin to exist with the first
-    /// error. Default: `unknown`.
-    pub(super) missing: Option<Missing>,
-    /// The smallest difference that matters, in the signal's own unit. Default: `1%` for `error-ratio`, 5 for
-    /// `saturation`, else 0.
-    pub(super) min_difference: Option<Ratio>,
-}
-
-/// The traffic below which a signal says nothing.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MinTraffic {
-    /// A query for the request rate of a service: a template like the signal's own, with the same `by`.
-    #[schemars(length(min = 1))]
-    pub(super) query: String,
-    /// A sample of the signal counts only where the rate at its time is at least this.
-    pub(super) at_least: Ratio,
-}
-
-/// A set of rules.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Policy {
-    /// Samples this soon after the deployment are not judged: pods start, caches are cold. Default: `60s`.
-    pub(super) settle: Option<Duration>,
-    /// How long after the deployment it is watched. Default: `30m`.
-    pub(super) watch: Option<Duration>,
-    /// How much history before the deployment is the baseline. Default: `80m`.
-    pub(super) baseline: Option<Duration>,
-    /// How much regressed signals must weigh together; critical ones are enough alone. Default: 1.
-    #[schemars(range(min = 1))]
-    pub(super) quorum: Option<u32>,
-    /// How long after a revert the same service is left alone. Default: `1h`.
-    pub(super) cooldown: Option<Duration>,
-    /// How long a value that was backed out is remembered as bad. Default: `14d`.
-    pub(super) quarantine: Option<Duration>,
-    /// How long after a revert its effect is watched. Default: `15m`.
-    pub(super) recovery: Option<Duration>,
-    /// What the agent may do. A service's mode comes first, then its environment's, then this. Default: `observe`.
-    pub(super) mode: Option<Mode>,
-    /// What marks a deployment as one that changed a database schema. Such a deployment is never reverted.
-    pub(super) schema: Option<SchemaMarks>,
-    /// Fields that count as release fields besides those that are found, and ones that do not.
-    pub(super) fields: Option<Fields>,
-    /// What goes back where the commit changed other things in the service's files too: only the release `fields`, the
-    /// whole `deployment` by a three-way merge, or nothing without a person (`manual`). Default: `fields`.
-    pub(super) mixed: Option<Mixed>,
-    /// Whether a deployment may go back in a part of its fields where others have moved on since, so that a state comes
-    /// about that was never deployed. Default: `false`.
-    pub(super) partial: Option<bool>,
-}
-
-/// Fields that are named: by their key (`replicas`), or by their address as plans show it, in which `*` stands for any
-/// text (`*.values.*.replicas`).
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Fields {
-    /// Fields that count although no rule finds them. Default: none.
-    pub(super) add: Option<Vec<String>>,
-    /// Fields that never count. They win over `add`. Default: none.
-    pub(super) exclude: Option<Vec<String>>,
-}
-
-/// What marks a deployment as one that changed a database schema: any one of these is enough.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SchemaMarks {
-    /// Commit trailers. Default: `Schema-Change` and `Database-Migration`.
-    pub(super) trailers: Option<Vec<String>>,
-    /// Keys of labels or annotations in the service's manifests. Default: `backout/schema-change`.
-    pub(super) labels: Option<Vec<String>>,
-    /// Globs of paths that hold migrations. Default: none.
-    pub(super) paths: Option<Vec<String>>,
 }
 
 /// What is deployed and reverted as a unit: one service by `name` and `paths`, or all that a `pattern` finds.

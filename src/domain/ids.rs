@@ -190,7 +190,7 @@ macro_rules! name {
     };
 }
 
-/// Names of services, environments, signals, sources and policies: they end up in commit trailers, branch names and
+/// Names of services, environments, repositories, signals, sources and policies: they end up in commit trailers, branch names and
 /// queries, so they are plain.
 fn plain(text: &str) -> Option<&'static str> {
     if text.is_empty() || text.len() > 200 {
@@ -258,12 +258,12 @@ name!(
     SignalName, "signal name", plain
 );
 name!(
-    /// The name of a metric source, e.g. `prometheus`.
-    SourceName, "metric source name", plain
+    /// The name of an environment repo, e.g. `shop`.
+    RepositoryName, "repository name", plain
 );
 name!(
-    /// The name of a repository in the configuration, e.g. `shop`.
-    RepositoryName, "repository name", plain
+    /// The name of a metric source, e.g. `prometheus`.
+    SourceName, "metric source name", plain
 );
 name!(
     /// A branch name without `refs/heads/`.

@@ -121,12 +121,13 @@ fn the_configuration_loads_and_fits_the_pod() {
     let file = kustomize().join("base/backout.yaml");
     let variable = |name: &str| (name == "GIT_TOKEN").then(|| "x".to_owned());
     let settings = backout::config::load(&[file], &variable).unwrap_or_else(|errors| panic!("{errors}"));
+    let [estate] = settings.estates.as_slice() else { panic!("one repository") };
     for (path, template) in WORKLOADS {
         let manifest = yaml(path);
         let mounts = manifest.pointer(&format!("{template}/spec/containers/0/volumeMounts")).unwrap();
         let writable = mounts.as_array().unwrap().iter().filter(|mount| mount["readOnly"] != true);
         let mut writable = writable.map(|mount| mount["mountPath"].as_str().unwrap());
-        assert!(writable.any(|place| settings.repository.cache_dir.starts_with(place)), "{path}: the cache");
+        assert!(writable.any(|place| estate.repository.cache_dir.starts_with(place)), "{path}: the cache");
     }
 }
 

@@ -168,7 +168,8 @@ fn check(name: &str) {
     let file = example.join("backout.yaml");
     let settings = backout::config::load(std::slice::from_ref(&file), &variable)
         .unwrap_or_else(|errors| panic!("{errors}"));
-    let branches: BTreeSet<String> = settings.environments.iter().map(|e| e.branch.to_string()).collect();
+    let [estate] = settings.estates.as_slice() else { panic!("one repository") };
+    let branches: BTreeSet<String> = estate.environments.iter().map(|e| e.branch.to_string()).collect();
     let repo = Repo::of(&example, &branches);
     let config = repo.directory.path().join("backout.yaml");
     std::fs::write(&config, elsewhere(&std::fs::read_to_string(&file).unwrap(), &repo.bare())).unwrap();

@@ -25,6 +25,11 @@ pub(super) fn discover(path: &Path) -> Result<PathBuf, RepositoryError> {
     }
 }
 
+/// The repository at `path`, or around it.
+pub(super) fn open(path: &Path) -> Result<Repository, Fault> {
+    Ok(Repository::open(path).or_else(|_elsewhere| Repository::discover(path))?)
+}
+
 /// The branch that is checked out in the repository at `path`.
 ///
 /// # Errors

@@ -61,7 +61,7 @@ impl GitRepository {
             (Some(endpoint), _) => {
                 Place::Remote(Box::new(Cache::new(&options.cache_dir, &location.identity(), endpoint)?))
             }
-            (None, Location::Local(path)) => Place::Local(local::discover(path)?),
+            (None, Location::Local(path)) => Place::Local(path.clone()),
             (None, Location::Http(_) | Location::Ssh(_)) => {
                 return Err(RepositoryError::Broken("the repository has no transport".to_owned()));
             }
@@ -72,7 +72,7 @@ impl GitRepository {
     /// Runs an operation that reads, or only adds objects.
     fn with<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, Fault> {
         match &self.place {
-            Place::Local(path) => operation(&Repository::open(path)?),
+            Place::Local(path) => operation(&local::open(path)?),
             Place::Remote(cache) => cache.with(operation),
         }
     }
@@ -140,7 +140,11 @@ impl ports::Repository for GitRepository {
     fn fetch(&self, branches: &[BranchName]) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError> {
         let names: Vec<String> = branches.iter().map(branch_ref).collect();
         let tips = match &self.place {
-            Place::Local(_) => self.with(|repository| local::tips(repository, &names)),
+            Place::Local(path) => {
+                // Told here and not when it is opened, so that a repository that is not there holds up no other.
+                local::discover(path)?;
+                self.with(|repository| local::tips(repository, &names))
+            }
             Place::Remote(cache) => {
                 let tips = cache.fetch(&names, Depth::New);
                 if tips.is_ok() {

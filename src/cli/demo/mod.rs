@@ -111,8 +111,9 @@ async fn set_up(
         .replace("@metrics@", metrics);
     std::fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
     let settings = crate::config::load(&[config], &|_| None)?;
-    let branch = settings.environments.first().context("no environment")?.branch.clone();
-    let options = settings.repository.clone();
+    let estate = settings.estates.first().context("no repository")?;
+    let branch = estate.environments.first().context("no environment")?.branch.clone();
+    let options = estate.repository.clone();
     let repo = tokio::task::spawn_blocking(move || Repo::create(options, branch, cluster)).await??;
     let clock = Arc::new(StoryClock(AtomicI64::new(START.unix())));
     let mut world = world::connect(&settings)?;

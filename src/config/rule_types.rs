@@ -1,0 +1,132 @@
+//! Signals and policies as they are written; the other half of [`super::types`].
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::values::{Duration, Ratio};
+use crate::domain::environment::policy::{Mixed, Mode};
+use crate::domain::environment::signal::{Direction, Missing, SignalKind};
+
+/// A metric question about a service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signal {
+    /// The metric source that answers it. Default: the only one there is.
+    pub(super) source: Option<String>,
+    /// The query: a template over `{{ service }}`, `{{ environment }}`, `{{ namespace }}`, `{{ image_tag }}` and the
+    /// labels of the service.
+    #[schemars(length(min = 1))]
+    pub(super) query: String,
+    /// The label of the answer's series that holds the service's name. With it, one request answers for many
+    /// services; without it the query must give a single series.
+    pub(super) by: Option<String>,
+    /// What it measures; sets the defaults below. Default: `custom`.
+    pub(super) kind: Option<SignalKind>,
+    /// Which way is bad. Default: what `above` or `below` says, else `lower-is-worse` for `traffic` and
+    /// `higher-is-worse` for the rest.
+    pub(super) direction: Option<Direction>,
+    /// Regressed above this value.
+    pub(super) above: Option<Ratio>,
+    /// Regressed below this value.
+    pub(super) below: Option<Ratio>,
+    /// Regressed when worse than the baseline's median by more than this share of it. Without `above`, `below` and
+    /// `change`: when worse than what the baseline explains.
+    pub(super) change: Option<Ratio>,
+    /// For how long without a break; goes with `above`, `below` and `change`. Default: `60s`.
+    pub(super) r#for: Option<Duration>,
+    /// The distance of samples. Default: `60s`.
+    pub(super) step: Option<Duration>,
+    /// The label by which the series of one service are told apart: a region, a browser. Each part is judged alone, with
+    /// a correction for looking many times.
+    pub(super) segment: Option<String>,
+    /// Whether it is enough alone, whatever the quorum. Default: `false`.
+    pub(super) critical: Option<bool>,
+    /// Whether it is only shown, and never enough. Default: `false`.
+    pub(super) advisory: Option<bool>,
+    /// How much it counts towards the quorum. Default: 1.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) weight: Option<u32>,
+    /// How many samples after the deployment are needed for a regression. Default: 3, or 2 from a step of 2 minutes on.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) min_samples: Option<u32>,
+    /// The traffic below which it says nothing.
+    pub(super) min_traffic: Option<MinTraffic>,
+    /// The time over which the query takes rates (the `5m` of `rate(…[5m])`), where it is longer than `step`: samples
+    /// within it repeat each other. Default: as the samples themselves show.
+    pub(super) rate_window: Option<Duration>,
+    /// How long it takes until a sample is complete: labels that come late, batches. Default: `0s`.
+    pub(super) delay: Option<Duration>,
+    /// What a sample that is not there means: `unknown`, or `zero` for counters that begin to exist with the first
+    /// error. Default: `unknown`.
+    pub(super) missing: Option<Missing>,
+    /// The smallest difference that matters, in the signal's own unit. Default: `1%` for `error-ratio`, 5 for
+    /// `saturation`, else 0.
+    pub(super) min_difference: Option<Ratio>,
+}
+
+/// The traffic below which a signal says nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MinTraffic {
+    /// A query for the request rate of a service: a template like the signal's own, with the same `by`.
+    #[schemars(length(min = 1))]
+    pub(super) query: String,
+    /// A sample of the signal counts only where the rate at its time is at least this.
+    pub(super) at_least: Ratio,
+}
+
+/// A set of rules.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    /// Samples this soon after the deployment are not judged: pods start, caches are cold. Default: `60s`.
+    pub(super) settle: Option<Duration>,
+    /// How long after the deployment it is watched. Default: `30m`.
+    pub(super) watch: Option<Duration>,
+    /// How much history before the deployment is the baseline. Default: `80m`.
+    pub(super) baseline: Option<Duration>,
+    /// How much regressed signals must weigh together; critical ones are enough alone. Default: 1.
+    #[schemars(range(min = 1))]
+    pub(super) quorum: Option<u32>,
+    /// How long after a revert the same service is left alone. Default: `1h`.
+    pub(super) cooldown: Option<Duration>,
+    /// How long a value that was backed out is remembered as bad. Default: `14d`.
+    pub(super) quarantine: Option<Duration>,
+    /// How long after a revert its effect is watched. Default: `15m`.
+    pub(super) recovery: Option<Duration>,
+    /// What the agent may do. A service's mode comes first, then its environment's, then this. Default: `observe`.
+    pub(super) mode: Option<Mode>,
+    /// What marks a deployment as one that changed a database schema. Such a deployment is never reverted.
+    pub(super) schema: Option<SchemaMarks>,
+    /// Fields that count as release fields besides those that are found, and ones that do not.
+    pub(super) fields: Option<Fields>,
+    /// What goes back where the commit changed other things in the service's files too: only the release `fields`, the
+    /// whole `deployment` by a three-way merge, or nothing without a person (`manual`). Default: `fields`.
+    pub(super) mixed: Option<Mixed>,
+    /// Whether a deployment may go back in a part of its fields where others have moved on since, so that a state comes
+    /// about that was never deployed. Default: `false`.
+    pub(super) partial: Option<bool>,
+}
+
+/// Fields that are named: by their key (`replicas`), or by their address as plans show it, in which `*` stands for any
+/// text (`*.values.*.replicas`).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fields {
+    /// Fields that count although no rule finds them. Default: none.
+    pub(super) add: Option<Vec<String>>,
+    /// Fields that never count. They win over `add`. Default: none.
+    pub(super) exclude: Option<Vec<String>>,
+}
+
+/// What marks a deployment as one that changed a database schema: any one of these is enough.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SchemaMarks {
+    /// Commit trailers. Default: `Schema-Change` and `Database-Migration`.
+    pub(super) trailers: Option<Vec<String>>,
+    /// Keys of labels or annotations in the service's manifests. Default: `backout/schema-change`.
+    pub(super) labels: Option<Vec<String>>,
+    /// Globs of paths that hold migrations. Default: none.
+    pub(super) paths: Option<Vec<String>>,
+}

@@ -1,0 +1,37 @@
+//! What a configuration comes to.
+
+use std::collections::BTreeMap;
+
+use crate::adapters::forge::ForgeOptions;
+use crate::adapters::git::GitOptions;
+use crate::adapters::metrics::SourceOptions;
+use crate::domain::environment::Environment;
+use crate::domain::ids::{RepositoryName, SourceName};
+
+/// All that the configuration says, checked and with its secrets read.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The repositories with what is watched in them, in the order of the names; at least one.
+    pub estates: Vec<EstateSettings>,
+    /// Who is asked for metrics.
+    pub sources: BTreeMap<SourceName, SourceOptions>,
+    /// How long the daemon waits between two passes, in seconds.
+    pub interval_secs: u32,
+    /// The SHA-256 of the configuration's text, in hexadecimal, for records. It covers no secret.
+    pub digest: String,
+}
+
+/// An environment repo, with its forge and the environments in it.
+#[derive(Clone, Debug)]
+pub struct EstateSettings {
+    /// What the configuration calls it; `repository` where it is the only one and has no name.
+    pub name: RepositoryName,
+    /// Where it is, and who writes to it.
+    pub repository: GitOptions,
+    /// Whether Git logs in with the forge's credentials.
+    pub git_by_forge: bool,
+    /// The forge on which pull requests are opened, if there is one.
+    pub forge: Option<ForgeOptions>,
+    /// What is watched, in the order of the names.
+    pub environments: Vec<Environment>,
+}
