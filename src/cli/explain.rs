@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::chart::{Plot, plot};
 use super::common::{Common, Ending, Format};
 use super::{output, world};
-use crate::agent::{World, fetch};
+use crate::agent::{Estate, World, fetch};
 use crate::domain::ids::CommitId;
 use crate::domain::judge::evidence::Found;
 use crate::domain::judge::verdict::{Judgement, judge};
@@ -50,18 +50,20 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
 
 /// The records of a deployment, from the first repository that has its commit.
 async fn find_records(world: &World, revision: &str) -> anyhow::Result<(CommitId, Vec<Record>)> {
-    let mut missing = None;
+    let mut reasons = Vec::new();
     for estate in &world.estates {
-        output::progress("fetching", fetch(estate)).await?;
-        let (repository, revision) = (Arc::clone(&estate.repository), revision.to_owned());
-        let reading = tokio::task::spawn_blocking(move || records_of(repository.as_ref(), &revision));
-        match reading.await? {
+        match records_in(estate, revision).await {
             Ok(found) => return Ok(found),
-            Err(error @ RepositoryError::NotFound(_)) => missing = Some(error),
-            Err(error) => return Err(error.into()),
+            Err(reason) => reasons.push(format!("{reason:#}")),
         }
     }
-    Err(missing.map_or_else(|| anyhow::anyhow!("no repository is watched"), Into::into))
+    anyhow::bail!("{}", reasons.join("\n"))
+}
+
+async fn records_in(estate: &Estate, revision: &str) -> anyhow::Result<(CommitId, Vec<Record>)> {
+    output::progress("fetching", fetch(estate)).await?;
+    let (repository, revision) = (Arc::clone(&estate.repository), revision.to_owned());
+    Ok(tokio::task::spawn_blocking(move || records_of(repository.as_ref(), &revision)).await??)
 }
 
 /// The records of a deployment, which may also be named by the commit that took it back.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::common::{Common, Ending, Format};
 use super::{output, world};
-use crate::agent::fetch;
+use crate::agent::{Estate, fetch};
 use crate::domain::environment::Environment;
 use crate::domain::history::ledger::{RevertEntry, reverts_of};
 use crate::domain::history::scope::Everything;
@@ -69,14 +69,17 @@ impl Entry {
 pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     let now = world.clock.now();
-    let mut entries = Vec::new();
+    let (mut entries, mut ending) = (Vec::new(), Ending::Quiet);
     for estate in &world.estates {
-        output::progress("fetching", fetch(estate)).await?;
-        let estate = Arc::clone(estate);
-        let reading = tokio::task::spawn_blocking(move || {
-            entries_of(estate.repository.as_ref(), &estate.environments, now)
-        });
-        entries.extend(output::progress("reading", reading).await??);
+        match read(estate, now).await {
+            Ok(read) => entries.extend(read),
+            Err(error) if world.estates.len() == 1 => return Err(error),
+            // The others are shown.
+            Err(error) => {
+                output::problem(&format!("{}: {error:#}", estate.name));
+                ending = Ending::Error;
+            }
+        }
     }
     entries.retain(|entry| entry.is_of(args.environment.as_deref(), args.service.as_deref()));
     entries.sort_by(|a, b| a.key().cmp(&b.key()));
@@ -89,7 +92,17 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
             Entry::Bare { revert, .. } => output::line(&describe_bare(revert)),
         }),
     }
-    Ok(Ending::Quiet)
+    Ok(ending)
+}
+
+/// The entries of one repository, as it is now.
+async fn read(estate: &Arc<Estate>, now: Time) -> anyhow::Result<Vec<Entry>> {
+    output::progress("fetching", fetch(estate)).await?;
+    let estate = Arc::clone(estate);
+    let reading = tokio::task::spawn_blocking(move || {
+        entries_of(estate.repository.as_ref(), &estate.environments, now)
+    });
+    Ok(output::progress("reading", reading).await??)
 }
 
 fn entries_of(

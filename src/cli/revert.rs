@@ -72,7 +72,13 @@ async fn prepare<'a>(
         if environments.is_empty() {
             continue;
         }
-        let missing = output::progress("fetching", fetch(estate)).await?;
+        let missing = match output::progress("fetching", fetch(estate)).await {
+            Ok(missing) => missing,
+            Err(error) => {
+                reasons.push(error.to_string());
+                continue;
+            }
+        };
         let wanted = wanted(estate, &args.target).await?;
         for environment in environments {
             if let Some(problem) = missing.get(&environment.branch) {

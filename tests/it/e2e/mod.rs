@@ -2,6 +2,7 @@
 
 mod daemon;
 mod engine;
+mod estates;
 mod evidence;
 mod guards;
 mod metrics;

@@ -49,12 +49,17 @@ impl Config {
     }
 
     fn text(&self, url: &str, cache: &Path) -> String {
-        let Self { repository, environments, metrics_url, metrics, signals, policy, services, run } = self;
+        let repository = &self.repository;
+        self.text_with(&format!("repository:\n  url: {url}\n  cache: {}\n{repository}", cache.display()))
+    }
+
+    /// The configuration with these lines for its repositories.
+    pub(super) fn text_with(&self, repositories: &str) -> String {
+        let Self { environments, metrics_url, metrics, signals, policy, services, run, repository: _ } = self;
         format!(
-            "repository:\n  url: {url}\n  cache: {}\n{repository}environments:\n{environments}metrics:\n  \
+            "{repositories}environments:\n{environments}metrics:\n  \
              prom: {{kind: prometheus, url: \"{metrics_url}\"{metrics}}}\nsignals:\n{signals}policies:\n  \
-             default: {{{policy}}}\nservices:\n{services}{run}",
-            cache.display()
+             default: {{{policy}}}\nservices:\n{services}{run}"
         )
     }
 }
@@ -206,7 +211,11 @@ impl Stage {
 
     /// Writes the agent's configuration.
     pub(super) fn configure(&self, config: &Config) {
-        let text = config.text(&self.url, &self.home.path().join("cache"));
+        self.write_config(&config.text(&self.url, &self.home.path().join("cache")));
+    }
+
+    /// Writes the agent's configuration as a text.
+    pub(super) fn write_config(&self, text: &str) {
         std::fs::write(self.home.path().join("backout.yaml"), text).unwrap();
     }
 
