@@ -10,7 +10,7 @@ mod parts;
 mod tests;
 
 use self::parts::{Words, evidence_section, field_section, next_section, signal_section};
-use super::chart::{Panel, regressed};
+use super::chart::{draw_worst, regressed};
 use super::markdown::code;
 use crate::domain::change::message::version;
 use crate::domain::change::{Change, Motive};
@@ -137,9 +137,7 @@ fn values(change: &Change) -> (String, String, usize) {
 }
 
 fn chart(judgement: &Judgement, evidence: Option<&Evidence>, style: ChartStyle) -> String {
-    evidence
-        .and_then(|evidence| Panel::worst(judgement, evidence))
-        .map_or(String::new(), |panel| panel.draw(style))
+    evidence.and_then(|evidence| draw_worst(judgement, evidence, style)).unwrap_or_default()
 }
 
 /// A line of plain text for a title.
