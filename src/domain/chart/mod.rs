@@ -2,6 +2,10 @@
 //! how it looks, and none what is in it.
 
 mod axes;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::BTreeMap;
 
 use self::axes::{Room, extremes};
 use crate::domain::environment::signal::Direction;
@@ -67,7 +71,7 @@ pub struct Mark {
 
 /// What a sample stands for. Of several in one place the last matters most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum SampleKind {
     /// It was there before the deployment.
     Before,
     /// It came after the deployment, and is not bad or does not count.
@@ -155,20 +159,19 @@ impl<'a> Chart<'a> {
     /// before it where there is none. There is room above them, and the line is left out where it is far from them.
     #[must_use]
     pub fn reduced(mut self, most: usize) -> Self {
-        let (first, span) = (self.axes.first, self.axes.span());
+        let (axes, span) = (self.axes, self.axes.span());
         // No more than there are samples, so that a gap is one.
         let step = i64::from(self.signal.signal.step_secs.max(1));
-        let count = (span / step + 1).clamp(2, i64::try_from(most).unwrap_or(i64::MAX).max(2));
-        let mut parts: Vec<Vec<Sample>> = vec![Vec::new(); usize::try_from(count).unwrap_or(most)];
-        for sample in &self.samples {
-            let nearest = self.axes.nearest(sample.at, parts.len());
-            parts.get_mut(nearest).into_iter().for_each(|part| part.push(*sample));
-        }
-        let worst: Vec<Option<f64>> = parts.iter().map(|part| self.worst(part)).collect();
-        let mut value = worst.iter().copied().flatten().next().unwrap_or_default();
-        let filled = (0..).zip(worst).map(|(index, worst)| {
-            value = worst.unwrap_or(value);
-            Sample { at: first.plus_secs(span.saturating_mul(index) / (count - 1)), value }
+        let count = usize::try_from(span / step + 1).unwrap_or(most).min(most).max(2);
+        let place = |sample: &Sample| axes.nearest(sample.at, count);
+        let parts = self.samples.chunk_by(|a, b| place(a) == place(b));
+        let worst = parts.filter_map(|part| Some((place(part.first()?), self.worst(part)?)));
+        let worst: BTreeMap<usize, f64> = worst.collect();
+        let mut value = worst.values().next().copied().unwrap_or_default();
+        let last = i64::try_from(count - 1).unwrap_or(i64::MAX);
+        let filled = (0..count).zip(0..=last).map(|(place, index)| {
+            value = worst.get(&place).copied().unwrap_or(value);
+            Sample { at: axes.first.plus_secs(span.saturating_mul(index) / last), value }
         });
         self.samples = filled.collect();
         let values = self.samples.iter().map(|sample| sample.value);
@@ -192,15 +195,15 @@ impl<'a> Chart<'a> {
 
     /// What one of the samples stands for.
     #[must_use]
-    pub fn standing(&self, sample: &Sample) -> Standing {
+    pub fn kind(&self, sample: &Sample) -> SampleKind {
         let badness = |value| badness(value, self.signal.signal.direction);
         let is_beyond = self.line.is_some_and(|line| badness(sample.value) > badness(line));
         if sample.at <= self.deployed_at {
-            Standing::Before
+            SampleKind::Before
         } else if is_beyond && sample.at >= self.settled_at {
-            Standing::Bad
+            SampleKind::Bad
         } else {
-            Standing::After
+            SampleKind::After
         }
     }
 

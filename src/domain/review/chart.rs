@@ -173,33 +173,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::environment::policy::Policy;
-    use crate::domain::environment::signal::{Signal, SignalKind};
-    use crate::domain::ids::{SignalName, SourceName};
-    use crate::domain::judge::evidence::{Found, Sample, SignalEvidence};
+    use crate::domain::chart::tests::made;
+    use crate::domain::environment::signal::SignalKind;
+    use crate::domain::judge::evidence::Sample;
 
     fn chart(values: &[f64], deployed: i64, kind: SignalKind, line: Option<f64>) -> Option<String> {
-        let name = SignalName::new("errors").unwrap();
         let samples =
             (0..).zip(values).map(|(at, value)| Sample { at: Time::from_unix(at * 60), value: *value });
-        let signal = Signal::new(name.clone(), SourceName::new("p").unwrap(), "q", kind);
-        let signals = vec![SignalEvidence::new(signal, "q".to_owned(), Found::Samples(samples.collect()))];
-        let deployed = Time::from_unix(deployed);
-        let evidence = Evidence::new(deployed, deployed, &Policy::default(), signals);
-        let finding = Finding {
-            signal: name,
-            percent: false,
-            verdict: Verdict::Regressed,
-            before: Some(1.0),
-            after: Some(2.0),
-            since: None,
-            line,
-            coincidence: None,
-            reason: String::new(),
-        };
-        let findings = vec![finding];
-        let judgement =
-            Judgement { verdict: Verdict::Regressed, since: None, reason: String::new(), findings };
+        let (evidence, judgement) = made(&samples.collect::<Vec<_>>(), Time::from_unix(deployed), kind, line);
         draw_worst(&judgement, &evidence, ChartStyle::Mermaid)
     }
 
