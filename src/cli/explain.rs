@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::chart::{Plot, plot};
+use super::chart::plot;
 use super::common::{Common, Ending, Format};
 use super::{output, world};
 use crate::agent::{Estate, World, fetch};
+use crate::domain::chart::Chart;
 use crate::domain::ids::CommitId;
-use crate::domain::judge::evidence::Found;
 use crate::domain::judge::verdict::{Judgement, judge};
 use crate::ports::{Repository, RepositoryError};
 use crate::record::{self, Record, VerdictRecord};
@@ -101,19 +101,8 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
     for (finding, signal) in derived.findings.iter().zip(&recorded.evidence.signals) {
         lines.push(format!("  {}: {}", finding.signal, finding.verdict.word()));
         lines.push(format!("    {}", output::plain(&finding.reason)));
-        if let Found::Samples(samples) = &signal.found {
-            let drawn = plot(
-                &Plot {
-                    samples,
-                    deployed_at: recorded.evidence.deployed_at,
-                    onset: finding.since,
-                    line: finding.line,
-                    direction: signal.signal.direction,
-                },
-                |value| finding.show(value),
-            );
-            lines.extend(drawn.iter().map(|line| format!("    {line}")));
-        }
+        let chart = Chart::of(&recorded.evidence, signal, finding);
+        lines.extend(chart.iter().flat_map(plot).map(|line| format!("    {line}")));
         lines.push(format!("    asked {}: {}", signal.signal.source, output::plain(&signal.asked)));
         lines
             .extend(signal.warnings.iter().map(|warning| format!("    warning: {}", output::plain(warning))));

@@ -56,7 +56,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Judge a file of metrics around a deployment, without any repository or configuration
     #[command(after_help = judge::AFTER_HELP)]
-    Judge(Box<judge::Args>),
+    Judge(Box<judge::JudgeArgs>),
     /// Print the JSON schema of the configuration, or of a record in the notes
     Schema(SchemaArgs),
     /// Print a script for shell completion

@@ -14,6 +14,8 @@
 //! | [`history`] | the commits of a branch, and the reverts among them |
 //! | [`deployment`] | which commits are deployments, and of what |
 //! | [`judge`] | question, evidence, verdict |
+//! | [`chart`] | what a chart of a signal shows |
+//! | [`chart`] | what a chart of a signal shows, for every pen |
 //! | [`decision`] | the guards, in the order in which they are asked |
 //! | [`change`] | the revert: its bytes, its message, and what became of it |
 //! | [`review`] | pull requests: what is next for one, and what people read there |
@@ -23,6 +25,7 @@
 //! knows neither [`crate::ports`] nor any adapter.
 
 pub mod change;
+pub mod chart;
 pub mod decision;
 pub mod deployment;
 pub mod environment;

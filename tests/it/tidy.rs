@@ -284,6 +284,7 @@ const ORDERS: [(&str, &[&str]); 3] = [
             "history",
             "deployment",
             "judge",
+            "chart",
             "decision",
             "change",
             "review",

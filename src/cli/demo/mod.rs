@@ -24,7 +24,7 @@ use self::cluster::{Cluster, Metric};
 use self::event::{Charted, Counts, Event, What};
 use self::repo::Repo;
 use self::scene::{Act, LAST_MINUTE, START, STORY, minute};
-use super::chart::{Mark, chart};
+use super::chart::bars;
 use super::common::{Common, Ending, Format};
 use super::{output, world};
 use crate::agent::{Intent, Item, PassReport, Recovered, Stop, World, pass};
@@ -232,9 +232,8 @@ impl Stage {
         let samples: Vec<Sample> = times
             .filter_map(|at| Some(Sample { at, value: self.repo.cluster.value(service, metric, at)? }))
             .collect();
-        let mark = |at, label: &str| Mark { at, label: label.to_owned() };
-        let marks = [mark(item.deployed_at, "deploy"), mark(reverted_at, "revert")];
-        let lines = chart(&samples, &marks, |value| signal.show(value));
+        let marks = [(item.deployed_at, "deploy"), (reverted_at, "revert")];
+        let lines = bars(&samples, &marks, |value| signal.show(value));
         Some(Charted { signal: signal.signal.to_string(), lines })
     }
 

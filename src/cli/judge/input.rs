@@ -38,7 +38,7 @@ pub(super) struct Wanted<'a> {
 /// The metrics of a file.
 pub(super) struct Input {
     /// In the order in which they begin.
-    pub(super) metrics: Vec<Metric>,
+    pub(super) metrics: Vec<FileMetric>,
     /// The service, where there are several or one is named.
     pub(super) service: Option<String>,
     /// What is odd about the file.
@@ -46,7 +46,7 @@ pub(super) struct Input {
 }
 
 /// One metric: the series that is judged, and those of other services.
-pub(super) struct Metric {
+pub(super) struct FileMetric {
     /// As the file has it.
     pub(super) title: String,
     /// As a signal may be called.
@@ -59,7 +59,7 @@ pub(super) struct Metric {
     own: usize,
 }
 
-impl Metric {
+impl FileMetric {
     /// The points of the series that is judged.
     pub(super) fn own(&self) -> Option<&RawSeries> {
         self.raw.get(self.own)
@@ -79,7 +79,7 @@ pub(super) fn load(wanted: &Wanted<'_>) -> anyhow::Result<Input> {
         bail!("{shown} has {which}");
     }
     let service = service(&series, wanted.service)?;
-    let mut metrics: Vec<Metric> = Vec::new();
+    let mut metrics: Vec<FileMetric> = Vec::new();
     for one in series {
         let title = [NAME_LABEL, PROMETHEUS_NAME].iter().find_map(|label| one.labels.get(*label));
         let title = title.cloned().unwrap_or_else(|| NAMELESS.to_owned());
@@ -92,7 +92,7 @@ pub(super) fn load(wanted: &Wanted<'_>) -> anyhow::Result<Input> {
             "{shown} has more than {MAX_METRICS} metrics: choose some with --select '{{metric=~\"a|b\"}}'"
         );
         let name = signal_name(&title, &metrics)?;
-        metrics.push(Metric { title, name, raw: vec![one], series: Vec::new(), own: 0 });
+        metrics.push(FileMetric { title, name, raw: vec![one], series: Vec::new(), own: 0 });
     }
     let is_own =
         |one: &RawSeries| service.as_ref().is_none_or(|name| one.labels.get(SERVICE_LABEL) == Some(name));
@@ -156,7 +156,7 @@ fn listed<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
 }
 
 /// Names the labels in which the series differ.
-fn ambiguous(metric: &Metric, several: &[usize]) -> String {
+fn ambiguous(metric: &FileMetric, several: &[usize]) -> String {
     let of = |index: &usize| metric.raw.get(*index).map(|one| &one.labels);
     let labels: BTreeSet<&String> = several.iter().filter_map(of).flat_map(|labels| labels.keys()).collect();
     let differ = labels.into_iter().filter(|label| {
@@ -173,7 +173,7 @@ fn ambiguous(metric: &Metric, several: &[usize]) -> String {
 }
 
 /// The metric's name with every character that a signal's name may not have replaced, unlike any before it.
-fn signal_name(title: &str, metrics: &[Metric]) -> anyhow::Result<SignalName> {
+fn signal_name(title: &str, metrics: &[FileMetric]) -> anyhow::Result<SignalName> {
     const MAX_CHARS: usize = 40;
     let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '-' };
     let mut name: String = title.chars().take(MAX_CHARS).map(plain).collect();

@@ -1,107 +1,31 @@
 //! `backout judge`: judges a file of metrics around a deployment, as the agent would, without any repository.
 
+mod args;
 mod guess;
 mod input;
 mod show;
 mod weigh;
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 
+pub(super) use self::args::{AFTER_HELP, JudgeArgs};
 use self::guess::{Nature, guess};
-use self::input::{Input, Metric, Wanted};
+use self::input::{FileMetric, Input, Wanted};
 use self::weigh::{Case, Stream, title};
 use super::common::{Common, Ending, Format};
 use super::{output, svg};
-use crate::adapters::metrics::samples::{Point, read_time};
+use crate::adapters::metrics::samples::Point;
 use crate::adapters::metrics::table::Columns;
-use crate::config::{duration_secs, ratio};
+use crate::config::ratio;
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{Direction, Signal, SignalKind};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::Time;
 
-/// What stands below the help.
-pub(super) const AFTER_HELP: &str = "The file is CSV: a header, then a row for each moment, either long \
-(timestamp,metric,service,value; every other column is a label) or wide (timestamp,errors,latency: each column is a \
-metric). Or JSON: [[timestamp, value], …], [{\"timestamp\", \"value\", \"labels\"}, …] or [{\"labels\", \"values\": \
-[[timestamp, value], …]}, …]. Times are seconds since 1970 or RFC 3339.
-
-Each metric is a signal. Where there is a label `service`, one service is judged, and the others show whether it is the \
-only one that got worse.
-
-Exit codes: 0 healthy, pending, preexisting or inconclusive, 1 error, 2 wrong usage, 4 regressed.";
-
 /// How many steps are watched, and are the baseline, where that is longer than the agent's own defaults.
 const WATCH_STEPS: u32 = 30;
 const BASELINE_STEPS: u32 = 80;
-
-/// What the command takes.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// The file with the metrics
-    #[arg(long, value_name = "FILE")]
-    series: PathBuf,
-    /// When the deployment was: RFC 3339, or seconds since 1970
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    deployed_at: Time,
-    /// The service to judge, where the file has several
-    #[arg(long, value_name = "NAME")]
-    service: Option<String>,
-    /// Only series with these labels, e.g. '{region="eu"}'
-    #[arg(long, value_name = "SELECTOR")]
-    select: Option<String>,
-    /// What a metric measures: error-ratio, latency, traffic, saturation, quality or custom [default: guessed
-    /// from its name]
-    #[arg(long, value_name = "[METRIC=]KIND")]
-    kind: Vec<String>,
-    /// Which way is bad: higher-is-worse or lower-is-worse [default: as the kind says]
-    #[arg(long, value_name = "[METRIC=]DIRECTION")]
-    direction: Vec<String>,
-    /// The smallest difference that matters, e.g. errors=1% [default: as the kind says]
-    #[arg(long, value_name = "[METRIC=]NUMBER")]
-    min_difference: Vec<String>,
-    /// Take samples at this distance, as the agent does [default: at their own times]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    step: Option<u32>,
-    /// Samples this soon after the deployment are not judged [default: 60s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    settle: Option<u32>,
-    /// How long after the deployment is watched [default: 30m, or 30 steps where that is longer]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    watch: Option<u32>,
-    /// How much before the deployment is the baseline [default: 80m, or 80 steps where that is longer]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    baseline: Option<u32>,
-    /// Judge as of this time [default: the last sample, or the end of the watch where that is less than a step later]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    at: Option<Time>,
-    /// Judge at each moment after the deployment, and say when the verdict was first final
-    #[arg(long)]
-    stream: bool,
-    /// Also draw the signals into this file, which is replaced
-    #[arg(long, value_name = "FILE")]
-    svg: Option<PathBuf>,
-    /// The column of a CSV file with the times [default: timestamp]
-    #[arg(long, value_name = "COLUMN")]
-    timestamp_column: Option<String>,
-    /// The column of a CSV file with the values [default: value]
-    #[arg(long, value_name = "COLUMN")]
-    value_column: Option<String>,
-    /// A column of a CSV file that is a label; may be given several times [default: all others in a long file]
-    #[arg(long, value_name = "COLUMN")]
-    label_column: Vec<String>,
-}
-
-fn time(text: &str) -> Result<Time, String> {
-    read_time(text).map(|at_ms| Time::from_unix(at_ms.div_euclid(1000)))
-}
-
-fn duration(text: &str) -> Result<u32, String> {
-    duration_secs(text).ok_or_else(|| "write a duration with its unit, such as 60s or 1h30m".to_owned())
-}
 
 /// What is printed as JSON.
 #[derive(Serialize)]
@@ -113,7 +37,7 @@ struct Report<'a> {
 }
 
 /// Runs the command.
-pub(super) fn run(common: &Common, args: &Args) -> anyhow::Result<Ending> {
+pub(super) fn run(common: &Common, args: &JudgeArgs) -> anyhow::Result<Ending> {
     let labels = (!args.label_column.is_empty()).then(|| args.label_column.clone());
     let columns =
         Columns { timestamp: args.timestamp_column.clone(), value: args.value_column.clone(), labels };
@@ -152,7 +76,7 @@ pub(super) fn run(common: &Common, args: &Args) -> anyhow::Result<Ending> {
 }
 
 /// Until when samples count, `step_secs` being the least distance of samples.
-fn until(args: &Args, input: &Input, policy: &Policy, step_secs: u32) -> anyhow::Result<Time> {
+fn until(args: &JudgeArgs, input: &Input, policy: &Policy, step_secs: u32) -> anyhow::Result<Time> {
     let edges = |edge: fn(&[crate::domain::judge::evidence::Sample]) -> Option<Time>| {
         input.metrics.iter().flat_map(|metric| &metric.series).filter_map(move |series| edge(&series.samples))
     };
@@ -178,7 +102,7 @@ fn until(args: &Args, input: &Input, policy: &Policy, step_secs: u32) -> anyhow:
     }
 }
 
-fn policy(args: &Args, step: u32) -> anyhow::Result<Policy> {
+fn policy(args: &JudgeArgs, step: u32) -> anyhow::Result<Policy> {
     let usual = Policy::default();
     let policy = Policy {
         settle_secs: args.settle.unwrap_or(usual.settle_secs),
@@ -192,13 +116,13 @@ fn policy(args: &Args, step: u32) -> anyhow::Result<Policy> {
     Ok(policy)
 }
 
-fn signals(args: &Args, input: &Input) -> anyhow::Result<Vec<Signal>> {
+fn signals(args: &JudgeArgs, input: &Input) -> anyhow::Result<Vec<Signal>> {
     let kinds = overrides(&args.kind, input, "--kind", word::<SignalKind>)?;
     let directions = overrides(&args.direction, input, "--direction", word::<Direction>)?;
     let differences =
         overrides(&args.min_difference, input, "--min-difference", |text| ratio(text).filter(|n| *n >= 0.0))?;
     ensure!(args.step != Some(0), "--step must be more than zero");
-    let signal = |metric: &Metric| {
+    let signal = |metric: &FileMetric| {
         let usual = kinds.of(metric).map_or_else(|| guessed_nature(metric), Nature::of);
         let nature = Nature {
             direction: directions.of(metric).unwrap_or(usual.direction),
@@ -211,14 +135,14 @@ fn signals(args: &Args, input: &Input) -> anyhow::Result<Vec<Signal>> {
     input.metrics.iter().map(signal).collect()
 }
 
-fn guessed_nature(metric: &Metric) -> Nature {
+fn guessed_nature(metric: &FileMetric) -> Nature {
     let in_unit = metric.own().is_some_and(|own| own.points.iter().all(|p| (0.0..=1.0).contains(&p.value)));
     guess(&metric.title, in_unit)
 }
 
 /// The metrics whose kind nobody has named.
-fn guessed(args: &Args, input: &Input) -> Vec<bool> {
-    let named = |metric: &Metric| {
+fn guessed(args: &JudgeArgs, input: &Input) -> Vec<bool> {
+    let named = |metric: &FileMetric| {
         args.kind.iter().any(|text| text.rsplit_once('=').is_none_or(|(name, _)| name == metric.title))
     };
     input.metrics.iter().map(|metric| !named(metric)).collect()
@@ -245,7 +169,7 @@ struct Overrides<T> {
 }
 
 impl<T: Copy> Overrides<T> {
-    fn of(&self, metric: &Metric) -> Option<T> {
+    fn of(&self, metric: &FileMetric) -> Option<T> {
         let named = self.named.iter().rfind(|(name, _)| *name == metric.title);
         named.map(|(_, value)| *value).or(self.all)
     }

@@ -1,13 +1,14 @@
 //! What the command says, as text and as a picture.
 
-use super::Args;
+use super::args::JudgeArgs;
 use super::input::Input;
 use super::weigh::{Stream, title};
-use crate::cli::chart::{Plot, plot};
+use crate::cli::chart::plot;
 use crate::cli::output::{coloured, plain};
-use crate::cli::svg::{Behind, Panel, Picture};
+use crate::cli::svg::Picture;
+use crate::domain::chart::Chart;
 use crate::domain::environment::signal::{Direction, SignalKind};
-use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
+use crate::domain::judge::evidence::{Evidence, SignalEvidence};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
 use crate::domain::time::human_secs;
 
@@ -22,7 +23,7 @@ pub(super) struct Story<'a> {
 
 impl Story<'_> {
     /// The whole text for a terminal.
-    pub(super) fn text(&self, args: &Args, stream: Option<&Stream>) -> String {
+    pub(super) fn text(&self, args: &JudgeArgs, stream: Option<&Stream>) -> String {
         let Self { evidence, judgement, .. } = self;
         let of = self.input.service.as_ref().map_or_else(String::new, |name| format!(" of {}", plain(name)));
         let closes_at = evidence.deployed_at.plus_secs(evidence.watch_secs.into());
@@ -39,19 +40,8 @@ impl Story<'_> {
             lines.push(String::new());
             lines.push(self.heading(finding, signal, guessed));
             lines.push(format!("    {}", plain(&finding.reason)));
-            if let Found::Samples(samples) = &signal.found {
-                let drawn = plot(
-                    &Plot {
-                        samples,
-                        deployed_at: evidence.deployed_at,
-                        onset: finding.since,
-                        line: finding.line,
-                        direction: signal.signal.direction,
-                    },
-                    |value| finding.show(value),
-                );
-                lines.extend(drawn.iter().map(|line| format!("    {line}")));
-            }
+            let chart = Chart::of(evidence, signal, finding);
+            lines.extend(chart.iter().flat_map(plot).map(|line| format!("    {line}")));
         }
         if let Some(path) = &args.svg {
             lines.push(format!("\ndrawn in {}", plain(&path.display().to_string())));
@@ -79,55 +69,16 @@ impl Story<'_> {
     }
 
     /// The same as a picture.
-    pub(super) fn picture(&self) -> Picture {
-        let Self { evidence, judgement, .. } = self;
-        let panels = judgement.findings.iter().zip(&evidence.signals).map(|(finding, signal)| {
-            let samples = match &signal.found {
-                Found::Samples(samples) => samples.clone(),
-                Found::Gap(_) => Vec::new(),
-            };
-            let line = finding.line;
-            Panel {
-                title: title(self.input, &finding.signal).to_owned(),
-                verdict: finding.verdict.clone(),
-                reason: finding.reason.clone(),
-                samples,
-                usual: finding.before,
-                usual_text: finding.before.map_or_else(String::new, |usual| finding.show(usual)),
-                line,
-                line_text: line.map_or_else(String::new, |line| finding.show(line)),
-                onset: finding.since,
-                direction: signal.signal.direction,
-                percent: finding.percent,
-                behind: behind(signal),
-            }
-        });
+    pub(super) fn picture(&self) -> Picture<'_> {
+        let Self { input, evidence, judgement, .. } = *self;
         Picture {
             title: self.sentence(false),
-            service: self.input.service.clone(),
-            verdict: judgement.verdict.clone(),
-            deployed_at: evidence.deployed_at,
-            settle_secs: evidence.settle_secs,
-            panels: panels.collect(),
+            service: input.service.as_deref(),
+            evidence,
+            judgement,
+            names: judgement.findings.iter().map(|finding| title(input, &finding.signal)).collect(),
         }
     }
-}
-
-/// What a signal is compared with: the same some time before, moved to this time, and other services.
-fn behind(signal: &SignalEvidence) -> Vec<Behind> {
-    let seasonal = signal.segments.first().map_or(&signal.seasonal, |segment| &segment.seasonal);
-    let seasonal = seasonal.iter().map(|before| {
-        let shift = i64::from(before.shift_secs);
-        let moved = |sample: &Sample| Sample { at: sample.at.plus_secs(shift), ..*sample };
-        Behind {
-            name: format!("{} before", human_secs(shift)),
-            samples: before.samples.iter().map(moved).collect(),
-        }
-    });
-    let controls = signal.controls.iter();
-    let controls =
-        controls.map(|other| Behind { name: other.service.clone(), samples: other.samples.clone() });
-    seasonal.chain(controls).collect()
 }
 
 fn colour(verdict: &Verdict) -> &'static str {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::guess::Nature;
-use super::input::{Input, Metric, SERVICE_LABEL};
+use super::input::{FileMetric, Input, SERVICE_LABEL};
 use crate::adapters::metrics::samples::{RawSeries, aligned};
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{Signal, Window, usual_min_samples};
@@ -50,7 +50,7 @@ pub(super) struct Change {
 
 /// A signal for a metric.
 pub(super) fn signal(
-    metric: &Metric,
+    metric: &FileMetric,
     nature: Nature,
     step_secs: u32,
     by_service: bool,
@@ -151,7 +151,7 @@ impl<'i> Case<'i> {
     fn readings(&self, until: Time, shift_secs: u32) -> Vec<(Question, Reading)> {
         let deployed: BTreeSet<String> = self.input.service.iter().cloned().collect();
         let questions = ask(&self.subject, until, shift_secs);
-        let answer = |(mut question, metric): (Question, &Metric)| {
+        let answer = |(mut question, metric): (Question, &FileMetric)| {
             if !self.on_steps
                 && let Ok(request) = &mut question.request
             {
@@ -175,7 +175,7 @@ impl<'i> Case<'i> {
         }
     }
 
-    fn series(&self, question: &Question, metric: &Metric) -> Vec<Series> {
+    fn series(&self, question: &Question, metric: &FileMetric) -> Vec<Series> {
         let Ok(request) = &question.request else { return Vec::new() };
         let window = request.window;
         let taken = |(raw, series): (&RawSeries, &Series)| {

@@ -1,8 +1,7 @@
 //! The parts of an SVG document: its colours, its lines and its texts.
 
-use std::fmt::Write as _;
-
 use crate::cli::output::plain;
+use crate::domain::text::cut;
 
 /// What is what, apart from colours.
 const SHAPES: &str = "
@@ -14,41 +13,13 @@ const SHAPES: &str = "
   .usual { stroke-dasharray: 2 4; } .limit { stroke-dasharray: 6 4; }
   .deployed { stroke-width: 1.4; } .onset { stroke-dasharray: 3 3; }";
 
-struct Colours {
-    paper: &'static str,
-    ink: &'static str,
-    faint: &'static str,
-    grid: &'static str,
-    before: &'static str,
-    after: &'static str,
-    bad: &'static str,
-    good: &'static str,
-    open: &'static str,
-}
-
-const LIGHT: Colours = Colours {
-    paper: "#ffffff",
-    ink: "#1f2933",
-    faint: "#6b7785",
-    grid: "#e4e8ec",
-    before: "#8a96a3",
-    after: "#2563eb",
-    bad: "#dc2626",
-    good: "#15803d",
-    open: "#b45309",
-};
-
-const DARK: Colours = Colours {
-    paper: "#14181d",
-    ink: "#e6eaee",
-    faint: "#93a0ad",
-    grid: "#2a313a",
-    before: "#7b8794",
-    after: "#60a5fa",
-    bad: "#f87171",
-    good: "#4ade80",
-    open: "#fbbf24",
-};
+/// The colours of the paper, the ink, what is faint, the grid, what was before and came after the deployment, and of what
+/// is bad, good and open.
+type Colours = [&'static str; 9];
+const LIGHT: Colours =
+    ["#ffffff", "#1f2933", "#6b7785", "#e4e8ec", "#8a96a3", "#2563eb", "#dc2626", "#15803d", "#b45309"];
+const DARK: Colours =
+    ["#14181d", "#e6eaee", "#93a0ad", "#2a313a", "#7b8794", "#60a5fa", "#f87171", "#4ade80", "#fbbf24"];
 
 /// The style sheet. Colours stand in each rule and not in variables: viewers that know no variables draw all in black,
 /// and those that know no media queries either are left with the light ones.
@@ -57,7 +28,7 @@ pub(super) fn style() -> String {
 }
 
 fn rules(colours: &Colours) -> String {
-    let Colours { paper, ink, faint, grid, before, after, bad, good, open } = colours;
+    let [paper, ink, faint, grid, before, after, bad, good, open] = colours;
     format!(
         "  svg {{ background: {paper}; }} .paper {{ fill: {paper}; }}
   text {{ fill: {faint}; stroke: {paper}; }} text.title, text.name, text.mark {{ fill: {ink}; }}
@@ -73,21 +44,14 @@ fn rules(colours: &Colours) -> String {
 /// A straight line.
 pub(super) fn line(svg: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
     let ((x1, y1), (x2, y2)) = (from, to);
-    push(
-        svg,
-        &format!("<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>\n"),
-    );
+    svg.push_str(&format!(
+        "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>\n"
+    ));
 }
 
 /// A line of text.
 pub(super) fn text(svg: &mut String, x: f64, y: f64, class: &str, words: &str) {
-    push(svg, &format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>\n", escaped(words)));
-}
-
-/// Markup as it is.
-pub(super) fn push(svg: &mut String, part: &str) {
-    // Writing to a string cannot fail.
-    let _always = svg.write_str(part);
+    svg.push_str(&format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>\n", escaped(words)));
 }
 
 /// Text for XML, from a file that may hold anything: no markup, and no character that XML does not allow.
@@ -105,14 +69,6 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// The beginning of a text that is longer than so many characters.
-pub(super) fn cut(text: &str, chars: usize) -> String {
-    if text.chars().count() <= chars {
-        return text.to_owned();
-    }
-    text.chars().take(chars.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Text in so many lines at most, each of at most so many characters.

@@ -1,38 +1,40 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::chart::tests::made;
+use crate::domain::environment::signal::SignalKind;
+use crate::domain::judge::evidence::{Control, Found};
 
-fn picture(title: &str, values: &[f64], line: Option<f64>, percent: bool) -> Picture {
+/// What a picture is drawn from.
+struct Known {
+    title: String,
+    evidence: Evidence,
+    judgement: Judgement,
+}
+
+fn known(title: &str, values: &[f64], line: Option<f64>, percent: bool) -> Known {
     let at = |index: i64| Time::from_unix(1_795_144_440 + index * 60);
     let samples: Vec<Sample> =
         (0..).zip(values).map(|(index, value)| Sample { at: at(index), value: *value }).collect();
     let middle = at(i64::try_from(values.len()).unwrap() / 2);
-    Picture {
-        title: title.to_owned(),
-        service: Some(title.to_owned()),
-        verdict: Verdict::Regressed,
-        deployed_at: middle,
-        settle_secs: 0,
-        panels: vec![Panel {
-            title: title.to_owned(),
-            verdict: Verdict::Inconclusive(title.to_owned()),
-            reason: title.to_owned(),
-            samples: samples.clone(),
-            usual: values.first().copied(),
-            usual_text: title.to_owned(),
-            line,
-            line_text: title.to_owned(),
-            onset: Some(middle),
-            direction: Direction::HigherIsWorse,
-            percent,
-            behind: vec![Behind { name: title.to_owned(), samples }],
-        }],
-    }
+    let (mut evidence, mut judgement) = made(&samples, middle, SignalKind::Latency, line);
+    evidence.settle_secs = 0;
+    evidence.signals[0].controls.push(Control { service: title.to_owned(), samples });
+    let finding = &mut judgement.findings[0];
+    finding.verdict = Verdict::Inconclusive(title.to_owned());
+    title.clone_into(&mut finding.reason);
+    (finding.percent, finding.before, finding.since) = (percent, values.first().copied(), Some(middle));
+    Known { title: title.to_owned(), evidence, judgement }
+}
+
+fn drawn(known: &Known) -> String {
+    let Known { title, evidence, judgement } = known;
+    draw(&Picture { title: title.clone(), service: Some(title), evidence, judgement, names: vec![title] })
 }
 
 #[test]
 fn samples_are_grey_before_blue_after_and_red_beyond_the_line() {
-    let svg = draw(&picture("t", &[1.0, 1.0, 1.0, 9.0, 9.0, 9.0], Some(3.0), false));
+    let svg = drawn(&known("t", &[1.0, 1.0, 1.0, 9.0, 9.0, 9.0], Some(3.0), false));
     let document = roxmltree::Document::parse(&svg).unwrap();
     let count = |name: &str, class: &str| {
         document
@@ -53,29 +55,30 @@ fn samples_are_grey_before_blue_after_and_red_beyond_the_line() {
 
 #[test]
 fn samples_that_settle_are_shaded_and_not_red() {
-    let mut picture = picture("t", &[1.0, 1.0, 1.0, 9.0, 9.0, 9.0, 9.0], Some(3.0), false);
-    let red = |picture: &Picture| draw(picture).matches("circle class=\"bad\"").count();
+    let mut picture = known("t", &[1.0, 1.0, 1.0, 9.0, 9.0, 9.0, 9.0], Some(3.0), false);
+    let red = |picture: &Known| drawn(picture).matches("circle class=\"bad\"").count();
     assert_eq!(red(&picture), 3);
-    picture.settle_secs = 120;
+    picture.evidence.settle_secs = 120;
     assert_eq!(red(&picture), 2, "the one at the end of it counts");
-    let svg = draw(&picture);
+    let svg = drawn(&picture);
     assert!(svg.contains("rect class=\"settling\"") && svg.contains(">settling</text>"), "{svg}");
-    picture.settle_secs = 1;
-    assert!(!draw(&picture).contains(">settling</text>"), "no room");
+    picture.evidence.settle_secs = 1;
+    assert!(!drawn(&picture).contains(">settling</text>"), "no room");
 }
 
 #[test]
 fn the_names_of_moments_do_not_overlap() {
     let values: Vec<f64> = (0..60).map(f64::from).collect();
-    let mut picture = picture("t", &values, Some(3.0), false);
-    let first = picture.panels[0].samples[0].at;
+    let mut picture = known("t", &values, Some(3.0), false);
+    let Found::Samples(samples) = &picture.evidence.signals[0].found else { panic!("no samples") };
+    let first = samples[0].at;
     for deployed in 0..60 {
         for onset in 0..60 {
-            picture.deployed_at = first.plus_secs(deployed * 60);
-            picture.panels[0].onset = Some(first.plus_secs(onset * 60));
-            let field = Field::of(&picture.panels[0], picture.deployed_at).unwrap();
-            let marks = marks(&picture.panels[0], picture.deployed_at, &field);
-            let [one, other] = &marks[..] else { panic!("two moments") };
+            picture.evidence.deployed_at = first.plus_secs(deployed * 60);
+            picture.judgement.findings[0].since = Some(first.plus_secs(onset * 60));
+            let Known { evidence, judgement, .. } = &picture;
+            let flags = flags(&Chart::of(evidence, &evidence.signals[0], &judgement.findings[0]).unwrap());
+            let [one, other] = &flags[..] else { panic!("two moments") };
             let ((from, to), (other_from, other_to)) = (one.extent(), other.extent());
             assert!(from >= 0.0 && other_from >= 0.0 && to <= WIDTH && other_to <= WIDTH);
             let apart = to <= other_from || other_to <= from || one.row > other.row;
@@ -87,31 +90,16 @@ fn the_names_of_moments_do_not_overlap() {
 #[test]
 fn sentences_are_told_once_and_to_their_end() {
     let long = "word ".repeat(60) + "end";
-    let mut picture = picture(&long, &[1.0, 2.0, 3.0, 4.0], None, false);
-    let ends = |picture: &Picture| draw(picture).matches("end</text>").count();
+    let mut picture = known(&long, &[1.0, 2.0, 3.0, 4.0], None, false);
+    let ends = |picture: &Known| drawn(picture).matches("end</text>").count();
     assert_eq!(ends(&picture), 1, "in the title");
     picture.title = format!("regressed: {long}");
     assert_eq!(ends(&picture), 1, "behind the verdict");
-    picture.panels[0].reason = format!("{long}; and more");
-    let svg = draw(&picture);
+    picture.judgement.findings[0].reason = format!("{long}; and more");
+    let svg = drawn(&picture);
     assert!(svg.contains(">and more</text>") && ends(&picture) == 1, "{svg}");
-    picture.panels[0].reason = format!("other {long}");
+    picture.judgement.findings[0].reason = format!("other {long}");
     assert_eq!(ends(&picture), 2);
-}
-
-#[test]
-fn round_values_have_the_digits_that_they_need() {
-    for (value, step, percent, expected) in [
-        (0.0, 1.0, false, "0"),
-        (0.1 + 0.2, 0.1, false, "0.3"),
-        (0.02, 0.02, true, "2 %"),
-        (0.005, 0.005, true, "0.5 %"),
-        (250.0, 50.0, false, "250"),
-        (2e9, 1e9, false, "2.0e9"),
-        (-1e-18, 0.5, false, "0.0"),
-    ] {
-        assert_eq!(tick(value, step, percent), expected);
-    }
 }
 
 proptest! {
@@ -123,16 +111,16 @@ proptest! {
         percent in any::<bool>(),
     ) {
         let title = format!("{title}]]><script>x</script><!--&#0;");
-        let svg = draw(&picture(&title, &values, line, percent));
+        let svg = drawn(&known(&title, &values, line, percent));
         let document = match roxmltree::Document::parse(&svg) {
             Ok(document) => document,
             Err(error) => panic!("{error}\n{svg}"),
         };
-        let known = ["svg", "title", "style", "rect", "text", "line", "polyline", "circle"];
+        let elements = ["svg", "title", "style", "rect", "text", "line", "polyline", "circle"];
         for node in document.descendants().filter(|node| node.is_element()) {
-            prop_assert!(known.contains(&node.tag_name().name()));
+            prop_assert!(elements.contains(&node.tag_name().name()));
         }
         prop_assert!(!svg.contains("NaN") && !svg.contains("inf"));
-        prop_assert_eq!(&svg, &draw(&picture(&title, &values, line, percent)));
+        prop_assert_eq!(&svg, &drawn(&known(&title, &values, line, percent)));
     }
 }

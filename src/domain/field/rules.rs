@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::tokens::{
     argument_image, denied_value, image_parts, is_dotted, is_surely_image, mask, one_word, version_like,
 };
-use super::vocabulary::{Role, any, ends_in, is, mentions, words_of};
+use super::vocabulary::{WordRole, any, ends_in, is, mentions, words_of};
 
 /// Why a changed scalar counts as a release field.
 #[derive(
@@ -98,8 +98,8 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     }
     let last = words.last().map_or("", String::as_str);
     let image_key = last.contains("image")
-        || words.iter().any(|word| word.contains("image")) && is(last, Role::ImagePart);
-    let image_like = words.iter().any(|word| word.contains("image") || is(word, Role::Image));
+        || words.iter().any(|word| word.contains("image")) && is(last, WordRole::ImagePart);
+    let image_like = words.iter().any(|word| word.contains("image") || is(word, WordRole::Image));
     if image_like && images.is_some() || image_key && values(version_like) {
         return Some(FieldRule::Image);
     }
@@ -107,11 +107,13 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
         return Some(FieldRule::Tag);
     }
     let numbered = |text: &str| version_like(text) && text.contains(|c: char| c.is_ascii_digit());
-    if any(&words, Role::Version) && values(version_like) || is(last, Role::Numbered) && values(numbered) {
+    if any(&words, WordRole::Version) && values(version_like)
+        || is(last, WordRole::Numbered) && values(numbered)
+    {
         return Some(FieldRule::Version);
     }
     let of_a_kind = last == "ref" && words.len() > 1 && !values(numbered);
-    if is(last, Role::Revision) && values(one_word) && !of_a_kind {
+    if is(last, WordRole::Revision) && values(one_word) && !of_a_kind {
         return Some(FieldRule::Revision);
     }
     if (old.contains("://") || old.contains("?ref=")) && masked_equal {
@@ -120,7 +122,7 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     if surely_image || argument_image(old).zip(argument_image(new)).is_some_and(|(a, b)| a == b) {
         return Some(FieldRule::ImageAnywhere);
     }
-    if is(last, Role::Value) && named.is_some_and(speaks_of_version) && values(one_word) {
+    if is(last, WordRole::Value) && named.is_some_and(speaks_of_version) && values(one_word) {
         return Some(FieldRule::NamedValue);
     }
     if named.is_some_and(lists_versions) && values(one_word) && !old.contains("://") {
@@ -140,50 +142,50 @@ fn of_one_value(words: &[String], value: &str) -> Option<FieldRule> {
     } else if words.iter().any(|word| word.contains("image")) {
         Some(FieldRule::Image)
     } else {
-        any(words, Role::Version).then_some(FieldRule::Version)
+        any(words, WordRole::Version).then_some(FieldRule::Version)
     }
 }
 
 /// Whether a block of this name holds the versions of the things that its keys name: `versions:`, `image_tags = {`.
 pub(super) fn lists_versions(name: &str) -> bool {
-    ends_in(&words_of(name), Role::Listing)
+    ends_in(&words_of(name), WordRole::Listing)
 }
 
 fn tag_word(word: &str) -> bool {
-    is(word, Role::Tag) || word.len() > 4 && word.ends_with("tag") && word != "hashtag"
+    is(word, WordRole::Tag) || word.len() > 4 && word.ends_with("tag") && word != "hashtag"
 }
 
 fn speaks_of_version(name: &str) -> bool {
     let words = words_of(name);
-    !other_version(&words) && words.iter().any(|word| mentions(word, Role::SpeaksOfVersion))
+    !other_version(&words) && words.iter().any(|word| mentions(word, WordRole::SpeaksOfVersion))
 }
 
 /// Keys whose values are never what is deployed, whatever they look like: unless they end in a word that says that they
 /// are (`TOKEN_SERVICE_VERSION`).
 fn denied_key(words: &[String]) -> bool {
-    any(words, Role::Denied) && !ends_in(words, Role::EndsRelease)
+    any(words, WordRole::Denied) && !ends_in(words, WordRole::EndsRelease)
 }
 
 /// Keys whose values are hashes, numbers and dates of many kinds: only what is surely a version counts there, or what
 /// belongs to a release (`buildId`).
 fn vague_key(words: &[String]) -> bool {
-    let of_release = matches!(words, [.., of, id] if id == "id" && is(of, Role::ReleaseId));
-    any(words, Role::Vague) && !of_release && !ends_in(words, Role::EndsRelease)
+    let of_release = matches!(words, [.., of, id] if id == "id" && is(of, WordRole::ReleaseId));
+    any(words, WordRole::Vague) && !of_release && !ends_in(words, WordRole::EndsRelease)
 }
 
 /// Whether nothing may ever be concluded about what stands under a key.
 pub(super) fn is_denied(key: &str) -> bool {
     let words = words_of(key);
-    denied_key(&words) || vague_key(&words) && !any(&words, Role::VagueYetAlong)
+    denied_key(&words) || vague_key(&words) && !any(&words, WordRole::VagueYetAlong)
 }
 
 /// `apiVersion`, `schemaVersion`, `kubeVersion` and the like: versions of something else than what is deployed.
 fn other_version(words: &[String]) -> bool {
-    precedes_version(words, Role::OtherVersion)
+    precedes_version(words, WordRole::OtherVersion)
 }
 
 /// Whether a key names the version of a thing with this role: `schemaVersion`, `schema_version`.
-fn precedes_version(words: &[String], role: Role) -> bool {
+fn precedes_version(words: &[String], role: WordRole) -> bool {
     let pair = |pair: &[String]| matches!(pair, [thing, version] if version == "version" && is(thing, role));
     let joined = |word: &String| word.strip_suffix("version").is_some_and(|thing| is(thing, role));
     words.windows(2).any(pair) || words.iter().any(joined)
@@ -192,7 +194,7 @@ fn precedes_version(words: &[String], role: Role) -> bool {
 /// Whether a key names the version of something that keeps data or the whole cluster: it cannot simply go back.
 #[must_use]
 pub fn is_engine_version(key: &str) -> bool {
-    precedes_version(&words_of(key), Role::EngineVersion)
+    precedes_version(&words_of(key), WordRole::EngineVersion)
 }
 
 #[cfg(test)]

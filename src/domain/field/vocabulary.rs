@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use Role::{
+use WordRole::{
     Checksum, Denied, Detail, EndsRelease, EngineVersion, EntryName, GoesAlong, Image, ImagePart, ItemName,
     Labels, LineName, Listing, Location, Numbered, OtherVersion, ReleaseId, Revision, Source,
     SpeaksOfVersion, Tag, Thing, Time, Vague, VagueYetAlong, Value, Version,
@@ -13,7 +13,7 @@ use Role::{
 
 /// What a word means to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum WordRole {
     // The whole key, as it is written in the file.
     /// Its value is the name by which an item of a list is found again. An item goes by the key with the lowest number.
     ItemName(u8),
@@ -78,7 +78,7 @@ pub(super) enum Role {
 }
 
 /// Each word with its roles, in the order of the bytes: the look-up is a binary search.
-const WORDS: &[(&str, &[Role])] = &[
+const WORDS: &[(&str, &[WordRole])] = &[
     ("account", &[Vague]),
     ("address", &[Denied]),
     ("addresses", &[Denied]),
@@ -292,8 +292,8 @@ pub(super) static SOURCES: LazyLock<Vec<&str>> =
     LazyLock::new(|| ordered(|role| if let Source(rank) = role { Some(rank) } else { None }));
 
 /// The words with a role that has ranks, in their order.
-fn ordered(rank: fn(Role) -> Option<u8>) -> Vec<&'static str> {
-    let ranked = |(word, roles): &(&'static str, &[Role])| {
+fn ordered(rank: fn(WordRole) -> Option<u8>) -> Vec<&'static str> {
+    let ranked = |(word, roles): &(&'static str, &[WordRole])| {
         roles.iter().find_map(|role| rank(*role)).map(|rank| (rank, *word))
     };
     let mut words: Vec<(u8, &str)> = WORDS.iter().filter_map(ranked).collect();
@@ -302,28 +302,28 @@ fn ordered(rank: fn(Role) -> Option<u8>) -> Vec<&'static str> {
 }
 
 /// The words with a role.
-pub(super) fn with(role: Role) -> impl Iterator<Item = &'static str> {
+pub(super) fn with(role: WordRole) -> impl Iterator<Item = &'static str> {
     WORDS.iter().filter(move |(_, roles)| roles.contains(&role)).map(|(word, _)| *word)
 }
 
 /// Whether a word has a role.
-pub(super) fn is(word: &str, role: Role) -> bool {
+pub(super) fn is(word: &str, role: WordRole) -> bool {
     let found = WORDS.binary_search_by(|(known, _)| (*known).cmp(word)).ok();
     found.and_then(|at| WORDS.get(at)).is_some_and(|(_, roles)| roles.contains(&role))
 }
 
 /// Whether one of the words of a key has a role.
-pub(super) fn any(words: &[String], role: Role) -> bool {
+pub(super) fn any(words: &[String], role: WordRole) -> bool {
     words.iter().any(|word| is(word, role))
 }
 
 /// Whether the last of the words of a key has a role.
-pub(super) fn ends_in(words: &[String], role: Role) -> bool {
+pub(super) fn ends_in(words: &[String], role: WordRole) -> bool {
     words.last().is_some_and(|last| is(last, role))
 }
 
 /// Whether a word with a role stands anywhere in a text.
-pub(super) fn mentions(text: &str, role: Role) -> bool {
+pub(super) fn mentions(text: &str, role: WordRole) -> bool {
     with(role).any(|word| text.contains(word))
 }
 

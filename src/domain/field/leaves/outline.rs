@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::super::lines::{Lines, comment_start, is_trifle};
 use super::super::tokens;
-use super::super::vocabulary::{self, Role};
+use super::super::vocabulary::{self, WordRole};
 use super::leaf::{Leaf, LeafKind};
 
 /// How many lines below `[[package]]` its name is looked for.
@@ -147,7 +147,7 @@ fn identity(content: &str) -> (String, String) {
     let assigned = option.or_else(|| assignment(content));
     let key = assigned.and_then(|at| content.get(..at)).map(plain).unwrap_or_default();
     // `- name: web` and the like is known by its value.
-    let names = vocabulary::is(&key, Role::LineName) || content.starts_with("- ");
+    let names = vocabulary::is(&key, WordRole::LineName) || content.starts_with("- ");
     let identity = match assigned.filter(|_| !names) {
         Some(at) => content.get(..at).unwrap_or(content).trim_end().to_owned(),
         None => tokens::versionless(content),

@@ -13,7 +13,7 @@ use super::super::leaves::leaf::{Leaf, block};
 use super::super::rules::{self, FieldRule};
 use super::super::tokens;
 use super::super::types::{File, ScalarChange};
-use super::super::vocabulary::{self, Role};
+use super::super::vocabulary::{self, WordRole};
 
 /// The most versions of one commit that are looked for in its other changes.
 const MAX_VERSIONS: usize = 500;
@@ -75,7 +75,7 @@ pub(super) fn couple(file: &File<'_>, changes: &mut [ScalarChange]) {
         }
         let within = blocks.contains(around);
         let coupled = changed_alike(change, &versions)
-            || vocabulary::is(&change.key, Role::GoesAlong) && beside
+            || vocabulary::is(&change.key, WordRole::GoesAlong) && beside
             || is_checksum(change) && within
             || is_time(change);
         let rule = coupled.then_some(FieldRule::Coupled);
@@ -155,7 +155,9 @@ pub(super) fn is_hash(value: &str) -> bool {
 /// Whether both values are checksums, and are called so.
 fn is_checksum(change: &ScalarChange) -> bool {
     let named = format!("{} {}", change.key, change.named).to_lowercase();
-    vocabulary::mentions(&named, Role::Checksum) && is_hash(&change.old_value) && is_hash(&change.new_value)
+    vocabulary::mentions(&named, WordRole::Checksum)
+        && is_hash(&change.old_value)
+        && is_hash(&change.new_value)
 }
 
 /// Whether both values are the time at which something was made.
@@ -163,5 +165,5 @@ fn is_time(change: &ScalarChange) -> bool {
     let key = change.key.to_lowercase();
     let time =
         |text: &str| text.len() >= 8 && text.chars().all(|c| c.is_ascii_digit() || "-:.+TZ ".contains(c));
-    vocabulary::mentions(&key, Role::Time) && time(&change.old_value) && time(&change.new_value)
+    vocabulary::mentions(&key, WordRole::Time) && time(&change.old_value) && time(&change.new_value)
 }

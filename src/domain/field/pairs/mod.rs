@@ -11,7 +11,7 @@ use super::lines::{Alignment, Counterpart, hunks, is_trifle};
 use super::rules::{self, Candidate, FieldRule, release_field};
 use super::tokens::{mask, versionless};
 use super::types::{Companion, Comparison, File, ScalarChange};
-use super::vocabulary::{self, Role};
+use super::vocabulary::{self, WordRole};
 use super::words::{self, Changed};
 
 /// Leaves of two versions that belong together, by their indexes, and those that have no counterpart.
@@ -228,7 +228,7 @@ fn named<'t>(text: &'t Text<'_>, leaf: &'t Leaf, key: &str) -> Option<&'t str> {
     if is_line && !leaf.key.is_empty() && key != leaf.key {
         return Some(&leaf.key);
     }
-    let by_line = is_line && vocabulary::is(key, Role::Value);
+    let by_line = is_line && vocabulary::is(key, WordRole::Value);
     by_line.then(beside).flatten().or(leaf.named.as_deref())
 }
 
@@ -310,7 +310,8 @@ fn one_sided(
     let rule = release_field(Candidate { key: &leaf.key, named: None, old: value, new: value });
     let named = rule.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
     let of_it = || {
-        (vocabulary::is(&leaf.key, Role::GoesAlong) || couple::is_hash(value)).then_some(FieldRule::Coupled)
+        (vocabulary::is(&leaf.key, WordRole::GoesAlong) || couple::is_hash(value))
+            .then_some(FieldRule::Coupled)
     };
     match named.or_else(of_it).filter(|_| deployed.has(leaf, couple::is_hash(value))) {
         Some(rule) => comparison.companions.push(Companion {

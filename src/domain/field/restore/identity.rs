@@ -5,7 +5,7 @@ use super::super::leaves::leaf::{Leaf, LeafKind, block};
 use super::super::lines::comment_start;
 use super::super::rules::{Candidate, release_field};
 use super::super::tokens::versionless;
-use super::super::vocabulary::{self, Role, stem};
+use super::super::vocabulary::{self, WordRole, stem};
 
 /// The most fields beside one that are looked at.
 const MAX_SIBLINGS: usize = 1_000;
@@ -31,12 +31,12 @@ impl<'t> Versions<'t> {
             return true;
         }
         let (stem, _) = stem(&bad.key);
-        let labels = vocabulary::with(Role::Labels).any(|block| then.ends_with(block));
+        let labels = vocabulary::with(WordRole::Labels).any(|block| then.ends_with(block));
         let outer = (block(then), block(here));
         !labels && another(self.bad.things(then, &stem), (then, here))
             // The head of a list's item stands for the whole item.
             || another(self.bad.things(&bad.address, &stem), (&bad.address, &now.address))
-            || vocabulary::with(Role::Location).any(|key| another(self.bad.with_key(outer.0, key), outer))
+            || vocabulary::with(WordRole::Location).any(|key| another(self.bad.with_key(outer.0, key), outer))
             || self.refers_elsewhere(then, here)
     }
 

@@ -36,7 +36,7 @@ fn ranked_words_come_in_their_order() {
 
 /// The words that have a role, written apart by spaces, are these and no others.
 #[track_caller]
-fn has(role: Role, words: &str) {
+fn has(role: WordRole, words: &str) {
     let mut words: Vec<&str> = words.split_whitespace().collect();
     words.sort_unstable();
     assert_eq!(with(role).collect::<Vec<_>>(), words, "{role:?}");

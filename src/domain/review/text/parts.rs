@@ -7,7 +7,7 @@ use crate::domain::environment::signal::{Direction, Rule, Signal};
 use crate::domain::field::{FieldOutcome, FieldResult};
 use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
-use crate::domain::review::chart::{ChartStyle, Panel, regressed};
+use crate::domain::review::chart::{ChartStyle, draw_worst, regressed};
 use crate::domain::review::markdown::{code, fenced, table_head, table_row};
 use crate::domain::text::{cut, flat, inert};
 use crate::domain::time::human_secs;
@@ -93,9 +93,7 @@ pub(super) fn damage(judgement: &Judgement) -> String {
 
 /// The signal that moved furthest, drawn as the forge can.
 pub(super) fn chart(judgement: &Judgement, evidence: Option<&Evidence>, style: ChartStyle) -> String {
-    evidence
-        .and_then(|evidence| Panel::worst(judgement, evidence))
-        .map_or(String::new(), |panel| panel.draw(style))
+    evidence.and_then(|evidence| draw_worst(judgement, evidence, style)).unwrap_or_default()
 }
 
 /// The signals before and after.
