@@ -39,6 +39,8 @@ const FULL: Size = Size { services: 5_000, commits: 20_000 };
 const SMALL: Size = Size { services: 100, commits: 500 };
 /// How many deployments are under watch at once.
 const DEPLOYMENTS: usize = 10;
+/// How many environments share the repository where there are many.
+const ENVIRONMENTS: usize = 100;
 /// How long ago they went out; they are watched for half an hour.
 const AGE_SECS: i64 = 15 * 60;
 
@@ -66,7 +68,16 @@ impl Bench {
         repo::today(&base, &origin, size, now()?)?;
         let server = Server::start(size.services, directory.path().to_owned())?;
         let bench = Self { directory, size, server };
-        fs::write(bench.at("backout.yaml"), bench.config())?;
+        fs::write(bench.at("backout.yaml"), bench.config("  production: {branch: main, mode: auto}\n"))?;
+        let many = |environment: &dyn Fn(usize) -> String| {
+            bench.config(&(0..ENVIRONMENTS).map(environment).collect::<String>())
+        };
+        let one_branch = many(&|n| {
+            format!("  e{n:02}: {{branch: main, mode: auto, paths: [\"apps/*-??{n:02}/production/**\"]}}\n")
+        });
+        fs::write(bench.at("one-branch.yaml"), one_branch.replace("{environment}", "production"))?;
+        let own_branches = many(&|n| format!("  e{n:02}: {{branch: e{n:02}, mode: auto}}\n"));
+        fs::write(bench.at("own-branches.yaml"), own_branches.replace("{environment}", "production"))?;
         let by_hand = bench.at("by-hand.git");
         run(command("git").args(["clone", "-q", "--bare", "--local"]).args([&origin, &by_hand]))?;
         let url = format!("http://{}/env.git", bench.server.address);
@@ -78,13 +89,12 @@ impl Bench {
         self.directory.path().join(name)
     }
 
-    fn config(&self) -> String {
+    fn config(&self, environments: &str) -> String {
         let address = self.server.address;
         format!(
             r#"repository: {{url: "http://{address}/env.git", cache: cache}}
 environments:
-  production: {{branch: main, mode: auto}}
-metrics:
+{environments}metrics:
   prometheus: {{kind: prometheus, url: "http://{address}"}}
 signals:
   errors: {{query: "sum by (app) (errors)", by: app, kind: error-ratio}}
@@ -97,8 +107,12 @@ services:
     }
 
     fn pass(&self) -> Command {
+        self.pass_with("backout.yaml")
+    }
+
+    fn pass_with(&self, config: &str) -> Command {
         let mut pass = command(env!("CARGO_BIN_EXE_backout"));
-        pass.args(["run", "--once", "--config"]).arg(self.at("backout.yaml"));
+        pass.args(["run", "--once", "--config"]).arg(self.at(config));
         pass
     }
 
@@ -154,6 +168,20 @@ services:
         self.row("first pass, clone included", first, (0, "nothing new"), || self.pass(), || remove(&cache))?;
         self.row("warm pass, nothing new", warm, (0, "nothing new"), || self.pass(), nothing)?;
         copy(&cache, &kept)?;
+        let name = format!("the same, {ENVIRONMENTS} environments on that branch");
+        self.row(&name, warm, (0, "nothing new"), || self.pass_with("one-branch.yaml"), nothing)?;
+        for n in 0..ENVIRONMENTS {
+            git(&origin, &["update-ref", &format!("refs/heads/e{n:02}"), "refs/heads/main"])?;
+        }
+        // The branches are fetched once before they are measured.
+        ensure!(self.pass_with("own-branches.yaml").output()?.status.success());
+        let name = format!("the same, {ENVIRONMENTS} environments on as many branches");
+        self.row(&name, warm, (0, "nothing new"), || self.pass_with("own-branches.yaml"), nothing)?;
+        for n in 0..ENVIRONMENTS {
+            git(&origin, &["update-ref", "-d", &format!("refs/heads/e{n:02}")])?;
+        }
+        remove(&cache)?;
+        copy(&kept, &cache)?;
         let by_hand = self.tools_by_hand()?;
         if by_hand {
             self.row(

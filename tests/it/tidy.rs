@@ -422,6 +422,41 @@ fn a_public_type_has_a_name_of_its_own_in_its_layer() {
     none(&NAMESPACES.iter().flat_map(|layer| names_twice(layer, &sources)).collect::<Vec<_>>());
 }
 
+/// Findings for files of the code that a page names and that are not there.
+fn stale_names(page: &str, text: &str, paths: &[String]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let spans = line.split('`').skip(1).step_by(2);
+        let files = spans.filter(|span| span.ends_with(".rs") && !span.contains(' '));
+        for file in files.filter(|file| !paths.iter().any(|path| path.ends_with(&format!("/{file}")))) {
+            findings.push(format!("{page}:{}: there is no {file}: say where it is now", index + 1));
+        }
+    }
+    findings
+}
+
+#[test]
+fn the_pages_about_the_code_name_files_that_are_there() {
+    let paths: Vec<String> = sources().into_iter().map(|source| format!("/{}", source.path)).collect();
+    let mut findings = Vec::new();
+    for page in fs::read_dir(root().join("docs")).unwrap() {
+        let page = page.unwrap().path();
+        if page.extension().is_some_and(|extension| extension == "md") {
+            let text = fs::read_to_string(&page).unwrap();
+            findings.extend(stale_names(page.strip_prefix(root()).unwrap().to_str().unwrap(), &text, &paths));
+        }
+    }
+    none(&findings);
+}
+
+#[test]
+fn planted_stale_names_are_found() {
+    let paths = ["/src/domain/a.rs".to_owned()];
+    let found = |text: &str| stale_names("x.md", text, &paths).len();
+    assert_eq!(found("`domain/a.rs` and `src/domain/a.rs`, `a.rs`, `cargo run a.rs`"), 0);
+    assert_eq!(found("`domain/b.rs`, `b.rs`"), 2);
+}
+
 #[test]
 fn files_are_short() {
     none(&long_files(&rust("src")));

@@ -13,7 +13,7 @@ use crate::domain::history::trailers::ID_TRAILER;
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::FilePath;
 use crate::domain::judge::verdict::Judgement;
-use crate::domain::text::{cut, flat, inert};
+use crate::domain::text::{inert, one_line};
 use crate::domain::time::Time;
 
 /// The most rows of a table, and the most trailers of a kind.
@@ -151,5 +151,5 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
 
 /// Untrusted text as a piece of one line: nothing that is not seen, no table bars, at most `max` characters.
 fn cell(text: &str, max: usize) -> String {
-    cut(flat(text).trim(), max).replace('|', "\\|")
+    one_line(text, max).replace('|', "\\|")
 }

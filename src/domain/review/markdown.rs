@@ -4,7 +4,7 @@
 //! or its successors, Gitea with goldmark), so what could end its place is replaced by a look-alike rather than escaped
 //! by rules that they may see differently.
 
-use crate::domain::text::{cut, flat, flat_lines, inert};
+use crate::domain::text::{cut, flat, flat_lines, inert, one_line};
 
 /// The longest run of backticks that is left within a block.
 const MAX_RUN: usize = 16;
@@ -25,7 +25,7 @@ pub fn code(text: &str, max_chars: usize) -> String {
 /// written. Code spans stay code spans, and addresses of web pages stay what forges make links of.
 #[must_use]
 pub fn prose(text: &str, max_chars: usize) -> String {
-    let text = cut(flat(&shortened(text, max_chars)).trim(), max_chars);
+    let text = one_line(&shortened(text, max_chars), max_chars);
     let pieces: Vec<&str> = text.split('`').collect();
     if pieces.len().is_multiple_of(2) {
         return plain(&text.replace('`', "'"));
