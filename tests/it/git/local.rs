@@ -1,9 +1,8 @@
 //! Repositories on this machine: paths, `file://` URLs, work trees.
 
-use backout::adapters::git::GitRepository;
 use backout::ports::{PushError, Repository, RepositoryError};
 
-use super::{RUNTIME, fetch_main, history_since, id, main_branch, open, options, push_file};
+use super::{fetch_main, history_since, id, main_branch, open, options, push_file};
 use crate::support::git::{WorkTree, bare, git};
 
 #[test]
@@ -19,7 +18,8 @@ fn paths_urls_and_directories_inside_a_work_tree_are_opened() {
     }
     assert_eq!(std::fs::read_dir(unused.path()).unwrap().count(), 0, "local repositories need no cache");
     let missing = options(unused.path().to_str().unwrap(), unused.path());
-    let error = GitRepository::open(missing, RUNTIME.handle().clone()).unwrap_err();
+    // Told when it is fetched: what is not there holds up no other repository of the process.
+    let error = open(missing).fetch(&[main_branch()]).unwrap_err();
     assert!(error.to_string().contains("no Git repository"), "{error}");
 }
 
