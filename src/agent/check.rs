@@ -58,7 +58,8 @@ async fn check_environment(
     let head = match read_right(estate, environment).await {
         Ok(head) => head,
         Err(error) => {
-            let fix = "check repository.url, the branch and repository.auth";
+            let key = estate.key();
+            let fix = format!("check {key}.url, the branch and {key}.auth");
             checked.push(Checked::bad(format!("read {name}"), error.to_string(), fix));
             return;
         }
@@ -85,7 +86,7 @@ async fn check_environment(
         checked.push(check_forge(forge.as_ref(), environment).await);
     }
     match services((world, estate), environment, head).await {
-        Ok(services) => check_services(world, environment, &services, checked).await,
+        Ok(services) => check_services((world, estate), environment, &services, checked).await,
         Err(error) => {
             let fix = "check that the branch holds a complete history";
             checked.push(Checked::bad(format!("list the files of {name}"), error.to_string(), fix));
@@ -161,7 +162,7 @@ fn subject(world: &World, environment: &Environment, service: ServiceMatch<'_>) 
 }
 
 async fn check_services(
-    world: &World,
+    (world, estate): (&World, &Estate),
     environment: &Environment,
     services: &FoundServices,
     checked: &mut Vec<Checked>,
@@ -176,13 +177,17 @@ async fn check_services(
         checked
             .push(Checked::good(what, format!("{} found, for example {}", subjects.len(), subject.service)));
         for question in ask(subject, world.clock.now(), 0) {
-            checked.push(check_query(world, subjects, &question).await);
+            checked.push(check_query((world, estate), subjects, &question).await);
         }
     }
 }
 
 /// Asks for one service, the first of `subjects`.
-async fn check_query(world: &World, subjects: &[Subject], question: &Question) -> Checked {
+async fn check_query(
+    (world, estate): (&World, &Estate),
+    subjects: &[Subject],
+    question: &Question,
+) -> Checked {
     let service = subjects.first().map_or("", |subject| subject.service.as_str());
     let what = match question.part {
         Part::Signal => format!("signal {} for {service}", question.signal.name),
@@ -199,7 +204,7 @@ async fn check_query(world: &World, subjects: &[Subject], question: &Question) -
             "define it under metrics",
         );
     };
-    match source.port.range(request).await {
+    match source.range(&estate.name, request).await {
         Ok(answer) => check_answer(what, subjects, question, &answer),
         Err(SourceError::Unavailable(reason)) => {
             Checked::bad(what, reason, "check the address of the metric source and that it is up")

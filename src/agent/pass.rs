@@ -74,7 +74,7 @@ pub(super) async fn pass_estate(
     let mut report = PassReport { at: now, environments: Vec::new() };
     let Some(fetched) = stop.unless_set(fetch(estate)).await else { return Ok(report) };
     let missing = fetched?;
-    let branches = Branches::new(estate, now);
+    let branches = Branches::new(estate, &estate.environments, now);
     for environment in &estate.environments {
         if stop.is_set() {
             break;

@@ -85,7 +85,7 @@ impl<'a> Request<'a> {
         environment: &'a Arc<Environment>,
         who: &'a str,
     ) -> Self {
-        let branches = Branches::new(estate, world.clock.now());
+        let branches = Branches::new(estate, std::slice::from_ref(environment), world.clock.now());
         Self { world, estate, environment, who, branches, stop: Stop::default() }
     }
 

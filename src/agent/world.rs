@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::domain::environment::Environment;
+use crate::domain::environment::signal::RangeQuery;
 use crate::domain::ids::{RepositoryName, SourceName};
 use crate::domain::time::Time;
-use crate::ports::{Clock, Forge, MetricSource, Repository, RepositoryError};
+use crate::ports::{Answer, Clock, Forge, MetricSource, Repository, RepositoryError, SourceError};
 
 /// Everything that a process works with.
 #[derive(Clone)]
@@ -40,20 +41,48 @@ pub struct Estate {
 /// A metric source, and how many may ask it at once: over all estates and passes.
 #[derive(Clone)]
 pub struct Source {
-    /// Who is asked.
-    pub port: Arc<dyn MetricSource>,
+    port: Arc<dyn MetricSource>,
     /// One is held for each request under way.
-    pub permits: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
+    /// The same for each estate: one with many questions, or with slow ones, does not keep the others from asking.
+    shares: BTreeMap<RepositoryName, Arc<Semaphore>>,
 }
 
 /// The most requests under way at once to one metric source.
 const CONCURRENT_REQUESTS: usize = 8;
 
 impl Source {
-    /// A source that is asked at most eight questions at once.
+    /// A source that these estates ask at most eight questions at once, each its share of them and at least one.
     #[must_use]
-    pub fn new(port: Arc<dyn MetricSource>) -> Self {
-        Self { port, permits: Arc::new(Semaphore::new(CONCURRENT_REQUESTS)) }
+    pub fn new(port: Arc<dyn MetricSource>, estates: &[RepositoryName]) -> Self {
+        let share = (CONCURRENT_REQUESTS / estates.len().max(1)).max(1);
+        let shares = estates.iter().map(|name| (name.clone(), Arc::new(Semaphore::new(share)))).collect();
+        Self { port, permits: Arc::new(Semaphore::new(CONCURRENT_REQUESTS)), shares }
+    }
+
+    /// Asks for one range of samples, when it is the estate's turn.
+    ///
+    /// # Errors
+    /// As [`MetricSource::range`].
+    pub async fn range(&self, estate: &RepositoryName, query: &RangeQuery) -> Result<Answer, SourceError> {
+        let share = self.shares.get(estate).unwrap_or(&self.permits);
+        let _own = share.acquire().await;
+        let _of_all = match Arc::ptr_eq(share, &self.permits) {
+            true => None,
+            false => self.permits.acquire().await.ok(),
+        };
+        self.port.range(query).await
+    }
+}
+
+impl Estate {
+    /// Where its repository stands in the configuration: `repository`, or `repositories.NAME` where there are several.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.name.as_str() {
+            "repository" => "repository".to_owned(),
+            name => format!("repositories.{name}"),
+        }
     }
 }
 
@@ -124,5 +153,50 @@ where
         Err(crash) => {
             Err(RepositoryError::Broken(format!("work on the repository was cut short: {crash}")).into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::environment::signal::Window;
+    use crate::ports::BoxFuture;
+
+    /// Answers nothing to the query `slow`, and everything else at once.
+    struct HalfSlow;
+
+    impl MetricSource for HalfSlow {
+        fn range<'a>(&'a self, query: &'a RangeQuery) -> BoxFuture<'a, Result<Answer, SourceError>> {
+            Box::pin(async move {
+                if query.query == "slow" {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Answer::default())
+            })
+        }
+    }
+
+    fn query(text: &str) -> RangeQuery {
+        let window = Window { start: Time::from_unix(0), end: Time::from_unix(60) };
+        RangeQuery { source: SourceName::new("prom").unwrap(), query: text.to_owned(), window, step_secs: 60 }
+    }
+
+    #[tokio::test]
+    async fn an_estate_with_many_slow_questions_keeps_no_other_from_asking() {
+        let names = ["x", "y"].map(|name| RepositoryName::new(name).unwrap());
+        let source = Source::new(Arc::new(HalfSlow), &names);
+        for _ in 0..100 {
+            let (source, x) = (source.clone(), names[0].clone());
+            tokio::spawn(async move { source.range(&x, &query("slow")).await });
+        }
+        while source.permits.available_permits() > CONCURRENT_REQUESTS / 2 {
+            tokio::task::yield_now().await;
+        }
+        source.range(&names[1], &query("quick")).await.unwrap();
+        assert_eq!(
+            source.permits.available_permits(),
+            CONCURRENT_REQUESTS / 2,
+            "x has its share, and no more"
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
+
 use super::chart::plot;
 use super::common::{Common, Ending, Format};
 use super::{output, world};
@@ -48,16 +50,18 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
     Ok(if same { Ending::Quiet } else { Ending::Error })
 }
 
-/// The records of a deployment, from the first repository that has its commit.
+/// The records of a deployment, from every repository that has its commit.
 async fn find_records(world: &World, revision: &str) -> anyhow::Result<(CommitId, Vec<Record>)> {
-    let mut reasons = Vec::new();
+    let (mut found, mut reasons): (Option<(CommitId, Vec<Record>)>, Vec<String>) = Default::default();
     for estate in &world.estates {
         match records_in(estate, revision).await {
-            Ok(found) => return Ok(found),
+            Ok((commit, records)) => {
+                found.get_or_insert_with(|| (commit, Vec::new())).1.extend(records);
+            }
             Err(reason) => reasons.push(format!("{reason:#}")),
         }
     }
-    anyhow::bail!("{}", reasons.join("\n"))
+    found.with_context(|| reasons.join("\n"))
 }
 
 async fn records_in(estate: &Estate, revision: &str) -> anyhow::Result<(CommitId, Vec<Record>)> {

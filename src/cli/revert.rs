@@ -12,8 +12,9 @@ use crate::agent::{Estate, World, fetch};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::deployment::earlier::Earlier;
 use crate::domain::environment::Environment;
-use crate::domain::ids::ServiceName;
+use crate::domain::ids::{RepositoryName, ServiceName};
 use crate::domain::time::human_secs;
+use crate::ports::RepositoryError;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -72,14 +73,19 @@ async fn prepare<'a>(
         if environments.is_empty() {
             continue;
         }
-        let missing = match output::progress("fetching", fetch(estate)).await {
-            Ok(missing) => missing,
+        let fetched = output::progress("fetching", fetch(estate)).await;
+        let is_told = world.estates.len() == 1 || args.environment.is_some();
+        let missing = fetched.map_err(|error| match is_told {
+            true => error.into(),
+            false => unseen(&estate.name, &error),
+        })?;
+        let wanted = match wanted(estate, &args.target).await {
+            Ok(wanted) => wanted,
             Err(error) => {
-                reasons.push(error.to_string());
+                reasons.push(format!("{error:#}"));
                 continue;
             }
         };
-        let wanted = wanted(estate, &args.target).await?;
         for environment in environments {
             if let Some(problem) = missing.get(&environment.branch) {
                 reasons.push(format!("{}: {problem}", environment.name));
@@ -179,6 +185,13 @@ fn told(state: &Earlier) -> String {
     let values: Vec<&str> = state.fields.iter().map(|(_, _, text)| text.as_str()).collect();
     let length = human_secs(state.until.secs_since(state.since));
     format!("  ran well before, for {length}: {} (deployed by {})", values.join(", "), state.commit.short())
+}
+
+/// Where one of several repositories cannot be read, another must not be taken for the one that is meant.
+fn unseen(name: &RepositoryName, error: &RepositoryError) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{name} may hold it too, and cannot be read ({error}): say which is meant with --environment, or mend {name}"
+    )
 }
 
 /// Fails where the environment that was named is not there.

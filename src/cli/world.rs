@@ -50,10 +50,11 @@ fn environment_variable(name: &str) -> Option<String> {
 
 /// Connects everything that the configuration names.
 pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
+    let names: Vec<RepositoryName> = settings.estates.iter().map(|estate| estate.name.clone()).collect();
     let mut sources = BTreeMap::new();
     for (name, options) in &settings.sources {
         let source = metrics::connect(options).with_context(|| format!("metric source {name}"))?;
-        sources.insert(name.clone(), Source::new(Arc::from(source)));
+        sources.insert(name.clone(), Source::new(Arc::from(source), &names));
     }
     let estates: anyhow::Result<Vec<Arc<Estate>>> =
         settings.estates.iter().map(|estate| connect_estate(estate).map(Arc::new)).collect();
@@ -63,7 +64,10 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
 fn connect_estate(settings: &EstateSettings) -> anyhow::Result<Estate> {
     let name = &settings.name;
     let forge = settings.forge.clone().map(forge::connect).transpose();
-    let forge = forge.with_context(|| format!("the forge of {name}"))?;
+    let forge = forge.with_context(|| match name.as_str() {
+        "repository" => "the forge".to_owned(),
+        name => format!("the forge of {name}"),
+    })?;
     let mut options = settings.repository.clone();
     if let Some(forge) = forge.as_ref().filter(|_| settings.git_by_forge) {
         options.auth = GitAuth::Forge(Arc::clone(&forge.tokens));

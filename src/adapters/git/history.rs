@@ -12,7 +12,9 @@ use super::local;
 use super::names::{branch_ref, commit_id};
 use super::packs::Packs;
 use super::tree_diff::TreeDiff;
-use crate::domain::history::snapshot::{Commit, FileDiff, MAX_MERGED, Snapshot, settle_times};
+use crate::domain::history::snapshot::{
+    Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, Snapshot, settle_times,
+};
 use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Made};
@@ -23,8 +25,6 @@ const OLD_IN_A_ROW: usize = 32;
 const MAX_COMMITS: usize = 200_000;
 /// How many bytes of commit objects are kept from finding the way to showing it. Beyond, they are read again.
 const KEPT_BYTES: usize = 4 << 20;
-/// The most changed files that are listed of one commit.
-const MAX_FILES: usize = 20_000;
 /// The most changed files that are listed of all commits that are held together.
 const MAX_ALL_FILES: usize = 4_000_000;
 
@@ -89,7 +89,8 @@ fn show(
     }
 
     let mainline: HashSet<Oid> = chain.headers.iter().map(|header| header.id).collect();
-    let mut files = Files { blobs, diff: TreeDiff::new(odb, Packs::of(repository), query.scope, MAX_FILES) };
+    let mut files =
+        Files { blobs, diff: TreeDiff::new(odb, Packs::of(repository), query.scope, MAX_CHANGED_FILES) };
     for (index, (header, at)) in chain.headers.iter().zip(&times).take(count).enumerate() {
         let commit = match chain.objects.get_mut(index).map(std::mem::take) {
             Some(bytes) => commit_object::parsed(header.id, &bytes)?,
@@ -209,7 +210,7 @@ impl Files<'_> {
     fn of(&mut self, commit: &Header, parent: Option<Oid>) -> Result<Vec<FileDiff>, Fault> {
         let (changes, truncated) = self.diff.compare(parent, Some(commit.tree))?;
         if truncated {
-            tracing::warn!(commit = %commit.id, files = MAX_FILES, "the commit changed more files than are listed");
+            tracing::warn!(commit = %commit.id, files = MAX_CHANGED_FILES, "the commit changed more files than are listed");
         }
         let mut files = Vec::with_capacity(changes.len());
         for change in changes {

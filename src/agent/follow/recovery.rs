@@ -94,8 +94,7 @@ async fn after(
     let before = &verdict.evidence;
     let end = pass.now.min(reverted_at.plus_secs(recovery_secs.into()));
     let questions = again(verdict, deployment, reverted_at, end);
-    let mut readings =
-        read_all(pass.world, questions, &state.deployed).await.into_iter().map(|(_, read)| read);
+    let mut readings = read_all(pass, questions, &state.deployed).await.into_iter().map(|(_, read)| read);
     let shift = reverted_at.secs_since(before.deployed_at);
     let mut evidence = before.clone();
     evidence.watch_secs = recovery_secs;

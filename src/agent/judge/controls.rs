@@ -56,7 +56,7 @@ pub(super) async fn add_controls(
         }
     }
     questions.truncate(MAX_QUERIES);
-    let readings = read_all(pass.world, questions, &BTreeSet::new()).await;
+    let readings = read_all(pass, questions, &BTreeSet::new()).await;
     for ((index, signal, service), (_, reading)) in places.into_iter().zip(readings) {
         let signal = found.get_mut(index).and_then(|evidence| evidence.signals.get_mut(signal));
         if let (Some(signal), Found::Samples(samples)) = (signal, reading.found) {

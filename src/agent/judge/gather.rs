@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio::task::JoinSet;
 
-use crate::agent::world::World;
+use crate::agent::look::context::Pass;
 use crate::domain::environment::signal::RangeQuery;
 use crate::domain::judge::evidence::{Evidence, Gap};
 use crate::domain::judge::question::{
@@ -17,12 +17,12 @@ use crate::ports::SourceError;
 /// The evidence about each subject, with samples up to its time. Sources are asked as few times as possible; the windows
 /// a day and a week before are asked for only where a verdict rests on them.
 pub(super) async fn gather(
-    world: &World,
+    pass: &Pass<'_>,
     subjects: &[(Subject, Time)],
     deployed: &BTreeSet<String>,
 ) -> Vec<Evidence> {
     let asked: Vec<Vec<Question>> = subjects.iter().map(|(subject, until)| ask(subject, *until, 0)).collect();
-    let readings = read_all(world, asked.concat(), deployed).await;
+    let readings = read_all(pass, asked.concat(), deployed).await;
     let mut readings = readings.into_iter();
     let mut found: Vec<Evidence> = subjects
         .iter()
@@ -32,14 +32,14 @@ pub(super) async fn gather(
         })
         .collect();
     for shift in SEASONAL_SHIFTS_SECS {
-        add_history(world, subjects, &mut found, shift, deployed).await;
+        add_history(pass, subjects, &mut found, shift, deployed).await;
     }
     found
 }
 
 /// Asks for the windows `shift_secs` earlier, of those subjects whose verdict needs them.
 async fn add_history(
-    world: &World,
+    pass: &Pass<'_>,
     subjects: &[(Subject, Time)],
     found: &mut [Evidence],
     shift_secs: u32,
@@ -62,7 +62,7 @@ async fn add_history(
     if questions.is_empty() {
         return;
     }
-    let mut readings = read_all(world, questions, deployed).await.into_iter();
+    let mut readings = read_all(pass, questions, deployed).await.into_iter();
     for (evidence, _) in found.iter_mut().zip(&wanted).filter(|(_, wanted)| **wanted) {
         let count = evidence.signals.len();
         let of_subject: Vec<Reading> = readings.by_ref().take(count).map(|(_, reading)| reading).collect();
@@ -72,7 +72,7 @@ async fn add_history(
 
 /// Answers questions, in their order.
 pub(in crate::agent) async fn read_all(
-    world: &World,
+    pass: &Pass<'_>,
     questions: Vec<Question>,
     deployed: &BTreeSet<String>,
 ) -> Vec<(Question, Reading)> {
@@ -83,7 +83,7 @@ pub(in crate::agent) async fn read_all(
             slot.clone_from(&question.signal.by);
         }
     }
-    let replies = fetch_all(world, requests).await;
+    let replies = fetch_all(pass, requests).await;
     let sorted: Vec<Sorted<'_>> =
         replies.iter().zip(&by).map(|(reply, by)| Sorted::new(reply, by.as_deref(), deployed)).collect();
     let read = |(question, place): (Question, &Option<usize>)| {
@@ -97,18 +97,18 @@ pub(in crate::agent) async fn read_all(
     questions.into_iter().zip(&places).map(read).collect()
 }
 
-async fn fetch_all(world: &World, requests: Vec<RangeQuery>) -> Vec<Reply> {
+async fn fetch_all(pass: &Pass<'_>, requests: Vec<RangeQuery>) -> Vec<Reply> {
     let mut tasks = JoinSet::new();
     let unanswered = || Err(Gap::Unavailable("the request was cut short".to_owned()));
     let mut replies: Vec<Reply> = requests.iter().map(|_| unanswered()).collect();
     for (index, request) in requests.into_iter().enumerate() {
-        let source = world.sources.get(&request.source).cloned();
+        let source = pass.world.sources.get(&request.source).cloned();
+        let estate = pass.estate.name.clone();
         tasks.spawn(async move {
             let Some(source) = source else {
                 return (index, Err(Gap::Rejected(format!("there is no metric source {}", request.source))));
             };
-            let _permit = source.permits.acquire().await;
-            let reply = match source.port.range(&request).await {
+            let reply = match source.range(&estate, &request).await {
                 Ok(answer) => Ok((answer.series, answer.warnings)),
                 Err(SourceError::Unavailable(reason)) => {
                     tracing::warn!(source = %request.source, %reason, "no answer: nothing can be judged by it");

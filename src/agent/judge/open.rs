@@ -33,7 +33,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
             (subject.without(unusual(state, others, deployment, rule.policy.settle_secs)), until)
         })
         .collect();
-    let mut evidence = gather(pass.world, &subjects, &state.deployed).await;
+    let mut evidence = gather(pass, &subjects, &state.deployed).await;
     add_controls(pass, state, &subjects, &mut evidence).await;
     let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| Judged {
         deployment: deployment.clone(),

@@ -10,7 +10,7 @@ use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::history::ledger::{RevertEntry, reverts};
 use crate::domain::history::scope::{Any, Tracked};
-use crate::domain::history::snapshot::Snapshot;
+use crate::domain::history::snapshot::{MAX_CHANGED_FILES, Snapshot};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
@@ -19,8 +19,8 @@ use crate::ports::{HistoryQuery, Repository, RepositoryError};
 #[derive(Clone)]
 pub(in crate::agent) struct History {
     pub snapshot: Arc<Snapshot>,
-    /// The agent's reverts in it, of this environment alone, newest first.
-    pub reverts: Vec<RevertEntry>,
+    /// The agent's reverts in it, newest first; of other environments too.
+    pub reverts: Arc<Vec<RevertEntry>>,
 }
 
 /// The branches of an estate during one pass.
@@ -28,20 +28,16 @@ pub(in crate::agent) struct Branches {
     repository: Arc<dyn Repository>,
     environments: Vec<Arc<Environment>>,
     now: Time,
-    read: Mutex<BTreeMap<BranchName, Read>>,
+    read: Mutex<BTreeMap<Shared, Option<History>>>,
     proposals: Mutex<Option<Arc<BTreeMap<BranchName, CommitId>>>>,
 }
 
-/// A branch as it was read for all environments on it.
-#[derive(Clone)]
-struct Read {
-    snapshot: Arc<Snapshot>,
-    reverts: Arc<Vec<RevertEntry>>,
-    since: Since,
-}
+/// Environments with the same are read together. Where rules look back differently far, each reads for itself: how far a
+/// branch is read decides which times and messages are seen.
+type Shared = (BranchName, Since);
 
 /// How far back a branch is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Since {
     /// With the files that commits changed.
     diffs: Time,
@@ -50,11 +46,11 @@ struct Since {
 }
 
 impl Branches {
-    /// Of an estate. Nothing is read yet.
-    pub(in crate::agent) fn new(estate: &Estate, now: Time) -> Self {
+    /// For these environments of an estate. Nothing is read yet.
+    pub(in crate::agent) fn new(estate: &Estate, environments: &[Arc<Environment>], now: Time) -> Self {
         Self {
             repository: Arc::clone(&estate.repository),
-            environments: estate.environments.clone(),
+            environments: environments.to_vec(),
             now,
             read: Mutex::default(),
             proposals: Mutex::default(),
@@ -64,28 +60,36 @@ impl Branches {
     /// The branch of an environment as of the last fetch.
     pub(in crate::agent) async fn history(
         &self,
-        environment: &Environment,
+        environment: &Arc<Environment>,
     ) -> Result<History, RepositoryError> {
+        let shared = self.shared(environment);
+        let together: Vec<Arc<Environment>> =
+            self.environments.iter().filter(|other| self.shared(other) == shared).cloned().collect();
+        let apart = vec![Arc::clone(environment)];
+        if together.len() < 2 {
+            return self.read(apart, shared.1).await;
+        }
         let mut all = self.read.lock().await;
-        let read = match all.get(&environment.branch) {
-            Some(read) => read.clone(),
-            None => {
-                let read = self.read_branch(environment).await?;
-                all.insert(environment.branch.clone(), read.clone());
-                read
-            }
-        };
+        if !all.contains_key(&shared) {
+            let read = self.read(together, shared.1).await.ok().filter(is_complete);
+            all.insert(shared.clone(), read);
+        }
+        let read = all.get(&shared).cloned().flatten();
         drop(all);
-        Ok(read.of(environment, Since::of(environment, self.now)))
+        match read {
+            Some(read) => Ok(read),
+            // What is wrong with the files of one environment, or too much in them, is that one's alone.
+            None => self.read(apart, shared.1).await,
+        }
     }
 
     /// The same after the branch was fetched once more.
     pub(in crate::agent) async fn fetch_again(
         &self,
-        environment: &Environment,
+        environment: &Arc<Environment>,
     ) -> Result<History, RepositoryError> {
         let branch = environment.branch.clone();
-        self.read.lock().await.remove(&branch);
+        self.read.lock().await.retain(|(read, _), _| *read != branch);
         blocking(&self.repository, move |repository| repository.fetch(&[branch]).map(drop)).await?;
         self.history(environment).await
     }
@@ -108,18 +112,22 @@ impl Branches {
         *self.proposals.lock().await = None;
     }
 
-    async fn read_branch(&self, environment: &Environment) -> Result<Read, RepositoryError> {
-        let on_branch = self.environments.iter().filter(|other| other.branch == environment.branch);
-        let on_branch: Vec<Arc<Environment>> = on_branch.cloned().collect();
-        let widest = |widest: Since, one: Since| Since {
-            diffs: widest.diffs.min(one.diffs),
-            commits: widest.commits.min(one.commits),
-        };
+    fn shared(&self, environment: &Environment) -> Shared {
+        (environment.branch.clone(), Since::of(environment, self.now))
+    }
+
+    /// Reads the branch that these environments share.
+    async fn read(
+        &self,
+        environments: Vec<Arc<Environment>>,
+        since: Since,
+    ) -> Result<History, RepositoryError> {
         let now = self.now;
-        let since = on_branch.iter().map(|one| Since::of(one, now)).fold(Since::of(environment, now), widest);
-        let branch = environment.branch.clone();
-        blocking(&self.repository, move |repository| {
-            let scopes: Vec<Tracked<'_>> = on_branch.iter().map(|one| Tracked::new(one, None)).collect();
+        let reading = blocking(&self.repository, move |repository| {
+            let Some(branch) = environments.first().map(|environment| environment.branch.clone()) else {
+                return Err(RepositoryError::NotFound("a branch".to_owned()));
+            };
+            let scopes: Vec<Tracked<'_>> = environments.iter().map(|one| Tracked::new(one, None)).collect();
             let snapshot = repository.history(&HistoryQuery {
                 branch: &branch,
                 diffs_since: since.diffs,
@@ -129,10 +137,15 @@ impl Branches {
                 scope: &Any::new(scopes),
             })?;
             let reverts = Arc::new(reverts(&snapshot));
-            Ok(Read { snapshot: Arc::new(snapshot), reverts, since })
-        })
-        .await
+            Ok(History { snapshot: Arc::new(snapshot), reverts })
+        });
+        reading.await
     }
+}
+
+/// Whether no commit changed more files than are listed of one: those of other environments would hide an environment's own.
+fn is_complete(history: &History) -> bool {
+    history.snapshot.commits.iter().all(|commit| commit.files.len() < MAX_CHANGED_FILES)
 }
 
 impl Since {
@@ -145,22 +158,6 @@ impl Since {
             .max(i64::from(environment.budget.window_secs))
             .max(watched);
         Self { diffs: now.minus_secs(watched), commits: now.minus_secs(remembered) }
-    }
-}
-
-impl Read {
-    /// What one environment looks at of it: no further back than its own rules look.
-    fn of(&self, environment: &Environment, since: Since) -> History {
-        let snapshot = match since == self.since {
-            true => Arc::clone(&self.snapshot),
-            false => Arc::new(self.snapshot.since(since.commits, since.diffs)),
-        };
-        let oldest = snapshot.commits.last().map(|commit| commit.at);
-        let is_own = |entry: &&RevertEntry| {
-            entry.environment == environment.name && oldest.is_some_and(|oldest| entry.at >= oldest)
-        };
-        let reverts = self.reverts.iter().filter(is_own).cloned().collect();
-        History { snapshot, reverts }
     }
 }
 

@@ -39,6 +39,8 @@ impl State {
     /// Reads an environment as of the last fetch.
     pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
         let History { snapshot, reverts } = pass.branches.history(pass.environment).await?;
+        let is_own = |entry: &&RevertEntry| entry.environment == pass.environment.name;
+        let reverts = reverts.iter().filter(is_own).cloned().collect();
         let detected = detect(&snapshot, pass.environment);
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;

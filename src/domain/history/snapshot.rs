@@ -27,6 +27,9 @@ pub struct FileVersion {
 /// The largest file that is read, in bytes. Real environment files are far smaller; larger ones are not deployments.
 pub const MAX_FILE_BYTES: usize = 4 << 20;
 
+/// The most changed files that are listed of one commit.
+pub const MAX_CHANGED_FILES: usize = 20_000;
+
 /// How many messages of merged commits are looked at.
 pub const MAX_MERGED: usize = 100;
 
@@ -83,32 +86,6 @@ pub struct Snapshot {
     pub commits: Vec<Commit>,
     /// Commits before this time carry no [`Commit::files`].
     pub diffs_since: Time,
-}
-
-impl Snapshot {
-    /// The same branch, but no further back than asked: commits since `commits`, those since `diffs` with their files. The
-    /// head stays whatever its age.
-    #[must_use]
-    pub fn since(&self, commits: Time, diffs: Time) -> Self {
-        let oldest = commits.min(diffs);
-        let count = self.commits.iter().take_while(|commit| commit.at >= oldest).count().max(1);
-        let narrowed = |commit: &Commit| Commit {
-            id: commit.id,
-            parent: commit.parent,
-            at: commit.at,
-            author: commit.author.clone(),
-            committer: commit.committer.clone(),
-            message: commit.message.clone(),
-            merged: commit.merged.clone(),
-            files: if commit.at >= diffs { commit.files.clone() } else { Vec::new() },
-        };
-        Self {
-            branch: self.branch.clone(),
-            head: self.head,
-            commits: self.commits.iter().take(count).map(narrowed).collect(),
-            diffs_since: diffs.max(self.diffs_since),
-        }
-    }
 }
 
 /// Makes committer times trustworthy: monotone along the chain and never after `now`.

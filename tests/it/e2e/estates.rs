@@ -127,3 +127,56 @@ fn a_directory_that_is_no_repository_holds_up_no_other() {
     let history = stage.run(&["history"]);
     assert!(history.stderr.contains("no Git repository"), "{history:?}");
 }
+
+#[test]
+fn a_revert_without_its_environment_is_refused_while_a_repository_cannot_be_read() {
+    let stage = Stage::with("one", &["web"]);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    let silent = Silent::start();
+    configure(&stage, &silent, "1s");
+    let before = stage.refs();
+    let refused = stage.run(&["revert", "web"]).ended(1);
+    assert!(refused.stderr.contains("--environment"), "{refused:?}");
+    assert_eq!(stage.refs(), before);
+    stage.run(&["revert", "web", "--environment", "a"]).ended(3);
+    assert_eq!(stage.remote(&["rev-list", "--count", &format!("{bad}..main")]), "1");
+}
+
+/// Two environments on one branch, each with its own folder.
+fn two_on_a_branch(stage: &Stage) {
+    let config = Config {
+        environments: "  development: {branch: main, mode: observe, paths: [\"dev/**\"]}\n  \
+                       production: {branch: main, mode: auto, paths: [\"apps/**\"]}\n"
+            .to_owned(),
+        services: "  - {pattern: \"{folder}/{service}/**\", labels: {namespace: one}}\n".to_owned(),
+        ..Config::of("one")
+    };
+    stage.configure(&config);
+}
+
+#[test]
+fn a_tree_that_cannot_be_read_in_one_environment_holds_up_no_other_on_the_branch() {
+    let stage = Stage::with("one", &["web"]);
+    two_on_a_branch(&stage);
+    stage.write(&format!("dev/{}deep.yaml", "d/".repeat(140)), "tag: v1\n");
+    stage.commit(-20, BOT, "Nest something too deep");
+    stage.push();
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(1);
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+    assert_eq!(stage.remote(&["rev-list", "--count", &format!("{bad}..main")]), "1");
+    assert_ne!(environment(&report, "development")["problems"], serde_json::json!([]));
+    assert_eq!(environment(&report, "production")["problems"], serde_json::json!([]));
+}
+
+#[test]
+fn a_person_reverts_in_one_environment_whatever_the_other_on_the_branch_holds() {
+    let stage = Stage::with("one", &["web"]);
+    two_on_a_branch(&stage);
+    stage.write(&format!("dev/{}deep.yaml", "d/".repeat(140)), "tag: v1\n");
+    stage.commit(-20, BOT, "Nest something too deep");
+    stage.push();
+    stage.deploy("web", "v2", -12, BOT);
+    stage.run(&["revert", "web", "--environment", "production"]).ended(3);
+    assert_eq!(stage.file("main", "web"), values("web", "v1"));
+}

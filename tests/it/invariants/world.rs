@@ -188,7 +188,7 @@ impl Sim {
         };
         World {
             estates: vec![Arc::new(estate)],
-            sources: BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source))]),
+            sources: BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source, &[]))]),
             clock: Arc::new(Now(self.now)),
             config: String::new(),
         }
