@@ -97,10 +97,12 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
     report.head = Some(state.snapshot.head);
     let judging = judge_open(pass, &state);
     let Some(judged) = pass.stop.unless_set(judging).await else { return Ok(()) };
-    let settled = make_due_reverts(pass, &mut state, judged, report).await?;
-    write_down(pass, &state, settled, report).await?;
-    // The verdicts that were written just now count too: else the next pass would find something left to do.
-    state.read_records(pass).await?;
+    if !judged.is_empty() {
+        let settled = make_due_reverts(pass, &mut state, judged, report).await?;
+        write_down(pass, &state, settled, report).await?;
+        // The verdicts that were written just now count too: else the next pass would find something left to do.
+        state.read_records(pass).await?;
+    }
     follow_forge(pass, &mut state, report).await?;
     watch_recoveries(pass, &state, report).await;
     Ok(())

@@ -41,10 +41,16 @@ fn kill(mut agent: Child) -> bool {
     status.signal() == Some(9)
 }
 
+/// How many of the killed agents can have been about to move a ref themselves. They do so in a local repository; of any
+/// other the server moves the refs, and nobody kills it.
+fn killed_movers(stage: &Stage, killed: usize) -> usize {
+    if matches!(stage.remote, Remote::File(_)) { killed } else { 0 }
+}
+
 /// Fails unless the remote is whole, the branch only went forward, and the file is the bad or the reverted version.
 fn assert_never_wrong(stage: &Stage, branch: &Branch) {
     stage.assert_whole();
-    stage.assert_only_forward(&format!("refs/heads/{}", branch.name));
+    stage.assert_only_forward(&format!("refs/heads/{}", branch.name), killed_movers(stage, 1));
     let reverts = stage.reverts(branch);
     let text = stage.deployed(branch);
     match reverts.len() {
@@ -98,7 +104,7 @@ fn kill_at_random(remote: Remote, name: &str, kills: u32, seed: u64) {
         tally.count(&stage, &branch, killed);
         assert_finished_by_the_next_pass(&stage, &branch, &config);
     }
-    stage.assert_only_forward("refs/notes/backout");
+    stage.assert_only_forward("refs/notes/backout", killed_movers(&stage, kills as usize));
     eprintln!("{name}: {kills} kills over {length:?} (seed {seed}): {tally:?}");
     assert!(tally.before_the_branch_push > 0, "{tally:?}");
 }
@@ -138,7 +144,7 @@ fn an_agent_killed_right_after_its_push_is_followed_by_one_that_writes_the_notes
     // once: the next pass lives.
     let script = "read old new ref
 case $ref in refs/heads/late-*)
-  for i in $(seq 500); do test -s victim && break; sleep 0.01; done
+  for i in $(seq 5000); do test -s victim && break; sleep 0.01; done
   if test -s victim; then kill -9 $(cat victim); echo none > victim.next; mv victim.next victim; fi 2>/dev/null
 esac
 exit 0";
@@ -168,11 +174,9 @@ fn an_agent_killed_as_soon_as_a_local_branch_moves_is_followed_by_one_that_write
         let branch = stage.branch(&format!("moved-{number}"));
         let config = stage.config("agent", &branch);
         let place = stage.remote.repository().join("refs/heads").join(&branch.name);
-        let agent = stage.start(&config);
-        for _ in 0..100_000 {
-            if !std::fs::read_to_string(&place).unwrap_or_default().starts_with(&branch.bad) {
-                break;
-            }
+        let mut agent = stage.start(&config);
+        let is_there = || std::fs::read_to_string(&place).unwrap_or_default().starts_with(&branch.bad);
+        while is_there() && agent.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_micros(100));
         }
         let killed = kill(agent);

@@ -11,6 +11,7 @@
 mod counterparts;
 mod crash;
 mod demo;
+mod dependencies;
 mod deploy;
 mod e2e;
 mod examples;

@@ -1,68 +1,61 @@
 //! The daemon: it reverts within its interval, and ends when it is told to.
 
 use std::process::{Child, Output, Stdio};
-use std::time::Duration;
 
-use super::metrics::METRICS;
 use super::stage::{BOT, Config, Stage, values};
-use crate::support::command;
 use crate::support::proxy::{Proxy, Turn};
-
-/// The longest that a test waits for something to happen.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// Within this time the program must end after SIGTERM.
-const A_FEW_SECONDS: Duration = Duration::from_secs(8);
-
-const STEP: Duration = Duration::from_millis(20);
-
-/// Waits until something is so; says whether it came to be.
-pub(super) fn within(patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
-    for _ in 0..patience.as_millis() / STEP.as_millis() {
-        if is_so() {
-            return true;
-        }
-        std::thread::sleep(STEP);
-    }
-    false
-}
+use crate::support::{command, eventually};
 
 fn start(stage: &Stage) -> Child {
     stage.program(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Sends SIGTERM and waits for the end, which must come soon.
-#[track_caller]
-pub(super) fn terminate(mut daemon: Child) -> Output {
+/// Sends SIGTERM.
+pub(super) fn terminate(daemon: &Child) {
     let sent = command("kill").args(["-TERM", &daemon.id().to_string()]).status().unwrap();
     assert!(sent.success());
-    let ended = within(A_FEW_SECONDS, || daemon.try_wait().unwrap().is_some());
-    if !ended {
+}
+
+/// Waits for the end after SIGTERM, which must come.
+#[track_caller]
+pub(super) fn ended(mut daemon: Child) -> Output {
+    let has_ended = eventually(|| daemon.try_wait().unwrap().is_some());
+    if !has_ended {
         daemon.kill().unwrap();
     }
     let output = daemon.wait_with_output().unwrap();
-    assert!(ended, "still running after SIGTERM: {output:?}");
+    assert!(has_ended, "still running after SIGTERM: {output:?}");
     output
 }
 
-fn stage(url: &str) -> Stage {
-    let stage = Stage::with("one", &["web"]);
+/// A configuration in which no request ends by itself for as long as a test waits.
+fn config() -> Config {
     let mut config = Config::of("one");
-    config.metrics_url = url.to_owned();
+    config.repository = "  timeout: 1h\n".to_owned();
+    config.metrics = ", timeout: 1h".to_owned();
     config.run = "run: {interval: 1s}\n".to_owned();
-    stage.configure(&config);
-    stage
+    config
+}
+
+/// A service, and metrics behind a proxy.
+fn behind_a_proxy() -> (Stage, Proxy) {
+    let stage = Stage::with("one", &["web"]);
+    let proxy = Proxy::start(stage.metrics_url());
+    stage.configure(&Config { metrics_url: Some(proxy.url()), ..config() });
+    (stage, proxy)
 }
 
 #[test]
 fn it_reverts_what_is_pushed_while_it_runs() {
-    let stage = stage(&METRICS.url);
+    let stage = Stage::with("one", &["web"]);
+    stage.configure(&config());
     let daemon = start(&stage);
     let bad = stage.deploy("web", "v2", -12, BOT);
-    let reverted =
-        within(PATIENCE, || stage.remote(&["rev-list", "--count", &format!("{bad}..main")]) == "1");
+    let reverted = eventually(|| stage.remote(&["rev-list", "--count", &format!("{bad}..main")]) == "1");
     // The record follows the push.
-    let recorded = within(PATIENCE, || stage.refs().contains("refs/notes/backout"));
-    let output = terminate(daemon);
+    let recorded = eventually(|| stage.refs().contains("refs/notes/backout"));
+    terminate(&daemon);
+    let output = ended(daemon);
     assert!(reverted && recorded, "{output:?}");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(stage.file("main", "web"), values("web", "v1"));
@@ -78,17 +71,17 @@ fn it_reverts_what_is_pushed_while_it_runs() {
 fn ends_soon_while_it_waits_for(proxy: &Proxy, stage: &Stage) {
     let so_far = proxy.requests().len();
     let daemon = start(stage);
-    let asked = within(PATIENCE, || proxy.requests().len() > so_far);
-    let output = terminate(daemon);
+    let asked = eventually(|| proxy.requests().len() > so_far);
+    terminate(&daemon);
+    let output = ended(daemon);
     assert!(asked, "{output:?}");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[test]
 fn it_ends_soon_though_the_metrics_are_slow() {
-    let proxy = Proxy::start(&METRICS.url);
+    let (stage, proxy) = behind_a_proxy();
     proxy.turn(Turn::Hang);
-    let stage = stage(&proxy.url());
     let bad = stage.deploy("web", "v2", -12, BOT);
     let before = stage.refs();
     ends_soon_while_it_waits_for(&proxy, &stage);
@@ -101,8 +94,7 @@ fn it_ends_soon_though_the_metrics_are_slow() {
 
 #[test]
 fn it_ends_soon_though_it_asks_how_a_revert_does() {
-    let proxy = Proxy::start(&METRICS.url);
-    let stage = stage(&proxy.url());
+    let (stage, proxy) = behind_a_proxy();
     stage.deploy("web", "v2", -12, BOT);
     stage.pass(3);
     let before = stage.refs();
@@ -116,6 +108,6 @@ fn it_ends_soon_though_the_repository_is_slow() {
     let proxy = Proxy::start("http://127.0.0.1:1");
     proxy.turn(Turn::Hang);
     let stage = Stage::on(std::path::PathBuf::new(), format!("{}/env.git", proxy.url()));
-    stage.configure(&Config::of("one"));
+    stage.configure(&config());
     ends_soon_while_it_waits_for(&proxy, &stage);
 }

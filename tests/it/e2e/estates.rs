@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use super::daemon::{PATIENCE, terminate, within};
+use super::daemon::{ended, terminate};
 use super::stage::{BOT, Config, Stage, item, values, words};
+use crate::support::eventually;
 
 /// A server that takes connections and never answers; it counts them.
 struct Silent {
@@ -57,7 +58,7 @@ fn configure(stage: &Stage, silent: &Silent, timeout: &str) {
         of(&silent.url),
         of(refused)
     );
-    stage.write_config(&config.text_with(&repositories));
+    stage.write_config(&config.text_with(&repositories, stage.metrics_url()));
 }
 
 fn environment<'r>(report: &'r Value, name: &str) -> &'r Value {
@@ -92,11 +93,11 @@ fn the_daemon_goes_on_with_one_while_another_hangs() {
     configure(&stage, &silent, "10m");
     let daemon: Child =
         stage.program(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let waits = within(PATIENCE, || silent.connections.load(Ordering::SeqCst) > 0);
+    let waits = eventually(|| silent.connections.load(Ordering::SeqCst) > 0);
     let bad = stage.deploy("web", "v2", -12, BOT);
-    let reverted =
-        within(PATIENCE, || stage.remote(&["rev-list", "--count", &format!("{bad}..main")]) == "1");
-    let output = terminate(daemon);
+    let reverted = eventually(|| stage.remote(&["rev-list", "--count", &format!("{bad}..main")]) == "1");
+    terminate(&daemon);
+    let output = ended(daemon);
     assert!(waits && reverted, "{output:?}");
     assert_eq!(stage.file("main", "web"), values("web", "v1"));
     let log = String::from_utf8(output.stderr).unwrap();
@@ -119,7 +120,7 @@ fn a_directory_that_is_no_repository_holds_up_no_other() {
         stage.bare.display(),
         Path::new(&gone).display()
     );
-    stage.write_config(&config.text_with(&repositories));
+    stage.write_config(&config.text_with(&repositories, stage.metrics_url()));
     let report = stage.pass(1);
     assert_eq!(words(item(&report, "web")), "regressed revert");
     assert!(environment(&report, "b")["problems"].to_string().contains("no Git repository"));

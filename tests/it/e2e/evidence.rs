@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use backout::domain::time::Time;
 use serde_json::Value;
 
-use super::metrics::METRICS;
 use super::stage::{BOT, Stage};
 use crate::support::fault::{FaultServer, Reply};
 
@@ -15,16 +14,16 @@ const LABELS: &str = "service,region";
 /// A series: its metric, its labels, and its value by the minute.
 type Row = (&'static str, &'static str, fn(i64) -> f64);
 
-/// A row a minute for two hours up to now, for each of these series.
-fn table(series: &[Row]) -> String {
+/// Gives a stage a table with a row a minute for two hours up to now, for each of these series.
+fn write_table(stage: &Stage, series: &[Row]) {
     let mut table = format!("timestamp,metric,{LABELS},value\n");
     for minute in -120..=0 {
         for (metric, labels, value) in series {
-            let at = METRICS.now + minute * 60;
+            let at = stage.now() + minute * 60;
             writeln!(table, "{at},{metric},{labels},{}", value(minute)).unwrap();
         }
     }
-    table
+    std::fs::write(stage.home.path().join("metrics.csv"), table).unwrap();
 }
 
 /// Fails since 24 minutes.
@@ -41,10 +40,10 @@ fn rate(_: i64) -> f64 {
 }
 
 /// A stage with these services, with this signal and these lines of services, on a table of samples.
-fn stage(services: &[&str], signal: &str, rules: &str, table: &str) -> Stage {
+fn stage(services: &[&str], signal: &str, rules: &str, series: &[Row]) -> Stage {
     let stage = Stage::on_path();
     stage.begin(services);
-    std::fs::write(stage.home.path().join("metrics.csv"), table).unwrap();
+    write_table(&stage, series);
     let config = format!(
         "repository: {{url: {}, cache: cache}}
 environments: {{production: {{branch: main, mode: auto}}}}
@@ -75,7 +74,7 @@ fn evidence(stage: &Stage, service: &str) -> Value {
 fn a_least_traffic_is_asked_and_kept() {
     let signal = r#"query: 'errors{service="{{ service }}"}',
       min_traffic: {query: 'rate{service="{{ service }}"}', at_least: 5}"#;
-    let rows = table(&[("errors", "web,", bad), ("rate", "web,", rate), ("rate", "api,", rate)]);
+    let rows: [Row; 3] = [("errors", "web,", bad), ("rate", "web,", rate), ("rate", "api,", rate)];
     let stage = stage(&["web"], signal, EVERY, &rows);
     let checked = stage.run(&["check"]).ended(0).stdout;
     assert!(checked.contains("traffic of signal errors for web"), "{checked}");
@@ -85,8 +84,7 @@ fn a_least_traffic_is_asked_and_kept() {
     assert_eq!(traffic[0][1], 20.0, "{found:#}");
     assert!(traffic.as_array().unwrap().len() > 40, "{found:#}");
     stage.run(&["explain", &commit]).ended(0);
-    let misspelt = table(&[("errors", "web,", bad), ("rates", "web,", rate)]);
-    std::fs::write(stage.home.path().join("metrics.csv"), misspelt).unwrap();
+    write_table(&stage, &[("errors", "web,", bad), ("rates", "web,", rate)]);
     let checked = stage.run(&["check"]).ended(1).stdout;
     let line = checked.lines().find(|line| line.contains("traffic of signal errors")).unwrap();
     assert!(line.contains("no data"), "{checked}");
@@ -96,7 +94,7 @@ fn a_least_traffic_is_asked_and_kept() {
 fn a_split_signal_is_kept_in_its_parts() {
     let signal = "query: errors, by: service, segment: region";
     let rows: [Row; 3] = [("errors", "web,us", good), ("errors", "web,eu", bad), ("errors", "api,eu", good)];
-    let stage = stage(&["web", "api"], signal, EVERY, &table(&rows));
+    let stage = stage(&["web", "api"], signal, EVERY, &rows);
     let checked = stage.run(&["check"]).ended(0).stdout;
     assert!(checked.contains("1 parts by region") || checked.contains("2 parts by region"), "{checked}");
     stage.deploy("web", "v2", -25, BOT);
@@ -107,7 +105,7 @@ fn a_split_signal_is_kept_in_its_parts() {
     assert_eq!(names, ["eu", "us"], "{signal:#}");
     assert_eq!(signal["found"]["samples"], signal["segments"][0]["samples"]);
     assert_eq!(signal["controls"], Value::Array(Vec::new()));
-    std::fs::write(stage.home.path().join("metrics.csv"), table(&[("errors", "api,", good)])).unwrap();
+    write_table(&stage, &[("errors", "api,", good)]);
     let checked = stage.run(&["check"]).ended(1).stdout;
     assert!(checked.contains("have no label region"), "{checked}");
 }
@@ -122,7 +120,7 @@ fn a_split_signal_with_a_least_traffic_recovers() {
     let signal = "query: errors, by: service, segment: region, above: 5%, for: 1m,
       min_traffic: {query: rate, at_least: 5}";
     let rows: [Row; 3] = [("errors", "web,eu", healed), ("errors", "web,us", good), ("rate", "web,", rate)];
-    let stage = stage(&["web"], signal, EVERY, &table(&rows));
+    let stage = stage(&["web"], signal, EVERY, &rows);
     let path = stage.home.path().join("backout.yaml");
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, config.replace("watch: 20m", "watch: 1h, recovery: 15m")).unwrap();
@@ -147,7 +145,7 @@ fn others_that_could_be_to_blame_are_named() {
         ("errors", "calm,", good),
         ("errors", "late,", bad),
     ];
-    let stage = stage(&["web", "cart", "db", "calm", "late"], signal, rules, &table(&rows));
+    let stage = stage(&["web", "cart", "db", "calm", "late"], signal, rules, &rows);
     stage.deploy("db", "v2", -26, BOT);
     stage.deploy("calm", "v2", -26, BOT);
     stage.deploy("web", "v2", -25, BOT);
@@ -166,8 +164,7 @@ fn others_that_could_be_to_blame_are_named() {
 #[test]
 fn times_in_which_another_deployment_settled_or_was_bad_are_named() {
     let signal = r#"query: 'errors{service="{{ service }}"}'"#;
-    let stage =
-        stage(&["web", "api"], signal, EVERY, &table(&[("errors", "web,", bad), ("errors", "api,", good)]));
+    let stage = stage(&["web", "api"], signal, EVERY, &[("errors", "web,", bad), ("errors", "api,", good)]);
     let path = stage.home.path().join("backout.yaml");
     let config = std::fs::read_to_string(&path).unwrap();
     let watch = |time: &str| std::fs::write(&path, config.replace("watch: 20m", time)).unwrap();
@@ -182,12 +179,12 @@ fn times_in_which_another_deployment_settled_or_was_bad_are_named() {
     stage.run(&["run", "--once"]);
     let record = stage.history().into_iter().find(|record| record["deployment"] == judged.as_str()).unwrap();
     let found = &record["evidence"];
-    let minutes = |minute: i64| Time::from_unix(METRICS.now + minute * 60).to_string();
+    let minutes = |minute: i64| Time::from_unix(stage.now() + minute * 60).to_string();
     let window = |(from, to)| serde_json::json!({"start": minutes(from), "end": minutes(to)});
     assert_eq!(found["unusual"], Value::from([(-25, -14), (-10, -9)].map(window).to_vec()), "{found:#}");
     assert_eq!(found["baseline_secs"], 30 * 60 + 12 * 60);
     let samples = &found["signals"][0]["found"]["samples"];
-    assert_eq!(samples[0][0], METRICS.now - 47 * 60, "{samples}");
+    assert_eq!(samples[0][0], stage.now() - 47 * 60, "{samples}");
 }
 
 /// The names of the controls of a service's only signal.
@@ -213,7 +210,7 @@ fn services_that_are_asked_one_by_one_have_controls_too() {
     let rules = r#"  - {name: named, paths: ["elsewhere/*"]}
   - {pattern: "apps/{service}/values.yaml"}
 "#;
-    let stage = stage(&["web", "api", "silent", "moved"], signal, rules, &table(&rows));
+    let stage = stage(&["web", "api", "silent", "moved"], signal, rules, &rows);
     let path = stage.home.path().join("backout.yaml");
     let config = std::fs::read_to_string(&path).unwrap();
     let more = "mode: auto}, staging: {branch: staging}, test: {branch: test}}";
@@ -231,11 +228,11 @@ fn services_that_are_asked_one_by_one_have_controls_too() {
 #[test]
 fn controls_are_asked_for_only_where_something_regressed() {
     for (value, expected) in [(good as fn(i64) -> f64, 1), (bad, 4)] {
+        let stage = stage(&["web", "api"], "query: 'errors {{ service }}'", EVERY, &[]);
         let pairs: Vec<String> =
-            (-120..=0).map(|minute| format!("[{}, {}]", METRICS.now + minute * 60, value(minute))).collect();
+            (-120..=0).map(|minute| format!("[{}, {}]", stage.now() + minute * 60, value(minute))).collect();
         let body = format!(r#"{{"data": [{{"labels": {{}}, "values": [{}]}}]}}"#, pairs.join(","));
         let server = FaultServer::start(vec![Reply::new(200, &[], body)]);
-        let stage = stage(&["web", "api"], "query: 'errors {{ service }}'", EVERY, "");
         let path = stage.home.path().join("backout.yaml");
         let config = std::fs::read_to_string(&path).unwrap();
         let source = format!("{{kind: http-json, url: \"{}/{{query}}\"}}", server.url());

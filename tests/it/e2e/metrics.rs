@@ -1,14 +1,15 @@
-//! The metrics of all end-to-end tests: one Prometheus with two hours of history that reach a little beyond now.
+//! The metrics of all end-to-end tests: a Prometheus with two hours of history that reach a little beyond now.
 //!
-//! The history is only read, so that all tests share it. Namespaces keep their services apart.
+//! The history is only read, so that tests share it. Namespaces keep their services apart. Minutes count from the
+//! history's now, and the program under test goes by the real time: so a test that begins when the history has grown old
+//! gets a new one, and has as much time as the first.
 
 use std::fmt::Write as _;
 use std::process::{Child, Stdio};
-use std::sync::LazyLock;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::support::prometheus::{program, run};
-use crate::support::{command, free_port};
+use crate::support::prometheus::{READY, program, run};
+use crate::support::{command, eventually, free_port};
 
 /// Seconds between two samples of a service.
 const STEP: i64 = 15;
@@ -62,22 +63,33 @@ const SERVICES: [Service; 34] = [
     ("stuck", "web", &[(-40, 99)]),
 ];
 
-/// The running Prometheus.
+/// A running Prometheus.
 pub(super) struct Metrics {
     /// Its address.
     pub(super) url: String,
     /// The moment that the minutes of the history count from.
     pub(super) now: i64,
-    /// The system closes its standard input when the tests end, however they do; that ends the server.
+    /// Its standard input is closed when no test needs it any more, or when the tests end, however they do. That ends
+    /// the server.
     _shell: Child,
 }
 
-/// The one Prometheus; started by the first test that needs it.
-pub(super) static METRICS: LazyLock<Metrics> = LazyLock::new(start);
+/// How old a history's now may be when a test begins, in seconds.
+const MAX_AGE: i64 = 150;
+
+/// The Prometheus of a test that begins now.
+pub(super) fn metrics() -> Arc<Metrics> {
+    static NEWEST: Mutex<Option<Arc<Metrics>>> = Mutex::new(None);
+    let mut newest = NEWEST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*newest {
+        Some(metrics) if clock() - metrics.now <= MAX_AGE => Arc::clone(metrics),
+        Some(_) | None => Arc::clone(newest.insert(Arc::new(start()))),
+    }
+}
 
 /// Now, in seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the program under test reads the clock too")]
-pub(super) fn clock() -> i64 {
+fn clock() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     since.as_secs().try_into().unwrap()
 }
@@ -118,17 +130,9 @@ fn start() -> Metrics {
 }
 
 fn is_ready(log: &std::path::Path) -> bool {
-    for _ in 0..600 {
-        let text = std::fs::read_to_string(log).unwrap_or_default();
-        if text.contains("Server is ready to receive web requests") {
-            return true;
-        }
-        if text.contains("address already in use") {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    false
+    let text = || std::fs::read_to_string(log).unwrap_or_default();
+    eventually(|| text().contains(READY) || text().contains("address already in use"))
+        && text().contains(READY)
 }
 
 /// The whole history in OpenMetrics' text format.

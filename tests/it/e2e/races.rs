@@ -1,11 +1,12 @@
 //! Several agents, people who push at the same moment, servers that refuse, and ends in the middle of a push: the same
 //! single revert comes out.
 
+use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
-use super::daemon::{PATIENCE, terminate, within};
+use super::daemon::{ended, terminate};
 use super::stage::{BOT, Config, PERSON, Stage, item, values, words};
+use crate::support::eventually;
 use crate::support::git::hook;
 use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
 
@@ -109,19 +110,30 @@ fn where_the_branch_is_protected_the_agent_says_so_and_tries_again_later() {
     reverted_once(&stage, &bad);
 }
 
-/// Starts the daemon and waits until the server is in the middle of a push to `main`, which takes it two seconds more.
-fn in_the_middle_of_a_push(stage: &Stage) -> Child {
-    hook(&stage.bare, "pre-receive", "grep -q refs/heads/main && touch begun && sleep 2; exit 0");
+/// Starts the daemon and waits until the server is in the middle of a push to `main`. The server goes on when
+/// [`go_on`] lets it. Returns the server's process as well.
+fn in_the_middle_of_a_push(stage: &Stage) -> (Child, String) {
+    let script = "grep -q refs/heads/main || exit 0
+echo $PPID > begun.new; mv begun.new begun
+for i in $(seq 5000); do test -e go && break; sleep 0.01; done";
+    hook(&stage.bare, "pre-receive", script);
     let daemon = stage.program(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    assert!(within(PATIENCE, || stage.bare.join("begun").exists()));
-    daemon
+    assert!(eventually(|| stage.bare.join("begun").exists()), "no push begins");
+    let server = std::fs::read_to_string(stage.bare.join("begun")).unwrap().trim().to_owned();
+    (daemon, server)
+}
+
+fn go_on(stage: &Stage) {
+    std::fs::write(stage.bare.join("go"), "").unwrap();
 }
 
 #[test]
 fn a_push_that_was_begun_is_finished_before_the_end() {
     let (_remote, stage, bad) = scene();
-    let daemon = in_the_middle_of_a_push(&stage);
-    let output = terminate(daemon);
+    let (daemon, _) = in_the_middle_of_a_push(&stage);
+    terminate(&daemon);
+    go_on(&stage);
+    let output = ended(daemon);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     reverted_once(&stage, &bad);
     stage.nothing_more();
@@ -130,14 +142,18 @@ fn a_push_that_was_begun_is_finished_before_the_end() {
 #[test]
 fn an_agent_that_is_killed_in_the_middle_of_a_push_leaves_nothing_double() {
     let (_remote, stage, bad) = scene();
-    let mut daemon = in_the_middle_of_a_push(&stage);
+    let (mut daemon, server) = in_the_middle_of_a_push(&stage);
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     std::fs::remove_file(stage.bare.join("hooks/pre-receive")).unwrap();
     // Whether the server finishes the push alone or not: what is left to do is done now, and once.
     let code = stage.run(&["run", "--once"]).code;
     assert!(matches!(code, Some(0 | 3)), "{code:?}");
-    std::thread::sleep(Duration::from_millis(2_500));
+    go_on(&stage);
+    // What has ended has no command line any more.
+    let command_line = Path::new("/proc").join(server).join("cmdline");
+    let is_over = || std::fs::read_to_string(&command_line).unwrap_or_default().is_empty();
+    assert!(eventually(is_over), "the server does not end");
     assert!(matches!(stage.run(&["run", "--once"]).code, Some(0 | 3)));
     reverted_once(&stage, &bad);
     stage.nothing_more();

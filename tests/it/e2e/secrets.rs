@@ -4,7 +4,6 @@ use std::path::Path;
 
 use base64::Engine as _;
 
-use super::metrics::METRICS;
 use super::stage::{BOT, Config, Stage};
 use crate::support::fault::Reply;
 use crate::support::git::try_git;
@@ -92,8 +91,8 @@ struct Scene {
 
 fn scene() -> Scene {
     let remote = HttpRemote::start();
-    let proxy = Proxy::start(&METRICS.url);
     let mut stage = Stage::on(remote.repository(), remote.url());
+    let proxy = Proxy::start(stage.metrics_url());
     stage.begin(&["web"]);
     stage.deploy("web", "v2", -12, BOT);
     let variables = [
@@ -110,8 +109,8 @@ fn scene() -> Scene {
 fn config(proxy: &Proxy, git_auth: &str, metrics_auth: &str) -> Config {
     let mut config = Config::of("one");
     config.repository = format!("  auth: {git_auth}\n");
-    config.metrics_url = proxy.url();
-    config.metrics = format!(", timeout: 5s, auth: {metrics_auth}, headers: {{X-Key: {{env: HEADER}}}}");
+    config.metrics_url = Some(proxy.url());
+    config.metrics = format!(", auth: {metrics_auth}, headers: {{X-Key: {{env: HEADER}}}}");
     config
 }
 

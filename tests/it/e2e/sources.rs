@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::metrics::METRICS;
 use super::stage::{BOT, Stage, item, text, values, words};
 use crate::support::fault::{FaultServer, Reply};
 
@@ -10,20 +9,25 @@ use crate::support::fault::{FaultServer, Reply};
 const SERVICES: [&str; 3] = ["checkout", "catalog", "search"];
 
 /// Two hours, a row a minute and service, up to now; `checkout` fails since 11 minutes.
-fn history() -> Vec<(i64, &'static str, f64)> {
+fn history(stage: &Stage) -> Vec<(i64, &'static str, f64)> {
     let row = |minute: i64, service: &'static str| {
         let bad = service == "checkout" && minute >= -11;
         let uneven = if minute % 3 == 0 { 0.0005 } else { 0.0 };
-        (METRICS.now + minute * 60, service, if bad { 0.3 } else { 0.002 } + uneven)
+        (stage.now() + minute * 60, service, if bad { 0.3 } else { 0.002 } + uneven)
     };
     (-120..=0).flat_map(|minute| SERVICES.map(|service| row(minute, service))).collect()
 }
 
-/// A stage on which `checkout` was deployed 12 minutes ago, with this metric source.
-fn stage(source: &str, signal: &str) -> (Stage, String) {
+/// A stage on which `checkout` was deployed 12 minutes ago, and that commit.
+fn stage() -> (Stage, String) {
     let stage = Stage::on_path();
     stage.begin(&SERVICES[..2]);
     let bad = stage.deploy("checkout", "v2", -12, BOT);
+    (stage, bad)
+}
+
+/// Sets its metric source.
+fn configure(stage: &Stage, source: &str, signal: &str) {
     let config = format!(
         "repository: {{url: {}, cache: cache}}
 environments: {{production: {{branch: main, mode: auto}}}}
@@ -31,13 +35,12 @@ metrics:
   other: {source}
 signals:
   errors: {{{signal}, kind: error-ratio}}
-policies: {{default: {{settle: 60s, watch: 20m, baseline: 30m}}}}
+policies: {{default: {{settle: 60s, watch: 40m, baseline: 30m}}}}
 services: [{{pattern: \"apps/{{service}}/values.yaml\"}}]
 ",
         stage.bare.display()
     );
     std::fs::write(stage.home.path().join("backout.yaml"), config).unwrap();
-    (stage, bad)
 }
 
 /// The pass takes the bad deployment back, and its record keeps the evidence.
@@ -55,9 +58,9 @@ fn reverts(stage: &Stage, bad: &str) {
     stage.nothing_more();
 }
 
-fn long_table() -> String {
+fn long_table(stage: &Stage) -> String {
     let mut table = "timestamp,metric,service,value\n".to_owned();
-    for (at, service, value) in history() {
+    for (at, service, value) in history(stage) {
         writeln!(table, "{at},errors,{service},{value}").unwrap();
     }
     table
@@ -65,19 +68,22 @@ fn long_table() -> String {
 
 #[test]
 fn a_file_is_enough_to_revert_by() {
-    let (stage, bad) = stage("{kind: csv, path: metrics.csv}", r#"query: 'errors{service="{{ service }}"}'"#);
-    std::fs::write(stage.home.path().join("metrics.csv"), long_table()).unwrap();
+    let (stage, bad) = stage();
+    configure(&stage, "{kind: csv, path: metrics.csv}", r#"query: 'errors{service="{{ service }}"}'"#);
+    std::fs::write(stage.home.path().join("metrics.csv"), long_table(&stage)).unwrap();
     reverts(&stage, &bad);
 }
 
 #[test]
 fn a_wide_file_answers_for_all_services_at_once() {
-    let (stage, bad) = stage(
+    let (stage, bad) = stage();
+    configure(
+        &stage,
         "{kind: csv, path: metrics.csv, timestamp: when, labels: [app]}",
         r#"query: 'metric="error ratio"', by: app"#,
     );
     let mut table = "app,when,error ratio,other\n".to_owned();
-    for (at, service, value) in history() {
+    for (at, service, value) in history(&stage) {
         writeln!(table, "{service},{at}.5,{value},1").unwrap();
     }
     std::fs::write(stage.home.path().join("metrics.csv"), table).unwrap();
@@ -86,7 +92,8 @@ fn a_wide_file_answers_for_all_services_at_once() {
 
 #[test]
 fn a_file_that_is_broken_or_gone_reverts_nothing() {
-    let (stage, _) = stage("{kind: csv, path: metrics.csv}", r#"query: 'errors{service="{{ service }}"}'"#);
+    let (stage, _) = stage();
+    configure(&stage, "{kind: csv, path: metrics.csv}", r#"query: 'errors{service="{{ service }}"}'"#);
     let told = |stage: &Stage, expected: &str| {
         let before = stage.refs();
         let report = stage.run(&["run", "--once", "--format", "json"]).ended(0).json();
@@ -100,21 +107,22 @@ fn a_file_that_is_broken_or_gone_reverts_nothing() {
     };
     told(&stage, "metrics.csv: cannot be read");
     let file = stage.home.path().join("metrics.csv");
-    std::fs::write(&file, long_table() + "noon,errors,checkout,0.3\n").unwrap();
+    std::fs::write(&file, long_table(&stage) + "noon,errors,checkout,0.3\n").unwrap();
     told(&stage, "line 365, column");
 }
 
 #[test]
 fn plain_json_over_http_is_enough_to_revert_by() {
+    let (stage, bad) = stage();
     let series = SERVICES.map(|service| {
-        let own = history().into_iter().filter(|(_, of, _)| *of == service);
+        let own = history(&stage).into_iter().filter(|(_, of, _)| *of == service);
         let pairs: Vec<String> = own.map(|(at, _, value)| format!("[{at}, \"{value}\"]")).collect();
         format!(r#"{{"labels": {{"service": "{service}"}}, "values": [{}]}}"#, pairs.join(","))
     });
     let body = format!(r#"{{"data": [{}]}}"#, series.join(","));
     let server = FaultServer::start(vec![Reply::new(200, &[], body)]);
     let source = format!("{{kind: http-json, url: \"{}/series/{{query}}?from={{start}}\"}}", server.url());
-    let (stage, bad) = stage(&source, "query: error ratio, by: service");
+    configure(&stage, &source, "query: error ratio, by: service");
     reverts(&stage, &bad);
     let requests = server.requests();
     assert!(requests[0].starts_with("GET /series/error%20ratio?from=1"), "{requests:?}");
@@ -123,8 +131,9 @@ fn plain_json_over_http_is_enough_to_revert_by() {
 #[test]
 fn a_server_that_fails_reverts_nothing() {
     let server = FaultServer::start(vec![Reply::new(500, &[], "")]);
-    let source = format!("{{kind: http-json, url: \"{}\", timeout: 2s}}", server.url());
-    let (stage, _) = stage(&source, "query: errors, by: service");
+    let source = format!("{{kind: http-json, url: \"{}\"}}", server.url());
+    let (stage, _) = stage();
+    configure(&stage, &source, "query: errors, by: service");
     let before = stage.refs();
     let report = stage.run(&["run", "--once", "--format", "json"]).ended(0).json();
     assert!(words(item(&report, "checkout")).starts_with("pending"), "{report:#}");

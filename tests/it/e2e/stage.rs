@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::metrics::METRICS;
+use super::metrics::{Metrics, metrics};
 use crate::support::command;
 use crate::support::git::{WorkTree, bare, git, git_command};
 
@@ -15,13 +16,18 @@ pub(super) const PERSON: &str = "Dana Ops";
 /// A program that does.
 pub(super) const BOT: &str = "renovate[bot]";
 
+/// The usual policy. What was deployed twelve minutes ago is watched for half an hour more, so that a verdict of this
+/// moment is still the same when a busy machine comes to it.
+pub(super) const POLICY: &str = "settle: 60s, watch: 40m, baseline: 30m";
+
 /// The configuration in parts, for a test to change.
 #[derive(Clone)]
 pub(super) struct Config {
     /// More lines of `repository`.
     pub(super) repository: String,
     pub(super) environments: String,
-    pub(super) metrics_url: String,
+    /// The address of the metric source; none for the stage's own.
+    pub(super) metrics_url: Option<String>,
     /// More keys of the metric source.
     pub(super) metrics: String,
     pub(super) signals: String,
@@ -37,10 +43,10 @@ impl Config {
         Self {
             repository: String::new(),
             environments: "  production: {branch: main, mode: auto}\n".to_owned(),
-            metrics_url: METRICS.url.clone(),
+            metrics_url: None,
             metrics: String::new(),
             signals: ERRORS.to_owned(),
-            policy: "settle: 60s, watch: 20m, baseline: 30m".to_owned(),
+            policy: POLICY.to_owned(),
             services: format!(
                 "  - {{pattern: \"apps/{{service}}/values.yaml\", labels: {{namespace: {namespace}}}}}\n"
             ),
@@ -48,14 +54,16 @@ impl Config {
         }
     }
 
-    fn text(&self, url: &str, cache: &Path) -> String {
+    fn text(&self, url: &str, cache: &Path, own_metrics: &str) -> String {
         let repository = &self.repository;
-        self.text_with(&format!("repository:\n  url: {url}\n  cache: {}\n{repository}", cache.display()))
+        let repositories = format!("repository:\n  url: {url}\n  cache: {}\n{repository}", cache.display());
+        self.text_with(&repositories, own_metrics)
     }
 
     /// The configuration with these lines for its repositories.
-    pub(super) fn text_with(&self, repositories: &str) -> String {
+    pub(super) fn text_with(&self, repositories: &str, own_metrics: &str) -> String {
         let Self { environments, metrics_url, metrics, signals, policy, services, run, repository: _ } = self;
+        let metrics_url = metrics_url.as_deref().unwrap_or(own_metrics);
         format!(
             "{repositories}environments:\n{environments}metrics:\n  \
              prom: {{kind: prometheus, url: \"{metrics_url}\"{metrics}}}\nsignals:\n{signals}policies:\n  \
@@ -89,6 +97,7 @@ pub(super) const LATENCY: &str = r#"  latency:
 
 /// An environment repo and an agent for it.
 pub(super) struct Stage {
+    metrics: Arc<Metrics>,
     people: WorkTree,
     /// The bare repository that everybody pushes to.
     pub(super) bare: PathBuf,
@@ -105,13 +114,13 @@ impl Stage {
         let home = tempfile::tempdir().unwrap();
         let bare = bare(home.path(), "env.git");
         let url = bare.to_str().unwrap().to_owned();
-        Self { people: WorkTree::new(), bare, home, url, variables: Vec::new() }
+        Self { metrics: metrics(), people: WorkTree::new(), bare, home, url, variables: Vec::new() }
     }
 
     /// On a bare repository that the agent reaches through `url`.
     pub(super) fn on(bare: PathBuf, url: String) -> Self {
         let home = tempfile::tempdir().unwrap();
-        Self { people: WorkTree::new(), bare, home, url, variables: Vec::new() }
+        Self { metrics: metrics(), people: WorkTree::new(), bare, home, url, variables: Vec::new() }
     }
 
     /// On a path, with the services of a namespace at v1 and the usual configuration.
@@ -120,6 +129,16 @@ impl Stage {
         stage.begin(services);
         stage.configure(&Config::of(namespace));
         stage
+    }
+
+    /// Where its metrics are.
+    pub(super) fn metrics_url(&self) -> &str {
+        &self.metrics.url
+    }
+
+    /// The moment that all minutes count from, in seconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.metrics.now
     }
 
     /// Commits every service at v1, three hours ago.
@@ -141,16 +160,16 @@ impl Stage {
         self.people.git(arguments)
     }
 
-    /// Commits everything, as if it had been done so many minutes from the metrics' now; returns the id.
+    /// Commits everything, as if it had been done so many minutes from the stage's now; returns the id.
     pub(super) fn commit(&self, minutes: i64, who: &str, message: &str) -> String {
         self.git(&["add", "-A"]);
         self.dated(minutes, who, &["commit", "-q", "--allow-empty", "-m", message]);
         self.git(&["rev-parse", "HEAD"])
     }
 
-    /// Runs `git` in the people's clone as somebody, some minutes from the metrics' now.
+    /// Runs `git` in the people's clone as somebody, some minutes from the stage's now.
     pub(super) fn dated(&self, minutes: i64, who: &str, arguments: &[&str]) {
-        let date = format!("{} +0000", METRICS.now + minutes * 60);
+        let date = format!("{} +0000", self.now() + minutes * 60);
         let output = git_command(self.people.path())
             .args(arguments)
             .env("GIT_AUTHOR_DATE", &date)
@@ -180,7 +199,7 @@ impl Stage {
         self.git(&["pull", "-q", "--ff-only", self.bare.to_str().unwrap(), "main"]);
     }
 
-    /// Makes the agent's last commit look as if it had been made some minutes from the metrics' now, as if that much
+    /// Makes the agent's last commit look as if it had been made some minutes from the stage's now, as if that much
     /// time had gone by since. Returns its new id.
     pub(super) fn backdate(&self, minutes: i64) -> String {
         self.pull();
@@ -211,7 +230,7 @@ impl Stage {
 
     /// Writes the agent's configuration.
     pub(super) fn configure(&self, config: &Config) {
-        self.write_config(&config.text(&self.url, &self.home.path().join("cache")));
+        self.write_config(&config.text(&self.url, &self.home.path().join("cache"), self.metrics_url()));
     }
 
     /// Writes the agent's configuration as a text.

@@ -39,7 +39,7 @@ fn config(namespace: &str, repository: &str) -> Config {
 fn people_and_bots(stage: &Stage) -> String {
     stage.begin(&SERVICES);
     for service in ["catalog", "ledger", "quiet"] {
-        stage.deploy(service, "v2", -24, BOT);
+        stage.deploy(service, "v2", -44, BOT);
     }
     stage.deploy("checkout", "v2", -12, BOT)
 }
@@ -217,7 +217,7 @@ fn as_a_file() {
 #[test]
 fn a_healthy_environment_passes_every_check() {
     let stage = Stage::with("fine", &["web"]);
-    stage.deploy("web", "v2", -24, PERSON);
+    stage.deploy("web", "v2", -44, PERSON);
     let checks = stage.run(&["check"]).ended(0).stdout;
     assert!(checks.contains("push to production: allowed") && !checks.contains("FAIL"), "{checks}");
     let report = stage.pass(0);

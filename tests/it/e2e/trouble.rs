@@ -1,29 +1,25 @@
 //! Trouble with the metrics: no fault of the source ever leads to a revert, each is named, and when the source is back
 //! the next pass does its work.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use super::metrics::{MANY, METRICS};
+use super::metrics::MANY;
 use super::stage::{BOT, Config, PERSON, Stage, item, items, path_of, text, values, words};
 use crate::support::fault::Reply;
 use crate::support::free_port;
 use crate::support::proxy::{Proxy, Turn};
 
 /// A bad deployment of `web`, and an agent that asks through a proxy.
-fn behind(proxy: &Proxy) -> Stage {
+fn behind_a_proxy() -> (Stage, Proxy) {
     let stage = Stage::with("one", &["web"]);
+    let proxy = Proxy::start(stage.metrics_url());
     stage.configure(&asking(&proxy.url()));
     stage.deploy("web", "v2", -12, BOT);
-    stage
+    (stage, proxy)
 }
 
 fn asking(url: &str) -> Config {
-    let mut config = Config::of("one");
-    config.metrics_url = url.to_owned();
-    config.metrics = ", timeout: 1s".to_owned();
-    config
+    Config { metrics_url: Some(url.to_owned()), ..Config::of("one") }
 }
 
 /// Nothing is done, and the plan says what is wrong with the source.
@@ -48,8 +44,7 @@ fn the_bad_version_goes_back(stage: &Stage) {
 
 #[track_caller]
 fn check(turn: Turn, reason: &str) {
-    let proxy = Proxy::start(&METRICS.url);
-    let stage = behind(&proxy);
+    let (stage, proxy) = behind_a_proxy();
     proxy.turn(turn);
     nothing_is_done(&stage, reason);
     proxy.turn(Turn::Forward);
@@ -67,13 +62,20 @@ fn a_source_that_is_down() {
     stage.deploy("web", "v2", -12, BOT);
     stage.configure(&asking(&format!("http://127.0.0.1:{}", free_port())));
     nothing_is_done(&stage, "cannot connect");
-    stage.configure(&asking(&METRICS.url));
+    stage.configure(&Config::of("one"));
     the_bad_version_goes_back(&stage);
 }
 
 #[test]
 fn a_source_that_is_too_slow() {
-    check(Turn::Late(Duration::from_secs(3)), "no answer in time");
+    let (stage, proxy) = behind_a_proxy();
+    proxy.turn(Turn::Hang);
+    stage.configure(&Config { metrics: ", timeout: 1s".to_owned(), ..asking(&proxy.url()) });
+    nothing_is_done(&stage, "no answer in time");
+    proxy.turn(Turn::Forward);
+    stage.configure(&asking(&proxy.url()));
+    the_bad_version_goes_back(&stage);
+    stage.nothing_more();
 }
 
 #[test]
@@ -133,8 +135,8 @@ fn a_query_that_the_source_refuses() {
 
 #[test]
 fn a_source_that_is_still_down_when_the_window_is_over_proves_nothing() {
-    let proxy = Proxy::start(&METRICS.url);
     let stage = Stage::with("one", &["web"]);
+    let proxy = Proxy::start(stage.metrics_url());
     let mut config = asking(&proxy.url());
     config.policy = "settle: 60s, watch: 9m, baseline: 30m".to_owned();
     stage.configure(&config);
@@ -162,10 +164,10 @@ fn many() -> Stage {
 
 #[test]
 fn a_thousand_services_with_three_signals_are_three_requests() {
-    let proxy = Proxy::start(&METRICS.url);
     let stage = many();
+    let proxy = Proxy::start(stage.metrics_url());
     let mut config = Config::of("many");
-    config.metrics_url = proxy.url();
+    config.metrics_url = Some(proxy.url());
     let signal = |name: &str| {
         format!(
             "  {name}: {{query: '{name} by (app) (load{{namespace=\"{{{{ namespace }}}}\"}})', by: app, above: 5, for: 2m}}\n"

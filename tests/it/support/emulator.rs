@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use backout::adapters::http::{HttpOptions, client_for};
 
 use super::npm::node;
-use super::{Server, command, free_port, installed};
+use super::{Server, command, installed};
 
 /// The owner of the repository, who may do everything.
 pub(crate) const OWNER: &str = "acme";
@@ -32,9 +32,6 @@ pub(crate) const INSTALLATION: u64 = 678;
 /// A token of the owner.
 pub(crate) const ADMIN_TOKEN: &str = "token-of-the-owner";
 
-/// How often another port is tried when the one that was free is not any more.
-const ATTEMPTS: usize = 3;
-
 /// The simulated GitHub on a free port of 127.0.0.1. Stopped on drop.
 pub(crate) struct Emulator {
     url: String,
@@ -52,9 +49,9 @@ impl Emulator {
         let mut openssl = command(&installed("openssl", "openssl"));
         let made = openssl.args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
         assert!(made.unwrap().success(), "openssl makes no key");
-        for _ in 0..ATTEMPTS {
+        let emulator = |port: u16| {
             let arguments = json!({
-                "port": free_port(),
+                "port": port,
                 "owner": OWNER,
                 "repo": REPO,
                 "file": {"path": FILE, "text": TEXT},
@@ -63,24 +60,21 @@ impl Emulator {
                 "check": CHECK,
             });
             let mut emulator = node("emulator.mjs");
-            emulator.arg(arguments.to_string());
-            let mut server = Server::spawn_to(emulator, fs::File::create(&line).unwrap().into());
-            if server.is_ready(|| fs::read_to_string(&line).unwrap().ends_with('\n')) {
-                let ready: Value = serde_json::from_str(&fs::read_to_string(&line).unwrap()).unwrap();
-                return Self {
-                    url: ready["url"].as_str().unwrap().to_owned(),
-                    private_key: fs::read_to_string(&key).unwrap(),
-                    client: client_for(
-                        &ready["url"].as_str().unwrap().parse().unwrap(),
-                        &HttpOptions::default(),
-                    )
-                    .unwrap(),
-                    _server: server,
-                    _directory: directory,
-                };
-            }
+            emulator.arg(arguments.to_string()).stdout(fs::File::create(&line).unwrap());
+            emulator
+        };
+        let said = || fs::read_to_string(&line).unwrap();
+        let started = Server::on_free_port(emulator, |_| said().ends_with('\n'));
+        let (server, _) = started.expect("the simulated GitHub did not start");
+        let ready: Value = serde_json::from_str(&said()).unwrap();
+        let url = ready["url"].as_str().unwrap().to_owned();
+        Self {
+            client: client_for(&url.parse().unwrap(), &HttpOptions::default()).unwrap(),
+            url,
+            private_key: fs::read_to_string(&key).unwrap(),
+            _server: server,
+            _directory: directory,
         }
-        panic!("the simulated GitHub did not start in {ATTEMPTS} attempts");
     }
 
     /// Its address, which is the one of the REST API.

@@ -3,15 +3,14 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// An answer on the wire.
 #[derive(Clone)]
 pub(crate) struct Reply {
     /// What is sent; the connection is closed after it.
     pub(crate) bytes: Vec<u8>,
-    /// How long the server waits before it.
-    pub(crate) delay: Duration,
+    /// Whether nothing is sent for as long as the client waits.
+    hangs: bool,
 }
 
 impl Reply {
@@ -24,7 +23,7 @@ impl Reply {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        Self { bytes: [head.as_bytes(), body].concat(), delay: Duration::ZERO }
+        Self { bytes: [head.as_bytes(), body].concat(), hangs: false }
     }
 
     /// The same, cut off.
@@ -33,10 +32,9 @@ impl Reply {
         self
     }
 
-    /// The same, late.
-    pub(crate) fn late(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
+    /// No answer, for as long as the client waits.
+    pub(crate) fn never() -> Self {
+        Self { bytes: Vec::new(), hangs: true }
     }
 }
 
@@ -92,7 +90,9 @@ fn answer(mut stream: TcpStream, reply: &Reply, seen: &Mutex<Vec<String>>) {
             _ => return,
         }
     }
-    std::thread::sleep(reply.delay);
+    if reply.hangs {
+        drop(stream.read(&mut chunk));
+    }
     // The client may have hung up, which is its right.
     drop(stream.write_all(&reply.bytes));
 }

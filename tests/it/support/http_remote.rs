@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::git::{bare, git};
-use super::{Server, command, free_port, installed};
+use super::{Server, command, installed};
 
 /// The user that may read and push.
 pub(crate) const USER: &str = "agent";
@@ -56,22 +56,20 @@ impl HttpRemote {
             .env("GIT_CONFIG_NOSYSTEM", "1");
         let mut wrapper = Server::spawn(start);
         assert!(wrapper.is_ready(|| socket.exists()), "fcgiwrap does not start");
-        for _ in 0..5 {
-            let port = free_port();
+        let nginx = |port| {
             std::fs::write(root.join("nginx.conf"), config(&root, port, scheme)).unwrap();
             let mut start = command(&nginx);
             start.arg("-c").arg(root.join("nginx.conf")).arg("-p").arg(&root);
             start.arg("-e").arg(root.join("error.log"));
-            let mut server = Server::spawn(start);
-            // Its pid is written when the port is its own.
-            if server
-                .is_ready(|| std::fs::read_to_string(root.join("nginx.pid")).is_ok_and(|pid| !pid.is_empty()))
-            {
-                return Self { _nginx: server, _fcgiwrap: wrapper, directory, port, scheme };
-            }
-        }
-        let log = std::fs::read_to_string(root.join("error.log")).unwrap_or_default();
-        panic!("nginx does not start: {log}");
+            start
+        };
+        // Its pid is written when the port is its own.
+        let is_ready = |_| std::fs::read_to_string(root.join("nginx.pid")).is_ok_and(|pid| !pid.is_empty());
+        let Some((server, port)) = Server::on_free_port(nginx, is_ready) else {
+            let log = std::fs::read_to_string(root.join("error.log")).unwrap_or_default();
+            panic!("nginx does not start: {log}");
+        };
+        Self { _nginx: server, _fcgiwrap: wrapper, directory, port, scheme }
     }
 
     /// The URL without credentials.

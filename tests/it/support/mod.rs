@@ -37,6 +37,25 @@ pub(crate) fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()
 }
 
+/// How long a test waits for something that must come to be. A busy machine may do nothing for a while; where all is
+/// well the length costs nothing.
+const PATIENCE: Duration = Duration::from_secs(180);
+const STEP: Duration = Duration::from_millis(5);
+
+/// Waits until something is so; says whether it came to be.
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
+    let watch = stopwatch();
+    loop {
+        if is_so() {
+            return true;
+        }
+        if watch.elapsed() > PATIENCE {
+            return false;
+        }
+        std::thread::sleep(STEP);
+    }
+}
+
 /// The path of a program that a Debian package brings.
 ///
 /// # Panics
@@ -69,29 +88,33 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts the command as the leader of a process group of its own.
-    pub(crate) fn spawn(command: Command) -> Self {
-        Self::spawn_to(command, Stdio::null())
-    }
-
-    /// The same, with what it prints sent somewhere.
-    pub(crate) fn spawn_to(mut command: Command, stdout: Stdio) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         use std::os::unix::process::CommandExt;
-        let child = command.process_group(0).stdin(Stdio::null()).stdout(stdout).spawn().unwrap();
+        let child = command.process_group(0).stdin(Stdio::null()).spawn().unwrap();
         Self { child }
     }
 
-    /// Waits until `ready`; `false` when the server has ended instead or is not ready in ten seconds.
+    /// Starts a server on a free port. Where another program takes the port first the server ends, and is started again
+    /// on another port. None where it never becomes ready.
+    pub(crate) fn on_free_port(
+        command: impl Fn(u16) -> Command,
+        is_ready: impl Fn(u16) -> bool,
+    ) -> Option<(Self, u16)> {
+        (0..5).find_map(|_| {
+            let port = free_port();
+            let mut server = Self::spawn(command(port));
+            server.is_ready(|| is_ready(port)).then_some((server, port))
+        })
+    }
+
+    /// Waits until `ready`; `false` when the server has ended instead, or never becomes ready.
     pub(crate) fn is_ready(&mut self, ready: impl Fn() -> bool) -> bool {
-        for _ in 0..1000 {
-            if self.child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if ready() {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        false
+        let mut has_ended = false;
+        let waited = eventually(|| {
+            has_ended = self.child.try_wait().unwrap().is_some();
+            has_ended || ready()
+        });
+        waited && !has_ended
     }
 }
 

@@ -1,16 +1,18 @@
 //! A real Prometheus with a history.
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::Server;
+
+/// What Prometheus writes into its log as soon as it answers.
+pub(crate) const READY: &str = "Server is ready to receive web requests";
+
 /// A Prometheus on a free port of 127.0.0.1, with its data in a directory of its own. Stopped on drop.
 pub(crate) struct Prometheus {
-    child: Child,
+    _server: Server,
     port: u16,
     _directory: TempDir,
 }
@@ -31,21 +33,22 @@ impl Prometheus {
         fs::write(path("web.yml"), web_config).unwrap();
         let backfill = ["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=168h"];
         run(program("promtool").args(backfill).arg(path("history")).arg(path("data")));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = fs::File::create(path("log")).unwrap();
-        let child = program("prometheus")
-            .arg(format!("--config.file={}", path("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", path("data").display()))
-            .arg(format!("--web.config.file={}", path("web.yml").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--storage.tsdb.retention.time=20y")
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let prometheus = Self { child, port, _directory: directory };
-        wait_until_ready(&prometheus._directory.path().join("log"));
-        prometheus
+        let prometheus = |port| {
+            let mut start = program("prometheus");
+            start
+                .arg(format!("--config.file={}", path("prometheus.yml").display()))
+                .arg(format!("--storage.tsdb.path={}", path("data").display()))
+                .arg(format!("--web.config.file={}", path("web.yml").display()))
+                .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+                .arg("--storage.tsdb.retention.time=20y")
+                .stderr(fs::File::create(path("log")).unwrap());
+            start
+        };
+        let log = || fs::read_to_string(path("log")).unwrap();
+        let Some((server, port)) = Server::on_free_port(prometheus, |_| log().contains(READY)) else {
+            panic!("prometheus did not start:\n{}", log());
+        };
+        Self { _server: server, port, _directory: directory }
     }
 
     /// Its address.
@@ -57,24 +60,6 @@ impl Prometheus {
     pub(crate) fn tls_url(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn wait_until_ready(log: &Path) {
-    for _ in 0..600 {
-        let text = fs::read_to_string(log).unwrap();
-        if text.contains("Server is ready to receive web requests") {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("prometheus did not start:\n{}", fs::read_to_string(log).unwrap());
 }
 
 /// A program of the test environment; without it the test fails.

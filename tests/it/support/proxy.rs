@@ -3,7 +3,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::fault::Reply;
 
@@ -12,8 +11,6 @@ use super::fault::Reply;
 pub(crate) enum Turn {
     /// It is handed on.
     Forward,
-    /// It is handed on after a while.
-    Late(Duration),
     /// It is answered like this.
     Reply(Reply),
     /// It is handed on, and only so many bytes of the answer come back.
@@ -76,14 +73,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>, target: &str) {
     };
     let answer = match turn {
         Turn::Forward => forward(&request, target),
-        Turn::Late(time) => {
-            std::thread::sleep(time);
-            forward(&request, target)
-        }
-        Turn::Reply(reply) => {
-            std::thread::sleep(reply.delay);
-            reply.bytes
-        }
+        Turn::Reply(reply) => reply.bytes,
         Turn::Cut(length) => {
             let mut answer = forward(&request, target);
             answer.truncate(length);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::git::bare;
-use super::{Server, command, free_port, installed};
+use super::{Server, command, installed};
 
 /// A bare repository behind an SSH server on 127.0.0.1; stopped and deleted on drop.
 pub(crate) struct SshRemote {
@@ -36,22 +36,20 @@ impl SshRemote {
         if let Err(error) = std::fs::create_dir_all("/run/sshd") {
             eprintln!("/run/sshd cannot be made: {error}");
         }
-        for _ in 0..5 {
-            let port = free_port();
+        let sshd = |port| {
             std::fs::write(root.join("sshd_config"), config(&root, port)).unwrap();
             let mut start = command(&sshd);
             start.args(["-D", "-f"]).arg(root.join("sshd_config")).arg("-E").arg(root.join("sshd.log"));
-            let mut server = Server::spawn(start);
-            let listening = format!("Server listening on 127.0.0.1 port {port}");
-            let log = || std::fs::read_to_string(root.join("sshd.log")).unwrap_or_default();
-            if server.is_ready(|| log().contains(&listening)) {
-                let host_key = std::fs::read_to_string(root.join("host_key.pub")).unwrap();
-                std::fs::write(root.join("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
-                return Self { _sshd: server, directory, port };
-            }
-        }
-        let log = std::fs::read_to_string(root.join("sshd.log")).unwrap_or_default();
-        panic!("sshd does not start: {log}");
+            start
+        };
+        let log = || std::fs::read_to_string(root.join("sshd.log")).unwrap_or_default();
+        let is_ready = |port| log().contains(&format!("Server listening on 127.0.0.1 port {port}"));
+        let Some((server, port)) = Server::on_free_port(sshd, is_ready) else {
+            panic!("sshd does not start: {}", log());
+        };
+        let host_key = std::fs::read_to_string(root.join("host_key.pub")).unwrap();
+        std::fs::write(root.join("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
+        Self { _sshd: server, directory, port }
     }
 
     /// The URL, with the current user.

@@ -1,17 +1,17 @@
 //! A real VictoriaMetrics (a single node) with a history.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::net::TcpStream;
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
+use super::Server;
 use super::prometheus::program;
 
 /// A VictoriaMetrics on a free port of 127.0.0.1, with its data in a directory of its own. Stopped on drop.
 pub(crate) struct VictoriaMetrics {
-    child: Child,
+    _server: Server,
     port: u16,
     _directory: TempDir,
 }
@@ -20,17 +20,19 @@ impl VictoriaMetrics {
     /// Starts it with this history, in Prometheus' text format with timestamps in milliseconds.
     pub(crate) fn start(history: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = program("victoria-metrics")
-            .arg(format!("-storageDataPath={}", directory.path().join("data").display()))
-            .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
-            .arg("-retentionPeriod=20y")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self { child, port, _directory: directory };
-        server.wait_until_ready();
+        let start = |port| {
+            let mut start = program("victoria-metrics");
+            start
+                .arg(format!("-storageDataPath={}", directory.path().join("data").display()))
+                .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
+                .arg("-retentionPeriod=20y")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            start
+        };
+        let started = Server::on_free_port(start, |port| TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let (server, port) = started.expect("victoria-metrics did not start");
+        let server = Self { _server: server, port, _directory: directory };
         assert!(server.post("/api/v1/import/prometheus", history).starts_with("HTTP/1.1 204"));
         assert!(server.post("/internal/force_flush", "").starts_with("HTTP/1.1 200"));
         server
@@ -39,16 +41,6 @@ impl VictoriaMetrics {
     /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
-    }
-
-    fn wait_until_ready(&self) {
-        for _ in 0..600 {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("victoria-metrics did not start");
     }
 
     fn post(&self, path: &str, body: &str) -> String {
@@ -62,12 +54,5 @@ impl VictoriaMetrics {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
-    }
-}
-
-impl Drop for VictoriaMetrics {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }

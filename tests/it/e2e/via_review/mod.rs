@@ -1,7 +1,4 @@
 //! Reverts through pull requests, on a simulated forge whose merges move the real Git remote.
-//!
-//! They take minutes in all, while the metrics that all end-to-end tests share grow older: so they come after the others,
-//! and their deployments are watched for longer.
 
 mod people;
 mod secrets;
@@ -10,7 +7,7 @@ mod way;
 
 use serde_json::Value;
 
-use super::stage::{BOT, Config, Stage, values};
+use super::stage::{BOT, Config, POLICY, Stage, values};
 use crate::support::forge::{Face, REPOSITORY, SimForge, TOKEN};
 
 /// A stage with a forge over its remote, and one bad deployment of `web`.
@@ -35,7 +32,7 @@ impl Default for Setting {
             environment: "mode: auto, delivery: pull-request".to_owned(),
             auth: "{kind: token, token: {env: FORGE_TOKEN}}".to_owned(),
             forge: String::new(),
-            policy: "settle: 60s, watch: 40m, baseline: 30m".to_owned(),
+            policy: POLICY.to_owned(),
         }
     }
 }
@@ -128,9 +125,10 @@ impl Scene {
         self.is_quiet();
     }
 
-    /// Makes the pull request look as if it had been opened so many minutes earlier.
+    /// Makes the pull request look as if it had been opened so many minutes ago.
     fn age(&self, minutes: i64) {
-        self.forge.state().pulls[0].created_at -= minutes * 60;
+        let mut state = self.forge.state();
+        state.pulls[0].created_at = (state.now)() - minutes * 60;
     }
 
     /// A person pushes a commit with this version to a branch.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Face, State, gitea, github, gitlab};
+use crate::support::eventually;
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -233,16 +234,11 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
 
 /// Kills the agent, and waits until it is dead: it must not see its connection close.
 fn kill(shared: &Shared) {
-    let victim = (0..500).find_map(|_| {
-        let victim = shared.victim.lock().unwrap().clone();
-        if victim.is_none() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        victim
-    });
-    let victim = victim.expect("nobody said whom to kill");
+    let is_known = eventually(|| shared.victim.lock().unwrap().is_some());
+    assert!(is_known, "nobody said whom to kill");
+    let victim = shared.victim.lock().unwrap().clone().unwrap();
     victim.lock().unwrap().kill().unwrap();
-    std::thread::sleep(Duration::from_millis(50));
+    assert!(eventually(|| victim.lock().unwrap().try_wait().unwrap().is_some()), "the agent does not die");
 }
 
 fn answer(shared: &Shared, asked: &Asked) -> Reply {
