@@ -343,6 +343,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "halves and wholes are exact")]
     fn damage_grows_from_its_onset() {
         let damage = Some(Damage { onset: 3, size: 2.0, grows: 4 });
         let plan = Plan { label: Label::Regression, number: 0, before: 15, damage };

@@ -31,11 +31,11 @@ const NOTES_TRIES: u32 = 8;
 /// nothing that could be stale or would have to be shared between threads.
 pub struct GitRepository {
     options: GitOptions,
-    place: Place,
+    place: Storage,
     shown: String,
 }
 
-enum Place {
+enum Storage {
     Local(PathBuf),
     Remote(Box<Cache>),
 }
@@ -59,9 +59,9 @@ impl GitRepository {
         let shown = location.to_string();
         let place = match (Endpoint::new(&location, &options, runtime)?, &location) {
             (Some(endpoint), _) => {
-                Place::Remote(Box::new(Cache::new(&options.cache_dir, &location.identity(), endpoint)?))
+                Storage::Remote(Box::new(Cache::new(&options.cache_dir, &location.identity(), endpoint)?))
             }
-            (None, Location::Local(path)) => Place::Local(path.clone()),
+            (None, Location::Local(path)) => Storage::Local(path.clone()),
             (None, Location::Http(_) | Location::Ssh(_)) => {
                 return Err(RepositoryError::Broken("the repository has no transport".to_owned()));
             }
@@ -72,8 +72,8 @@ impl GitRepository {
     /// Runs an operation that reads, or only adds objects.
     fn with<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, Fault> {
         match &self.place {
-            Place::Local(path) => operation(&local::open(path)?),
-            Place::Remote(cache) => cache.with(operation),
+            Storage::Local(path) => operation(&local::open(path)?),
+            Storage::Remote(cache) => cache.with(operation),
         }
     }
 
@@ -83,7 +83,7 @@ impl GitRepository {
 
     /// Moves a ref where it belongs; the copy in a cache follows.
     fn push(&self, repository: &Repository, update: &Update<'_>) -> Result<(), Fault> {
-        let Place::Remote(cache) = &self.place else { return push::to_local(repository, update) };
+        let Storage::Remote(cache) = &self.place else { return push::to_local(repository, update) };
         push::to_remote(repository, cache.endpoint(), update)?;
         // The remote has it: whatever happens here, the next fetch puts it right.
         let followed = match update.target {
@@ -102,7 +102,7 @@ impl GitRepository {
         branch: &BranchName,
         read: impl Fn(&Repository) -> Result<T, Fault>,
     ) -> Result<T, RepositoryError> {
-        if let Place::Remote(cache) = &self.place {
+        if let Storage::Remote(cache) = &self.place {
             cache.want(&branch_ref(branch));
         }
         let mut round = 0;
@@ -124,7 +124,7 @@ impl GitRepository {
     /// Fetches more of a branch, `round` by `round` further back and in the end all of it. When there is still a gap
     /// the cache itself is at fault and is cloned again.
     fn deepen(&self, branch: &BranchName, walked: usize, round: u32) -> Result<(), Fault> {
-        let Place::Remote(cache) = &self.place else { return Err(Fault::Truncated(walked)) };
+        let Storage::Remote(cache) = &self.place else { return Err(Fault::Truncated(walked)) };
         let depth = match round {
             0..=3 => Depth::Commits(walked.max(fetch::FIRST_DEPTH).saturating_mul(4)),
             4 | 6 => Depth::Full,
@@ -140,12 +140,12 @@ impl ports::Repository for GitRepository {
     fn fetch(&self, branches: &[BranchName]) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError> {
         let names: Vec<String> = branches.iter().map(branch_ref).collect();
         let tips = match &self.place {
-            Place::Local(path) => {
+            Storage::Local(path) => {
                 // Told here and not when it is opened, so that a repository that is not there holds up no other.
                 local::discover(path)?;
                 self.with(|repository| local::tips(repository, &names))
             }
-            Place::Remote(cache) => {
+            Storage::Remote(cache) => {
                 let tips = cache.fetch(&names, Depth::New);
                 if tips.is_ok() {
                     names.iter().for_each(|name| cache.want(name));
@@ -214,7 +214,7 @@ impl ports::Repository for GitRepository {
 
     fn resolve(&self, revision: &str) -> Result<CommitId, RepositoryError> {
         let first = self.read(|repository| lookup::resolve(repository, revision));
-        let (Err(RepositoryError::NotFound(_)), Place::Remote(cache)) = (&first, &self.place) else {
+        let (Err(RepositoryError::NotFound(_)), Storage::Remote(cache)) = (&first, &self.place) else {
             return first;
         };
         // What the cache does not have may be a branch that was not fetched yet, or a commit further back.
@@ -247,8 +247,8 @@ impl ports::Repository for GitRepository {
         let begin = format!("refs/heads/{prefix}");
         self.read(|repository| {
             let heads = match &self.place {
-                Place::Local(_) => local::refs(repository, &begin)?,
-                Place::Remote(cache) => fetch::advertised(repository, cache.endpoint(), Direction::Fetch)?,
+                Storage::Local(_) => local::refs(repository, &begin)?,
+                Storage::Remote(cache) => fetch::advertised(repository, cache.endpoint(), Direction::Fetch)?,
             };
             let named = heads.into_iter().filter(|(name, _)| name.starts_with(&begin));
             let branch = |(name, id): (String, Oid)| {
@@ -270,8 +270,8 @@ impl ports::Repository for GitRepository {
 
     fn check_push(&self, branch: &BranchName) -> Result<(), RepositoryError> {
         self.read(|repository| match &self.place {
-            Place::Local(_) => push::check_local(repository, &branch_ref(branch)),
-            Place::Remote(cache) => {
+            Storage::Local(_) => push::check_local(repository, &branch_ref(branch)),
+            Storage::Remote(cache) => {
                 fetch::advertised(repository, cache.endpoint(), Direction::Push).map(drop)
             }
         })
@@ -304,7 +304,7 @@ impl ports::Repository for GitRepository {
                     tracing::debug!(attempt, reason, "the notes were not taken; they are appended again");
                     // Others append too: the longer this goes on, the further apart the tries.
                     std::thread::sleep(Duration::from_millis(fastrand::u64(20..=100) << attempt.min(5)));
-                    if let Place::Remote(cache) = &self.place {
+                    if let Storage::Remote(cache) = &self.place {
                         cache.fetch(&[], Depth::New).map_err(|fault| fault.into_push_error(&self.shown))?;
                     }
                 }

@@ -10,7 +10,7 @@ use git2::{ObjectType, Odb, Oid};
 use super::fault::Fault;
 use super::kept::Kept;
 use super::packs::Packs;
-use crate::domain::history::scope::{Scope, Wanted};
+use crate::domain::history::scope::{Interest, Scope};
 use crate::domain::ids::{BlobId, FilePath};
 
 /// The deepest nesting of directories that is followed.
@@ -220,12 +220,12 @@ impl<'a> TreeDiff<'a> {
             let (old, new) = (blob(of_kind(old, Kind::File))?, blob(of_kind(new, Kind::File))?);
             let wanted = self.scope.file(path);
             if (old.is_some() || new.is_some())
-                && wanted != Wanted::Nothing
+                && wanted != Interest::Nothing
                 && let Ok(path) = FilePath::new(path.as_str())
             {
                 found.truncated = found.changes.len() >= self.limit;
                 if !found.truncated {
-                    found.changes.push(PathChange { path, old, new, bytes: wanted == Wanted::Bytes });
+                    found.changes.push(PathChange { path, old, new, bytes: wanted == Interest::Bytes });
                 }
             }
         }

@@ -28,7 +28,7 @@ const PROMETHEUS_NAME: &str = "__name__";
 const NAMELESS: &str = "value";
 
 /// What is taken from a file.
-pub(super) struct Wanted<'a> {
+pub(super) struct Chosen<'a> {
     pub(super) file: &'a Path,
     pub(super) columns: Columns,
     pub(super) select: Option<&'a str>,
@@ -67,7 +67,7 @@ impl FileMetric {
 }
 
 /// Reads the file.
-pub(super) fn load(wanted: &Wanted<'_>) -> anyhow::Result<Input> {
+pub(super) fn load(wanted: &Chosen<'_>) -> anyhow::Result<Input> {
     let shown = plain(&wanted.file.display().to_string());
     let (mut series, warnings) = read(wanted).with_context(|| shown.clone())?;
     if let Some(selector) = wanted.select {
@@ -111,7 +111,7 @@ pub(super) fn load(wanted: &Wanted<'_>) -> anyhow::Result<Input> {
     Ok(Input { metrics, service, warnings })
 }
 
-fn read(wanted: &Wanted<'_>) -> anyhow::Result<(Vec<RawSeries>, Vec<String>)> {
+fn read(wanted: &Chosen<'_>) -> anyhow::Result<(Vec<RawSeries>, Vec<String>)> {
     let mut bytes = Vec::new();
     std::fs::File::open(wanted.file)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 pub(super) use self::args::{AFTER_HELP, JudgeArgs};
 use self::guess::{Nature, guess};
-use self::input::{FileMetric, Input, Wanted};
-use self::weigh::{Case, Stream, title};
+use self::input::{Chosen, FileMetric, Input};
+use self::weigh::{Stream, Weighed, title};
 use super::common::{Common, Ending, Format};
 use super::{output, svg};
 use crate::adapters::metrics::samples::Point;
@@ -41,7 +41,7 @@ pub(super) fn run(common: &Common, args: &JudgeArgs) -> anyhow::Result<Ending> {
     let labels = (!args.label_column.is_empty()).then(|| args.label_column.clone());
     let columns =
         Columns { timestamp: args.timestamp_column.clone(), value: args.value_column.clone(), labels };
-    let input = input::load(&Wanted {
+    let input = input::load(&Chosen {
         file: &args.series,
         columns,
         select: args.select.as_deref(),
@@ -53,7 +53,7 @@ pub(super) fn run(common: &Common, args: &JudgeArgs) -> anyhow::Result<Ending> {
     let policy = policy(args, step)?;
     let finest = signals.iter().map(|signal| signal.step_secs).min().unwrap_or(1);
     let until = until(args, &input, &policy, finest)?;
-    let case = Case::new(&input, signals, args.deployed_at, policy, args.step.is_some())?;
+    let case = Weighed::new(&input, signals, args.deployed_at, policy, args.step.is_some())?;
     let (stream, evidence, judgement) = if args.stream {
         let (stream, evidence, judgement) = case.stream(until)?;
         (Some(stream), evidence, judgement)

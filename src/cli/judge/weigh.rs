@@ -21,7 +21,7 @@ use crate::domain::time::Time;
 const MAX_MOMENTS: usize = 5_000;
 
 /// What is judged, and how.
-pub(super) struct Case<'i> {
+pub(super) struct Weighed<'i> {
     input: &'i Input,
     subject: Subject,
     /// Whether samples are taken at the steps of the query, as the agent takes them, and not at their own times.
@@ -68,7 +68,7 @@ pub(super) fn signal(
     })
 }
 
-impl<'i> Case<'i> {
+impl<'i> Weighed<'i> {
     /// One deployment, with a signal for each metric of the input.
     pub(super) fn new(
         input: &'i Input,

@@ -9,7 +9,7 @@ use crate::domain::ids::ServiceName;
 
 /// What is wanted of a changed file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Interest {
     /// That it changed, and its bytes on both sides.
     Bytes,
     /// Only that it changed.
@@ -21,10 +21,10 @@ pub enum Wanted {
 /// The files that a question is about.
 pub trait Scope: Send + Sync {
     /// What is wanted of the file at `path`.
-    fn file(&self, path: &str) -> Wanted;
+    fn file(&self, path: &str) -> Interest;
 
     /// Whether anything is wanted of what is in the directory at `path`, at whatever depth. Where this is false,
-    /// [`Scope::file`] is [`Wanted::Nothing`] for every file in there.
+    /// [`Scope::file`] is [`Interest::Nothing`] for every file in there.
     fn directory(&self, path: &str) -> bool;
 }
 
@@ -33,8 +33,8 @@ pub trait Scope: Send + Sync {
 pub struct Everything;
 
 impl Scope for Everything {
-    fn file(&self, _: &str) -> Wanted {
-        Wanted::Bytes
+    fn file(&self, _: &str) -> Interest {
+        Interest::Bytes
     }
 
     fn directory(&self, _: &str) -> bool {
@@ -86,14 +86,14 @@ impl<'e> Tracked<'e> {
 }
 
 impl Scope for Tracked<'_> {
-    fn file(&self, path: &str) -> Wanted {
+    fn file(&self, path: &str) -> Interest {
         let found = self.environment.service_of(path);
         if found.is_some_and(|found| self.service.is_none_or(|service| *service == found.name)) {
-            Wanted::Bytes
+            Interest::Bytes
         } else if self.migrations.iter().any(|globs| globs.matches(path)) {
-            Wanted::Name
+            Interest::Name
         } else {
-            Wanted::Nothing
+            Interest::Nothing
         }
     }
 
@@ -108,7 +108,7 @@ impl Scope for Tracked<'_> {
 #[derive(Debug)]
 pub struct Any<S> {
     scopes: Vec<S>,
-    files: Mutex<HashMap<String, Wanted>>,
+    files: Mutex<HashMap<String, Interest>>,
     directories: Mutex<HashMap<String, bool>>,
 }
 
@@ -138,17 +138,17 @@ fn once<T: Copy>(known: &Mutex<HashMap<String, T>>, path: &str, find: impl FnOnc
 const MAX_KNOWN: usize = 100_000;
 
 impl<S: Scope> Scope for Any<S> {
-    fn file(&self, path: &str) -> Wanted {
+    fn file(&self, path: &str) -> Interest {
         if let [only] = self.scopes.as_slice() {
             return only.file(path);
         }
         once(&self.files, path, || {
-            let mut most = Wanted::Nothing;
+            let mut most = Interest::Nothing;
             for scope in &self.scopes {
                 match scope.file(path) {
-                    Wanted::Bytes => return Wanted::Bytes,
-                    Wanted::Name => most = Wanted::Name,
-                    Wanted::Nothing => {}
+                    Interest::Bytes => return Interest::Bytes,
+                    Interest::Name => most = Interest::Name,
+                    Interest::Nothing => {}
                 }
             }
             most
@@ -204,10 +204,10 @@ mod tests {
         let environment = environment(Some("apps/**"), "apps/{service}/{environment}/**", "x/*", "db/*.sql");
         let web: ServiceName = "web".parse().unwrap();
         let (all, one) = (Tracked::new(&environment, None), Tracked::new(&environment, Some(&web)));
-        assert_eq!(all.file("apps/api/p/values.yaml"), Wanted::Bytes);
-        assert_eq!(one.file("apps/api/p/values.yaml"), Wanted::Nothing);
-        assert_eq!(one.file("apps/web/p/values.yaml"), Wanted::Bytes);
-        assert_eq!(one.file("db/1.sql"), Wanted::Name);
+        assert_eq!(all.file("apps/api/p/values.yaml"), Interest::Bytes);
+        assert_eq!(one.file("apps/api/p/values.yaml"), Interest::Nothing);
+        assert_eq!(one.file("apps/web/p/values.yaml"), Interest::Bytes);
+        assert_eq!(one.file("db/1.sql"), Interest::Name);
         assert!(all.directory("apps/api") && !one.directory("apps/api") && one.directory("apps/web/p/deep"));
         // Outside of the environment's paths nothing is a service's.
         assert!(one.directory("db") && !one.directory("apps/web/q") && !all.directory("x"));
@@ -227,7 +227,7 @@ mod tests {
             let service: ServiceName = service.parse().unwrap();
             for service in [None, Some(&service)] {
                 let tracked = Tracked::new(&environment, service);
-                if tracked.file(&path) != Wanted::Nothing {
+                if tracked.file(&path) != Interest::Nothing {
                     for (at, _) in path.match_indices('/') {
                         prop_assert!(tracked.directory(&path[..at]), "{service:?} {} of {path}", &path[..at]);
                     }

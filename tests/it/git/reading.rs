@@ -1,6 +1,6 @@
 //! What is read: commits by name, files, and history with its limits.
 
-use backout::domain::history::scope::{Everything, Scope, Wanted};
+use backout::domain::history::scope::{Everything, Interest, Scope};
 use backout::domain::history::snapshot::MAX_FILE_BYTES;
 use backout::domain::ids::FilePath;
 use backout::domain::time::Time;
@@ -99,11 +99,11 @@ fn bytes_come_for_wanted_files_of_a_sane_size_only() {
 struct OnlyYaml;
 
 impl Scope for OnlyYaml {
-    fn file(&self, path: &str) -> Wanted {
+    fn file(&self, path: &str) -> Interest {
         match path.rsplit_once('.') {
-            Some((_, "yaml")) => Wanted::Bytes,
-            Some((_, "txt")) => Wanted::Name,
-            _ => Wanted::Nothing,
+            Some((_, "yaml")) => Interest::Bytes,
+            Some((_, "txt")) => Interest::Name,
+            _ => Interest::Nothing,
         }
     }
 

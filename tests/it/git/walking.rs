@@ -10,7 +10,7 @@ use backout::domain::deployment::{Detector, detect};
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
 use backout::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
-use backout::domain::history::scope::{Everything, Scope, Tracked, Wanted};
+use backout::domain::history::scope::{Everything, Interest, Scope, Tracked};
 use backout::domain::history::snapshot::{Commit, Snapshot};
 use backout::domain::time::Time;
 use backout::ports::{HistoryQuery, Repository};
@@ -70,12 +70,12 @@ fn walked(repository: &GitRepository, query: &HistoryQuery<'_>) -> Vec<Commit> {
 fn filtered(full: &Snapshot, scope: &dyn Scope) -> Snapshot {
     let mut snapshot = full.clone();
     for file in snapshot.commits.iter_mut().flat_map(|commit| &mut commit.files) {
-        if scope.file(file.path.as_str()) != Wanted::Bytes {
+        if scope.file(file.path.as_str()) != Interest::Bytes {
             file.old.iter_mut().chain(&mut file.new).for_each(|version| version.bytes = None);
         }
     }
     for commit in &mut snapshot.commits {
-        commit.files.retain(|file| scope.file(file.path.as_str()) != Wanted::Nothing);
+        commit.files.retain(|file| scope.file(file.path.as_str()) != Interest::Nothing);
     }
     snapshot
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use backout::domain::history::scope::{Scope, Wanted};
+use backout::domain::history::scope::{Interest, Scope};
 use backout::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
 use backout::domain::time::Time;
@@ -156,11 +156,11 @@ fn diff(old: &Tree, new: &Tree, scope: &dyn Scope) -> Vec<FileDiff> {
     let version = |path: &FilePath, bytes: Option<&Arc<[u8]>>| {
         let bytes = bytes?;
         let blob = BlobId::from_bytes(hash(bytes));
-        let wanted = scope.file(path.as_str()) == Wanted::Bytes;
+        let wanted = scope.file(path.as_str()) == Interest::Bytes;
         Some(FileVersion { blob, bytes: wanted.then(|| Arc::clone(bytes)) })
     };
     let changed = paths.into_iter().filter(|path| old.get(*path) != new.get(*path));
-    let changed = changed.filter(|path| scope.file(path.as_str()) != Wanted::Nothing);
+    let changed = changed.filter(|path| scope.file(path.as_str()) != Interest::Nothing);
     let diff = |path: &FilePath| FileDiff {
         path: path.clone(),
         old: version(path, old.get(path)),

@@ -28,7 +28,7 @@ pub(super) struct Restore<'t> {
 }
 
 /// Where a leaf of the bad version is now.
-enum Place<'t> {
+enum Whereabouts<'t> {
     Here(&'t Leaf),
     Gone,
     Unclear,
@@ -96,9 +96,9 @@ impl<'t> Restore<'t> {
         let ambiguous = || Refusal::Ambiguous(change.address.clone());
         let bad = self.bad.leaves.get(change.leaf).ok_or_else(ambiguous)?;
         let leaf = match self.place_of(change.leaf, bad) {
-            Place::Here(leaf) => leaf,
-            Place::Gone => return Ok(Located { change, outcome: self.gone(change), span: None }),
-            Place::Unclear => return Err(ambiguous()),
+            Whereabouts::Here(leaf) => leaf,
+            Whereabouts::Gone => return Ok(Located { change, outcome: self.gone(change), span: None }),
+            Whereabouts::Unclear => return Err(ambiguous()),
         };
         let text = self.current.get(&leaf.span);
         let (outcome, span) = match leaf.kind {
@@ -166,7 +166,7 @@ impl<'t> Restore<'t> {
 
     /// Finds a leaf of the bad version in the current one: by its address where that is sure, and otherwise by following
     /// its line.
-    fn place_of(&self, index: usize, bad: &Leaf) -> Place<'t> {
+    fn place_of(&self, index: usize, bad: &Leaf) -> Whereabouts<'t> {
         let here = self.current.at(&bad.address);
         let only = |leaves: &[usize]| match leaves {
             [leaf] => self.current.leaves.get(*leaf),
@@ -174,27 +174,33 @@ impl<'t> Restore<'t> {
         };
         if bad.sure && self.bad.at(&bad.address) == [index] {
             if here.is_empty() {
-                return Place::Gone;
+                return Whereabouts::Gone;
             }
             if let Some(leaf) = only(here).filter(|leaf| leaf.sure) {
-                return Place::Here(leaf);
+                return Whereabouts::Here(leaf);
             }
         }
         if self.is_untouched(bad) {
             let nth = self.bad.at(&bad.address).iter().position(|leaf| *leaf == index);
             let leaf = nth.and_then(|nth| here.get(nth)).and_then(|leaf| self.current.leaves.get(*leaf));
-            return leaf.map_or(Place::Unclear, Place::Here);
+            return leaf.map_or(Whereabouts::Unclear, Whereabouts::Here);
         }
         let line = self.bad.line_of(&bad.span);
         match self.alignment().counterpart(line) {
-            Counterpart::Same(_) if self.is_one_of_several(bad) => Place::Unclear,
-            Counterpart::Same(now) => self.leaf_on(now, index, bad).map_or(Place::Unclear, Place::Here),
+            Counterpart::Same(_) if self.is_one_of_several(bad) => Whereabouts::Unclear,
+            Counterpart::Same(now) => {
+                self.leaf_on(now, index, bad).map_or(Whereabouts::Unclear, Whereabouts::Here)
+            }
             Counterpart::Replaced(now) => match self.leaf_on(now, index, bad) {
-                Some(leaf) if self.current.get(&leaf.span) != self.bad.get(&bad.span) => Place::Here(leaf),
-                _ => Place::Unclear,
+                Some(leaf) if self.current.get(&leaf.span) != self.bad.get(&bad.span) => {
+                    Whereabouts::Here(leaf)
+                }
+                _ => Whereabouts::Unclear,
             },
-            Counterpart::None if self.current_shapes.counts(self.current, bad).same_value == 0 => Place::Gone,
-            Counterpart::Alike(_) | Counterpart::None => Place::Unclear,
+            Counterpart::None if self.current_shapes.counts(self.current, bad).same_value == 0 => {
+                Whereabouts::Gone
+            }
+            Counterpart::Alike(_) | Counterpart::None => Whereabouts::Unclear,
         }
     }
 
