@@ -106,11 +106,14 @@ pub(crate) fn bare(parent: &Path, name: &str) -> PathBuf {
 
 /// Installs a hook, a shell script, in a bare repository.
 pub(crate) fn hook(repository: &Path, name: &str, script: &str) {
-    use std::os::unix::fs::PermissionsExt;
     let path = repository.join("hooks").join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let text = path.with_extension("text");
+    std::fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+    // Another program writes what is run: a file that this one has written may still be open in a program that another
+    // test has just begun to start, and is then "busy".
+    let installed = command("install").args(["-m", "755"]).args([&text, &path]).status().unwrap();
+    assert!(installed.success());
 }
 
 /// Feeds a stream to `git fast-import`.
