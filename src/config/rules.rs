@@ -255,9 +255,13 @@ impl Context<'_> {
 
     /// The globs at `places`.
     pub(super) fn globs_at(&mut self, globs: &[String], places: &[Place], list: Place) -> PathGlobs {
+        // Compiling is most of reading a large configuration: one by one only where together they are not valid.
+        let compiled = PathGlobs::new(globs.to_vec());
+        let invalid =
+            |glob: &String| compiled.as_ref().err().and_then(|_| PathGlobs::new(vec![glob.clone()]).err());
         for (index, glob) in globs.iter().enumerate() {
             let place = places.get(index).copied().unwrap_or(list);
-            if let Err(error) = PathGlobs::new(vec![glob.clone()]) {
+            if let Some(error) = invalid(glob) {
                 self.findings.add(place, format!("not a valid glob: {error}"));
             } else if glob.is_empty() || glob.starts_with('/') || glob.starts_with("./") {
                 self.findings.add(
@@ -266,7 +270,7 @@ impl Context<'_> {
                 );
             }
         }
-        PathGlobs::new(globs.to_vec()).unwrap_or_default()
+        compiled.unwrap_or_default()
     }
 
     /// Whether this policy can judge by these signals, as the service at `service` asks for.
