@@ -4,8 +4,9 @@ mod directories;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +22,19 @@ pub struct InvalidPattern {
 }
 
 /// A set of path globs: `*` stays within a path part, `**` crosses parts. Matches nothing when empty.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct PathGlobs {
     globs: Vec<String>,
-    set: GlobSet,
+    /// Where what matches can be; asked first, because it costs little.
+    directories: Vec<Directories>,
+    /// Made when a path is first compared: a pass over a hundred environments needs few of theirs.
+    set: Arc<OnceLock<GlobSet>>,
 }
+
+/// Globs of at most this many bytes, without `{`, always compile: their expression is a few bytes for each of theirs and
+/// not nested, and the limit of globset is 10 MiB of compiled expression.
+const SURELY_COMPILES_BYTES: usize = 1000;
 
 impl PathGlobs {
     /// Compiles the globs.
@@ -34,22 +42,31 @@ impl PathGlobs {
     /// # Errors
     /// Names the first glob that is not valid.
     pub fn new(globs: Vec<String>) -> Result<Self, InvalidPattern> {
-        let mut builder = GlobSetBuilder::new();
         for text in &globs {
-            let glob = GlobBuilder::new(text).literal_separator(true).build();
             let invalid =
                 |e: globset::Error| InvalidPattern { pattern: text.clone(), problem: e.kind().to_string() };
-            builder.add(glob.map_err(invalid)?);
+            parsed(text).map_err(invalid)?;
         }
-        let too_large =
-            |e: globset::Error| InvalidPattern { pattern: globs.join(", "), problem: e.kind().to_string() };
-        Ok(Self { set: builder.build().map_err(too_large)?, globs })
+        let directories = globs.iter().map(|glob| Directories::of(glob, glob_piece)).collect();
+        let set = OnceLock::new();
+        let bytes: usize = globs.iter().map(String::len).sum();
+        if bytes > SURELY_COMPILES_BYTES || globs.iter().any(|glob| glob.contains('{')) {
+            let too_large = |e: globset::Error| InvalidPattern {
+                pattern: globs.join(", "),
+                problem: e.kind().to_string(),
+            };
+            let compiled = compiled(&globs).map_err(too_large)?;
+            set.get_or_init(|| compiled);
+        }
+        Ok(Self { globs, directories, set: Arc::new(set) })
     }
 
     /// Whether one of the globs matches `path`.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        self.set.is_match(path)
+        let possible = |directory: &str| self.directories.iter().any(|some| some.admit(directory));
+        path.rsplit_once('/').is_none_or(|(directory, _)| possible(directory))
+            && self.set.get_or_init(|| compiled(&self.globs).unwrap_or_default()).is_match(path)
     }
 
     /// Whether there is no glob.
@@ -60,14 +77,20 @@ impl PathGlobs {
 
     /// The directories that can hold what each glob matches.
     pub fn directories(&self) -> impl Iterator<Item = Directories> {
-        self.globs.iter().map(|glob| Directories::of(glob, glob_piece))
+        self.directories.iter().cloned()
     }
 }
 
-impl Default for PathGlobs {
-    fn default() -> Self {
-        Self { globs: Vec::new(), set: GlobSet::empty() }
+fn parsed(glob: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(glob).literal_separator(true).build()
+}
+
+fn compiled(globs: &[String]) -> Result<GlobSet, globset::Error> {
+    let mut builder = GlobSetBuilder::new();
+    for glob in globs {
+        builder.add(parsed(glob)?);
     }
+    builder.build()
 }
 
 impl PartialEq for PathGlobs {
