@@ -165,11 +165,16 @@ pub trait Repository: Send + Sync {
     /// When the commit is not in the repository or is broken.
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError>;
 
-    /// The paths of all files in a commit, in order; at most `limit` of them.
+    /// The paths of all files in a commit of which the scope wants the bytes, in order; at most `limit` of them.
     ///
     /// # Errors
     /// When the commit is not in the repository or is broken.
-    fn list_files(&self, commit: CommitId, limit: usize) -> Result<Vec<FilePath>, RepositoryError>;
+    fn list_files(
+        &self,
+        commit: CommitId,
+        scope: &dyn Scope,
+        limit: usize,
+    ) -> Result<Vec<FilePath>, RepositoryError>;
 
     /// The commit that `revision` (an id, a short id, a branch, in a local clone also `HEAD~2`) names.
     ///

@@ -26,13 +26,7 @@ pub(crate) fn walk(repo: &str, pattern: &str) -> anyhow::Result<()> {
         delivery: Delivery::Push,
         review: ReviewRules::default(),
         budget: Budget::default(),
-        services: vec![ServiceRule {
-            depends_on: Vec::new(),
-            files: ServiceFiles::Pattern(PathPattern::new(pattern)?),
-            labels: BTreeMap::new(),
-            signals: Vec::new(),
-            policy: Policy::default(),
-        }],
+        services: vec![ServiceRule::new(ServiceFiles::Pattern(PathPattern::new(pattern)?))],
     };
     let bot = Person::default();
     let options = GitOptions {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::look::services::find_services;
 use super::world::{Estate, World, blocking};
+use crate::domain::environment::Environment;
+use crate::domain::environment::found::{FoundService, found_twice};
 use crate::domain::environment::policy::Delivery;
-use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::evidence::Series;
 use crate::domain::judge::question::{MAX_SEGMENTS, Part, Question, Subject, ask};
@@ -34,8 +36,6 @@ impl Checked {
     }
 }
 
-/// The most files of a branch that are looked through for services.
-const MAX_FILES: usize = 200_000;
 /// How much time a query is tried on.
 const TRIED_SECS: i64 = 600;
 
@@ -85,7 +85,7 @@ async fn check_environment(
     if let Some(forge) = &estate.forge {
         checked.push(check_forge(forge.as_ref(), environment).await);
     }
-    match services((world, estate), environment, head).await {
+    match services((world, estate), environment, head, checked).await {
         Ok(services) => check_services((world, estate), environment, &services, checked).await,
         Err(error) => {
             let fix = "check that the branch holds a complete history";
@@ -130,24 +130,31 @@ async fn services(
     (world, estate): (&World, &Estate),
     environment: &Arc<Environment>,
     head: CommitId,
+    checked: &mut Vec<Checked>,
 ) -> Result<FoundServices, RepositoryError> {
-    let files =
-        blocking(&estate.repository, move |repository| repository.list_files(head, MAX_FILES)).await?;
+    let of_environment = Arc::clone(environment);
+    let found = blocking(&estate.repository, move |repository| {
+        find_services(repository, &of_environment, head, None)
+    });
+    let found = found.await?;
+    for twice in found_twice(environment, &found).into_values() {
+        let fix = "change the rules under `services`: until then nothing is judged or reverted of it";
+        checked.push(Checked::bad(format!("services of {}", environment.name), twice, fix));
+    }
     let mut names: BTreeMap<usize, BTreeMap<String, Subject>> = BTreeMap::new();
-    for file in &files {
-        if let Some(service) = environment.service_of(file.as_str()) {
-            let of_rule = names.entry(service.rule_index).or_default();
-            of_rule.entry(service.name.to_string()).or_insert_with(|| subject(world, environment, service));
-        }
+    for found in found {
+        let of_rule = names.entry(found.rule).or_default();
+        of_rule.entry(found.name.to_string()).or_insert_with(|| subject(world, environment, found));
     }
     let all = (0..environment.services.len())
         .map(|index| (index, names.remove(&index).unwrap_or_default().into_values().collect()));
     Ok(all.collect())
 }
 
-fn subject(world: &World, environment: &Environment, service: ServiceMatch<'_>) -> Subject {
+fn subject(world: &World, environment: &Environment, service: FoundService) -> Subject {
     let now = world.clock.now();
-    let mut policy = service.rule.policy.clone();
+    let rule = environment.services.get(service.rule);
+    let mut policy = rule.map(|rule| rule.policy.clone()).unwrap_or_default();
     policy.baseline_secs = 0;
     Subject {
         environment: environment.name.clone(),
@@ -156,7 +163,7 @@ fn subject(world: &World, environment: &Environment, service: ServiceMatch<'_>) 
         image_tag: Some("latest".to_owned()),
         deployed_at: now.minus_secs(TRIED_SECS),
         policy,
-        signals: service.rule.signals.clone(),
+        signals: rule.map(|rule| rule.signals.clone()).unwrap_or_default(),
         unusual: Vec::new(),
     }
 }

@@ -29,14 +29,14 @@ pub(super) fn decide_all(
     let regressed: Vec<Case<'_>> =
         cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
     let is_reverted = |deployment: &Deployment| {
-        let id = deployment.rollback_id();
-        entries.iter().any(|entry| entry.id == id)
+        let id = &deployment.id;
+        entries.iter().any(|entry| entry.id == *id)
     };
     let standing = state.left_red(pass).into_iter().filter(|deployment| !is_reverted(deployment));
     let red_before: Vec<ServiceName> = standing.map(|deployment| deployment.service.clone()).collect();
     let decide_one = |case: &Case<'_>| {
-        let own = case.deployment.rollback_id();
-        let counts = |(index, entry): &(usize, &RevertEntry)| *index < landed || entry.id != own;
+        let own = &case.deployment.id;
+        let counts = |(index, entry): &(usize, &RevertEntry)| *index < landed || entry.id != *own;
         let reverts: Vec<RevertEntry> =
             entries.iter().enumerate().filter(counts).map(|(_, entry)| entry.clone()).collect();
         let situation = Situation {

@@ -95,6 +95,7 @@ pub(super) async fn pass_estate(
 async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Result<(), RepositoryError> {
     let mut state = State::read(pass).await?;
     report.head = Some(state.snapshot.head);
+    report.problems.extend(state.leave_out_found_twice(pass).await?);
     let judging = judge_open(pass, &state);
     let Some(judged) = pass.stop.unless_set(judging).await else { return Ok(()) };
     if !judged.is_empty() {

@@ -10,6 +10,7 @@ use super::common::{Common, Ending, Format};
 use super::{output, world};
 use crate::adapters::git::{current_branch, origin_url};
 use crate::domain::environment::layout::{Layout, has_release_field, layouts};
+use crate::domain::history::scope::Everything;
 use crate::domain::ids::FilePath;
 use crate::ports::Repository;
 
@@ -63,7 +64,7 @@ fn release_files(repository: &dyn Repository, branch: &str) -> anyhow::Result<Ve
     let head = repository.resolve(branch)?;
     let mut found = Vec::new();
     let mut read = 0;
-    for path in repository.list_files(head, MAX_FILES)? {
+    for path in repository.list_files(head, &Everything, MAX_FILES)? {
         let name = path.as_str().rsplit('/').next().unwrap_or("");
         let structured =
             [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending)) || !name.contains('.');

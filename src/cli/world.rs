@@ -15,7 +15,7 @@ use crate::adapters::metrics;
 use crate::agent::{Estate, Source, World};
 use crate::config::{self, ConfigErrors, EstateSettings, Settings};
 use crate::domain::environment::pattern::PathGlobs;
-use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+use crate::domain::environment::policy::{Budget, Delivery, ReviewRules};
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, RepositoryName, ServiceName};
@@ -117,13 +117,10 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<Estate> {
         delivery: Delivery::Push,
         review: ReviewRules::default(),
         budget: Budget::default(),
-        services: vec![ServiceRule {
-            depends_on: Vec::new(),
-            files: ServiceFiles::Named(service, PathGlobs::new(vec!["**".to_owned()])?),
-            labels: BTreeMap::new(),
-            signals: Vec::new(),
-            policy: Policy::default(),
-        }],
+        services: vec![ServiceRule::new(ServiceFiles::Named(
+            service,
+            PathGlobs::new(vec!["**".to_owned()])?,
+        ))],
     };
     Ok(Estate {
         name: RepositoryName::new("repository")?,

@@ -19,6 +19,7 @@ mod resolve;
 mod rule_types;
 mod rules;
 mod secrets;
+mod services;
 mod settings;
 mod tree;
 mod types;

@@ -7,7 +7,7 @@ use super::report::{Place, suggestion};
 use super::rule_types;
 use super::types;
 use super::values::{Duration, Ratio};
-use crate::domain::environment::pattern::{PathGlobs, PathPattern};
+use crate::domain::environment::pattern::PathGlobs;
 use crate::domain::environment::policy::{Mode, Policy, SchemaRules};
 use crate::domain::environment::signal::{
     Direction, MinTraffic, Missing, Role, Rule, Signal, SignalKind, render_query, template_variables,
@@ -358,20 +358,21 @@ impl Context<'_> {
     pub(super) fn tells_apart(
         &mut self,
         signals: &[Signal],
-        pattern: &PathPattern,
+        shown: &str,
+        captured: &[String],
         labels: Option<&BTreeMap<String, String>>,
     ) {
         let fixed = |name: &str| labels.is_some_and(|labels| labels.contains_key(name));
         let captured =
-            |name: &str| pattern.names().any(|captured| captured == name && captured != "environment");
+            |name: &str| captured.iter().any(|captured| captured == name && captured != "environment");
         let own = |name: &str| {
             matches!(name, "service" | "image_tag") || captured(name) || (name == "namespace" && !fixed(name))
         };
         for signal in signals.iter().filter(|signal| signal.by.is_none()) {
             if template_variables(&signal.query).is_ok_and(|used| !used.iter().any(|name| own(name))) {
                 let message = format!(
-                    "this query asks the same for every service of the pattern `{pattern}`: use `{{{{ service }}}}` in \
-                     it, or say with `by` which label holds the service's name"
+                    "this query asks the same for every service that is found as {shown}: use `{{{{ service }}}}` in it, or \
+                     say with `by` which label holds the service's name"
                 );
                 self.findings.add(self.place(&["signals", signal.name.as_str(), "query"]), message);
             }

@@ -366,14 +366,21 @@ pub(super) struct ClientCertificate {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Service {
-    /// Its name; goes with `paths`.
+    /// Its name; goes with `paths`. With `pattern` or `each`: a template for the names of the services that are found, such
+    /// as `{{ service }}-{{ cluster }}`. Default then: all captures but `{environment}`, joined with `/`.
     pub(super) name: Option<String>,
-    /// Globs of its files; goes with `name`.
+    /// Globs of its files; goes with `name` or with `each`.
     pub(super) paths: Option<Vec<String>>,
-    /// A pattern of paths. `{service}` captures the service's name, `{environment}` (where present) must be the
-    /// environment's name, and any other capture becomes a label.
+    /// A pattern of paths. `{environment}` (where present) must be the environment's name. `{service}` and all other
+    /// captures together name the service, and each is a label for queries.
     #[schemars(extend("examples" = ["apps/{service}/{environment}/**"]))]
     pub(super) pattern: Option<String>,
+    /// Globs of files that do not belong to it. Default: none.
+    pub(super) exclude: Option<Vec<String>>,
+    /// Where in a file the services are, where one file holds several: the beginning of an address, as plans show it, with
+    /// `{service}` where the service's name stands. Each entry's fields are that service's.
+    #[schemars(extend("examples" = ["images.{service}", "Deployment/{service}", "releases.{service}"]))]
+    pub(super) each: Option<String>,
     /// The environments it is in. Default: all.
     pub(super) environments: Option<Vec<String>>,
     /// What is asked about it. Default: all signals.

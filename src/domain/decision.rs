@@ -165,7 +165,7 @@ fn is_long_over(case: &Case<'_>, situation: &Situation<'_>) -> bool {
 /// which this one replaced without mending it, going back one version does not help, and nobody else will say so.
 fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
     let own = case.deployment;
-    let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| entry.id == other.rollback_id());
+    let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| entry.id == other.id);
     let began_with = |other: &&Deployment| {
         other.service == own.service
             && other.commit != own.commit
@@ -183,8 +183,8 @@ fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
 }
 
 fn already_reverted(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    let id = case.deployment.rollback_id();
-    let entry = situation.reverts.iter().find(|entry| entry.id == id)?;
+    let id = &case.deployment.id;
+    let entry = situation.reverts.iter().find(|entry| entry.id == *id)?;
     Some(Decision::Pass(format!("already reverted by {}", entry.commit.short())))
 }
 
@@ -241,7 +241,7 @@ fn later_deployment(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decisi
         return Some(Decision::Wait);
     }
     let blamed = situation.regressed.iter().any(|other| is_later(&other))
-        || situation.reverts.iter().any(|entry| entry.id == later.rollback_id());
+        || situation.reverts.iter().any(|entry| entry.id == later.id);
     let why = format!("the damage began after {commit}, a later deployment of the same service");
     Some(if blamed {
         Decision::Hold(why)

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
+use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
 use crate::domain::field::{self, Document, FieldRule, File, Selection};
 use crate::domain::history::ledger::rollback_id;
+use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::{OwnTrailers, trailer_lines, trailer_value};
 use crate::domain::ids::{BlobId, CommitId, EnvironmentName, FilePath, ServiceName};
@@ -17,6 +19,8 @@ use crate::domain::time::Time;
 /// A first-parent commit of the environment branch that changed release fields of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
+    /// The id of its rollback; see [`rollback_id`].
+    pub id: String,
     /// The environment.
     pub environment: EnvironmentName,
     /// The service.
@@ -71,12 +75,6 @@ pub struct FieldChange {
 }
 
 impl Deployment {
-    /// The id of its rollback.
-    #[must_use]
-    pub fn rollback_id(&self) -> String {
-        rollback_id(&self.environment, &self.service, self.commit)
-    }
-
     /// Its new values in the form of the trailers.
     #[must_use]
     pub fn trailer_values(&self) -> BTreeSet<String> {
@@ -112,10 +110,13 @@ impl<'e> Detector<'e> {
         for deployment in &mut of_commit {
             deployment.superseded_by = superseded(deployment, &self.changed_again);
         }
-        for field in
-            of_commit.iter().flat_map(|deployment| &deployment.fields).filter(|field| field.addressed)
-        {
-            self.changed_again.insert((field.path.clone(), field.address.clone()), commit.id);
+        for deployment in &of_commit {
+            for field in deployment.fields.iter().filter(|field| field.addressed) {
+                let file = deployment.files.iter().find(|file| file.path == field.path);
+                for path in std::iter::once(&field.path).chain(file.and_then(|file| file.was.as_ref())) {
+                    self.changed_again.insert((path.clone(), field.address.clone()), commit.id);
+                }
+            }
         }
         of_commit.retain(|deployment| !is_own_revert(commit, deployment));
         of_commit
@@ -151,20 +152,11 @@ pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deploym
 
 fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Documents) -> Vec<Deployment> {
     let Some(parent) = commit.parent else { return Vec::new() };
-    let mut services: BTreeMap<ServiceName, (ServiceMatch<'_>, Vec<&FileDiff>)> = BTreeMap::new();
-    for file in &commit.files {
-        if let Some(service) = environment.service_of(file.path.as_str()) {
-            let entry = services.entry(service.name.clone()).or_insert_with(|| (service.clone(), Vec::new()));
-            // A service that several rules find goes by the first of them, as each of its files does.
-            if service.rule_index < entry.0.rule_index {
-                entry.0 = service;
-            }
-            entry.1.push(file);
-        }
-    }
-    let build = |(service, files): (ServiceMatch<'_>, Vec<&FileDiff>)| {
+    let services = services_of(commit, environment, documents);
+    let build = |(service, files): (ServiceMatch<'_>, Vec<FileDiff>)| {
         let (fields, left_behind) = changes_of(&files, &service.rule.policy.fields, documents);
         (!fields.is_empty()).then(|| Deployment {
+            id: rollback_id(&environment.name, &service.name, commit.id),
             environment: environment.name.clone(),
             service: service.name.clone(),
             rule: service.rule_index,
@@ -179,17 +171,74 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             rollback: is_rollback(commit),
             fields,
             left_behind,
-            files: files.into_iter().cloned().collect(),
+            files,
             superseded_by: None,
         })
     };
     services.into_values().filter_map(build).collect()
 }
 
+/// The services of which a commit changed files, or entries of a file, with these files.
+fn services_of<'e>(
+    commit: &Commit,
+    environment: &'e Environment,
+    documents: &mut Documents,
+) -> BTreeMap<ServiceName, (ServiceMatch<'e>, Vec<FileDiff>)> {
+    let mut services: BTreeMap<ServiceName, (ServiceMatch<'e>, Vec<FileDiff>)> = BTreeMap::new();
+    let mut add = |service: Option<ServiceMatch<'e>>, file: FileDiff| {
+        if let Some(service) = service {
+            services.entry(service.name.clone()).or_insert_with(|| (service, Vec::new())).1.push(file);
+        }
+    };
+    for file in &commit.files {
+        let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
+        match &found.rule.each {
+            None => add(found.service(&[]), file.clone()),
+            Some(pattern) => {
+                for (captured, part) in parts_of(file, pattern, documents) {
+                    add(found.service(&captured), part);
+                }
+            }
+        }
+    }
+    for (_, files) in services.values_mut() {
+        join_moved(files);
+    }
+    services
+}
+
+/// What a commit changed in each entry of a file, as if it had changed nothing else in it.
+fn parts_of(
+    file: &FileDiff,
+    pattern: &EntryPattern,
+    documents: &mut Documents,
+) -> Vec<(Vec<(String, String)>, FileDiff)> {
+    let Some((old, new)) = documents.of(file) else { return Vec::new() };
+    let part = |entry: EntryChange| {
+        let bytes: Arc<[u8]> = entry.before?.into();
+        let old = FileVersion { blob: BlobId::of_part(&bytes), bytes: Some(bytes) };
+        Some((entry.captured, FileDiff { old: Some(old), ..file.clone() }))
+    };
+    changed_entries(pattern, &old, &new).into_iter().filter_map(part).collect()
+}
+
+/// Makes one file of a removed one and the added one that took its place.
+fn join_moved(files: &mut Vec<FileDiff>) {
+    let gone: Vec<FileDiff> = files.iter().filter(|file| file.new.is_none()).cloned().collect();
+    for removed in gone {
+        let Some(path) = successor(files, &removed).map(|added| added.path.clone()) else { continue };
+        for file in files.iter_mut().filter(|file| file.path == path) {
+            file.was = Some(removed.path.clone());
+            file.old.clone_from(&removed.old);
+        }
+        files.retain(|file| file.path != removed.path);
+    }
+}
+
 /// The release fields that changed in these files, and the addresses of what else did.
 #[must_use]
 pub fn changes_of(
-    files: &[&FileDiff],
+    files: &[FileDiff],
     selection: &Selection,
     documents: &mut Documents,
 ) -> (Vec<FieldChange>, Vec<String>) {
@@ -265,7 +314,7 @@ fn says_yes(value: &str) -> bool {
     !["false", "no", "none", "0"].contains(&value.to_ascii_lowercase().as_str())
 }
 
-fn schema_flag(commit: &Commit, files: &[&FileDiff], rules: &SchemaRules) -> Option<String> {
+fn schema_flag(commit: &Commit, files: &[FileDiff], rules: &SchemaRules) -> Option<String> {
     let messages = std::iter::once(&commit.message).chain(&commit.merged);
     for name in &rules.trailers {
         // Anywhere in the message: squashing forges put lines of their own behind the trailers.

@@ -1,15 +1,21 @@
 //! What is watched: environments, the services in them and the rules that hold for each.
 
+pub mod found;
 pub mod layout;
+pub mod name_template;
+pub mod overlap;
 pub mod pattern;
 pub mod policy;
 pub mod signal;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use crate::domain::environment::name_template::NameTemplate;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::environment::signal::Signal;
+use crate::domain::field::entries::EntryPattern;
 use crate::domain::ids::{BranchName, EnvironmentName, ServiceName};
 
 /// One branch of the repository (and perhaps some paths of it), with all that is deployed there.
@@ -36,6 +42,12 @@ pub struct Environment {
 pub struct ServiceRule {
     /// How its files are found.
     pub files: ServiceFiles,
+    /// Files that are found so and do not belong to the rule.
+    pub exclude: PathGlobs,
+    /// Where in a file the services are, for files that hold several. Without it a file belongs to one service.
+    pub each: Option<EntryPattern>,
+    /// What a service is called. Without it: by all that was captured, `{environment}` left out, joined with `/`.
+    pub name: Option<NameTemplate>,
     /// Labels for signal queries (`namespace` and any other).
     pub labels: BTreeMap<String, String>,
     /// What is asked about it.
@@ -51,12 +63,27 @@ pub struct ServiceRule {
 pub enum ServiceFiles {
     /// One service, named, with its paths.
     Named(ServiceName, PathGlobs),
-    /// Every service that the pattern finds: `{service}` is its name, `{environment}` (where present) must be the
-    /// environment's name, and any other capture becomes a label.
+    /// Every service that the pattern finds. `{environment}` (where present) must be the environment's name. All other
+    /// captures together name the service, and each is a label for its queries.
     Pattern(PathPattern),
+    /// Files that hold several services, by their paths. [`ServiceRule::each`] names them.
+    Shared(PathGlobs),
 }
 
-/// A service as it was found through a path.
+/// A file that belongs to a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleMatch<'e, 'p> {
+    /// The rule.
+    pub rule: &'e ServiceRule,
+    /// Its place in [`Environment::services`].
+    pub rule_index: usize,
+    /// The path as far as the pattern captures anything: where the service is. Empty for rules without a pattern.
+    pub root: &'p str,
+    /// What the path captured, in its order.
+    captured: Vec<(String, String)>,
+}
+
+/// A service as it was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceMatch<'e> {
     /// Its name.
@@ -70,47 +97,99 @@ pub struct ServiceMatch<'e> {
 }
 
 impl Environment {
-    /// The service that the file at `path` belongs to.
+    /// The rule that the file at `path` belongs to: the first that matches.
     #[must_use]
-    pub fn service_of(&self, path: &str) -> Option<ServiceMatch<'_>> {
+    pub fn rule_of<'e, 'p>(&'e self, path: &'p str) -> Option<RuleMatch<'e, 'p>> {
         if self.paths.as_ref().is_some_and(|globs| !globs.matches(path)) {
             return None;
         }
-        let found = |(index, rule): (usize, &'_ ServiceRule)| {
-            let (name, labels) = rule.matches(path, &self.name)?;
-            Some((name, labels, index))
-        };
-        let (name, labels, rule_index) = self.services.iter().enumerate().find_map(found)?;
-        Some(ServiceMatch { name, labels, rule: self.services.get(rule_index)?, rule_index })
+        self.services.iter().enumerate().find_map(|(rule_index, rule)| {
+            let (captured, root) = rule.captures(path, &self.name)?;
+            Some(RuleMatch { rule, rule_index, root, captured })
+        })
     }
 
-    /// Whether the file at `path` belongs to any service.
+    /// The service that the whole file at `path` belongs to.
     #[must_use]
-    pub fn tracks(&self, path: &str) -> bool {
-        self.service_of(path).is_some()
+    pub fn service_of(&self, path: &str) -> Option<ServiceMatch<'_>> {
+        let found = self.rule_of(path)?;
+        if found.rule.each.is_some() { None } else { found.service(&[]) }
+    }
+}
+
+impl<'e> RuleMatch<'e, '_> {
+    /// The service with these captures from within the file. None where they do not make a valid name.
+    #[must_use]
+    pub fn service(&self, within: &[(String, String)]) -> Option<ServiceMatch<'e>> {
+        let captured = || self.captured.iter().chain(within);
+        let name = match (&self.rule.files, &self.rule.name) {
+            (ServiceFiles::Named(name, _), _) => name.clone(),
+            (_, Some(template)) => ServiceName::new(template.fill(&captured().collect::<Vec<_>>())?).ok()?,
+            (_, None) => {
+                let parts: Vec<&str> = captured().map(|(_, text)| text.as_str()).collect();
+                ServiceName::new(parts.join("/")).ok()?
+            }
+        };
+        let mut labels = self.rule.labels.clone();
+        labels.extend(captured().cloned());
+        Some(ServiceMatch { name, labels, rule: self.rule, rule_index: self.rule_index })
+    }
+}
+
+impl fmt::Display for ServiceRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.files {
+            ServiceFiles::Named(name, _) => write!(f, "name {name}"),
+            ServiceFiles::Pattern(pattern) => write!(f, "pattern {pattern}"),
+            ServiceFiles::Shared(globs) => {
+                write!(f, "paths {}", globs.texts().collect::<Vec<_>>().join(", "))
+            }
+        }
     }
 }
 
 impl ServiceRule {
-    fn matches(
-        &self,
-        path: &str,
-        environment: &EnvironmentName,
-    ) -> Option<(ServiceName, BTreeMap<String, String>)> {
-        match &self.files {
-            ServiceFiles::Named(name, globs) => {
-                globs.matches(path).then(|| (name.clone(), self.labels.clone()))
-            }
-            ServiceFiles::Pattern(pattern) => {
-                let mut captured = pattern.captures(path)?;
-                if captured.remove("environment").is_some_and(|text| text != environment.as_str()) {
-                    return None;
-                }
-                let name = ServiceName::new(captured.remove("service")?).ok()?;
-                let mut labels = self.labels.clone();
-                labels.extend(captured.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())));
-                Some((name, labels))
-            }
+    /// A rule that finds services so, with nothing else said of them.
+    #[must_use]
+    pub fn new(files: ServiceFiles) -> Self {
+        Self {
+            files,
+            exclude: PathGlobs::default(),
+            each: None,
+            name: None,
+            labels: BTreeMap::new(),
+            signals: Vec::new(),
+            policy: Policy::default(),
+            depends_on: Vec::new(),
         }
+    }
+
+    /// Whether the path of a file alone says what its service is called: by the captures, joined.
+    #[must_use]
+    pub fn is_named_by_its_path(&self) -> bool {
+        self.each.is_none() && self.name.is_none()
+    }
+
+    /// What a path captures that belongs to the rule, in its order, and the path as far as it does.
+    pub(in crate::domain::environment) fn captures<'p>(
+        &self,
+        path: &'p str,
+        environment: &EnvironmentName,
+    ) -> Option<(Vec<(String, String)>, &'p str)> {
+        let (captured, root) = match &self.files {
+            ServiceFiles::Named(_, globs) | ServiceFiles::Shared(globs) => {
+                (globs.matches(path).then(Vec::new)?, "")
+            }
+            ServiceFiles::Pattern(pattern) => pattern.captures(path)?,
+        };
+        if self.exclude.matches(path) {
+            return None;
+        }
+        let is_here = |(name, text): &(&str, &str)| *name != "environment" || *text == environment.as_str();
+        if !captured.iter().all(is_here) {
+            return None;
+        }
+        let others = captured.into_iter().filter(|(name, _)| *name != "environment");
+        Some((others.map(|(name, text)| (name.to_owned(), text.to_owned())).collect(), root))
     }
 }

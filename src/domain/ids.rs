@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// What is wrong with a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +112,19 @@ object_id!(
     BlobId,
     "blob id"
 );
+
+impl BlobId {
+    /// An id for bytes that are in no repository, so that they are told from others.
+    #[must_use]
+    pub fn of_part(bytes: &[u8]) -> Self {
+        let digest = Sha256::digest(bytes);
+        let mut id = [0; 20];
+        for (own, byte) in id.iter_mut().zip(digest) {
+            *own = byte;
+        }
+        Self(id)
+    }
+}
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $check:expr) => {

@@ -17,7 +17,7 @@ const EXAMPLES: [(&str, &[&str]); 6] = [
         &["production/invoices", "production/mailer", "staging/invoices", "staging/mailer"],
     ),
     ("csv-metrics", &["production/checkout", "production/search"]),
-    ("flux-helmreleases", &["production/basket", "production/ledger"]),
+    ("flux-helmreleases", &["production/shop/basket", "production/payments/ledger"]),
     ("helm-monorepo", &["production/catalog", "production/checkout", "staging/catalog", "staging/checkout"]),
     ("image-tags", &["prod/api", "prod/thumbnails", "prod/worker"]),
     ("kustomize-overlays", &["production/frontend", "production/search"]),

@@ -217,7 +217,7 @@ impl Files<'_> {
             // The first commit of all puts everything there and deploys nothing: there is no way back from it.
             let bytes = change.bytes && parent.is_some();
             let (old, new) = (self.blobs.version(change.old, bytes)?, self.blobs.version(change.new, bytes)?);
-            files.push(FileDiff { path: change.path, old, new });
+            files.push(FileDiff { path: change.path, was: None, old, new });
         }
         Ok(files)
     }

@@ -6,6 +6,7 @@ use super::commit_object;
 use super::fault::Fault;
 use super::names::commit_id;
 use super::tree_diff::{Entry, Kind};
+use crate::domain::history::scope::{Interest, Scope};
 use crate::domain::history::snapshot::MAX_FILE_BYTES;
 use crate::domain::ids::{CommitId, FilePath};
 
@@ -112,23 +113,24 @@ pub(super) fn read_file(
     Ok(None)
 }
 
-/// The paths of the plain files in a commit, in order, at most `limit`.
+/// The paths of the plain files in a commit of which the scope wants the bytes, in order, at most `limit`.
 pub(super) fn list_files(
     repository: &Repository,
     commit: CommitId,
+    scope: &dyn Scope,
     limit: usize,
 ) -> Result<Vec<FilePath>, Fault> {
     let odb = repository.odb()?;
     let mut found = Vec::new();
-    list(&odb, tree_of(&odb, commit)?, "", 0, limit, &mut found)?;
+    list(&odb, tree_of(&odb, commit)?, ("", 0), scope, limit, &mut found)?;
     Ok(found)
 }
 
 fn list(
     odb: &Odb<'_>,
     tree: Oid,
-    above: &str,
-    depth: usize,
+    (above, depth): (&str, usize),
+    scope: &dyn Scope,
     limit: usize,
     found: &mut Vec<FilePath>,
 ) -> Result<(), Fault> {
@@ -144,7 +146,11 @@ fn list(
         rest = after;
         let Ok(name) = std::str::from_utf8(entry.name) else { continue };
         match entry.kind() {
-            Kind::Tree => list(odb, entry.oid()?, &format!("{above}{name}/"), depth + 1, limit, found)?,
+            Kind::Tree if !scope.directory(&format!("{above}{name}")) => {}
+            Kind::Tree => {
+                list(odb, entry.oid()?, (&format!("{above}{name}/"), depth + 1), scope, limit, found)?;
+            }
+            Kind::File if scope.file(&format!("{above}{name}")) != Interest::Bytes => {}
             Kind::File => found.extend(FilePath::new(format!("{above}{name}"))),
             Kind::Other => {}
         }

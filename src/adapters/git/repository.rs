@@ -19,6 +19,7 @@ use super::options::GitOptions;
 use super::push::{self, Update};
 use super::transport::Endpoint;
 use super::{commit, history, local, lookup, notes};
+use crate::domain::history::scope::Scope;
 use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::time::Time;
@@ -208,8 +209,13 @@ impl ports::Repository for GitRepository {
         self.read(|repository| lookup::read_file(repository, commit, path))
     }
 
-    fn list_files(&self, commit: CommitId, limit: usize) -> Result<Vec<FilePath>, RepositoryError> {
-        self.read(|repository| lookup::list_files(repository, commit, limit))
+    fn list_files(
+        &self,
+        commit: CommitId,
+        scope: &dyn Scope,
+        limit: usize,
+    ) -> Result<Vec<FilePath>, RepositoryError> {
+        self.read(|repository| lookup::list_files(repository, commit, scope, limit))
     }
 
     fn resolve(&self, revision: &str) -> Result<CommitId, RepositoryError> {

@@ -57,7 +57,7 @@ pub(in crate::agent) async fn make_due_reverts(
             plan_for_people(pass, state, &judged, &decided, &mut tried).await?;
             return Ok(settled(judged, decided, tried));
         };
-        let (key, guards) = (next.deployment.rollback_id(), guards.clone());
+        let (key, guards) = (next.deployment.id.clone(), guards.clone());
         match try_one(pass, state, next, decision, patience.is_refused).await {
             Ok((receipt, planned)) => {
                 tried.insert(key, Tried { receipt, planned, guards });
@@ -138,8 +138,7 @@ fn next_due<'a>(
         return None;
     }
     let due = |(judged, (decision, _)): &(&Judged, &Decided)| {
-        matches!(decision, Decision::Revert | Decision::Propose)
-            && !tried.contains_key(&judged.deployment.rollback_id())
+        matches!(decision, Decision::Revert | Decision::Propose) && !tried.contains_key(&judged.deployment.id)
     };
     judged.iter().zip(decided).find(due)
 }
@@ -210,7 +209,7 @@ async fn plan_for_people(
     tried: &mut BTreeMap<String, Tried>,
 ) -> Result<(), RepositoryError> {
     for (judged, (decision, guards)) in judged.iter().zip(decided) {
-        let key = judged.deployment.rollback_id();
+        let key = judged.deployment.id.clone();
         if !matches!(decision, Decision::Escalate(_)) || tried.contains_key(&key) {
             continue;
         }
@@ -226,8 +225,8 @@ async fn plan_for_people(
 fn learn_what_was_replaced(judged: &mut [Judged], state: &State, pass: &Pass<'_>) {
     let newest = detect(&state.snapshot, pass.environment);
     for one in judged {
-        let key = one.deployment.rollback_id();
-        let same = |deployment: &&Deployment| deployment.rollback_id() == key;
+        let key = one.deployment.id.clone();
+        let same = |deployment: &&Deployment| deployment.id == key;
         if let Some(now) = newest.iter().find(same) {
             one.deployment.superseded_by = now.superseded_by;
         }
@@ -236,7 +235,7 @@ fn learn_what_was_replaced(judged: &mut [Judged], state: &State, pass: &Pass<'_>
 
 fn settled(judged: Vec<Judged>, decided: Vec<Decided>, mut tried: BTreeMap<String, Tried>) -> Vec<Settled> {
     let settle = |(judged, (decision, guards)): (Judged, Decided)| {
-        let Some(tried) = tried.remove(&judged.deployment.rollback_id()) else {
+        let Some(tried) = tried.remove(&judged.deployment.id) else {
             return Settled { judged, decision, guards, planned: None, receipt: None };
         };
         let Tried { receipt, planned, guards } = tried;

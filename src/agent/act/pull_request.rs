@@ -315,7 +315,7 @@ impl<'a> PullRequest<'a> {
 
     /// The commit of the environment's branch that brought the revert, and its first parent.
     fn landed(&self, review: &Review) -> Option<(CommitId, Option<CommitId>)> {
-        let id = self.to_revert.deployment.rollback_id();
+        let id = self.to_revert.deployment.id.clone();
         let told = reverts(&self.snapshot).into_iter().find(|entry| entry.id == id).map(|entry| entry.commit);
         let commit = told.or(review.merged_as)?;
         let found = self.snapshot.commits.iter().find(|one| one.id == commit)?;

@@ -99,8 +99,9 @@ async fn current_files(
     head: CommitId,
     deployment: &Deployment,
 ) -> Result<Current, RepositoryError> {
-    let files: Vec<(FilePath, bool)> =
+    let mut files: Vec<(FilePath, bool)> =
         deployment.files.iter().map(|file| (file.path.clone(), file.new.is_some())).collect();
+    files.extend(deployment.files.iter().filter_map(|file| Some((file.was.clone()?, false))));
     let (environment, now) = (Arc::clone(pass.environment), pass.now);
     let (service, commit, at) = (deployment.service.clone(), deployment.commit, deployment.at);
     let read = pass.git(move |repository| {

@@ -1,6 +1,6 @@
 //! Who is to blame: deployments that regressed are judged once more, beside those that could have done it too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::judged::Judged;
 use crate::agent::look::context::Pass;
@@ -88,9 +88,8 @@ fn dependencies(pass: &Pass<'_>, state: &State) -> Dependencies {
         return Dependencies::default();
     }
     let files = state.snapshot.commits.iter().flat_map(|commit| &commit.files);
-    let found: BTreeMap<ServiceName, usize> = files
-        .filter_map(|file| pass.environment.service_of(file.path.as_str()))
-        .map(|service| (service.name, service.rule_index))
-        .collect();
-    Dependencies::new(pass.environment, found)
+    let found = files.filter_map(|file| pass.environment.service_of(file.path.as_str()));
+    let found = found.map(|service| (service.name, (service.rule_index, service.labels)));
+    let deployed = state.detected.iter().map(|one| (one.service.clone(), (one.rule, one.labels.clone())));
+    Dependencies::new(pass.environment, &found.chain(deployed).collect())
 }

@@ -10,7 +10,7 @@ use crate::agent::look::state::State;
 use crate::domain::deployment::detect;
 use crate::domain::environment::{Environment, ServiceFiles};
 use crate::domain::history::ledger::reverts;
-use crate::domain::history::scope::Tracked;
+use crate::domain::history::scope::{Everything, Tracked};
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::evidence::{Control, Evidence, Found};
 use crate::domain::judge::peer::{Peer, control_questions, needs_peers, peers, queries_of};
@@ -125,12 +125,12 @@ async fn services(
     head: CommitId,
 ) -> BTreeMap<ServiceName, Peer> {
     let asks = environment.services.iter().any(|rule| {
-        matches!(rule.files, ServiceFiles::Pattern(_))
+        !matches!(rule.files, ServiceFiles::Named(..))
             && rule.signals.iter().any(|signal| signal.by.is_none())
     });
     let mut files = Vec::new();
     if asks {
-        let listed = pass.git(move |repository| repository.list_files(head, MAX_FILES)).await;
+        let listed = pass.git(move |repository| repository.list_files(head, &Everything, MAX_FILES)).await;
         files = listed.unwrap_or_default();
     }
     peers(environment, &files)

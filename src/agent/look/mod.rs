@@ -5,4 +5,5 @@ pub(super) mod branches;
 pub(super) mod context;
 pub(super) mod proposals;
 pub(super) mod search;
+pub(super) mod services;
 pub(super) mod state;

@@ -48,8 +48,7 @@ pub(in crate::agent) async fn last_deployment(
                 if last.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             // The revert came after its deployment, and was seen on the way.
-            let is_of =
-                |entry: &RevertEntry| last.as_ref().is_some_and(|last| entry.id == last.rollback_id());
+            let is_of = |entry: &RevertEntry| last.as_ref().is_some_and(|last| entry.id == last.id);
             let done = reverts.into_iter().find(is_of);
             Ok::<_, RepositoryError>((head, last, done))
         });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::branches::History;
 use super::context::Pass;
 use super::proposals::Proposals;
+use super::services::services_found_twice;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::policy::Mode;
@@ -51,6 +52,18 @@ impl State {
         Ok(state)
     }
 
+    /// Leaves out the deployments of services that the rules find twice, unless they have a verdict already: what would be judged
+    /// and reverted as one service cannot be said. Returns what is wrong with the configuration, in words.
+    pub(in crate::agent) async fn leave_out_found_twice(
+        &mut self,
+        pass: &Pass<'_>,
+    ) -> Result<Vec<String>, RepositoryError> {
+        let open = self.watched.iter().filter(|deployment| !self.is_settled(pass, deployment));
+        let twice = services_found_twice(pass, self.snapshot.head, open).await?;
+        self.watched.retain(|deployment| !twice.contains_key(&deployment.service));
+        Ok(twice.into_values().collect())
+    }
+
     /// Reads the notes on the watched deployments and on those that were reverted, as they are now.
     pub(in crate::agent) async fn read_records(&mut self, pass: &Pass<'_>) -> Result<(), RepositoryError> {
         let watched = self.watched.iter().map(|deployment| deployment.commit);
@@ -68,15 +81,15 @@ impl State {
 
     /// The revert of a deployment, if it was on the branch when the pass began.
     pub(in crate::agent) fn revert_of(&self, deployment: &Deployment) -> Option<&RevertEntry> {
-        let id = deployment.rollback_id();
-        self.reverts.iter().find(|entry| entry.id == id)
+        let id = &deployment.id;
+        self.reverts.iter().find(|entry| entry.id == *id)
     }
 
     /// The verdicts that were written down about a deployment.
     pub(in crate::agent) fn verdicts(&self, deployment: &Deployment) -> impl Iterator<Item = &VerdictRecord> {
-        let id = deployment.rollback_id();
+        let id = &deployment.id;
         let records = self.records.get(&deployment.commit).into_iter().flatten();
-        records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == id)
+        records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == *id)
     }
 
     /// Whether nothing is left to judge.

@@ -33,7 +33,7 @@ impl OpenIssues {
         settled: &Settled,
     ) -> Result<String, ForgeError> {
         let judged = &settled.judged;
-        let id = judged.deployment.rollback_id();
+        let id = judged.deployment.id.clone();
         if self.0.is_none() {
             self.0 = Some(issues_by_id(forge).await?);
         }

@@ -31,7 +31,7 @@ pub(in crate::agent) async fn write_down(
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();
     for one in &settled {
-        let id = one.judged.deployment.rollback_id();
+        let id = one.judged.deployment.id.clone();
         let mut item = item(one);
         item.revert =
             item.revert.or_else(|| entries.iter().find(|entry| entry.id == id).map(|entry| entry.commit));
@@ -62,7 +62,7 @@ pub(in crate::agent) async fn write_down(
 async fn already_written(pass: &Pass<'_>, settled: &[Settled]) -> Result<BTreeSet<String>, RepositoryError> {
     let commits: Vec<CommitId> = settled.iter().map(|one| one.judged.deployment.commit).collect();
     let modes: BTreeMap<String, Mode> =
-        settled.iter().map(|one| (one.judged.deployment.rollback_id(), one.judged.policy.mode)).collect();
+        settled.iter().map(|one| (one.judged.deployment.id.clone(), one.judged.policy.mode)).collect();
     let records = read_records(pass, commits).await?;
     let verdicts = records.values().flatten().filter_map(Record::as_verdict);
     let settling =
@@ -143,7 +143,7 @@ fn verdict_record(pass: &Pass<'_>, settled: &Settled, item: &Item) -> VerdictRec
     let judged = &settled.judged;
     VerdictRecord {
         version: VERSION,
-        id: judged.deployment.rollback_id(),
+        id: judged.deployment.id.clone(),
         environment: judged.deployment.environment.clone(),
         service: judged.deployment.service.clone(),
         deployment: judged.deployment.commit,

@@ -42,7 +42,7 @@ pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) ->
         let reverted =
             if whole { merged(deployment, file, target)? } else { spliced(deployment, file, target)? };
         fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
-        files.extend(reverted.bytes);
+        files.extend(reverted.files);
     }
     let all = || fields.iter().map(|(_, field)| field);
     let is_left = !all().any(|field| field.outcome == FieldOutcome::Restored);
@@ -79,8 +79,8 @@ pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) ->
 /// What a revert makes of one file of the deployment.
 #[derive(Default)]
 struct Planned {
-    /// Where it is now and its new bytes, if they differ; `None` removes it.
-    bytes: Option<(FilePath, Option<Vec<u8>>)>,
+    /// The paths of which the bytes differ, with the new ones; `None` removes the file.
+    files: BTreeMap<FilePath, Option<Vec<u8>>>,
     fields: Vec<FieldResult>,
 }
 
@@ -95,8 +95,28 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
     let refused = |refusal| NoChange::Refused { path: file.path.clone(), refusal };
     let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
     let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
-    let bytes = (reverted.bytes != *current).then_some((path, Some(reverted.bytes)));
-    Ok(Planned { bytes, fields: reverted.fields })
+    let is_restored = reverted.fields.iter().any(|field| field.outcome == FieldOutcome::Restored);
+    let mut files = BTreeMap::new();
+    if let Some(was) = file.was.as_ref().filter(|_| is_restored) {
+        files = moved_back(was, path, reverted.bytes, target)?;
+    } else if reverted.bytes != *current {
+        files.insert(path, Some(reverted.bytes));
+    }
+    Ok(Planned { files, fields: reverted.fields })
+}
+
+/// The file at the place where it was before the deployment, and no longer at the one where it is now.
+fn moved_back(
+    was: &FilePath,
+    path: FilePath,
+    bytes: Vec<u8>,
+    target: &Target<'_>,
+) -> Result<BTreeMap<FilePath, Option<Vec<u8>>>, NoChange> {
+    if target.current.get(was).is_some_and(Option::is_some) {
+        // Somebody has put a file there since.
+        return Err(NoChange::Refused { path: was.clone(), refusal: field::Refusal::Conflict });
+    }
+    Ok(BTreeMap::from([(path, None), (was.clone(), Some(bytes))]))
 }
 
 /// The file with all that the commit changed in it taken back, by a three-way merge; what else happened to it stays.
@@ -111,13 +131,19 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
     }
     let bytes = match (versions(file), current) {
         ([old, new], current) if new == current => old.map(<[u8]>::to_vec),
-        ([old, _], current) if old == current => return Ok(Planned { bytes: None, fields }),
+        ([old, _], current) if old == current && file.was.is_none() => {
+            return Ok(Planned { files: BTreeMap::new(), fields });
+        }
         ([Some(old), Some(new)], Some(current)) => {
             Some(diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?)
         }
         _ => return Err(conflict()),
     };
-    Ok(Planned { bytes: Some((path, bytes)), fields })
+    let files = match (&file.was, bytes) {
+        (Some(was), Some(bytes)) => moved_back(was, path, bytes, target)?,
+        (_, bytes) => BTreeMap::from([(path, bytes)]),
+    };
+    Ok(Planned { files, fields })
 }
 
 /// The bytes of a file before and after the deployment.
@@ -134,7 +160,7 @@ fn gone(deployment: &Deployment, path: &FilePath) -> Planned {
         new_text: field.new.clone(),
         outcome: FieldOutcome::Gone,
     };
-    Planned { bytes: None, fields: of_file.map(result).collect() }
+    Planned { files: BTreeMap::new(), fields: of_file.map(result).collect() }
 }
 
 impl Target<'_> {

@@ -6,6 +6,7 @@ const DEPLOYED_AT: i64 = 1_000_000;
 
 fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
     Deployment {
+        id: format!("{service} {commit}"),
         environment: EnvironmentName::new("production").unwrap(),
         service: ServiceName::new(service).unwrap(),
         rule: 0,
@@ -44,7 +45,7 @@ fn judgement(verdict: Verdict, since: i64) -> Judgement {
 
 fn revert_of(deployment: &Deployment, at: i64, bad: &str) -> RevertEntry {
     RevertEntry {
-        id: deployment.rollback_id(),
+        id: deployment.id.clone(),
         commit: CommitId::from_bytes([99; 20]),
         at: Time::from_unix(at),
         environment: deployment.environment.clone(),

@@ -19,11 +19,10 @@ fn environment() -> Environment {
         review: ReviewRules::default(),
         budget: Budget::default(),
         services: vec![ServiceRule {
-            depends_on: Vec::new(),
-            files: ServiceFiles::Pattern(PathPattern::new("apps/{service}/{environment}/**").unwrap()),
-            labels: BTreeMap::new(),
-            signals: Vec::new(),
             policy,
+            ..ServiceRule::new(ServiceFiles::Pattern(
+                PathPattern::new("apps/{service}/{environment}/**").unwrap(),
+            ))
         }],
     }
 }
@@ -33,7 +32,7 @@ fn file(path: &str, old: Option<&str>, new: Option<&str>) -> FileDiff {
         blob: BlobId::from_bytes([1; 20]),
         bytes: Some(Arc::from(text.as_bytes())),
     };
-    FileDiff { path: FilePath::new(path).unwrap(), old: old.map(version), new: new.map(version) }
+    FileDiff { path: FilePath::new(path).unwrap(), was: None, old: old.map(version), new: new.map(version) }
 }
 
 fn commit(id: u8, message: &str, files: Vec<FileDiff>) -> Commit {

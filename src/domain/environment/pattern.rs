@@ -21,6 +21,14 @@ pub struct InvalidPattern {
     problem: String,
 }
 
+impl InvalidPattern {
+    /// What is wrong with a text.
+    #[must_use]
+    pub fn new(pattern: &str, problem: &str) -> Self {
+        Self { pattern: pattern.to_owned(), problem: problem.to_owned() }
+    }
+}
+
 /// A set of path globs: `*` stays within a path part, `**` crosses parts. Matches nothing when empty.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
@@ -73,6 +81,11 @@ impl PathGlobs {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.globs.is_empty()
+    }
+
+    /// The globs as they are written.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.globs.iter().map(String::as_str)
     }
 
     /// The directories that can hold what each glob matches.
@@ -187,18 +200,37 @@ impl PathPattern {
         self.names.iter().map(String::as_str)
     }
 
-    /// What the names capture in `path`, or `None` where it does not match.
+    /// What the names capture in `path`, each name once and in the order of the path, and the path up to the end of the
+    /// last of them. `None` where it does not match.
     #[must_use]
-    pub fn captures<'p>(&self, path: &'p str) -> Option<BTreeMap<&str, &'p str>> {
+    pub fn captures<'p>(&self, path: &'p str) -> Option<(Vec<(&str, &'p str)>, &'p str)> {
         let groups = self.regex.captures(path)?;
-        let mut captured = BTreeMap::new();
+        let mut captured: Vec<(&str, &str)> = Vec::new();
+        let mut end = 0;
         for (name, group) in self.names.iter().zip(groups.iter().skip(1)) {
-            let text = group?.as_str();
-            if captured.insert(name.as_str(), text).is_some_and(|before| before != text) {
-                return None;
+            let group = group?;
+            end = group.end();
+            match captured.iter().find(|(before, _)| before == name) {
+                Some((_, text)) if *text != group.as_str() => return None,
+                Some(_) => {}
+                None => captured.push((name, group.as_str())),
             }
         }
-        Some(captured)
+        Some((captured, path.get(..end)?))
+    }
+
+    /// What the names must have captured for all of it together, `{environment}` left out, to be `joined` with slashes.
+    /// Nothing where that cannot be.
+    #[must_use]
+    pub fn captures_of<'t>(&self, joined: &'t str) -> BTreeMap<&str, &'t str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.names().filter(|name| *name != "environment") {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let parts: Vec<&str> = joined.split('/').collect();
+        if parts.len() == names.len() { names.into_iter().zip(parts).collect() } else { BTreeMap::new() }
     }
 
     /// The directories that can hold what the pattern matches, where some of the names are known to stand for one text.
@@ -236,14 +268,15 @@ mod tests {
 
     fn captured(pattern: &str, path: &str) -> Option<Vec<(String, String)>> {
         let pattern = PathPattern::new(pattern).unwrap();
-        pattern.captures(path).map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+        let captured = pattern.captures(path).map(|(captured, _)| captured);
+        captured.map(|all| all.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
     }
 
     #[test]
     fn patterns_capture_within_parts() {
         let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
         let pattern = "apps/{service}/{environment}/**";
-        let expected = vec![pair("environment", "production"), pair("service", "checkout")];
+        let expected = vec![pair("service", "checkout"), pair("environment", "production")];
         assert_eq!(captured(pattern, "apps/checkout/production/values.yaml"), Some(expected.clone()));
         assert_eq!(captured(pattern, "apps/checkout/production/a/b.yaml"), Some(expected));
         assert_eq!(captured(pattern, "apps/checkout/values.yaml"), None);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::field::tokens::mask;
 use crate::domain::history::snapshot::{Commit, FileDiff};
 use crate::domain::ids::FilePath;
 
@@ -18,36 +19,48 @@ pub fn follow_file<'c>(commits: impl IntoIterator<Item = &'c Commit>, path: &Fil
     for commit in commits {
         let Some(change) = commit.files.iter().find(|file| file.path == at) else { continue };
         there = change.new.is_some();
-        if !there && let Some(to) = moved_to(commit, change) {
-            at = to;
+        if !there && let Some(to) = successor(&commit.files, change) {
+            at = to.path.clone();
             there = true;
         }
     }
     there.then_some(at)
 }
 
-/// Where a commit that removed a file has put it: the one added file with its bytes, or the one that is most like it.
-fn moved_to(commit: &Commit, removed: &FileDiff) -> Option<FilePath> {
+/// The added file among `files` that took the place of a removed one: the one with its bytes, or the one of its name but for
+/// the version in it, or the one that is most like it.
+#[must_use]
+pub fn successor<'f>(files: &'f [FileDiff], removed: &FileDiff) -> Option<&'f FileDiff> {
     let old = removed.old.as_ref()?;
-    let added = || commit.files.iter().filter(|file| file.old.is_none());
+    let added = || files.iter().filter(|file| file.old.is_none());
     let same: Vec<&FileDiff> =
         added().filter(|file| file.new.as_ref().is_some_and(|new| new.blob == old.blob)).collect();
     if let [only] = same.as_slice() {
-        return Some(only.path.clone());
+        return Some(only);
     }
     if !same.is_empty() {
         return None;
     }
+    let named: Vec<&FileDiff> = added().filter(|file| is_next_version(&removed.path, &file.path)).collect();
+    if let [only] = named.as_slice() {
+        return Some(only);
+    }
     let text = old.bytes.as_deref()?;
     let likeness = |file: &FileDiff| Some(same_percent(text, file.new.as_ref()?.bytes.as_deref()?));
-    let mut found: Vec<(usize, &FilePath)> =
-        added().filter_map(|file| Some((likeness(file)?, &file.path))).collect();
-    found.sort_by(|a, b| b.cmp(a));
+    let mut found: Vec<(usize, &FileDiff)> =
+        added().filter_map(|file| Some((likeness(file)?, file))).collect();
+    found.sort_by(|a, b| (b.0, &b.1.path).cmp(&(a.0, &a.1.path)));
     match found.as_slice() {
         [(best, _), (next, _), ..] if best == next => None,
-        [(best, path), ..] if *best >= MIN_SAME_PERCENT => Some((*path).clone()),
+        [(best, file), ..] if *best >= MIN_SAME_PERCENT => Some(file),
         _ => None,
     }
+}
+
+/// Whether two paths are the same but for a version in them: `app-1.4.2.yaml` and `app-1.5.0.yaml`.
+fn is_next_version(one: &FilePath, other: &FilePath) -> bool {
+    let masked = mask(one.as_str());
+    masked != one.as_str() && masked == mask(other.as_str())
 }
 
 /// How many of the lines of the longer text are in both, in percent.
@@ -85,6 +98,7 @@ mod tests {
     fn commit(files: &[(&str, Option<&str>, Option<&str>)]) -> Commit {
         let file = |(path, old, new): &(&str, Option<&str>, Option<&str>)| FileDiff {
             path: FilePath::new(*path).unwrap(),
+            was: None,
             old: old.map(version),
             new: new.map(version),
         };
@@ -113,6 +127,13 @@ mod tests {
         assert_eq!(followed(&[]), Some("a".to_owned()));
         assert_eq!(followed(std::slice::from_ref(&moved)), Some("b".to_owned()));
         assert_eq!(followed(&[moved, again]), Some("d".to_owned()));
+    }
+
+    #[test]
+    fn the_next_version_of_a_file_takes_its_place() {
+        let next = commit(&[("a-1.4.2.yaml", Some("x\n"), None), ("a-1.5.0.yaml", None, Some("y\n"))]);
+        let path = FilePath::new("a-1.4.2.yaml").unwrap();
+        assert_eq!(follow_file([&next], &path).unwrap().as_str(), "a-1.5.0.yaml");
     }
 
     #[test]

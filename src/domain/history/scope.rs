@@ -67,11 +67,15 @@ impl<'e> Tracked<'e> {
                     services.extend(globs.directories());
                 }
                 ServiceFiles::Named(..) => {}
-                ServiceFiles::Pattern(pattern) => services.push(pattern.directories(|name| match name {
-                    "environment" => Some(environment.name.as_str()),
-                    "service" => service.map(ServiceName::as_str),
-                    _ => None,
-                })),
+                ServiceFiles::Shared(globs) => services.extend(globs.directories()),
+                ServiceFiles::Pattern(pattern) => {
+                    let known = service.filter(|_| rule.is_named_by_its_path());
+                    let known = known.map(|service| pattern.captures_of(service.as_str()));
+                    services.push(pattern.directories(|name| match name {
+                        "environment" => Some(environment.name.as_str()),
+                        name => known.as_ref()?.get(name).copied(),
+                    }));
+                }
             }
             // Most rules share the default: one of those in a row is enough.
             let paths = &rule.policy.schema.paths;
@@ -83,12 +87,19 @@ impl<'e> Tracked<'e> {
         let of_migrations = migrations.iter().flat_map(|globs| globs.directories()).collect();
         Self { environment, service, within, services, migrations, of_migrations }
     }
+
+    /// Whether the file at `path` may hold what is asked for. Whose parts a shared file has is not known by its path.
+    fn holds(&self, path: &str) -> bool {
+        self.environment.rule_of(path).is_some_and(|found| {
+            found.rule.each.is_some()
+                || found.service(&[]).is_some_and(|found| self.service.is_none_or(|own| *own == found.name))
+        })
+    }
 }
 
 impl Scope for Tracked<'_> {
     fn file(&self, path: &str) -> Interest {
-        let found = self.environment.service_of(path);
-        if found.is_some_and(|found| self.service.is_none_or(|service| *service == found.name)) {
+        if self.holds(path) {
             Interest::Bytes
         } else if self.migrations.iter().any(|globs| globs.matches(path)) {
             Interest::Name
@@ -165,7 +176,6 @@ impl<S: Scope> Scope for Any<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
@@ -178,13 +188,7 @@ mod tests {
         let globs = |text: &str| PathGlobs::new(vec![text.to_owned()]).unwrap();
         let mut policy = Policy::default();
         policy.schema.paths = globs(migrations);
-        let rule = |files| ServiceRule {
-            depends_on: Vec::new(),
-            files,
-            labels: BTreeMap::new(),
-            signals: Vec::new(),
-            policy: policy.clone(),
-        };
+        let rule = |files| ServiceRule { policy: policy.clone(), ..ServiceRule::new(files) };
         Environment {
             name: "p".parse().unwrap(),
             branch: "main".parse().unwrap(),

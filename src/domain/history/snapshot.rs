@@ -38,6 +38,8 @@ pub const MAX_MERGED: usize = 100;
 pub struct FileDiff {
     /// Where it is.
     pub path: FilePath,
+    /// Where it was before, if a deployment put it in the place of another file. The history itself knows no moves.
+    pub was: Option<FilePath>,
     /// Before the commit; `None` when the commit added it.
     pub old: Option<FileVersion>,
     /// After the commit; `None` when the commit removed it.

@@ -44,7 +44,7 @@ pub fn peers(environment: &Environment, files: &[FilePath]) -> BTreeMap<ServiceN
     };
     let mut peers: BTreeMap<ServiceName, Peer> = BTreeMap::new();
     for rule in &environment.services {
-        if let ServiceFiles::Named(name, _) = &rule.files {
+        if let (ServiceFiles::Named(name, _), None) = (&rule.files, &rule.each) {
             peers.entry(name.clone()).or_insert_with(|| peer(name.clone(), rule.labels.clone(), rule));
         }
     }

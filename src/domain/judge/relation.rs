@@ -7,24 +7,26 @@ use crate::domain::ids::ServiceName;
 use crate::domain::judge::evidence::{Relation, Rival};
 use crate::domain::time::Time;
 
+/// Services that were found, each with the place of its rule and its labels.
+pub type Labelled = BTreeMap<ServiceName, (usize, BTreeMap<String, String>)>;
+
 /// The dependencies that are declared between services.
 #[derive(Clone, Debug, Default)]
 pub struct Dependencies(BTreeMap<ServiceName, BTreeSet<ServiceName>>);
 
 impl Dependencies {
-    /// Those of an environment. `found` are services that were found by patterns, each with the place of its rule: a
-    /// pattern alone does not say whom it finds. Of a service that is neither named nor found nothing is known.
+    /// Those of an environment. `found` are services that were found by patterns, each with the place of its rule and its
+    /// labels: a pattern alone does not say whom it finds. Of a service that is neither named nor found nothing is known.
     #[must_use]
-    pub fn new(environment: &Environment, found: impl IntoIterator<Item = (ServiceName, usize)>) -> Self {
+    pub fn new(environment: &Environment, found: &Labelled) -> Self {
         let mut declared: BTreeMap<ServiceName, BTreeSet<ServiceName>> = BTreeMap::new();
-        let named = environment.services.iter().enumerate().filter_map(|(index, rule)| match &rule.files {
-            ServiceFiles::Named(name, _) => Some((name.clone(), index)),
-            ServiceFiles::Pattern(_) => None,
-        });
-        for (service, index) in named.chain(found) {
-            if let Some(rule) = environment.services.get(index).filter(|rule| !rule.depends_on.is_empty()) {
-                declared.entry(service).or_default().extend(rule.depends_on.iter().cloned());
+        for (index, rule) in environment.services.iter().enumerate() {
+            if let ServiceFiles::Named(name, _) = &rule.files {
+                declare(&mut declared, name, (index, &BTreeMap::new()), environment, found);
             }
+        }
+        for (service, (index, labels)) in found {
+            declare(&mut declared, service, (*index, labels), environment, found);
         }
         Self(declared)
     }
@@ -53,6 +55,39 @@ impl Dependencies {
             }
         }
         false
+    }
+}
+
+/// Adds what the rule of a service says that it calls.
+fn declare(
+    declared: &mut BTreeMap<ServiceName, BTreeSet<ServiceName>>,
+    service: &ServiceName,
+    (rule, labels): (usize, &BTreeMap<String, String>),
+    environment: &Environment,
+    found: &Labelled,
+) {
+    let Some(rule) = environment.services.get(rule).filter(|rule| !rule.depends_on.is_empty()) else {
+        return;
+    };
+    let called = rule.depends_on.iter().map(|called| beside(called, labels, found));
+    declared.entry(service.clone()).or_default().extend(called);
+}
+
+/// The service that is meant by a name in `depends_on`: of several that are called so, in clusters say, the one with the same
+/// labels otherwise.
+fn beside(called: &ServiceName, labels: &BTreeMap<String, String>, found: &Labelled) -> ServiceName {
+    let others = |labels: &BTreeMap<String, String>| {
+        let mut others = labels.clone();
+        others.remove("service");
+        others
+    };
+    let own = others(labels);
+    let is_meant = |(_, (_, theirs)): &(&ServiceName, &(usize, BTreeMap<String, String>))| {
+        theirs.get("service").is_some_and(|name| name == called.as_str()) && others(theirs) == own
+    };
+    match found.iter().find(is_meant) {
+        Some((meant, _)) if !found.contains_key(called) => meant.clone(),
+        _ => called.clone(),
     }
 }
 
@@ -95,7 +130,7 @@ mod tests {
     use super::*;
     use crate::domain::environment::ServiceRule;
     use crate::domain::environment::pattern::{PathGlobs, PathPattern};
-    use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+    use crate::domain::environment::policy::{Budget, Delivery, ReviewRules};
     use crate::domain::ids::{BranchName, EnvironmentName};
 
     fn name(text: &str) -> ServiceName {
@@ -104,11 +139,8 @@ mod tests {
 
     fn rule(files: ServiceFiles, depends_on: &[&str]) -> ServiceRule {
         ServiceRule {
-            files,
-            labels: BTreeMap::new(),
-            signals: Vec::new(),
-            policy: Policy::default(),
             depends_on: depends_on.iter().map(|text| name(text)).collect(),
+            ..ServiceRule::new(files)
         }
     }
 
@@ -132,7 +164,7 @@ mod tests {
     fn what_is_depended_on_is_found_through_others_and_in_circles() {
         let shop: [(&str, &[&str]); 4] =
             [("web", &["cart"]), ("cart", &["db", "cart"]), ("a", &["b"]), ("b", &["a", "db"])];
-        let declared = Dependencies::new(&environment(&shop, &[]), []);
+        let declared = Dependencies::new(&environment(&shop, &[]), &BTreeMap::new());
         let relation = |own, other| declared.relation(&name(own), &name(other));
         assert_eq!(relation("web", "db"), Relation::Dependency);
         assert_eq!(relation("db", "web"), Relation::Dependent);
@@ -146,7 +178,8 @@ mod tests {
     #[test]
     fn what_a_pattern_declares_holds_for_whom_it_found() {
         let environment = environment(&[("auth", &["db"])], &["auth"]);
-        let declared = Dependencies::new(&environment, [(name("web"), 1)]);
+        let declared =
+            Dependencies::new(&environment, &BTreeMap::from([(name("web"), (1, BTreeMap::new()))]));
         assert_eq!(declared.relation(&name("web"), &name("db")), Relation::Dependency);
         assert_eq!(declared.relation(&name("cart"), &name("db")), Relation::Unknown);
     }

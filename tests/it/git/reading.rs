@@ -52,11 +52,19 @@ fn files_are_read_and_listed() {
         assert_eq!(read(none), None, "{none}");
     }
     let list = |limit| {
-        repository.list_files(tip, limit).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>()
+        repository
+            .list_files(tip, &Everything, limit)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     assert_eq!(list(100), ["a.b", "a/x/y", "a0"]);
     assert_eq!(list(2), ["a.b", "a/x/y"]);
-    assert!(matches!(repository.list_files(id(&"1".repeat(40)), 1), Err(RepositoryError::NotFound(_))));
+    assert!(matches!(
+        repository.list_files(id(&"1".repeat(40)), &Everything, 1),
+        Err(RepositoryError::NotFound(_))
+    ));
 }
 
 #[test]
@@ -159,5 +167,5 @@ fn a_commit_with_very_many_files_or_odd_names_is_listed_as_far_as_it_goes() {
     let snapshot = history_since(&repository, 0);
     assert_eq!(snapshot.commits[0].files.len(), 20_000);
     assert_eq!(snapshot.commits[0].files[0].path.as_str(), "d100/f00000");
-    assert_eq!(repository.list_files(snapshot.head, 30_000).unwrap().len(), 20_010);
+    assert_eq!(repository.list_files(snapshot.head, &Everything, 30_000).unwrap().len(), 20_010);
 }

@@ -1,6 +1,6 @@
 //! History shown commit by commit, and only as far as a question is about it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
@@ -33,13 +33,7 @@ fn environment(paths: Option<&str>, pattern: &str, glob: &str, migrations: &str)
         ServiceFiles::Pattern(PathPattern::new(pattern).unwrap()),
         ServiceFiles::Named("named".parse().unwrap(), globs(glob)),
     ];
-    let rule = |files| ServiceRule {
-        depends_on: Vec::new(),
-        files,
-        labels: BTreeMap::new(),
-        signals: Vec::new(),
-        policy: policy.clone(),
-    };
+    let rule = |files| ServiceRule { policy: policy.clone(), ..ServiceRule::new(files) };
     Environment {
         name: "production".parse().unwrap(),
         branch: main_branch(),

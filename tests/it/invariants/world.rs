@@ -123,13 +123,7 @@ fn environment(random: &mut fastrand::Rng) -> Environment {
             window_secs: random.choice([600, 1_200, 3_600]).unwrap(),
             incident_services: random.u32(2..=5),
         },
-        services: vec![ServiceRule {
-            depends_on: Vec::new(),
-            files: pattern,
-            labels: BTreeMap::new(),
-            signals,
-            policy,
-        }],
+        services: vec![ServiceRule { signals, policy, ..ServiceRule::new(pattern) }],
     }
 }
 

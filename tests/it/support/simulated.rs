@@ -162,6 +162,7 @@ fn diff(old: &Tree, new: &Tree, scope: &dyn Scope) -> Vec<FileDiff> {
     let changed = paths.into_iter().filter(|path| old.get(*path) != new.get(*path));
     let changed = changed.filter(|path| scope.file(path.as_str()) != Interest::Nothing);
     let diff = |path: &FilePath| FileDiff {
+        was: None,
         path: path.clone(),
         old: version(path, old.get(path)),
         new: version(path, new.get(path)),
@@ -290,9 +291,16 @@ impl Repository for Clone {
         })
     }
 
-    fn list_files(&self, commit: CommitId, limit: usize) -> Result<Vec<FilePath>, RepositoryError> {
+    fn list_files(
+        &self,
+        commit: CommitId,
+        scope: &dyn Scope,
+        limit: usize,
+    ) -> Result<Vec<FilePath>, RepositoryError> {
         self.call("list_files", || {
-            Ok(self.remote().commits[&commit].tree.keys().take(limit).cloned().collect())
+            let remote = self.remote();
+            let wanted = |path: &&FilePath| scope.file(path.as_str()) == Interest::Bytes;
+            Ok(remote.commits[&commit].tree.keys().filter(wanted).take(limit).cloned().collect())
         })
     }
 

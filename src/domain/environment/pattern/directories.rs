@@ -143,11 +143,13 @@ mod tests {
                 }
             }
             let compiled = PathPattern::new(&pattern).unwrap();
-            if let Some(captured) = compiled.captures(&path) {
+            if let Some((captured, root)) = compiled.captures(&path) {
+                prop_assert!(path.starts_with(root));
                 for directory in above(&path) {
                     let unknown = compiled.directories(|_| None);
                     prop_assert!(unknown.admit(directory), "{pattern} {path} {directory}");
-                    let known = compiled.directories(|name| captured.get(name).copied());
+                    let text = |name: &str| captured.iter().find(|(own, _)| *own == name).map(|(_, text)| *text);
+                    let known = compiled.directories(text);
                     prop_assert!(known.admit(directory), "{pattern} {path} {directory} {captured:?}");
                 }
             }

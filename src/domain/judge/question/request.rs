@@ -41,7 +41,8 @@ pub fn ask(subject: &Subject, until: Time, shift_secs: u32) -> Vec<Question> {
     let window_end = until.min(subject.deployed_at.plus_secs(subject.policy.watch_secs.into()));
     let window_start = subject.deployed_at.minus_secs(subject.policy.baseline_secs.into());
     let question = |signal: &Signal, part: Part, template: &str| {
-        let by_value = signal.by.as_ref().and_then(|by| subject.labels.get(by));
+        let by_value =
+            signal.by.as_ref().and_then(|by| subject.labels.get(by).or(subject.labels.get("service")));
         let query = render_query(template, &values).map_err(|problem| Gap::Rejected(problem.to_string()));
         Question {
             part,

@@ -59,7 +59,7 @@ impl Subject {
     /// What a query may name: the labels, and what is known of the deployment.
     pub(super) fn values(&self) -> BTreeMap<String, String> {
         let mut values = self.labels.clone();
-        values.insert("service".to_owned(), self.service.to_string());
+        values.entry("service".to_owned()).or_insert_with(|| self.service.to_string());
         values.insert("environment".to_owned(), self.environment.to_string());
         values.extend(self.image_tag.clone().map(|tag| ("image_tag".to_owned(), tag)));
         values

@@ -28,10 +28,10 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
     let version = |text: &str| {
         Some(FileVersion { blob: BlobId::from_bytes([1; 20]), bytes: Some(Arc::from(text.as_bytes())) })
     };
-    let files = vec![FileDiff { path, old: version(old), new: version(new) }];
-    let (fields, left_behind) =
-        changes_of(&files.iter().collect::<Vec<_>>(), &Selection::default(), &mut Documents::default());
+    let files = vec![FileDiff { path, was: None, old: version(old), new: version(new) }];
+    let (fields, left_behind) = changes_of(&files, &Selection::default(), &mut Documents::default());
     Deployment {
+        id: "of checkout".to_owned(),
         environment: EnvironmentName::new("production").unwrap(),
         service: ServiceName::new("checkout").unwrap(),
         rule: 0,
