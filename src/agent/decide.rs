@@ -28,10 +28,8 @@ pub(super) fn decide_all(
     let cases: Vec<Case<'_>> = judged.iter().map(Judged::case).collect();
     let regressed: Vec<Case<'_>> =
         cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
-    let is_reverted = |deployment: &Deployment| {
-        let id = &deployment.id;
-        entries.iter().any(|entry| entry.id == *id)
-    };
+    let is_reverted =
+        |deployment: &Deployment| entries.iter().any(|entry| deployment.was_taken_back_by(entry));
     let standing = state.left_red(pass).into_iter().filter(|deployment| !is_reverted(deployment));
     let red_before: Vec<ServiceName> = standing.map(|deployment| deployment.service.clone()).collect();
     let decide_one = |case: &Case<'_>| {

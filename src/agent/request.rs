@@ -1,5 +1,6 @@
 //! A person asks for a revert: the same surgical change, without metrics and guards.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::act::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
@@ -7,12 +8,13 @@ use super::act::error::DeliveryError;
 use super::act::revert::{Current, ToRevert, plan_at};
 use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
-use super::look::search::{SearchError, deployments_at, earlier_states, last_deployment};
+use super::look::lineage::pasts;
+use super::look::search::{SearchError, deployments_at, last_deployment};
 use super::world::{Estate, Stop, World};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
 use crate::domain::deployment::Deployment;
-use crate::domain::deployment::earlier::Earlier;
+use crate::domain::deployment::lineage::Earlier;
 use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::ports::{PushError, RepositoryError};
@@ -54,6 +56,9 @@ impl From<SearchError> for RequestError {
         }
     }
 }
+
+/// How many earlier states are told.
+const MAX_EARLIER: usize = 5;
 
 /// A person's request about one environment.
 pub struct Request<'a> {
@@ -161,6 +166,9 @@ impl<'a> Request<'a> {
     /// # Errors
     /// When the history cannot be read.
     pub async fn earlier(&self, deployment: &Deployment) -> Result<Vec<Earlier>, RequestError> {
-        Ok(earlier_states(&self.pass(), deployment).await?)
+        let pass = self.pass();
+        let service = BTreeSet::from([deployment.service.clone()]);
+        let past = pasts(&pass, service).await?.remove(&deployment.service).unwrap_or_default();
+        Ok(past.good_before(&pass.policy(deployment), deployment, pass.now, MAX_EARLIER))
     }
 }

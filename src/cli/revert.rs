@@ -10,7 +10,7 @@ use super::{output, world};
 use crate::agent::request::{Prepared, Request, Wanted};
 use crate::agent::{Estate, World, fetch};
 use crate::domain::change::receipt::Receipt;
-use crate::domain::deployment::earlier::Earlier;
+use crate::domain::deployment::lineage::Earlier;
 use crate::domain::environment::Environment;
 use crate::domain::ids::{RepositoryName, ServiceName};
 use crate::domain::time::human_secs;
@@ -183,8 +183,14 @@ fn show(common: &Common, prepared: &[Prepared], states: &[Vec<Earlier>]) -> anyh
 /// An earlier state in one line.
 fn told(state: &Earlier) -> String {
     let values: Vec<&str> = state.fields.iter().map(|(_, _, text)| text.as_str()).collect();
-    let length = human_secs(state.until.secs_since(state.since));
-    format!("  ran well before, for {length}: {} (deployed by {})", values.join(", "), state.commit.short())
+    let length = state.since.map(|since| format!(", for {}", human_secs(state.until.secs_since(since))));
+    let by = state.commit.map(|commit| format!(" (deployed by {})", commit.short()));
+    format!(
+        "  ran well before{}: {}{}",
+        length.unwrap_or_default(),
+        values.join(", "),
+        by.unwrap_or_default()
+    )
 }
 
 /// Where one of several repositories cannot be read, another must not be taken for the one that is meant.

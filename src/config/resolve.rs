@@ -26,7 +26,11 @@ impl Context<'_> {
                 sources.insert(name, options);
             }
         }
-        let named = Named { signals: self.signals(config), policies: self.policies(config) };
+        let named = Named {
+            signals: self.signals(config),
+            policies: self.policies(config),
+            automation: config.automation.clone().unwrap_or_default(),
+        };
         let nodes: Vec<&Node> = self.root.get("services").map_or(&[][..], Node::items).iter().collect();
         let services: Vec<ResolvedService<'_>> = config
             .services
@@ -165,6 +169,7 @@ impl Context<'_> {
         }
         let mut policy = known.cloned().unwrap_or_default();
         policy.mode = wire.mode.or(environment.mode).unwrap_or(policy.mode);
+        policy.automation.clone_from(&named.automation);
         ServiceRule { policy, ..service.rule.clone() }
     }
 

@@ -100,9 +100,16 @@ pub(super) struct Policy {
     pub(super) schema: Option<SchemaMarks>,
     /// Fields that count as release fields besides those that are found, and ones that do not.
     pub(super) fields: Option<Fields>,
-    /// What goes back where the commit changed other things in the service's files too: only the release `fields`, the
-    /// whole `deployment` by a three-way merge, or nothing without a person (`manual`). Default: `fields`.
+    /// What goes back where the commit changed other things in the service's files too: the whole `deployment` by a
+    /// three-way merge, only the release `fields`, or nothing without a person (`manual`). Default: `deployment`.
     pub(super) mixed: Option<Mixed>,
+    /// How many states back a revert may go to find one that was good. Default: 3.
+    #[schemars(range(min = 1, max = 20))]
+    pub(super) targets: Option<u32>,
+    /// How many known good states further back the agent goes, one after the other, where a revert did not help.
+    /// Default: 0.
+    #[schemars(range(max = 10))]
+    pub(super) fallback: Option<u32>,
     /// Whether a deployment may go back in a part of its fields where others have moved on since, so that a state comes
     /// about that was never deployed. Default: `false`.
     pub(super) partial: Option<bool>,

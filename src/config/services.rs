@@ -21,6 +21,7 @@ use crate::domain::ids::{EnvironmentName, ServiceName};
 pub(super) struct Named {
     pub(super) signals: BTreeMap<String, Signal>,
     pub(super) policies: BTreeMap<String, Policy>,
+    pub(super) automation: Vec<String>,
 }
 
 /// A service, its own mistakes told.

@@ -42,6 +42,9 @@ pub(super) struct Config {
     /// What is deployed. A file belongs to the first service in the list that its path matches.
     #[schemars(length(min = 1))]
     pub(super) services: Vec<Service>,
+    /// Names and mail addresses of machines that deploy, besides those that are known (Renovate, Flux, Kargo, CI accounts
+    /// and others, and whoever has the word `bot` in the name). What a person puts back on purpose is not reverted again.
+    pub(super) automation: Option<Vec<String>>,
     /// How the daemon runs. In one file only.
     pub(super) run: Option<Run>,
 }

@@ -5,16 +5,18 @@ pub(super) mod message;
 pub mod plan;
 pub mod receipt;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use similar::TextDiff;
 
+use crate::domain::deployment::Deployment;
+use crate::domain::field::tokens::version_of;
 use crate::domain::field::{self, FieldOutcome, FieldResult};
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::verdict::Judgement;
+use crate::domain::text::one_line;
 use crate::domain::time::Time;
 
 /// A commit to be made: its `Display` is the plan.
@@ -32,16 +34,57 @@ pub struct Change {
     pub base: CommitId,
     /// The bad deployment.
     pub reverts: CommitId,
+    /// The other deployments that are taken back with it, newest first, so that the service is in a state that it ran.
+    pub with: Vec<AlsoUndone>,
+    /// The versions that must not come back, as trailers have them.
+    pub bad_values: BTreeSet<String>,
     /// The new bytes of each file; `None` removes it.
     pub files: BTreeMap<FilePath, Option<Vec<u8>>>,
     /// What becomes of each release field of the bad deployment.
     pub fields: Vec<(FilePath, FieldResult)>,
     /// What else the bad deployment changed, and what stays as it is.
     pub left_behind: Vec<String>,
+    /// Why a person should look at it before it is made.
+    pub doubts: Vec<String>,
     /// The whole commit message.
     pub message: String,
     /// Author and committer time.
     pub at: Time,
+}
+
+/// A deployment that is taken back with a bad one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlsoUndone {
+    /// Its commit.
+    pub commit: CommitId,
+    /// Its subject; untrusted text.
+    pub subject: String,
+    /// When it came to be on the branch.
+    pub at: Time,
+    /// What of it is lost: its versions before and after; untrusted text.
+    pub versions: Vec<(String, String)>,
+}
+
+impl AlsoUndone {
+    fn of(deployment: &Deployment) -> Self {
+        let versions = deployment.fields.iter().filter(|field| field.is_version());
+        Self {
+            commit: deployment.commit,
+            subject: deployment.subject.clone(),
+            at: deployment.at,
+            versions: versions.map(|field| (field.old.clone(), field.new.clone())).collect(),
+        }
+    }
+
+    /// Itself in one line: `a1b2c3d4e5 (bump) of 2026-11-20T03:14:15Z, v1.5.0 → v1.5.1`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let versions =
+            self.versions.iter().map(|(old, new)| format!("{} → {}", version_of(old), version_of(new)));
+        let versions: Vec<String> = versions.take(3).collect();
+        let subject = one_line(&self.subject, 80);
+        format!("{} ({subject}) of {}, {}", self.commit.short(), self.at, versions.join(", "))
+    }
 }
 
 /// Why the change is made.
@@ -104,6 +147,12 @@ impl fmt::Display for Change {
         for (path, field) in &self.fields {
             writeln!(f, "  {path}: {} ({})", outcome_text(field), field.rule)?;
         }
+        for other in &self.with {
+            writeln!(f, "  takes back with it: {}", other.line())?;
+        }
+        for doubt in &self.doubts {
+            writeln!(f, "  for a person to look at: {doubt}")?;
+        }
         for address in &self.left_behind {
             writeln!(f, "  {address}: changed by the deployment too, stays as it is")?;
         }
@@ -115,7 +164,6 @@ impl Change {
     /// The entry of the ledger that this change would become.
     #[must_use]
     pub fn as_entry(&self) -> RevertEntry {
-        let versions = self.fields.iter().filter(|(_, field)| field.is_version());
         RevertEntry {
             id: self.id.clone(),
             commit: self.base,
@@ -123,7 +171,8 @@ impl Change {
             environment: self.environment.clone(),
             service: self.service.clone(),
             reverts: self.reverts,
-            bad_values: versions.map(|(_, field)| trailer_value(&field.new_text)).collect(),
+            with: self.with.iter().map(|other| other.commit).collect(),
+            bad_values: self.bad_values.clone(),
             requested: false,
         }
     }

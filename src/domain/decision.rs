@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::deployment::Deployment;
+use crate::domain::deployment::lineage::{Earlier, Goal};
+use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::{Budget, Mixed, Mode, Policy};
+use crate::domain::history::automation::is_automation;
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict};
 use crate::domain::text::one_line;
@@ -67,6 +68,8 @@ pub struct Case<'a> {
     pub unanswered: bool,
     /// Whether other deployments could be to blame for its damage.
     pub contested: bool,
+    /// Where its revert leads; none where that is not known.
+    pub goal: Option<&'a Goal>,
 }
 
 /// What else is going on.
@@ -105,8 +108,11 @@ pub const MODE_GUARD: &str = "mode";
 /// The name of the guard that leaves changes of a database schema to people.
 pub const SCHEMA_GUARD: &str = "schema change";
 
+/// The name under which it is recorded that a person must look at a revert because of what was found when it was worked out.
+pub const PLAN_GUARD: &str = "plan";
+
 /// The guards, in the order in which they are asked. The first that answers decides.
-pub const GUARDS: [(&str, Guard); 13] = [
+pub const GUARDS: [(&str, Guard); 14] = [
     ("already reverted", already_reverted),
     ("superseded", superseded),
     ("verdict", verdict),
@@ -119,6 +125,7 @@ pub const GUARDS: [(&str, Guard); 13] = [
     ("cooldown", cooldown),
     ("incident", incident),
     ("budget", budget),
+    ("target", target),
     (MODE_GUARD, mode),
 ];
 
@@ -165,7 +172,7 @@ fn is_long_over(case: &Case<'_>, situation: &Situation<'_>) -> bool {
 /// which this one replaced without mending it, going back one version does not help, and nobody else will say so.
 fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
     let own = case.deployment;
-    let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| entry.id == other.id);
+    let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| other.was_taken_back_by(entry));
     let began_with = |other: &&Deployment| {
         other.service == own.service
             && other.commit != own.commit
@@ -173,30 +180,73 @@ fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
             && case.judgement.since.is_some_and(|since| other.at <= since)
             && !reverted(other)
     };
-    match situation.watched.iter().rev().find(began_with) {
-        Some(other) => Decision::Escalate(format!(
-            "the damage began with {}, an earlier deployment of the same service, and this one did not mend it",
-            other.commit.short()
-        )),
-        None => Decision::Pass(case.judgement.reason.clone()),
+    let Some(other) = situation.watched.iter().rev().find(began_with) else {
+        return Decision::Pass(case.judgement.reason.clone());
+    };
+    let is_it = |red: &&Case<'_>| red.deployment.id == other.id;
+    let with_it =
+        format!("the damage began with {}, an earlier deployment of the same service", other.commit.short());
+    match situation.regressed.iter().find(is_it) {
+        // Its revert takes this one back as well, and its decision is told.
+        Some(_) => Decision::Hold(with_it),
+        None => Decision::Escalate(format!("{with_it}, and this one did not mend it")),
     }
 }
 
 fn already_reverted(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    let id = &case.deployment.id;
-    let entry = situation.reverts.iter().find(|entry| entry.id == *id)?;
+    let entry = situation.reverts.iter().find(|entry| case.deployment.was_taken_back_by(entry))?;
     Some(Decision::Pass(format!("already reverted by {}", entry.commit.short())))
 }
 
-fn superseded(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+/// The id of the deployment that replaced this one, or that replaced the one that did, and so on.
+fn last_of<'a>(own: &Deployment, situation: &Situation<'a>) -> Option<&'a String> {
+    let (mut last, mut next) = (None, own.superseded_by);
+    for other in situation.watched {
+        if other.service == own.service && Some(other.commit) == next {
+            (last, next) = (Some(&other.id), other.superseded_by);
+        }
+    }
+    if next.is_none() { last } else { None }
+}
+
+/// What replaced a bad deployment may have mended it, or may carry the damage on: then both go back.
+fn superseded(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    if let Some(Goal::TakenBack(by)) = case.goal {
+        return Some(Decision::Pass(format!("{} has taken it back", by.short())));
+    }
     let later = case.deployment.superseded_by?;
+    let own = case.deployment;
+    // What replaced it may have been replaced too: the last of them tells.
+    let is_last = |other: &&Case<'_>| {
+        other.deployment.service == own.service && Some(&other.deployment.id) == last_of(own, situation)
+    };
+    if let Some(later) = situation.open.iter().find(is_last)
+        && case.judgement.verdict == Verdict::Regressed
+        && case.judgement.since.is_some_and(|since| since < later.deployment.at)
+    {
+        match later.judgement.verdict {
+            Verdict::Pending => return Some(Decision::Wait),
+            Verdict::Preexisting => return None,
+            Verdict::Healthy | Verdict::Regressed | Verdict::Inconclusive(_) => {}
+        }
+    }
     Some(Decision::Pass(format!("{} has replaced what it deployed", later.short())))
 }
 
 fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
-    let flag = case.deployment.schema.as_ref()?;
+    let undone = match case.goal {
+        Some(Goal::Undo(changes, _)) => changes.as_slice(),
+        Some(Goal::NoneGood(_) | Goal::TakenBack(_)) | None => &[],
+    };
+    let flagged = std::iter::once(case.deployment).chain(undone).find(|change| change.schema.is_some())?;
+    let flag = flagged.schema.as_ref()?;
+    let who = if flagged.commit == case.deployment.commit {
+        "it".to_owned()
+    } else {
+        format!("{}, which would be taken back with it,", flagged.commit.short())
+    };
     Some(Decision::Escalate(format!(
-        "it changed a database schema ({flag}): going back may lose data, so a person decides"
+        "{who} changed a database schema ({flag}): going back may lose data, so a person decides"
     )))
 }
 
@@ -221,8 +271,11 @@ fn watch_window(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> 
 }
 
 fn rollback(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
-    let why = "it is itself a rollback: taking it back would put out again what it took back";
-    case.deployment.rollback.then(|| Decision::Escalate(why.to_owned()))
+    let ChangeKind::Rollback(of) = case.deployment.kind else { return None };
+    Some(Decision::Escalate(format!(
+        "it is itself a rollback: it brought back what {} had replaced, and taking it back would put that out again",
+        of.short()
+    )))
 }
 
 /// Several deployments of a service are watched at once: the damage is that of the latest before it began, whatever is
@@ -241,7 +294,7 @@ fn later_deployment(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decisi
         return Some(Decision::Wait);
     }
     let blamed = situation.regressed.iter().any(|other| is_later(&other))
-        || situation.reverts.iter().any(|entry| entry.id == later.id);
+        || situation.reverts.iter().any(|entry| later.was_taken_back_by(entry));
     let why = format!("the damage began after {commit}, a later deployment of the same service");
     Some(if blamed {
         Decision::Hold(why)
@@ -256,9 +309,9 @@ const MAX_REVERTS_OF_A_VALUE: usize = 2;
 fn quarantine(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     let before = quarantined_by(case, situation);
     let last = before.first()?;
-    if !is_automation(&case.deployment.author) {
-        return Some(Decision::Hold(format!(
-            "{} put back on purpose what {} had backed out",
+    if !is_automation(&case.deployment.author, &case.policy.automation) {
+        return Some(Decision::Escalate(format!(
+            "{} put back on purpose what {} had backed out: it is left to people",
             one_line(&case.deployment.author.name, 60),
             last.short()
         )));
@@ -325,41 +378,28 @@ fn budget(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     })
 }
 
+/// A revert leads to a state that the service ran and that was good.
+fn target(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    match case.goal? {
+        Goal::Undo(..) | Goal::TakenBack(_) => None,
+        Goal::NoneGood(reached) => {
+            let each: Vec<String> = reached.iter().map(Earlier::line).collect();
+            let each = if each.is_empty() { "none".to_owned() } else { each.join("; ") };
+            Some(Decision::Escalate(format!(
+                "no earlier state within reach is known to be good (`targets: {}`): each is in quarantine, was found \
+                 bad or ran too briefly ({each})",
+                case.policy.targets
+            )))
+        }
+    }
+}
+
 fn mode(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
     match case.policy.mode {
         Mode::Observe => Some(Decision::Hold("mode observe: it would be reverted".to_owned())),
         Mode::Propose => Some(Decision::Propose),
         Mode::Auto => None,
     }
-}
-
-/// Whether a commit was made by a program, by the names that programs go by. In doubt it was a person: a person's change
-/// is not fought, so that is the quiet way to be wrong.
-#[must_use]
-pub fn is_automation(person: &Person) -> bool {
-    const KNOWN: [&str; 8] = [
-        "renovate",
-        "dependabot",
-        "flux",
-        "argocd-image-updater",
-        "github-actions",
-        "github actions",
-        "jenkins",
-        "keel",
-    ];
-    let name = person.name.to_lowercase();
-    let email = person.email.to_lowercase();
-    let local = email.split('@').next().unwrap_or("");
-    let word_bot = |text: &str| text.split([' ', '-', '_', '.', '+']).any(|word| word == "bot");
-    // `fluxcdbot` is a program, Jane Talbot is not.
-    let one_word =
-        name.ends_with("bot") && !name.contains(' ') && (local.ends_with("bot") || email.contains("noreply"));
-    let whole = |text: &str, known: &str| {
-        text.strip_prefix(known)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()) && !rest.contains(' '))
-    };
-    let known = |known: &&str| whole(&name, known) || local == *known;
-    name.ends_with("[bot]") || word_bot(&name) || word_bot(local) || one_word || KNOWN.iter().any(known)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
-pub mod earlier;
+pub mod lineage;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
 use crate::domain::field::{self, Document, FieldRule, File, Selection};
-use crate::domain::history::ledger::rollback_id;
+use crate::domain::history::ledger::{RevertEntry, rollback_id};
 use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::{OwnTrailers, trailer_lines, trailer_value};
@@ -49,10 +49,22 @@ pub struct Deployment {
     pub schema: Option<String>,
     /// The files of the commit that hold migrations by their paths, in path order.
     pub migrations: Vec<FilePath>,
-    /// Whether a person rolled something back with it.
-    pub rollback: bool,
+    /// What it is among the changes of its service.
+    pub kind: ChangeKind,
     /// The deployment after it that changed all of its fields again.
     pub superseded_by: Option<CommitId>,
+}
+
+/// What a change of release fields is among the changes of its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It brings something new, as far as is known: whether it goes back shows only beside earlier changes, see
+    /// [`lineage::Lineage`].
+    Release,
+    /// It brings back what this earlier commit had replaced.
+    Rollback(CommitId),
+    /// The agent's own revert, itself or merged.
+    OwnRevert,
 }
 
 /// A release field with its value before and after, for people.
@@ -74,7 +86,24 @@ pub struct FieldChange {
     pub engine: bool,
 }
 
+impl FieldChange {
+    /// Whether it tells one version from another. What only goes along does not: a repository, a label, a checksum.
+    #[must_use]
+    pub fn is_version(&self) -> bool {
+        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured) && !self.new.is_empty()
+    }
+}
+
 impl Deployment {
+    /// Whether a revert took it back, by itself or with another deployment of the service.
+    #[must_use]
+    pub fn was_taken_back_by(&self, entry: &RevertEntry) -> bool {
+        self.id == entry.id
+            || self.service == entry.service
+                && self.environment == entry.environment
+                && entry.with.contains(&self.commit)
+    }
+
     /// Its new values in the form of the trailers.
     #[must_use]
     pub fn trailer_values(&self) -> BTreeSet<String> {
@@ -104,8 +133,15 @@ impl<'e> Detector<'e> {
         Self { environment, changed_again: BTreeMap::new(), documents: Documents::default() }
     }
 
-    /// The deployments that the next older commit is.
+    /// The deployments that the next older commit is. The agent's own reverts are none.
     pub fn next(&mut self, commit: &Commit) -> Vec<Deployment> {
+        let mut of_commit = self.next_with_reverts(commit);
+        of_commit.retain(|deployment| deployment.kind != ChangeKind::OwnRevert);
+        of_commit
+    }
+
+    /// The deployments and the agent's own reverts that the next older commit is.
+    pub fn next_with_reverts(&mut self, commit: &Commit) -> Vec<Deployment> {
         let mut of_commit = deployments_in(commit, self.environment, &mut self.documents);
         for deployment in &mut of_commit {
             deployment.superseded_by = superseded(deployment, &self.changed_again);
@@ -118,8 +154,18 @@ impl<'e> Detector<'e> {
                 }
             }
         }
-        of_commit.retain(|deployment| !is_own_revert(commit, deployment));
+        for deployment in of_commit.iter_mut().filter(|deployment| is_own_revert(commit, deployment)) {
+            deployment.kind = ChangeKind::OwnRevert;
+        }
         of_commit
+    }
+
+    /// The places that the next older commit changed in the files of a service, where that is no deployment of it.
+    pub fn edited(&mut self, commit: &Commit, service: &ServiceName) -> BTreeSet<String> {
+        let mut services = services_of(commit, self.environment, &mut self.documents);
+        let Some((found, files)) = services.remove(service) else { return BTreeSet::new() };
+        let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
+        if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
     }
 }
 
@@ -168,7 +214,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             subject: commit.subject().to_owned(),
             schema: schema_flag(commit, &files, &service.rule.policy.schema).or_else(|| engine_flag(&fields)),
             migrations: migrations(commit, &service.rule.policy.schema),
-            rollback: is_rollback(commit),
+            kind: ChangeKind::Release,
             fields,
             left_behind,
             files,
@@ -358,13 +404,6 @@ fn schema_label(file: &FileDiff, labels: &[String]) -> Option<String> {
             }
     };
     labels.iter().find(found).map(|label| format!("{label} in {}", file.path))
-}
-
-/// Whether a person takes something back with this commit, by the words that `git revert` writes.
-fn is_rollback(commit: &Commit) -> bool {
-    let subject = commit.subject().to_ascii_lowercase();
-    let words = ["revert ", "revert:", "rollback ", "roll back ", "rollback:"];
-    words.iter().any(|word| subject.starts_with(word)) || commit.message.contains("\nThis reverts commit ")
 }
 
 #[cfg(test)]

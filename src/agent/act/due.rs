@@ -1,6 +1,6 @@
 //! Making the reverts that are due: one change at a time, each worked out from the newest state of the branch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
@@ -8,14 +8,17 @@ use super::revert::{ToRevert, plan_at};
 use crate::agent::decide::decide_all;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::{Intent, Pass};
+use crate::agent::look::lineage::pasts;
 use crate::agent::look::state::State;
 use crate::agent::report::EnvironmentReport;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
-use crate::domain::decision::{Decision, GuardAnswer};
-use crate::domain::deployment::{Deployment, detect};
+use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD};
+use crate::domain::deployment::lineage::Goal;
+use crate::domain::deployment::{ChangeKind, Deployment, detect};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::judge::verdict::Verdict;
 use crate::ports::{PushError, RepositoryError};
 
 /// What was decided about a deployment, and what became of its revert.
@@ -49,8 +52,13 @@ pub(in crate::agent) async fn make_due_reverts(
 ) -> Result<Vec<Settled>, RepositoryError> {
     let mut tried: BTreeMap<String, Tried> = BTreeMap::new();
     let mut patience = Patience::default();
+    let mut traced = None;
     loop {
         learn_what_was_replaced(&mut judged, state, pass);
+        if traced != Some(state.snapshot.head) {
+            trace(pass, &mut judged).await?;
+            traced = Some(state.snapshot.head);
+        }
         let decided = decide_all(pass, state, &judged, made(&tried));
         let Some((next, (decision, guards))) = next_due(pass, &judged, &decided, &tried) else {
             report.head = Some(state.snapshot.head);
@@ -60,6 +68,7 @@ pub(in crate::agent) async fn make_due_reverts(
         let (key, guards) = (next.deployment.id.clone(), guards.clone());
         match try_one(pass, state, next, decision, patience.is_refused).await {
             Ok((receipt, planned)) => {
+                let guards = with_doubts(guards, planned.as_ref());
                 tried.insert(key, Tried { receipt, planned, guards });
                 if pass.intent == Intent::Act {
                     state.fetch_again(pass).await?;
@@ -182,11 +191,21 @@ async fn try_one(
     if pass.intent == Intent::Plan {
         return Ok((Receipt::Planned, Some((planned.change, diff))));
     }
-    let route = Route::of(pass, *decision == Decision::Propose, refused);
+    let by_hand = *decision == Decision::Propose || !planned.change.doubts.is_empty();
+    let route = Route::of(pass, by_hand, refused);
     let receipt = deliver(pass, &state.snapshot, &planned, route).await?;
     let change = planned.change;
     tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, receipt = %receipt, "delivered");
     Ok((receipt, Some((change, diff))))
+}
+
+/// The guards with one more answer, where a revert is left to a person because of what was found when it was worked out.
+fn with_doubts(mut guards: Vec<GuardAnswer>, planned: Option<&(Box<Change>, String)>) -> Vec<GuardAnswer> {
+    let is_doubted = planned.is_some_and(|(change, _)| !change.doubts.is_empty());
+    if is_doubted && guards.last().is_none_or(|last| last.decision.is_none()) {
+        guards.push(GuardAnswer { guard: PLAN_GUARD.to_owned(), decision: Some(Decision::Propose) });
+    }
+    guards
 }
 
 /// What became of a revert that cannot be worked out.
@@ -221,6 +240,35 @@ async fn plan_for_people(
     Ok(())
 }
 
+/// Finds out what the services of regressed deployments ran before: whether the deployment is a rollback, and where its revert
+/// leads. Where many are red nothing is reverted, and their pasts are not read.
+async fn trace(pass: &Pass<'_>, judged: &mut [Judged]) -> Result<(), RepositoryError> {
+    let is_red = |one: &&Judged| one.judgement.verdict == Verdict::Regressed;
+    let services: BTreeSet<_> =
+        judged.iter().filter(is_red).map(|one| one.deployment.service.clone()).collect();
+    if services.len() > MAX_TRACED {
+        return Ok(());
+    }
+    let pasts = pasts(pass, services).await?;
+    for one in judged.iter_mut().filter(|one| one.judgement.verdict == Verdict::Regressed) {
+        let Some(past) = pasts.get(&one.deployment.service) else { continue };
+        if let Some(known) = past.lineage.of(one.deployment.commit) {
+            one.deployment.kind = known.kind;
+        }
+        // Where the revert of a rollback leads is not for the agent to say.
+        let is_release = one.deployment.kind == ChangeKind::Release;
+        let goal = is_release.then(|| past.goal(&one.policy, &one.deployment, pass.now));
+        one.goal = goal.flatten();
+        if let Some(Goal::Undo(changes, _)) = &one.goal {
+            one.doubts = past.doubts(changes);
+        }
+    }
+    Ok(())
+}
+
+/// Of how many services the past is read in one pass.
+const MAX_TRACED: usize = 50;
+
 /// Learns from the newest state of the branch which deployments were replaced in the meantime.
 fn learn_what_was_replaced(judged: &mut [Judged], state: &State, pass: &Pass<'_>) {
     let newest = detect(&state.snapshot, pass.environment);
@@ -239,6 +287,8 @@ fn settled(judged: Vec<Judged>, decided: Vec<Decided>, mut tried: BTreeMap<Strin
             return Settled { judged, decision, guards, planned: None, receipt: None };
         };
         let Tried { receipt, planned, guards } = tried;
+        let is_doubted = guards.last().is_some_and(|last| last.guard == PLAN_GUARD);
+        let decision = if is_doubted && decision == Decision::Revert { Decision::Propose } else { decision };
         Settled { judged, decision, guards, planned, receipt: Some(receipt) }
     };
     judged.into_iter().zip(decided).map(settle).collect()

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
-use crate::domain::change::plan::{Target, plan};
+use crate::domain::change::plan::{Target, Undo, plan};
 use crate::domain::change::{Change, Motive, NoChange};
 use crate::domain::deployment::Deployment;
+use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::history::moves::follow_file;
@@ -27,6 +28,8 @@ pub(in crate::agent) struct ToRevert<'a> {
     pub motive: Motive<'a>,
     pub evidence: Option<&'a Evidence>,
     pub policy: &'a Policy,
+    /// All that is taken back.
+    pub undo: Undo<'a>,
 }
 
 impl<'a> ToRevert<'a> {
@@ -37,12 +40,26 @@ impl<'a> ToRevert<'a> {
             motive: Motive::Metrics(&judged.judgement),
             evidence: Some(&judged.evidence),
             policy: &judged.policy,
+            undo: undo(&judged.deployment, judged.goal.as_ref(), &judged.doubts),
         }
     }
 
     /// A deployment that a person wants reverted.
     pub(in crate::agent) fn requested(deployment: &'a Deployment, who: &'a str, policy: &'a Policy) -> Self {
-        Self { deployment, motive: Motive::Request(who), evidence: None, policy }
+        let undo = Undo::from(deployment);
+        Self { deployment, motive: Motive::Request(who), evidence: None, policy, undo }
+    }
+}
+
+/// What the revert of a deployment takes back.
+pub(in crate::agent) fn undo<'a>(
+    bad: &'a Deployment,
+    goal: Option<&'a Goal>,
+    doubts: &'a [String],
+) -> Undo<'a> {
+    match goal {
+        Some(Goal::Undo(changes, _)) => Undo { bad, changes, doubts },
+        Some(Goal::NoneGood(_) | Goal::TakenBack(_)) | None => Undo { doubts, ..Undo::from(bad) },
     }
 }
 
@@ -79,7 +96,7 @@ pub(in crate::agent) async fn plan_at<'a>(
     to_revert: &ToRevert<'a>,
     head: CommitId,
 ) -> Result<Result<PlannedRevert<'a>, NoChange>, RepositoryError> {
-    let current = current_files(pass, head, to_revert.deployment).await?;
+    let current = current_files(pass, head, to_revert.undo).await?;
     let target = Target {
         branch: &pass.environment.branch,
         head,
@@ -88,22 +105,23 @@ pub(in crate::agent) async fn plan_at<'a>(
         policy: to_revert.policy,
         now: pass.now,
     };
-    let change = plan(to_revert.deployment, to_revert.motive, &target);
+    let change = plan(to_revert.undo, to_revert.motive, &target);
     Ok(change.map(|change| PlannedRevert { to_revert: *to_revert, change: Box::new(change), current }))
 }
 
-/// Reads the files of a deployment in `head`. History is looked at only for a file that the deployment left there and
-/// that is not there any more.
-async fn current_files(
-    pass: &Pass<'_>,
-    head: CommitId,
-    deployment: &Deployment,
-) -> Result<Current, RepositoryError> {
-    let mut files: Vec<(FilePath, bool)> =
-        deployment.files.iter().map(|file| (file.path.clone(), file.new.is_some())).collect();
-    files.extend(deployment.files.iter().filter_map(|file| Some((file.was.clone()?, false))));
+/// Reads the files of what is taken back in `head`. History is looked at only for a file that the newest change left there
+/// and that is not there any more.
+async fn current_files(pass: &Pass<'_>, head: CommitId, undo: Undo<'_>) -> Result<Current, RepositoryError> {
+    let newest = undo.changes.first().unwrap_or(undo.bad);
+    let mut files: BTreeMap<FilePath, bool> = BTreeMap::new();
+    for (index, change) in undo.changes.iter().enumerate() {
+        for file in &change.files {
+            files.entry(file.path.clone()).or_insert(index == 0 && file.new.is_some());
+            files.extend(file.was.clone().map(|was| (was, false)));
+        }
+    }
     let (environment, now) = (Arc::clone(pass.environment), pass.now);
-    let (service, commit, at) = (deployment.service.clone(), deployment.commit, deployment.at);
+    let (service, commit, at) = (newest.service.clone(), newest.commit, newest.at);
     let read = pass.git(move |repository| {
         let mut current = Current::default();
         let mut missing = Vec::new();

@@ -7,8 +7,9 @@ use crate::agent::act::branch::remove_branch;
 use crate::agent::act::deliver::Route;
 use crate::agent::act::error::DeliveryError;
 use crate::agent::act::pull_request::{Terms, merge_when_ready};
-use crate::agent::act::revert::ToRevert;
+use crate::agent::act::revert::{ToRevert, undo};
 use crate::agent::look::context::Pass;
+use crate::agent::look::lineage::pasts;
 use crate::agent::look::proposals::ProposalBranch;
 use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
@@ -194,11 +195,16 @@ async fn follow_one(
         Route::Push | Route::Branch if one.review.is_some() => (Merge::Manual, false),
         Route::Push | Route::Branch => return Ok(None),
     };
+    let service = BTreeSet::from([deployment.service.clone()]);
+    let past = pasts(pass, service).await?.remove(&deployment.service).unwrap_or_default();
+    let past = past.as_decided(&deployment, &undone_with(state, verdict));
+    let goal = past.goal(&policy, &deployment, pass.now);
     let to_revert = ToRevert {
         deployment: &deployment,
         motive: Motive::Metrics(&verdict.judgement),
         evidence: Some(&verdict.evidence),
         policy: &policy,
+        undo: undo(&deployment, goal.as_ref(), &[]),
     };
     let other_way = "pull requests are not the way of the environment's changes any more";
     let terms = Terms {
@@ -209,6 +215,14 @@ async fn follow_one(
         frozen: frozen(&deployment, &policy, one).or((!is_the_way).then_some(other_way)),
     };
     merge_when_ready(pass, &to_revert, terms, &state.snapshot).await.map(Some)
+}
+
+/// The other deployments that the revert on the branch takes back, by its message.
+fn undone_with(state: &State, verdict: &VerdictRecord) -> BTreeSet<CommitId> {
+    let branches = state.proposals.branches.get(&verdict.deployment).into_iter().flatten();
+    let messages = branches.filter_map(|branch| OwnTrailers::find(&branch.message));
+    let own = messages.filter(|own| own.id() == Some(verdict.id.as_str()));
+    own.flat_map(|own| own.with()).collect()
 }
 
 /// Why the agent must not have it merged any more, whatever it decided once.

@@ -2,6 +2,7 @@
 
 use crate::domain::decision::Case;
 use crate::domain::deployment::Deployment;
+use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::Policy;
 use crate::domain::judge::evidence::{Evidence, Found, Gap, SignalEvidence};
 use crate::domain::judge::verdict::Judgement;
@@ -13,6 +14,10 @@ pub(in crate::agent) struct Judged {
     pub policy: Policy,
     pub evidence: Evidence,
     pub judgement: Judgement,
+    /// Where its revert leads, where it regressed and that is known.
+    pub goal: Option<Goal>,
+    /// Why a person should look at its revert.
+    pub doubts: Vec<String>,
 }
 
 impl Judged {
@@ -28,6 +33,7 @@ impl Judged {
             policy: &self.policy,
             unanswered: self.evidence.signals.iter().any(unavailable),
             contested: !self.evidence.rivals.is_empty(),
+            goal: self.goal.as_ref(),
         }
     }
 }

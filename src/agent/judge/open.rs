@@ -1,6 +1,6 @@
 //! Judging what is open: each deployment alone, and then those that regressed once more, beside each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::blame::blame;
 use super::controls::add_controls;
@@ -9,8 +9,10 @@ use super::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
+use crate::domain::environment::ServiceRule;
 use crate::domain::environment::signal::Window;
 use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::question::Subject;
 use crate::domain::judge::verdict::{Verdict, judge};
 use crate::domain::time::Time;
@@ -24,31 +26,62 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     for deployment in &state.detected {
         of_service.entry(&deployment.service).or_default().push(deployment);
     }
-    let subjects: Vec<(Subject, Time)> = with_rule
-        .iter()
-        .map(|(deployment, rule)| {
-            let until = state.revert_of(deployment).map_or(pass.now, |entry| entry.at.min(pass.now));
-            let subject = Subject::of(deployment, &rule.policy, &rule.signals);
-            let others = of_service.get(&deployment.service).map_or(&[][..], Vec::as_slice);
-            (subject.without(unusual(state, others, deployment, rule.policy.settle_secs)), until)
-        })
-        .collect();
+    let subject_of = |(deployment, rule): &(&Deployment, &ServiceRule), bad: &BTreeSet<CommitId>| {
+        let until = state.revert_of(deployment).map_or(pass.now, |entry| entry.at.min(pass.now));
+        let subject = Subject::of(deployment, &rule.policy, &rule.signals);
+        let others = of_service.get(&deployment.service).map_or(&[][..], Vec::as_slice);
+        (subject.without(unusual(state, others, bad, deployment, rule.policy.settle_secs)), until)
+    };
+    let mut subjects: Vec<(Subject, Time)> =
+        with_rule.iter().map(|one| subject_of(one, &BTreeSet::new())).collect();
     let mut evidence = gather(pass, &subjects, &state.deployed).await;
+    for _ in 0..MAX_ROUNDS {
+        // What turned out bad in this pass is not usual either: else the next pass would judge otherwise than this one.
+        let is_bad = |found: &&Evidence| judge(found).verdict == Verdict::Regressed;
+        let red = with_rule.iter().zip(&evidence).filter(|(_, found)| is_bad(found));
+        let bad: BTreeSet<CommitId> = red.map(|((deployment, _), _)| deployment.commit).collect();
+        let now: Vec<(Subject, Time)> = with_rule.iter().map(|one| subject_of(one, &bad)).collect();
+        let changed: Vec<usize> =
+            (0..now.len()).filter(|index| now.get(*index) != subjects.get(*index)).collect();
+        let again: Vec<(Subject, Time)> =
+            changed.iter().filter_map(|index| now.get(*index)).cloned().collect();
+        if again.is_empty() {
+            break;
+        }
+        for (index, found) in changed.into_iter().zip(gather(pass, &again, &state.deployed).await) {
+            if let Some(slot) = evidence.get_mut(index) {
+                *slot = found;
+            }
+        }
+        subjects = now;
+    }
     add_controls(pass, state, &subjects, &mut evidence).await;
     let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| Judged {
         deployment: deployment.clone(),
         policy: rule.policy.clone(),
         judgement: judge(&evidence),
         evidence,
+        goal: None,
+        doubts: Vec::new(),
     });
     let mut judged: Vec<Judged> = judged.collect();
     blame(pass, state, &mut judged);
     judged
 }
 
+/// How often deployments are judged again because of what others of their services turned out to be.
+const MAX_ROUNDS: usize = 3;
+
 /// The times before a deployment that do not say what is usual for its service, as far as the pass has read: another
-/// deployment was settling, or was bad and had not been reverted yet. `of_service` are the deployments of the service.
-fn unusual(state: &State, of_service: &[&Deployment], own: &Deployment, settle_secs: u32) -> Vec<Window> {
+/// deployment was settling, or was bad and had not been reverted yet. `of_service` are the deployments of the service, and
+/// `bad` those commits that this pass has found to be bad.
+fn unusual(
+    state: &State,
+    of_service: &[&Deployment],
+    bad: &BTreeSet<CommitId>,
+    own: &Deployment,
+    settle_secs: u32,
+) -> Vec<Window> {
     let commits = &state.snapshot.commits;
     let time_of = |commit: CommitId| commits.iter().find(|one| one.id == commit).map(|one| one.at);
     let window = |start: Time, end: Time| Window { start, end: end.plus_secs(settle_secs.into()) };
@@ -64,7 +97,8 @@ fn unusual(state: &State, of_service: &[&Deployment], own: &Deployment, settle_s
     // and have to be seen: it did not bring what was there already.
     let replaced = others().filter_map(|one| {
         let by = one.superseded_by.filter(|by| *by != own.commit)?;
-        let is_bad = state.verdicts(one).any(|verdict| verdict.judgement.verdict == Verdict::Regressed);
+        let was_bad = state.verdicts(one).any(|verdict| verdict.judgement.verdict == Verdict::Regressed);
+        let is_bad = was_bad || bad.contains(&one.commit);
         let at = time_of(by).filter(|at| is_bad && *at <= own.at)?;
         Some(window(one.at, at))
     });

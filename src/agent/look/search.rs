@@ -1,11 +1,9 @@
 //! Looking deployments up in the history, however old they are.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::context::Pass;
-use crate::domain::deployment::earlier::{Earlier, known_good};
 use crate::domain::deployment::{Deployment, Detector, deployments_of, not_text};
 use crate::domain::environment::Environment;
 use crate::domain::history::ledger::{RevertEntry, reverts_of};
@@ -48,7 +46,7 @@ pub(in crate::agent) async fn last_deployment(
                 if last.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             // The revert came after its deployment, and was seen on the way.
-            let is_of = |entry: &RevertEntry| last.as_ref().is_some_and(|last| entry.id == last.id);
+            let is_of = |entry: &RevertEntry| last.as_ref().is_some_and(|last| last.was_taken_back_by(entry));
             let done = reverts.into_iter().find(is_of);
             Ok::<_, RepositoryError>((head, last, done))
         });
@@ -68,36 +66,6 @@ pub(in crate::agent) async fn last_deployment(
     let environment = &pass.environment.name;
     let reason = format!("no deployment of {service} in {environment} in the last {SEARCH_DAYS} days");
     Err(SearchError::NotFound(reason))
-}
-
-/// How many earlier states are told.
-const MAX_EARLIER: usize = 5;
-
-/// The known-good states of a service before a deployment, newest first.
-pub(in crate::agent) async fn earlier_states(
-    pass: &Pass<'_>,
-    deployment: &Deployment,
-) -> Result<Vec<Earlier>, RepositoryError> {
-    let (environment, deployment, now) = (Arc::clone(pass.environment), deployment.clone(), pass.now);
-    let watch_secs = pass.policy(&deployment).watch_secs;
-    let states = pass.git(move |repository| {
-        let scope = Tracked::new(&environment, Some(&deployment.service));
-        let since = deployment.at.minus_secs(SEARCH_DAYS * 86_400);
-        let query = query(&environment, &scope, since, (since, deployment.at), now);
-        let (mut detector, mut older, mut reverted) =
-            (Detector::new(&environment), Vec::new(), BTreeSet::new());
-        let mut before = false;
-        repository.walk(&query, &mut |commit| {
-            reverted.extend(reverts_of(&commit).map(|entry| entry.reverts));
-            let found =
-                detector.next(&commit).into_iter().filter(|found| found.service == deployment.service);
-            older.extend(found.filter(|_| before).map(|found| Deployment { files: Vec::new(), ..found }));
-            before |= commit.id == deployment.commit;
-            ControlFlow::Continue(())
-        })?;
-        Ok::<_, RepositoryError>(known_good(&deployment, &older, &reverted, watch_secs))
-    });
-    Ok(states.await?.into_iter().take(MAX_EARLIER).collect())
 }
 
 /// The deployment of a service by a commit: one that the pass has detected, or else from the history.

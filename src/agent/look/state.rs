@@ -81,8 +81,7 @@ impl State {
 
     /// The revert of a deployment, if it was on the branch when the pass began.
     pub(in crate::agent) fn revert_of(&self, deployment: &Deployment) -> Option<&RevertEntry> {
-        let id = &deployment.id;
-        self.reverts.iter().find(|entry| entry.id == *id)
+        self.reverts.iter().find(|entry| deployment.was_taken_back_by(entry))
     }
 
     /// The verdicts that were written down about a deployment.
@@ -140,6 +139,7 @@ fn under_way(record: &Record, notes: &[Record], pass: &Pass<'_>) -> Option<Rever
         environment: verdict.environment.clone(),
         service: verdict.service.clone(),
         reverts: verdict.deployment,
+        with: Vec::new(),
         bad_values: BTreeSet::new(),
         requested: false,
     })

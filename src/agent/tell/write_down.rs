@@ -33,8 +33,12 @@ pub(in crate::agent) async fn write_down(
     for one in &settled {
         let id = one.judged.deployment.id.clone();
         let mut item = item(one);
-        item.revert =
-            item.revert.or_else(|| entries.iter().find(|entry| entry.id == id).map(|entry| entry.commit));
+        item.revert = item.revert.or_else(|| {
+            entries
+                .iter()
+                .find(|entry| one.judged.deployment.was_taken_back_by(entry))
+                .map(|entry| entry.commit)
+        });
         if item.decision != Decision::Wait {
             let (verdict, decision) = (item.judgement.verdict.word(), item.decision.word());
             let why = item.decision.why().unwrap_or(&item.judgement.reason);

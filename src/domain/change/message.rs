@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use crate::domain::change::{Change, Motive};
 use crate::domain::deployment::Deployment;
+use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
 use crate::domain::history::trailers::ID_TRAILER;
 use crate::domain::history::trailers::trailer_value;
@@ -38,6 +39,18 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
         }
     }
     put(&mut text, &field_table(change));
+    if !change.with.is_empty() {
+        put(
+            &mut text,
+            "\nSo that the service is in a state that it ran before, the following is taken back too:\n\n",
+        );
+        for other in change.with.iter().take(MAX_ROWS) {
+            put(&mut text, &format!("- {}\n", cell(&other.line(), 300)));
+        }
+    }
+    for doubt in change.doubts.iter().take(MAX_ROWS) {
+        put(&mut text, &format!("\nFor a person to look at: {}.\n", cell(doubt, 300)));
+    }
     if !change.left_behind.is_empty() {
         put(&mut text, "\nThe deployment also changed the following, which stays as it is:\n\n");
         for address in change.left_behind.iter().take(MAX_ROWS) {
@@ -76,14 +89,7 @@ fn restored(change: &Change) -> impl Iterator<Item = &(FilePath, FieldResult)> {
 
 /// A value for the subject.
 fn bare(text: &str) -> String {
-    cell(version(text), 40)
-}
-
-/// A value without its quotes, and of an image reference only what tells versions apart.
-pub(crate) fn version(text: &str) -> &str {
-    let text = text.trim_matches(['"', '\'']);
-    crate::domain::field::tokens::image_parts(text)
-        .map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']))
+    cell(version_of(text), 40)
 }
 
 fn signal_table(judgement: &Judgement) -> String {
@@ -133,9 +139,17 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
     add("Backout-Service", change.service.as_str());
     add("Backout-Environment", change.environment.as_str());
     add("Backout-Reverts", &change.reverts.to_string());
+    for other in change.with.iter().take(MAX_ROWS) {
+        add("Backout-With", &other.commit.to_string());
+    }
+    let mut others = change.bad_values.clone();
     for (_, field) in restored(change).filter(|(_, field)| field.is_version()).take(MAX_ROWS) {
+        others.remove(&trailer_value(&field.new_text));
         add("Backout-From", &field.new_text);
         add("Backout-To", &field.old_text);
+    }
+    for value in others.iter().take(MAX_ROWS) {
+        add("Backout-From", value);
     }
     match motive {
         Motive::Metrics(judgement) => {

@@ -1,13 +1,13 @@
 //! Planning: from a deployment to the exact bytes that take it back, and the message of their commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Motive, NoChange, message, outcome_text};
-use crate::domain::deployment::Deployment;
+use super::{AlsoUndone, Change, Motive, NoChange, message, outcome_text};
+use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::field::{self, FieldOutcome, FieldResult, File};
-use crate::domain::history::ledger::rollback_id;
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
+use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::time::Time;
 
@@ -29,27 +29,140 @@ pub struct Target<'a> {
     pub now: Time,
 }
 
-/// Works out the revert of a deployment against the branch as it is: of its release fields, or of all that it changed in
-/// the service's files where the policy says so.
+/// What is taken back: a bad deployment, and whatever has to go with it so that the service is in a state that it ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Undo<'a> {
+    /// The bad deployment.
+    pub bad: &'a Deployment,
+    /// All changes that are taken back, newest first, the bad deployment among them.
+    pub changes: &'a [Deployment],
+    /// Why a person should look at it before it is made.
+    pub doubts: &'a [String],
+}
+
+impl<'a> From<&'a Deployment> for Undo<'a> {
+    fn from(bad: &'a Deployment) -> Self {
+        Self { bad, changes: std::slice::from_ref(bad), doubts: &[] }
+    }
+}
+
+/// Works out the revert against the branch as it is: of all that the commits changed in the service's files, or of the
+/// release fields alone where the policy says so, or where the rest was changed again since.
 ///
 /// # Errors
 /// [`NoChange`] says why there is nothing to do, or why nothing may be done.
-pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) -> Result<Change, NoChange> {
-    let whole = target.policy.mixed == Mixed::Deployment && !deployment.left_behind.is_empty();
-    let mut files = BTreeMap::new();
-    let mut fields: Vec<(FilePath, FieldResult)> = Vec::new();
-    for file in &deployment.files {
-        let reverted =
-            if whole { merged(deployment, file, target)? } else { spliced(deployment, file, target)? };
-        fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
-        files.extend(reverted.files);
+pub fn plan<'a>(
+    undo: impl Into<Undo<'a>>,
+    motive: Motive<'_>,
+    target: &Target<'_>,
+) -> Result<Change, NoChange> {
+    let Undo { bad, changes, doubts } = undo.into();
+    let mut current = target.current.clone();
+    let mut done = Step::default();
+    for (index, change) in changes.iter().enumerate() {
+        let now = Target { current: &current, ..target.clone() };
+        let step = match take_back(change, &now) {
+            Ok(step) => step,
+            // What an older change left is found in the state that is wanted already.
+            Err(NoChange::Restored(_)) if index > 0 => continue,
+            Err(NoChange::Superseded(why) | NoChange::Gone(why)) if index > 0 => {
+                return Err(NoChange::Partial(why));
+            }
+            Err(none) => return Err(none),
+        };
+        current.extend(step.files.clone());
+        done.join(step);
     }
-    let all = || fields.iter().map(|(_, field)| field);
+    let others = changes.iter().filter(|change| change.commit != bad.commit);
+    let mut change = Change {
+        id: bad.id.clone(),
+        environment: bad.environment.clone(),
+        service: bad.service.clone(),
+        branch: target.branch.clone(),
+        base: target.head,
+        reverts: bad.commit,
+        with: others.filter(|other| other.kind != ChangeKind::OwnRevert).map(AlsoUndone::of).collect(),
+        bad_values: bad_values(bad, changes),
+        files: done.files,
+        fields: done.fields,
+        left_behind: done.left_behind,
+        doubts: doubts.iter().cloned().chain(done.doubts).collect(),
+        message: String::new(),
+        at: target.now,
+    };
+    change.message = message::compose(&change, bad, motive);
+    Ok(change)
+}
+
+/// The versions of the bad deployment and of those that came after it: they carried the damage on.
+fn bad_values(bad: &Deployment, changes: &[Deployment]) -> BTreeSet<String> {
+    let own = changes.iter().position(|change| change.commit == bad.commit).unwrap_or(0);
+    let fields = changes.iter().take(own + 1).flat_map(|change| &change.fields);
+    fields.filter(|field| field.is_version()).map(|field| trailer_value(&field.new)).collect()
+}
+
+/// What taking back one change, or several, makes of the files.
+#[derive(Default)]
+struct Step {
+    files: BTreeMap<FilePath, Option<Vec<u8>>>,
+    fields: Vec<(FilePath, FieldResult)>,
+    left_behind: Vec<String>,
+    doubts: Vec<String>,
+}
+
+impl Step {
+    /// Adds what taking back an older change makes of them.
+    fn join(&mut self, older: Step) {
+        self.files.extend(older.files);
+        for (path, field) in older.fields {
+            let known = self.fields.iter_mut().find(|(known, own)| {
+                *known == path
+                    && own.address == field.address
+                    && own.outcome == FieldOutcome::Restored
+                    && field.outcome == FieldOutcome::Restored
+            });
+            match known {
+                Some((_, own)) => own.old_text = field.old_text,
+                None => self.fields.push((path, field)),
+            }
+        }
+        self.left_behind.extend(older.left_behind);
+        self.doubts.extend(older.doubts);
+    }
+}
+
+/// Takes one change back.
+fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoChange> {
+    let mixed = target.policy.mixed == Mixed::Deployment && !deployment.left_behind.is_empty();
+    let mut step = Step::default();
+    for file in &deployment.files {
+        let whole = if mixed { Some(merged(deployment, file, target)) } else { None };
+        let reverted = match whole {
+            Some(Ok(merged)) => merged,
+            Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict })) => {
+                step.doubts.push(format!(
+                    "what else {} changed in {path} was changed again since, or is no text: it stays as it is",
+                    deployment.commit.short()
+                ));
+                let own = deployment.left_behind.iter().filter(|left| left.starts_with(path.as_str()));
+                step.left_behind.extend(own.cloned());
+                spliced(deployment, file, target)?
+            }
+            Some(Err(none)) => return Err(none),
+            None => spliced(deployment, file, target)?,
+        };
+        step.fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
+        step.files.extend(reverted.files);
+    }
+    if !mixed {
+        step.left_behind.clone_from(&deployment.left_behind);
+    }
+    let all = || step.fields.iter().map(|(_, field)| field);
     let is_left = !all().any(|field| field.outcome == FieldOutcome::Restored);
-    if files.is_empty() || is_left {
+    if step.files.is_empty() || is_left {
         let gone = all().any(|field| field.outcome == FieldOutcome::Gone);
         let back = all().all(|field| field.outcome == FieldOutcome::AlreadyBack);
-        let why = format!("no field holds the bad value any more ({})", outcomes(&fields));
+        let why = format!("no field holds the bad value any more ({})", outcomes(&step.fields));
         return Err(match (gone, back) {
             (true, _) => NoChange::Gone(why),
             (false, true) => NoChange::Restored(why),
@@ -57,23 +170,9 @@ pub fn plan(deployment: &Deployment, motive: Motive<'_>, target: &Target<'_>) ->
         });
     }
     if field::is_half(all()) && !target.policy.partial {
-        return Err(NoChange::Partial(outcomes(&fields)));
+        return Err(NoChange::Partial(outcomes(&step.fields)));
     }
-    let mut change = Change {
-        id: rollback_id(&deployment.environment, &deployment.service, deployment.commit),
-        environment: deployment.environment.clone(),
-        service: deployment.service.clone(),
-        branch: target.branch.clone(),
-        base: target.head,
-        reverts: deployment.commit,
-        files,
-        fields,
-        left_behind: if whole { Vec::new() } else { deployment.left_behind.clone() },
-        message: String::new(),
-        at: target.now,
-    };
-    change.message = message::compose(&change, deployment, motive);
-    Ok(change)
+    Ok(step)
 }
 
 /// What a revert makes of one file of the deployment.
@@ -166,7 +265,9 @@ fn gone(deployment: &Deployment, path: &FilePath) -> Planned {
 impl Target<'_> {
     /// Where a file of the deployment is now, and its bytes.
     fn now_at(&self, path: &FilePath) -> (FilePath, Option<&[u8]>) {
-        let now = self.moved.get(path).unwrap_or(path);
+        // Taking back a newer change may have put it at its old place.
+        let is_here = self.current.get(path).is_some_and(Option::is_some);
+        let now = self.moved.get(path).filter(|_| !is_here).unwrap_or(path);
         (now.clone(), self.current.get(now).and_then(|bytes| bytes.as_deref()))
     }
 }

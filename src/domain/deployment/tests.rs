@@ -134,23 +134,6 @@ fn schema_changes_are_seen_in_trailers_paths_and_labels() {
 }
 
 #[test]
-fn rollbacks_are_known_by_their_words() {
-    for (message, expected) in [
-        ("Revert \"bump\"\n\nThis reverts commit 1234.\n", true),
-        ("roll back web\n", true),
-        ("bump\n\nThis reverts commit 1234.\n", true),
-        ("Reverting would be wrong\n", false),
-        ("bump web\n", false),
-    ] {
-        assert_eq!(
-            found(vec![commit(2, message, vec![bump("web", "v2", "v1")])])[0].rollback,
-            expected,
-            "{message}"
-        );
-    }
-}
-
-#[test]
 fn trailers_stand_in_the_last_paragraph() {
     let message = "subject: x\n\nBody: not this\n\nBackout-Id: 1\nSigned-off-by: a <b>\n";
     assert_eq!(trailer(message, "backout-id"), Some("1"));

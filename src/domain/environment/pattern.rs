@@ -201,7 +201,7 @@ impl PathPattern {
     }
 
     /// What the names capture in `path`, each name once and in the order of the path, and the path up to the end of the
-    /// last of them. `None` where it does not match.
+    /// last of them but `{environment}`. `None` where it does not match.
     #[must_use]
     pub fn captures<'p>(&self, path: &'p str) -> Option<(Vec<(&str, &'p str)>, &'p str)> {
         let groups = self.regex.captures(path)?;
@@ -209,7 +209,9 @@ impl PathPattern {
         let mut end = 0;
         for (name, group) in self.names.iter().zip(groups.iter().skip(1)) {
             let group = group?;
-            end = group.end();
+            if name != "environment" {
+                end = group.end();
+            }
             match captured.iter().find(|(before, _)| before == name) {
                 Some((_, text)) if *text != group.as_str() => return None,
                 Some(_) => {}

@@ -83,6 +83,12 @@ pub struct Policy {
     pub fields: Selection,
     /// What goes back where a commit changed other things too.
     pub mixed: Mixed,
+    /// How many states back a revert may go to find one that was good.
+    pub targets: u32,
+    /// How many known good states further back the agent goes, one after the other, where a revert did not help.
+    pub fallback: u32,
+    /// Names and mail addresses of machines, besides those that are known.
+    pub automation: Vec<String>,
     /// Whether a deployment may go back in a part of its fields, where others have moved on since.
     pub partial: bool,
 }
@@ -92,9 +98,9 @@ pub struct Policy {
 #[serde(rename_all = "lowercase")]
 pub enum Mixed {
     /// The release fields; the rest stays.
-    #[default]
     Fields,
     /// All that the commit changed in the service's files, by a three-way merge.
+    #[default]
     Deployment,
     /// Nothing: a person must look at it.
     Manual,
@@ -114,8 +120,20 @@ impl Default for Policy {
             schema: SchemaRules::default(),
             fields: Selection::default(),
             mixed: Mixed::default(),
+            targets: 3,
+            fallback: 0,
+            automation: Vec::new(),
             partial: false,
         }
+    }
+}
+
+impl Policy {
+    /// How long a state must have run without being found bad to count as tried: as long as it takes until a deployment is
+    /// judged healthy, which is two thirds of the watch window.
+    #[must_use]
+    pub fn tried_secs(&self) -> i64 {
+        i64::from(self.watch_secs) * 2 / 3
     }
 }
 

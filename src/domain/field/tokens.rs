@@ -156,6 +156,13 @@ pub(super) fn is_surely_image((repository, rest): (&str, &str)) -> bool {
     !digest.is_empty() || named && path && !tag.is_empty() || named && versioned
 }
 
+/// A value without its quotes, and of an image reference only what tells versions apart.
+#[must_use]
+pub fn version_of(text: &str) -> &str {
+    let text = text.trim_matches(['"', '\'']);
+    image_parts(text).map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

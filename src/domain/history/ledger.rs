@@ -37,6 +37,8 @@ pub struct RevertEntry {
     pub service: ServiceName,
     /// The bad deployment.
     pub reverts: CommitId,
+    /// Other deployments of the service that it took back with it.
+    pub with: Vec<CommitId>,
     /// The values that were backed out, as in the trailers.
     pub bad_values: BTreeSet<String>,
     /// Whether a person asked for it.
@@ -66,6 +68,7 @@ fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {
         environment: own.value("Backout-Environment")?.parse().ok()?,
         service: own.value("Backout-Service")?.parse().ok()?,
         reverts: own.value("Backout-Reverts")?.parse().ok()?,
+        with: own.with(),
         bad_values: own.values("Backout-From").map(str::to_owned).collect(),
         requested: own.is_requested(),
     })

@@ -1,5 +1,6 @@
 //! What Git tells of a branch: its commits, where its files have moved, and the reverts among them.
 
+pub mod automation;
 pub mod ledger;
 pub mod moves;
 pub mod scope;

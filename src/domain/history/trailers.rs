@@ -1,6 +1,6 @@
 //! Trailers: the lines `Name: value` of commit messages, and those by which the agent knows its own reverts.
 
-use crate::domain::ids::{EnvironmentName, ServiceName};
+use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::text::inert_value;
 
 /// The trailer by which the agent knows its own commits.
@@ -55,6 +55,12 @@ impl<'m> OwnTrailers<'m> {
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.value("Backout-Requested-By").is_some()
+    }
+
+    /// The other deployments that it takes back.
+    #[must_use]
+    pub fn with(&self) -> Vec<CommitId> {
+        self.values("Backout-With").filter_map(|value| value.parse().ok()).collect()
     }
 
     /// The rollback id.

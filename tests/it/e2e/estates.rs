@@ -149,7 +149,7 @@ fn two_on_a_branch(stage: &Stage) {
         environments: "  development: {branch: main, mode: observe, paths: [\"dev/**\"]}\n  \
                        production: {branch: main, mode: auto, paths: [\"apps/**\"]}\n"
             .to_owned(),
-        services: "  - {pattern: \"{folder}/{service}/**\", labels: {namespace: one}}\n".to_owned(),
+        services: "  - {pattern: \"*/{service}/**\", labels: {namespace: one}}\n".to_owned(),
         ..Config::of("one")
     };
     stage.configure(&config);

@@ -118,8 +118,11 @@ fn two_bad_deployments_one_after_the_other_go_back_in_two_commits() {
 }
 
 #[test]
-fn of_a_mixed_commit_only_the_tag_goes_back_and_the_rest_is_named() {
+fn of_a_mixed_commit_only_the_tag_goes_back_where_the_policy_says_so_and_the_rest_is_named() {
     let stage = Stage::with("one", &["web"]);
+    let mut config = Config::of("one");
+    config.policy = format!("{}, mixed: fields", config.policy);
+    stage.configure(&config);
     let more = |text: String| text.replace("replicas: 3", "replicas: 5");
     stage.write(&path_of("web"), &more(values("web", "v2")));
     stage.commit(-12, BOT, "Deploy web v2 with more replicas");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass};
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
-use backout::domain::environment::policy::{Budget, Delivery, Mode, Policy, ReviewRules, SchemaRules};
+use backout::domain::environment::policy::{Budget, Delivery, Mixed, Mode, Policy, ReviewRules, SchemaRules};
 use backout::domain::environment::signal::{Role, Rule, Signal, SignalKind};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::snapshot::Person;
@@ -104,6 +104,7 @@ fn environment(random: &mut fastrand::Rng) -> Environment {
         cooldown_secs: random.choice([0, 0, 300, 1_800]).unwrap(),
         quarantine_secs: random.choice([0, 3_600, 86_400]).unwrap(),
         recovery_secs: 300,
+        mixed: random.choice([Mixed::Fields, Mixed::Deployment]).unwrap(),
         schema: SchemaRules {
             paths: PathGlobs::new(vec!["apps/*/migrations/**".to_owned()]).unwrap(),
             ..SchemaRules::default()
@@ -228,7 +229,20 @@ impl Sim {
 
     /// A calm pass, and another one over the same state, which must change nothing.
     pub(super) fn pass_twice(&mut self) {
-        self.calm_pass();
+        let first = self.calm_pass();
+        let decided: Vec<String> = first
+            .items()
+            .map(|item| {
+                format!(
+                    "{} {} {:?} {:?} {}",
+                    item.service,
+                    item.deployment.short(),
+                    item.decision,
+                    item.judgement.verdict,
+                    item.judgement.reason
+                )
+            })
+            .collect();
         let before = self.remote.lock().unwrap().state();
         self.calm_pass();
         let after = self.remote.lock().unwrap().state();
@@ -239,7 +253,8 @@ impl Sim {
             let old = before.1.get(&commit).map_or("", String::as_str);
             if note != old {
                 let new: String = note.strip_prefix(old).unwrap_or(&note).chars().take(700).collect();
-                self.restless.push(format!("at {}: the note on {commit} grew by {new}", self.now));
+                self.restless
+                    .push(format!("at {}: after {decided:?} the note on {commit} grew by {new}", self.now));
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::deployment::FieldChange;
+use crate::domain::deployment::{ChangeKind, FieldChange};
 use crate::domain::field::{FieldRule, Selection};
 use crate::domain::history::ledger;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
@@ -39,7 +39,7 @@ pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
         files,
         schema: None,
         migrations: Vec::new(),
-        rollback: false,
+        kind: ChangeKind::Release,
         superseded_by: None,
     }
 }
@@ -61,6 +61,10 @@ fn judgement() -> Judgement {
             reason: "errors rose".to_owned(),
         }],
     }
+}
+
+fn fields_alone() -> Policy {
+    Policy { mixed: Mixed::Fields, ..Policy::default() }
 }
 
 fn planned(deployment: &Deployment, current: Option<&str>) -> Result<Change, NoChange> {
@@ -85,7 +89,7 @@ fn planned_by(policy: &Policy, deployment: &Deployment, current: Option<&str>) -
 #[test]
 fn the_message_tells_a_person_and_a_machine_what_happened() {
     let bad = deployment("tag: v1 # x\nreplicas: 2\n", "tag: v2 # x\nreplicas: 3\n");
-    let change = planned(&bad, Some("tag: v2 # x\nreplicas: 3\n")).unwrap();
+    let change = planned_by(&fields_alone(), &bad, Some("tag: v2 # x\nreplicas: 3\n")).unwrap();
     let expected = "\
 Revert web in production: v2 → v1
 
@@ -155,7 +159,7 @@ fn what_a_message_quotes_steers_no_forge() {
     bad.subject =
         "Fixes #5, closes GH-6 @ann [skip ci] ***NO_CI*** \u{202e}resolves https://f/o/r/issues/7".to_owned();
     bad.left_behind = vec!["/merge [no ci] implements ABC-8".to_owned()];
-    let message = planned(&bad, Some("tag: v2\nx: 2\n")).unwrap().message;
+    let message = planned_by(&fields_alone(), &bad, Some("tag: v2\nx: 2\n")).unwrap().message;
     assert!(
         message.contains(
             "(\"Fixes\" #5, \"closes\" GH-6 @ ann (skip ci) *NO_CI*  \"resolves\" https://f/o/r/issues…)"
@@ -175,6 +179,7 @@ fn values_are_read_back_as_they_were_written() {
         let mut change = planned(&bad, Some("tag: v2\n")).unwrap();
         bad.fields[0].new = new.to_owned();
         change.fields[0].1.new_text = new.to_owned();
+        change.bad_values = bad.trailer_values();
         let message = message::compose(&change, &bad, Motive::Request("me"));
         assert_eq!(trailer(&message, "Backout-From"), Some(kept));
         assert_eq!(bad.trailer_values(), [kept.to_owned()].into());
@@ -247,19 +252,18 @@ fn of_a_mixed_commit_the_policy_says_what_goes_back() {
     let bad =
         deployment("tag: v1\nreplicas: 2\nx: 1\ny: 1\nz: 1\n", "tag: v2\nreplicas: 3\nx: 1\ny: 1\nz: 1\n");
     let current = "tag: v2\nreplicas: 3\nx: 1\ny: 1\nz: 9\n";
-    let fields = planned(&bad, Some(current)).unwrap();
+    let fields = planned_by(&fields_alone(), &bad, Some(current)).unwrap();
     assert_eq!(text_of(&fields), "tag: v1\nreplicas: 3\nx: 1\ny: 1\nz: 9\n");
     assert_eq!(fields.left_behind, [format!("{PATH}: replicas")]);
     assert!(fields.to_string().contains("replicas: changed by the deployment too, stays as it is"));
-    let all = Policy { mixed: Mixed::Deployment, ..Policy::default() };
-    let whole = planned_by(&all, &bad, Some(current)).unwrap();
+    let whole = planned(&bad, Some(current)).unwrap();
     assert_eq!(text_of(&whole), "tag: v1\nreplicas: 2\nx: 1\ny: 1\nz: 9\n");
     assert!(whole.left_behind.is_empty());
-    let conflict = planned_by(&all, &bad, Some("tag: v2\nreplicas: 7\nx: 1\ny: 1\nz: 1\n"));
-    assert!(
-        matches!(conflict, Err(NoChange::Refused { refusal: field::Refusal::Conflict, .. })),
-        "{conflict:?}"
-    );
+    // What was changed again since stays, and a person looks at it.
+    let conflict = planned(&bad, Some("tag: v2\nreplicas: 7\nx: 1\ny: 1\nz: 1\n")).unwrap();
+    assert_eq!(text_of(&conflict), "tag: v1\nreplicas: 7\nx: 1\ny: 1\nz: 1\n");
+    assert_eq!((conflict.doubts.len(), conflict.left_behind.len()), (1, 1), "{conflict}");
+    assert!(whole.doubts.is_empty() && conflict.message.contains("For a person to look at: what else"));
 }
 
 #[test]
@@ -287,7 +291,8 @@ fn a_file_that_the_commit_added_goes_with_the_whole_deployment() {
     };
     assert_eq!(whole(Some("a: 1\n")).unwrap().files[&added], None);
     assert!(!whole(None).unwrap().files.contains_key(&added));
-    assert!(matches!(whole(Some("a: 2\n")), Err(NoChange::Refused { .. })));
+    let changed_since = whole(Some("a: 2\n")).unwrap();
+    assert!(!changed_since.files.contains_key(&added) && changed_since.doubts.len() == 1);
 }
 
 #[test]

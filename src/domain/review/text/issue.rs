@@ -3,8 +3,8 @@
 use super::marks::{is_id, marked};
 use super::parts::{Words, chart, damage, evidence_section, line, signal_section, which};
 use crate::domain::change::Change;
-use crate::domain::change::message::version;
 use crate::domain::deployment::Deployment;
+use crate::domain::field::tokens::version_of;
 use crate::domain::history::ledger::rollback_id;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::evidence::Evidence;
@@ -45,7 +45,7 @@ pub struct IssueMark {
 /// The title of the issue for a deployment that changed a schema.
 #[must_use]
 pub fn issue_title(deployment: &Deployment) -> String {
-    let value = deployment.fields.first().map_or("", |field| version(&field.new));
+    let value = deployment.fields.first().map_or("", |field| version_of(&field.new));
     let short: String = value.chars().take(60).collect();
     line(&format!(
         "Roll back {} in {} by hand: {short} changed the database schema",
@@ -105,7 +105,7 @@ fn migrations(deployment: &Deployment) -> String {
 
 /// What a person has to do, in its order.
 fn steps(deployment: &Deployment, plan: Option<Plan<'_>>) -> String {
-    let from = deployment.fields.first().map_or("", |field| version(&field.old));
+    let from = deployment.fields.first().map_or("", |field| version_of(&field.old));
     let command = format!(
         "backout revert {} --environment {}",
         deployment.service.as_str(),

@@ -13,11 +13,11 @@ use self::parts::{
     MAX_TITLE, Words, chart, damage, evidence_section, field_section, next_section, signal_section, which,
 };
 use super::markdown::code;
-use crate::domain::change::message::version;
 use crate::domain::change::{Change, Motive};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::field::FieldOutcome;
+use crate::domain::field::tokens::version_of;
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::text::cut;
 
@@ -95,7 +95,7 @@ fn values(change: &Change) -> (String, String, usize) {
     let restored = change.fields.iter().map(|(_, field)| field);
     let mut restored: Vec<_> = restored.filter(|field| field.outcome == FieldOutcome::Restored).collect();
     restored.sort_by_key(|field| !field.is_version());
-    let shown = |text: &str| code(version(text), 60);
+    let shown = |text: &str| code(version_of(text), 60);
     match restored.as_slice() {
         [first, rest @ ..] => (shown(&first.new_text), shown(&first.old_text), rest.len()),
         [] => (code("", 60), code("", 60), 0),

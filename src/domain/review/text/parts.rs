@@ -147,6 +147,17 @@ pub(super) fn field_section(change: &Change) -> String {
         ]));
     }
     text.push_str(&more_row(change.fields.len(), MAX_FIELDS, 4));
+    if !change.with.is_empty() {
+        text.push_str(
+            "\nSo that the service is in a state that it ran before, these deployments go back with it:\n\n",
+        );
+        for other in change.with.iter().take(MAX_LEFT) {
+            text.push_str(&format!("- {}\n", code(&other.line(), 300)));
+        }
+    }
+    for doubt in change.doubts.iter().take(MAX_LEFT) {
+        text.push_str(&format!("\n**For a person to look at:** {}\n", code(doubt, 300)));
+    }
     text.push_str(&left_behind(&change.left_behind));
     text
 }

@@ -6,10 +6,11 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::*;
 use crate::domain::change::plan::{self, Target};
-use crate::domain::deployment::{Documents, changes_of};
-use crate::domain::environment::policy::Policy;
+use crate::domain::deployment::{ChangeKind, Documents, changes_of};
+use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::environment::signal::{Signal, SignalKind};
 use crate::domain::field::Selection;
+use crate::domain::history::ledger::rollback_id;
 use crate::domain::history::snapshot::{FileDiff, FileVersion, Person};
 use crate::domain::ids::{
     BlobId, BranchName, CommitId, EnvironmentName, FilePath, ServiceName, SignalName, SourceName,
@@ -31,7 +32,11 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
     let files = vec![FileDiff { path, was: None, old: version(old), new: version(new) }];
     let (fields, left_behind) = changes_of(&files, &Selection::default(), &mut Documents::default());
     Deployment {
-        id: "of checkout".to_owned(),
+        id: rollback_id(
+            &EnvironmentName::new("production").unwrap(),
+            &ServiceName::new("checkout").unwrap(),
+            CommitId::from_bytes([0x7a; 20]),
+        ),
         environment: EnvironmentName::new("production").unwrap(),
         service: ServiceName::new("checkout").unwrap(),
         rule: 0,
@@ -46,7 +51,7 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
         files,
         schema: None,
         migrations: Vec::new(),
-        rollback: false,
+        kind: ChangeKind::Release,
         superseded_by: None,
     }
 }
@@ -73,7 +78,7 @@ fn planned(deployment: &Deployment, motive: Motive<'_>) -> Change {
         head: CommitId::from_bytes([8; 20]),
         current: &current,
         moved: &BTreeMap::new(),
-        policy: &Policy::default(),
+        policy: &Policy { mixed: Mixed::Fields, ..Policy::default() },
         now: DEPLOYED.plus_secs(540),
     };
     plan::plan(deployment, motive, &target).unwrap()

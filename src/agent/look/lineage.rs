@@ -1,0 +1,173 @@
+//! What services ran before: read from the history only for those of which a deployment is about to be reverted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::context::Pass;
+use super::state::read_records;
+use crate::domain::deployment::lineage::{Earlier, Edit, Goal, GoodState, Lineage};
+use crate::domain::deployment::{ChangeKind, Deployment, Detector};
+use crate::domain::environment::policy::Policy;
+use crate::domain::history::ledger::{RevertEntry, reverts_of};
+use crate::domain::history::scope::{Any, Tracked};
+use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::judge::verdict::Verdict;
+use crate::domain::time::Time;
+use crate::ports::{HistoryQuery, RepositoryError};
+use crate::record::Record;
+
+/// How far back the changes of a service are looked for.
+const SEARCH_DAYS: i64 = 90;
+/// The most changes of a service that are kept.
+const MAX_CHANGES: usize = 1_000;
+/// Of how many changes of a service the files are kept, to take them back. A revert goes back a few states.
+const MAX_WITH_FILES: usize = 32;
+
+/// What a service ran before, and what is known of that.
+#[derive(Clone, Debug, Default)]
+pub(in crate::agent) struct Past {
+    pub lineage: Lineage,
+    /// The reverts in as much of the history, of this service.
+    reverts: Vec<RevertEntry>,
+    /// What the notes say about the newest changes.
+    records: BTreeMap<CommitId, Vec<Record>>,
+}
+
+/// The changes, other edits and reverts of a service, newest first.
+type ReadPast = (Vec<Deployment>, Vec<Edit>, Vec<RevertEntry>);
+
+/// Reads the past of some services from the branch as of the last fetch, in one walk.
+pub(in crate::agent) async fn pasts(
+    pass: &Pass<'_>,
+    services: BTreeSet<ServiceName>,
+) -> Result<BTreeMap<ServiceName, Past>, RepositoryError> {
+    if services.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (environment, now) = (Arc::clone(pass.environment), pass.now);
+    let reading = pass.git(move |repository| {
+        let mut read: BTreeMap<ServiceName, ReadPast> =
+            services.iter().map(|service| (service.clone(), Default::default())).collect();
+        let scopes = services.iter().map(|service| Tracked::new(&environment, Some(service))).collect();
+        let since = now.minus_secs(SEARCH_DAYS * 86_400);
+        let query = HistoryQuery {
+            branch: &environment.branch,
+            diffs_since: since,
+            diffs_until: now,
+            commits_since: since,
+            now,
+            scope: &Any::new(scopes),
+        };
+        let mut detector = Detector::new(&environment);
+        repository.walk(&query, &mut |commit| {
+            let found = detector.next_with_reverts(&commit);
+            for entry in reverts_of(&commit).filter(|entry| entry.environment == environment.name) {
+                if let Some((_, _, reverts)) = read.get_mut(&entry.service) {
+                    reverts.push(entry);
+                }
+            }
+            for (service, (changes, edits, _)) in &mut read {
+                match found.iter().find(|one| one.service == *service) {
+                    Some(change) if changes.len() < MAX_WITH_FILES => changes.push(change.clone()),
+                    Some(change) if changes.len() < MAX_CHANGES => {
+                        changes.push(Deployment { files: Vec::new(), ..change.clone() });
+                    }
+                    Some(_) => {}
+                    None if changes.len() < MAX_WITH_FILES && edits.len() < MAX_CHANGES => {
+                        let addresses = detector.edited(&commit, service);
+                        if !addresses.is_empty() {
+                            edits.push(Edit { commit: commit.id, at: commit.at, addresses });
+                        }
+                    }
+                    None => {}
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok::<_, RepositoryError>(read)
+    });
+    let read = reading.await?;
+    let newest = read.values().flat_map(|(changes, ..)| changes.iter().take(MAX_WITH_FILES));
+    let commits: BTreeSet<CommitId> = newest.map(|change| change.commit).collect();
+    let records = read_records(pass, commits.into_iter().collect()).await?;
+    let past = |(service, (changes, edits, reverts)): (ServiceName, ReadPast)| {
+        let is_own = |(commit, _): &(&CommitId, &Vec<Record>)| {
+            changes.iter().any(|one: &Deployment| one.commit == **commit)
+        };
+        let records = records.iter().filter(is_own).map(|(commit, all)| (*commit, all.clone())).collect();
+        (service, Past { lineage: Lineage::new(changes, edits), reverts, records })
+    };
+    Ok(read.into_iter().map(past).collect())
+}
+
+impl Past {
+    /// As it was when the revert of a deployment was worked out that takes these others (`with`) back too.
+    pub(in crate::agent) fn as_decided(mut self, deployment: &Deployment, with: &BTreeSet<CommitId>) -> Self {
+        self.lineage = self.lineage.as_decided(deployment.commit, with);
+        self.reverts.retain(|entry| !deployment.was_taken_back_by(entry));
+        self
+    }
+
+    /// Where a revert of a deployment leads. None where the deployment is older than what is known.
+    pub(in crate::agent) fn goal(&self, policy: &Policy, deployment: &Deployment, now: Time) -> Option<Goal> {
+        self.with_rules(policy, deployment, now, |good| self.lineage.goal(deployment.commit, good))
+    }
+
+    /// The good states before a deployment, newest first, at most `max`.
+    pub(in crate::agent) fn good_before(
+        &self,
+        policy: &Policy,
+        deployment: &Deployment,
+        now: Time,
+        max: usize,
+    ) -> Vec<Earlier> {
+        self.with_rules(policy, deployment, now, |good| {
+            self.lineage.good_before(deployment.commit, good, max)
+        })
+    }
+
+    fn with_rules<T>(
+        &self,
+        policy: &Policy,
+        deployment: &Deployment,
+        now: Time,
+        ask: impl FnOnce(&GoodState<'_>) -> T,
+    ) -> T {
+        let is_remembered =
+            |entry: &&RevertEntry| now.secs_since(entry.at) <= i64::from(policy.quarantine_secs);
+        let quarantined: BTreeSet<&String> =
+            self.reverts.iter().filter(is_remembered).flat_map(|entry| &entry.bad_values).collect();
+        let in_quarantine =
+            |values: &BTreeSet<String>| values.iter().any(|value| quarantined.contains(value));
+        let is_bad = |change: &Deployment| {
+            let of_change = |record: &&Record| {
+                record.service() == &deployment.service && record.environment() == &deployment.environment
+            };
+            let mut records = self.records.get(&change.commit).into_iter().flatten().filter(of_change);
+            change.kind != ChangeKind::OwnRevert
+                && (self.reverts.iter().any(|entry| change.was_taken_back_by(entry))
+                    || records.any(|record| {
+                        record.as_verdict().is_some_and(|one| one.judgement.verdict == Verdict::Regressed)
+                    }))
+        };
+        ask(&GoodState {
+            tried_secs: policy.tried_secs(),
+            targets: usize::try_from(policy.targets).unwrap_or(usize::MAX),
+            in_quarantine: &in_quarantine,
+            is_bad: &is_bad,
+        })
+    }
+
+    /// Why a person should look at a revert that takes these changes back: what else they changed was changed again since.
+    pub(in crate::agent) fn doubts(&self, undo: &[Deployment]) -> Vec<String> {
+        let addresses: BTreeSet<String> =
+            undo.iter().flat_map(|change| change.left_behind.iter().cloned()).collect();
+        let oldest = undo.last();
+        let edit = oldest.and_then(|oldest| self.lineage.changed_since(oldest, &addresses));
+        let doubt = |(commit, address): (CommitId, String)| {
+            format!("{} has changed {address} again since", commit.short())
+        };
+        edit.map(doubt).into_iter().collect()
+    }
+}

@@ -1,0 +1,125 @@
+use super::*;
+use crate::domain::change::plan::tests::deployment;
+
+fn at(minute: i64, old: &str, new: &str) -> Deployment {
+    let mut deployment = deployment(&format!("tag: {old}\n"), &format!("tag: {new}\n"));
+    deployment.commit = CommitId::from_bytes([u8::try_from(minute).unwrap(); 20]);
+    deployment.at = Time::from_unix(minute * 60);
+    deployment
+}
+
+fn own(minute: i64, old: &str, new: &str) -> Deployment {
+    Deployment { kind: ChangeKind::OwnRevert, ..at(minute, old, new) }
+}
+
+/// The version that a revert of the newest change leads to, by rules under which 20 minutes are enough.
+fn goal(changes: Vec<Deployment>, bad: &[&str]) -> String {
+    goal_of(0, changes, bad)
+}
+
+fn goal_of(own: usize, changes: Vec<Deployment>, bad: &[&str]) -> String {
+    let commit = changes[own].commit;
+    let lineage = Lineage::new(changes, Vec::new());
+    let in_quarantine = |values: &BTreeSet<String>| values.iter().any(|value| bad.contains(&value.as_str()));
+    let good = GoodState { tried_secs: 1_200, targets: 3, in_quarantine: &in_quarantine, is_bad: &|_| false };
+    match lineage.goal(commit, &good).unwrap() {
+        Goal::Undo(undo, state) => format!("{} by {}", state.fields[0].2, undo.len()),
+        Goal::NoneGood(reached) => format!("none of {}", reached.len()),
+        Goal::TakenBack(_) => "taken back".to_owned(),
+    }
+}
+
+#[test]
+fn a_revert_leads_to_the_newest_state_that_ran_long_enough() {
+    assert_eq!(goal(vec![at(200, "v1", "v2")], &[]), "v1 by 1");
+    assert_eq!(goal(vec![at(200, "v2", "v3"), at(100, "v1", "v2")], &[]), "v2 by 1");
+    assert_eq!(goal(vec![at(110, "v2", "v3"), at(100, "v1", "v2")], &[]), "v1 by 2");
+    // v1 ran only briefly the second time, but long before.
+    let again = vec![at(110, "v1", "v3"), at(100, "v2", "v1"), at(60, "v1", "v2")];
+    assert_eq!(goal(again, &[]), "v1 by 1");
+}
+
+#[test]
+fn deployments_on_top_of_the_bad_one_go_back_with_it() {
+    let stack = vec![at(104, "v2", "v3"), at(100, "v1", "v2"), at(20, "v0", "v1")];
+    assert_eq!(goal_of(1, stack.clone(), &[]), "v1 by 2");
+    assert_eq!(goal_of(0, stack, &[]), "v1 by 2");
+    let taken_back = vec![at(104, "v2", "v1"), at(100, "v1", "v2"), at(20, "v0", "v1")];
+    assert_eq!(goal_of(1, taken_back, &[]), "taken back");
+    // The revert of the newer one left the older one running.
+    let running = vec![own(108, "v3", "v2"), at(104, "v2", "v3"), at(100, "v1", "v2"), at(20, "v0", "v1")];
+    assert_eq!(goal_of(2, running, &[]), "v1 by 1");
+    let reverted = vec![own(104, "v2", "v1"), at(100, "v1", "v2"), at(20, "v0", "v1")];
+    assert_eq!(goal_of(1, reverted, &[]), "taken back");
+}
+
+#[test]
+fn what_is_in_quarantine_or_was_taken_back_is_no_target() {
+    // The agent reverted v1.1; a person put it back; v1.2 came.
+    let changes = vec![
+        at(240, "v1.1", "v1.2"),
+        at(145, "v1.0", "v1.1"),
+        own(135, "v1.1", "v1.0"),
+        at(125, "v1.0", "v1.1"),
+    ];
+    assert_eq!(goal(changes, &["v1.1"]), "v1.0 by 2");
+    // A person went from v3 back to v2: what v3 was is not what one goes back to.
+    let rollback = vec![at(240, "v2", "v3"), at(200, "v3", "v2"), at(100, "v2", "v3"), at(20, "v1", "v2")];
+    assert_eq!(goal(rollback, &[]), "v2 by 1");
+    let all_bad = vec![at(240, "v3", "v4"), at(200, "v2", "v3"), at(100, "v1", "v2"), at(20, "v0", "v1")];
+    assert_eq!(goal(all_bad.clone(), &["v3"]), "v2 by 2");
+    assert_eq!(goal(all_bad.clone(), &["v3", "v2", "v1"]), "none of 3");
+    let lineage = Lineage::new(all_bad, Vec::new());
+    let bad = CommitId::from_bytes([200; 20]);
+    let good = GoodState {
+        tried_secs: 1_200,
+        targets: 1,
+        in_quarantine: &|_| false,
+        is_bad: &|change| change.commit == bad,
+    };
+    let goal = lineage.goal(CommitId::from_bytes([240; 20]), &good).unwrap();
+    assert!(matches!(goal, Goal::NoneGood(reached) if reached[0].commit == Some(bad)));
+    assert_eq!(lineage.goal(CommitId::from_bytes([9; 20]), &good), None);
+}
+
+#[test]
+fn rollbacks_are_known_by_what_they_bring_back() {
+    let roles = |changes: Vec<Deployment>| -> Vec<String> {
+        let lineage = Lineage::new(changes, Vec::new());
+        let role = |change: &Deployment| match change.kind {
+            ChangeKind::Release => "release".to_owned(),
+            ChangeKind::OwnRevert => "own".to_owned(),
+            ChangeKind::Rollback(of) => format!("rollback of {}", of.as_bytes()[0]),
+        };
+        lineage.changes.iter().map(role).collect()
+    };
+    assert_eq!(roles(vec![at(30, "v2", "v1"), at(20, "v1", "v2")]), ["rollback of 20", "release"]);
+    assert_eq!(roles(vec![at(30, "v2", "\"v1\""), at(20, "v1", "v2")]), ["rollback of 20", "release"]);
+    // Deployed again after a rollback, and after the agent's revert.
+    let again = vec![at(40, "v1", "v2"), at(30, "v2", "v1"), at(20, "v1", "v2")];
+    assert_eq!(roles(again), ["release", "rollback of 20", "release"]);
+    let again = vec![at(40, "v1", "v2"), own(30, "v2", "v1"), at(20, "v1", "v2")];
+    assert_eq!(roles(again), ["release", "own", "release"]);
+    // Further back than one.
+    let far = vec![at(40, "v3", "v1"), at(30, "v2", "v3"), at(20, "v1", "v2")];
+    assert_eq!(roles(far), ["rollback of 20", "release", "release"]);
+    assert_eq!(roles(vec![at(30, "v2", "v3"), at(20, "v1", "v2")]), ["release", "release"]);
+}
+
+#[test]
+fn the_good_states_before_a_deployment_are_told() {
+    let changes = vec![
+        at(120, "v3", "v4"),
+        at(90, "v2", "v3"),
+        at(60, "v1", "v2"),
+        at(58, "v0", "v1"),
+        at(30, "a", "v0"),
+    ];
+    let lineage = Lineage::new(changes, Vec::new());
+    let good = GoodState { tried_secs: 600, targets: 3, in_quarantine: &|_| false, is_bad: &|_| false };
+    let found = lineage.good_before(CommitId::from_bytes([120; 20]), &good, 9);
+    let texts: Vec<&str> = found.iter().map(|earlier| earlier.fields[0].2.as_str()).collect();
+    assert_eq!(texts, ["v3", "v2", "v0", "a"]);
+    assert_eq!((found[1].since.unwrap().unix(), found[1].until.unix()), (3_600, 5_400));
+    assert_eq!(found[3].commit, None);
+}
