@@ -154,9 +154,9 @@ impl<'e> Detector<'e> {
                 }
             }
         }
-        for deployment in of_commit.iter_mut().filter(|deployment| is_own_revert(commit, deployment)) {
-            deployment.kind = ChangeKind::OwnRevert;
-        }
+        let is_only_one = of_commit.len() == 1;
+        let own = of_commit.iter_mut().filter(|one| is_own_revert(commit, one, is_only_one));
+        own.for_each(|one| one.kind = ChangeKind::OwnRevert);
         of_commit
     }
 
@@ -171,7 +171,14 @@ impl<'e> Detector<'e> {
 
 /// Whether a commit takes this service back for the agent, itself or through what it merged: taking that back in turn
 /// would put the bad version out again. Reverts of other environments, which a promotion brings along, are none here.
-fn is_own_revert(commit: &Commit, deployment: &Deployment) -> bool {
+///
+/// The agent takes back one service with a commit. So its commit is that for the only service that it changed, also where the
+/// rules have another name for it since.
+fn is_own_revert(commit: &Commit, deployment: &Deployment, is_only_one: bool) -> bool {
+    let itself = OwnTrailers::find(&commit.message).filter(|_| is_only_one);
+    if itself.is_some_and(|own| own.is_in(&deployment.environment)) {
+        return true;
+    }
     let messages = std::iter::once(&commit.message).chain(&commit.merged);
     let own = messages.filter_map(|message| OwnTrailers::find(message));
     own.into_iter().any(|own| own.is_of(&deployment.environment, &deployment.service))
@@ -236,14 +243,22 @@ fn services_of<'e>(
             services.entry(service.name.clone()).or_insert_with(|| (service, Vec::new())).1.push(file);
         }
     };
+    let mut shared: BTreeMap<usize, Vec<FileDiff>> = BTreeMap::new();
     for file in &commit.files {
         let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
-        match &found.rule.each {
+        match found.rule.each {
             None => add(found.service(&[]), file.clone()),
-            Some(pattern) => {
-                for (captured, part) in parts_of(file, pattern, documents) {
-                    add(found.service(&captured), part);
-                }
+            Some(_) => shared.entry(found.rule_index).or_default().push(file.clone()),
+        }
+    }
+    for mut files in shared.into_values() {
+        join_moved(&mut files);
+        for file in files {
+            let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
+            let Some(pattern) = &found.rule.each else { continue };
+            for (captured, part) in parts_of(&file, pattern, documents) {
+                // The file is others' too: it stays where it is.
+                add(found.service(&captured), FileDiff { was: None, ..part });
             }
         }
     }

@@ -6,6 +6,7 @@ use super::{AlsoUndone, Change, Motive, NoChange, message, outcome_text};
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::field::{self, FieldOutcome, FieldResult, File};
+use crate::domain::history::moves::is_next_version;
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
@@ -186,17 +187,23 @@ struct Planned {
 /// The file with the release fields put back.
 fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Result<Planned, NoChange> {
     let [Some(old), Some(new)] = versions(file) else { return Ok(Planned::default()) };
-    if !deployment.fields.iter().any(|field| field.path == file.path) {
-        return Ok(Planned::default());
-    }
     let (path, current) = target.now_at(&file.path);
+    if !deployment.fields.iter().any(|field| field.path == file.path) {
+        // What stands in the folder of a version goes back there with the rest of it.
+        let is_of_version = |was: &&FilePath| is_next_version(was, &file.path) && path == file.path;
+        let of_version = file.was.as_ref().filter(is_of_version);
+        let (Some(was), Some(current)) = (of_version, current) else { return Ok(Planned::default()) };
+        let files = moved_back(was, path, current.to_vec(), target)?;
+        return Ok(Planned { files, fields: Vec::new() });
+    }
     let Some(current) = current else { return Ok(gone(deployment, &file.path)) };
     let refused = |refusal| NoChange::Refused { path: file.path.clone(), refusal };
     let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
     let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
     let is_restored = reverted.fields.iter().any(|field| field.outcome == FieldOutcome::Restored);
     let mut files = BTreeMap::new();
-    if let Some(was) = file.was.as_ref().filter(|_| is_restored) {
+    // Who moved it again since wants it there.
+    if let Some(was) = file.was.as_ref().filter(|_| is_restored && path == file.path) {
         files = moved_back(was, path, reverted.bytes, target)?;
     } else if reverted.bytes != *current {
         files.insert(path, Some(reverted.bytes));

@@ -157,6 +157,18 @@ fn a_revert_of_another_environment_hides_no_deployment() {
 }
 
 #[test]
+fn a_revert_of_its_only_service_is_none_of_the_name_that_the_service_has_now() {
+    let own = "Backout-Id: 1\nBackout-Service: eu/web\nBackout-Environment: production\nBackout-Reverts: x";
+    let revert = format!("Revert eu/web\n\n{own}\n");
+    assert_eq!(found(vec![commit(1, &revert, vec![bump("web", "v2", "v1")])]), []);
+    let two = vec![bump("api", "v1", "v2"), bump("web", "v2", "v1")];
+    assert_eq!(found(vec![commit(1, &revert, two)]).len(), 2);
+    let mut merge = commit(1, "Merge", vec![bump("api", "v1", "v2")]);
+    merge.merged = vec![revert];
+    assert_eq!(found(vec![merge]).len(), 1, "what was merged can have been on the branch before");
+}
+
+#[test]
 fn schema_flags_are_read_generously() {
     let flag = |message: &str, files: Vec<FileDiff>| found(vec![commit(2, message, files)])[0].schema.clone();
     let squashed = "bump\n\nSchema-Change: yes\n\n---------\n\nCo-authored-by: A <a@b>\n";

@@ -1,6 +1,6 @@
 //! The services that an environment's rules find among the files of a branch, and those that they find twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Environment, RuleMatch, ServiceRule};
 use crate::domain::field::Document;
@@ -19,6 +19,8 @@ pub struct FoundService {
     /// Where it is: the path as far as the rule's pattern captures anything; of a shared file the whole path; empty for a
     /// service that is named.
     pub root: String,
+    /// The file.
+    pub path: String,
 }
 
 /// The services that the file at `path` belongs to. `read` gives its bytes, and is asked only for files that hold several.
@@ -32,17 +34,22 @@ pub fn services_in<E>(
 ) -> Result<Vec<FoundService>, E> {
     let Some(matched) = environment.rule_of(path) else { return Ok(Vec::new()) };
     let Some(each) = &matched.rule.each else {
-        return Ok(found(&matched, &[], matched.root).into_iter().collect());
+        return Ok(found(&matched, &[], (matched.root, path)).into_iter().collect());
     };
     let document = read()?.and_then(|bytes| Document::new(bytes.into()));
     let names = document.map(|document| entry_names(each, &document)).unwrap_or_default();
-    Ok(names.iter().filter_map(|captured| found(&matched, captured, path)).collect())
+    Ok(names.iter().filter_map(|captured| found(&matched, captured, (path, path))).collect())
 }
 
-fn found(matched: &RuleMatch<'_, '_>, captured: &[(String, String)], root: &str) -> Option<FoundService> {
+fn found(
+    matched: &RuleMatch<'_, '_>,
+    captured: &[(String, String)],
+    (root, path): (&str, &str),
+) -> Option<FoundService> {
     let service = matched.service(captured)?;
     let (name, labels) = (service.name, service.labels);
-    Some(FoundService { name, labels, rule: matched.rule_index, root: root.to_owned() })
+    let (root, path) = (root.to_owned(), path.to_owned());
+    Some(FoundService { name, labels, rule: matched.rule_index, root, path })
 }
 
 /// The services that are found twice: by two rules, or by one rule at two places. For each, both in words. Which files would
@@ -52,18 +59,19 @@ pub fn found_twice<'f>(
     environment: &Environment,
     found: impl IntoIterator<Item = &'f FoundService>,
 ) -> BTreeMap<ServiceName, String> {
-    let mut places: BTreeMap<&ServiceName, BTreeSet<(usize, &str)>> = BTreeMap::new();
+    // For each place one of its files, which people can find.
+    let mut places: BTreeMap<&ServiceName, BTreeMap<(usize, &str), &str>> = BTreeMap::new();
     for one in found {
-        places.entry(&one.name).or_default().insert((one.rule, one.root.as_str()));
+        places.entry(&one.name).or_default().entry((one.rule, &one.root)).or_insert(&one.path);
     }
-    let told = |(name, places): (&ServiceName, BTreeSet<(usize, &str)>)| {
+    let told = |(name, places): (&ServiceName, BTreeMap<(usize, &str), &str>)| {
         let mut places = places.into_iter();
         let (first, second) = (places.next()?, places.next()?);
-        let shown = |(rule, root): (usize, &str)| {
+        let shown = |((rule, root), path): ((usize, &str), &str)| {
             let by = environment.services.get(rule).map(ServiceRule::to_string).unwrap_or_default();
             match root {
                 "" => format!("rule {} ({by})", rule + 1),
-                root => format!("{root}, by rule {} ({by})", rule + 1),
+                _ => format!("{path}, by rule {} ({by})", rule + 1),
             }
         };
         Some((
@@ -124,7 +132,11 @@ mod tests {
             [("apps/eu/web/values.yaml", ""), ("apps/us/web/values.yaml", ""), ("apps/us/api/x.yaml", "")];
         let told = twice(vec![pattern("apps/*/{service}/*.yaml")], &files);
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains("apps/eu/web") && told[0].contains("apps/us/web"), "{told:?}");
+        assert!(
+            told[0].contains("at apps/eu/web/values.yaml,")
+                && told[0].contains("at apps/us/web/values.yaml,"),
+            "{told:?}"
+        );
         assert_eq!(twice(vec![pattern("apps/{cluster}/{service}/*.yaml")], &files), [""; 0]);
         let mut named = pattern("apps/{cluster}/{service}/*.yaml");
         named.name = Some(NameTemplate::new("{{ service }}").unwrap());

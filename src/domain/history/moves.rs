@@ -27,12 +27,16 @@ pub fn follow_file<'c>(commits: impl IntoIterator<Item = &'c Commit>, path: &Fil
     there.then_some(at)
 }
 
-/// The added file among `files` that took the place of a removed one: the one with its bytes, or the one of its name but for
-/// the version in it, or the one that is most like it.
+/// The added file among `files` that took the place of a removed one: the one of its name but for the version in it, or the
+/// one with its bytes, or the one that is most like it.
 #[must_use]
 pub fn successor<'f>(files: &'f [FileDiff], removed: &FileDiff) -> Option<&'f FileDiff> {
     let old = removed.old.as_ref()?;
     let added = || files.iter().filter(|file| file.old.is_none());
+    let named: Vec<&FileDiff> = added().filter(|file| is_next_version(&removed.path, &file.path)).collect();
+    if let [only] = named.as_slice() {
+        return Some(only);
+    }
     let same: Vec<&FileDiff> =
         added().filter(|file| file.new.as_ref().is_some_and(|new| new.blob == old.blob)).collect();
     if let [only] = same.as_slice() {
@@ -40,10 +44,6 @@ pub fn successor<'f>(files: &'f [FileDiff], removed: &FileDiff) -> Option<&'f Fi
     }
     if !same.is_empty() {
         return None;
-    }
-    let named: Vec<&FileDiff> = added().filter(|file| is_next_version(&removed.path, &file.path)).collect();
-    if let [only] = named.as_slice() {
-        return Some(only);
     }
     let text = old.bytes.as_deref()?;
     let likeness = |file: &FileDiff| Some(same_percent(text, file.new.as_ref()?.bytes.as_deref()?));
@@ -58,7 +58,8 @@ pub fn successor<'f>(files: &'f [FileDiff], removed: &FileDiff) -> Option<&'f Fi
 }
 
 /// Whether two paths are the same but for a version in them: `app-1.4.2.yaml` and `app-1.5.0.yaml`.
-fn is_next_version(one: &FilePath, other: &FilePath) -> bool {
+#[must_use]
+pub fn is_next_version(one: &FilePath, other: &FilePath) -> bool {
     let masked = mask(one.as_str());
     masked != one.as_str() && masked == mask(other.as_str())
 }
@@ -134,6 +135,21 @@ mod tests {
         let next = commit(&[("a-1.4.2.yaml", Some("x\n"), None), ("a-1.5.0.yaml", None, Some("y\n"))]);
         let path = FilePath::new("a-1.4.2.yaml").unwrap();
         assert_eq!(follow_file([&next], &path).unwrap().as_str(), "a-1.5.0.yaml");
+        // It was put away, and others hold the same.
+        let put_away = commit(&[
+            ("a-1.4.2.yaml", Some("x\n"), None),
+            ("a-1.5.0.yaml", None, Some("y\n")),
+            ("old/a", None, Some("x\n")),
+        ]);
+        assert_eq!(follow_file([&put_away], &path).unwrap().as_str(), "a-1.5.0.yaml");
+        let folder = commit(&[
+            ("1.4.2/a", Some("x\n"), None),
+            ("1.4.2/b", Some("x\n"), None),
+            ("1.5.0/a", None, Some("x\n")),
+            ("1.5.0/b", None, Some("x\n")),
+        ]);
+        let path = FilePath::new("1.4.2/b").unwrap();
+        assert_eq!(follow_file([&folder], &path).unwrap().as_str(), "1.5.0/b");
     }
 
     #[test]

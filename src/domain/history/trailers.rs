@@ -44,11 +44,16 @@ impl<'m> OwnTrailers<'m> {
         message.split("\n\n").skip(1).map(|paragraph| Self(trailer_lines(paragraph).collect())).find(complete)
     }
 
+    /// Whether it is a revert in this environment.
+    #[must_use]
+    pub fn is_in(&self, environment: &EnvironmentName) -> bool {
+        self.value("Backout-Environment") == Some(environment.as_str())
+    }
+
     /// Whether it is a revert of this service in this environment.
     #[must_use]
     pub fn is_of(&self, environment: &EnvironmentName, service: &ServiceName) -> bool {
-        self.value("Backout-Environment") == Some(environment.as_str())
-            && self.value("Backout-Service") == Some(service.as_str())
+        self.is_in(environment) && self.value("Backout-Service") == Some(service.as_str())
     }
 
     /// Whether a person asked for it.
