@@ -10,6 +10,7 @@ use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
 use super::look::lineage::pasts;
 use super::look::search::{SearchError, deployments_at, last_deployment};
+use super::look::services::services_found_twice;
 use super::world::{Estate, Stop, World};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
@@ -119,6 +120,10 @@ impl<'a> Request<'a> {
             }
             Wanted::Commit(commit) => deployments_at(&pass, *commit).await?,
         };
+        let twice = services_found_twice(&pass, head, found.iter()).await?;
+        if let Some(problem) = twice.into_values().next() {
+            return Err(RequestError::NotFound(problem));
+        }
         let mut prepared = Vec::new();
         for deployment in found {
             let policy = pass.policy(&deployment);

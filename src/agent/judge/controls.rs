@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::gather::read_all;
 use crate::agent::look::context::Pass;
+use crate::agent::look::services::find_services;
 use crate::agent::look::state::State;
 use crate::domain::deployment::detect;
 use crate::domain::environment::{Environment, ServiceFiles};
 use crate::domain::history::ledger::reverts;
-use crate::domain::history::scope::{Everything, Tracked};
+use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::evidence::{Control, Evidence, Found};
 use crate::domain::judge::peer::{Peer, control_questions, needs_peers, peers, queries_of};
@@ -21,8 +22,6 @@ use crate::ports::{HistoryQuery, RepositoryError};
 
 /// The most queries for controls in one environment of a pass.
 const MAX_QUERIES: usize = 64;
-/// The most files that are looked through for services.
-const MAX_FILES: usize = 50_000;
 
 /// Asks the signals of regressed subjects about services that had no deployment too: others of the environment first, then
 /// the same service elsewhere. What does not answer is no control.
@@ -128,10 +127,11 @@ async fn services(
         !matches!(rule.files, ServiceFiles::Named(..))
             && rule.signals.iter().any(|signal| signal.by.is_none())
     });
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     if asks {
-        let listed = pass.git(move |repository| repository.list_files(head, &Everything, MAX_FILES)).await;
-        files = listed.unwrap_or_default();
+        let of_environment = Arc::clone(environment);
+        let all = pass.git(move |repository| find_services(repository, &of_environment, head, None)).await;
+        found = all.unwrap_or_default();
     }
-    peers(environment, &files)
+    peers(environment, found)
 }

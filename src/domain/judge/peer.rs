@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::deployment::Deployment;
+use crate::domain::environment::found::FoundService;
 use crate::domain::environment::signal::Signal;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
-use crate::domain::ids::{EnvironmentName, FilePath, ServiceName};
+use crate::domain::ids::{EnvironmentName, ServiceName};
 use crate::domain::judge::evidence::{Evidence, Found, SignalEvidence};
 use crate::domain::judge::question::{MAX_CONTROLS, Part, Question, Subject, ask};
 use crate::domain::time::Time;
@@ -32,9 +33,9 @@ pub fn needs_peers(signal: &SignalEvidence) -> bool {
     asked.by.is_none() && asked.segment.is_none() && matches!(signal.found, Found::Samples(_))
 }
 
-/// The services of an environment, by name: those that are named, and those that its patterns find among `files`.
+/// The services of an environment, by name: those that are named, and those that were found.
 #[must_use]
-pub fn peers(environment: &Environment, files: &[FilePath]) -> BTreeMap<ServiceName, Peer> {
+pub fn peers(environment: &Environment, found: Vec<FoundService>) -> BTreeMap<ServiceName, Peer> {
     let peer = |service: ServiceName, labels: BTreeMap<String, String>, rule: &ServiceRule| Peer {
         shown: service.to_string(),
         environment: environment.name.clone(),
@@ -48,9 +49,10 @@ pub fn peers(environment: &Environment, files: &[FilePath]) -> BTreeMap<ServiceN
             peers.entry(name.clone()).or_insert_with(|| peer(name.clone(), rule.labels.clone(), rule));
         }
     }
-    for found in files.iter().filter_map(|file| environment.service_of(file.as_str())) {
-        let new = || peer(found.name.clone(), found.labels.clone(), found.rule);
-        peers.entry(found.name.clone()).or_insert_with(new);
+    for FoundService { name, labels, rule, .. } in found {
+        if let Some(rule) = environment.services.get(rule) {
+            peers.entry(name.clone()).or_insert_with(|| peer(name, labels, rule));
+        }
     }
     peers
 }
