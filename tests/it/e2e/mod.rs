@@ -5,6 +5,7 @@ mod engine;
 mod estates;
 mod evidence;
 mod guards;
+mod identity;
 mod metrics;
 mod races;
 mod recovery;
