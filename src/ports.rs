@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use crate::domain::environment::signal::RangeQuery;
+use crate::domain::history::landing::BranchMove;
 use crate::domain::history::scope::Scope;
 use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
@@ -249,6 +250,9 @@ pub enum ForgeError {
     Refused(String),
 }
 
+/// The most moves of a branch that a forge tells.
+pub const MAX_MOVES: usize = 100;
+
 /// What an answer of a forge comes as.
 pub type Forged<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 
@@ -307,6 +311,10 @@ pub trait Forge: Send + Sync {
     /// Comments on the pull request that brought `commit`, where there is one, unless a comment with the same first line is
     /// there already.
     fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()>;
+
+    /// The moves of a branch that the forge has logged since a time, newest first; at most [`MAX_MOVES`]. Empty where the
+    /// forge keeps no log or does not show it to us.
+    fn moves<'a>(&'a self, branch: &'a BranchName, since: Time) -> Forged<'a, Vec<BranchMove>>;
 
     /// What a person should know before relying on it for reviews into `base`: what is there, each in a sentence.
     fn check<'a>(&'a self, base: &'a BranchName) -> Forged<'a, String>;

@@ -77,6 +77,14 @@ macro_rules! calls {
             Box::pin(self.comment_on_source(commit, text))
         }
 
+        fn moves<'a>(
+            &'a self,
+            branch: &'a $crate::domain::ids::BranchName,
+            since: $crate::domain::time::Time,
+        ) -> $crate::ports::Forged<'a, Vec<$crate::domain::history::landing::BranchMove>> {
+            Box::pin(self.branch_moves(branch, since))
+        }
+
         fn check<'a>(
             &'a self,
             base: &'a $crate::domain::ids::BranchName,

@@ -97,26 +97,34 @@ impl<W: Wire> Rest<W> {
     }
 
     /// Reads something that may not be there, or that these credentials may not see: what is not told is not known.
-    #[cfg(feature = "github")]
     pub(super) async fn get_if_told<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ForgeError> {
-        match self.get_if_any(path).await {
-            Err(ForgeError::Denied(reason)) => {
-                tracing::debug!(reason, "not told");
-                Ok(None)
-            }
-            told => told,
-        }
+        let told = self.read_if_told(path).await?;
+        told.map(|reply| reply.json(&self.name)).transpose()
     }
 
     /// Reads a list, page by page, at most [`MAX_PAGES`].
     pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
+        let first = self.read(path).await?;
+        self.list_from(path, first).await
+    }
+
+    /// The same of a list that may not be there, or that these credentials may not see: what is not told is empty.
+    pub(super) async fn list_if_told<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
+        match self.read_if_told(path).await? {
+            Some(first) => self.list_from(path, first).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A list from its first page on.
+    async fn list_from<T: DeserializeOwned>(&self, path: &str, first: Reply) -> Result<Vec<T>, ForgeError> {
         let place = path.split('?').next().unwrap_or(path);
-        let mut all = Vec::new();
-        let mut next = Some(path.to_owned());
-        for _ in 0..MAX_PAGES {
-            let Some(page) = next else { break };
-            let reply = self.read(&page).await?;
-            next = reply.next_page().map(|query| format!("{place}?{query}"));
+        let mut all: Vec<T> = first.json(&self.name)?;
+        let mut next = first.next_page();
+        for _ in 1..MAX_PAGES {
+            let Some(query) = next else { break };
+            let reply = self.read(&format!("{place}?{query}")).await?;
+            next = reply.next_page();
             all.extend(reply.json::<Vec<T>>(&self.name)?);
         }
         Ok(all)
@@ -166,6 +174,20 @@ impl<W: Wire> Rest<W> {
     async fn read(&self, path: &str) -> Result<Reply, ForgeError> {
         let reply = self.exchange(&Method::GET, path, None).await?;
         self.accepted(reply)
+    }
+
+    /// None where the forge says that it is not there or not for these credentials. Credentials that it does not take at
+    /// all, and limits, which some forges tell by the same status, are errors.
+    async fn read_if_told(&self, path: &str) -> Result<Option<Reply>, ForgeError> {
+        let reply = self.exchange(&Method::GET, path, None).await?;
+        let is_kept_back = matches!(reply.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+        match self.accepted(reply) {
+            Err(ForgeError::Denied(reason)) if is_kept_back => {
+                tracing::debug!(reason, "not told");
+                Ok(None)
+            }
+            told => told.map(Some),
+        }
     }
 
     /// Sends a request until there is an answer, a bounded number of times: reading after whatever went wrong, and what

@@ -1,11 +1,16 @@
 //! What the adapters of all forges do in the same way.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::rest::parsed_time;
+use crate::domain::history::landing::BranchMove;
+use crate::domain::ids::CommitId;
 use crate::domain::review::Standing;
 use crate::domain::text::one_line;
-use crate::ports::ForgeError;
+use crate::domain::time::Time;
+use crate::ports::{ForgeError, MAX_MOVES};
 
 /// The label of issues that ask a person to roll back by hand.
 pub(super) const MANUAL_LABEL: &str = "needs-manual-rollback";
@@ -78,4 +83,24 @@ pub(super) fn missing_approvals(count: usize) -> Option<String> {
 /// A name from the forge as a piece of a sentence, also between backticks.
 pub(super) fn plain(name: &str) -> String {
     one_line(&name.replace('`', ""), MAX_NAME)
+}
+
+/// A move as a forge has logged it. None where the branch was removed, which Git writes as a commit of zeros, and where an id
+/// or a time is not understood.
+pub(super) fn logged_move(after: &str, at: &str) -> Option<BranchMove> {
+    let after: CommitId = after.parse().ok()?;
+    let is_commit = after != CommitId::from_bytes([0; 20]);
+    let at = parsed_time(at).filter(|_| is_commit)?;
+    Some(BranchMove { after, at })
+}
+
+/// What the port tells of the moves that a forge has logged. Of several in one second the one that the forge names first
+/// counts as the newest.
+pub(super) fn newest_moves(logged: impl IntoIterator<Item = BranchMove>, since: Time) -> Vec<BranchMove> {
+    let mut moves: Vec<_> = logged.into_iter().filter(|one| one.at >= since).collect();
+    moves.sort_by_key(|one| Reverse(one.at));
+    // What happens between two requests pushes the end of one page into the next.
+    moves.dedup();
+    moves.truncate(MAX_MOVES);
+    moves
 }

@@ -1,8 +1,11 @@
 //! What every forge does.
 
+use backout::domain::history::landing::BranchMove;
+use backout::domain::ids::BranchName;
 use backout::domain::review::command::Order;
 use backout::domain::review::{CommitStatus, Merging, ReviewState, Standing, StatusState};
-use backout::ports::ForgeError;
+use backout::domain::time::Time;
+use backout::ports::{ForgeError, MAX_MOVES};
 
 use super::{Place, main, message};
 use crate::support::forge::{AGENT, Face, Fate, Pull, Reply};
@@ -26,6 +29,9 @@ macro_rules! conforms {
                 shows_a_verdict_once,
                 comments_once_on_what_brought_a_commit,
                 dresses_pull_requests,
+                tells_when_a_branch_was_moved,
+                tells_the_newest_moves_and_not_too_many,
+                tells_of_no_moves_where_the_log_is_not_shown,
                 reads_long_lists_to_the_end,
                 asks_again_what_it_reads_and_not_what_it_writes,
                 waits_a_little_and_no_longer,
@@ -307,6 +313,80 @@ async fn dresses_pull_requests(face: Face) {
     // Gitea asks code owners itself, by rules of its own.
     let asked: &[&str] = if face == Face::Gitea { &["dana"] } else { &["dana", "lee"] };
     assert_eq!(pull.reviewers.iter().collect::<Vec<_>>(), asked, "one who is not there is left out");
+}
+
+async fn tells_when_a_branch_was_moved(face: Face) {
+    let mut place = Place::new(face);
+    place.sim.state().rules.required.clear();
+    // Two commits are pushed together, an hour after the second one was made.
+    for tag in ["v8", "v9"] {
+        place.people.write("other.yaml", &format!("tag: {tag}\n"));
+        place.people.commit("Something else");
+    }
+    place.people.now += 3600;
+    place.people.push(&place.repository);
+    let pushed = BranchMove { after: place.tip("main"), at: Time::from_unix(place.people.now) };
+    let opened = place.open("backout/a", "v1").await;
+    let proposed = BranchMove { after: opened.head, at: Time::from_unix(place.people.now) };
+    place.sim.state().now = || 1_700_010_000;
+    let merging = place.forge.merge(&opened, &main(), &message("v1")).await.unwrap();
+    assert_eq!(merging, Merging::Merged);
+    let merged = BranchMove { after: place.tip("main"), at: Time::from_unix(1_700_010_000) };
+
+    let told = place.forge.moves(&main(), pushed.at).await.unwrap();
+    assert_eq!(told, [merged.clone(), pushed.clone()]);
+    let told = place.forge.moves(&main(), pushed.at.plus_secs(1)).await.unwrap();
+    assert_eq!(told, [merged]);
+    let told = place.forge.moves(&main(), Time::from_unix(0)).await.unwrap();
+    assert_eq!(told.len(), 3, "with the first push: {told:?}");
+    let told = place.forge.moves(&BranchName::new("backout/a").unwrap(), Time::from_unix(0)).await.unwrap();
+    assert_eq!(told, [proposed]);
+    let told = place.forge.moves(&BranchName::new("a").unwrap(), Time::from_unix(0)).await.unwrap();
+    assert_eq!(told, []);
+}
+
+async fn tells_the_newest_moves_and_not_too_many(face: Face) {
+    let mut place = Place::new(face);
+    place.proposal("feature", "v3");
+    let (one, other) = (place.tip("main"), place.tip("feature"));
+    place.sim.state().now = || 1_700_010_000;
+    for round in 0..=MAX_MOVES {
+        let ids = [one.to_string(), other.to_string()];
+        let (from, to) = (&ids[round % 2], &ids[(round + 1) % 2]);
+        let state = place.sim.state();
+        state.move_branch("main", to, from);
+        // The moves of another branch fill the first pages.
+        state.move_branch("feature", from, to);
+    }
+    let told = place.forge.moves(&main(), Time::from_unix(0)).await.unwrap();
+    let at = Time::from_unix(1_700_010_000);
+    let newest_first = [other, one].into_iter().cycle().take(MAX_MOVES);
+    assert_eq!(told, newest_first.map(|after| BranchMove { after, at }).collect::<Vec<_>>());
+}
+
+async fn tells_of_no_moves_where_the_log_is_not_shown(face: Face) {
+    let place = Place::new(face);
+    let told = async |reply: Reply| {
+        place.sim.fates(move |_, _| Fate::Instead(reply.clone()));
+        place.forge.moves(&main(), Time::from_unix(0)).await
+    };
+    for status in [403, 404] {
+        assert_eq!(told(Reply::no(status, "not for you")).await, Ok(Vec::new()), "{status}");
+    }
+    // Everything else is an error.
+    let unknown = told(Reply::no(401, "who are you?")).await;
+    assert!(matches!(unknown, Err(ForgeError::Denied(_))), "{unknown:?}");
+    let bad = told(Reply::no(422, "no way")).await;
+    assert!(matches!(bad, Err(ForgeError::Refused(_))), "{bad:?}");
+    for reply in [
+        Reply::no(502, "Bad gateway"),
+        Reply::no(429, "Slow down").with("Retry-After", "900"),
+        Reply::no(403, "Slow down").with("Retry-After", "900"),
+        Reply::json(200, serde_json::json!({"moves": []})),
+    ] {
+        let lost = told(reply.clone()).await;
+        assert!(matches!(lost, Err(ForgeError::Unavailable(_))), "{reply:?}: {lost:?}");
+    }
 }
 
 async fn reads_long_lists_to_the_end(face: Face) {

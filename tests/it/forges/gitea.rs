@@ -2,9 +2,10 @@
 
 use backout::adapters::forge::gitea::OPERATIONS;
 use backout::domain::review::{Merging, Standing};
+use backout::domain::time::Time;
 use serde_json::json;
 
-use super::{Place, main, message};
+use super::{Place, main, message, moves_told};
 use crate::support::forge::{Asked, Face, Fate, Pull, Reply, Status};
 use crate::support::openapi::Api;
 
@@ -320,4 +321,42 @@ async fn says_what_is_off() {
         let error = place.forge.check(&main()).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn pushes_are_told_from_all_else_in_the_feed() {
+    let place = Place::new(Face::Gitea);
+    let sha = place.tip("main").to_string();
+    let pushed = json!({"Commits": [], "HeadCommit": {"Sha1": sha}, "CompareURL": "", "Len": 0}).to_string();
+    let entry = |kind: &str, name: &str, content: &str, second: u32| {
+        let at = format!("2026-07-01T12:00:{second:02}+02:00");
+        json!({"op_type": kind, "ref_name": name, "content": content, "created": at})
+    };
+    let log = json!([
+        entry("commit_repo", "refs/heads/main", &pushed, 9),
+        entry("mirror_sync_push", "main", &pushed, 8),
+        entry("merge_pull_request", "", "1|Something", 7),
+        entry("auto_merge_pull_request", "", "[\"1\",\"Something\"]", 7),
+        entry("push_tag", "refs/tags/main", &pushed, 6),
+        entry("delete_branch", "refs/heads/main", &pushed, 6),
+        entry("commit_repo", "refs/heads/other", &pushed, 5),
+        entry("commit_repo", "refs/heads/main", "", 4),
+        entry("commit_repo", "refs/heads/main", "{}", 4),
+        entry("commit_repo", "refs/heads/main", &json!({"Commits": null, "HeadCommit": null}).to_string(), 4),
+        entry("commit_repo", "refs/heads/main", &json!({"HeadCommit": {"Sha1": ""}}).to_string(), 4),
+        {"op_type": "create_issue", "ref_name": null, "content": null, "created": "2026-07-01T12:00:03+02:00"},
+    ]);
+    let expected =
+        [(sha.clone(), "2026-07-01T10:00:09Z".to_owned()), (sha, "2026-07-01T10:00:08Z".to_owned())];
+    assert_eq!(moves_told(&place, log).await, expected);
+}
+
+#[tokio::test]
+async fn the_feed_is_read_no_further_than_it_is_asked_about() {
+    let mut place = Place::new(Face::Gitea);
+    place.main_moves("other.yaml", "tag: v9\n");
+    let since = Time::from_unix(place.people.now);
+    place.sim.fates(|_, _| Fate::Go);
+    assert_eq!(place.forge.moves(&main(), since).await.unwrap().len(), 1);
+    assert_eq!(place.sim.log().len(), 1, "the page has something older");
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use backout::adapters::forge::github::{DOCUMENTS, OPERATIONS};
 use backout::adapters::forge::{ForgeAuth, ForgeOptions};
 use backout::domain::review::{CommitStatus, Merging, StatusState};
+use backout::domain::time::Time;
 use backout::ports::CommitRequest;
 use secrecy::SecretString;
+use serde_json::json;
 
-use super::{Place, main, message};
+use super::{Place, main, message, moves_told};
 use crate::support::forge::{Face, app_key};
 use crate::support::openapi::Api;
 
@@ -38,7 +40,7 @@ async fn use_everything(place: &mut Place) {
         onto: None,
         files: &files,
         message: &message("v1"),
-        at: backout::domain::time::Time::from_unix(0),
+        at: Time::from_unix(0),
     };
     let tip = forge.commit(&first, &main()).await.unwrap().unwrap();
     place.main_moves("other.yaml", "tag: v7\n");
@@ -57,6 +59,7 @@ async fn use_everything(place: &mut Place) {
     assert_eq!(forge.merge(&ready, &main(), &message("v1")).await.unwrap(), Merging::Merged);
     let commit = place.tip("main");
     place.sim.state().sources.insert(commit.to_string(), opened.number);
+    assert_eq!(forge.moves(&main(), Time::from_unix(0)).await.unwrap().len(), 3);
     forge.comment(commit, "<!-- backout:1 -->\nIt made things worse.").await.unwrap();
     let status = CommitStatus {
         commit,
@@ -98,4 +101,20 @@ async fn every_operation_is_used_and_github_allows_each() {
     }
     assert_eq!(used, OPERATIONS.map(str::to_owned).into());
     assert_eq!(documents, DOCUMENTS.map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn what_is_removed_or_not_understood_is_no_move() {
+    let place = Place::new(Face::GitHub);
+    let sha = place.tip("main").to_string();
+    let entry = |name: &str, after: &str, at: &str| json!({"ref": name, "after": after, "timestamp": at});
+    let log = json!([
+        entry("refs/heads/main", &"0".repeat(40), "2026-07-01T10:00:05Z"),
+        entry("refs/heads/other", &sha, "2026-07-01T10:00:04Z"),
+        entry("refs/heads/main", "main", "2026-07-01T10:00:03Z"),
+        entry("refs/heads/main", &sha, "yesterday"),
+        {"ref": "refs/heads/main"},
+        entry("refs/heads/main", &sha, "2026-07-01T12:00:00+02:00"),
+    ]);
+    assert_eq!(moves_told(&place, log).await, [(sha, "2026-07-01T10:00:00Z".to_owned())]);
 }

@@ -1,9 +1,11 @@
 //! What is GitLab's alone.
 
 use backout::domain::review::{Merging, ReviewState, Standing, StatusState};
+use backout::domain::time::Time;
 use backout::ports::ForgeError;
+use serde_json::json;
 
-use super::{Place, main, message};
+use super::{Place, main, message, moves_told};
 use crate::support::forge::{AGENT, Face, Fate, Reply};
 use crate::support::git::git;
 
@@ -240,4 +242,38 @@ async fn a_deleted_branch_closes_it() {
     let opened = place.open("backout/a", "v1").await;
     git(&place.repository, &["update-ref", "-d", "refs/heads/backout/a"]);
     assert!(matches!(place.look(&opened).await.state, ReviewState::Closed { .. }));
+}
+
+#[tokio::test]
+async fn what_is_no_push_to_the_branch_is_no_move() {
+    let place = place();
+    let sha = place.tip("main").to_string();
+    let at = "2026-07-01T10:00:00.419Z";
+    let event = |data: serde_json::Value| json!({"created_at": at, "push_data": data});
+    let log = json!([
+        event(json!({"action": "removed", "ref_type": "branch", "ref": "main", "commit_to": null})),
+        event(json!({"action": "pushed", "ref_type": "branch", "ref": "other", "commit_to": sha})),
+        event(json!({"action": "pushed", "ref_type": "tag", "ref": "main", "commit_to": sha})),
+        event(json!({"action": "pushed", "ref_type": "branch", "ref": null, "commit_to": null, "ref_count": 4})),
+        event(json!({"action": "pushed", "ref_type": "branch", "ref": "main", "commit_to": "main"})),
+        event(json!(null)),
+        {"push_data": {"ref_type": "branch", "ref": "main", "commit_to": sha}},
+        event(json!({"action": "created", "ref_type": "branch", "ref": "main", "commit_to": sha})),
+    ]);
+    assert_eq!(moves_told(&place, log).await, [(sha, "2026-07-01T10:00:00Z".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_day_begins_later_in_the_server_s_time_zone() {
+    let mut place = place();
+    place.people.write("other.yaml", "tag: v9\n");
+    place.people.commit("Something else");
+    // Half past midnight on the fifteenth, which is the fourteenth there.
+    place.people.now = 1_700_008_200;
+    place.people.push(&place.repository);
+    let since = Time::from_unix(place.people.now);
+    let told = place.forge.moves(&main(), since).await.unwrap();
+    assert_eq!(told.iter().map(|one| one.at).collect::<Vec<_>>(), [since]);
+    let asked = place.sim.all().pop().unwrap();
+    assert_eq!(asked.query["after"], "2023-11-13");
 }

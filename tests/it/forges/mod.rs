@@ -14,11 +14,12 @@ use backout::adapters::forge::{ForgeAuth, ForgeKind, ForgeOptions, connect};
 use backout::adapters::http::HttpOptions;
 use backout::domain::ids::{BranchName, CommitId};
 use backout::domain::review::{NewReview, Review};
+use backout::domain::time::Time;
 use backout::ports::Forge;
 use secrecy::SecretString;
 
-use crate::support::forge::{Face, REPOSITORY, SimForge, TOKEN};
-use crate::support::git::{WorkTree, bare, git};
+use crate::support::forge::{Face, Fate, REPOSITORY, Reply, SimForge, TOKEN};
+use crate::support::git::{WorkTree, bare, git, log_moves};
 
 /// A forge of one kind over a repository with a branch `main`, and the adapter for it.
 struct Place {
@@ -37,6 +38,7 @@ impl Place {
     fn with(face: Face, change: impl FnOnce(&mut ForgeOptions)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let repository = bare(directory.path(), "env.git");
+        log_moves(&repository);
         let mut people = WorkTree::new();
         people.write("app.yaml", "tag: v2\n");
         people.write("other.yaml", "tag: v1\n");
@@ -71,7 +73,7 @@ impl Place {
         self.people.git(&["checkout", "-q", "-B", "work", "main"]);
         self.people.write("app.yaml", &format!("tag: {tag}\n"));
         self.people.commit(&message(tag));
-        self.people.git(&["push", "-q", self.repository.to_str().unwrap(), &format!("HEAD:{name}")]);
+        self.people.push_as(&self.repository, &format!("HEAD:{name}"));
         self.people.git(&["checkout", "-q", "main"]);
         NewReview {
             branch: BranchName::new(name).unwrap(),
@@ -116,6 +118,16 @@ impl Place {
         }
         counts
     }
+}
+
+/// The moves of `main` that a log tells, of which this is the first page: the commits and the times.
+async fn moves_told(place: &Place, log: serde_json::Value) -> Vec<(String, String)> {
+    place.sim.fates(move |_, asked| match asked.query.get("page").map(String::as_str) {
+        None | Some("1") => Fate::Instead(Reply::json(200, log.clone())),
+        Some(_) => Fate::Instead(Reply::json(200, serde_json::json!([]))),
+    });
+    let moves = place.forge.moves(&main(), Time::from_unix(0)).await.unwrap();
+    moves.iter().map(|one| (one.after.to_string(), one.at.to_string())).collect()
 }
 
 fn main() -> BranchName {

@@ -92,7 +92,18 @@ impl WorkTree {
 
     /// Pushes the current branch to a repository on this machine.
     pub(crate) fn push(&self, to: &Path) {
-        self.git(&["push", "-q", to.to_str().unwrap(), "HEAD"]);
+        self.push_as(to, "HEAD");
+    }
+
+    /// Pushes what `refspec` says, at the time of the last commit where that repository logs its moves.
+    pub(crate) fn push_as(&self, to: &Path, refspec: &str) {
+        let output = git_command(self.path())
+            .args(["push", "-q", to.to_str().unwrap(), refspec])
+            .env("GIT_COMMITTER_DATE", format!("{} +0000", self.now))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "git push {refspec} to {}: {stderr}", to.display());
     }
 }
 
@@ -102,6 +113,11 @@ pub(crate) fn bare(parent: &Path, name: &str) -> PathBuf {
     git(parent, &["init", "-q", "--bare", "-b", "main", path.to_str().unwrap()]);
     git(&path, &["config", "http.receivepack", "true"]);
     path
+}
+
+/// Has a bare repository log where each of its branches was moved to, and when.
+pub(crate) fn log_moves(repository: &Path) {
+    git(repository, &["config", "core.logAllRefUpdates", "true"]);
 }
 
 /// Installs a hook, a shell script, in a bare repository.

@@ -8,6 +8,7 @@
 mod beside;
 mod labels;
 mod merge;
+mod moves;
 mod pulls;
 mod standing;
 mod types;
@@ -26,7 +27,7 @@ use crate::ports::{Forge, ForgeError};
 
 /// Every operation of the API that is used, by its id in Forgejo's description of it. A test holds what is sent against
 /// this list, and the list against the description.
-pub const OPERATIONS: [&str; 25] = [
+pub const OPERATIONS: [&str; 26] = [
     "issueCreateComment",
     "issueCreateIssue",
     "issueCreateLabel",
@@ -49,6 +50,7 @@ pub const OPERATIONS: [&str; 25] = [
     "repoGetPullRequest",
     "repoGetPullRequestByBaseHead",
     "repoGetRepoPermissions",
+    "repoListActivityFeeds",
     "repoListPullRequests",
     "repoListPullReviews",
     "repoMergePullRequest",
@@ -93,8 +95,7 @@ impl Gitea {
 
     /// One page of a list, by its number from 1.
     async fn page<T: DeserializeOwned>(&self, path: &str, number: usize) -> Result<Vec<T>, ForgeError> {
-        let joint = if path.contains('?') { '&' } else { '?' };
-        let page: Option<Vec<T>> = self.rest.get(&format!("{path}{joint}limit={PAGE}&page={number}")).await?;
+        let page: Option<Vec<T>> = self.rest.get(&page_path(path, number)).await?;
         Ok(page.unwrap_or_default())
     }
 
@@ -111,6 +112,12 @@ impl Gitea {
         }
         Ok(all)
     }
+}
+
+/// Where one page of a list is, by its number from 1.
+fn page_path(path: &str, number: usize) -> String {
+    let joint = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{joint}limit={PAGE}&page={number}")
 }
 
 impl Forge for Gitea {

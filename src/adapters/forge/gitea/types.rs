@@ -197,3 +197,33 @@ pub(super) struct RepoPermissions {
     #[serde(default)]
     pub(super) push: bool,
 }
+
+/// An entry of the feed of a repository.
+#[derive(Debug, Deserialize)]
+pub(super) struct Activity {
+    #[serde(default)]
+    pub(super) op_type: String,
+    /// `refs/heads/main`.
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) ref_name: String,
+    /// Of a push, a [`Pushed`] as JSON.
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) content: String,
+    #[serde(default)]
+    pub(super) created: String,
+}
+
+/// What was pushed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Pushed {
+    /// Where the branch was then. Left out where all that was pushed is too long to be logged.
+    #[serde(default)]
+    pub(super) head_commit: Option<PushedCommit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PushedCommit {
+    pub(super) sha1: String,
+}

@@ -6,6 +6,7 @@ mod commit;
 mod documents;
 mod graphql;
 mod merge;
+mod moves;
 mod pulls;
 mod settings;
 mod standing;
@@ -29,7 +30,7 @@ use crate::ports::{CommitRequest, Forge, Forged};
 
 /// Every operation of GitHub's REST API that is used, by its id in GitHub's OpenAPI description. A test holds what is sent
 /// against this list, and the list against the description.
-pub const OPERATIONS: [&str; 27] = [
+pub const OPERATIONS: [&str; 28] = [
     "apps/create-installation-access-token",
     "apps/get-repo-installation",
     "checks/list-for-ref",
@@ -55,6 +56,7 @@ pub const OPERATIONS: [&str; 27] = [
     "repos/get-branch-rules",
     "repos/get-collaborator-permission-level",
     "repos/get-combined-status-for-ref",
+    "repos/list-activities",
     "repos/list-pull-requests-associated-with-commit",
     "repos/merge",
 ];

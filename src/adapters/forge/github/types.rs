@@ -178,3 +178,14 @@ pub(super) struct RepoPermissions {
     #[serde(default)]
     pub(super) push: bool,
 }
+
+/// A move of a branch.
+#[derive(Debug, Deserialize)]
+pub(super) struct Activity {
+    #[serde(default, rename = "ref")]
+    pub(super) reference: String,
+    #[serde(default)]
+    pub(super) after: String,
+    #[serde(default)]
+    pub(super) timestamp: String,
+}

@@ -2,6 +2,7 @@
 
 mod beside;
 mod merge;
+mod moves;
 mod requests;
 mod standing;
 mod types;

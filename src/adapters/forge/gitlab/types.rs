@@ -196,3 +196,26 @@ pub(super) struct Branch {
     #[serde(default)]
     pub(super) developers_can_merge: bool,
 }
+
+/// Something that somebody has done in the project. Source: <https://docs.gitlab.com/api/events/>.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    #[serde(default)]
+    pub(super) created_at: Option<String>,
+    #[serde(default)]
+    pub(super) push_data: Option<PushData>,
+}
+
+/// What was pushed.
+#[derive(Debug, Deserialize)]
+pub(super) struct PushData {
+    /// `branch` or `tag`.
+    #[serde(default)]
+    pub(super) ref_type: Option<String>,
+    /// None where several were pushed at once.
+    #[serde(default, rename = "ref")]
+    pub(super) reference: Option<String>,
+    /// None where it was removed.
+    #[serde(default)]
+    pub(super) commit_to: Option<String>,
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::git::git;
 use crate::support::openapi::Api;
 
-use super::{AGENT, Asked, Issue, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
+use super::{AGENT, Asked, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
 
 /// The longest page, whatever is asked for.
 const MAX_PAGE: usize = 50;
@@ -85,6 +85,10 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
             }
             None => no(404, "user does not exist"),
         },
+        ("GET", ["activities", "feeds"]) => {
+            let feed = state.moves().iter().flat_map(|moved| entries(state, moved)).collect();
+            bare_page(asked, feed)
+        }
         ("GET", ["branches", name @ ..]) => branch(state, &name.join("/")),
         ("GET", ["branch_protections", "main"]) => Reply::json(
             200,
@@ -345,6 +349,27 @@ fn branch(state: &State, name: &str) -> Reply {
             "effective_branch_protection_name": if protected { "main" } else { "" },
         }),
     )
+}
+
+/// What the feed has of a move, newest first: of a merge both that there was one and what was pushed, and of a new branch
+/// both that there is one and what is on it.
+fn entries(state: &State, moved: &Move) -> Vec<Value> {
+    let entry = |kind: &str, name: &str, content: &str| {
+        json!({
+            "id": 1, "op_type": kind, "ref_name": name, "content": content, "created": rfc3339(moved.at),
+            "act_user": user("dana"), "repo_id": 1,
+        })
+    };
+    let name = format!("refs/heads/{}", moved.branch);
+    let commit = json!({"Sha1": moved.after, "Message": "Something", "Timestamp": rfc3339(moved.at)});
+    let pushed = json!({"Commits": [commit], "HeadCommit": commit, "CompareURL": "", "Len": 1});
+    let merged = state.merged_by(moved).map(|pull| {
+        let content = format!("{}|{}", pull.number, pull.title);
+        entry("merge_pull_request", "", &content)
+    });
+    let push = entry("commit_repo", &name, &pushed.to_string());
+    let made = moved.is_new().then(|| entry("commit_repo", &name, ""));
+    merged.into_iter().chain([push]).chain(made).collect()
 }
 
 fn status(status: &Status) -> Value {

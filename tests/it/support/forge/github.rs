@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::openapi::Api;
 
-use super::{AGENT, Asked, Issue, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
+use super::{AGENT, Asked, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
 
 /// What GitHub's own descriptions do not allow of what was asked. Answers are as short as the agent needs them.
 pub(super) fn complaints(log: &[Asked]) -> Vec<String> {
@@ -151,13 +151,8 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
         }
         ("GET", ["commits", sha, "pulls"]) => {
             let number = state.sources.get(*sha).copied();
-            let pulls: Vec<Value> = state
-                .pulls
-                .iter()
-                .filter(|pull| Some(pull.number) == number)
-                .map(|p| pull(state, p))
-                .collect();
-            Reply::json(200, json!(pulls))
+            let of_it = state.pulls.iter().filter(|one| Some(one.number) == number);
+            Reply::json(200, of_it.map(|one| pull(state, one)).collect())
         }
         ("POST", ["statuses", sha]) => {
             let url = body["target_url"].as_str().map(str::to_owned);
@@ -170,6 +165,7 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
             state.set_status(sha, new.clone());
             Reply::json(201, status(&new))
         }
+        ("GET", ["activity"]) => activity(state, asked),
         ("POST", ["git", "refs"]) => new_ref(state, body),
         ("POST", ["merges"]) => {
             match state.merge_into(&text(body, "base"), &text(body, "head"), &text(body, "commit_message")) {
@@ -483,12 +479,34 @@ fn one_issue(
     }
 }
 
+/// The log of moves. Pages go by cursors, of which there is none here.
+fn activity(state: &State, asked: &Asked) -> Reply {
+    let wanted = asked.query.get("ref").map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
+    let one = |moved: &Move| {
+        let kind = match state.merged_by(moved) {
+            Some(_) => "pr_merge",
+            None if moved.is_new() => "branch_creation",
+            None => "push",
+        };
+        json!({
+            "id": moved.at, "node_id": "RA_1", "before": moved.before, "after": moved.after,
+            "ref": format!("refs/heads/{}", moved.branch), "timestamp": rfc3339(moved.at),
+            "activity_type": kind, "actor": user("dana"),
+        })
+    };
+    let moves = state.moves();
+    let of_it = moves.iter().filter(|moved| wanted.is_none_or(|name| name == moved.branch));
+    let mut reply = page(asked, of_it.map(one).collect());
+    reply.headers.clear();
+    reply
+}
+
 fn new_ref(state: &mut State, body: &Value) -> Reply {
     let (name, sha) = (text(body, "ref"), text(body, "sha"));
     let branch = name.strip_prefix("refs/heads/").unwrap();
     if state.tip(branch).is_some() {
         return Reply::no(422, "Reference already exists");
     }
-    crate::support::git::git(&state.repository, &["update-ref", &name, &sha, &"0".repeat(40)]);
+    state.move_branch(branch, &sha, &"0".repeat(40));
     Reply::json(201, json!({"ref": name, "object": {"type": "commit", "sha": sha}}))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AGENT, Asked, Issue, Pull, REPOSITORY, Reply, State, Status, rfc3339, text};
+use super::{AGENT, Asked, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text};
 use crate::support::git::try_git;
 
 mod documented;
@@ -124,6 +124,7 @@ fn project(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Rep
             Reply::json(200, of_it.map(|pull| request(state, pull)).collect())
         }
         ("POST", ["statuses", sha]) => new_status(state, sha, body),
+        ("GET", ["events"]) => events(state, asked),
         ("GET", ["pipelines", id, "jobs"]) => {
             let number = id.parse::<u64>().unwrap() - PIPELINES;
             let pull = state.pulls.iter().find(|pull| pull.number == number).unwrap();
@@ -482,6 +483,30 @@ fn status(id: usize, status: &Status) -> Value {
         "id": id, "name": status.context, "status": state, "description": status.description,
         "target_url": status.url, "allow_failure": false,
     })
+}
+
+/// The pushes of those days that come after one, by a server in a time zone that is twelve hours behind.
+fn events(state: &State, asked: &Asked) -> Reply {
+    if asked.query.get("action").map(String::as_str) != Some("pushed") {
+        return Reply::json(400, json!({"error": "action does not have a valid value"}));
+    }
+    let after = asked.query.get("after").map_or("", String::as_str);
+    let one = |moved: &Move| {
+        json!({
+            "id": moved.at, "project_id": PROJECT, "target_type": null, "author": user(state, "dana"),
+            "action_name": if moved.is_new() { "pushed new" } else { "pushed to" },
+            "created_at": rfc3339(moved.at).replace('Z', ".419Z"),
+            "push_data": {
+                "commit_count": 1, "action": if moved.is_new() { "created" } else { "pushed" },
+                "ref_type": "branch", "ref": moved.branch, "commit_to": moved.after,
+                "commit_from": if moved.is_new() { Value::Null } else { json!(moved.before) },
+                "commit_title": "Something", "ref_count": null,
+            },
+        })
+    };
+    let moves = state.moves();
+    let is_later = |moved: &&Move| &rfc3339(moved.at - 12 * 3600)[..10] > after;
+    page(asked, moves.iter().filter(is_later).map(one).collect())
 }
 
 fn is_commit(state: &State, sha: &str) -> bool {

@@ -87,6 +87,22 @@ pub(crate) struct Comment {
     pub(crate) at: i64,
 }
 
+/// A move of a branch.
+#[derive(Clone, Debug)]
+pub(crate) struct Move {
+    pub(crate) branch: String,
+    /// Zeros where there was no branch.
+    pub(crate) before: String,
+    pub(crate) after: String,
+    pub(crate) at: i64,
+}
+
+impl Move {
+    pub(crate) fn is_new(&self) -> bool {
+        self.before.chars().all(|digit| digit == '0')
+    }
+}
+
 /// The state of a check or a status: `pending`, `success`, `failure`.
 #[derive(Clone, Debug)]
 pub(crate) struct Status {
@@ -184,6 +200,42 @@ impl State {
         let output =
             try_git(&self.repository, &["rev-parse", "-q", "--verify", &format!("refs/heads/{branch}")]);
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Moves a branch from one commit to another, now.
+    pub(crate) fn move_branch(&self, branch: &str, to: &str, from: &str) {
+        let output = git_command(&self.repository)
+            .args(["update-ref", &format!("refs/heads/{branch}"), to, from])
+            .env("GIT_COMMITTER_DATE", format!("{} +0000", (self.now)()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{branch}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The moves of all branches that are there, newest first, where the repository logs them (`log_moves`).
+    pub(crate) fn moves(&self) -> Vec<Move> {
+        let names = git(&self.repository, &["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"]);
+        let mut moves = Vec::new();
+        for branch in names.lines() {
+            // Each line: from where, to where, who, and when in seconds since 1970; then a tab and why.
+            let log = std::fs::read_to_string(self.repository.join("logs/refs/heads").join(branch));
+            for line in log.unwrap_or_default().lines().rev() {
+                let words: Vec<&str> = line.split('\t').next().unwrap().split(' ').collect();
+                moves.push(Move {
+                    branch: branch.to_owned(),
+                    before: words[0].to_owned(),
+                    after: words[1].to_owned(),
+                    at: words[words.len() - 2].parse().unwrap(),
+                });
+            }
+        }
+        moves.sort_by_key(|one| std::cmp::Reverse(one.at));
+        moves
+    }
+
+    /// The pull request whose merge has moved a branch.
+    pub(crate) fn merged_by(&self, moved: &Move) -> Option<&Pull> {
+        self.pulls.iter().find(|pull| pull.merge_commit.as_ref() == Some(&moved.after))
     }
 
     pub(crate) fn pull(&mut self, number: u64) -> Option<&mut Pull> {
@@ -296,7 +348,7 @@ impl State {
     /// Moves the branch to a commit, as the merge of a pull request.
     fn land(&mut self, number: u64, commit: &str, base: &str) {
         let branch = self.pull(number).unwrap().base.clone();
-        git(&self.repository, &["update-ref", &format!("refs/heads/{branch}"), commit, base]);
+        self.move_branch(&branch, commit, base);
         self.merges += 1;
         let commit = commit.to_owned();
         let pull = self.pull(number).unwrap();
@@ -383,7 +435,7 @@ impl State {
         }
         let tree = run(&["write-tree"], b"");
         let commit = self.write_commit(&tree, &[&tip], message, "forge");
-        git(&self.repository, &["update-ref", &format!("refs/heads/{branch}"), &commit, &tip]);
+        self.move_branch(branch, &commit, &tip);
         Some(commit)
     }
 
@@ -401,7 +453,7 @@ impl State {
         }
         let tree = self.merged_tree(&tip, head).ok_or(())?;
         let commit = self.write_commit(&tree, &[&tip, head], message, "forge");
-        git(&self.repository, &["update-ref", &format!("refs/heads/{branch}"), &commit, &tip]);
+        self.move_branch(branch, &commit, &tip);
         Ok(Some(commit))
     }
 

@@ -45,9 +45,12 @@ const REQUESTS: &[&str] =
 const PAGES: &[&str] = &["page", "per_page"];
 const NOTES: &[&str] = &["sort", "order_by", "page", "per_page"];
 
+const EVENTS: &[&str] = &["action", "target_type", "before", "after", "sort", "page", "per_page"];
+
 const DOCUMENTED: &[Documented] = &[
     get("users", &["username"], "users/"),
     get("projects/:id", &[], "projects/"),
+    get("projects/:id/events", EVENTS, "events/"),
     get("projects/:id/merge_requests", REQUESTS, "merge_requests/"),
     Documented {
         method: "POST",
