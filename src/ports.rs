@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use crate::domain::environment::signal::RangeQuery;
-use crate::domain::history::landing::BranchMove;
+use crate::domain::history::landing::{BranchMove, Sighting};
 use crate::domain::history::scope::Scope;
 use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
@@ -142,6 +142,12 @@ pub trait Repository: Send + Sync {
         query: &HistoryQuery<'_>,
         visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
     ) -> Result<CommitId, RepositoryError>;
+
+    /// What is remembered of when a branch was where, oldest first. The times of its commits ([`Commit::at`]) go by it.
+    fn sightings(&self, branch: &BranchName) -> Vec<Sighting>;
+
+    /// Remembers when a branch was where. It is a hint: where it cannot be kept, nothing fails.
+    fn remember(&self, branch: &BranchName, seen: &[Sighting]);
 
     /// What a commit was made of.
     ///

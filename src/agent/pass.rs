@@ -8,8 +8,9 @@ use super::act::due::make_due_reverts;
 use super::follow::pull_requests::follow_pull_requests;
 use super::follow::recovery::watch_recoveries;
 use super::judge::open::judge_open;
-use super::look::branches::{Branches, fetch};
+use super::look::branches::{Branches, Fetched, fetch};
 use super::look::context::{Intent, Pass};
+use super::look::landed::remember_tips;
 use super::look::proposals::Proposals;
 use super::look::state::State;
 use super::report::{EnvironmentReport, PassReport};
@@ -73,8 +74,9 @@ pub(super) async fn pass_estate(
     let now = world.clock.now();
     let mut report = PassReport { at: now, environments: Vec::new() };
     let Some(fetched) = stop.unless_set(fetch(estate)).await else { return Ok(report) };
-    let missing = fetched?;
-    let branches = Branches::new(estate, &estate.environments, now);
+    let Fetched { tips, missing } = fetched?;
+    let Some(looked) = stop.unless_set(remember_tips(estate, &tips, now)).await else { return Ok(report) };
+    let branches = Branches::new(estate, &estate.environments, now, looked?);
     for environment in &estate.environments {
         if stop.is_set() {
             break;

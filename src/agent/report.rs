@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
 use crate::domain::decision::{Decision, GuardAnswer};
+use crate::domain::history::landing::Landing;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
@@ -48,6 +49,8 @@ pub struct Item {
     pub subject: String,
     /// When it came to be on the branch.
     pub deployed_at: Time,
+    /// How that is known.
+    pub landing: Landing,
     /// What was found out.
     pub judgement: Judgement,
     /// What was decided.

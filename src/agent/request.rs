@@ -1,6 +1,6 @@
 //! A person asks for a revert: the same surgical change, without metrics and guards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::act::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
@@ -13,7 +13,7 @@ use super::look::search::{SearchError, deployments_at, last_deployment};
 use super::look::services::services_found_twice;
 use super::world::{Estate, Stop, World};
 use crate::domain::change::receipt::Receipt;
-use crate::domain::change::{Change, NoChange};
+use crate::domain::change::{Asked, Change, NoChange};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Earlier;
 use crate::domain::environment::Environment;
@@ -25,8 +25,8 @@ use crate::ports::{PushError, RepositoryError};
 pub enum Wanted {
     /// The last deployment of a service.
     Service(ServiceName),
-    /// A commit, with all services that it deployed.
-    Commit(CommitId),
+    /// A commit, with all services that it deployed, or with one of them.
+    Commit(CommitId, Option<ServiceName>),
 }
 
 /// Why a request cannot be met.
@@ -66,8 +66,8 @@ pub struct Request<'a> {
     world: &'a World,
     estate: &'a Estate,
     environment: &'a Arc<Environment>,
-    /// Who asks, for the commit message.
-    who: &'a str,
+    /// Who asks and why, for the commit message.
+    asked: Asked<'a>,
     branches: Branches,
     stop: Stop,
 }
@@ -82,6 +82,15 @@ pub struct Prepared {
     pub current: Current,
 }
 
+/// The reverts that were worked out on request.
+#[derive(Default)]
+pub struct PreparedAll {
+    /// One for each service that still holds what was deployed.
+    pub reverts: Vec<Prepared>,
+    /// The services of which nothing is left to revert, each with why.
+    pub back: Vec<(ServiceName, String)>,
+}
+
 impl<'a> Request<'a> {
     /// A request about an environment of an estate.
     #[must_use]
@@ -89,10 +98,11 @@ impl<'a> Request<'a> {
         world: &'a World,
         estate: &'a Estate,
         environment: &'a Arc<Environment>,
-        who: &'a str,
+        asked: Asked<'a>,
     ) -> Self {
-        let branches = Branches::new(estate, std::slice::from_ref(environment), world.clock.now());
-        Self { world, estate, environment, who, branches, stop: Stop::default() }
+        let branches =
+            Branches::new(estate, std::slice::from_ref(environment), world.clock.now(), BTreeMap::new());
+        Self { world, estate, environment, asked, branches, stop: Stop::default() }
     }
 
     fn pass(&self) -> Pass<'_> {
@@ -111,26 +121,52 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// Says which deployment was not found, or why it cannot be put back.
-    pub async fn prepare(&self, wanted: &Wanted) -> Result<Vec<Prepared>, RequestError> {
+    pub async fn prepare(&self, wanted: &Wanted) -> Result<PreparedAll, RequestError> {
         let pass = self.pass();
         let (head, found) = match wanted {
             Wanted::Service(service) => {
                 let (head, last) = last_deployment(&pass, service).await?;
                 (head, vec![last])
             }
-            Wanted::Commit(commit) => deployments_at(&pass, *commit).await?,
+            Wanted::Commit(commit, service) => {
+                let (head, mut found) = deployments_at(&pass, *commit).await?;
+                if let Some(service) = service {
+                    found.retain(|deployment| deployment.service == *service);
+                    if found.is_empty() {
+                        let environment = &self.environment.name;
+                        let reason =
+                            format!("{} is no deployment of {service} in {environment}", commit.short());
+                        return Err(RequestError::NotFound(reason));
+                    }
+                }
+                (head, found)
+            }
         };
         let twice = services_found_twice(&pass, head, found.iter()).await?;
         if let Some(problem) = twice.into_values().next() {
             return Err(RequestError::NotFound(problem));
         }
-        let mut prepared = Vec::new();
+        let mut prepared = PreparedAll::default();
+        let several = found.len() > 1;
         for deployment in found {
             let policy = pass.policy(&deployment);
-            let planned =
-                plan_at(&pass, &ToRevert::requested(&deployment, self.who, &policy), head).await??;
+            let to_revert = ToRevert::requested(&deployment, self.asked, &policy);
+            let planned = match plan_at(&pass, &to_revert, head).await? {
+                Ok(planned) => planned,
+                // The others of the commit may still be there.
+                Err(none @ (NoChange::Restored(_) | NoChange::Superseded(_))) if several => {
+                    prepared.back.push((deployment.service.clone(), none.to_string()));
+                    continue;
+                }
+                Err(none) => return Err(none.into()),
+            };
             let (change, current) = (*planned.change, planned.current);
-            prepared.push(Prepared { deployment, change, current });
+            prepared.reverts.push(Prepared { deployment, change, current });
+        }
+        if prepared.reverts.is_empty() {
+            let each: Vec<String> =
+                prepared.back.iter().map(|(service, why)| format!("{service}: {why}")).collect();
+            return Err(RequestError::NotFound(each.join("\n")));
         }
         Ok(prepared)
     }
@@ -144,7 +180,7 @@ impl<'a> Request<'a> {
         let pass = self.pass();
         let deployment = &prepared.deployment;
         let policy = pass.policy(deployment);
-        let to_revert = ToRevert::requested(deployment, self.who, &policy);
+        let to_revert = ToRevert::requested(deployment, self.asked, &policy);
         let (mut last, mut refused, mut refusals) = (None, false, 0);
         let mut seen = None;
         for tries in 0..MAX_TRIES {

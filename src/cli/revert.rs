@@ -7,8 +7,10 @@ use anyhow::Context as _;
 
 use super::common::{Common, Ending, Format};
 use super::{output, world};
-use crate::agent::request::{Prepared, Request, Wanted};
+use crate::adapters::git::person_of;
+use crate::agent::request::{Prepared, PreparedAll, Request, Wanted};
 use crate::agent::{Estate, World, fetch};
+use crate::domain::change::Asked;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::deployment::lineage::Earlier;
 use crate::domain::environment::Environment;
@@ -24,6 +26,12 @@ pub(super) struct RevertArgs {
     /// The environment; needed when several hold the deployment
     #[arg(long)]
     environment: Option<String>,
+    /// Of a commit that deployed several services, only this one
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// Why, for the commit message
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Print the diff and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -39,8 +47,12 @@ pub(super) async fn run(common: &Common, args: RevertArgs) -> anyhow::Result<End
     } else {
         world::only(world::without_config(args.repository.as_deref().unwrap_or(Path::new(".")))?)
     };
-    let who = requester();
-    let (request, prepared) = prepare(&world, &args, &who).await?;
+    let who = requester(args.repository.as_deref().unwrap_or(Path::new(".")));
+    let asked = Asked { who: &who, why: args.reason.as_deref() };
+    let (request, PreparedAll { reverts: prepared, back }) = prepare(&world, &args, asked).await?;
+    for (service, why) in &back {
+        output::warning(&format!("{service} is left as it is: {why}"));
+    }
     for one in &prepared {
         if let Some(flag) = &one.deployment.schema {
             let service = &one.change.service;
@@ -60,10 +72,10 @@ pub(super) async fn run(common: &Common, args: RevertArgs) -> anyhow::Result<End
 async fn prepare<'a>(
     world: &'a World,
     args: &RevertArgs,
-    who: &'a str,
-) -> anyhow::Result<(Request<'a>, Vec<Prepared>)> {
+    asked: Asked<'a>,
+) -> anyhow::Result<(Request<'a>, PreparedAll)> {
     ensure_known(world, args.environment.as_deref())?;
-    let mut found: Vec<(&str, Request<'a>, Vec<Prepared>)> = Vec::new();
+    let mut found: Vec<(&str, Request<'a>, PreparedAll)> = Vec::new();
     let mut reasons = Vec::new();
     let is_meant = |environment: &&Arc<Environment>| {
         args.environment.as_ref().is_none_or(|name| environment.name.as_str() == name)
@@ -75,11 +87,11 @@ async fn prepare<'a>(
         }
         let fetched = output::progress("fetching", fetch(estate)).await;
         let is_told = world.estates.len() == 1 || args.environment.is_some();
-        let missing = fetched.map_err(|error| match is_told {
+        let fetched = fetched.map_err(|error| match is_told {
             true => error.into(),
             false => unseen(&estate.name, &error),
         })?;
-        let wanted = match wanted(estate, &args.target).await {
+        let wanted = match wanted(estate, args).await {
             Ok(wanted) => wanted,
             Err(error) => {
                 reasons.push(format!("{error:#}"));
@@ -87,11 +99,11 @@ async fn prepare<'a>(
             }
         };
         for environment in environments {
-            if let Some(problem) = missing.get(&environment.branch) {
+            if let Some(problem) = fetched.missing.get(&environment.branch) {
                 reasons.push(format!("{}: {problem}", environment.name));
                 continue;
             }
-            let request = Request::new(world, estate, environment, who);
+            let request = Request::new(world, estate, environment, asked);
             match request.prepare(&wanted).await {
                 Ok(prepared) => found.push((environment.name.as_str(), request, prepared)),
                 Err(error) => reasons.push(format!("{}: {error}", environment.name)),
@@ -212,22 +224,28 @@ fn ensure_known(world: &World, environment: Option<&str>) -> anyhow::Result<()> 
 }
 
 /// A commit where the text is one, and a service otherwise.
-async fn wanted(estate: &Estate, target: &str) -> anyhow::Result<Wanted> {
+async fn wanted(estate: &Estate, args: &RevertArgs) -> anyhow::Result<Wanted> {
+    let target = args.target.as_str();
+    let only = args.service.as_deref().map(ServiceName::new).transpose()?;
     let hex = target.len() >= 7 && target.bytes().all(|b| b.is_ascii_hexdigit());
     let revision = hex || target.contains("HEAD") || target.contains(['~', '^']);
     if revision {
         let (repository, text) = (Arc::clone(&estate.repository), target.to_owned());
         if let Ok(commit) = tokio::task::spawn_blocking(move || repository.resolve(&text)).await? {
-            return Ok(Wanted::Commit(commit));
+            return Ok(Wanted::Commit(commit, only));
         }
     }
+    anyhow::ensure!(only.is_none(), "--service goes with a commit, and {target} is none");
     let service =
         ServiceName::new(target).with_context(|| format!("{target} is neither a commit nor a service"))?;
     Ok(Wanted::Service(service))
 }
 
-/// Who asks, for the commit message.
-#[expect(clippy::disallowed_methods, reason = "the user's name is in the environment")]
-fn requester() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "a person".to_owned())
+/// Who asks, for the commit message: as Git knows the person, or else the name of the account.
+#[expect(clippy::disallowed_methods, reason = "the account's name is in the environment")]
+fn requester(directory: &Path) -> String {
+    let account = || {
+        std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "a person".to_owned())
+    };
+    person_of(directory).unwrap_or_else(account)
 }

@@ -161,8 +161,12 @@ fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, i
         (_, Decision::Escalate(_)) => output::coloured("35;1", "a person must look"),
         (_, decision) => decision.word().to_owned(),
     };
-    let _item =
-        writeln!(out, "  {} {commit} ({subject}), {}: {verdict}, {done}", item.service, item.deployed_at);
+    let landed = item.landing.words().map_or_else(String::new, |words| format!(" ({words})"));
+    let _item = writeln!(
+        out,
+        "  {} {commit} ({subject}), {}{landed}: {verdict}, {done}",
+        item.service, item.deployed_at
+    );
     let _reason = writeln!(out, "    {}", output::plain(&item.judgement.reason));
     if let Some(why) = item.decision.why().filter(|why| *why != item.judgement.reason) {
         let _why = writeln!(out, "    {}: {}", item.decision.word(), output::plain(why));

@@ -92,8 +92,17 @@ impl AlsoUndone {
 pub enum Motive<'a> {
     /// The metrics got worse.
     Metrics(&'a Judgement),
-    /// A person asked for it; the text says who.
-    Request(&'a str),
+    /// A person asked for it.
+    Request(Asked<'a>),
+}
+
+/// What a person said who wants a deployment reverted; untrusted text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// Who it is.
+    pub who: &'a str,
+    /// Why, where that was said.
+    pub why: Option<&'a str>,
 }
 
 /// Why there is no change to make.

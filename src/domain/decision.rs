@@ -68,6 +68,8 @@ pub struct Case<'a> {
     pub unanswered: bool,
     /// Whether other deployments could be to blame for its damage.
     pub contested: bool,
+    /// Whether nobody has watched it.
+    pub missed: bool,
     /// Where its revert leads; none where that is not known.
     pub goal: Option<&'a Goal>,
 }
@@ -102,7 +104,7 @@ pub struct GuardAnswer {
 
 type Guard = fn(&Case<'_>, &Situation<'_>) -> Option<Decision>;
 
-/// The name of the last guard.
+/// The name of the guard that asks what the agent may do at all.
 pub const MODE_GUARD: &str = "mode";
 
 /// The name of the guard that leaves changes of a database schema to people.
@@ -112,7 +114,7 @@ pub const SCHEMA_GUARD: &str = "schema change";
 pub const PLAN_GUARD: &str = "plan";
 
 /// The guards, in the order in which they are asked. The first that answers decides.
-pub const GUARDS: [(&str, Guard); 14] = [
+pub const GUARDS: [(&str, Guard); 15] = [
     ("already reverted", already_reverted),
     ("superseded", superseded),
     ("verdict", verdict),
@@ -127,6 +129,7 @@ pub const GUARDS: [(&str, Guard); 14] = [
     ("budget", budget),
     ("target", target),
     (MODE_GUARD, mode),
+    ("landing", landing),
 ];
 
 /// Asks the guards; also returns what each said that was asked.
@@ -149,13 +152,28 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         Verdict::Pending => Some(Decision::Wait),
         // It may still turn bad.
         Verdict::Healthy if is_watched(case, situation) => Some(Decision::Wait),
+        // Nobody knows whether it is its own.
+        Verdict::Preexisting if is_open(case) => None,
         Verdict::Preexisting => Some(inherited(case, situation)),
         // The source may answer for the same window later.
         Verdict::Inconclusive(_) if case.unanswered && !is_long_over(case, situation) => Some(Decision::Wait),
         // It is bad, and nobody can say by whose doing: that must not go by unseen.
-        Verdict::Inconclusive(_) if case.contested => Some(Decision::Escalate(case.judgement.reason.clone())),
+        Verdict::Inconclusive(_) if case.contested || case.missed => {
+            Some(Decision::Escalate(case.judgement.reason.clone()))
+        }
         Verdict::Healthy | Verdict::Inconclusive(_) => Some(Decision::Pass(case.judgement.reason.clone())),
     }
+}
+
+/// Whether what is known leaves open if the damage began before the deployment landed or after it.
+#[must_use]
+pub fn is_open(case: &Case<'_>) -> bool {
+    case.judgement.since.is_some_and(|since| case.deployment.landing.leaves_open(since))
+}
+
+/// Nothing is blamed for damage that may have begun before it landed, without a person.
+fn landing(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
+    is_open(case).then_some(Decision::Propose)
 }
 
 /// Whether the watch window is still open.

@@ -9,6 +9,7 @@ use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
 use crate::domain::field::{self, Document, FieldRule, File, Selection};
+use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::{RevertEntry, rollback_id};
 use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
@@ -33,8 +34,10 @@ pub struct Deployment {
     pub commit: CommitId,
     /// Its first parent: the state to go back to.
     pub parent: CommitId,
-    /// When it came to be on the branch.
+    /// When it came to be on the branch: that of `landing`.
     pub at: Time,
+    /// When it came to be on the branch, and how that is known.
+    pub landing: Landing,
     /// Who made it.
     pub author: Person,
     /// The commit's subject; untrusted text.
@@ -217,6 +220,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             commit: commit.id,
             parent,
             at: commit.at,
+            landing: commit.landing,
             author: commit.author.clone(),
             subject: commit.subject().to_owned(),
             schema: schema_flag(commit, &files, &service.rule.policy.schema).or_else(|| engine_flag(&fields)),

@@ -244,7 +244,7 @@ fn check_tips(repository: &Repository) -> Result<(), Fault> {
 }
 
 /// A name for people and a hash for uniqueness.
-fn directory_name(identity: &str, shown: &str) -> String {
+pub(super) fn directory_name(identity: &str, shown: &str) -> String {
     let readable: String = shown
         .rsplit("://")
         .next()

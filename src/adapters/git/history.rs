@@ -12,6 +12,7 @@ use super::local;
 use super::names::{branch_ref, commit_id};
 use super::packs::Packs;
 use super::tree_diff::TreeDiff;
+use crate::domain::history::landing::{Landing, Sighting, landings};
 use crate::domain::history::snapshot::{
     Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, Snapshot, settle_times,
 };
@@ -31,11 +32,15 @@ const MAX_ALL_FILES: usize = 4_000_000;
 /// Reads the branch as it is in `repository`.
 ///
 /// [`Fault::Truncated`] says that the history has to be deepened first.
-pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<Snapshot, Fault> {
+pub(super) fn read(
+    repository: &Repository,
+    query: &HistoryQuery<'_>,
+    seen: &[Sighting],
+) -> Result<Snapshot, Fault> {
     let odb = repository.odb()?;
     let mut commits = Vec::new();
     let mut listed_files = 0;
-    let head = show(repository, &odb, Blobs::held(&odb), query, &mut |commit| {
+    let head = show(repository, &odb, Blobs::held(&odb), (query, seen), &mut |commit| {
         listed_files += commit.files.len();
         if listed_files > MAX_ALL_FILES {
             return Err(Fault::broken(format!(
@@ -55,10 +60,11 @@ pub(super) fn read(repository: &Repository, query: &HistoryQuery<'_>) -> Result<
 pub(super) fn walk(
     repository: &Repository,
     query: &HistoryQuery<'_>,
+    seen: &[Sighting],
     visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
 ) -> Result<CommitId, Fault> {
     let odb = repository.odb()?;
-    show(repository, &odb, Blobs::passing(&odb), query, &mut |commit| Ok(visit(commit)))
+    show(repository, &odb, Blobs::passing(&odb), (query, seen), &mut |commit| Ok(visit(commit)))
 }
 
 /// What a commit was made of.
@@ -73,17 +79,17 @@ fn show(
     repository: &Repository,
     odb: &Odb<'_>,
     blobs: Blobs<'_>,
-    query: &HistoryQuery<'_>,
+    (query, seen): (&HistoryQuery<'_>, &[Sighting]),
     visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<CommitId, Fault> {
     let head = local::tip(repository, &branch_ref(query.branch))?
         .ok_or_else(|| Fault::not_found(format!("the branch {}", query.branch)))?;
     let since = query.commits_since.min(query.diffs_since);
     let mut chain = Chain::from(odb, head, since)?;
-    let times = chain.times(query.now);
+    let times = chain.landings(seen, query.now);
     // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
-    let count = times.iter().take_while(|at| **at >= since).count().max(1);
-    let in_full = |at: &Time| (query.diffs_since..=query.diffs_until).contains(at);
+    let count = times.iter().take_while(|landing| landing.at >= since).count().max(1);
+    let in_full = |landing: &Landing| (query.diffs_since..=query.diffs_until).contains(&landing.at);
     if count == chain.headers.len() && times.last().is_some_and(in_full) {
         chain.complete(odb)?;
     }
@@ -91,7 +97,7 @@ fn show(
     let mainline: HashSet<Oid> = chain.headers.iter().map(|header| header.id).collect();
     let mut files =
         Files { blobs, diff: TreeDiff::new(odb, Packs::of(repository), query.scope, MAX_CHANGED_FILES) };
-    for (index, (header, at)) in chain.headers.iter().zip(&times).take(count).enumerate() {
+    for (index, (header, landing)) in chain.headers.iter().zip(&times).take(count).enumerate() {
         let commit = match chain.objects.get_mut(index).map(std::mem::take) {
             Some(bytes) => commit_object::parsed(header.id, &bytes)?,
             None => commit_object::read(odb, header.id)?.ok_or(Fault::Truncated(index))?,
@@ -100,9 +106,10 @@ fn show(
         let shown = Commit {
             id: commit_id(header.id),
             parent: header.first_parent.map(commit_id),
-            at: *at,
+            at: landing.at,
+            landing: *landing,
             merged: merged_messages(odb, &commit, &mainline, since)?,
-            files: if in_full(at) { files.of(header, parent)? } else { Vec::new() },
+            files: if in_full(landing) { files.of(header, parent)? } else { Vec::new() },
             author: commit.author,
             committer: commit.committer,
             message: commit.message,
@@ -155,10 +162,12 @@ impl Chain {
         Ok(chain)
     }
 
-    fn times(&self, now: Time) -> Vec<Time> {
+    fn landings(&self, seen: &[Sighting], now: Time) -> Vec<Landing> {
         let mut times: Vec<Time> = self.headers.iter().map(|header| header.committed).collect();
         settle_times(&mut times, now);
-        times
+        let commit = |(header, believed): (&Header, Time)| (commit_id(header.id), header.committed, believed);
+        let commits: Vec<(CommitId, Time, Time)> = self.headers.iter().zip(times).map(commit).collect();
+        landings(&commits, seen, now)
     }
 
     /// Looks up what the last commit was made on, where the walk has not been there.

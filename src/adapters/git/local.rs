@@ -46,6 +46,16 @@ pub fn current_branch(path: &Path) -> Result<BranchName, RepositoryError> {
     })
 }
 
+/// The person that Git commits as in the directory `path`: `Ann Lee <ann@example.com>`. None where Git has no name.
+#[must_use]
+pub fn person_of(path: &Path) -> Option<String> {
+    let own = discover(path).ok().and_then(|found| Repository::open(found).ok()?.config().ok());
+    let config = own.or_else(|| git2::Config::open_default().ok())?;
+    let said = |key: &str| config.get_string(key).ok().filter(|text| !text.trim().is_empty());
+    let name = said("user.name")?;
+    Some(said("user.email").map_or_else(|| name.clone(), |email| format!("{name} <{email}>")))
+}
+
 /// The URL of `origin` in the repository at `path`, without credentials; `None` when it has none.
 #[must_use]
 pub fn origin_url(path: &Path) -> Option<String> {

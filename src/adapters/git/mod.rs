@@ -25,13 +25,14 @@ mod options;
 mod packs;
 mod push;
 mod repository;
+mod seen;
 mod sign;
 mod transport;
 mod tree_diff;
 mod tree_edit;
 
 pub use self::init::init_bare;
-pub use self::local::{current_branch, origin_url};
+pub use self::local::{current_branch, origin_url, person_of};
 pub use self::login::{GitAuth, SshOptions};
 pub use self::options::GitOptions;
 pub use self::repository::GitRepository;

@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use git2::{Direction, Oid, Repository};
 
-use super::cache::Cache;
+use super::cache::{Cache, directory_name};
 use super::fault::Fault;
 use super::fetch::{self, Depth};
 use super::location::Location;
 use super::names::{NOTES_REF, branch_ref, commit_id};
 use super::options::GitOptions;
 use super::push::{self, Update};
+use super::seen::Seen;
 use super::transport::Endpoint;
 use super::{commit, history, local, lookup, notes};
+use crate::domain::history::landing::Sighting;
 use crate::domain::history::scope::Scope;
 use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
@@ -33,6 +35,7 @@ const NOTES_TRIES: u32 = 8;
 pub struct GitRepository {
     options: GitOptions,
     place: Storage,
+    seen: Seen,
     shown: String,
 }
 
@@ -67,7 +70,8 @@ impl GitRepository {
                 return Err(RepositoryError::Broken("the repository has no transport".to_owned()));
             }
         };
-        Ok(Self { options, place, shown })
+        let seen = Seen::new(&options.cache_dir, &directory_name(&location.identity(), &shown));
+        Ok(Self { options, place, seen, shown })
     }
 
     /// Runs an operation that reads, or only adds objects.
@@ -161,7 +165,8 @@ impl ports::Repository for GitRepository {
     }
 
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
-        self.deep_enough(query.branch, |repository| history::read(repository, query))
+        let seen = self.seen.read(query.branch);
+        self.deep_enough(query.branch, |repository| history::read(repository, query, &seen))
     }
 
     fn walk(
@@ -169,12 +174,13 @@ impl ports::Repository for GitRepository {
         query: &HistoryQuery<'_>,
         visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
     ) -> Result<CommitId, RepositoryError> {
+        let seen = self.seen.read(query.branch);
         let visit = RefCell::new(visit);
         let last = Cell::new(None);
         self.deep_enough(query.branch, |repository| {
             // On a cache that had to be rebuilt it runs a second time: it goes on behind what was visited already.
             let mut behind = last.get();
-            let head = history::walk(repository, query, &mut |commit| {
+            let head = history::walk(repository, query, &seen, &mut |commit| {
                 if behind.is_some() {
                     behind = behind.filter(|id| *id != commit.id);
                     return ControlFlow::Continue(());
@@ -187,6 +193,16 @@ impl ports::Repository for GitRepository {
                 Some(_) => Err(Fault::broken(format!("{} was rewritten while it was read", query.branch))),
             }
         })
+    }
+
+    fn sightings(&self, branch: &BranchName) -> Vec<Sighting> {
+        self.seen.read(branch)
+    }
+
+    fn remember(&self, branch: &BranchName, seen: &[Sighting]) {
+        if let Err(error) = self.seen.add(branch, seen) {
+            tracing::warn!(%branch, %error, "when the branch was seen cannot be remembered");
+        }
     }
 
     fn commit(&self, commit: CommitId) -> Result<Made, RepositoryError> {

@@ -13,7 +13,7 @@ use crate::agent::look::state::State;
 use crate::agent::report::EnvironmentReport;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
-use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD};
+use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD, is_open};
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment, detect};
 use crate::domain::environment::policy::Delivery;
@@ -243,14 +243,17 @@ async fn plan_for_people(
 /// Finds out what the services of regressed deployments ran before: whether the deployment is a rollback, and where its revert
 /// leads. Where many are red nothing is reverted, and their pasts are not read.
 async fn trace(pass: &Pass<'_>, judged: &mut [Judged]) -> Result<(), RepositoryError> {
-    let is_red = |one: &&Judged| one.judgement.verdict == Verdict::Regressed;
+    let is_red = |one: &&Judged| {
+        let is_open = one.judgement.verdict == Verdict::Preexisting && is_open(&one.case());
+        one.judgement.verdict == Verdict::Regressed || is_open
+    };
     let services: BTreeSet<_> =
         judged.iter().filter(is_red).map(|one| one.deployment.service.clone()).collect();
     if services.len() > MAX_TRACED {
         return Ok(());
     }
     let pasts = pasts(pass, services).await?;
-    for one in judged.iter_mut().filter(|one| one.judgement.verdict == Verdict::Regressed) {
+    for one in judged.iter_mut().filter(|one| is_red(&&**one)) {
         let Some(past) = pasts.get(&one.deployment.service) else { continue };
         if let Some(known) = past.lineage.of(one.deployment.commit) {
             one.deployment.kind = known.kind;
@@ -261,6 +264,15 @@ async fn trace(pass: &Pass<'_>, judged: &mut [Judged]) -> Result<(), RepositoryE
         one.goal = goal.flatten();
         if let Some(Goal::Undo(changes, _)) = &one.goal {
             one.doubts = past.doubts(changes);
+        }
+        if is_open(&one.case()) {
+            let landing = one.deployment.landing;
+            one.doubts.push(format!(
+                "{} came to the branch between {} and {}, and it is not known whether the damage began before that",
+                one.deployment.commit.short(),
+                landing.earliest,
+                landing.latest
+            ));
         }
     }
     Ok(())

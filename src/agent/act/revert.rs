@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::domain::change::plan::{Target, Undo, plan};
-use crate::domain::change::{Change, Motive, NoChange};
+use crate::domain::change::{Asked, Change, Motive, NoChange};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::Environment;
@@ -45,9 +45,13 @@ impl<'a> ToRevert<'a> {
     }
 
     /// A deployment that a person wants reverted.
-    pub(in crate::agent) fn requested(deployment: &'a Deployment, who: &'a str, policy: &'a Policy) -> Self {
+    pub(in crate::agent) fn requested(
+        deployment: &'a Deployment,
+        asked: Asked<'a>,
+        policy: &'a Policy,
+    ) -> Self {
         let undo = Undo::from(deployment);
-        Self { deployment, motive: Motive::Request(who), evidence: None, policy, undo }
+        Self { deployment, motive: Motive::Request(asked), evidence: None, policy, undo }
     }
 }
 

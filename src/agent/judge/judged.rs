@@ -14,6 +14,8 @@ pub(in crate::agent) struct Judged {
     pub policy: Policy,
     pub evidence: Evidence,
     pub judgement: Judgement,
+    /// Whether its watch window passed while no agent was looking.
+    pub missed: bool,
     /// Where its revert leads, where it regressed and that is known.
     pub goal: Option<Goal>,
     /// Why a person should look at its revert.
@@ -33,6 +35,7 @@ impl Judged {
             policy: &self.policy,
             unanswered: self.evidence.signals.iter().any(unavailable),
             contested: !self.evidence.rivals.is_empty(),
+            missed: self.missed,
             goal: self.goal.as_ref(),
         }
     }

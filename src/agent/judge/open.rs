@@ -14,8 +14,8 @@ use crate::domain::environment::signal::Window;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::question::Subject;
-use crate::domain::judge::verdict::{Verdict, judge};
-use crate::domain::time::Time;
+use crate::domain::judge::verdict::{Judgement, Verdict, judge};
+use crate::domain::time::{Time, human_secs};
 
 /// Judges every deployment that has no verdict yet.
 pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<Judged> {
@@ -55,18 +55,78 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         }
         subjects = now;
     }
+    judge_from_onset(pass, state, &with_rule, &mut subjects, &mut evidence).await;
     add_controls(pass, state, &subjects, &mut evidence).await;
     let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| Judged {
         deployment: deployment.clone(),
         policy: rule.policy.clone(),
         judgement: judge(&evidence),
         evidence,
+        missed: false,
         goal: None,
         doubts: Vec::new(),
     });
     let mut judged: Vec<Judged> = judged.collect();
     blame(pass, state, &mut judged);
+    judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));
     judged
+}
+
+/// Judges deployments once more as if they had landed just before the damage began, where nobody knows that they did not:
+/// else damage of their own would pass for older than they are. What is found so is not the agent's to act on alone.
+async fn judge_from_onset(
+    pass: &Pass<'_>,
+    state: &State,
+    with_rule: &[(&Deployment, &ServiceRule)],
+    subjects: &mut [(Subject, Time)],
+    evidence: &mut [Evidence],
+) {
+    let mut again = Vec::new();
+    for (index, ((deployment, rule), found)) in with_rule.iter().zip(evidence.iter()).enumerate() {
+        let judgement = judge(found);
+        let onset = judgement.findings.iter().filter_map(|finding| finding.since).min();
+        let is_open = |onset: &Time| deployment.landing.leaves_open(*onset);
+        let Some(onset) = onset.filter(is_open).filter(|_| judgement.verdict != Verdict::Regressed) else {
+            continue;
+        };
+        let before = i64::from(rule.policy.settle_secs) + i64::from(found.step_secs());
+        let Some((subject, until)) = subjects.get(index) else { continue };
+        let deployed_at = onset.minus_secs(before).max(deployment.landing.earliest);
+        again.push((index, (Subject { deployed_at, ..subject.clone() }, *until)));
+    }
+    if again.is_empty() {
+        return;
+    }
+    let (places, asked): (Vec<usize>, Vec<(Subject, Time)>) = again.into_iter().unzip();
+    let found = gather(pass, &asked, &state.deployed).await;
+    for ((index, subject), found) in places.into_iter().zip(asked).zip(found) {
+        if judge(&found).verdict != Verdict::Regressed {
+            continue;
+        }
+        if let (Some(place), Some(slot)) = (subjects.get_mut(index), evidence.get_mut(index)) {
+            (*place, *slot) = (subject, found);
+        }
+    }
+}
+
+/// A deployment that nobody has watched: nothing was asked about it.
+fn missed(pass: &Pass<'_>, deployment: &Deployment) -> Option<Judged> {
+    let policy = pass.rule(deployment)?.policy.clone();
+    let ago = human_secs(pass.now.secs_since(deployment.at));
+    let reason = format!(
+        "not watched: it was deployed {ago} ago, and its watch window of {} passed while no agent was looking",
+        human_secs(policy.watch_secs.into())
+    );
+    let verdict = Verdict::Inconclusive(reason.clone());
+    Some(Judged {
+        judgement: Judgement { verdict, since: None, reason, findings: Vec::new() },
+        evidence: Evidence::new(deployment.at, pass.now, &policy, Vec::new()),
+        deployment: deployment.clone(),
+        policy,
+        missed: true,
+        goal: None,
+        doubts: Vec::new(),
+    })
 }
 
 /// How often deployments are judged again because of what others of their services turned out to be.

@@ -28,6 +28,8 @@ pub(in crate::agent) struct Branches {
     repository: Arc<dyn Repository>,
     environments: Vec<Arc<Environment>>,
     now: Time,
+    /// When each branch was looked at before this pass, where that is known.
+    looked: BTreeMap<BranchName, Time>,
     read: Mutex<BTreeMap<Shared, Option<History>>>,
     proposals: Mutex<Option<Arc<BTreeMap<BranchName, CommitId>>>>,
 }
@@ -47,11 +49,17 @@ struct Since {
 
 impl Branches {
     /// For these environments of an estate. Nothing is read yet.
-    pub(in crate::agent) fn new(estate: &Estate, environments: &[Arc<Environment>], now: Time) -> Self {
+    pub(in crate::agent) fn new(
+        estate: &Estate,
+        environments: &[Arc<Environment>],
+        now: Time,
+        looked: BTreeMap<BranchName, Time>,
+    ) -> Self {
         Self {
             repository: Arc::clone(&estate.repository),
             environments: environments.to_vec(),
             now,
+            looked,
             read: Mutex::default(),
             proposals: Mutex::default(),
         }
@@ -113,7 +121,8 @@ impl Branches {
     }
 
     fn shared(&self, environment: &Environment) -> Shared {
-        (environment.branch.clone(), Since::of(environment, self.now))
+        let looked = self.looked.get(&environment.branch).copied();
+        (environment.branch.clone(), Since::of(environment, self.now, looked))
     }
 
     /// Reads the branch that these environments share.
@@ -143,13 +152,18 @@ impl Branches {
     }
 }
 
+/// How far back deployments are told of that nobody has watched.
+pub(in crate::agent) const MISSED_SECS: i64 = 86_400;
+
 /// Whether no commit changed more files than are listed of one: those of other environments would hide an environment's own.
 fn is_complete(history: &History) -> bool {
     history.snapshot.commits.iter().all(|commit| commit.files.len() < MAX_CHANGED_FILES)
 }
 
 impl Since {
-    fn of(environment: &Environment, now: Time) -> Self {
+    /// `looked` is when the branch was looked at before. What came since, or is in reach of that look, may not have been
+    /// judged; of what is older than a day nothing is said any more.
+    fn of(environment: &Environment, now: Time, looked: Option<Time>) -> Self {
         let longest = |secs: fn(&Policy) -> u32| {
             environment.services.iter().map(|rule| i64::from(secs(&rule.policy))).max().unwrap_or(0)
         };
@@ -157,36 +171,56 @@ impl Since {
         let remembered = longest(|policy| policy.quarantine_secs.max(policy.cooldown_secs))
             .max(i64::from(environment.budget.window_secs))
             .max(watched);
-        Self { diffs: now.minus_secs(watched), commits: now.minus_secs(remembered) }
+        let day = now.minus_secs(MISSED_SECS);
+        let unseen = looked.map_or(day, |looked| looked.minus_secs(watched).max(day));
+        let diffs = now.minus_secs(watched).min(unseen);
+        // The same minute for environments of which the rules look back equally far.
+        let diffs = Time::from_unix(diffs.unix() - diffs.unix().rem_euclid(60));
+        Self { diffs, commits: now.minus_secs(remembered).min(diffs) }
     }
 }
 
-/// Learns what is new at the remote: the branches of all environments, and the notes. Returns the branches that are not
-/// there, with what was said: where there are several environments, a missing one does not hold up the others.
+/// What was fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// The tip of each branch.
+    pub tips: BTreeMap<BranchName, CommitId>,
+    /// The branches that are not there, with what was said.
+    pub missing: BTreeMap<BranchName, String>,
+}
+
+/// Learns what is new at the remote: the branches of all environments, and the notes. Where there are several environments, a
+/// missing branch does not hold up the others.
 ///
 /// # Errors
 /// When the repository cannot be fetched at all, or the only branch is not there.
-pub async fn fetch(estate: &Estate) -> Result<BTreeMap<BranchName, String>, RepositoryError> {
+pub async fn fetch(estate: &Estate) -> Result<Fetched, RepositoryError> {
     let branches: BTreeSet<BranchName> =
         estate.environments.iter().map(|environment| environment.branch.clone()).collect();
     let branches: Vec<BranchName> = branches.into_iter().collect();
-    let mut missing = BTreeMap::new();
+    let mut fetched = Fetched::default();
     match fetch_branches(estate, branches.clone()).await {
         Err(RepositoryError::NotFound(_)) if branches.len() > 1 => {}
-        fetched => return fetched.map(|()| missing),
+        all => {
+            fetched.tips = all?;
+            return Ok(fetched);
+        }
     }
     for branch in branches {
         match fetch_branches(estate, vec![branch.clone()]).await {
-            Ok(()) => {}
+            Ok(tips) => fetched.tips.extend(tips),
             Err(error @ RepositoryError::NotFound(_)) => {
-                missing.insert(branch, error.to_string());
+                fetched.missing.insert(branch, error.to_string());
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(missing)
+    Ok(fetched)
 }
 
-async fn fetch_branches(estate: &Estate, branches: Vec<BranchName>) -> Result<(), RepositoryError> {
-    blocking(&estate.repository, move |repository| repository.fetch(&branches).map(drop)).await
+async fn fetch_branches(
+    estate: &Estate,
+    branches: Vec<BranchName>,
+) -> Result<BTreeMap<BranchName, CommitId>, RepositoryError> {
+    blocking(&estate.repository, move |repository| repository.fetch(&branches)).await
 }

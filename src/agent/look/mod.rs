@@ -3,6 +3,7 @@
 
 pub(super) mod branches;
 pub(super) mod context;
+pub(super) mod landed;
 pub(super) mod lineage;
 pub(super) mod proposals;
 pub(super) mod search;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::branches::History;
+use super::branches::{History, MISSED_SECS};
 use super::context::Pass;
 use super::proposals::Proposals;
 use super::services::services_found_twice;
@@ -28,6 +28,8 @@ pub(in crate::agent) struct State {
     /// The deployments that are watched, or were until so recently that their verdict may still be due. Oldest first,
     /// those of one commit by their service's name.
     pub watched: Vec<Deployment>,
+    /// The newest deployments whose watch window passed while no agent was looking, oldest first.
+    pub missed: Vec<Deployment>,
     /// What the notes say about the watched deployments and the reverts.
     pub records: BTreeMap<CommitId, Vec<Record>>,
     /// Every name by which a metric could speak of a service with a deployment: such a service is no control.
@@ -46,9 +48,18 @@ impl State {
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;
         let deployed = watched.iter().flat_map(names_of).collect();
-        let mut state =
-            Self { snapshot, reverts, detected, watched, records: BTreeMap::new(), deployed, proposals };
+        let mut state = Self {
+            snapshot,
+            reverts,
+            detected,
+            watched,
+            missed: Vec::new(),
+            records: BTreeMap::new(),
+            deployed,
+            proposals,
+        };
         state.read_records(pass).await?;
+        state.missed = state.find_missed(pass).await?;
         Ok(state)
     }
 
@@ -62,6 +73,43 @@ impl State {
         let twice = services_found_twice(pass, self.snapshot.head, open).await?;
         self.watched.retain(|deployment| !twice.contains_key(&deployment.service));
         Ok(twice.into_values().collect())
+    }
+
+    /// Finds the deployments of the last day that still run, that are watched no more, and that nobody has looked at while they
+    /// were, nor written down.
+    async fn find_missed(&self, pass: &Pass<'_>) -> Result<Vec<Deployment>, RepositoryError> {
+        let watched_secs = |deployment: &Deployment| {
+            pass.rule(deployment)
+                .map(|rule| 2 * i64::from(rule.policy.watch_secs.max(rule.policy.recovery_secs)))
+        };
+        let is_candidate = |deployment: &&Deployment| {
+            let age = pass.now.secs_since(deployment.at);
+            deployment.superseded_by.is_none()
+                && age <= MISSED_SECS
+                && watched_secs(deployment).is_some_and(|secs| age > secs)
+                && self.revert_of(deployment).is_none()
+        };
+        let candidates: Vec<&Deployment> = self.detected.iter().filter(is_candidate).collect();
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let commits: BTreeSet<CommitId> = candidates.iter().map(|deployment| deployment.commit).collect();
+        let records = read_records(pass, commits.into_iter().collect()).await?;
+        let branch = pass.environment.branch.clone();
+        let looks =
+            pass.git(move |repository| Ok::<_, RepositoryError>(repository.sightings(&branch))).await?;
+        let was_looked_at = |deployment: &Deployment| {
+            let until = deployment.at.plus_secs(watched_secs(deployment).unwrap_or(0));
+            let mut looks = looks.iter().filter(|look| !look.is_exact);
+            looks.any(|look| look.first <= until && deployment.at <= look.last)
+        };
+        let is_written_down = |deployment: &Deployment| {
+            let mut of_commit = records.get(&deployment.commit).into_iter().flatten();
+            of_commit.any(|record| record.id() == deployment.id)
+        };
+        let is_missed =
+            |deployment: &&&Deployment| !is_written_down(deployment) && !was_looked_at(deployment);
+        Ok(candidates.iter().rev().filter(is_missed).map(|deployment| (*deployment).clone()).collect())
     }
 
     /// Reads the notes on the watched deployments and on those that were reverted, as they are now.

@@ -82,6 +82,7 @@ fn item(settled: &Settled) -> Item {
         deployment: judged.deployment.commit,
         subject: judged.deployment.subject.clone(),
         deployed_at: judged.deployment.at,
+        landing: judged.deployment.landing,
         judgement: judged.judgement.clone(),
         decision: decision.clone(),
         guards: guards.clone(),

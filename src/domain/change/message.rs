@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::change::{Change, Motive};
+use crate::domain::change::{Asked, Change, Motive};
 use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
@@ -34,8 +34,12 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
             put(&mut text, &format!("{what}\nmade things worse: {}\n", cell(&judgement.reason, 400)));
             put(&mut text, &signal_table(judgement));
         }
-        Motive::Request(who) => {
-            put(&mut text, &format!("{what}\nis backed out because {} asked for it.\n", cell(who, 80)))
+        Motive::Request(Asked { who, why }) => {
+            let who = cell(who, 80);
+            put(&mut text, &format!("{what}\nis reverted because {who} asked for it.\n"));
+            if let Some(why) = why {
+                put(&mut text, &format!("\nReason: {}\n", cell(why, 500)));
+            }
         }
     }
     put(&mut text, &field_table(change));
@@ -158,7 +162,12 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
             }
             add("Backout-Evidence", &format!("refs/notes/backout on {}", change.reverts));
         }
-        Motive::Request(who) => add("Backout-Requested-By", who),
+        Motive::Request(Asked { who, why }) => {
+            add("Backout-Requested-By", who);
+            if let Some(why) = why {
+                add("Backout-Reason", why);
+            }
+        }
     }
     text
 }

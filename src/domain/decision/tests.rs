@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::history::landing::Landing;
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::verdict::Verdict;
@@ -15,6 +16,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
         commit: CommitId::from_bytes([commit; 20]),
         parent: CommitId::from_bytes([0; 20]),
         at: Time::from_unix(at),
+        landing: Landing::by_committer(Time::from_unix(at)),
         author: Person { name: "renovate[bot]".to_owned(), email: "bot@example.com".to_owned() },
         subject: "bump".to_owned(),
         fields: vec![crate::domain::deployment::FieldChange {
@@ -65,8 +67,15 @@ fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) ->
 
 fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry], now: i64) -> Decision {
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
-    let case =
-        Case { deployment, judgement: &judgement, policy, unanswered: false, contested: false, goal: None };
+    let case = Case {
+        deployment,
+        judgement: &judgement,
+        policy,
+        unanswered: false,
+        contested: false,
+        missed: false,
+        goal: None,
+    };
     let situation = Situation {
         now: Time::from_unix(now),
         budget: Budget::default(),
@@ -182,6 +191,7 @@ fn many_red_services_are_one_incident() {
             policy: &policy,
             unanswered: false,
             contested: false,
+            missed: false,
             goal: None,
         })
         .collect();
@@ -215,6 +225,7 @@ fn of_several_deployments_the_last_before_the_damage_is_blamed() {
         policy: &policy,
         unanswered: false,
         contested: false,
+        missed: false,
         goal: None,
     };
     let decide_first = |open: &[Case<'_>], reverts: &[RevertEntry]| {
@@ -260,6 +271,7 @@ fn verdicts_other_than_regressed_change_nothing() {
             policy: &policy,
             unanswered: false,
             contested: false,
+            missed: false,
             goal: None,
         };
         let situation = Situation {
@@ -287,6 +299,7 @@ fn a_source_that_does_not_answer_is_waited_for_and_then_no_more() {
             policy: &policy,
             unanswered,
             contested: false,
+            missed: false,
             goal: None,
         };
         let now = Time::from_unix(DEPLOYED_AT + secs);
@@ -316,6 +329,7 @@ fn damage_of_a_deployment_that_was_replaced_is_told_once_more() {
         policy: &policy,
         unanswered: false,
         contested: false,
+        missed: false,
         goal: None,
     };
     let decided = |watched: &[Deployment], reverts: &[RevertEntry]| {
@@ -350,6 +364,7 @@ fn damage_that_several_could_have_done_goes_to_a_person() {
             policy: &policy,
             unanswered: false,
             contested,
+            missed: false,
             goal: None,
         };
         let situation = Situation {

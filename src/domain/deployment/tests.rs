@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::environment::{ServiceFiles, ServiceRule};
+use crate::domain::history::landing::Landing;
 use crate::domain::history::snapshot::FileVersion;
 use crate::domain::history::trailers::trailer;
 use crate::domain::ids::{BlobId, BranchName};
@@ -40,6 +41,7 @@ fn commit(id: u8, message: &str, files: Vec<FileDiff>) -> Commit {
         id: CommitId::from_bytes([id; 20]),
         parent: Some(CommitId::from_bytes([id - 1; 20])),
         at: Time::from_unix(1_000 * i64::from(id)),
+        landing: Landing::by_committer(Time::from_unix(1_000 * i64::from(id))),
         author: Person::default(),
         committer: Person::default(),
         message: message.to_owned(),

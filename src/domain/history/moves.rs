@@ -86,6 +86,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::history::landing::Landing;
     use crate::domain::history::snapshot::{FileVersion, Person};
     use crate::domain::ids::{BlobId, CommitId};
     use crate::domain::time::Time;
@@ -107,6 +108,7 @@ mod tests {
             id: CommitId::from_bytes([1; 20]),
             parent: None,
             at: Time::from_unix(0),
+            landing: Landing::by_committer(Time::from_unix(0)),
             author: Person::default(),
             committer: Person::default(),
             message: String::new(),

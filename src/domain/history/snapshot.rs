@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::history::landing::Landing;
 use crate::domain::ids::{BlobId, BranchName, CommitId, FilePath};
 use crate::domain::time::Time;
 
@@ -53,9 +54,10 @@ pub struct Commit {
     pub id: CommitId,
     /// Its first parent; `None` for a root commit.
     pub parent: Option<CommitId>,
-    /// When it came to be on the branch. Monotone along the chain and never after the pass's `now`; see
-    /// [`settle_times`].
+    /// When it came to be on the branch: that of `landing`. Monotone along the chain and never after the pass's `now`.
     pub at: Time,
+    /// When it came to be on the branch, and how that is known.
+    pub landing: Landing,
     /// Who wrote the change.
     pub author: Person,
     /// Who committed it.

@@ -192,6 +192,23 @@ impl Stage {
     /// Pushes the branch that is checked out.
     pub(super) fn push(&self) {
         self.people.push(&self.bare);
+        self.forget_looks();
+    }
+
+    /// Has the agent forget when it looked at the branches. On the stage much time goes by between two moments: what was
+    /// committed minutes ago would be known to have landed just now.
+    pub(super) fn forget_looks(&self) {
+        let mut directories = vec![self.home.path().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    directories.push(entry.path());
+                } else if entry.file_name().to_string_lossy().contains(".seen-") {
+                    // Another process may put it there anew at this moment.
+                    drop(std::fs::remove_file(entry.path()));
+                }
+            }
+        }
     }
 
     /// Fetches what the agent pushed to a branch, and puts the people's clone there.
@@ -205,6 +222,7 @@ impl Stage {
         self.pull();
         self.dated(minutes, "backout", &["commit", "-q", "--amend", "--no-edit", "--reset-author"]);
         self.git(&["push", "-q", "--force", self.bare.to_str().unwrap(), "HEAD"]);
+        self.forget_looks();
         self.git(&["rev-parse", "HEAD"])
     }
 

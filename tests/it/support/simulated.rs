@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use backout::domain::history::landing::{Landing, Sighting, landings, with_sightings};
 use backout::domain::history::scope::{Interest, Scope};
 use backout::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
@@ -71,6 +72,8 @@ pub(crate) struct Remote {
     pub(crate) notes: BTreeMap<CommitId, String>,
     /// Every move of a branch, oldest first, with its time.
     pub(crate) moves: Vec<(BranchName, Option<CommitId>, CommitId, Time)>,
+    /// What agents remember of when the branches were where.
+    pub(crate) seen: BTreeMap<BranchName, Vec<Sighting>>,
     /// The commits that agents pushed.
     pub(crate) by_agents: BTreeSet<CommitId>,
 }
@@ -124,15 +127,20 @@ impl Remote {
         let mainline: BTreeSet<CommitId> = chain.iter().map(|node| node.id).collect();
         let mut times: Vec<Time> = chain.iter().map(|node| node.at).collect();
         settle_times(&mut times, query.now);
+        let dated: Vec<(CommitId, Time, Time)> =
+            chain.iter().zip(&times).map(|(node, at)| (node.id, node.at, *at)).collect();
+        let seen = self.seen.get(query.branch).map_or(&[][..], Vec::as_slice);
+        let times = landings(&dated, seen, query.now);
         let since = query.commits_since.min(query.diffs_since);
         let listed = chain.iter().zip(&times).enumerate();
-        let listed = listed.take_while(|(index, (_, at))| *index == 0 || **at >= since);
-        let commit = |(_, (node, at)): (usize, (&&Node, &Time))| {
-            let in_full = (query.diffs_since..=query.diffs_until).contains(at);
+        let listed = listed.take_while(|(index, (_, landing))| *index == 0 || landing.at >= since);
+        let commit = |(_, (node, landing)): (usize, (&&Node, &Landing))| {
+            let in_full = (query.diffs_since..=query.diffs_until).contains(&landing.at);
             Commit {
                 id: node.id,
                 parent: node.parents.first().copied(),
-                at: *at,
+                at: landing.at,
+                landing: *landing,
                 author: node.author.clone(),
                 committer: node.author.clone(),
                 message: node.message.clone(),
@@ -243,6 +251,16 @@ impl Repository for Clone {
             let head = head.ok_or_else(|| RepositoryError::NotFound(query.branch.to_string()))?;
             Ok(self.remote().history(head, query))
         })
+    }
+
+    fn sightings(&self, branch: &BranchName) -> Vec<Sighting> {
+        self.remote().seen.get(branch).cloned().unwrap_or_default()
+    }
+
+    fn remember(&self, branch: &BranchName, seen: &[Sighting]) {
+        let mut remote = self.remote();
+        let known = remote.seen.remove(branch).unwrap_or_default();
+        remote.seen.insert(branch.clone(), with_sightings(known, seen));
     }
 
     fn walk(

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::domain::change::Asked;
 use crate::domain::deployment::{ChangeKind, FieldChange};
 use crate::domain::field::{FieldRule, Selection};
+use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::{trailer, trailers};
@@ -32,6 +34,7 @@ pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
         commit: CommitId::from_bytes([7; 20]),
         parent: CommitId::from_bytes([6; 20]),
         at: Time::from_unix(1_000_000),
+        landing: Landing::by_committer(Time::from_unix(1_000_000)),
         author: Person::default(),
         subject: "bump".to_owned(),
         fields,
@@ -180,7 +183,7 @@ fn values_are_read_back_as_they_were_written() {
         bad.fields[0].new = new.to_owned();
         change.fields[0].1.new_text = new.to_owned();
         change.bad_values = bad.trailer_values();
-        let message = message::compose(&change, &bad, Motive::Request("me"));
+        let message = message::compose(&change, &bad, Motive::Request(Asked { who: "me", why: None }));
         assert_eq!(trailer(&message, "Backout-From"), Some(kept));
         assert_eq!(bad.trailer_values(), [kept.to_owned()].into());
         assert_eq!(change.as_entry().bad_values, bad.trailer_values());
@@ -195,6 +198,7 @@ fn a_message_reads_back_as_the_ledger_entry_that_it_is() {
         id: CommitId::from_bytes([9; 20]),
         parent: None,
         at: change.at,
+        landing: Landing::by_committer(change.at),
         author: Person::default(),
         committer: Person::default(),
         message: change.message.clone(),
@@ -287,7 +291,7 @@ fn a_file_that_the_commit_added_goes_with_the_whole_deployment() {
             policy: &policy,
             now: Time::from_unix(1_000_300),
         };
-        plan(&bad, Motive::Request("me"), &target)
+        plan(&bad, Motive::Request(Asked { who: "me", why: None }), &target)
     };
     assert_eq!(whole(Some("a: 1\n")).unwrap().files[&added], None);
     assert!(!whole(None).unwrap().files.contains_key(&added));
@@ -308,7 +312,7 @@ fn a_file_that_was_moved_is_reverted_where_it_is_now() {
         policy: &Policy::default(),
         now: Time::from_unix(1_000_300),
     };
-    let change = plan(&bad, Motive::Request("me"), &target).unwrap();
+    let change = plan(&bad, Motive::Request(Asked { who: "me", why: None }), &target).unwrap();
     assert_eq!(change.files[&new].as_deref(), Some(&b"tag: v1\n"[..]));
 }
 

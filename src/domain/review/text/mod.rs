@@ -13,7 +13,7 @@ use self::parts::{
     MAX_TITLE, Words, chart, damage, evidence_section, field_section, next_section, signal_section, which,
 };
 use super::markdown::code;
-use crate::domain::change::{Change, Motive};
+use crate::domain::change::{Asked, Change, Motive};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::field::FieldOutcome;
@@ -74,7 +74,10 @@ fn what_happened(deployment: &Deployment, motive: Motive<'_>) -> String {
     let which = which(deployment);
     match motive {
         Motive::Metrics(judgement) => format!("{which} {}", damage(judgement)),
-        Motive::Request(who) => format!("{which} goes back because {} asked for it.", code(who, 80)),
+        Motive::Request(Asked { who, why }) => {
+            let why = why.map_or_else(String::new, |why| format!(" Reason: {}.", code(why, 500)));
+            format!("{which} goes back because {} asked for it.{why}", code(who, 80))
+        }
     }
 }
 

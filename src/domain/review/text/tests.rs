@@ -5,11 +5,13 @@ use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::*;
+use crate::domain::change::Asked;
 use crate::domain::change::plan::{self, Target};
 use crate::domain::deployment::{ChangeKind, Documents, changes_of};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::environment::signal::{Signal, SignalKind};
 use crate::domain::field::Selection;
+use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::rollback_id;
 use crate::domain::history::snapshot::{FileDiff, FileVersion, Person};
 use crate::domain::ids::{
@@ -44,6 +46,7 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
         commit: CommitId::from_bytes([0x7a; 20]),
         parent: CommitId::from_bytes([6; 20]),
         at: DEPLOYED,
+        landing: Landing::by_committer(DEPLOYED),
         author: Person { name: "Ann Lee".to_owned(), email: "ann@example.com".to_owned() },
         subject: subject.to_owned(),
         fields,
@@ -164,7 +167,7 @@ fn a_pull_request_that_a_person_merges() {
 #[test]
 fn a_pull_request_that_a_person_asked_for() {
     let bad = release();
-    let motive = Motive::Request("bob <bob@example.com>");
+    let motive = Motive::Request(Asked { who: "bob <bob@example.com>", why: None });
     let change = planned(&bad, motive);
     let story =
         Story { change: &change, deployment: &bad, motive, evidence: None, rules: ReviewRules::default() };
@@ -209,7 +212,7 @@ fn a_comment_where_the_deployment_came_from() {
 }
 
 fn rollback(bad: &Deployment) -> String {
-    crate::domain::history::ledger::rollback_id(&bad.environment, &bad.service, bad.commit)
+    rollback_id(&bad.environment, &bad.service, bad.commit)
 }
 
 /// A text that would leave its place, steer a forge, or pass for the agent's own marks.

@@ -1,0 +1,59 @@
+//! Remembering where the branches were seen, so that it is known when their commits landed.
+
+use std::collections::BTreeMap;
+
+use crate::agent::world::{Estate, blocking};
+use crate::domain::history::landing::Sighting;
+use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::time::Time;
+use crate::ports::RepositoryError;
+
+/// How far back the forge is asked when a branch was moved.
+const ASKED_SECS: i64 = 86_400;
+
+/// Remembers where the branches are now. The forge is asked when it moved those that are at a new commit. Returns when each
+/// branch was looked at before, where that is known.
+pub(in crate::agent) async fn remember_tips(
+    estate: &Estate,
+    tips: &BTreeMap<BranchName, CommitId>,
+    now: Time,
+) -> Result<BTreeMap<BranchName, Time>, RepositoryError> {
+    let branches: Vec<BranchName> = tips.keys().cloned().collect();
+    let known = blocking(&estate.repository, move |repository| {
+        let known = |branch: BranchName| (branch.clone(), repository.sightings(&branch));
+        Ok::<_, RepositoryError>(branches.into_iter().map(known).collect::<Vec<_>>())
+    });
+    let mut looked = BTreeMap::new();
+    let mut new: Vec<(BranchName, Vec<Sighting>)> = Vec::new();
+    for (branch, known) in known.await? {
+        let Some(tip) = tips.get(&branch).copied() else { continue };
+        let looks = known.iter().filter(|one| !one.is_exact);
+        looked.extend(looks.map(|one| one.last).max().map(|last| (branch.clone(), last)));
+        let mut seen = vec![Sighting { tip, first: now, last: now, is_exact: false }];
+        if !known.iter().any(|one| one.tip == tip) {
+            seen.extend(moves_of(estate, &branch, now).await);
+        }
+        new.push((branch, seen));
+    }
+    let remembering = blocking(&estate.repository, move |repository| {
+        new.iter().for_each(|(branch, seen)| repository.remember(branch, seen));
+        Ok::<_, RepositoryError>(())
+    });
+    remembering.await?;
+    Ok(looked)
+}
+
+/// What the forge's log says of a branch. Where it does not say anything, commits are dated without it.
+async fn moves_of(estate: &Estate, branch: &BranchName, now: Time) -> Vec<Sighting> {
+    let Some(forge) = estate.forge.as_deref() else { return Vec::new() };
+    match forge.moves(branch, now.minus_secs(ASKED_SECS)).await {
+        Ok(moves) => moves
+            .into_iter()
+            .map(|one| Sighting { tip: one.after, first: one.at, last: one.at, is_exact: true })
+            .collect(),
+        Err(error) => {
+            tracing::warn!(%branch, %error, "the forge does not tell when the branch was moved");
+            Vec::new()
+        }
+    }
+}
