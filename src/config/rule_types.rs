@@ -106,10 +106,6 @@ pub(super) struct Policy {
     /// How many states back a revert may go to find one that was good. Default: 3.
     #[schemars(range(min = 1, max = 20))]
     pub(super) targets: Option<u32>,
-    /// How many known good states further back the agent goes, one after the other, where a revert did not help.
-    /// Default: 0.
-    #[schemars(range(max = 10))]
-    pub(super) fallback: Option<u32>,
     /// Whether a deployment may go back in a part of its fields where others have moved on since, so that a state comes
     /// about that was never deployed. Default: `false`.
     pub(super) partial: Option<bool>,

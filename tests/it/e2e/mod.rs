@@ -6,6 +6,7 @@ mod estates;
 mod evidence;
 mod guards;
 mod identity;
+mod landing;
 mod metrics;
 mod races;
 mod recovery;

@@ -195,6 +195,11 @@ impl Stage {
         self.forget_looks();
     }
 
+    /// Pushes the branch that is checked out, as something that the agent sees to land just now.
+    pub(super) fn land(&self) {
+        self.people.push(&self.bare);
+    }
+
     /// Has the agent forget when it looked at the branches. On the stage much time goes by between two moments: what was
     /// committed minutes ago would be known to have landed just now.
     pub(super) fn forget_looks(&self) {

@@ -37,6 +37,13 @@ pub(crate) fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()
 }
 
+/// The seconds since 1970, as the programs under test see them.
+#[expect(clippy::disallowed_methods, reason = "the tests run real programs")]
+pub(crate) fn unix_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
 /// How long a test waits for something that must come to be. A busy machine may do nothing for a while; where all is
 /// well the length costs nothing.
 const PATIENCE: Duration = Duration::from_secs(180);

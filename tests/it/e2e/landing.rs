@@ -1,0 +1,201 @@
+//! When deployments landed: what was merged late is not blamed for what had begun before, a clock that is ahead hides
+//! nothing, and what nobody has watched is told once.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::stage::{BOT, PERSON, Stage, item, path_of, values, words};
+use crate::support::unix_now;
+
+/// A stage with the service `web`, whose errors are high since some minutes ago. Its policy watches for 30 minutes.
+fn failing_since(minutes: i64) -> Stage {
+    let stage = Stage::on_path();
+    stage.begin(&["web"]);
+    let mut table = "timestamp,metric,service,value\n".to_owned();
+    let now = unix_now() / 60 * 60;
+    for minute in 0..240 {
+        let value = if minute <= minutes { 0.3 } else { 0.002 + 0.000_1 * f64::from((minute % 3) as i32) };
+        writeln!(table, "{},errors,web,{value}", now - minute * 60).unwrap();
+    }
+    std::fs::write(stage.home.path().join("metrics.csv"), table).unwrap();
+    let config = format!(
+        "repository: {{url: {}, cache: cache}}
+environments: {{production: {{branch: main, mode: auto}}}}
+metrics: {{file: {{kind: csv, path: metrics.csv}}}}
+signals:
+  errors: {{query: 'errors{{service=\"{{{{ service }}}}\"}}', kind: error-ratio}}
+services: [{{pattern: \"apps/{{service}}/values.yaml\"}}]
+",
+        stage.bare.display()
+    );
+    std::fs::write(stage.home.path().join("backout.yaml"), config).unwrap();
+    stage
+}
+
+/// Lands a deployment of `web` now that was committed some minutes from now.
+fn land(stage: &Stage, tag: &str, minutes: i64) -> String {
+    stage.write(&path_of("web"), &values("web", tag));
+    let from_stage = minutes + (unix_now() - stage.now()) / 60;
+    let commit = stage.commit(from_stage, BOT, &format!("Deploy web {tag}"));
+    stage.land();
+    commit
+}
+
+/// The file in which the agent remembers when it looked at the branch.
+fn looks(stage: &Stage) -> PathBuf {
+    let cache = std::fs::read_dir(stage.home.path().join("cache")).unwrap();
+    let mut found = cache.map(|entry| entry.unwrap().path());
+    found.find(|path| path.to_string_lossy().contains(".seen-")).expect("the agent remembers its looks")
+}
+
+/// Makes the agent's looks so much older.
+fn age_looks(stage: &Stage, minutes: i64) {
+    let file = looks(stage);
+    let mut aged = String::new();
+    for line in std::fs::read_to_string(&file).unwrap().lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let time = |text: &str| text.parse::<i64>().unwrap() - minutes * 60;
+        writeln!(aged, "{} {} {} {}", words[0], words[1], time(words[2]), time(words[3])).unwrap();
+    }
+    std::fs::write(file, aged).unwrap();
+}
+
+/// Adds a look at the branch's tip some minutes ago.
+fn add_look(stage: &Stage, minutes: i64) {
+    let file = looks(stage);
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    let at = unix_now() - minutes * 60;
+    writeln!(text, "seen {} {at} {at}", stage.tip()).unwrap();
+    std::fs::write(file, text).unwrap();
+}
+
+fn landed_by(report: &Value) -> &str {
+    item(report, "web")["landing"]["by"].as_str().unwrap()
+}
+
+#[test]
+fn what_is_merged_late_is_not_blamed_for_what_had_begun_before() {
+    let stage = failing_since(20);
+    stage.pass(0);
+    let late = land(&stage, "v2", -25);
+    let report = stage.pass(0);
+    assert_eq!((landed_by(&report), stage.tip()), ("sighting", late));
+    assert_eq!(item(&report, "web")["action"], "wait");
+    stage.nothing_more();
+}
+
+#[test]
+fn what_lands_two_hours_late_is_watched_from_then_on() {
+    let stage = failing_since(110);
+    stage.pass(0);
+    let late = land(&stage, "v2", -120);
+    let report = stage.pass(0);
+    assert_eq!(words(item(&report, "web")), "pending wait", "it is not too old to be judged");
+    assert_eq!((landed_by(&report), stage.tip()), ("sighting", late));
+}
+
+#[test]
+fn without_any_look_before_the_committers_time_is_taken() {
+    let stage = failing_since(20);
+    land(&stage, "v2", -25);
+    let report = stage.pass(3);
+    assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("regressed revert", "committer"));
+    assert_eq!(stage.file("main", "web"), values("web", "v1"));
+}
+
+#[test]
+fn where_a_long_time_lies_between_two_looks_the_revert_is_proposed() {
+    let stage = failing_since(20);
+    stage.pass(0);
+    age_looks(&stage, 60);
+    let bad = land(&stage, "v2", -25);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed propose");
+    assert_eq!(stage.tip(), bad);
+    assert!(stage.refs().contains("refs/heads/backout/production/web/"));
+    let message = stage.remote(&["log", "-1", "--format=%B", "--glob=refs/heads/backout/*"]);
+    assert!(message.contains("it is not known whether the damage began before that"), "{message}");
+    stage.nothing_more();
+}
+
+#[test]
+fn where_the_looks_are_close_together_the_agent_acts() {
+    let stage = failing_since(20);
+    stage.pass(0);
+    age_looks(&stage, 26);
+    land(&stage, "v2", -25);
+    add_look(&stage, 24);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+}
+
+#[test]
+fn a_commit_that_was_made_long_before_the_looks_between_which_it_landed_is_judged_from_then() {
+    let stage = failing_since(20);
+    stage.pass(0);
+    age_looks(&stage, 26);
+    land(&stage, "v2", -170);
+    add_look(&stage, 24);
+    let report = stage.pass(3);
+    assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("regressed revert", "sighting"));
+}
+
+#[test]
+fn a_clock_that_is_ahead_does_not_hide_damage() {
+    let stage = failing_since(8);
+    let bad = land(&stage, "v2", 7);
+    let report = stage.pass(0);
+    assert_eq!(words(item(&report, "web")), "pending wait");
+    age_looks(&stage, 5);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed propose");
+    assert_eq!(stage.tip(), bad);
+    stage.nothing_more();
+}
+
+#[test]
+fn what_nobody_has_watched_is_told_once() {
+    let stage = failing_since(68);
+    let bad = land(&stage, "v2", -70);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "web")), "inconclusive escalate");
+    assert!(item(&report, "web")["why"].as_str().unwrap().starts_with("not watched: "));
+    assert_eq!(stage.tip(), bad);
+    stage.nothing_more();
+}
+
+#[test]
+fn what_was_looked_at_or_replaced_is_not_told_of() {
+    let looked_at = failing_since(0);
+    land(&looked_at, "v2", -120);
+    looked_at.pass(4);
+    let replaced = failing_since(0);
+    land(&replaced, "v2", -120);
+    land(&replaced, "v3", -10);
+    let report = replaced.pass(0);
+    assert_eq!(report["environments"][0]["items"].as_array().unwrap().len(), 1, "{report:#}");
+    // The agent has looked at it in time, and could not write that down.
+    let seen = failing_since(0);
+    land(&seen, "v2", -120);
+    seen.pass(4);
+    add_look(&seen, 100);
+    seen.remote(&["update-ref", "-d", "refs/notes/backout"]);
+    seen.pass(0);
+}
+
+#[test]
+fn a_person_reverts_what_nobody_has_watched() {
+    let stage = failing_since(68);
+    land(&stage, "v2", -70);
+    stage.pass(4);
+    stage.dated(-1, PERSON, &["status"]);
+    stage.run(&["revert", "web", "--reason", "it leaks"]).ended(3);
+    assert_eq!(stage.file("main", "web"), values("web", "v1"));
+    let message = stage.remote(&["log", "-1", "--format=%B", "main"]);
+    assert!(
+        message.contains("Backout-Reason: it leaks") && message.contains("Reason: it leaks"),
+        "{message}"
+    );
+}
