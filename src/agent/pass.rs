@@ -75,7 +75,9 @@ pub(super) async fn pass_estate(
     let mut report = PassReport { at: now, environments: Vec::new() };
     let Some(fetched) = stop.unless_set(fetch(estate)).await else { return Ok(report) };
     let Fetched { tips, missing } = fetched?;
-    let Some(looked) = stop.unless_set(remember_tips(estate, &tips, now)).await else { return Ok(report) };
+    let Some(looked) = stop.unless_set(remember_tips(estate, &tips, now, intent)).await else {
+        return Ok(report);
+    };
     let branches = Branches::new(estate, &estate.environments, now, looked?);
     for environment in &estate.environments {
         if stop.is_set() {

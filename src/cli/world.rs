@@ -96,7 +96,7 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<Estate> {
     let person = Person { name: "backout".to_owned(), email: "backout@localhost".to_owned() };
     let options = GitOptions {
         url: path.to_string_lossy().into_owned(),
-        cache_dir: std::env::temp_dir(),
+        cache_dir: PathBuf::new(),
         auth: GitAuth::None,
         ssh: SshOptions::default(),
         author: person.clone(),

@@ -46,7 +46,8 @@ impl Context<'_> {
         let (auth, ssh) = self.git_auth(wire, keys);
         let cache_dir = match &wire.cache {
             Some(cache) => self.path(cache, self.place(&key("cache"))),
-            None if local => PathBuf::new(),
+            // A local repository needs none; what is remembered of its branches is then remembered nowhere.
+            None if local => self.usual_cache().unwrap_or_default(),
             None => self.default_cache(keys),
         };
         GitOptions {
@@ -96,18 +97,19 @@ impl Context<'_> {
     }
 
     fn default_cache(&mut self, keys: &[&str]) -> PathBuf {
+        self.usual_cache().unwrap_or_else(|| {
+            let message = "neither XDG_CACHE_HOME nor HOME is set: write `cache` with a directory";
+            self.findings.add(self.place(keys), message);
+            PathBuf::new()
+        })
+    }
+
+    fn usual_cache(&self) -> Option<PathBuf> {
         let directory = |name: &str| {
             (self.environment_variables)(name).map(PathBuf::from).filter(|path| path.is_absolute())
         };
         let cache = directory("XDG_CACHE_HOME").or_else(|| directory("HOME").map(|home| home.join(".cache")));
-        cache.map_or_else(
-            || {
-                let message = "neither XDG_CACHE_HOME nor HOME is set: write `cache` with a directory";
-                self.findings.add(self.place(keys), message);
-                PathBuf::new()
-            },
-            |cache| cache.join("backout"),
-        )
+        cache.map(|cache| cache.join("backout"))
     }
 
     fn person(&mut self, wire: &types::Person, keys: &[&str]) -> Person {

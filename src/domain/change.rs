@@ -42,6 +42,8 @@ pub struct Change {
     pub files: BTreeMap<FilePath, Option<Vec<u8>>>,
     /// What becomes of each release field of the bad deployment.
     pub fields: Vec<(FilePath, FieldResult)>,
+    /// What else goes back with the release fields.
+    pub along: Vec<String>,
     /// What else the bad deployment changed, and what stays as it is.
     pub left_behind: Vec<String>,
     /// Why a person should look at it before it is made.
@@ -155,6 +157,9 @@ impl fmt::Display for Change {
         writeln!(f, "revert {} of {} in {}", self.reverts.short(), self.service, self.environment)?;
         for (path, field) in &self.fields {
             writeln!(f, "  {path}: {} ({})", outcome_text(field), field.rule)?;
+        }
+        for address in &self.along {
+            writeln!(f, "  {address}: goes back too")?;
         }
         for other in &self.with {
             writeln!(f, "  takes back with it: {}", other.line())?;

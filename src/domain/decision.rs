@@ -216,6 +216,15 @@ fn already_reverted(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decisi
     Some(Decision::Pass(format!("already reverted by {}", entry.commit.short())))
 }
 
+/// Whether a deployment that is still watched has not mended what was bad before it, after as long as a revert would be given
+/// for that.
+fn is_carried_on(later: &Case<'_>, situation: &Situation<'_>) -> bool {
+    let at = later.deployment.at;
+    let is_before = |since: Time| since < at;
+    situation.now.secs_since(at) >= i64::from(later.policy.recovery_secs)
+        && later.judgement.findings.iter().any(|finding| finding.since.is_some_and(is_before))
+}
+
 /// The id of the deployment that replaced this one, or that replaced the one that did, and so on.
 fn last_of<'a>(own: &Deployment, situation: &Situation<'a>) -> Option<&'a String> {
     let (mut last, mut next) = (None, own.superseded_by);
@@ -243,6 +252,7 @@ fn superseded(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         && case.judgement.since.is_some_and(|since| since < later.deployment.at)
     {
         match later.judgement.verdict {
+            Verdict::Pending if is_carried_on(later, situation) => return None,
             Verdict::Pending => return Some(Decision::Wait),
             Verdict::Preexisting => return None,
             Verdict::Healthy | Verdict::Regressed | Verdict::Inconclusive(_) => {}

@@ -13,8 +13,8 @@ use crate::domain::time::Time;
 /// The files of one repository.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// The path of each file without the branch's part.
-    stem: PathBuf,
+    /// The path of each file without the branch's part. None where there is no directory for them.
+    stem: Option<PathBuf>,
 }
 
 /// The largest file that is read, in bytes: some times what is ever written.
@@ -23,19 +23,21 @@ const MAX_BYTES: u64 = 1 << 20;
 impl Seen {
     /// In a cache directory. `name` tells the repository from others.
     pub(super) fn new(cache_dir: &Path, name: &str) -> Self {
-        Self { stem: cache_dir.join(name) }
+        let has_directory = !cache_dir.as_os_str().is_empty();
+        Self { stem: has_directory.then(|| cache_dir.join(name)) }
     }
 
-    fn file(&self, branch: &BranchName) -> PathBuf {
+    fn file(&self, branch: &BranchName) -> Option<PathBuf> {
+        let stem = self.stem.as_ref()?;
         let hash = Sha256::digest(branch.as_str().as_bytes());
         let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let name = self.stem.file_name().unwrap_or_default().to_string_lossy();
-        self.stem.with_file_name(format!("{name}.seen-{hash}"))
+        let name = stem.file_name().unwrap_or_default().to_string_lossy();
+        Some(stem.with_file_name(format!("{name}.seen-{hash}")))
     }
 
     /// What is known of a branch, oldest first. A line that is not understood says nothing.
     pub(super) fn read(&self, branch: &BranchName) -> Vec<Sighting> {
-        let file = self.file(branch);
+        let Some(file) = self.file(branch) else { return Vec::new() };
         let is_small = std::fs::metadata(&file).is_ok_and(|about| about.len() <= MAX_BYTES);
         let text = if is_small { std::fs::read_to_string(&file).unwrap_or_default() } else { String::new() };
         text.lines().filter_map(parse).collect()
@@ -43,7 +45,7 @@ impl Seen {
 
     /// Adds to what is known of a branch.
     pub(super) fn add(&self, branch: &BranchName, new: &[Sighting]) -> std::io::Result<()> {
-        let file = self.file(branch);
+        let Some(file) = self.file(branch) else { return Ok(()) };
         if let Some(directory) = file.parent() {
             std::fs::create_dir_all(directory)?;
         }
@@ -95,9 +97,12 @@ mod tests {
         let known = [Sighting { last: Time::from_unix(20), ..one(1, 10) }, one(3, 15)];
         assert_eq!(seen.read(&main), known);
         assert_eq!(seen.read(&other), []);
-        let file = seen.file(&main);
+        let file = seen.file(&main).unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, format!("nonsense\nseen 12 3 4\nseen {} 9 1\n{text}", "a".repeat(40))).unwrap();
         assert_eq!(seen.read(&main), known);
+        let nowhere = Seen::new(Path::new(""), "repo");
+        nowhere.add(&main, &known).unwrap();
+        assert_eq!(nowhere.read(&main), []);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::context::Intent;
 use crate::agent::world::{Estate, blocking};
 use crate::domain::history::landing::Sighting;
 use crate::domain::ids::{BranchName, CommitId};
@@ -11,12 +12,13 @@ use crate::ports::RepositoryError;
 /// How far back the forge is asked when a branch was moved.
 const ASKED_SECS: i64 = 86_400;
 
-/// Remembers where the branches are now. The forge is asked when it moved those that are at a new commit. Returns when each
+/// Remembers where the branches are now, unless the pass touches nothing. The forge is asked when it moved those that are at a new commit. Returns when each
 /// branch was looked at before, where that is known.
 pub(in crate::agent) async fn remember_tips(
     estate: &Estate,
     tips: &BTreeMap<BranchName, CommitId>,
     now: Time,
+    intent: Intent,
 ) -> Result<BTreeMap<BranchName, Time>, RepositoryError> {
     let branches: Vec<BranchName> = tips.keys().cloned().collect();
     let known = blocking(&estate.repository, move |repository| {
@@ -30,10 +32,13 @@ pub(in crate::agent) async fn remember_tips(
         let looks = known.iter().filter(|one| !one.is_exact);
         looked.extend(looks.map(|one| one.last).max().map(|last| (branch.clone(), last)));
         let mut seen = vec![Sighting { tip, first: now, last: now, is_exact: false }];
-        if !known.iter().any(|one| one.tip == tip) {
+        if intent == Intent::Act && !known.iter().any(|one| one.tip == tip) {
             seen.extend(moves_of(estate, &branch, now).await);
         }
         new.push((branch, seen));
+    }
+    if intent == Intent::Plan {
+        return Ok(looked);
     }
     let remembering = blocking(&estate.repository, move |repository| {
         new.iter().for_each(|(branch, seen)| repository.remember(branch, seen));

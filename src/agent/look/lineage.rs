@@ -15,7 +15,7 @@ use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, RepositoryError};
-use crate::record::Record;
+use crate::record::{Record, VerdictRecord};
 
 /// How far back the changes of a service are looked for.
 const SEARCH_DAYS: i64 = 90;
@@ -140,6 +140,12 @@ impl Past {
             self.reverts.iter().filter(is_remembered).flat_map(|entry| &entry.bad_values).collect();
         let in_quarantine =
             |values: &BTreeSet<String>| values.iter().any(|value| quarantined.contains(value));
+        // What began when the next change had landed is that one's, though this one was still watched.
+        let is_own_damage = |verdict: &VerdictRecord, change: &Deployment| {
+            let ended_at = self.lineage.ended_at(change.commit);
+            let is_later = |since: Time| ended_at.is_some_and(|ended_at| ended_at <= since);
+            verdict.judgement.verdict == Verdict::Regressed && !verdict.judgement.since.is_some_and(is_later)
+        };
         let is_bad = |change: &Deployment| {
             let of_change = |record: &&Record| {
                 record.service() == &deployment.service && record.environment() == &deployment.environment
@@ -147,9 +153,8 @@ impl Past {
             let mut records = self.records.get(&change.commit).into_iter().flatten().filter(of_change);
             change.kind != ChangeKind::OwnRevert
                 && (self.reverts.iter().any(|entry| change.was_taken_back_by(entry))
-                    || records.any(|record| {
-                        record.as_verdict().is_some_and(|one| one.judgement.verdict == Verdict::Regressed)
-                    }))
+                    || records
+                        .any(|record| record.as_verdict().is_some_and(|one| is_own_damage(one, change))))
         };
         ask(&GoodState {
             tried_secs: policy.tried_secs(),

@@ -43,6 +43,12 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
         }
     }
     put(&mut text, &field_table(change));
+    if !change.along.is_empty() {
+        put(&mut text, "\nWhat else the deployment changed goes back too:\n\n");
+        for address in change.along.iter().take(MAX_ROWS) {
+            put(&mut text, &format!("- {}\n", cell(address, 200)));
+        }
+    }
     if !change.with.is_empty() {
         put(
             &mut text,

@@ -86,6 +86,7 @@ pub fn plan<'a>(
         bad_values: bad_values(bad, changes),
         files: done.files,
         fields: done.fields,
+        along: done.along,
         left_behind: done.left_behind,
         doubts: doubts.iter().cloned().chain(done.doubts).collect(),
         message: String::new(),
@@ -107,6 +108,7 @@ fn bad_values(bad: &Deployment, changes: &[Deployment]) -> BTreeSet<String> {
 struct Step {
     files: BTreeMap<FilePath, Option<Vec<u8>>>,
     fields: Vec<(FilePath, FieldResult)>,
+    along: Vec<String>,
     left_behind: Vec<String>,
     doubts: Vec<String>,
 }
@@ -127,9 +129,18 @@ impl Step {
                 None => self.fields.push((path, field)),
             }
         }
+        self.along.extend(older.along);
         self.left_behind.extend(older.left_behind);
         self.doubts.extend(older.doubts);
     }
+}
+
+/// What else than release fields a deployment changed in a file.
+fn left_in(deployment: &Deployment, path: &FilePath) -> Vec<String> {
+    let is_in = |left: &&String| {
+        left.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+    };
+    deployment.left_behind.iter().filter(is_in).cloned().collect()
 }
 
 /// Takes one change back.
@@ -139,14 +150,16 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
     for file in &deployment.files {
         let whole = if mixed { Some(merged(deployment, file, target)) } else { None };
         let reverted = match whole {
-            Some(Ok(merged)) => merged,
+            Some(Ok(merged)) => {
+                step.along.extend(left_in(deployment, &file.path));
+                merged
+            }
             Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict })) => {
                 step.doubts.push(format!(
                     "what else {} changed in {path} was changed again since, or is no text: it stays as it is",
                     deployment.commit.short()
                 ));
-                let own = deployment.left_behind.iter().filter(|left| left.starts_with(path.as_str()));
-                step.left_behind.extend(own.cloned());
+                step.left_behind.extend(left_in(deployment, &path));
                 spliced(deployment, file, target)?
             }
             Some(Err(none)) => return Err(none),

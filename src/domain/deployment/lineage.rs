@@ -98,6 +98,13 @@ impl Lineage {
         self.changes.iter().find(|change| change.commit == commit)
     }
 
+    /// When the next change landed after that of a commit; none where it is the newest.
+    #[must_use]
+    pub fn ended_at(&self, commit: CommitId) -> Option<Time> {
+        let own = self.changes.iter().position(|change| change.commit == commit)?;
+        Some(self.changes.get(own.checked_sub(1)?)?.at)
+    }
+
     /// Who has changed one of these addresses since a change: the newest commit that did and is no deployment, and the
     /// address.
     #[must_use]

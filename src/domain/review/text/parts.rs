@@ -147,6 +147,12 @@ pub(super) fn field_section(change: &Change) -> String {
         ]));
     }
     text.push_str(&more_row(change.fields.len(), MAX_FIELDS, 4));
+    if !change.along.is_empty() {
+        text.push_str("\nWhat else the deployment changed goes back too:\n\n");
+        for address in change.along.iter().take(MAX_LEFT) {
+            text.push_str(&format!("- {}\n", code(address, 160)));
+        }
+    }
     if !change.with.is_empty() {
         text.push_str(
             "\nSo that the service is in a state that it ran before, these deployments go back with it:\n\n",
