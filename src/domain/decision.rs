@@ -191,6 +191,19 @@ fn is_long_over(case: &Case<'_>, situation: &Situation<'_>) -> bool {
 fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
     let own = case.deployment;
     let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| other.was_taken_back_by(entry));
+    // What was taken back already is not decided about any more.
+    let goes_back = |red: &&Case<'_>| !matches!(red.goal, Some(Goal::TakenBack(_)));
+    // What replaced a bad one and is found bad from before goes back with it.
+    let carries_on = |red: &&Case<'_>| {
+        red.deployment.service == own.service
+            && last_of(red.deployment, situation) == Some(&own.id)
+            && red.judgement.since.is_some_and(|since| since < own.at)
+            && !reverted(red.deployment)
+            && goes_back(red)
+    };
+    if let Some(red) = situation.regressed.iter().find(carries_on) {
+        return Decision::Hold(with_it_of(red.deployment));
+    }
     let began_with = |other: &&Deployment| {
         other.service == own.service
             && other.commit != own.commit
@@ -202,18 +215,30 @@ fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
         return Decision::Pass(case.judgement.reason.clone());
     };
     let is_it = |red: &&Case<'_>| red.deployment.id == other.id;
-    let with_it =
-        format!("the damage began with {}, an earlier deployment of the same service", other.commit.short());
-    match situation.regressed.iter().find(is_it) {
+    let with_it = with_it_of(other);
+    match situation.regressed.iter().filter(goes_back).find(is_it) {
         // Its revert takes this one back as well, and its decision is told.
         Some(_) => Decision::Hold(with_it),
         None => Decision::Escalate(format!("{with_it}, and this one did not mend it")),
     }
 }
 
+fn with_it_of(other: &Deployment) -> String {
+    format!("the damage began with {}, an earlier deployment of the same service", other.commit.short())
+}
+
 fn already_reverted(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    let entry = situation.reverts.iter().find(|entry| case.deployment.was_taken_back_by(entry))?;
-    Some(Decision::Pass(format!("already reverted by {}", entry.commit.short())))
+    let own = case.deployment;
+    let entry = situation.reverts.iter().find(|entry| own.was_taken_back_by(entry))?;
+    // The revert of the other one may still wait on a branch of its own.
+    Some(if entry.id == own.id {
+        Decision::Pass(format!("already reverted by {}", entry.commit.short()))
+    } else {
+        Decision::Hold(format!(
+            "it goes back with {}, another deployment of the same service",
+            entry.reverts.short()
+        ))
+    })
 }
 
 /// Whether a deployment that is still watched has not mended what was bad before it, after as long as a revert would be given
@@ -264,7 +289,7 @@ fn superseded(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
 fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
     let undone = match case.goal {
         Some(Goal::Undo(changes, _)) => changes.as_slice(),
-        Some(Goal::NoneGood(_) | Goal::TakenBack(_)) | None => &[],
+        Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => &[],
     };
     let flagged = std::iter::once(case.deployment).chain(undone).find(|change| change.schema.is_some())?;
     let flag = flagged.schema.as_ref()?;
@@ -289,9 +314,12 @@ fn mixed_commit(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
 }
 
 fn watch_window(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    let age = situation.now.secs_since(case.deployment.at);
-    (age > i64::from(case.policy.watch_secs) + LATE_SECS).then(|| {
-        let age = human_secs(age);
+    // What was replaced waited until the watch window of what replaced it was over.
+    let last = last_of(case.deployment, situation);
+    let waited_for = situation.watched.iter().find(|other| Some(&other.id) == last);
+    let from = waited_for.map_or(case.deployment.at, |later| later.at);
+    (situation.now.secs_since(from) > i64::from(case.policy.watch_secs) + LATE_SECS).then(|| {
+        let age = human_secs(situation.now.secs_since(case.deployment.at));
         Decision::Escalate(format!(
             "it was deployed {age} ago and its watch window is over: too late to act alone"
         ))
@@ -410,6 +438,10 @@ fn budget(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
 fn target(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
     match case.goal? {
         Goal::Undo(..) | Goal::TakenBack(_) => None,
+        Goal::Under(back) => Some(Decision::Escalate(format!(
+            "{} came after it and took something else back, or a part of it: the state before would put that out again",
+            back.short()
+        ))),
         Goal::NoneGood(reached) => {
             let each: Vec<String> = reached.iter().map(Earlier::line).collect();
             let each = if each.is_empty() { "none".to_owned() } else { each.join("; ") };

@@ -63,7 +63,9 @@ pub(in crate::agent) fn undo<'a>(
 ) -> Undo<'a> {
     match goal {
         Some(Goal::Undo(changes, _)) => Undo { bad, changes, doubts },
-        Some(Goal::NoneGood(_) | Goal::TakenBack(_)) | None => Undo { doubts, ..Undo::from(bad) },
+        Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => {
+            Undo { doubts, ..Undo::from(bad) }
+        }
     }
 }
 

@@ -379,3 +379,70 @@ fn damage_that_several_could_have_done_goes_to_a_person() {
         assert_eq!(decide(&case, &situation).0.word(), expected);
     }
 }
+
+/// A bad deployment that was replaced after ten minutes, and what is decided about both: some seconds after the watch of the
+/// one that replaced it, of which this verdict is known.
+fn replaced_at(secs: i64, later: Verdict, goal: Option<&Goal>) -> [Decision; 2] {
+    let (mut first, second) = (deployment("web", 1, DEPLOYED_AT - 600), deployment("web", 2, DEPLOYED_AT));
+    first.superseded_by = Some(second.commit);
+    let since = DEPLOYED_AT - 500;
+    let (red, later) = (judgement(Verdict::Regressed, since), judgement(later, since));
+    let policy = auto();
+    let case = |deployment, judgement, goal| Case {
+        deployment,
+        judgement,
+        policy: &policy,
+        unanswered: false,
+        contested: false,
+        goal,
+    };
+    let open = [case(&first, &red, goal), case(&second, &later, None)];
+    let situation = Situation {
+        now: Time::from_unix(DEPLOYED_AT + i64::from(policy.watch_secs) + secs),
+        budget: Budget::default(),
+        reverts: &[],
+        regressed: &open[..1],
+        red_before: &[],
+        open: &open,
+        watched: &[first.clone(), second.clone()],
+    };
+    open.map(|case| decide(&case, &situation).0)
+}
+
+#[test]
+fn what_waited_for_the_next_version_is_not_too_late() {
+    let waiting = replaced_at(-60, Verdict::Pending, None);
+    assert_eq!(waiting, [Decision::Wait, Decision::Wait]);
+    let known = replaced_at(LATE_SECS, Verdict::Preexisting, None);
+    assert!(matches!(&known, [Decision::Revert, Decision::Hold(_)]), "{known:?}");
+    let late = replaced_at(LATE_SECS + 1, Verdict::Preexisting, None);
+    assert!(
+        matches!(&late, [Decision::Escalate(why), Decision::Hold(_)] if why.contains("too late")),
+        "{late:?}"
+    );
+}
+
+#[test]
+fn damage_that_outlives_a_rollback_is_told() {
+    let back = Goal::TakenBack(CommitId::from_bytes([2; 20]));
+    let decided = replaced_at(0, Verdict::Preexisting, Some(&back));
+    assert!(
+        matches!(&decided, [Decision::Pass(_), Decision::Escalate(why)] if why.contains("did not mend it")),
+        "{decided:?}"
+    );
+    let under = Goal::Under(CommitId::from_bytes([2; 20]));
+    let [first, _] = replaced_at(0, Verdict::Preexisting, Some(&under));
+    assert!(
+        matches!(&first, Decision::Escalate(why) if why.contains("took something else back")),
+        "{first:?}"
+    );
+}
+
+#[test]
+fn what_goes_back_with_another_is_not_called_reverted() {
+    let (first, second) = (deployment("web", 1, DEPLOYED_AT - 600), deployment("web", 2, DEPLOYED_AT));
+    let entry = RevertEntry { with: vec![second.commit], ..revert_of(&first, DEPLOYED_AT + 200, "v2") };
+    assert!(matches!(decided(&first, &auto(), std::slice::from_ref(&entry)), Decision::Pass(_)));
+    let told = decided(&second, &auto(), &[entry]);
+    assert!(matches!(&told, Decision::Hold(why) if why.contains(&first.commit.short())), "{told:?}");
+}

@@ -73,6 +73,9 @@ pub enum Goal {
     NoneGood(Vec<Earlier>),
     /// Nowhere: a person or the agent has taken the deployment back since.
     TakenBack(CommitId),
+    /// Nowhere by machine: the deployment still runs, or a part of it, and this commit on top of it went back with something.
+    /// The states before would put that out again.
+    Under(CommitId),
 }
 
 type Values = BTreeMap<(FilePath, String), String>;
@@ -129,7 +132,12 @@ impl Lineage {
         let first = (0..=own).rev().find(same)?;
         let newer = self.changes.get(first..own)?;
         if let Some(back) = newer.iter().find(|change| change.kind != ChangeKind::Release) {
-            return Some(Goal::TakenBack(back.commit));
+            let is_left = self.changes.get(own).is_some_and(|own| {
+                let mut versions = own.fields.iter().filter(|field| field.is_version());
+                let now = |field| states.first().and_then(|now| now.get(&key(field)));
+                versions.any(|field| now(field) == Some(&trailer_value(&field.new)))
+            });
+            return Some(if is_left { Goal::Under(back.commit) } else { Goal::TakenBack(back.commit) });
         }
         let last = self.changes.len().min(own + good.targets.max(1));
         let mut reached = Vec::new();
@@ -249,8 +257,9 @@ fn key(field: &FieldChange) -> (FilePath, String) {
     (masked, field.address.clone())
 }
 
-/// The newest of the older changes that a change takes back, if it does: each version in it is one that an earlier change
-/// replaced. What was itself a rollback, or the agent's revert, did not replace anything that was good: whoever brings that
+/// The newest of the older changes that a change takes back, if it does: a version in it is one that an earlier change
+/// replaced. Others may be new, as where a person goes back and forward with one commit: taking all of it back would put out
+/// again what was taken away. What was itself a rollback, or the agent's revert, did not replace anything that was good: whoever brings that
 /// back deploys it again.
 fn takes_back(own: &Deployment, older: &[Deployment]) -> Option<CommitId> {
     let versions: Vec<&FieldChange> = own.fields.iter().filter(|field| field.is_version()).collect();
@@ -266,8 +275,7 @@ fn takes_back(own: &Deployment, older: &[Deployment]) -> Option<CommitId> {
         };
         older.iter().find(replaced).map(|change| change.commit)
     };
-    let found: Option<Vec<CommitId>> = wanted.iter().map(replaced_by).collect();
-    found?.first().copied()
+    wanted.iter().find_map(replaced_by)
 }
 
 #[cfg(test)]

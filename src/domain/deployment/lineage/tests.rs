@@ -26,6 +26,7 @@ fn goal_of(own: usize, changes: Vec<Deployment>, bad: &[&str]) -> String {
         Goal::Undo(undo, state) => format!("{} by {}", state.fields[0].2, undo.len()),
         Goal::NoneGood(reached) => format!("none of {}", reached.len()),
         Goal::TakenBack(_) => "taken back".to_owned(),
+        Goal::Under(_) => "under".to_owned(),
     }
 }
 
@@ -104,6 +105,35 @@ fn rollbacks_are_known_by_what_they_bring_back() {
     let far = vec![at(40, "v3", "v1"), at(30, "v2", "v3"), at(20, "v1", "v2")];
     assert_eq!(roles(far), ["rollback of 20", "release", "release"]);
     assert_eq!(roles(vec![at(30, "v2", "v3"), at(20, "v1", "v2")]), ["release", "release"]);
+}
+
+/// A change of two fields of one file.
+fn both(minute: i64, old: (&str, &str), new: (&str, &str)) -> Deployment {
+    let text = |(web, worker): (&str, &str)| format!("web: {{tag: {web}}}\nworker: {{tag: {worker}}}\n");
+    let changed = deployment(&text(old), &text(new));
+    Deployment {
+        fields: changed.fields,
+        left_behind: changed.left_behind,
+        files: changed.files,
+        ..at(minute, "a", "b")
+    }
+}
+
+#[test]
+fn a_rollback_of_a_part_is_one_and_does_not_settle_the_rest() {
+    let release = both(20, ("v1", "w1"), ("v2", "w1"));
+    let lineage = Lineage::new(vec![both(90, ("v2", "w1"), ("v1", "w2")), release.clone()], Vec::new());
+    assert_eq!(lineage.changes[0].kind, ChangeKind::Rollback(release.commit));
+    let bad = both(100, ("v1", "w1"), ("v2", "w2"));
+    let web_back = both(104, ("v2", "w2"), ("v1", "w2"));
+    assert_eq!(goal_of(1, vec![web_back.clone(), bad.clone()], &[]), "under");
+    let both_back = both(106, ("v1", "w2"), ("v1", "w1"));
+    assert_eq!(goal_of(2, vec![both_back, web_back, bad], &[]), "taken back");
+    // The other image went back on top of the bad one.
+    let before = both(20, ("v1", "w1"), ("v1", "w2"));
+    let bad = both(100, ("v1", "w2"), ("v2", "w2"));
+    let other_back = both(104, ("v2", "w2"), ("v2", "w1"));
+    assert_eq!(goal_of(1, vec![other_back, bad, before], &[]), "under");
 }
 
 #[test]
