@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{AlsoUndone, Change, Motive, NoChange, message, outcome_text};
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::{Mixed, Policy};
+use crate::domain::field::tokens::mask;
 use crate::domain::field::{self, FieldOutcome, FieldResult, File};
 use crate::domain::history::moves::is_next_version;
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
@@ -58,6 +59,9 @@ pub fn plan<'a>(
     target: &Target<'_>,
 ) -> Result<Change, NoChange> {
     let Undo { bad, changes, doubts } = undo.into();
+    if changes.len() > 1 && is_back(changes, target) {
+        return Err(NoChange::Restored("every field holds the good value already".to_owned()));
+    }
     let mut current = target.current.clone();
     let mut done = Step::default();
     for (index, change) in changes.iter().enumerate() {
@@ -94,6 +98,30 @@ pub fn plan<'a>(
     };
     change.message = message::compose(&change, bad, motive);
     Ok(change)
+}
+
+/// Whether each field that several changes touched holds what it held before the oldest of them.
+fn is_back(changes: &[Deployment], target: &Target<'_>) -> bool {
+    let is_there = |path: &FilePath| target.current.get(path).is_some_and(Option::is_some);
+    let files = || changes.iter().flat_map(|change| change.files.iter().map(move |file| (change, file)));
+    // What had the version in its name is at its old place.
+    let mut moved = target.moved.clone();
+    for (_, file) in files() {
+        if let Some(was) = file.was.as_ref().filter(|was| is_there(was) && !is_there(&file.path)) {
+            moved.insert(file.path.clone(), was.clone());
+        }
+    }
+    let target = Target { moved: &moved, ..target.clone() };
+    let mut fields: BTreeMap<(String, String), bool> = BTreeMap::new();
+    for (change, file) in files() {
+        let Ok(planned) = spliced(change, file, &target) else { return false };
+        // What an older change says of a field counts.
+        for field in planned.fields {
+            let key = (mask(file.path.as_str()), field.address);
+            fields.insert(key, field.outcome == FieldOutcome::AlreadyBack);
+        }
+    }
+    !fields.is_empty() && fields.into_values().all(|back| back)
 }
 
 /// The versions of the bad deployment and of those that came after it: they carried the damage on.

@@ -74,7 +74,11 @@ fn planned(deployment: &Deployment, current: Option<&str>) -> Result<Change, NoC
     planned_by(&Policy::default(), deployment, current)
 }
 
-fn planned_by(policy: &Policy, deployment: &Deployment, current: Option<&str>) -> Result<Change, NoChange> {
+fn planned_by<'a>(
+    policy: &Policy,
+    undo: impl Into<Undo<'a>>,
+    current: Option<&str>,
+) -> Result<Change, NoChange> {
     let path = FilePath::new(PATH).unwrap();
     let current = BTreeMap::from([(path, current.map(|text| text.as_bytes().to_vec()))]);
     let branch = BranchName::new("main").unwrap();
@@ -86,7 +90,7 @@ fn planned_by(policy: &Policy, deployment: &Deployment, current: Option<&str>) -
         moved: &BTreeMap::new(),
         now: Time::from_unix(1_000_300),
     };
-    plan(deployment, Motive::Metrics(&judgement()), &target)
+    plan(undo, Motive::Metrics(&judgement()), &target)
 }
 
 #[test]
@@ -321,4 +325,19 @@ fn the_version_of_a_database_is_no_small_thing() {
     let bad = deployment("postgresVersion: 15.1\n", "postgresVersion: 16.0\n");
     assert!(bad.fields[0].engine);
     assert!(!deployment("redisExporterVersion: 1.0\n", "redisExporterVersion: 1.1\n").fields[0].engine);
+}
+
+#[test]
+fn two_changes_go_back_together_and_are_known_to_be_back() {
+    let second = deployment("tag: v1\n", "tag: v2\n");
+    let third = Deployment { commit: CommitId::from_bytes([77; 20]), ..deployment("tag: v2\n", "tag: v3\n") };
+    let changes = [third.clone(), second.clone()];
+    let undo = Undo { bad: &second, changes: &changes, doubts: &[] };
+    let policy = Policy::default();
+    let change = planned_by(&policy, undo, Some("tag: v3\n")).unwrap();
+    assert_eq!(change.files.values().next().unwrap().as_deref(), Some(&b"tag: v1\n"[..]));
+    assert_eq!(change.with.iter().map(|other| other.commit).collect::<Vec<_>>(), [third.commit]);
+    assert!(matches!(planned_by(&policy, undo, Some("tag: v1\n")), Err(NoChange::Restored(_))));
+    assert!(matches!(planned_by(&policy, undo, Some("tag: v4\n")), Err(NoChange::Superseded(_))));
+    assert!(matches!(planned_by(&policy, undo, Some("other: 1\n")), Err(NoChange::Gone(_))));
 }
