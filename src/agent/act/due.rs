@@ -16,7 +16,7 @@ use crate::domain::change::{Change, NoChange};
 use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD, is_open};
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment, detect};
-use crate::domain::environment::policy::Delivery;
+use crate::domain::environment::policy::{Delivery, Mixed};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::{PushError, RepositoryError};
@@ -262,7 +262,10 @@ async fn trace(pass: &Pass<'_>, judged: &mut [Judged]) -> Result<(), RepositoryE
         let is_release = one.deployment.kind == ChangeKind::Release;
         let goal = is_release.then(|| past.goal(&one.policy, &one.deployment, pass.now));
         one.goal = goal.flatten();
-        if let Some(Goal::Undo(changes, _)) = &one.goal {
+        // Where only the fields go back, what else was changed stays as it is anyway.
+        if let Some(Goal::Undo(changes, _)) = &one.goal
+            && one.policy.mixed == Mixed::Deployment
+        {
             one.doubts = past.doubts(changes);
         }
         if is_open(&one.case()) {
