@@ -197,7 +197,7 @@ async fn follow_one(
     };
     let service = BTreeSet::from([deployment.service.clone()]);
     let past = pasts(pass, service).await?.remove(&deployment.service).unwrap_or_default();
-    let past = past.as_decided(&deployment, &undone_with(state, verdict));
+    let past = past.when_decided(&deployment, &undone_with(state, verdict));
     let goal = past.goal(&policy, &deployment, pass.now);
     let to_revert = ToRevert {
         deployment: &deployment,

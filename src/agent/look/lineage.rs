@@ -103,7 +103,11 @@ pub(in crate::agent) async fn pasts(
 
 impl Past {
     /// As it was when the revert of a deployment was worked out that takes these others (`with`) back too.
-    pub(in crate::agent) fn as_decided(mut self, deployment: &Deployment, with: &BTreeSet<CommitId>) -> Self {
+    pub(in crate::agent) fn when_decided(
+        mut self,
+        deployment: &Deployment,
+        with: &BTreeSet<CommitId>,
+    ) -> Self {
         self.lineage = self.lineage.as_decided(deployment.commit, with);
         self.reverts.retain(|entry| !deployment.was_taken_back_by(entry));
         self
