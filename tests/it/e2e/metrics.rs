@@ -89,7 +89,7 @@ pub(super) fn metrics() -> Arc<Metrics> {
 
 /// Now, in seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the program under test reads the clock too")]
-fn clock() -> i64 {
+pub(super) fn clock() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     since.as_secs().try_into().unwrap()
 }

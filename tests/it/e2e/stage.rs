@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::metrics::{Metrics, metrics};
+use super::metrics::{Metrics, clock, metrics};
 use crate::support::command;
 use crate::support::git::{WorkTree, bare, git, git_command};
 
@@ -98,6 +98,7 @@ pub(super) const LATENCY: &str = r#"  latency:
 /// An environment repo and an agent for it.
 pub(super) struct Stage {
     metrics: Arc<Metrics>,
+    now: i64,
     people: WorkTree,
     /// The bare repository that everybody pushes to.
     pub(super) bare: PathBuf,
@@ -114,13 +115,15 @@ impl Stage {
         let home = tempfile::tempdir().unwrap();
         let bare = bare(home.path(), "env.git");
         let url = bare.to_str().unwrap().to_owned();
-        Self { metrics: metrics(), people: WorkTree::new(), bare, home, url, variables: Vec::new() }
+        let metrics = metrics();
+        Self { now: metrics.now, metrics, people: WorkTree::new(), bare, home, url, variables: Vec::new() }
     }
 
     /// On a bare repository that the agent reaches through `url`.
     pub(super) fn on(bare: PathBuf, url: String) -> Self {
         let home = tempfile::tempdir().unwrap();
-        Self { metrics: metrics(), people: WorkTree::new(), bare, home, url, variables: Vec::new() }
+        let metrics = metrics();
+        Self { now: metrics.now, metrics, people: WorkTree::new(), bare, home, url, variables: Vec::new() }
     }
 
     /// On a path, with the services of a namespace at v1 and the usual configuration.
@@ -138,7 +141,12 @@ impl Stage {
 
     /// The moment that all minutes count from, in seconds since 1970.
     pub(super) fn now(&self) -> i64 {
-        self.metrics.now
+        self.now
+    }
+
+    /// The same stage, for a test with metrics of its own: all minutes count from this moment.
+    pub(super) fn starting_now(self) -> Self {
+        Self { now: clock(), ..self }
     }
 
     /// Commits every service at v1, three hours ago.

@@ -257,10 +257,14 @@ fn what_a_person_put_back_in_one_cluster_is_not_meant_for_the_other() {
     commit(&stage, &[(EU, V2)], -13, PERSON);
     deploy(&stage, &[(US, V2)], -12);
     errors(&stage, &[("eu-checkout", &[(-40, -30), (-11, 99)]), ("us-checkout", FINE)]);
-    let report = stage.pass(0);
+    let tip = stage.tip();
+    let report = stage.pass(4);
     let of_eu = item(&report, "eu/checkout");
+    assert_eq!(words(of_eu), "regressed escalate");
     assert!(text(of_eu, "why").contains("Dana Ops put back on purpose"), "{of_eu:#}");
     assert_eq!(words(item(&report, "us/checkout")), "pending wait");
+    assert_eq!(stage.tip(), tip);
+    stage.nothing_more();
 }
 
 /// A name in `depends_on` means the service of the same cluster.

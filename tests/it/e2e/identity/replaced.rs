@@ -1,6 +1,6 @@
 //! A service whose file has the version in its name: each deployment removes a file and adds another.
 
-use super::super::stage::{BOT, PERSON, Stage, item, items, text, words};
+use super::super::stage::{BOT, PERSON, POLICY, Stage, item, items, text, words};
 use super::{FINE, Files, LATELY, Rules, commit, commits_since, deploy, errors, file, paths, stage, told};
 
 const OLD: &str = "apps/checkout/checkout-1.4.2.yaml";
@@ -116,11 +116,27 @@ fn a_next_version_replaces_the_bad_one() {
     let newest = "apps/checkout/checkout-1.5.1.yaml";
     let last = deploy(&stage, &[(newest, &manifest("1.5.1"))], -5);
     let report = stage.pass(0);
-    let found = told(&report);
-    assert!(!found.iter().any(|one| one.ends_with("revert")), "{found:?}");
-    let first = items(&report).find(|item| item["subject"] == format!("Change {NEW}").as_str()).unwrap();
-    assert!(text(first, "why").contains("has replaced what it deployed"), "{first:#}");
+    assert_eq!(told(&report), ["checkout regressed wait", "checkout pending wait"]);
     assert_eq!(stage.tip(), last);
+    stage.nothing_more();
+}
+
+/// The damage began with the first of two, and the second did not mend it: the file from before both is back.
+#[test]
+fn of_two_that_replaced_each_other_both_go_where_the_first_was_bad() {
+    let before: Files<'_> = &[(OLD, &manifest("1.4.2")), (KUSTOMIZATION, &resources("1.4.2"))];
+    let stage = stage(&Rules::new(SERVICES), before);
+    remove(&stage, &[OLD]);
+    let bad = deploy(&stage, &[(NEW, &manifest("1.5.0")), (KUSTOMIZATION, &resources("1.5.0"))], -48);
+    remove(&stage, &[NEW]);
+    let newest = "apps/checkout/checkout-1.5.1.yaml";
+    let last = deploy(&stage, &[(newest, &manifest("1.5.1")), (KUSTOMIZATION, &resources("1.5.1"))], -40);
+    errors(&stage, &[("checkout", &[(-47, 99)]), ("search", FINE)]);
+    let report = stage.pass(3);
+    assert_eq!(told(&report), ["checkout regressed revert", "checkout preexisting hold"]);
+    assert_eq!(stage.remote(&["diff", &format!("{bad}^"), "main"]), "", "all is as it was");
+    assert_eq!(commits_since(&stage, &last), "1");
+    stage.nothing_more();
 }
 
 #[test]
@@ -298,27 +314,34 @@ fn an_old_file_that_was_archived_does_not_hide_the_new_one() {
     stage.nothing_more();
 }
 
-/// Beside the new file there is one that the commit removed for good: its place is the commit's own doing.
+/// Beside the new file there is one that the commit removed. It comes back with all that the commit changed, and stays away
+/// where only the fields go back.
 #[test]
-fn a_file_that_went_for_good_stays_away() {
+fn another_file_that_went_comes_back_unless_only_the_fields_do() {
     let gone = "apps/checkout/canary.yaml";
     let canary = "kind: ConfigMap\nmetadata: {name: canary}\ndata: {share: \"5\"}\n";
-    let stage =
-        replaced(&[(OLD, &manifest("1.4.2")), (gone, canary)], &[OLD, gone], &[(NEW, &manifest("1.5.0"))]);
-    let report = stage.pass(3);
-    assert_eq!(told(&report), ["checkout regressed revert"]);
-    assert_eq!(paths(&stage), OLD);
-    let message = stage.remote(&["log", "-1", "--format=%B", "main"]);
-    assert!(message.contains(&format!("- {gone}\n")), "what stays as it is: {message}");
-    stage.nothing_more();
+    for (mixed, back) in [("", true), (", mixed: deployment", true), (", mixed: fields", false)] {
+        let policy = format!("{POLICY}{mixed}");
+        let rules = Rules { policy: &policy, ..Rules::new(SERVICES) };
+        let stage = stage(&rules, &[(OLD, &manifest("1.4.2")), (gone, canary)]);
+        remove(&stage, &[OLD, gone]);
+        deploy(&stage, &[(NEW, &manifest("1.5.0"))], -12);
+        errors(&stage, &[("checkout", LATELY), ("search", FINE)]);
+        let report = stage.pass(3);
+        assert_eq!(told(&report), ["checkout regressed revert"]);
+        assert_eq!(file(&stage, OLD).unwrap(), manifest("1.4.2"));
+        assert_eq!(file(&stage, NEW), None);
+        assert_eq!(file(&stage, gone), back.then(|| canary.to_owned()), "{policy}");
+        let message = stage.remote(&["log", "-1", "--format=%B", "main"]);
+        assert_eq!(message.contains(&format!("- {gone}\n")), !back, "what stays as it is: {message}");
+        stage.nothing_more();
+    }
 }
 
-/// All of the deployment goes back, where the policy says so.
 #[test]
-fn the_old_file_comes_back_to_the_byte_where_all_of_a_deployment_goes_back() {
-    let rules =
-        Rules { policy: "settle: 60s, watch: 40m, baseline: 30m, mixed: deployment", ..Rules::new(SERVICES) };
-    let stage = stage(&rules, &[(OLD, &manifest("1.4.2")), (KUSTOMIZATION, &resources("1.4.2"))]);
+fn the_old_file_comes_back_to_the_byte() {
+    let before: Files<'_> = &[(OLD, &manifest("1.4.2")), (KUSTOMIZATION, &resources("1.4.2"))];
+    let stage = stage(&Rules::new(SERVICES), before);
     remove(&stage, &[OLD]);
     let edited = manifest("1.5.0").replace("replicas: 2", "replicas: 5");
     deploy(&stage, &[(NEW, &edited), (KUSTOMIZATION, &resources("1.5.0"))], -12);

@@ -284,11 +284,31 @@ fn a_list_can_be_excluded_as_well() {
     stage.run(&["check"]).ended(0);
 }
 
-/// What stands between the service and the environment could be clusters.
+/// The environment does not tell services apart: what matches below the service is one service's, of several files.
 #[test]
-fn a_wildcard_between_two_captures_is_told_with_both_paths() {
-    let services = r#"[{pattern: "apps/{service}/*/{environment}.yaml"}]"#;
-    let all = ["apps/shop/eu/production.yaml", "apps/shop/us/production.yaml"];
+fn a_wildcard_between_the_service_and_the_environment_is_within_the_service() {
+    for services in [
+        r#"[{pattern: "apps/{service}/*/{environment}.yaml"}]"#,
+        r#"[{pattern: "apps/{service}/*/production.yaml"}]"#,
+        r#"[{pattern: "apps/{service}/**/{environment}.yaml"}]"#,
+    ] {
+        let all = ["apps/shop/eu/production.yaml", "apps/shop/us/production.yaml"];
+        let stage = stage(&Rules::new(services), &all.map(|path| (path, V1)));
+        let bad = deploy(&stage, &all.map(|path| (path, V2)), -12);
+        errors(&stage, &[("shop", LATELY), ("search", FINE)]);
+        stage.run(&["check"]).ended(0);
+        assert_eq!(told(&stage.pass(3)), ["shop regressed revert"]);
+        assert_eq!(all.map(|path| file(&stage, path).unwrap()), [V1, V1]);
+        assert_eq!(commits_since(&stage, &bad), "1");
+        stage.nothing_more();
+    }
+}
+
+/// Above the service it could be clusters.
+#[test]
+fn a_wildcard_between_the_environment_and_the_service_is_told_with_both_paths() {
+    let services = r#"[{pattern: "apps/{environment}/*/{service}.yaml"}]"#;
+    let all = ["apps/production/eu/shop.yaml", "apps/production/us/shop.yaml"];
     let stage = stage(&Rules::new(services), &all.map(|path| (path, V1)));
     let bad = deploy(&stage, &all.map(|path| (path, V2)), -12);
     errors(&stage, &[("shop", LATELY)]);

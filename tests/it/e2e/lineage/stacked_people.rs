@@ -1,0 +1,90 @@
+//! A bad deployment under a later one that needs a person: it was made by one, or it changed a database.
+
+use super::*;
+use crate::e2e::table::LATELY;
+
+const SCHEMA: &str = "Deploy it\n\nSchema-Change: true";
+
+#[test]
+fn a_version_of_a_person_on_top_of_the_bad_one_goes_back_and_is_told() {
+    let stage = at_v1(&rules());
+    let second = release(&stage, "v2", SECOND);
+    let third = release_by(&stage, "v3", THIRD, PERSON);
+    fails_since(&stage, DAMAGE);
+    let report = is_reverted_to(&stage, &second, &app("v1"));
+    assert_eq!(said(&report, &third), "preexisting hold");
+    assert!(message(&stage).contains(&format!("- {} (Deploy v3)", short(&third))), "{}", message(&stage));
+}
+
+#[test]
+fn a_schema_change_on_top_of_the_bad_version_is_for_a_person() {
+    let stage = at_v1(&rules());
+    let second = release(&stage, "v2", SECOND);
+    let third = write_as(&stage, &app("v3"), THIRD, BOT, SCHEMA);
+    fails_since(&stage, DAMAGE);
+    let words = ["which would be taken back with it, changed a database schema", short(&third)];
+    is_left_to_a_person(&stage, &second, &words);
+}
+
+#[test]
+fn a_schema_change_of_the_bad_version_is_for_a_person() {
+    let stage = at_v1(&rules());
+    let second = write_as(&stage, &app("v2"), SECOND, BOT, SCHEMA);
+    release(&stage, "v3", THIRD);
+    fails_since(&stage, DAMAGE);
+    is_left_to_a_person(&stage, &second, &["it changed a database schema"]);
+}
+
+/// The later one is the bad one, and below it lies a schema change that was hardly tried.
+#[test]
+fn a_schema_change_below_the_bad_version_is_for_a_person() {
+    let stage = at_v1(&rules());
+    let second = write_as(&stage, &app("v2"), -20, BOT, SCHEMA);
+    let third = release(&stage, "v3", -12);
+    fails_since(&stage, -11);
+    is_left_to_a_person(&stage, &third, &[short(&second), "changed a database schema"]);
+}
+
+#[test]
+fn a_schema_change_that_stays_is_in_nobodys_way() {
+    let stage = at_v1(&rules());
+    write_as(&stage, &app("v2"), -60, BOT, SCHEMA);
+    let third = release(&stage, "v3", -12);
+    fails_since(&stage, -11);
+    is_reverted_to(&stage, &third, &app("v2"));
+}
+
+#[test]
+fn a_person_who_went_back_from_the_later_version_has_settled_it() {
+    let stage = at_v1(&rules());
+    let second = release(&stage, "v2", SECOND);
+    release(&stage, "v3", -16);
+    let back = release_by(&stage, "v1", -3, PERSON);
+    fails_since(&stage, DAMAGE);
+    let report = is_left_alone(&stage, &second, "regressed pass");
+    assert!(text(of(&report, &second), "why").contains(short(&back)), "{report:#}");
+}
+
+/// A person tried v3, and went back to v2, which is the bad one.
+#[test]
+fn a_person_who_went_back_to_the_bad_version_did_not_settle_it() {
+    let stage = at_v1(&rules());
+    let second = release(&stage, "v2", SECOND);
+    release(&stage, "v3", -44);
+    release_by(&stage, "v2", THIRD, PERSON);
+    fails_since(&stage, DAMAGE);
+    is_reverted_to(&stage, &second, &app("v1"));
+}
+
+/// A person asks for the revert of the one below: what is on top of it is not theirs to lose unasked.
+#[test]
+fn a_request_for_the_lower_version_says_that_it_was_replaced() {
+    let stage = at_v1(&rules());
+    let second = release(&stage, "v2", -20);
+    release(&stage, "v3", -12);
+    errors(&stage, &[("checkout", LATELY)]);
+    let tip = stage.tip();
+    let refused = stage.run(&["revert", &second]).ended(1);
+    assert!(refused.stderr.contains("is v3 by now"), "{refused:?}");
+    assert_eq!(stage.tip(), tip);
+}
