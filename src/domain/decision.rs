@@ -261,6 +261,17 @@ fn last_of<'a>(own: &Deployment, situation: &Situation<'a>) -> Option<&'a String
     if next.is_none() { last } else { None }
 }
 
+/// Whether what replaced a bad deployment is healthy only beside it: what got worse is nearer to how it was with the bad one
+/// than to how it was before.
+fn is_as_bad(later: &Judgement, bad: &Judgement) -> bool {
+    let worse = bad.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed);
+    let mut now = worse.filter_map(|finding| {
+        let same = later.findings.iter().find(|other| other.signal == finding.signal)?;
+        Some((finding.before?, finding.after?, same.after?))
+    });
+    now.any(|(before, after, now)| (now - after).abs() < (now - before).abs())
+}
+
 /// What replaced a bad deployment may have mended it, or may carry the damage on: then both go back.
 fn superseded(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     if let Some(Goal::TakenBack(by)) = case.goal {
@@ -280,6 +291,12 @@ fn superseded(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
             Verdict::Pending if is_carried_on(later, situation) => return None,
             Verdict::Pending => return Some(Decision::Wait),
             Verdict::Preexisting => return None,
+            Verdict::Healthy if is_as_bad(later.judgement, case.judgement) => {
+                return Some(Decision::Escalate(format!(
+                    "{} has replaced what it deployed, and the signals are still as bad",
+                    later.deployment.commit.short()
+                )));
+            }
             Verdict::Healthy | Verdict::Regressed | Verdict::Inconclusive(_) => {}
         }
     }

@@ -256,3 +256,24 @@ fn a_proposal_of_both_is_on_one_branch_and_its_merge_ends_it() {
     assert_eq!(file(&stage, VALUES).unwrap(), app("v1"));
     stage.nothing_more();
 }
+
+/// The bad version ran so long that the next one looks as usual beside it.
+#[test]
+fn a_next_version_that_is_as_bad_is_told_where_it_looks_as_usual() {
+    let stage = at_v1(&rules());
+    let second = release(&stage, "v2", -58);
+    let third = release(&stage, "v3", THIRD);
+    fails_since(&stage, -57);
+    let report = is_left_to_a_person(&stage, &second, &[short(&third), "the signals are still as bad"]);
+    assert_eq!(said(&report, &third), "healthy pass");
+}
+
+#[test]
+fn a_next_version_that_mended_what_was_bad_for_long_is_told_to_nobody() {
+    let stage = at_v1(&rules());
+    let second = release(&stage, "v2", -76);
+    let third = release(&stage, "v3", THIRD);
+    errors(&stage, &[("checkout", &[(-75, -37)]), ("search", FINE)]);
+    let report = is_left_alone(&stage, &second, "regressed pass");
+    assert_eq!(said(&report, &third), "healthy pass");
+}
