@@ -209,7 +209,7 @@ impl<'a> Request<'a> {
     pub async fn earlier(&self, deployment: &Deployment) -> Result<Vec<Earlier>, RequestError> {
         let pass = self.pass();
         let service = BTreeSet::from([deployment.service.clone()]);
-        let past = pasts(&pass, service).await?.remove(&deployment.service).unwrap_or_default();
+        let past = pasts(&pass, service, None).await?.remove(&deployment.service).unwrap_or_default();
         Ok(past.good_before(&pass.policy(deployment), deployment, pass.now, MAX_EARLIER))
     }
 }

@@ -18,6 +18,7 @@ use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment, detect};
 use crate::domain::environment::policy::{Delivery, Mixed};
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::{PushError, RepositoryError};
 
@@ -56,7 +57,7 @@ pub(in crate::agent) async fn make_due_reverts(
     loop {
         learn_what_was_replaced(&mut judged, state, pass);
         if traced != Some(state.snapshot.head) {
-            trace(pass, &mut judged).await?;
+            trace(pass, state.snapshot.head, &mut judged).await?;
             traced = Some(state.snapshot.head);
         }
         let decided = decide_all(pass, state, &judged, made(&tried));
@@ -242,7 +243,7 @@ async fn plan_for_people(
 
 /// Finds out what the services of regressed deployments ran before: whether the deployment is a rollback, and where its revert
 /// leads. Where many are red nothing is reverted, and their pasts are not read.
-async fn trace(pass: &Pass<'_>, judged: &mut [Judged]) -> Result<(), RepositoryError> {
+async fn trace(pass: &Pass<'_>, head: CommitId, judged: &mut [Judged]) -> Result<(), RepositoryError> {
     let is_red = |one: &&Judged| {
         let is_open = one.judgement.verdict == Verdict::Preexisting && is_open(&one.case());
         one.judgement.verdict == Verdict::Regressed || is_open
@@ -252,7 +253,7 @@ async fn trace(pass: &Pass<'_>, judged: &mut [Judged]) -> Result<(), RepositoryE
     if services.len() > MAX_TRACED {
         return Ok(());
     }
-    let pasts = pasts(pass, services).await?;
+    let pasts = pasts(pass, services, Some(head)).await?;
     for one in judged.iter_mut().filter(|one| is_red(&&**one)) {
         let Some(past) = pasts.get(&one.deployment.service) else { continue };
         if let Some(known) = past.lineage.of(one.deployment.commit) {

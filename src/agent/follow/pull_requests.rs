@@ -196,7 +196,10 @@ async fn follow_one(
         Route::Push | Route::Branch => return Ok(None),
     };
     let service = BTreeSet::from([deployment.service.clone()]);
-    let past = pasts(pass, service).await?.remove(&deployment.service).unwrap_or_default();
+    let past = pasts(pass, service, Some(state.snapshot.head))
+        .await?
+        .remove(&deployment.service)
+        .unwrap_or_default();
     let past = past.when_decided(&deployment, &undone_with(state, verdict));
     let goal = past.goal(&policy, &deployment, pass.now);
     let to_revert = ToRevert {

@@ -37,10 +37,12 @@ pub(in crate::agent) struct Past {
 /// The changes, other edits and reverts of a service, newest first.
 type ReadPast = (Vec<Deployment>, Vec<Edit>, Vec<RevertEntry>);
 
-/// Reads the past of some services from the branch as of the last fetch, in one walk.
+/// Reads the past of some services from the branch, in one walk: up to the commit `head`, or as of the last fetch. What
+/// another agent has pushed since is not known to the rest of the pass either.
 pub(in crate::agent) async fn pasts(
     pass: &Pass<'_>,
     services: BTreeSet<ServiceName>,
+    head: Option<CommitId>,
 ) -> Result<BTreeMap<ServiceName, Past>, RepositoryError> {
     if services.is_empty() {
         return Ok(BTreeMap::new());
@@ -60,7 +62,12 @@ pub(in crate::agent) async fn pasts(
             scope: &Any::new(scopes),
         };
         let mut detector = Detector::new(&environment);
+        let mut is_known = head.is_none();
         repository.walk(&query, &mut |commit| {
+            is_known |= head == Some(commit.id);
+            if !is_known {
+                return ControlFlow::Continue(());
+            }
             let found = detector.next_with_reverts(&commit);
             for entry in reverts_of(&commit).filter(|entry| entry.environment == environment.name) {
                 if let Some((_, _, reverts)) = read.get_mut(&entry.service) {

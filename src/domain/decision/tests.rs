@@ -394,6 +394,7 @@ fn replaced_at(secs: i64, later: Verdict, goal: Option<&Goal>) -> [Decision; 2] 
         policy: &policy,
         unanswered: false,
         contested: false,
+        missed: false,
         goal,
     };
     let open = [case(&first, &red, goal), case(&second, &later, None)];

@@ -112,6 +112,9 @@ fn a_version_that_another_service_ran_is_none() {
     let other = "apps/search/values.yaml";
     let stage = stage(&rules(), &[(VALUES, &app("v1")), (other, &app("v5"))]);
     deploy(&stage, &[(other, &app("v6"))], -100);
+    // Nobody has watched that one, which is told.
+    errors(&stage, &[("checkout", &[]), ("search", &[])]);
+    stage.pass(4);
     let bad = release(&stage, "v5", -12);
     fails_since(&stage, -11);
     is_reverted_to(&stage, &bad, &app("v1"));
