@@ -259,8 +259,8 @@ fn key(field: &FieldChange) -> (FilePath, String) {
 
 /// The newest of the older changes that a change takes back, if it does: a version in it is one that an earlier change
 /// replaced. Others may be new, as where a person goes back and forward with one commit: taking all of it back would put out
-/// again what was taken away. What was itself a rollback, or the agent's revert, did not replace anything that was good: whoever brings that
-/// back deploys it again.
+/// again what was taken away. What was itself a rollback, or the agent's revert, did not replace anything that was good:
+/// whoever brings that back deploys it again.
 fn takes_back(own: &Deployment, older: &[Deployment]) -> Option<CommitId> {
     let versions: Vec<&FieldChange> = own.fields.iter().filter(|field| field.is_version()).collect();
     let wanted = if versions.is_empty() { own.fields.iter().collect() } else { versions };
