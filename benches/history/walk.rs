@@ -1,6 +1,5 @@
 //! Our side, run in a process of its own: read the history of a repo and find the deployments in it.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
 use backout::adapters::http::HttpOptions;
 use backout::domain::deployment::Detector;
 use backout::domain::environment::pattern::PathPattern;
-use backout::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+use backout::domain::environment::policy::{Budget, Delivery, ReviewRules};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::scope::Tracked;
 use backout::domain::history::snapshot::Person;

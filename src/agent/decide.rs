@@ -8,7 +8,6 @@ use super::look::state::State;
 use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide};
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::{RevertEntry, reverts};
-use crate::domain::ids::ServiceName;
 use crate::domain::judge::verdict::Verdict;
 
 /// Decides about every deployment; also returns what each guard said that was asked. `made` are the reverts that this pass
@@ -31,7 +30,7 @@ pub(super) fn decide_all(
     let is_reverted =
         |deployment: &Deployment| entries.iter().any(|entry| deployment.was_taken_back_by(entry));
     let standing = state.left_red(pass).into_iter().filter(|deployment| !is_reverted(deployment));
-    let red_before: Vec<ServiceName> = standing.map(|deployment| deployment.service.clone()).collect();
+    let red_before: Vec<Deployment> = standing.cloned().collect();
     let decide_one = |case: &Case<'_>| {
         let own = &case.deployment.id;
         let counts = |(index, entry): &(usize, &RevertEntry)| *index < landed || entry.id != *own;

@@ -1,5 +1,7 @@
 //! Deciding: from a verdict to what is done about it, through guards that are asked in the order of [`GUARDS`].
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::{Budget, Mixed, Mode, Policy};
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::{Judgement, Verdict};
 use crate::domain::text::one_line;
 use crate::domain::time::{Time, human_secs};
@@ -85,8 +87,8 @@ pub struct Situation<'a> {
     pub reverts: &'a [RevertEntry],
     /// All regressed deployments of this environment, this one included.
     pub regressed: &'a [Case<'a>],
-    /// Services that earlier passes found regressed and left so, and that are still watched.
-    pub red_before: &'a [ServiceName],
+    /// Deployments that earlier passes found regressed and left so, and that are still watched.
+    pub red_before: &'a [Deployment],
     /// All deployments of this environment without a verdict yet, this one included.
     pub open: &'a [Case<'a>],
     /// All deployments of this environment that are watched, oldest first.
@@ -424,12 +426,14 @@ fn cooldown(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
 }
 
 fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    let now = situation.regressed.iter().map(|case| &case.deployment.service);
-    let mut services: Vec<&str> = now.chain(situation.red_before).map(ServiceName::as_str).collect();
+    let now = situation.regressed.iter().map(|case| case.deployment);
+    let red: Vec<&Deployment> = now.chain(situation.red_before).collect();
+    let mut services: Vec<&str> = red.iter().map(|one| one.service.as_str()).collect();
     services.sort_unstable();
     services.dedup();
+    let releases: BTreeSet<_> = red.iter().map(|one| release(one)).collect();
     let limit = usize::try_from(situation.budget.incident_services).unwrap_or(usize::MAX).max(2);
-    (services.len() >= limit).then(|| {
+    (services.len().min(releases.len()) >= limit).then(|| {
         let some: Vec<&str> = services.iter().copied().take(5).collect();
         Decision::Escalate(format!(
             "{} services are red at once ({}): one incident",
@@ -437,6 +441,13 @@ fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
             some.join(", ")
         ))
     })
+}
+
+/// What is one release: the same versions of what is called the same, by one commit. One service in several clusters is
+/// several services, and one bad release of it is one cause.
+fn release(deployment: &Deployment) -> (&str, CommitId, BTreeSet<String>) {
+    let name = deployment.labels.get("service").map_or(deployment.service.as_str(), String::as_str);
+    (name, deployment.commit, deployment.trailer_values())
 }
 
 fn budget(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {

@@ -55,7 +55,7 @@ fn revert_of(deployment: &Deployment, at: i64, bad: &str) -> RevertEntry {
         service: deployment.service.clone(),
         reverts: deployment.commit,
         with: Vec::new(),
-        bad_values: std::collections::BTreeSet::from([bad.to_owned()]),
+        bad_values: BTreeSet::from([bad.to_owned()]),
         requested: false,
     }
 }
@@ -210,6 +210,18 @@ fn many_red_services_are_one_incident() {
     };
     assert_eq!(decide_among(&cases[..2]), Decision::Revert);
     assert!(matches!(decide_among(&cases), Decision::Escalate(why) if why.contains("one incident")));
+    // One release in three clusters is one cause.
+    let clusters: Vec<Deployment> = ["eu/web", "us/web", "ap/web"]
+        .iter()
+        .map(|name| {
+            let mut one = deployment(name, 1, DEPLOYED_AT);
+            one.labels.insert("service".to_owned(), "web".to_owned());
+            one
+        })
+        .collect();
+    let of_one: Vec<Case<'_>> =
+        clusters.iter().zip(&cases).map(|(deployment, case)| Case { deployment, ..*case }).collect();
+    assert_eq!(decide_among(&of_one), Decision::Revert);
 }
 
 #[test]

@@ -272,7 +272,8 @@ mod tests {
         let known = with_sightings(vec![look(1, 10, 20)], &[look(1, 30, 30), look(2, 40, 40), moved(2, 35)]);
         assert_eq!(known, [look(1, 10, 30), moved(2, 35), look(2, 40, 40)]);
         assert_eq!(with_sightings(known.clone(), &[moved(2, 35)]), known);
-        let many: Vec<Sighting> = (0..500).map(|n| look((n % 200) as u8, n, n)).collect();
+        let many: Vec<Sighting> =
+            (0_u16..500).map(|n| look(n.to_le_bytes()[0], n.into(), n.into())).collect();
         assert_eq!(with_sightings(Vec::new(), &many).len(), MAX_SIGHTINGS);
     }
 
@@ -288,7 +289,7 @@ mod tests {
             crate::domain::history::snapshot::settle_times(&mut believed, now);
             let commits: Vec<(CommitId, Time, Time)> = times
                 .iter().zip(believed).enumerate()
-                .map(|(n, (raw, believed))| (id(n as u8), Time::from_unix(*raw), believed)).collect();
+                .map(|(n, (raw, believed))| (id(u8::try_from(n).unwrap()), Time::from_unix(*raw), believed)).collect();
             let seen: Vec<Sighting> = seen
                 .into_iter()
                 .map(|(tip, first, long, exact)| if exact { moved(tip, first) } else { look(tip, first, first + long) })
