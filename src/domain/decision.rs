@@ -1,10 +1,14 @@
 //! Deciding: from a verdict to what is done about it, through guards that are asked in the order of [`GUARDS`].
 
+mod stack;
+
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::stack::may_be_of;
+use self::stack::{inherited, last_of, later_deployment, superseded};
 use crate::domain::deployment::lineage::{Earlier, Goal};
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::{Budget, Mixed, Mode, Policy};
@@ -174,8 +178,8 @@ pub fn is_open(case: &Case<'_>) -> bool {
 }
 
 /// Nothing is blamed for damage that may have begun before it landed, without a person.
-fn landing(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
-    is_open(case).then_some(Decision::Propose)
+fn landing(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    (is_open(case) || may_be_of(case, situation.watched).is_some()).then_some(Decision::Propose)
 }
 
 /// Whether the watch window is still open.
@@ -186,47 +190,6 @@ fn is_watched(case: &Case<'_>, situation: &Situation<'_>) -> bool {
 /// Whether the watch window ended so long ago that an answer is no longer waited for: half a window.
 fn is_long_over(case: &Case<'_>, situation: &Situation<'_>) -> bool {
     2 * situation.now.secs_since(case.deployment.at) > 3 * i64::from(case.policy.watch_secs)
-}
-
-/// Damage from before a deployment is not its own. But where it began with an earlier deployment of the same service,
-/// which this one replaced without mending it, going back one version does not help, and nobody else will say so.
-fn inherited(case: &Case<'_>, situation: &Situation<'_>) -> Decision {
-    let own = case.deployment;
-    let reverted = |other: &Deployment| situation.reverts.iter().any(|entry| other.was_taken_back_by(entry));
-    // What was taken back already is not decided about any more.
-    let goes_back = |red: &&Case<'_>| !matches!(red.goal, Some(Goal::TakenBack(_)));
-    // What replaced a bad one and is found bad from before goes back with it.
-    let carries_on = |red: &&Case<'_>| {
-        red.deployment.service == own.service
-            && last_of(red.deployment, situation) == Some(&own.id)
-            && red.judgement.since.is_some_and(|since| since < own.at)
-            && !reverted(red.deployment)
-            && goes_back(red)
-    };
-    if let Some(red) = situation.regressed.iter().find(carries_on) {
-        return Decision::Hold(with_it_of(red.deployment));
-    }
-    let began_with = |other: &&Deployment| {
-        other.service == own.service
-            && other.commit != own.commit
-            && other.at <= own.at
-            && case.judgement.since.is_some_and(|since| other.at <= since)
-            && !reverted(other)
-    };
-    let Some(other) = situation.watched.iter().rev().find(began_with) else {
-        return Decision::Pass(case.judgement.reason.clone());
-    };
-    let is_it = |red: &&Case<'_>| red.deployment.id == other.id;
-    let with_it = with_it_of(other);
-    match situation.regressed.iter().filter(goes_back).find(is_it) {
-        // Its revert takes this one back as well, and its decision is told.
-        Some(_) => Decision::Hold(with_it),
-        None => Decision::Escalate(format!("{with_it}, and this one did not mend it")),
-    }
-}
-
-fn with_it_of(other: &Deployment) -> String {
-    format!("the damage began with {}, an earlier deployment of the same service", other.commit.short())
 }
 
 fn already_reverted(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
@@ -241,68 +204,6 @@ fn already_reverted(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decisi
             entry.reverts.short()
         ))
     })
-}
-
-/// Whether a deployment that is still watched has not mended what was bad before it, after as long as a revert would be given
-/// for that.
-fn is_carried_on(later: &Case<'_>, situation: &Situation<'_>) -> bool {
-    let at = later.deployment.at;
-    let is_before = |since: Time| since < at;
-    situation.now.secs_since(at) >= i64::from(later.policy.recovery_secs)
-        && later.judgement.findings.iter().any(|finding| finding.since.is_some_and(is_before))
-}
-
-/// The id of the deployment that replaced this one, or that replaced the one that did, and so on.
-fn last_of<'a>(own: &Deployment, situation: &Situation<'a>) -> Option<&'a String> {
-    let (mut last, mut next) = (None, own.superseded_by);
-    for other in situation.watched {
-        if other.service == own.service && Some(other.commit) == next {
-            (last, next) = (Some(&other.id), other.superseded_by);
-        }
-    }
-    if next.is_none() { last } else { None }
-}
-
-/// Whether what replaced a bad deployment is healthy only beside it: what got worse is nearer to how it was with the bad one
-/// than to how it was before.
-fn is_as_bad(later: &Judgement, bad: &Judgement) -> bool {
-    let worse = bad.findings.iter().filter(|finding| finding.verdict == Verdict::Regressed);
-    let mut now = worse.filter_map(|finding| {
-        let same = later.findings.iter().find(|other| other.signal == finding.signal)?;
-        Some((finding.before?, finding.after?, same.after?))
-    });
-    now.any(|(before, after, now)| (now - after).abs() < (now - before).abs())
-}
-
-/// What replaced a bad deployment may have mended it, or may carry the damage on: then both go back.
-fn superseded(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    if let Some(Goal::TakenBack(by)) = case.goal {
-        return Some(Decision::Pass(format!("{} has taken it back", by.short())));
-    }
-    let later = case.deployment.superseded_by?;
-    let own = case.deployment;
-    // What replaced it may have been replaced too: the last of them tells.
-    let is_last = |other: &&Case<'_>| {
-        other.deployment.service == own.service && Some(&other.deployment.id) == last_of(own, situation)
-    };
-    if let Some(later) = situation.open.iter().find(is_last)
-        && case.judgement.verdict == Verdict::Regressed
-        && case.judgement.since.is_some_and(|since| since < later.deployment.at)
-    {
-        match later.judgement.verdict {
-            Verdict::Pending if is_carried_on(later, situation) => return None,
-            Verdict::Pending => return Some(Decision::Wait),
-            Verdict::Preexisting => return None,
-            Verdict::Healthy if is_as_bad(later.judgement, case.judgement) => {
-                return Some(Decision::Escalate(format!(
-                    "{} has replaced what it deployed, and the signals are still as bad",
-                    later.deployment.commit.short()
-                )));
-            }
-            Verdict::Healthy | Verdict::Regressed | Verdict::Inconclusive(_) => {}
-        }
-    }
-    Some(Decision::Pass(format!("{} has replaced what it deployed", later.short())))
 }
 
 fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
@@ -351,31 +252,6 @@ fn rollback(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
         "it is itself a rollback: it brought back what {} had replaced, and taking it back would put that out again",
         of.short()
     )))
-}
-
-/// Several deployments of a service are watched at once: the damage is that of the latest before it began, whatever is
-/// known of that one so far.
-fn later_deployment(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    let own = case.deployment;
-    let since = case.judgement.since.unwrap_or(own.at);
-    let newer = situation.watched.iter().rev().take_while(|other| other.commit != own.commit);
-    let mut before_damage = newer.filter(|other| other.service == own.service && other.at <= since);
-    let later = before_damage.next()?;
-    let commit = later.commit.short();
-    let is_later = |other: &&Case<'_>| {
-        other.deployment.commit == later.commit && other.deployment.service == own.service
-    };
-    if situation.open.iter().any(|other| is_later(&other) && other.judgement.verdict == Verdict::Pending) {
-        return Some(Decision::Wait);
-    }
-    let blamed = situation.regressed.iter().any(|other| is_later(&other))
-        || situation.reverts.iter().any(|entry| later.was_taken_back_by(entry));
-    let why = format!("the damage began after {commit}, a later deployment of the same service");
-    Some(if blamed {
-        Decision::Hold(why)
-    } else {
-        Decision::Escalate(format!("{why}, which was not found bad"))
-    })
 }
 
 /// How often the same value is backed out before a person must settle it.

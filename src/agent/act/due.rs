@@ -13,12 +13,11 @@ use crate::agent::look::state::State;
 use crate::agent::report::EnvironmentReport;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
-use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD, is_open};
+use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD, is_open, may_be_of};
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment, detect};
 use crate::domain::environment::policy::{Delivery, Mixed};
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::{PushError, RepositoryError};
 
@@ -53,12 +52,13 @@ pub(in crate::agent) async fn make_due_reverts(
 ) -> Result<Vec<Settled>, RepositoryError> {
     let mut tried: BTreeMap<String, Tried> = BTreeMap::new();
     let mut patience = Patience::default();
-    let mut traced = None;
+    let mut known = state.snapshot.head;
+    trace(pass, state, &mut judged).await?;
     loop {
-        learn_what_was_replaced(&mut judged, state, pass);
-        if traced != Some(state.snapshot.head) {
-            trace(pass, state.snapshot.head, &mut judged).await?;
-            traced = Some(state.snapshot.head);
+        if known != state.snapshot.head {
+            known = state.snapshot.head;
+            learn_what_was_replaced(&mut judged, state, pass);
+            trace(pass, state, &mut judged).await?;
         }
         let decided = decide_all(pass, state, &judged, made(&tried));
         let Some((next, (decision, guards))) = next_due(pass, &judged, &decided, &tried) else {
@@ -243,7 +243,8 @@ async fn plan_for_people(
 
 /// Finds out what the services of regressed deployments ran before: whether the deployment is a rollback, and where its revert
 /// leads. Where many are red nothing is reverted, and their pasts are not read.
-async fn trace(pass: &Pass<'_>, head: CommitId, judged: &mut [Judged]) -> Result<(), RepositoryError> {
+async fn trace(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) -> Result<(), RepositoryError> {
+    let (head, watched) = (state.snapshot.head, &state.watched);
     let is_red = |one: &&Judged| {
         let is_open = one.judgement.verdict == Verdict::Preexisting && is_open(&one.case());
         one.judgement.verdict == Verdict::Regressed || is_open
@@ -269,10 +270,12 @@ async fn trace(pass: &Pass<'_>, head: CommitId, judged: &mut [Judged]) -> Result
         {
             one.doubts = past.doubts(changes);
         }
-        if is_open(&one.case()) {
+        let before = may_be_of(&one.case(), watched).map(|other| other.commit.short());
+        if is_open(&one.case()) || before.is_some() {
             let landing = one.deployment.landing;
+            let then = before.map(|before| format!(", when {before} was there already")).unwrap_or_default();
             one.doubts.push(format!(
-                "{} came to the branch between {} and {}, and it is not known whether the damage began before that",
+                "{} came to the branch between {} and {}, and it is not known whether the damage began before that{then}",
                 one.deployment.commit.short(),
                 landing.earliest,
                 landing.latest

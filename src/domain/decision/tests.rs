@@ -127,6 +127,44 @@ fn a_pass_that_comes_too_late_asks_a_person() {
 }
 
 #[test]
+fn what_may_have_mended_an_earlier_one_is_for_a_person() {
+    let policy = auto();
+    let earlier = deployment("web", 1, DEPLOYED_AT - 100);
+    let mut own = deployment("web", 2, DEPLOYED_AT);
+    let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
+    // Two passes have looked, and it landed between them.
+    own.landing.latest = Time::from_unix(DEPLOYED_AT + 120);
+    let decided = |own: &Deployment, watched: &[Deployment]| {
+        let case = Case {
+            deployment: own,
+            judgement: &judgement,
+            policy: &policy,
+            unanswered: false,
+            contested: false,
+            missed: false,
+            goal: None,
+        };
+        let situation = Situation {
+            now: Time::from_unix(DEPLOYED_AT + 300),
+            budget: Budget::default(),
+            reverts: &[],
+            regressed: &[case],
+            red_before: &[],
+            open: &[],
+            watched,
+        };
+        decide(&case, &situation).0
+    };
+    assert_eq!(decided(&own, &[earlier.clone(), own.clone()]), Decision::Propose);
+    let other = deployment("api", 1, DEPLOYED_AT - 100);
+    assert_eq!(decided(&own, &[other, own.clone()]), Decision::Revert);
+    let after = deployment("web", 1, DEPLOYED_AT + 70);
+    assert_eq!(decided(&own, &[own.clone(), after]), Decision::Revert);
+    own.landing.latest = Time::from_unix(DEPLOYED_AT + 60);
+    assert_eq!(decided(&own, &[earlier, own.clone()]), Decision::Revert);
+}
+
+#[test]
 fn a_rollback_is_not_taken_back() {
     let mut bad = deployment("web", 1, DEPLOYED_AT);
     bad.kind = ChangeKind::Rollback(CommitId::from_bytes([8; 20]));

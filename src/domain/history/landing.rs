@@ -69,10 +69,17 @@ impl Landing {
         Self { at, earliest: at, latest: at, by: LandedBy::Committer, committed: at }
     }
 
-    /// Whether nobody can say if what began at a time began before the commit landed or after it.
+    /// Whether nobody can say if what began at a time began before the commit landed or after it, and it matters though
+    /// nothing else was deployed: it may have landed long after.
     #[must_use]
     pub fn leaves_open(&self, since: Time) -> bool {
-        self.earliest <= since && since < self.latest && self.latest.secs_since(self.earliest) > CLOSE_SECS
+        self.may_be_after(since) && self.latest.secs_since(self.earliest) > CLOSE_SECS
+    }
+
+    /// Whether the commit may have landed before a time, and may have landed after it.
+    #[must_use]
+    pub fn may_be_after(&self, since: Time) -> bool {
+        self.earliest <= since && since < self.latest
     }
 
     /// How it is known, for people, where there is more to say than that the committer's time is taken for it.

@@ -16,24 +16,27 @@ struct Deploy {
     subject: String,
     schema: u8,
     other: Option<u32>,
+    /// How long before it lands it was committed, in seconds.
+    late_secs: i64,
 }
 
 impl Sim {
-    /// A whole story: things happen, and the agents pass.
+    /// A whole story: things happen, and the agents pass. Most are short, as what goes wrong shows soon, or never.
     pub(super) fn story(seed: u64, always_a_gap: u8) -> Self {
         let mut sim = Self::new(seed);
         sim.weather.always_a_gap = always_a_gap;
         sim.make_weather();
-        for _ in 0..sim.random.usize(12..30) {
-            sim.now = sim.now.plus_secs(sim.random.i64(20..180));
-            if sim.random.u8(0..10) < 5 {
+        let steps = if seed % 16 == 0 { sim.random.usize(12..30) } else { sim.random.usize(3..9) };
+        for _ in 0..steps {
+            sim.now = sim.now.plus_secs(sim.random.i64(20..240));
+            for _ in 0..sim.random.choice([0, 1, 1, 2]).unwrap() {
                 sim.something_happens();
             }
             match sim.random.u8(0..10) {
-                0..=2 => sim.rough_pass(),
-                3..=5 => sim.two_passes(),
-                6 | 7 => sim.pass_twice(),
-                8 => drop(sim.calm_pass()),
+                0 | 1 => sim.rough_pass(),
+                2 | 3 => sim.two_passes(),
+                4 | 5 => sim.pass_twice(),
+                6 | 7 => drop(sim.calm_pass()),
                 _ => {}
             }
         }
@@ -44,7 +47,7 @@ impl Sim {
     fn make_weather(&mut self) {
         let begin = self.now.unix();
         for _ in 0..self.random.usize(0..4) {
-            let service = format!("svc-{}", self.random.usize(0..self.services.len()));
+            let service = self.services[self.random.usize(0..self.services.len())].0.clone();
             let from = begin + self.random.i64(-900..2_400);
             let to = from + self.random.i64(120..1_500);
             self.weather.trouble.push((service, from, to));
@@ -89,7 +92,8 @@ impl Sim {
         let schema = self.random.u8(0..12);
         let other = (self.random.u8(0..4) == 0).then(|| self.random.u32(2..9));
         let (author, subject) = (self.author(), "deploy".to_owned());
-        self.deploy(Deploy { services, author, subject, schema, other });
+        let late_secs = if self.random.u8(0..5) == 0 { self.random.i64(30..3_600) } else { 0 };
+        self.deploy(Deploy { services, author, subject, schema, other, late_secs });
     }
 
     /// A bot, or a person, brings back a version that was deployed before.
@@ -99,7 +103,7 @@ impl Sim {
             let index = self.services.iter().position(|(service, _)| service == name).unwrap();
             let services = vec![(index, version.clone())];
             let (author, subject) = (self.author(), "deploy again".to_owned());
-            self.deploy(Deploy { services, author, subject, schema: 9, other: None });
+            self.deploy(Deploy { services, author, subject, schema: 9, other: None, late_secs: 0 });
         }
     }
 
@@ -109,7 +113,7 @@ impl Sim {
             let index = self.services.iter().position(|(service, _)| service == name).unwrap();
             let services = vec![(index, before.clone())];
             let (author, subject) = (self.author(), "Revert \"deploy\"".to_owned());
-            self.deploy(Deploy { services, author, subject, schema: 9, other: None });
+            self.deploy(Deploy { services, author, subject, schema: 9, other: None, late_secs: 0 });
         }
     }
 
@@ -118,7 +122,14 @@ impl Sim {
         let other = Some(self.random.u32(2..9));
         let index = self.random.usize(0..self.services.len());
         let version = self.version_of(index);
-        self.deploy(Deploy { services: vec![(index, version)], author, subject, schema: 9, other });
+        self.deploy(Deploy {
+            services: vec![(index, version)],
+            author,
+            subject,
+            schema: 9,
+            other,
+            late_secs: 0,
+        });
     }
 
     fn version_of(&self, index: usize) -> String {
@@ -157,13 +168,18 @@ impl Sim {
             tree.insert(path.parse().unwrap(), Arc::from(&b"alter table\n"[..]));
         }
         if tree != tip.tree {
-            let node = Node::new(vec![tip.id], tree, deploy.author, &message, self.now);
+            let committed = self.now.minus_secs(deploy.late_secs);
+            let node = Node::new(vec![tip.id], tree, deploy.author, &message, committed);
             let commit = node.id;
-            remote.put(&self.environment.branch, node);
+            let is_watched = remote.seen.contains_key(&self.environment.branch);
+            remote.put_at(&self.environment.branch, node, self.now);
             drop(remote);
             if !changed.is_empty() {
-                let schema = deploy.schema <= 1;
-                self.deployed.push(Deployed { commit, schema, pure, merge: false, services: changed });
+                let (schema, merge) = (deploy.schema <= 1, false);
+                let seen_to_land = is_watched.then_some(self.now);
+                let deployed = Deployed { commit, schema, pure, merge, seen_to_land, services: changed };
+                self.deployed.push(deployed);
+                self.late += usize::from(deploy.late_secs > 0);
             }
         }
     }
@@ -181,8 +197,9 @@ impl Sim {
         let commit = node.id;
         remote.put(&self.environment.branch, node);
         drop(remote);
-        let services = Vec::new();
-        self.deployed.push(Deployed { commit, schema: false, pure: false, merge: true, services });
+        let (services, seen_to_land) = (Vec::new(), None);
+        let deployed = Deployed { commit, schema: false, pure: false, merge: true, seen_to_land, services };
+        self.deployed.push(deployed);
     }
 }
 

@@ -75,7 +75,8 @@ pub(super) struct Weather {
     pub(super) always_a_gap: u8,
 }
 
-/// The metric source: errors are a function of what the branch `query` names has deployed at each moment.
+/// The metric source: errors are a function of what the branch that `query` names has deployed at each moment. It may name a
+/// region too.
 pub(super) struct Metrics {
     pub(super) remote: Arc<Mutex<Remote>>,
     pub(super) process: Arc<Process>,
@@ -86,7 +87,8 @@ pub(super) struct Metrics {
 impl Metrics {
     fn series(&self, service: &str, shape: usize, query: &RangeQuery) -> Series {
         let remote = self.remote.lock().unwrap();
-        let branch = BranchName::new(query.query.as_str()).unwrap();
+        let branch = query.query.split(' ').next().unwrap_or_default();
+        let branch = BranchName::new(branch).unwrap();
         let file = path(service, shape);
         let step = i64::from(query.step_secs);
         let mut states: Vec<(i64, bool)> = Vec::new();
@@ -105,11 +107,18 @@ impl Metrics {
         let times = times.take_while(|at| *at <= query.window.end.unix());
         let known = times.filter(|at| !self.weather.holes.iter().any(|(from, to)| (*from..*to).contains(at)));
         let samples = known.map(|at| Sample { at: Time::from_unix(at), value: value(at) }).collect();
-        Series { labels: BTreeMap::from([("service".to_owned(), service.to_owned())]), samples }
+        let name = service.rsplit('/').next().unwrap_or_default().to_owned();
+        Series { labels: BTreeMap::from([("service".to_owned(), name)]), samples }
     }
 
     fn answer(&self, query: &RangeQuery) -> Result<Answer, SourceError> {
-        let each = self.services.iter().map(|(service, shape)| self.series(service, *shape, query));
+        // Of the region that stands behind the branch, where one does.
+        let region = query.query.split(' ').nth(1);
+        let is_asked = |(service, _): &&(String, usize)| {
+            region.is_none_or(|region| service.split('/').next() == Some(region))
+        };
+        let asked = self.services.iter().filter(is_asked);
+        let each = asked.map(|(service, shape)| self.series(service, *shape, query));
         let mut series: Vec<Series> = each.filter(|series| !series.samples.is_empty()).collect();
         match self.weather.always_a_gap {
             1 => return Err(SourceError::Unavailable("down".to_owned())),

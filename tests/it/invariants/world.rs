@@ -1,7 +1,7 @@
 //! A random world: an environment, its services, what people and bots do to it, and the agents' passes.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass};
@@ -41,7 +41,7 @@ pub(super) struct Sim {
     pub(super) remote: Arc<Mutex<Remote>>,
     pub(super) environment: Arc<Environment>,
     pub(super) weather: Weather,
-    /// Each service with the shape of its file.
+    /// Each service with the shape of its file. In every fifth world there are regions, and a service has one before its name.
     pub(super) services: Vec<(String, usize)>,
     pub(super) now: Time,
     pub(super) random: fastrand::Rng,
@@ -56,6 +56,8 @@ pub(super) struct Sim {
     /// Each pass that pushed a revert: when, and how many services were red in it.
     pub(super) red: Vec<(Time, usize)>,
     pub(super) deployed: Vec<Deployed>,
+    /// How many deployments landed later than they were committed.
+    pub(super) late: usize,
 }
 
 /// A deployment that somebody made.
@@ -67,6 +69,8 @@ pub(super) struct Deployed {
     pub(super) pure: bool,
     /// Whether it brought in what an agent had proposed.
     pub(super) merge: bool,
+    /// When it came to the branch, where an agent had looked at the branch before that.
+    pub(super) seen_to_land: Option<Time>,
     /// The service, its version before and after.
     pub(super) services: Vec<(String, String, String)>,
 }
@@ -75,18 +79,18 @@ pub(super) fn person(name: &str) -> Person {
     Person { name: name.to_owned(), email: format!("{name}@example.com") }
 }
 
-fn signal(rule: Rule, branch: &BranchName) -> Signal {
+fn signal(rule: Rule, query: &str) -> Signal {
     let (name, source) = (SignalName::new("errors").unwrap(), SourceName::new("sim").unwrap());
     Signal {
         by: Some("service".to_owned()),
         rule,
         step_secs: 30,
         role: Role::Critical,
-        ..Signal::new(name, source, branch.as_str(), SignalKind::ErrorRatio)
+        ..Signal::new(name, source, query, SignalKind::ErrorRatio)
     }
 }
 
-fn environment(random: &mut fastrand::Rng) -> Environment {
+fn environment(random: &mut fastrand::Rng, has_regions: bool) -> Environment {
     let branch = BranchName::new("main").unwrap();
     let rules = [
         Rule::Limit { limit: 0.05, for_secs: 60 },
@@ -106,13 +110,18 @@ fn environment(random: &mut fastrand::Rng) -> Environment {
         recovery_secs: 300,
         mixed: random.choice([Mixed::Fields, Mixed::Deployment]).unwrap(),
         schema: SchemaRules {
-            paths: PathGlobs::new(vec!["apps/*/migrations/**".to_owned()]).unwrap(),
+            paths: PathGlobs::new(vec!["apps/**/migrations/**".to_owned()]).unwrap(),
             ..SchemaRules::default()
         },
         ..Policy::default()
     };
-    let pattern = ServiceFiles::Pattern(PathPattern::new("apps/{service}/**").unwrap());
-    let signals = vec![signal(random.choice(rules).unwrap(), &branch)];
+    let (pattern, query) = if has_regions {
+        ("apps/{region}/{service}/**", "main {{ region }}")
+    } else {
+        ("apps/{service}/**", "main")
+    };
+    let pattern = ServiceFiles::Pattern(PathPattern::new(pattern).unwrap());
+    let signals = vec![signal(random.choice(rules).unwrap(), query)];
     Environment {
         name: EnvironmentName::new("production").unwrap(),
         branch,
@@ -132,10 +141,15 @@ impl Sim {
     /// The world of a seed, with nothing deployed yet but good versions.
     pub(super) fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let environment = Arc::new(environment(&mut random));
+        let has_regions = seed % 5 == 3;
+        let environment = Arc::new(environment(&mut random, has_regions));
         let count = random.usize(2..=5);
+        let name = |n: usize| {
+            let region = ["eu", "us"][n % 2];
+            if has_regions { format!("{region}/svc-{}", n / 2) } else { format!("svc-{n}") }
+        };
         let services: Vec<(String, usize)> =
-            (0..count).map(|n| (format!("svc-{n}"), random.usize(0..shapes::SHAPES))).collect();
+            (0..count).map(|n| (name(n), random.usize(0..shapes::SHAPES))).collect();
         let mut tree = Tree::new();
         for (service, shape) in &services {
             tree.insert(
@@ -159,6 +173,7 @@ impl Sim {
             problems: Vec::new(),
             red: Vec::new(),
             deployed: Vec::new(),
+            late: 0,
         }
     }
 
@@ -211,11 +226,15 @@ impl Sim {
         let Some(report) = report else { return };
         let acted = report.acted();
         let regressed = report.items().filter(|item| item.judgement.verdict.word() == "regressed");
-        let mut services: Vec<String> = regressed.map(|item| item.service.to_string()).collect();
-        services.sort();
-        services.dedup();
+        let (mut services, mut releases) = (BTreeSet::new(), BTreeSet::new());
+        for item in regressed {
+            services.insert(item.service.to_string());
+            // One release in several regions is one cause.
+            let name = item.service.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+            releases.insert((name, item.deployment));
+        }
         if acted {
-            self.red.push((self.now, services.len()));
+            self.red.push((self.now, services.len().min(releases.len())));
         }
     }
 

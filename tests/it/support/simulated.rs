@@ -81,8 +81,14 @@ pub(crate) struct Remote {
 impl Remote {
     /// Moves a branch. Nothing here asks whether it goes forward: that is for the tests to see.
     pub(crate) fn put(&mut self, branch: &BranchName, node: Node) {
+        let at = node.at;
+        self.put_at(branch, node, at);
+    }
+
+    /// Moves a branch at some time to a commit that was made at another.
+    pub(crate) fn put_at(&mut self, branch: &BranchName, node: Node, at: Time) {
         let old = self.branches.insert(branch.clone(), node.id);
-        self.moves.push((branch.clone(), old, node.id, node.at));
+        self.moves.push((branch.clone(), old, node.id, at));
         self.commits.insert(node.id, node);
     }
 
