@@ -175,9 +175,9 @@ pub struct RecoveryRecord {
 pub enum Recovery {
     /// They came back.
     Recovered,
-    /// They are still bad: the revert did not help, and a person must look.
+    /// They are bad: the revert did not help, or they are bad only since, and a person must look.
     NotRecovered,
-    /// Nobody can tell.
+    /// Nobody can tell; also where they did not show before the revert what it was to mend.
     Unknown,
 }
 

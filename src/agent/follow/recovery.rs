@@ -1,9 +1,10 @@
-//! After a revert: whether the signals came back. The same judge decides, with the samples since the revert in the place
-//! of those since the deployment.
+//! After a revert, the agent's or a person's: whether the signals came back. The same judge decides, with the samples since
+//! the revert in the place of those since the deployment.
 
 use std::collections::BTreeMap;
 
 use crate::agent::judge::gather::read_all;
+use crate::agent::judge::reverted::{deployment_taken_back, evidence_until_revert};
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Recovered};
@@ -16,7 +17,7 @@ use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
 use crate::domain::judge::question::{Part, Question, Reading, Subject, ask};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::Time;
-use crate::record::{Record, Recovery, RecoveryRecord, VERSION, VerdictRecord};
+use crate::record::{Record, Recovery, RecoveryRecord, VERSION};
 
 /// Looks at every revert that is still watched, and records those whose effect is clear.
 pub(in crate::agent) async fn watch_recoveries(
@@ -25,20 +26,9 @@ pub(in crate::agent) async fn watch_recoveries(
     report: &mut EnvironmentReport,
 ) {
     let mut lines = Lines::default();
-    for entry in &state.reverts {
-        let Some(verdict) = watched_revert(pass, state, entry) else { continue };
-        let is_it = |one: &&Deployment| one.commit == entry.reverts && one.service == entry.service;
-        let deployment = state.watched.iter().find(is_it);
-        let recovery_secs = recovery_secs(pass, deployment);
-        let age = pass.now.secs_since(entry.at);
-        if age > 2 * i64::from(recovery_secs) {
-            continue;
-        }
-        let asking = after(pass, state, verdict, deployment, entry.at, recovery_secs);
-        let Some(evidence) = pass.stop.unless_set(asking).await else { break };
-        let Some((outcome, reason)) = outcome(&judge(&evidence), age >= i64::from(recovery_secs)) else {
-            continue;
-        };
+    for entry in state.reverts.iter().filter(|entry| !is_known(state, entry)) {
+        let Some(effect) = pass.stop.unless_set(effect(pass, state, entry)).await else { break };
+        let Some((outcome, reason)) = effect else { continue };
         let record = RecoveryRecord {
             version: VERSION,
             id: entry.id.clone(),
@@ -62,16 +52,57 @@ pub(in crate::agent) async fn watch_recoveries(
     lines.append(pass, report).await;
 }
 
-/// The verdict that led to a revert, unless its recovery is known already.
-fn watched_revert<'r>(pass: &Pass<'_>, state: &'r State, entry: &RevertEntry) -> Option<&'r VerdictRecord> {
-    let of_service = |record: &&Record| {
-        record.service() == &entry.service && record.environment() == &pass.environment.name
-    };
-    let of_entry = || state.records.get(&entry.reverts).into_iter().flatten().filter(of_service);
-    if of_entry().any(|record| matches!(record, Record::Recovery(_))) {
+/// What the notes say about the deployment that a revert took back.
+fn records<'r>(state: &'r State, entry: &RevertEntry) -> impl Iterator<Item = &'r Record> {
+    let of_service =
+        |record: &&Record| record.service() == &entry.service && record.environment() == &entry.environment;
+    state.records.get(&entry.reverts).into_iter().flatten().filter(of_service)
+}
+
+/// Whether it is written down already what a revert did.
+fn is_known(state: &State, entry: &RevertEntry) -> bool {
+    records(state, entry).any(|record| matches!(record, Record::Recovery(_)))
+}
+
+/// What a revert did to the signals; none while that is not clear, or where the revert is not watched.
+///
+/// A revert is watched by the verdict that led to it. One that a person asked for may have no such verdict: then what the
+/// signals said until the revert is in its place.
+async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(Recovery, String)> {
+    let is_it = |one: &&Deployment| one.commit == entry.reverts && one.service == entry.service;
+    let mut deployment = state.detected.iter().find(is_it).cloned();
+    let verdict = records(state, entry)
+        .filter_map(Record::as_verdict)
+        .find(|verdict| verdict.judgement.verdict == Verdict::Regressed);
+    let age = pass.now.secs_since(entry.at);
+    if age > 2 * i64::from(recovery_secs(pass, deployment.as_ref())) {
         return None;
     }
-    of_entry().filter_map(Record::as_verdict).find(|verdict| verdict.judgement.verdict == Verdict::Regressed)
+    if verdict.is_none() {
+        let found = if entry.requested { deployment_taken_back(pass, state, entry).await } else { None };
+        deployment = Some(found?);
+    }
+    let recovery_secs = recovery_secs(pass, deployment.as_ref());
+    // Signals are found to be well after two thirds of that time, and bad at its end: until then nobody is asked.
+    if age > 2 * i64::from(recovery_secs) || 3 * age < 2 * i64::from(recovery_secs) {
+        return None;
+    }
+    let (before, unseen) = match (verdict, &deployment) {
+        (Some(verdict), _) => (verdict.evidence.clone(), None),
+        (None, Some(deployment)) => {
+            let evidence = evidence_until_revert(pass, state, deployment, entry).await?;
+            let judgement = judge(&evidence);
+            let unseen = (judgement.verdict != Verdict::Regressed).then_some(judgement);
+            (evidence, unseen)
+        }
+        (None, None) => return None,
+    };
+    let since = judge(&after(pass, state, entry, &before, deployment.as_ref(), recovery_secs).await);
+    let over = age >= i64::from(recovery_secs);
+    match unseen {
+        None => outcome(&since, over),
+        Some(before) => outcome_of_unseen(&before, &since, over),
+    }
 }
 
 /// How long the effect of a revert is watched: by the service's policy, or the longest of all where the deployment is no
@@ -82,18 +113,18 @@ fn recovery_secs(pass: &Pass<'_>, deployment: Option<&Deployment>) -> u32 {
     own.unwrap_or_else(|| rules.iter().map(|rule| rule.policy.recovery_secs).max().unwrap_or(0))
 }
 
-/// The evidence of the verdict with the samples since the revert in the place of those since the deployment.
+/// The evidence about a deployment with the samples since its revert in the place of those since the deployment.
 async fn after(
     pass: &Pass<'_>,
     state: &State,
-    verdict: &VerdictRecord,
+    entry: &RevertEntry,
+    before: &Evidence,
     deployment: Option<&Deployment>,
-    reverted_at: Time,
     recovery_secs: u32,
 ) -> Evidence {
-    let before = &verdict.evidence;
+    let reverted_at = entry.at;
     let end = pass.now.min(reverted_at.plus_secs(recovery_secs.into()));
-    let questions = again(verdict, deployment, reverted_at, end);
+    let questions = again(entry, before, deployment, end);
     let mut readings = read_all(pass, questions, &state.deployed).await.into_iter().map(|(_, read)| read);
     let shift = reverted_at.secs_since(before.deployed_at);
     let mut evidence = before.clone();
@@ -116,20 +147,20 @@ async fn after(
     evidence
 }
 
-/// The verdict's questions, as they were asked, for the time since the revert.
+/// The questions of the evidence, as they were asked, for the time since the revert.
 fn again(
-    verdict: &VerdictRecord,
+    entry: &RevertEntry,
+    before: &Evidence,
     deployment: Option<&Deployment>,
-    reverted_at: Time,
     end: Time,
 ) -> Vec<Question> {
-    let before = &verdict.evidence;
+    let reverted_at = entry.at;
     let signals: Vec<Signal> = before.signals.iter().map(|signal| signal.signal.clone()).collect();
     let subject = match deployment {
         Some(deployment) => Subject::of(deployment, &Policy::default(), &signals),
         None => Subject {
-            environment: verdict.environment.clone(),
-            service: verdict.service.clone(),
+            environment: entry.environment.clone(),
+            service: entry.service.clone(),
             labels: BTreeMap::new(),
             image_tag: None,
             deployed_at: before.deployed_at,
@@ -202,5 +233,24 @@ fn outcome(judgement: &Judgement, over: bool) -> Option<(Recovery, String)> {
             format!("it cannot be told whether the revert helped: {}", judgement.reason),
         )),
         Verdict::Regressed | Verdict::Preexisting | Verdict::Inconclusive(_) | Verdict::Pending => None,
+    }
+}
+
+/// The same for a revert that a person asked for, of a deployment that the signals had not shown to be bad until then. What was
+/// not seen cannot have come back. What is bad since is told all the same.
+fn outcome_of_unseen(before: &Judgement, since: &Judgement, over: bool) -> Option<(Recovery, String)> {
+    if !over {
+        return None;
+    }
+    match since.verdict {
+        Verdict::Healthy => Some((
+            Recovery::Unknown,
+            format!("the signals do not show what the revert was to mend: {}", before.reason),
+        )),
+        Verdict::Regressed => Some((
+            Recovery::NotRecovered,
+            format!("bad since the revert, and not seen to be bad before it: {}", since.reason),
+        )),
+        Verdict::Preexisting | Verdict::Inconclusive(_) | Verdict::Pending => outcome(since, over),
     }
 }

@@ -5,3 +5,4 @@ pub(super) mod controls;
 pub(super) mod gather;
 pub(super) mod judged;
 pub(super) mod open;
+pub(super) mod reverted;

@@ -74,7 +74,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
 
 /// Judges deployments once more as if they had landed just before the damage began, where nobody knows that they did not:
 /// else damage of their own would pass for older than they are. What is found so is not the agent's to act on alone.
-async fn judge_from_onset(
+pub(super) async fn judge_from_onset(
     pass: &Pass<'_>,
     state: &State,
     with_rule: &[(&Deployment, &ServiceRule)],
@@ -135,7 +135,7 @@ const MAX_ROUNDS: usize = 3;
 /// The times before a deployment that do not say what is usual for its service, as far as the pass has read: another
 /// deployment was settling, or was bad and had not been reverted yet. `of_service` are the deployments of the service, and
 /// `bad` those commits that this pass has found to be bad.
-fn unusual(
+pub(super) fn unusual(
     state: &State,
     of_service: &[&Deployment],
     bad: &BTreeSet<CommitId>,

@@ -26,7 +26,7 @@ type Service = (&'static str, &'static str, &'static [(i64, i64)]);
 /// It fails since 11 minutes.
 const LATELY: &[(i64, i64)] = &[(-11, 99)];
 
-const SERVICES: [Service; 34] = [
+const SERVICES: [Service; 35] = [
     ("shop", "checkout", LATELY),
     ("shop", "catalog", &[]),
     ("shop", "ledger", &[(-50, 99)]),
@@ -61,6 +61,7 @@ const SERVICES: [Service; 34] = [
     ("again", "calm-1", &[]),
     ("healed", "web", &[(-40, -27)]),
     ("stuck", "web", &[(-40, 99)]),
+    ("late", "web", &[(-30, -17)]),
 ];
 
 /// A running Prometheus.
