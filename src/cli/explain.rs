@@ -99,7 +99,15 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
             recorded.decision.word(),
             recorded.at
         ),
-        format!("  deployed at {} by {}", recorded.evidence.deployed_at, recorded.deployment),
+        match recorded.evidence.after_revert {
+            Some(revert) => {
+                format!(
+                    "  brought back at {} by {revert}, a revert that did not help",
+                    recorded.evidence.deployed_at
+                )
+            }
+            None => format!("  deployed at {} by {}", recorded.evidence.deployed_at, recorded.deployment),
+        },
         format!("  {}", output::plain(&derived.reason)),
     ];
     for (finding, signal) in derived.findings.iter().zip(&recorded.evidence.signals) {

@@ -106,6 +106,9 @@ pub(super) struct Policy {
     /// How many states back a revert may go to find one that was good. Default: 3.
     #[schemars(range(min = 1, max = 20))]
     pub(super) targets: Option<u32>,
+    /// How often the agent goes one good state further back where its revert did not help. Default: 0, it stops.
+    #[schemars(range(max = 10))]
+    pub(super) fallback: Option<u32>,
     /// Whether a deployment may go back in a part of its fields where others have moved on since, so that a state comes
     /// about that was never deployed. Default: `false`.
     pub(super) partial: Option<bool>,

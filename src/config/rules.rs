@@ -231,6 +231,7 @@ impl Context<'_> {
             fields: wire.fields.as_ref().map(selection).unwrap_or_default(),
             mixed: wire.mixed.unwrap_or(usual.mixed),
             targets: wire.targets.unwrap_or(usual.targets),
+            fallback: wire.fallback.unwrap_or(usual.fallback),
             automation: usual.automation,
             partial: wire.partial.unwrap_or(usual.partial),
         }

@@ -15,6 +15,7 @@ use crate::domain::field::tokens::version_of;
 use crate::domain::field::{self, FieldOutcome, FieldResult};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
+use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
@@ -94,8 +95,30 @@ impl AlsoUndone {
 pub enum Motive<'a> {
     /// The metrics got worse.
     Metrics(&'a Judgement),
+    /// This revert of the agent led back to its state, and the metrics did not get better.
+    Fallback(&'a Judgement, CommitId),
     /// A person asked for it.
     Request(Asked<'a>),
+}
+
+impl<'a> Motive<'a> {
+    /// The motive of a deployment that was judged by this evidence.
+    #[must_use]
+    pub fn judged(judgement: &'a Judgement, evidence: &Evidence) -> Self {
+        match evidence.after_revert {
+            Some(revert) => Self::Fallback(judgement, revert),
+            None => Self::Metrics(judgement),
+        }
+    }
+
+    /// What was found out, where that is why.
+    #[must_use]
+    pub fn judgement(&self) -> Option<&'a Judgement> {
+        match self {
+            Self::Metrics(judgement) | Self::Fallback(judgement, _) => Some(judgement),
+            Self::Request(_) => None,
+        }
+    }
 }
 
 /// What a person said who wants a deployment reverted; untrusted text.

@@ -78,6 +78,8 @@ pub struct Case<'a> {
     pub missed: bool,
     /// Where its revert leads; none where that is not known.
     pub goal: Option<&'a Goal>,
+    /// Whether the agent's own revert has brought its state back, and that did not help.
+    pub is_fallback: bool,
 }
 
 /// What else is going on.
@@ -138,13 +140,17 @@ pub const GUARDS: [(&str, Guard); 15] = [
     ("landing", landing),
 ];
 
+/// The guards that look at when a deployment was made. Where the agent itself has brought its state back, they say nothing.
+const BY_TIME: [&str; 4] = ["superseded", "watch window", "later deployment", "cooldown"];
+
 /// Asks the guards; also returns what each said that was asked.
 #[must_use]
 pub fn decide(case: &Case<'_>, situation: &Situation<'_>) -> (Decision, Vec<GuardAnswer>) {
     let mut answers = Vec::new();
-    for (name, guard) in GUARDS {
+    let asked = GUARDS.iter().filter(|(name, _)| !case.is_fallback || !BY_TIME.contains(name));
+    for (name, guard) in asked {
         let decision = guard(case, situation);
-        answers.push(GuardAnswer { guard: name.to_owned(), decision: decision.clone() });
+        answers.push(GuardAnswer { guard: (*name).to_owned(), decision: decision.clone() });
         if let Some(decision) = decision {
             return (decision, answers);
         }
@@ -224,7 +230,7 @@ fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
 }
 
 /// How long after the end of the watch window a late pass may still act: a cron job's interval.
-const LATE_SECS: i64 = 300;
+pub const LATE_SECS: i64 = 300;
 
 fn mixed_commit(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
     let others = &case.deployment.left_behind;

@@ -37,7 +37,7 @@ impl<'a> ToRevert<'a> {
     pub(in crate::agent) fn judged(judged: &'a Judged) -> Self {
         Self {
             deployment: &judged.deployment,
-            motive: Motive::Metrics(&judged.judgement),
+            motive: Motive::judged(&judged.judgement, &judged.evidence),
             evidence: Some(&judged.evidence),
             policy: &judged.policy,
             undo: undo(&judged.deployment, judged.goal.as_ref(), &judged.doubts),

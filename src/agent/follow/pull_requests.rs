@@ -204,7 +204,7 @@ async fn follow_one(
     let goal = past.goal(&policy, &deployment, pass.now);
     let to_revert = ToRevert {
         deployment: &deployment,
-        motive: Motive::Metrics(&verdict.judgement),
+        motive: Motive::judged(&verdict.judgement, &verdict.evidence),
         evidence: Some(&verdict.evidence),
         policy: &policy,
         undo: undo(&deployment, goal.as_ref(), &[]),

@@ -37,6 +37,7 @@ impl Judged {
             contested: !self.evidence.rivals.is_empty(),
             missed: self.missed,
             goal: self.goal.as_ref(),
+            is_fallback: self.evidence.after_revert.is_some(),
         }
     }
 }

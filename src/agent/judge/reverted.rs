@@ -1,17 +1,20 @@
-//! The evidence about a deployment that a person had taken back, up to that moment.
+//! The evidence about a deployment that was reverted: until that moment, and since.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::controls::add_controls;
-use super::gather::gather;
+use super::gather::{gather, read_all};
 use super::open::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
 use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
+use crate::domain::environment::policy::Policy;
+use crate::domain::environment::signal::{RangeQuery, Signal, Window};
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::judge::evidence::Evidence;
-use crate::domain::judge::question::Subject;
+use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
+use crate::domain::judge::question::{Part, Question, Reading, Subject, ask};
+use crate::domain::time::Time;
 
 /// The deployment that a revert took back, where the revert came so soon that the time before the deployment still says what
 /// is usual: within twice the time for which the deployment, or a revert of it, is watched. That does not depend on how far
@@ -57,4 +60,112 @@ pub(in crate::agent) async fn evidence_until_revert(
     judge_from_onset(pass, state, &[(deployment, rule)], &mut subjects, &mut evidence).await;
     add_controls(pass, state, &subjects, &mut evidence).await;
     evidence.pop()
+}
+
+/// The evidence about a deployment with the samples since its revert in the place of those since the deployment. The times are
+/// those of the revert: what was before the deployment is moved to be before it.
+pub(in crate::agent) async fn evidence_since_revert(
+    pass: &Pass<'_>,
+    state: &State,
+    entry: &RevertEntry,
+    before: &Evidence,
+    deployment: Option<&Deployment>,
+    recovery_secs: u32,
+) -> Evidence {
+    let reverted_at = entry.at;
+    let end = pass.now.min(reverted_at.plus_secs(recovery_secs.into()));
+    let questions = again(entry, before, deployment, end);
+    let mut readings = read_all(pass, questions, &state.deployed).await.into_iter().map(|(_, read)| read);
+    let shift = reverted_at.secs_since(before.deployed_at);
+    let mut evidence = before.clone();
+    evidence.after_revert = Some(entry.commit);
+    evidence.watch_secs = recovery_secs;
+    evidence.judged_at = end.minus_secs(shift);
+    // Whoever is to blame, the signals came back or not.
+    evidence.rivals.clear();
+    for signal in &mut evidence.signals {
+        let Some(reading) = readings.next() else { break };
+        signal.controls.clear();
+        signal.found = match join_parts(signal, &reading, before.deployed_at, shift) {
+            Some(first) => first,
+            None => join(&signal.found, reading.found, before.deployed_at, shift),
+        };
+        let traffic = signal.signal.min_traffic.as_ref().and_then(|_| readings.next());
+        if let (Some(before_it), Some(traffic)) = (&signal.traffic, traffic) {
+            signal.traffic = Some(join(before_it, traffic.found, before.deployed_at, shift));
+        }
+    }
+    evidence.moved(shift)
+}
+
+/// The questions of the evidence, as they were asked, for the time since the revert.
+fn again(
+    entry: &RevertEntry,
+    before: &Evidence,
+    deployment: Option<&Deployment>,
+    end: Time,
+) -> Vec<Question> {
+    let reverted_at = entry.at;
+    let signals: Vec<Signal> = before.signals.iter().map(|signal| signal.signal.clone()).collect();
+    let subject = match deployment {
+        Some(deployment) => Subject::of(deployment, &Policy::default(), &signals),
+        None => Subject {
+            environment: entry.environment.clone(),
+            service: entry.service.clone(),
+            labels: BTreeMap::new(),
+            image_tag: None,
+            deployed_at: before.deployed_at,
+            policy: Policy::default(),
+            signals,
+            unusual: Vec::new(),
+        },
+    };
+    let mut asked = before.signals.iter().map(|signal| &signal.asked);
+    let mut questions = ask(&subject, end, 0);
+    for question in &mut questions {
+        let step_secs = question.signal.step_secs.max(1);
+        let step = i64::from(step_secs);
+        let floor = |time: Time| Time::from_unix(time.unix().div_euclid(step) * step);
+        let window = Window { start: floor(reverted_at), end: floor(end).max(floor(reverted_at)) };
+        match (question.part, &mut question.request) {
+            (Part::Signal, request) => {
+                let query = asked.next().cloned().unwrap_or_default();
+                *request =
+                    Ok(RangeQuery { source: question.signal.source.clone(), query, window, step_secs });
+            }
+            (Part::Traffic, Ok(request)) => request.window = window,
+            (Part::Traffic, Err(_)) => {}
+        }
+    }
+    questions
+}
+
+/// Joins the parts of a signal one by one, and returns the first of them; none where it has no parts or the answer none.
+fn join_parts(signal: &mut SignalEvidence, new: &Reading, deployed_at: Time, shift: i64) -> Option<Found> {
+    if new.segments.is_empty() {
+        // What is not answered for cannot be judged in parts.
+        signal.segments.clear();
+        return None;
+    }
+    for segment in &mut signal.segments {
+        let since = new.segments.iter().find(|found| found.name == segment.name);
+        let since = since.map_or(&[][..], |found| found.samples.as_slice());
+        segment.samples = joined(&segment.samples, since, deployed_at, shift);
+    }
+    signal.segments.first().map(|first| Found::Samples(first.samples.clone()))
+}
+
+/// The samples until the deployment, and the new ones moved to follow it.
+fn join(baseline: &Found, new: Found, deployed_at: Time, shift: i64) -> Found {
+    match (baseline, new) {
+        (Found::Samples(old), Found::Samples(new)) => Found::Samples(joined(old, &new, deployed_at, shift)),
+        (Found::Gap(gap), _) => Found::Gap(gap.clone()),
+        (_, Found::Gap(gap)) => Found::Gap(gap),
+    }
+}
+
+fn joined(old: &[Sample], new: &[Sample], deployed_at: Time, shift: i64) -> Vec<Sample> {
+    let until = old.iter().copied().filter(|sample| sample.at <= deployed_at);
+    let since = new.iter().map(|sample| Sample { at: sample.at.minus_secs(shift), ..*sample });
+    until.chain(since.filter(|sample| sample.at > deployed_at)).collect()
 }

@@ -120,6 +120,13 @@ impl Past {
         self
     }
 
+    /// The verdicts that were written down about one of the newest changes.
+    pub(in crate::agent) fn verdicts(&self, change: &Deployment) -> impl Iterator<Item = &VerdictRecord> {
+        let id = &change.id;
+        let records = self.records.get(&change.commit).into_iter().flatten();
+        records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == *id)
+    }
+
     /// Where a revert of a deployment leads. None where the deployment is older than what is known.
     pub(in crate::agent) fn goal(&self, policy: &Policy, deployment: &Deployment, now: Time) -> Option<Goal> {
         self.with_rules(policy, deployment, now, |good| self.lineage.goal(deployment.commit, good))

@@ -6,12 +6,12 @@ use super::announce::announce;
 use super::issues::OpenIssues;
 use super::notes::{Lines, review_record};
 use crate::agent::act::due::Settled;
+use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
-use crate::domain::environment::policy::Mode;
 use crate::domain::history::ledger::reverts;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::evidence::Evidence;
@@ -65,12 +65,19 @@ pub(in crate::agent) async fn write_down(
 /// The rollback ids that another agent has written a verdict for in the meantime.
 async fn already_written(pass: &Pass<'_>, settled: &[Settled]) -> Result<BTreeSet<String>, RepositoryError> {
     let commits: Vec<CommitId> = settled.iter().map(|one| one.judged.deployment.commit).collect();
-    let modes: BTreeMap<String, Mode> =
-        settled.iter().map(|one| (one.judged.deployment.id.clone(), one.judged.policy.mode)).collect();
+    let judged: BTreeMap<&String, &Judged> =
+        settled.iter().map(|one| (&one.judged.deployment.id, &one.judged)).collect();
     let records = read_records(pass, commits).await?;
     let verdicts = records.values().flatten().filter_map(Record::as_verdict);
-    let settling =
-        verdicts.filter(|verdict| modes.get(&verdict.id).is_some_and(|mode| verdict.settles(*mode)));
+    // What was said when it was deployed says nothing about it after it was brought back.
+    let is_of_same = |verdict: &VerdictRecord, judged: &Judged| {
+        let after_revert = judged.evidence.after_revert;
+        after_revert.is_none() || verdict.evidence.after_revert == after_revert
+    };
+    let settling = verdicts.filter(|verdict| {
+        let judged = judged.get(&verdict.id);
+        judged.is_some_and(|judged| verdict.settles(judged.policy.mode) && is_of_same(verdict, judged))
+    });
     Ok(settling.map(|verdict| verdict.id.clone()).collect())
 }
 

@@ -34,6 +34,12 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
             put(&mut text, &format!("{what}\nmade things worse: {}\n", cell(&judgement.reason, 400)));
             put(&mut text, &signal_table(judgement));
         }
+        Motive::Fallback(judgement, revert) => {
+            let (revert, reason) = (revert.short(), cell(&judgement.reason, 400));
+            let why = format!("the revert {revert} led back to it and did not help: {reason}");
+            put(&mut text, &format!("{what}\ngoes back too: {why}\n"));
+            put(&mut text, &signal_table(judgement));
+        }
         Motive::Request(Asked { who, why }) => {
             let who = cell(who, 80);
             put(&mut text, &format!("{what}\nis reverted because {who} asked for it.\n"));
@@ -162,7 +168,7 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
         add("Backout-From", value);
     }
     match motive {
-        Motive::Metrics(judgement) => {
+        Motive::Metrics(judgement) | Motive::Fallback(judgement, _) => {
             for finding in judgement.findings.iter().filter(|finding| finding.verdict.word() == "regressed") {
                 add("Backout-Signal", finding.signal.as_str());
             }

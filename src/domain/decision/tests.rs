@@ -75,6 +75,7 @@ fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry],
         contested: false,
         missed: false,
         goal: None,
+        is_fallback: false,
     };
     let situation = Situation {
         now: Time::from_unix(now),
@@ -143,6 +144,7 @@ fn what_may_have_mended_an_earlier_one_is_for_a_person() {
             contested: false,
             missed: false,
             goal: None,
+            is_fallback: false,
         };
         let situation = Situation {
             now: Time::from_unix(DEPLOYED_AT + 300),
@@ -231,6 +233,7 @@ fn many_red_services_are_one_incident() {
             contested: false,
             missed: false,
             goal: None,
+            is_fallback: false,
         })
         .collect();
     let now = Time::from_unix(DEPLOYED_AT + 300);
@@ -277,6 +280,7 @@ fn of_several_deployments_the_last_before_the_damage_is_blamed() {
         contested: false,
         missed: false,
         goal: None,
+        is_fallback: false,
     };
     let decide_first = |open: &[Case<'_>], reverts: &[RevertEntry]| {
         let regressed: Vec<Case<'_>> =
@@ -323,6 +327,7 @@ fn verdicts_other_than_regressed_change_nothing() {
             contested: false,
             missed: false,
             goal: None,
+            is_fallback: false,
         };
         let situation = Situation {
             now: Time::from_unix(DEPLOYED_AT + 300),
@@ -351,6 +356,7 @@ fn a_source_that_does_not_answer_is_waited_for_and_then_no_more() {
             contested: false,
             missed: false,
             goal: None,
+            is_fallback: false,
         };
         let now = Time::from_unix(DEPLOYED_AT + secs);
         let situation = Situation {
@@ -381,6 +387,7 @@ fn damage_of_a_deployment_that_was_replaced_is_told_once_more() {
         contested: false,
         missed: false,
         goal: None,
+        is_fallback: false,
     };
     let decided = |watched: &[Deployment], reverts: &[RevertEntry]| {
         let now = Time::from_unix(DEPLOYED_AT + 1_800);
@@ -416,6 +423,7 @@ fn damage_that_several_could_have_done_goes_to_a_person() {
             contested,
             missed: false,
             goal: None,
+            is_fallback: false,
         };
         let situation = Situation {
             now: Time::from_unix(DEPLOYED_AT + 300),

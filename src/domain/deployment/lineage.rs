@@ -122,6 +122,19 @@ impl Lineage {
             .next()
     }
 
+    /// Where the agent's reverts are the newest changes: these, newest first, and the change whose state they led back to. None
+    /// where that state is none that the service ran before.
+    #[must_use]
+    pub fn led_back_to(&self) -> Option<(&[Deployment], &Deployment)> {
+        let is_own = |change: &Deployment| change.kind == ChangeKind::OwnRevert;
+        let count = self.changes.iter().take_while(|change| is_own(change)).count();
+        let states = self.states();
+        let brought = self.changes.iter().zip(&states).skip(count.max(1));
+        let (to, _) =
+            brought.filter(|(_, state)| states.first() == Some(state)).find(|(one, _)| !is_own(one))?;
+        Some((self.changes.get(..count).filter(|reverts| !reverts.is_empty())?, to))
+    }
+
     /// Where a revert of the deployment that `commit` is leads. None where the commit is not in the lineage.
     #[must_use]
     pub fn goal(&self, commit: CommitId, good: &GoodState<'_>) -> Option<Goal> {

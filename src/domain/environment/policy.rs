@@ -85,6 +85,8 @@ pub struct Policy {
     pub mixed: Mixed,
     /// How many states back a revert may go to find one that was good.
     pub targets: u32,
+    /// How often the agent goes one good state further back where its revert did not help.
+    pub fallback: u32,
     /// Names and mail addresses of machines, besides those that are known.
     pub automation: Vec<String>,
     /// Whether a deployment may go back in a part of its fields, where others have moved on since.
@@ -119,6 +121,7 @@ impl Default for Policy {
             fields: Selection::default(),
             mixed: Mixed::default(),
             targets: 3,
+            fallback: 0,
             automation: Vec::new(),
             partial: false,
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{Signal, Window};
+use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
 
 /// One measured value. Never NaN and never infinite: such values are dropped where an answer is read.
@@ -65,8 +66,12 @@ pub enum Gap {
 /// the audit log keeps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
-    /// When the deployment came to be on its branch.
+    /// When the deployment came to be on its branch, or the revert after which it is looked at.
     pub deployed_at: Time,
+    /// The revert after which it is looked at, where there is one. The baseline is then what was before the deployment that it
+    /// reverted, moved to be before the revert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_revert: Option<CommitId>,
     /// Until when samples were looked at; nothing later is in here.
     pub judged_at: Time,
     /// Samples before `deployed_at + settle_secs` are not judged.
@@ -179,6 +184,7 @@ impl Evidence {
     pub fn new(deployed_at: Time, judged_at: Time, policy: &Policy, signals: Vec<SignalEvidence>) -> Self {
         Self {
             deployed_at,
+            after_revert: None,
             judged_at,
             settle_secs: policy.settle_secs,
             watch_secs: policy.watch_secs,
@@ -188,6 +194,39 @@ impl Evidence {
             unusual: Vec::new(),
             rivals: Vec::new(),
         }
+    }
+
+    /// The same with every time so many seconds later.
+    #[must_use]
+    pub fn moved(mut self, secs: i64) -> Self {
+        let later = |time: &mut Time| *time = time.plus_secs(secs);
+        let all = |samples: &mut Vec<Sample>| samples.iter_mut().for_each(|sample| later(&mut sample.at));
+        let found = |found: &mut Found| {
+            if let Found::Samples(samples) = found {
+                all(samples);
+            }
+        };
+        later(&mut self.deployed_at);
+        later(&mut self.judged_at);
+        for window in &mut self.unusual {
+            later(&mut window.start);
+            later(&mut window.end);
+        }
+        for rival in &mut self.rivals {
+            later(&mut rival.deployed_at);
+            later(&mut rival.since);
+        }
+        for signal in &mut self.signals {
+            found(&mut signal.found);
+            signal.traffic.iter_mut().for_each(found);
+            signal.seasonal.iter_mut().for_each(|one| all(&mut one.samples));
+            signal.controls.iter_mut().for_each(|one| all(&mut one.samples));
+            for segment in &mut signal.segments {
+                all(&mut segment.samples);
+                segment.seasonal.iter_mut().for_each(|one| all(&mut one.samples));
+            }
+        }
+        self
     }
 }
 

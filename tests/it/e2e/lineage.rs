@@ -1,5 +1,6 @@
 //! What a service ran before: where a revert leads, what it takes along, and what is itself a way back.
 
+mod fallback;
 mod machines;
 mod mixed;
 mod reviews;

@@ -108,6 +108,7 @@ fn environment(random: &mut fastrand::Rng, has_regions: bool) -> Environment {
         cooldown_secs: random.choice([0, 0, 300, 1_800]).unwrap(),
         quarantine_secs: random.choice([0, 3_600, 86_400]).unwrap(),
         recovery_secs: 300,
+        fallback: random.choice([0, 0, 1, 2]).unwrap(),
         mixed: random.choice([Mixed::Fields, Mixed::Deployment]).unwrap(),
         schema: SchemaRules {
             paths: PathGlobs::new(vec!["apps/**/migrations/**".to_owned()]).unwrap(),

@@ -14,6 +14,8 @@ pub(super) struct Frame {
     pub(super) start: Time,
     /// The deployment.
     pub(super) deployed_at: Time,
+    /// Whether it is a revert that is looked at.
+    pub(super) is_revert: bool,
     /// From here on samples count as evidence.
     pub(super) settled_at: Time,
     /// The last moment looked at: now, or the end of the watch window.
@@ -41,6 +43,7 @@ impl Frame {
         Self {
             start: deployed_at.minus_secs(i64::from(evidence.baseline_secs)),
             deployed_at,
+            is_revert: evidence.after_revert.is_some(),
             settled_at: deployed_at.plus_secs(i64::from(evidence.settle_secs)),
             end: evidence.judged_at.min(closes_at),
             closes_at,

@@ -69,7 +69,8 @@ fn damage(found: &Assessment, frame: &Frame, style: Style) -> String {
             1.. => format!("{} after", span(distance)),
             _ => format!("{} before", span(distance)),
         };
-        text.push_str(&format!(" at {}, {side} the deployment", clock(since)));
+        let what = if frame.is_revert { "revert" } else { "deployment" };
+        text.push_str(&format!(" at {}, {side} the {what}", clock(since)));
     }
     if let Some(line) = found.line.filter(|_| found.of > 0) {
         let verb = if found.beyond == 1 { "is" } else { "are" };

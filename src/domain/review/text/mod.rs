@@ -57,13 +57,13 @@ pub fn body(story: &Story<'_>, style: ChartStyle, status: &str) -> String {
         text.paragraph(&format!("**Recommendation:** go back to {to}. Merging this is the approval."));
     }
     text.block(&marks::status_block(status));
-    if let Motive::Metrics(judgement) = motive {
+    if let Some(judgement) = motive.judgement() {
         text.block(&signal_section(judgement));
         text.block(&chart(judgement, evidence, style));
     }
     text.block(&field_section(change));
     text.block(&next_section(change, rules, motive));
-    if let Motive::Metrics(judgement) = motive {
+    if let Some(judgement) = motive.judgement() {
         text.block(&evidence_section(deployment, judgement, evidence));
     }
     text.finish()
@@ -74,6 +74,10 @@ fn what_happened(deployment: &Deployment, motive: Motive<'_>) -> String {
     let which = which(deployment);
     match motive {
         Motive::Metrics(judgement) => format!("{which} {}", damage(judgement)),
+        Motive::Fallback(judgement, revert) => format!(
+            "{which} goes back too. The revert {revert} led back to it and did not help: {}.",
+            code(&judgement.reason, 400)
+        ),
         Motive::Request(Asked { who, why }) => {
             let why = why.map_or_else(String::new, |why| format!(" Reason: {}.", code(why, 500)));
             format!("{which} goes back because {} asked for it.{why}", code(who, 80))

@@ -205,7 +205,7 @@ pub(super) fn next_section(change: &Change, rules: ReviewRules, motive: Motive<'
         }
     };
     let after = match motive {
-        Motive::Metrics(_) => ", and watches whether the signals come back",
+        Motive::Metrics(_) | Motive::Fallback(..) => ", and watches whether the signals come back",
         Motive::Request(_) => "",
     };
     format!(
