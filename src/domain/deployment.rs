@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
-use crate::domain::field::{self, Document, FieldRule, File, Selection};
+use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
 use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::{RevertEntry, rollback_id};
 use crate::domain::history::moves::successor;
@@ -241,6 +241,7 @@ fn services_of<'e>(
     environment: &'e Environment,
     documents: &mut Documents,
 ) -> BTreeMap<ServiceName, (ServiceMatch<'e>, Vec<FileDiff>)> {
+    documents.compared.clear();
     let mut services: BTreeMap<ServiceName, (ServiceMatch<'e>, Vec<FileDiff>)> = BTreeMap::new();
     let mut add = |service: Option<ServiceMatch<'e>>, file: FileDiff| {
         if let Some(service) = service {
@@ -260,9 +261,8 @@ fn services_of<'e>(
         for file in files {
             let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
             let Some(pattern) = &found.rule.each else { continue };
-            for (captured, part) in parts_of(&file, pattern, documents) {
-                // The file is others' too: it stays where it is.
-                add(found.service(&captured), FileDiff { was: None, ..part });
+            for (captured, part) in parts_of(&file, pattern, &found.rule.policy.fields, documents) {
+                add(found.service(&captured), part);
             }
         }
     }
@@ -273,18 +273,30 @@ fn services_of<'e>(
 }
 
 /// What a commit changed in each entry of a file, as if it had changed nothing else in it.
+///
+/// The file is compared once: what differs is shared out by entry, and remembered. A commit that changes hundreds of entries
+/// would else be compared hundreds of times, each time in full length.
 fn parts_of(
     file: &FileDiff,
     pattern: &EntryPattern,
+    selection: &Selection,
     documents: &mut Documents,
 ) -> Vec<(Vec<(String, String)>, FileDiff)> {
     let Some((old, new)) = documents.of(file) else { return Vec::new() };
-    let part = |entry: EntryChange| {
+    let changes = changed_entries(pattern, &old, &new);
+    let described = File { path: file.path.as_str(), fields: selection };
+    let compared = field::compare_entries(&described, (&old, &new), &changes);
+    let part = |(entry, compared): (EntryChange, Option<Comparison>)| {
         let bytes: Arc<[u8]> = entry.before?.into();
         let old = FileVersion { blob: BlobId::of_part(&bytes), bytes: Some(bytes) };
-        Some((entry.captured, FileDiff { old: Some(old), ..file.clone() }))
+        // The file is others' too: it stays where it is.
+        let part = FileDiff { was: None, old: Some(old), ..file.clone() };
+        if let Some(comparison) = compared {
+            documents.remember(&part, selection, comparison);
+        }
+        Some((entry.captured, part))
     };
-    changed_entries(pattern, &old, &new).into_iter().filter_map(part).collect()
+    changes.into_iter().zip(compared).filter_map(part).collect()
 }
 
 /// Makes one file of a removed one and the added one that took its place.
@@ -310,11 +322,14 @@ pub fn changes_of(
     let mut fields = Vec::new();
     let mut left_behind = Vec::new();
     for file in files {
-        let Some((old, new)) = documents.of(file) else {
+        let known = documents.compared(file, selection);
+        let compare = |(old, new): (Arc<Document>, Arc<Document>)| {
+            field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new)
+        };
+        let Some(comparison) = known.or_else(|| documents.of(file).map(compare)) else {
             left_behind.push(file.path.to_string());
             continue;
         };
-        let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new);
         let place = |address: &str| format!("{}: {address}", file.path);
         fields.extend(comparison.release_fields().filter_map(|change| {
             Some(FieldChange {
@@ -347,6 +362,16 @@ pub fn not_text(commit: &Commit) -> Option<&FilePath> {
 pub struct Documents {
     kept: HashMap<BlobId, Arc<Document>>,
     bytes: usize,
+    /// What is known already of parts of the files of the commit that is looked at, by the part before it.
+    compared: HashMap<BlobId, Compared>,
+}
+
+/// What differs between a part of a file before a commit and the file after it.
+#[derive(Debug)]
+struct Compared {
+    part: FileDiff,
+    selection: Selection,
+    comparison: Comparison,
 }
 
 /// How many bytes of files are kept. What was read from them takes some times as much.
@@ -356,6 +381,19 @@ impl Documents {
     /// Both versions of a file, where it has both and they are text.
     fn of(&mut self, file: &FileDiff) -> Option<(Arc<Document>, Arc<Document>)> {
         Some((self.get(file.old.as_ref()?)?, self.get(file.new.as_ref()?)?))
+    }
+
+    fn remember(&mut self, part: &FileDiff, selection: &Selection, comparison: Comparison) {
+        if let Some(old) = &part.old {
+            let (part, selection) = (part.clone(), selection.clone());
+            self.compared.insert(old.blob, Compared { part, selection, comparison });
+        }
+    }
+
+    /// What is known already of a part of a file.
+    fn compared(&self, part: &FileDiff, selection: &Selection) -> Option<Comparison> {
+        let known = self.compared.get(&part.old.as_ref()?.blob)?;
+        (known.part == *part && known.selection == *selection).then(|| known.comparison.clone())
     }
 
     fn get(&mut self, version: &FileVersion) -> Option<Arc<Document>> {

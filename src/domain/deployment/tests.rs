@@ -1,3 +1,5 @@
+mod entries;
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,11 +1,14 @@
 //! The parts of a file that belong to different services, and what a commit changed in one of them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
 use regex::Regex;
 
+use super::leaves::leaf::{Leaf, LeafKind};
 use super::leaves::{Document, Text, read};
+use super::lines::{Lines, hunks, is_trifle};
 use super::tokens::mask;
 use super::vocabulary::ITEM_NAMES;
 
@@ -24,8 +27,11 @@ pub struct EntryPattern {
     of_documents: bool,
 }
 
+/// The names of a pattern with what they stand for in an address.
+type Captures = Vec<(String, String)>;
+
 /// What a pattern captures in an address, and how many bytes of the address it matched.
-type Captured = (Vec<(String, String)>, usize);
+type Captured = (Captures, usize);
 
 impl EntryPattern {
     /// Compiles the pattern.
@@ -176,6 +182,9 @@ pub struct EntryChange {
     /// The file after the commit with this entry as it was before. None where it came or went. What came with the commit
     /// stays in it where the entry has no lines for itself.
     pub before: Option<Vec<u8>>,
+    /// The leaves of the entry before and after, where these are the same but for their values, and nothing else in it can
+    /// matter. Then `before` need not be read to compare it.
+    pub(super) alike: Option<Vec<(usize, usize)>>,
 }
 
 /// The entries of a file that differ between two versions, in the order in which they stand after.
@@ -184,32 +193,39 @@ pub fn changed_entries(pattern: &EntryPattern, old: &Document, new: &Document) -
     if old.bytes() == new.bytes() {
         return Vec::new();
     }
+    // Outside of YAML a line's address depends on the lines around it. A template in a comment is read as a line.
+    let is_plain = |document: &Document| document.is_yaml() && !document.text().contains("{{");
+    let are_plain = is_plain(old) && is_plain(new);
     let [old, new] = read([old, new]);
     let (before, after) = (entries(pattern, &old), entries(pattern, &new));
-    let mut names: Vec<&Vec<(String, String)>> = Vec::new();
-    for entry in after.iter().chain(&before) {
-        if !names.contains(&&entry.captured) {
+    let mut names: Vec<&Captures> = Vec::new();
+    let mut of_name: HashMap<&Captures, (Vec<&Entry>, Vec<&Entry>)> = HashMap::new();
+    for (entry, is_after) in after.iter().map(|entry| (entry, true)).chain(before.iter().map(|e| (e, false)))
+    {
+        let (was, is) = of_name.entry(&entry.captured).or_insert_with(|| {
             names.push(&entry.captured);
-        }
+            Default::default()
+        });
+        if is_after { is } else { was }.push(entry);
     }
-    let of = |entries: &[Entry], name: &Vec<(String, String)>| -> Vec<Entry> {
-        entries.iter().filter(|entry| entry.captured == *name).cloned().collect()
-    };
-    let change = |name: &Vec<(String, String)>| {
-        let (before, after) = (of(&before, name), of(&after, name));
-        let said = |text: &Text<'_>, entries: &[Entry]| -> Vec<(String, String)> {
+    let change = |name: &Captures| {
+        let (before, after) = of_name.get(name)?;
+        let said = |text: &Text<'_>, entries: &[&Entry]| -> Vec<(String, String)> {
             let leaves = entries.iter().flat_map(|entry| &entry.leaves);
             leaves.map(|leaf| (text.address(*leaf).to_owned(), leaf_text(text, *leaf).to_owned())).collect()
         };
-        if said(&old, &before) == said(&new, &after) {
+        if said(&old, before) == said(&new, after) {
             return None;
         }
-        let whole = |text, entries: &[Entry]| entries.first().map(|entry| whole_names(text, entry));
-        let (was, is) = (whole(&old, &before), whole(&new, &after));
+        let whole = |text, entries: &[&Entry]| entries.first().map(|entry| whole_names(text, entry));
+        let (was, is) = (whole(&old, before), whole(&new, after));
         let captured = if was == is { is } else { None };
+        let part = as_before((&old, before), (&new, after));
+        let is_plain = are_plain && part.as_ref().is_some_and(|part| part.is_plain);
         Some(EntryChange {
             captured: captured.unwrap_or_else(|| name.clone()),
-            before: as_before((&old, &before), (&new, &after)).map(String::into_bytes),
+            alike: if is_plain { alike((&old, before), (&new, after)) } else { None },
+            before: part.map(|part| part.text.into_bytes()),
         })
     };
     names.into_iter().filter_map(change).collect()
@@ -230,19 +246,20 @@ pub fn entry_names(pattern: &EntryPattern, document: &Document) -> Vec<Vec<(Stri
 }
 
 /// One entry of a file.
-#[derive(Clone)]
 struct Entry {
-    captured: Vec<(String, String)>,
+    captured: Captures,
     address: String,
     leaves: Vec<usize>,
 }
 
 fn entries(pattern: &EntryPattern, text: &Text<'_>) -> Vec<Entry> {
     let mut found: Vec<Entry> = Vec::new();
+    let mut places: HashMap<(&str, Captures), usize> = HashMap::new();
     for (index, leaf) in text.leaves.iter().enumerate() {
         let Some((captured, end)) = pattern.captures(&leaf.address) else { continue };
         let address = leaf.address.get(..end).unwrap_or("");
-        match found.iter_mut().rev().find(|entry| entry.address == address && entry.captured == captured) {
+        let place = *places.entry((address, captured.clone())).or_insert(found.len());
+        match found.get_mut(place) {
             Some(entry) => entry.leaves.push(index),
             None => found.push(Entry { captured, address: address.to_owned(), leaves: vec![index] }),
         }
@@ -282,17 +299,27 @@ fn leaf_text<'t>(text: &Text<'t>, leaf: usize) -> &'t str {
     text.leaves.get(leaf).map_or("", |leaf| text.get(&leaf.span))
 }
 
+/// The text after, with some entries as they were before.
+struct Part {
+    text: String,
+    /// Whether the lines that were exchanged differ in leaves and comments only.
+    is_plain: bool,
+}
+
 /// The text after, with these entries as they were before: line by line where an entry has its lines for itself, else value
 /// by value.
-fn as_before((old, before): (&Text<'_>, &[Entry]), (new, after): (&Text<'_>, &[Entry])) -> Option<String> {
+fn as_before((old, before): (&Text<'_>, &[&Entry]), (new, after): (&Text<'_>, &[&Entry])) -> Option<Part> {
     let mut edits: Vec<(Range<usize>, &str)> = Vec::new();
+    let mut is_plain = true;
     for entry in after {
         let Some(was) = before.iter().find(|was| was.address == entry.address) else { continue };
         let lines = own_lines(old, was).zip(own_lines(new, entry));
-        let lines =
-            lines.map(|(then, now)| (old.lines.raw(&then), new.lines.raw(&now), new.lines.span(&now)));
-        match lines.filter(|(then, now, _)| is_exchangeable(then, now)) {
-            Some((then, _, now)) => edits.push((now, then)),
+        let exchanged = lines.filter(|(then, now)| is_exchangeable(old.lines.raw(then), new.lines.raw(now)));
+        match exchanged {
+            Some((then, now)) => {
+                is_plain = is_plain && differ_plainly((old, &then), (new, &now));
+                edits.push((new.lines.span(&now), old.lines.raw(&then)));
+            }
             None => edits.extend(values((old, was), (new, entry))),
         }
     }
@@ -308,7 +335,65 @@ fn as_before((old, before): (&Text<'_>, &[Entry]), (new, after): (&Text<'_>, &[E
         at = range.end;
     }
     out.push_str(new.text.get(at..)?);
-    Some(out)
+    Some(Part { text: out, is_plain })
+}
+
+/// Whether stretches of lines differ in leaves and comments only: in no anchor, alias, tag or mark between documents, by which
+/// what stands elsewhere could be read otherwise.
+fn differ_plainly((old, then): (&Text<'_>, &Range<usize>), (new, now): (&Text<'_>, &Range<usize>)) -> bool {
+    let is_plain = |text: &Text<'_>, line: usize| {
+        let body = text.lines.body(line);
+        let is_mark = ["---", "...", "%"].iter().any(|mark| body.starts_with(mark));
+        !is_mark && !body.contains(['&', '*', '!']) && (is_trifle(body) || !text.on_line(line).is_empty())
+    };
+    hunks(&Lines::new(old.lines.raw(then)), &Lines::new(new.lines.raw(now))).into_iter().all(
+        |(before, after)| {
+            before.into_iter().all(|line| is_plain(old, then.start + line))
+                && after.into_iter().all(|line| is_plain(new, now.start + line))
+        },
+    )
+}
+
+/// The leaves of entries before and after that belong together, where there are the same before and after, in the same order,
+/// and those that differ are simple values.
+fn alike(
+    (old, before): (&Text<'_>, &[&Entry]),
+    (new, after): (&Text<'_>, &[&Entry]),
+) -> Option<Vec<(usize, usize)>> {
+    let mut pairs = Vec::new();
+    if before.len() != after.len() {
+        return None;
+    }
+    for (was, is) in before.iter().zip(after) {
+        if was.address != is.address || was.leaves.len() != is.leaves.len() {
+            return None;
+        }
+        pairs.extend(was.leaves.iter().copied().zip(is.leaves.iter().copied()));
+    }
+    let is_alike = |(then, now): &(usize, usize)| {
+        let (Some(was), Some(is)) = (old.leaves.get(*then), new.leaves.get(*now)) else { return false };
+        let (then, now) = (old.get(&was.span), new.get(&is.span));
+        let is_line = |leaf: &Leaf, text: &str| leaf.kind == LeafKind::Scalar && !text.contains('\n');
+        was.address == is.address
+            && !is.address.contains(" > ")
+            && old.at(&was.address).len() == 1
+            && new.at(&is.address).len() == 1
+            && is_line(was, then)
+            && is_line(is, now)
+            && (then == now || is_simple(then) && is_simple(now))
+    };
+    pairs.iter().all(is_alike).then_some(pairs)
+}
+
+/// Whether a value reads the same wherever a value may stand.
+fn is_simple(text: &str) -> bool {
+    let is_simple = |c: char| c.is_ascii_alphanumeric() || "._/:@+-".contains(c);
+    let (text, is_quoted) = match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(inside) => (inside, true),
+        None => (text, false),
+    };
+    let ends = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && !text.ends_with(':');
+    text.chars().all(is_simple) && (is_quoted || ends)
 }
 
 /// The lines from the first to the last of an entry, if nothing else stands on them.

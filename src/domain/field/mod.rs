@@ -30,6 +30,7 @@ mod words;
 
 use std::sync::Arc;
 
+use entries::EntryChange;
 pub use leaves::Document;
 pub use rules::FieldRule;
 pub use selection::Selection;
@@ -45,6 +46,19 @@ pub fn compare(file: &File<'_>, before: &Document, after: &Document) -> Comparis
     }
     let [before, after] = leaves::read([before, after]);
     pairs::compare(file, &before, &after)
+}
+
+/// Compares each of these entries of a file with what it was before: as [`compare`] does with [`EntryChange::before`] and the
+/// file after, but without the stretches of lines. None where it takes the whole file to do so.
+#[must_use]
+pub fn compare_entries(
+    file: &File<'_>,
+    (before, after): (&Document, &Document),
+    entries: &[EntryChange],
+) -> Vec<Option<Comparison>> {
+    let [before, after] = leaves::read([before, after]);
+    let compared = |alike: &Vec<(usize, usize)>| pairs::compare_alike(file, &before, &after, alike);
+    entries.iter().map(|entry| entry.alike.as_ref().map(compared)).collect()
 }
 
 /// Puts the release fields that a bad commit changed (`parent` → `bad`) back in `current`, wherever they still hold the

@@ -76,20 +76,7 @@ pub(super) fn compare(file: &File<'_>, old: &Text<'_>, new: &Text<'_>) -> Compar
     }
     let mut pairs = pair(old, new);
     comparison.changes = renamed(file, old, new, &mut pairs);
-    for (o, n, sure) in &pairs.both {
-        let (Some(old_leaf), Some(new_leaf)) = (old.leaves.get(*o), new.leaves.get(*n)) else { continue };
-        let (changes, others) = changes(file, old, old_leaf, new, new_leaf);
-        comparison.changes.extend(changes.into_iter().map(|change| ScalarChange {
-            leaf: *n,
-            addressed: *sure,
-            ..change
-        }));
-        if others {
-            comparison.others.push((shown(new, new_leaf), new_leaf.span.clone(), true));
-        }
-    }
-    comparison.changes.sort_by_key(|change| (change.new.start, change.old.start));
-    couple::couple(file, &mut comparison.changes);
+    compare_pairs(file, old, new, pairs.both, &mut comparison);
     let deployed = couple::Deployed::of(comparison.release_fields());
     for (text, leaves, added) in [(old, &pairs.removed, false), (new, &pairs.added, true)] {
         for leaf in leaves.iter().filter_map(|leaf| text.leaves.get(*leaf)) {
@@ -98,6 +85,44 @@ pub(super) fn compare(file: &File<'_>, old: &Text<'_>, new: &Text<'_>) -> Compar
     }
     other_lines(old, new, &mut comparison);
     comparison
+}
+
+/// Compares those leaves of two versions that are given, of which each has its address for itself. They are what differs.
+pub(super) fn compare_alike(
+    file: &File<'_>,
+    old: &Text<'_>,
+    new: &Text<'_>,
+    alike: &[(usize, usize)],
+) -> Comparison {
+    let sure = |text: &Text<'_>, leaf: usize| text.leaves.get(leaf).is_some_and(|leaf| leaf.sure);
+    let both = alike.iter().map(|(o, n)| (*o, *n, sure(old, *o) && sure(new, *n)));
+    let mut comparison = Comparison::default();
+    compare_pairs(file, old, new, both.collect(), &mut comparison);
+    comparison
+}
+
+/// Adds what differs between leaves that belong together.
+fn compare_pairs(
+    file: &File<'_>,
+    old: &Text<'_>,
+    new: &Text<'_>,
+    both: Vec<(usize, usize, bool)>,
+    comparison: &mut Comparison,
+) {
+    for (o, n, sure) in both {
+        let (Some(old_leaf), Some(new_leaf)) = (old.leaves.get(o), new.leaves.get(n)) else { continue };
+        let (changes, others) = changes(file, old, old_leaf, new, new_leaf);
+        comparison.changes.extend(changes.into_iter().map(|change| ScalarChange {
+            leaf: n,
+            addressed: sure,
+            ..change
+        }));
+        if others {
+            comparison.others.push((shown(new, new_leaf), new_leaf.span.clone(), true));
+        }
+    }
+    comparison.changes.sort_by_key(|change| (change.new.start, change.old.start));
+    couple::couple(file, &mut comparison.changes);
 }
 
 /// Release fields that took another's place in their block, a `digest` that of a `newTag`: the whole entries are changes.

@@ -1,0 +1,142 @@
+//! Many services in one file: what is shared out of one comparison is what comparing the file for each of them says.
+
+use super::*;
+
+/// The rule of files in which each entry is a service.
+fn rule(each: &str) -> ServiceRule {
+    let files = ServiceFiles::Shared(PathGlobs::new(vec!["all/*".to_owned()]).unwrap());
+    ServiceRule { each: Some(EntryPattern::new(each).unwrap()), ..ServiceRule::new(files) }
+}
+
+fn environment_of(each: &str) -> Environment {
+    Environment { services: vec![rule(each)], ..environment() }
+}
+
+/// A commit that changes one file with many services.
+fn change_of(old: &str, new: &str) -> Commit {
+    let version = |text: &str| FileVersion {
+        blob: BlobId::of_part(text.as_bytes()),
+        bytes: Some(Arc::from(text.as_bytes())),
+    };
+    let path = FilePath::new("all/file.yaml").unwrap();
+    let file = FileDiff { path, was: None, old: Some(version(old)), new: Some(version(new)) };
+    commit(7, "Bump them all", vec![file])
+}
+
+/// Each service that a commit changes must come out as if its part of the file had been compared alone.
+fn assert_shared_out_right(each: &str, old: &str, new: &str) {
+    let environment = environment_of(each);
+    let (mut documents, selection) = (Documents::default(), Selection::default());
+    for (service, (_, files)) in services_of(&change_of(old, new), &environment, &mut documents) {
+        let shared = changes_of(&files, &selection, &mut documents);
+        let alone = changes_of(&files, &selection, &mut Documents::default());
+        assert_eq!(shared, alone, "{service} in\n{old}\n{new}");
+    }
+}
+
+/// How entries are written: before all of them, each (`@n` its name, `@v` its version, `@m` what else is in it), between two,
+/// and after all.
+const STYLES: [(&str, [&str; 4]); 10] = [
+    ("images.{service}", ["# all\nimages:\n", "- name: shop/@n\n  newTag: @v\n@m", "", "namespace: shop\n"]),
+    ("{service}", ["", "@n:\n  # of @n\n  image:\n    tag: \"@v\" # now\n@m", "", ""]),
+    ("{service}", ["", "@n: @v\n", "", ""]),
+    (
+        "apps.{service}",
+        ["version: v1\napps:\n", "  @n: {image: \"a/@n:@v\", replicas: 2} # @v\n", "", "x: &b 1\ny: *b\n"],
+    ),
+    ("{service}", ["{", "\"@n\": {\"tag\": \"@v\"}", ", ", "}\n"]),
+    ("{service}", ["{\n", "  \"@n\": {\n    \"tag\": \"@v\"\n  }", ",\n", "\n}\n"]),
+    ("releases.{service}", ["releases:\n", "- name: @n\n  chart: x/@n\n  version: @v\n@m", "", "y: 1\n"]),
+    (
+        "*/shop/{service}",
+        [
+            "",
+            "kind: Deployment\nmetadata:\n  name: @n\n  namespace: shop\nspec:\n  image: a/@n:@v\n@m",
+            "---\n",
+            "",
+        ],
+    ),
+    ("all.{service}", ["[all]\na = 1\n", "@n = \"@v\"\n", "", ""]),
+    (
+        "apps.{service}",
+        [
+            "apps:\n",
+            "  @n:\n    repository: shop/@n\n    tag: @v\n    checksum: 4d5e@v6c7a8b9c0d1e2f3a4b5c6d7e8f90\n",
+            "",
+            "",
+        ],
+    ),
+];
+
+/// What else may be in an entry.
+const MORE: [&str; 12] = [
+    "",
+    "",
+    "",
+    "  env: &b\n    x: @v\n    y: *b\n",
+    "  env: &b\n    y: *b\n    x: @v\n",
+    "  at: '*/5 * * * *'\n  env:\n    x: @v\n  env2:\n    y: \"\"\n",
+    "  more: 1\n",
+    "  more: 2\n",
+    "  # a comment\n",
+    "  more: &a x\n",
+    "  text: |\n    a: @v\n",
+    "  none:\n  # of @n\n",
+];
+
+fn written(style: usize, entries: &[(usize, usize, usize)]) -> String {
+    let (_, [begin, each, between, end]) = STYLES[style];
+    let names = ["cart", "mail", "search", "auth-v2", "auth-v3", "web"];
+    let versions = ["v1.4.2", "v1.5.0", "", "v1.4.2", "1", "@sha256:1f"];
+    let entry = |(name, version, more): &(usize, usize, usize)| {
+        let text = each.replace("@m", MORE[*more]).replace("@n", names[*name]);
+        text.replace("@v", versions[*version])
+    };
+    let all: Vec<String> = entries.iter().map(entry).collect();
+    format!("{begin}{}{end}", all.join(between))
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_is_shared_out_is_what_comparing_alone_says(
+        style in 0..STYLES.len(),
+        old in proptest::collection::vec((0..6_usize, 0..6_usize, 0..MORE.len()), 1..6),
+        bumps in proptest::collection::vec((0..6_usize, 0..6_usize, 0..MORE.len(), 0..4_u8), 6),
+    ) {
+        // Most entries keep their place and name, as they do where people bump versions.
+        let new: Vec<(usize, usize, usize)> = old
+            .iter()
+            .zip(&bumps)
+            .filter_map(|(was, (name, version, more, kind))| match kind {
+                0 => Some((was.0, *version, was.2)),
+                1 => Some((was.0, *version, *more)),
+                2 => Some(*was),
+                _ => (*name > 1).then_some((*name, *version, *more)),
+            })
+            .collect();
+        assert_shared_out_right(STYLES[style].0, &written(style, &old), &written(style, &new));
+    }
+}
+
+/// How many services a file has: with each the file would be read once more.
+const COUNT: usize = 40;
+
+#[test]
+fn a_file_is_read_once_for_all_of_its_services() {
+    for (each, [begin, entry, between, end]) in STYLES {
+        let file = |version: &str| {
+            let entry = |number: usize| {
+                let text = entry.replace("@m", "").replace("@n", &format!("svc-{number}"));
+                text.replace("@v", version)
+            };
+            format!("{begin}{}{end}", (0..COUNT).map(entry).collect::<Vec<_>>().join(between))
+        };
+        let (old, new) = (file("v1.4.2"), file("v1.5.0"));
+        let mut documents = Documents::default();
+        let found = deployments_in(&change_of(&old, &new), &environment_of(each), &mut documents);
+        assert_eq!(found.len(), COUNT, "{each}: {begin}{entry}");
+        // What is no YAML is compared part by part.
+        let is_yaml = !begin.starts_with("[all]");
+        assert_eq!(documents.kept.len() == 2, is_yaml, "{each}: {begin}{entry}");
+    }
+}
