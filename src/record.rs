@@ -10,6 +10,7 @@ use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
 use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD};
 use crate::domain::environment::policy::Mode;
+use crate::domain::history::landing::Sighting;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
@@ -28,6 +29,42 @@ pub enum Record {
     Recovery(Box<RecoveryRecord>),
     /// What became of a pull request.
     Review(Box<ReviewRecord>),
+    /// Where a branch was seen, so that an agent without a memory of its own knows when commits landed.
+    Seen(Box<SeenRecord>),
+}
+
+/// Where a branch was seen. It stands in the note of some deployment of that time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SeenRecord {
+    /// The version of this form.
+    pub version: u32,
+    /// The branch.
+    pub branch: BranchName,
+    /// The commit at its tip.
+    pub tip: CommitId,
+    /// When it was seen there.
+    pub at: Time,
+    /// The look before, where something landed between the two long after it was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<LookBefore>,
+}
+
+/// The look before another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LookBefore {
+    /// The commit that was at the branch's tip.
+    pub tip: CommitId,
+    /// When it was seen there.
+    pub at: Time,
+}
+
+impl SeenRecord {
+    /// Whether another one says the same: two agents look at the same place a few minutes apart.
+    fn says_the_same(&self, other: &Self) -> bool {
+        let before = |one: &Self| one.before.as_ref().map(|before| before.tip);
+        let apart = self.at.secs_since(other.at).abs();
+        (&self.branch, self.tip, before(self)) == (&other.branch, other.tip, before(other)) && apart <= 300
+    }
 }
 
 /// What was found out about a deployment, and what was done.
@@ -192,23 +229,14 @@ impl VerdictRecord {
 }
 
 impl Record {
-    /// The service that the record is about.
+    /// The service that the record is about, in its environment; none where it is about a branch.
     #[must_use]
-    pub fn service(&self) -> &ServiceName {
+    pub fn subject(&self) -> Option<(&EnvironmentName, &ServiceName)> {
         match self {
-            Self::Verdict(record) => &record.service,
-            Self::Recovery(record) => &record.service,
-            Self::Review(record) => &record.service,
-        }
-    }
-
-    /// The environment that the record is about.
-    #[must_use]
-    pub fn environment(&self) -> &EnvironmentName {
-        match self {
-            Self::Verdict(record) => &record.environment,
-            Self::Recovery(record) => &record.environment,
-            Self::Review(record) => &record.environment,
+            Self::Verdict(record) => Some((&record.environment, &record.service)),
+            Self::Recovery(record) => Some((&record.environment, &record.service)),
+            Self::Review(record) => Some((&record.environment, &record.service)),
+            Self::Seen(_) => None,
         }
     }
 
@@ -217,7 +245,16 @@ impl Record {
     pub fn as_verdict(&self) -> Option<&VerdictRecord> {
         match self {
             Self::Verdict(record) => Some(record),
-            Self::Recovery(_) | Self::Review(_) => None,
+            Self::Recovery(_) | Self::Review(_) | Self::Seen(_) => None,
+        }
+    }
+
+    /// Where a branch was seen, where it is that.
+    #[must_use]
+    pub fn as_seen(&self) -> Option<&SeenRecord> {
+        match self {
+            Self::Seen(record) => Some(record),
+            Self::Verdict(_) | Self::Recovery(_) | Self::Review(_) => None,
         }
     }
 
@@ -228,16 +265,18 @@ impl Record {
             Self::Verdict(record) => record.at,
             Self::Recovery(record) => record.at,
             Self::Review(record) => record.at,
+            Self::Seen(record) => record.at,
         }
     }
 
-    /// The rollback id.
+    /// The rollback id; none where it is about a branch.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub fn id(&self) -> Option<&str> {
         match self {
-            Self::Verdict(record) => &record.id,
-            Self::Recovery(record) => &record.id,
-            Self::Review(record) => &record.id,
+            Self::Verdict(record) => Some(&record.id),
+            Self::Recovery(record) => Some(&record.id),
+            Self::Review(record) => Some(&record.id),
+            Self::Seen(_) => None,
         }
     }
 
@@ -256,12 +295,48 @@ pub fn read(note: &str) -> Vec<Record> {
     note.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
+/// Where a branch was seen, as a note tells it. What is told of the future is left out, and of more looks than anybody needs
+/// only some are read.
+#[must_use]
+pub fn looks(note: &str, branch: &BranchName, now: Time) -> Vec<Sighting> {
+    // Verdicts are long, and most of a note. The kind is what a line begins with.
+    let lines = note.lines().filter(|line| line.starts_with("{\"kind\":\"seen\""));
+    let seen = lines.filter_map(|line| match serde_json::from_str(line).ok()? {
+        Record::Seen(seen) => Some(*seen),
+        Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
+    });
+    looks_of(seen.take(MAX_LOOKS), branch, now)
+}
+
+/// Where a branch was seen, as records tell it. What is told of the future is left out.
+#[must_use]
+pub fn looks_of(records: impl Iterator<Item = SeenRecord>, branch: &BranchName, now: Time) -> Vec<Sighting> {
+    let look = |tip, at| Sighting { tip, first: at, last: at, is_exact: false };
+    let both = |seen: SeenRecord| {
+        let before = seen.before.map(|before| look(before.tip, before.at));
+        before.into_iter().chain([look(seen.tip, seen.at)])
+    };
+    let of_branch = records.filter(|seen| seen.branch == *branch);
+    of_branch.flat_map(both).filter(|look| look.first <= now).collect()
+}
+
+/// The most records of looks that are read at once: some times what agents write in a day.
+pub const MAX_LOOKS: usize = 2_000;
+
 /// Whether two lines of a note say the same: two agents that finish together write down the same revert, each in its own
 /// words and at its own second. Lines that are no records are the same when they are equal.
 #[must_use]
 pub fn says_the_same(one: &str, other: &str) -> bool {
-    let gist = |line: &str| {
-        let (id, what) = match serde_json::from_str::<Record>(line).ok()? {
+    if one == other {
+        return true;
+    }
+    let parsed = |line: &str| serde_json::from_str::<Record>(line).ok();
+    let (Some(one), Some(other)) = (parsed(one), parsed(other)) else { return false };
+    if let (Record::Seen(one), Record::Seen(other)) = (&one, &other) {
+        return one.says_the_same(other);
+    }
+    let gist = |record: Record| {
+        let (id, what) = match record {
             Record::Verdict(verdict) => {
                 let done = match (verdict.revert, &verdict.proposal) {
                     (Some(revert), _) => format!("reverted by {revert}"),
@@ -274,10 +349,11 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
             // Overdue once more is news after somebody has asked to try again.
             Record::Review(review) if review.outcome == ReviewOutcome::Overdue => return None,
             Record::Review(review) => (review.id, format!("review {:?}", review.outcome)),
+            Record::Seen(_) => return None,
         };
         Some((id, what))
     };
-    one == other || gist(one).zip(gist(other)).is_some_and(|(one, other)| one == other)
+    gist(one).zip(gist(other)).is_some_and(|(one, other)| one == other)
 }
 
 /// The JSON schema of a line.
@@ -311,6 +387,31 @@ mod tests {
         assert!(says_the_same(&line(1, "recovered"), &line(2, "recovered")));
         assert!(!says_the_same(&line(1, "recovered"), &line(2, "not-recovered")));
         assert!(says_the_same("hello", "hello") && !says_the_same("hello", "bye"));
+    }
+
+    #[test]
+    fn looks_are_read_by_their_branch_and_not_from_the_future() {
+        let (main, other): (BranchName, BranchName) = ("main".parse().unwrap(), "other".parse().unwrap());
+        let id = |n: u8| CommitId::from_bytes([n; 20]);
+        let record = |branch: &BranchName, tip: u8, at: i64| SeenRecord {
+            version: VERSION,
+            branch: branch.clone(),
+            tip: id(tip),
+            at: Time::from_unix(at),
+            before: None,
+        };
+        let before = LookBefore { tip: id(1), at: Time::from_unix(900) };
+        let pair = SeenRecord { before: Some(before), ..record(&main, 2, 1_000) };
+        let line = |one: &SeenRecord| Record::Seen(Box::new(one.clone())).to_line().unwrap();
+        let note = [line(&record(&other, 9, 500)), line(&pair), line(&record(&main, 3, 5_000))].join("\n");
+        let found = looks(&format!("nonsense\n{{\"kind\":\"seen\"}}\n{note}"), &main, Time::from_unix(2_000));
+        let shown: Vec<(CommitId, i64)> = found.iter().map(|one| (one.tip, one.last.unix())).collect();
+        assert_eq!(shown, [(id(1), 900), (id(2), 1_000)]);
+        assert_eq!(read(&note).len(), 3);
+        // Two agents, a minute apart; one agent, an hour apart.
+        let same = |at: i64| says_the_same(&line(&record(&main, 3, 60)), &line(&record(&main, 3, at)));
+        assert!(same(120) && !same(3_660));
+        assert!(!says_the_same(&line(&pair), &line(&record(&main, 2, 1_000))));
     }
 
     #[test]

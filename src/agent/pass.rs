@@ -79,7 +79,7 @@ pub(super) async fn pass_estate(
     let Some(looked) = stop.unless_set(remember_tips(estate, &tips, now, intent)).await else {
         return Ok(report);
     };
-    let branches = Branches::new(estate, &estate.environments, now, looked?);
+    let branches = Branches::new(estate, &estate.environments, now, (tips, looked?));
     for environment in &estate.environments {
         if stop.is_set() {
             break;

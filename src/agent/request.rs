@@ -1,6 +1,6 @@
 //! A person asks for a revert: the same surgical change, without metrics and guards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::act::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
@@ -101,7 +101,7 @@ impl<'a> Request<'a> {
         asked: Asked<'a>,
     ) -> Self {
         let branches =
-            Branches::new(estate, std::slice::from_ref(environment), world.clock.now(), BTreeMap::new());
+            Branches::new(estate, std::slice::from_ref(environment), world.clock.now(), Default::default());
         Self { world, estate, environment, asked, branches, stop: Stop::default() }
     }
 

@@ -28,7 +28,10 @@ pub(super) struct ExplainArgs {
 pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     let (commit, mut records) = find_records(&world, &args.deployment).await?;
-    records.retain(|record| args.service.as_ref().is_none_or(|name| record.service().as_str() == name));
+    let is_of = |record: &Record, name: &String| {
+        record.subject().is_some_and(|(_, service)| service.as_str() == name)
+    };
+    records.retain(|record| args.service.as_ref().is_none_or(|name| is_of(record, name)));
     let verdicts: Vec<&VerdictRecord> = records.iter().filter_map(Record::as_verdict).collect();
     anyhow::ensure!(!verdicts.is_empty(), "there is no record of {}", commit.short());
     let derived: Vec<Judgement> = verdicts.iter().map(|verdict| judge(&verdict.evidence)).collect();
@@ -82,7 +85,7 @@ fn records_of(
     let took_back = |record: &Record| match record {
         Record::Verdict(verdict) => verdict.revert == Some(commit),
         Record::Recovery(recovery) => recovery.revert == commit,
-        Record::Review(_) => false,
+        Record::Review(_) | Record::Seen(_) => false,
     };
     let notes = repository.all_notes()?;
     let records = notes.values().flat_map(|note| record::read(note)).filter(took_back).collect();

@@ -50,16 +50,18 @@ enum Entry {
 impl Entry {
     fn key(&self) -> (Time, &str) {
         match self {
-            Self::Record(record) => (record.at(), record.id()),
+            Self::Record(record) => (record.at(), record.id().unwrap_or_default()),
             Self::Bare { revert, .. } => (revert.at, &revert.id),
         }
     }
 
     fn is_of(&self, environment: Option<&str>, service: Option<&str>) -> bool {
-        let (of_environment, of_service) = match self {
-            Self::Record(record) => (record.environment(), record.service()),
-            Self::Bare { revert, .. } => (&revert.environment, &revert.service),
+        let subject = match self {
+            Self::Record(record) => record.subject(),
+            Self::Bare { revert, .. } => Some((&revert.environment, &revert.service)),
         };
+        // A look at a branch is of no service. It is not what people ask for.
+        let Some((of_environment, of_service)) = subject else { return false };
         environment.is_none_or(|name| name == of_environment.as_str())
             && service.is_none_or(|name| name == of_service.as_str())
     }
@@ -112,7 +114,8 @@ fn entries_of(
 ) -> Result<Vec<Entry>, RepositoryError> {
     let notes = repository.all_notes()?;
     let records: Vec<Record> = notes.values().flat_map(|note| record::read(note)).collect();
-    let known: BTreeSet<String> = records.iter().map(|record| record.id().to_owned()).collect();
+    let known: BTreeSet<String> =
+        records.iter().filter_map(|record| record.id().map(str::to_owned)).collect();
     let mut entries: Vec<Entry> = records.into_iter().map(|record| Entry::Record(Box::new(record))).collect();
     for environment in environments {
         // What the messages say is enough: no commit is of a time for which files are asked.
@@ -185,6 +188,7 @@ fn describe(record: &Record) -> String {
                 output::plain(&review.reason)
             )
         }
+        Record::Seen(seen) => format!("{} {} seen at {}", seen.at, seen.branch, seen.tip.short()),
         Record::Recovery(recovery) => {
             let outcome = match recovery.outcome {
                 Recovery::Recovered => "recovered",

@@ -62,6 +62,10 @@ impl Decision {
 }
 
 /// What is decided about.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a finding of its own, and any of them go together"
+)]
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// The deployment.
@@ -76,6 +80,8 @@ pub struct Case<'a> {
     pub contested: bool,
     /// Whether nobody has watched it.
     pub missed: bool,
+    /// Whether it is blamed only because a record says when it landed.
+    pub told: bool,
     /// Where its revert leads; none where that is not known.
     pub goal: Option<&'a Goal>,
     /// Whether the agent's own revert has brought its state back, and that did not help.
@@ -183,9 +189,10 @@ pub fn is_open(case: &Case<'_>) -> bool {
     case.judgement.since.is_some_and(|since| case.deployment.landing.leaves_open(since))
 }
 
-/// Nothing is blamed for damage that may have begun before it landed, without a person.
+/// Nothing is blamed for damage that may have begun before it landed, without a person. Nor is it on the word of a record
+/// alone: who may push notes can write one.
 fn landing(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    (is_open(case) || may_be_of(case, situation.watched).is_some()).then_some(Decision::Propose)
+    (is_open(case) || may_be_of(case, situation.watched).is_some() || case.told).then_some(Decision::Propose)
 }
 
 /// Whether the watch window is still open.

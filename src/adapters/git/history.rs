@@ -8,10 +8,10 @@ use git2::{Odb, Oid, Repository};
 use super::blobs::Blobs;
 use super::commit_object::{self, CommitObject, Header};
 use super::fault::Fault;
-use super::local;
 use super::names::{branch_ref, commit_id};
 use super::packs::Packs;
 use super::tree_diff::TreeDiff;
+use super::{local, notes};
 use crate::domain::history::landing::{Landing, Sighting, landings};
 use crate::domain::history::snapshot::{
     Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, Snapshot, settle_times,
@@ -22,6 +22,11 @@ use crate::ports::{HistoryQuery, Made};
 
 /// A wrong clock makes single commits look old, so that the walk ends only after this many old ones in a row.
 const OLD_IN_A_ROW: usize = 32;
+/// How far back the agent's own looks must go so that those in the notes are not read: what landed earlier is watched no
+/// more.
+const TOLD_SECS: i64 = 86_400;
+/// On how many of the newest commits they are looked for.
+const TOLD_COMMITS: usize = 200;
 /// The most commits that are walked.
 const MAX_COMMITS: usize = 200_000;
 /// How many bytes of commit objects are kept from finding the way to showing it. Beyond, they are read again.
@@ -86,7 +91,8 @@ fn show(
         .ok_or_else(|| Fault::not_found(format!("the branch {}", query.branch)))?;
     let since = query.commits_since.min(query.diffs_since);
     let mut chain = Chain::from(odb, head, since)?;
-    let times = chain.landings(seen, query.now);
+    let told = chain.told(repository, seen, query);
+    let times = chain.landings(seen, &told, query.now);
     // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
     let count = times.iter().take_while(|landing| landing.at >= since).count().max(1);
     let in_full = |landing: &Landing| (query.diffs_since..=query.diffs_until).contains(&landing.at);
@@ -162,12 +168,28 @@ impl Chain {
         Ok(chain)
     }
 
-    fn landings(&self, seen: &[Sighting], now: Time) -> Vec<Landing> {
+    /// The looks at the branch in the notes on its newest commits. A memory that goes back further than records matter needs
+    /// none of them.
+    fn told(&self, repository: &Repository, seen: &[Sighting], query: &HistoryQuery<'_>) -> Vec<Sighting> {
+        let is_old = |one: &Sighting| !one.is_exact && query.now.secs_since(one.first) >= TOLD_SECS;
+        if seen.iter().any(is_old) {
+            return Vec::new();
+        }
+        let newest: Vec<CommitId> =
+            self.headers.iter().take(TOLD_COMMITS).map(|header| commit_id(header.id)).collect();
+        // It is a hint. Who needs the notes says what is wrong with them.
+        notes::looks_in(repository, &newest, query.branch, query.now).unwrap_or_else(|fault| {
+            tracing::warn!(branch = %query.branch, ?fault, "the notes do not tell where the branch was seen");
+            Vec::new()
+        })
+    }
+
+    fn landings(&self, seen: &[Sighting], told: &[Sighting], now: Time) -> Vec<Landing> {
         let mut times: Vec<Time> = self.headers.iter().map(|header| header.committed).collect();
         settle_times(&mut times, now);
         let commit = |(header, believed): (&Header, Time)| (commit_id(header.id), header.committed, believed);
         let commits: Vec<(CommitId, Time, Time)> = self.headers.iter().zip(times).map(commit).collect();
-        landings(&commits, seen, now)
+        landings(&commits, seen, told, now)
     }
 
     /// Looks up what the last commit was made on, where the walk has not been there.

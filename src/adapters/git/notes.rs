@@ -3,7 +3,8 @@
 //! The tree maps a commit's 40 hexadecimal digits to a blob. The digits may be split into directories of two (the
 //! fanout), differently in different places; Git reads them all and so does this.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry as Entered;
+use std::collections::{BTreeMap, HashMap};
 
 use git2::{ObjectType, Odb, Oid, Repository};
 
@@ -13,12 +14,15 @@ use super::options::GitOptions;
 use super::tree_diff::{Entry, Kind};
 use super::tree_edit::{self, Edits};
 use super::{commit, commit_object, local};
-use crate::domain::ids::CommitId;
+use crate::domain::history::landing::Sighting;
+use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
-use crate::record::says_the_same;
+use crate::record::{MAX_LOOKS, looks, says_the_same};
 
 /// The largest note that is read, in bytes.
 const MAX_NOTE_BYTES: usize = 32 << 20;
+/// After how many bytes of notes no more are searched for looks at a branch.
+const MAX_TOLD_BYTES: usize = 64 << 20;
 const DIGITS: usize = 40;
 
 /// Every note.
@@ -36,11 +40,36 @@ pub(super) fn on(repository: &Repository, commits: &[CommitId]) -> Result<BTreeM
     let odb = repository.odb()?;
     let mut found = BTreeMap::new();
     let Some(tree) = tree(&odb, local::tip(repository, NOTES_REF)?)? else { return Ok(found) };
+    let mut trees = Trees::new();
     for commit in commits {
-        if let Some((_, blob)) = locate(&odb, tree, &commit.to_string())?
+        if let Some((_, blob)) = locate(&odb, &mut trees, tree, &commit.to_string())?
             && let Some(text) = text(&odb, blob)?
         {
             found.insert(*commit, text);
+        }
+    }
+    Ok(found)
+}
+
+/// Where a branch was seen, as the notes on these commits tell. Notes are other people's to write: no more is read than some
+/// times what agents write about as many commits.
+pub(super) fn looks_in(
+    repository: &Repository,
+    commits: &[CommitId],
+    branch: &BranchName,
+    now: Time,
+) -> Result<Vec<Sighting>, Fault> {
+    let odb = repository.odb()?;
+    let mut found = Vec::new();
+    let Some(tree) = tree(&odb, local::tip(repository, NOTES_REF)?)? else { return Ok(found) };
+    let (mut trees, mut bytes) = (Trees::new(), 0);
+    for commit in commits {
+        let Some((_, blob)) = locate(&odb, &mut trees, tree, &commit.to_string())? else { continue };
+        let Some(note) = text(&odb, blob)? else { continue };
+        bytes += note.len();
+        found.extend(looks(&note, branch, now));
+        if bytes >= MAX_TOLD_BYTES || found.len() >= MAX_LOOKS {
+            break;
         }
     }
     Ok(found)
@@ -56,10 +85,10 @@ pub(super) fn build(
 ) -> Result<Option<Oid>, Fault> {
     let odb = repository.odb()?;
     let base = tree(&odb, tip)?;
-    let mut paths = BTreeMap::new();
+    let (mut paths, mut trees) = (BTreeMap::new(), Trees::new());
     for (commit, new) in lines {
         let digits = commit.to_string();
-        let existing = base.map(|tree| locate(&odb, tree, &digits)).transpose()?.flatten();
+        let existing = base.map(|tree| locate(&odb, &mut trees, tree, &digits)).transpose()?.flatten();
         let old = match &existing {
             None => String::new(),
             Some((_, blob)) => text(&odb, *blob)?.ok_or_else(|| {
@@ -127,19 +156,26 @@ fn entries(odb: &Odb<'_>, tree: Oid) -> Result<Vec<(String, Kind, Oid)>, Fault> 
     Ok(found)
 }
 
+/// The trees that were read already: the commits that are asked about share most of them.
+type Trees = HashMap<Oid, Vec<(String, Kind, Oid)>>;
+
 /// The path and blob of one note, whatever the fanout.
-fn locate(odb: &Odb<'_>, tree: Oid, digits: &str) -> Result<Option<(String, Oid)>, Fault> {
+fn locate(odb: &Odb<'_>, trees: &mut Trees, tree: Oid, digits: &str) -> Result<Option<(String, Oid)>, Fault> {
     let (mut tree, mut digits) = (tree, digits);
     let mut path = String::new();
     loop {
         let (directory, file) = digits.split_at_checked(2).unwrap_or((digits, ""));
         let mut below = None;
-        for (name, kind, id) in entries(odb, tree)? {
-            if kind == Kind::File && name == digits {
-                return Ok(Some((format!("{path}{name}"), id)));
+        let entries = match trees.entry(tree) {
+            Entered::Occupied(known) => known.into_mut(),
+            Entered::Vacant(new) => new.insert(entries(odb, tree)?),
+        };
+        for (name, kind, id) in entries {
+            if *kind == Kind::File && name == digits {
+                return Ok(Some((format!("{path}{name}"), *id)));
             }
-            if kind == Kind::Tree && name == directory {
-                below = Some(id);
+            if *kind == Kind::Tree && name == directory {
+                below = Some(*id);
             }
         }
         let Some(id) = below else { return Ok(None) };

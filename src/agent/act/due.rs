@@ -17,6 +17,7 @@ use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD, is_open, may_be
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment, detect};
 use crate::domain::environment::policy::{Delivery, Mixed};
+use crate::domain::history::landing::LandedBy;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::{PushError, RepositoryError};
@@ -280,9 +281,26 @@ async fn trace(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) -> Result<
                 landing.earliest,
                 landing.latest
             ));
+        } else if one.told {
+            one.doubts.push(told_alone(&one.deployment));
         }
     }
     Ok(())
+}
+
+/// Why a person should look at what is blamed only because a record says when something landed.
+fn told_alone(deployment: &Deployment) -> String {
+    let (commit, landing) = (deployment.commit.short(), deployment.landing);
+    match landing.by {
+        LandedBy::Record => format!(
+            "{commit} was committed at {}, and only a record in the notes says that it landed at {}",
+            landing.committed, landing.at
+        ),
+        LandedBy::Forge | LandedBy::Sighting | LandedBy::Committer => {
+            "only a record in the notes says that another deployment landed after the damage had begun"
+                .to_owned()
+        }
+    }
 }
 
 /// Of how many services the past is read in one pass.

@@ -98,9 +98,9 @@ async fn clean_up(
     let landed: BTreeSet<String> = reverts(&state.snapshot).into_iter().map(|entry| entry.id).collect();
     let is_told = |deployment: &CommitId, id: &str| {
         let notes = records.get(deployment).into_iter().flatten();
-        notes.filter(|record| record.id() == id).any(|record| match record {
+        notes.filter(|record| record.id() == Some(id)).any(|record| match record {
             Record::Review(review) => is_needless(review.outcome),
-            Record::Verdict(_) | Record::Recovery(_) => false,
+            Record::Verdict(_) | Record::Recovery(_) | Record::Seen(_) => false,
         })
     };
     for (deployment, branches) in &state.proposals.branches {

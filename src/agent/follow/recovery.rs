@@ -46,8 +46,7 @@ pub(in crate::agent) async fn watch_recoveries(
 
 /// What the notes say about the deployment that a revert took back.
 fn records<'r>(state: &'r State, entry: &RevertEntry) -> impl Iterator<Item = &'r Record> {
-    let of_service =
-        |record: &&Record| record.service() == &entry.service && record.environment() == &entry.environment;
+    let of_service = |record: &&Record| record.subject() == Some((&entry.environment, &entry.service));
     state.records.get(&entry.reverts).into_iter().flatten().filter(of_service)
 }
 

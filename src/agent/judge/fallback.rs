@@ -45,7 +45,7 @@ fn was_in_vain(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> bool {
                 && recovery.revert == entry.commit
                 && recovery.outcome == Recovery::NotRecovered
         }
-        Record::Verdict(_) | Record::Review(_) => false,
+        Record::Verdict(_) | Record::Review(_) | Record::Seen(_) => false,
     };
     policies().any(|policy| policy.fallback > 0)
         && !entry.requested
@@ -77,6 +77,7 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
         judgement: judge(&evidence),
         evidence,
         missed: false,
+        told: false,
         goal: None,
         doubts: Vec::new(),
     })

@@ -16,6 +16,8 @@ pub(in crate::agent) struct Judged {
     pub judgement: Judgement,
     /// Whether its watch window passed while no agent was looking.
     pub missed: bool,
+    /// Whether it is blamed only because a record says when it landed.
+    pub told: bool,
     /// Where its revert leads, where it regressed and that is known.
     pub goal: Option<Goal>,
     /// Why a person should look at its revert.
@@ -36,6 +38,7 @@ impl Judged {
             unanswered: self.evidence.signals.iter().any(unavailable),
             contested: !self.evidence.rivals.is_empty(),
             missed: self.missed,
+            told: self.told,
             goal: self.goal.as_ref(),
             is_fallback: self.evidence.after_revert.is_some(),
         }

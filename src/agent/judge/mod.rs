@@ -7,3 +7,4 @@ pub(super) mod gather;
 pub(super) mod judged;
 pub(super) mod open;
 pub(super) mod reverted;
+pub(super) mod told;

@@ -6,6 +6,7 @@ use super::blame::blame;
 use super::controls::add_controls;
 use super::gather::gather;
 use super::judged::Judged;
+use super::told::find_told;
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
@@ -63,11 +64,13 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         judgement: judge(&evidence),
         evidence,
         missed: false,
+        told: false,
         goal: None,
         doubts: Vec::new(),
     });
     let mut judged: Vec<Judged> = judged.collect();
     blame(pass, state, &mut judged);
+    find_told(pass, state, &subjects, &mut judged).await;
     judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));
     judged
 }
@@ -124,6 +127,7 @@ fn missed(pass: &Pass<'_>, deployment: &Deployment) -> Option<Judged> {
         deployment: deployment.clone(),
         policy,
         missed: true,
+        told: false,
         goal: None,
         doubts: Vec::new(),
     })

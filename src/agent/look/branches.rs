@@ -28,6 +28,8 @@ pub(in crate::agent) struct Branches {
     repository: Arc<dyn Repository>,
     environments: Vec<Arc<Environment>>,
     now: Time,
+    /// Where each branch was when the pass began, where it was fetched for that.
+    tips: BTreeMap<BranchName, CommitId>,
     /// When each branch was looked at before this pass, where that is known.
     looked: BTreeMap<BranchName, Time>,
     read: Mutex<BTreeMap<Shared, Option<History>>>,
@@ -53,16 +55,22 @@ impl Branches {
         estate: &Estate,
         environments: &[Arc<Environment>],
         now: Time,
-        looked: BTreeMap<BranchName, Time>,
+        (tips, looked): (BTreeMap<BranchName, CommitId>, BTreeMap<BranchName, Time>),
     ) -> Self {
         Self {
             repository: Arc::clone(&estate.repository),
             environments: environments.to_vec(),
             now,
+            tips,
             looked,
             read: Mutex::default(),
             proposals: Mutex::default(),
         }
+    }
+
+    /// Where a branch was when the pass began, where it was fetched for that.
+    pub(in crate::agent) fn tip(&self, branch: &BranchName) -> Option<CommitId> {
+        self.tips.get(branch).copied()
     }
 
     /// The branch of an environment as of the last fetch.

@@ -165,9 +165,8 @@ impl Past {
             verdict.judgement.verdict == Verdict::Regressed && !verdict.judgement.since.is_some_and(is_later)
         };
         let is_bad = |change: &Deployment| {
-            let of_change = |record: &&Record| {
-                record.service() == &deployment.service && record.environment() == &deployment.environment
-            };
+            let of_change =
+                |record: &&Record| record.subject() == Some((&deployment.environment, &deployment.service));
             let mut records = self.records.get(&change.commit).into_iter().flatten().filter(of_change);
             change.kind != ChangeKind::OwnRevert
                 && (self.reverts.iter().any(|entry| change.was_taken_back_by(entry))

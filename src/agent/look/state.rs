@@ -10,12 +10,13 @@ use super::services::services_found_twice;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::policy::Mode;
+use crate::domain::history::landing::Sighting;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
-use crate::record::{self, Record, VerdictRecord};
+use crate::record::{self, Record, VerdictRecord, looks_of};
 
 /// What a pass has read of one environment.
 pub(in crate::agent) struct State {
@@ -98,18 +99,25 @@ impl State {
         let branch = pass.environment.branch.clone();
         let looks =
             pass.git(move |repository| Ok::<_, RepositoryError>(repository.sightings(&branch))).await?;
+        // Those of agents elsewhere are in the notes.
+        let told = told(records.values().chain(self.records.values()), pass);
         let was_looked_at = |deployment: &Deployment| {
             let until = deployment.at.plus_secs(watched_secs(deployment).unwrap_or(0));
-            let mut looks = looks.iter().filter(|look| !look.is_exact);
+            let mut looks = looks.iter().filter(|look| !look.is_exact).chain(&told);
             looks.any(|look| look.first <= until && deployment.at <= look.last)
         };
         let is_written_down = |deployment: &Deployment| {
             let mut of_commit = records.get(&deployment.commit).into_iter().flatten();
-            of_commit.any(|record| record.id() == deployment.id)
+            of_commit.any(|record| record.id() == Some(&deployment.id))
         };
         let is_missed =
             |deployment: &&&Deployment| !is_written_down(deployment) && !was_looked_at(deployment);
         Ok(candidates.iter().rev().filter(is_missed).map(|deployment| (*deployment).clone()).collect())
+    }
+
+    /// Where the branch was seen, as the notes on its deployments tell.
+    pub(in crate::agent) fn told(&self, pass: &Pass<'_>) -> Vec<Sighting> {
+        told(self.records.values(), pass)
     }
 
     /// Reads the notes on the watched deployments and on those that were reverted, as they are now.
@@ -174,7 +182,8 @@ fn under_way(record: &Record, notes: &[Record], pass: &Pass<'_>) -> Option<Rever
         verdict.environment == pass.environment.name && verdict.decision == Decision::Revert
     })?;
     let is_end = |record: &Record| {
-        record.id() == verdict.id && matches!(record, Record::Review(review) if review.outcome.is_final())
+        record.id() == Some(&verdict.id)
+            && matches!(record, Record::Review(review) if review.outcome.is_final())
     };
     if notes.iter().any(is_end) {
         return None;
@@ -191,6 +200,11 @@ fn under_way(record: &Record, notes: &[Record], pass: &Pass<'_>) -> Option<Rever
         bad_values: BTreeSet::new(),
         requested: false,
     })
+}
+
+fn told<'a>(notes: impl Iterator<Item = &'a Vec<Record>>, pass: &Pass<'_>) -> Vec<Sighting> {
+    let seen = notes.flatten().filter_map(Record::as_seen).cloned();
+    looks_of(seen, &pass.environment.branch, pass.now)
 }
 
 fn watched(detected: &[Deployment], pass: &Pass<'_>) -> Vec<Deployment> {

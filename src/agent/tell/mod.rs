@@ -2,5 +2,6 @@
 
 pub(super) mod announce;
 pub(super) mod issues;
+pub(super) mod looks;
 pub(super) mod notes;
 pub(super) mod write_down;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::announce::announce;
 use super::issues::OpenIssues;
+use super::looks::add_looks;
 use super::notes::{Lines, review_record};
 use crate::agent::act::due::Settled;
 use crate::agent::judge::judged::Judged;
@@ -58,6 +59,7 @@ pub(in crate::agent) async fn write_down(
         }
         report.items.push(item);
     }
+    add_looks(pass, state, &settled, &mut lines).await?;
     lines.append(pass, report).await;
     Ok(())
 }

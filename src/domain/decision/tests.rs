@@ -60,6 +60,21 @@ fn revert_of(deployment: &Deployment, at: i64, bad: &str) -> RevertEntry {
     }
 }
 
+/// Of a deployment of which nothing else is known.
+fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a Policy) -> Case<'a> {
+    Case {
+        deployment,
+        judgement,
+        policy,
+        unanswered: false,
+        contested: false,
+        missed: false,
+        told: false,
+        goal: None,
+        is_fallback: false,
+    }
+}
+
 /// Decides about one regressed deployment five minutes after it, in an environment with these reverts.
 fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) -> Decision {
     decided_at(deployment, policy, reverts, DEPLOYED_AT + 300)
@@ -67,16 +82,7 @@ fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) ->
 
 fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry], now: i64) -> Decision {
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
-    let case = Case {
-        deployment,
-        judgement: &judgement,
-        policy,
-        unanswered: false,
-        contested: false,
-        missed: false,
-        goal: None,
-        is_fallback: false,
-    };
+    let case = case_of(deployment, &judgement, policy);
     let situation = Situation {
         now: Time::from_unix(now),
         budget: Budget::default(),
@@ -136,16 +142,7 @@ fn what_may_have_mended_an_earlier_one_is_for_a_person() {
     // Two passes have looked, and it landed between them.
     own.landing.latest = Time::from_unix(DEPLOYED_AT + 120);
     let decided = |own: &Deployment, watched: &[Deployment]| {
-        let case = Case {
-            deployment: own,
-            judgement: &judgement,
-            policy: &policy,
-            unanswered: false,
-            contested: false,
-            missed: false,
-            goal: None,
-            is_fallback: false,
-        };
+        let case = case_of(own, &judgement, &policy);
         let situation = Situation {
             now: Time::from_unix(DEPLOYED_AT + 300),
             budget: Budget::default(),
@@ -223,19 +220,8 @@ fn many_red_services_are_one_incident() {
         names.iter().zip(1..).map(|(name, i)| deployment(name, i, DEPLOYED_AT)).collect();
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
     let policy = auto();
-    let cases: Vec<Case<'_>> = deployments
-        .iter()
-        .map(|deployment| Case {
-            deployment,
-            judgement: &judgement,
-            policy: &policy,
-            unanswered: false,
-            contested: false,
-            missed: false,
-            goal: None,
-            is_fallback: false,
-        })
-        .collect();
+    let cases: Vec<Case<'_>> =
+        deployments.iter().map(|deployment| case_of(deployment, &judgement, &policy)).collect();
     let now = Time::from_unix(DEPLOYED_AT + 300);
     let decide_among = |regressed: &[Case<'_>]| {
         let situation = Situation {
@@ -272,16 +258,7 @@ fn of_several_deployments_the_last_before_the_damage_is_blamed() {
     let red = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
     let pending = judgement(Verdict::Pending, DEPLOYED_AT);
     let policy = auto();
-    let case = |deployment, judgement| Case {
-        deployment,
-        judgement,
-        policy: &policy,
-        unanswered: false,
-        contested: false,
-        missed: false,
-        goal: None,
-        is_fallback: false,
-    };
+    let case = |deployment, judgement| case_of(deployment, judgement, &policy);
     let decide_first = |open: &[Case<'_>], reverts: &[RevertEntry]| {
         let regressed: Vec<Case<'_>> =
             open.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
@@ -319,16 +296,7 @@ fn verdicts_other_than_regressed_change_nothing() {
         (Verdict::Inconclusive("no data".to_owned()), "pass"),
     ] {
         let judgement = judgement(verdict, DEPLOYED_AT);
-        let case = Case {
-            deployment: &own,
-            judgement: &judgement,
-            policy: &policy,
-            unanswered: false,
-            contested: false,
-            missed: false,
-            goal: None,
-            is_fallback: false,
-        };
+        let case = case_of(&own, &judgement, &policy);
         let situation = Situation {
             now: Time::from_unix(DEPLOYED_AT + 300),
             budget: Budget::default(),
@@ -348,16 +316,7 @@ fn a_source_that_does_not_answer_is_waited_for_and_then_no_more() {
     let policy = auto();
     let judgement = judgement(Verdict::Inconclusive("unavailable".to_owned()), DEPLOYED_AT);
     let decided = |secs: i64, unanswered: bool| {
-        let case = Case {
-            deployment: &own,
-            judgement: &judgement,
-            policy: &policy,
-            unanswered,
-            contested: false,
-            missed: false,
-            goal: None,
-            is_fallback: false,
-        };
+        let case = Case { unanswered, ..case_of(&own, &judgement, &policy) };
         let now = Time::from_unix(DEPLOYED_AT + secs);
         let situation = Situation {
             now,
@@ -379,16 +338,7 @@ fn damage_of_a_deployment_that_was_replaced_is_told_once_more() {
     let other = deployment("api", 3, DEPLOYED_AT - 200);
     let judgement = judgement(Verdict::Preexisting, DEPLOYED_AT - 100);
     let policy = auto();
-    let case = Case {
-        deployment: &second,
-        judgement: &judgement,
-        policy: &policy,
-        unanswered: false,
-        contested: false,
-        missed: false,
-        goal: None,
-        is_fallback: false,
-    };
+    let case = case_of(&second, &judgement, &policy);
     let decided = |watched: &[Deployment], reverts: &[RevertEntry]| {
         let now = Time::from_unix(DEPLOYED_AT + 1_800);
         let situation = Situation {
@@ -415,16 +365,7 @@ fn damage_that_several_could_have_done_goes_to_a_person() {
     let policy = auto();
     let judgement = judgement(Verdict::Inconclusive("it may be the doing of cart".to_owned()), DEPLOYED_AT);
     for (contested, expected) in [(true, "escalate"), (false, "pass")] {
-        let case = Case {
-            deployment: &own,
-            judgement: &judgement,
-            policy: &policy,
-            unanswered: false,
-            contested,
-            missed: false,
-            goal: None,
-            is_fallback: false,
-        };
+        let case = Case { contested, ..case_of(&own, &judgement, &policy) };
         let situation = Situation {
             now: Time::from_unix(DEPLOYED_AT + 300),
             budget: Budget::default(),
@@ -446,15 +387,7 @@ fn replaced_at(secs: i64, later: Verdict, goal: Option<&Goal>) -> [Decision; 2] 
     let since = DEPLOYED_AT - 500;
     let (red, later) = (judgement(Verdict::Regressed, since), judgement(later, since));
     let policy = auto();
-    let case = |deployment, judgement, goal| Case {
-        deployment,
-        judgement,
-        policy: &policy,
-        unanswered: false,
-        contested: false,
-        missed: false,
-        goal,
-    };
+    let case = |deployment, judgement, goal| Case { goal, ..case_of(deployment, judgement, &policy) };
     let open = [case(&first, &red, goal), case(&second, &later, None)];
     let situation = Situation {
         now: Time::from_unix(DEPLOYED_AT + i64::from(policy.watch_secs) + secs),

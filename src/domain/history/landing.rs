@@ -2,7 +2,7 @@
 //! later. A forge does.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub enum LandedBy {
     Forge,
     /// It was not there when the agent looked, and was there when it looked again.
     Sighting,
+    /// The same, as an earlier pass has written it into the notes. Anybody who may push notes can write that.
+    Record,
     /// Nothing is known but the time that its committer gave.
     Committer,
 }
@@ -82,6 +84,19 @@ impl Landing {
         self.earliest <= since && since < self.latest
     }
 
+    /// Whether it was so long after the committer's time that this is worth a record: who dates the commit by its committer is
+    /// wrong by more than two passes of a cron job are apart.
+    #[must_use]
+    pub fn is_worth_a_record(&self) -> bool {
+        self.by == LandedBy::Sighting && self.is_late(self.at)
+    }
+
+    /// Whether a time is long after the committer's.
+    #[must_use]
+    pub fn is_late(&self, at: Time) -> bool {
+        at.secs_since(self.committed) > CLOSE_SECS
+    }
+
     /// How it is known, for people, where there is more to say than that the committer's time is taken for it.
     #[must_use]
     pub fn words(&self) -> Option<String> {
@@ -94,9 +109,9 @@ impl Landing {
         };
         Some(match self.by {
             LandedBy::Forge => format!("landed then by the forge's log{committed}"),
-            LandedBy::Sighting => {
-                let (earliest, latest) = (self.earliest, self.latest);
-                format!("seen to land between {earliest} and {latest}{committed}")
+            LandedBy::Sighting | LandedBy::Record => {
+                let who = if self.by == LandedBy::Sighting { "seen" } else { "recorded" };
+                format!("{who} to land between {} and {}{committed}", self.earliest, self.latest)
             }
             LandedBy::Committer => format!("by the committer's clock{committed}"),
         })
@@ -105,30 +120,36 @@ impl Landing {
 
 /// When each commit of a first-parent chain landed. `commits` are the commits with the times that their committers gave, and
 /// with the times that are believed of these ([`settle_times`](super::snapshot::settle_times)), newest first; `seen` is what
-/// is known of the branch.
+/// is known of the branch, and `told` are the looks in the notes.
+///
+/// What is told counts only where nothing is known, and only between the time that is believed of the committer and the
+/// first time at which the commit is known to have been there:
+///
+/// - A lie that a commit landed *earlier* would blame it for damage from before it. No record moves a commit to before its
+///   committer's time, or to before its parent.
+/// - A lie that it landed *later* would hide damage of its own, or would have a commit of long ago judged again and blamed for
+///   damage of today. The first is nothing new: who may write notes can write a verdict. Against the second, who acts must
+///   ask [`LandedBy::Record`]: what would not be blamed without the record is a person's to revert.
 #[must_use]
-pub fn landings(commits: &[(CommitId, Time, Time)], seen: &[Sighting], now: Time) -> Vec<Landing> {
+pub fn landings(
+    commits: &[(CommitId, Time, Time)],
+    seen: &[Sighting],
+    told: &[Sighting],
+    now: Time,
+) -> Vec<Landing> {
     let places: HashMap<CommitId, usize> =
         commits.iter().enumerate().map(|(place, (id, ..))| (*id, place)).collect();
-    let placed = |is_exact: bool| {
-        let of_kind = seen.iter().filter(move |one| one.is_exact == is_exact);
-        let mut found: Vec<(Time, Time, usize)> =
-            of_kind.filter_map(|one| Some((one.first, one.last, *places.get(&one.tip)?))).collect();
-        // Within a second the branch went forward, too.
-        found.sort_by_key(|(first, last, place)| (*first, *last, Reverse(*place)));
-        found
-    };
-    let (moves, looks) = (placed(true), placed(false));
+    let (moves, looks) = (placed(seen, true, &places), placed(seen, false, &places));
+    let told = placed(told, false, &places);
     let mut landings: Vec<Landing> = Vec::with_capacity(commits.len());
     for (place, (_, committed, believed)) in commits.iter().enumerate() {
-        let holds = |one: &&(Time, Time, usize)| one.2 <= place;
-        let look = looks.iter().position(|one| one.2 <= place);
-        let latest = look.and_then(|look| looks.get(look)).map_or(now, |one| one.0.min(now));
-        let before = looks.get(..look.unwrap_or(looks.len())).unwrap_or_default();
-        let earliest = before.iter().map(|one| one.1).max().filter(|earliest| *earliest <= latest);
+        let holds = |one: &&Placed| one.2 <= place;
+        let (earliest, look) = around(&looks, place, now);
+        let latest = look.unwrap_or(now);
         let moved = moves.iter().position(|one| one.2 <= place);
         let is_first = moved == Some(0);
         let by_move = moves.iter().find(holds).filter(|one| !is_first || one.2 == place).map(|one| one.0);
+        let known_by = moves.iter().find(holds).map_or(latest, |one| one.0.min(latest));
         landings.push(match (by_move, earliest) {
             (Some(at), _) => {
                 let at = at.min(latest);
@@ -136,6 +157,11 @@ pub fn landings(commits: &[(CommitId, Time, Time)], seen: &[Sighting], now: Time
             }
             (None, Some(earliest)) if *believed < earliest => {
                 Landing { at: earliest, earliest, latest, by: LandedBy::Sighting, committed: *committed }
+            }
+            (None, None)
+                if let Some(landing) = by_record(&told, place, (*committed, *believed), known_by) =>
+            {
+                landing
             }
             // A clock that is ahead.
             (None, earliest) if *committed > latest => {
@@ -163,6 +189,54 @@ pub fn landings(commits: &[(CommitId, Time, Time)], seen: &[Sighting], now: Time
         }
     }
     landings
+}
+
+/// When the branch was first and last seen at a commit, and the place of that commit in the chain.
+type Placed = (Time, Time, usize);
+
+/// The sightings of one kind whose commits are in the chain, in the order of time.
+fn placed(seen: &[Sighting], is_exact: bool, places: &HashMap<CommitId, usize>) -> Vec<Placed> {
+    let of_kind = seen.iter().filter(|one| one.is_exact == is_exact);
+    let mut found: Vec<Placed> =
+        of_kind.filter_map(|one| Some((one.first, one.last, *places.get(&one.tip)?))).collect();
+    // Within a second the branch went forward, too.
+    found.sort_by_key(|(first, last, place)| (*first, *last, Reverse(*place)));
+    found
+}
+
+/// The last look that did not find a commit, and the first that did, not after `until`.
+fn around(looks: &[Placed], place: usize, until: Time) -> (Option<Time>, Option<Time>) {
+    let with = looks.iter().position(|one| one.2 <= place);
+    let latest = with.and_then(|with| looks.get(with)).map(|one| one.0.min(until));
+    let before = looks.get(..with.unwrap_or(looks.len())).unwrap_or_default();
+    let earliest = before.iter().map(|one| one.1).max();
+    (earliest.filter(|earliest| *earliest <= latest.unwrap_or(until)), latest)
+}
+
+/// When a commit landed by what is told of it, where that is long after the time that is taken without it. `known_by` is when
+/// it was there for sure.
+fn by_record(
+    told: &[Placed],
+    place: usize,
+    (committed, believed): (Time, Time),
+    known_by: Time,
+) -> Option<Landing> {
+    let (earliest, latest) = around(told, place, known_by);
+    let at = earliest.filter(|earliest| earliest.secs_since(believed) > CLOSE_SECS)?;
+    let latest = latest.unwrap_or(known_by);
+    Some(Landing { at, earliest: at, latest, by: LandedBy::Record, committed })
+}
+
+/// The two looks between which a commit landed: the last one without it, and the first one with it. `chain` are the commits of
+/// the branch, newest first, as far back as this one at least; what is further back was there before it.
+#[must_use]
+pub fn looks_around(chain: &[CommitId], seen: &[Sighting], commit: CommitId) -> Option<(Sighting, Sighting)> {
+    let place = chain.iter().position(|id| *id == commit)?;
+    let with: HashSet<&CommitId> = chain.iter().take(place + 1).collect();
+    let looks = || seen.iter().filter(|one| !one.is_exact);
+    let first = looks().filter(|one| with.contains(&one.tip)).min_by_key(|one| one.first)?;
+    let before = looks().filter(|one| !with.contains(&one.tip) && one.last <= first.first);
+    Some((before.max_by_key(|one| one.last)?.clone(), first.clone()))
 }
 
 /// The most sightings that are kept of a branch.
@@ -205,6 +279,15 @@ mod tests {
     /// Commits 3, 2 and 1 with their committers' times, newest first: when each landed, from when to when, and how that is
     /// known.
     fn landed(times: [i64; 3], seen: &[Sighting], now: i64) -> Vec<(i64, i64, i64, LandedBy)> {
+        landed_and_told(times, seen, &[], now)
+    }
+
+    fn landed_and_told(
+        times: [i64; 3],
+        seen: &[Sighting],
+        told: &[Sighting],
+        now: i64,
+    ) -> Vec<(i64, i64, i64, LandedBy)> {
         let now = Time::from_unix(now);
         let mut believed: Vec<Time> = times.iter().copied().map(Time::from_unix).collect();
         crate::domain::history::snapshot::settle_times(&mut believed, now);
@@ -215,7 +298,7 @@ mod tests {
             .map(|((n, raw), believed)| (id(n), Time::from_unix(raw), believed))
             .collect();
         let shown = |one: Landing| (one.at.unix(), one.earliest.unix(), one.latest.unix(), one.by);
-        landings(&commits, seen, now).into_iter().map(shown).collect()
+        landings(&commits, seen, told, now).into_iter().map(shown).collect()
     }
 
     #[test]
@@ -284,11 +367,66 @@ mod tests {
         assert_eq!(with_sightings(Vec::new(), &many).len(), MAX_SIGHTINGS);
     }
 
+    #[test]
+    fn what_is_told_counts_where_nothing_is_known() {
+        let told = [look(2, 8_940, 8_940), look(3, 9_000, 9_000)];
+        let by = LandedBy::Record;
+        let times = [2_000, 1_500, 1_000];
+        let found = landed_and_told(times, &[], &told, 9_900);
+        assert_eq!(found[0], (8_940, 8_940, 9_000, by));
+        assert_eq!(found[1], (1_500, 1_500, 1_500, LandedBy::Committer), "no look was without it");
+        // What is known goes first.
+        let own = [look(2, 1_600, 9_100), look(3, 9_200, 9_900)];
+        assert_eq!(landed_and_told(times, &own, &told, 9_900), landed(times, &own, 9_900));
+        let forge = [moved(2, 1_600), moved(3, 2_100)];
+        assert_eq!(landed_and_told(times, &forge, &told, 9_900), landed(times, &forge, 9_900));
+        // So near to the committer's time it says nothing new.
+        assert_eq!(landed_and_told([8_700, 1_500, 1_000], &[], &told, 9_900)[0].3, LandedBy::Committer);
+    }
+
+    #[test]
+    fn a_lie_moves_nothing_to_before_its_time_or_to_after_it_was_known_to_be_there() {
+        let times = [8_000, 5_000, 1_000];
+        let known = landed(times, &[], 9_900);
+        // Earlier than it was committed; later than now; gone again.
+        for told in [
+            vec![look(3, 2_000, 2_000)],
+            vec![look(2, 7_000, 7_000), look(3, 7_100, 7_100)],
+            vec![look(2, 20_000, 20_000)],
+            vec![look(3, 8_000, 8_000), look(2, 9_800, 9_800)],
+            vec![look(9, 9_800, 9_800)],
+        ] {
+            assert_eq!(landed_and_told(times, &[], &told, 9_900), known, "{told:?}");
+        }
+        // A fresh agent has itself seen the commit, or its child, before.
+        let own = [look(3, 8_400, 9_900)];
+        let told = [look(1, 8_800, 8_800), look(2, 8_900, 8_900)];
+        assert_eq!(landed_and_told(times, &own, &told, 9_900), landed(times, &own, 9_900));
+        // The parent of what the forge knows.
+        let forge = [moved(3, 8_100)];
+        assert_eq!(landed_and_told(times, &forge, &told, 9_900), landed(times, &forge, 9_900));
+    }
+
+    #[test]
+    fn the_looks_around_a_commit_are_those_that_tell_when_it_landed() {
+        let seen = [look(1, 100, 8_900), look(2, 8_940, 8_940), look(3, 9_000, 9_600), moved(3, 8_990)];
+        let around = |chain: &[CommitId], seen: &[Sighting], commit| looks_around(chain, seen, commit);
+        let whole = [id(3), id(2), id(1)];
+        assert_eq!(around(&whole, &seen, id(3)), Some((seen[1].clone(), seen[2].clone())));
+        assert_eq!(around(&whole, &seen, id(2)), Some((seen[0].clone(), seen[1].clone())));
+        assert_eq!(around(&whole, &seen, id(1)), None);
+        assert_eq!(around(&whole, &seen[..2], id(3)), None);
+        // The branch was at a commit that is too old to be read.
+        let both = [seen[0].clone(), seen[2].clone()];
+        assert_eq!(around(&whole[..2], &both, id(3)), Some((seen[0].clone(), seen[2].clone())));
+    }
+
     proptest::proptest! {
         #[test]
         fn landings_are_monotone_and_within_their_bounds(
             times in proptest::collection::vec(0_i64..2_000, 1..12),
             seen in proptest::collection::vec((0_u8..14, 0_i64..2_000, 0_i64..300, proptest::bool::ANY), 0..12),
+            told in proptest::collection::vec((0_u8..14, -100_i64..4_000), 0..6),
             now in 1_000_i64..2_000,
         ) {
             let now = Time::from_unix(now);
@@ -301,7 +439,15 @@ mod tests {
                 .into_iter()
                 .map(|(tip, first, long, exact)| if exact { moved(tip, first) } else { look(tip, first, first + long) })
                 .collect();
-            let found = landings(&commits, &seen, now);
+            let told: Vec<Sighting> = told.into_iter().map(|(tip, at)| look(tip, at, at)).collect();
+            let without = landings(&commits, &seen, &[], now);
+            let found = landings(&commits, &seen, &told, now);
+            // A record dates nothing earlier, and nothing that the forge or the agent itself has seen.
+            for (one, before) in found.iter().zip(&without) {
+                let is_told = one.by == LandedBy::Record;
+                proptest::prop_assert!(one.at == before.at || is_told && one.at > before.at);
+                proptest::prop_assert!(!is_told || before.by == LandedBy::Committer);
+            }
             proptest::prop_assert_eq!(found.len(), commits.len());
             proptest::prop_assert!(found.windows(2).all(|pair| pair[0].at >= pair[1].at));
             proptest::prop_assert!(found.iter().all(|one| one.at <= now && one.earliest <= one.at && one.at <= one.latest));

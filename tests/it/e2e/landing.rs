@@ -62,6 +62,28 @@ fn age_looks(stage: &Stage, minutes: i64) {
     std::fs::write(file, aged).unwrap();
 }
 
+/// Has an agent look that has not looked at anything before: its cache has this name.
+fn another_agent(stage: &Stage, cache: &str) {
+    let file = stage.home.path().join("backout.yaml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let (head, tail) = config.split_once("cache: ").unwrap();
+    let (_, tail) = tail.split_once('}').unwrap();
+    std::fs::write(file, format!("{head}cache: {cache}}}{tail}")).unwrap();
+}
+
+/// Writes into the note of the branch's tip that it was seen there so many minutes ago, and at another commit a minute before,
+/// as an agent does.
+fn tell(stage: &Stage, before: &str, minutes: i64) {
+    let (tip, at) = (stage.tip(), unix_now() - minutes * 60);
+    let time = |at: i64| backout::domain::time::Time::from_unix(at).to_string();
+    let before = format!("{{\"tip\":\"{before}\",\"at\":\"{}\"}}", time(at - 60));
+    let line = format!(
+        "{{\"kind\":\"seen\",\"version\":1,\"branch\":\"main\",\"tip\":\"{tip}\",\"at\":\"{}\",\"before\":{before}}}",
+        time(at)
+    );
+    stage.remote(&["notes", "--ref", "refs/notes/backout", "append", "-m", &line, &tip]);
+}
+
 /// Adds a look at the branch's tip some minutes ago.
 fn add_look(stage: &Stage, minutes: i64) {
     let file = looks(stage);
@@ -143,6 +165,118 @@ fn a_commit_that_was_made_long_before_the_looks_between_which_it_landed_is_judge
 }
 
 #[test]
+fn what_had_begun_before_it_landed_two_hours_late_is_not_its_own() {
+    let stage = failing_since(45);
+    stage.pass(0);
+    age_looks(&stage, 36);
+    land(&stage, "v2", -154);
+    add_look(&stage, 34);
+    let report = stage.pass(0);
+    assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("preexisting pass", "sighting"));
+}
+
+#[test]
+fn who_has_not_seen_it_land_goes_by_the_record_of_who_has() {
+    let stage = failing_since(0);
+    stage.pass(0);
+    let begin = stage.tip();
+    let late = land(&stage, "v2", -120);
+    let seen = stage.pass(0);
+    assert_eq!((words(item(&seen, "web")).as_str(), landed_by(&seen)), ("pending wait", "sighting"));
+    let told = stage.looks_in_notes();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0]["tip"].as_str(), told[0]["before"]["tip"].as_str()), (Some(&*late), Some(&*begin)));
+    stage.nothing_more();
+    for cache in ["second", "third"] {
+        another_agent(&stage, cache);
+        let report = stage.nothing_more();
+        assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("pending wait", "record"));
+        let landed = |report: &Value| {
+            let landing = &item(report, "web")["landing"];
+            ["at", "earliest", "latest"].map(|key| landing[key].clone())
+        };
+        assert_eq!(landed(&report), landed(&seen), "whoever looks");
+    }
+    let plan = stage.plan(0);
+    assert_eq!(landed_by(&plan), "record");
+}
+
+#[test]
+fn by_a_record_nothing_is_blamed_for_what_had_begun_before() {
+    let stage = failing_since(45);
+    let begin = stage.tip();
+    land(&stage, "v2", -154);
+    tell(&stage, &begin, 34);
+    let report = stage.pass(0);
+    assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("preexisting pass", "record"));
+    stage.nothing_more();
+}
+
+/// What lands as late as this would not be judged at all without the record. So a record that lies does no more than this.
+#[test]
+fn what_would_not_be_blamed_without_a_record_is_proposed() {
+    let stage = failing_since(20);
+    let begin = stage.tip();
+    let bad = land(&stage, "v2", -146);
+    tell(&stage, &begin, 24);
+    let report = stage.pass(3);
+    assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("regressed propose", "record"));
+    assert_eq!(stage.tip(), bad);
+    let message = stage.remote(&["log", "-1", "--format=%B", "--glob=refs/heads/backout/*"]);
+    let told = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("only a record in the notes says that it landed at"), "{message}");
+    stage.nothing_more();
+}
+
+#[test]
+fn what_would_be_blamed_without_the_record_too_is_reverted() {
+    let stage = failing_since(12);
+    let begin = stage.tip();
+    land(&stage, "v2", -24);
+    tell(&stage, &begin, 16);
+    let report = stage.pass(3);
+    assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("regressed revert", "record"));
+}
+
+#[test]
+fn a_record_that_lies_moves_nothing_to_before_its_time_and_hides_nothing_from_who_has_looked() {
+    // As if it had been there before it was committed.
+    let earlier = failing_since(20);
+    let begin = earlier.tip();
+    land(&earlier, "v2", -25);
+    tell(&earlier, &begin, 100);
+    let report = earlier.pass(3);
+    assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("regressed revert", "committer"));
+    // As if it had come after the damage. The agent knows better.
+    let later = failing_since(20);
+    let begin = later.tip();
+    later.pass(0);
+    age_looks(&later, 26);
+    land(&later, "v2", -25);
+    add_look(&later, 24);
+    tell(&later, &begin, 10);
+    let report = later.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+    assert_ne!(landed_by(&report), "record");
+}
+
+#[test]
+fn what_is_written_down_tells_agents_without_a_memory_where_the_branch_was() {
+    let stage = failing_since(0);
+    let first = land(&stage, "v2", -120);
+    stage.pass(4);
+    let told = stage.looks_in_notes();
+    assert_eq!((told.len(), told[0]["tip"].as_str()), (1, Some(&*first)), "{told:?}");
+    assert!(told[0].get("before").is_none());
+    stage.nothing_more();
+    land(&stage, "v3", -50);
+    another_agent(&stage, "second");
+    let report = stage.nothing_more();
+    assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("pending wait", "record"));
+    assert_eq!(stage.history().len(), 1, "a look is of no service");
+}
+
+#[test]
 fn a_clock_that_is_ahead_does_not_hide_damage() {
     let stage = failing_since(8);
     let bad = land(&stage, "v2", 7);
@@ -183,6 +317,12 @@ fn what_was_looked_at_or_replaced_is_not_told_of() {
     add_look(&seen, 100);
     seen.remote(&["update-ref", "-d", "refs/notes/backout"]);
     seen.pass(0);
+    // Another agent has, and that is written down.
+    let told = failing_since(0);
+    let begin = told.tip();
+    land(&told, "v2", -120);
+    tell(&told, &begin, 119);
+    told.pass(0);
 }
 
 #[test]

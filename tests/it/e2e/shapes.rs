@@ -233,7 +233,7 @@ fn of_two_bad_environments_on_one_branch_both_go_back_in_one_pass() {
     assert_eq!(items(&report).map(words).collect::<Vec<_>>(), ["regressed revert", "regressed revert"]);
     assert_eq!(stage.remote(&["rev-list", "--count", &format!("{bad}..main")]), "2");
     assert_eq!(stage.remote(&["diff", &format!("{bad}^"), "main"]), "");
-    assert_eq!(stage.remote(&["notes", "--ref=backout", "show", &bad]).lines().count(), 2);
+    assert_eq!(stage.note(&bad).len(), 2);
     stage.run(&["explain", &bad]).ended(0);
     stage.nothing_more();
 }

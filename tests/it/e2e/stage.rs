@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::metrics::{Metrics, clock, metrics};
 use crate::support::command;
-use crate::support::git::{WorkTree, bare, git, git_command};
+use crate::support::git::{WorkTree, bare, git, git_command, try_git};
 
 /// Who commits, besides the agent.
 pub(super) const PERSON: &str = "Dana Ops";
@@ -208,7 +208,7 @@ impl Stage {
         self.people.push(&self.bare);
     }
 
-    /// Has the agent forget when it looked at the branches. On the stage much time goes by between two moments: what was
+    /// Has the agent forget when it looked at the branches, and the notes too. On the stage much time goes by between two moments: what was
     /// committed minutes ago would be known to have landed just now.
     pub(super) fn forget_looks(&self) {
         let mut directories = vec![self.home.path().to_owned()];
@@ -222,6 +222,37 @@ impl Stage {
                 }
             }
         }
+        self.change_notes(|note| {
+            let kept = note.lines().filter(|line| !is_look(line));
+            kept.map(|line| format!("{line}\n")).collect()
+        });
+    }
+
+    /// Has somebody write other notes for those in which a look at a branch stands.
+    pub(super) fn change_notes(&self, change: impl Fn(&str) -> String) {
+        let notes = "refs/notes/backout";
+        let found = try_git(&self.bare, &["grep", "-l", "-e", "^{\"kind\":\"seen\"", notes]);
+        for name in String::from_utf8(found.stdout).unwrap().lines() {
+            let commit = name.trim_start_matches(notes).replace([':', '/'], "");
+            let file = self.home.path().join("note");
+            std::fs::write(&file, change(&self.remote(&["show", name]))).unwrap();
+            let write = ["notes", "--ref", notes, "add", "--allow-empty", "-f", "-F"];
+            self.remote(&[&write[..], &[file.to_str().unwrap(), &commit]].concat());
+        }
+    }
+
+    /// The lines of the note on a commit, without those that say where the branch was seen.
+    pub(super) fn note(&self, commit: &str) -> Vec<String> {
+        let note = self.remote(&["notes", "--ref=backout", "show", commit]);
+        note.lines().filter(|line| !is_look(line)).map(str::to_owned).collect()
+    }
+
+    /// The records of looks in the notes.
+    pub(super) fn looks_in_notes(&self) -> Vec<Value> {
+        let notes = "refs/notes/backout";
+        let found = try_git(&self.bare, &["grep", "-h", "-e", "^{\"kind\":\"seen\"", notes]);
+        let text = String::from_utf8(found.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Fetches what the agent pushed to a branch, and puts the people's clone there.
@@ -346,6 +377,10 @@ impl Run {
     pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
+}
+
+fn is_look(line: &str) -> bool {
+    line.starts_with("{\"kind\":\"seen\"")
 }
 
 /// Where a service's file is.

@@ -10,7 +10,7 @@ use backout::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, 
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
 use backout::domain::time::Time;
 use backout::ports::{CommitRequest, HistoryQuery, Made, PushError, Repository, RepositoryError};
-use backout::record::says_the_same;
+use backout::record::{looks, says_the_same};
 use sha2::{Digest as _, Sha256};
 
 use super::process::Process;
@@ -136,7 +136,9 @@ impl Remote {
         let dated: Vec<(CommitId, Time, Time)> =
             chain.iter().zip(&times).map(|(node, at)| (node.id, node.at, *at)).collect();
         let seen = self.seen.get(query.branch).map_or(&[][..], Vec::as_slice);
-        let times = landings(&dated, seen, query.now);
+        let notes = chain.iter().filter_map(|node| self.notes.get(&node.id));
+        let told: Vec<Sighting> = notes.flat_map(|note| looks(note, query.branch, query.now)).collect();
+        let times = landings(&dated, seen, &told, query.now);
         let since = query.commits_since.min(query.diffs_since);
         let listed = chain.iter().zip(&times).enumerate();
         let listed = listed.take_while(|(index, (_, landing))| *index == 0 || landing.at >= since);

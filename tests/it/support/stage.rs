@@ -189,7 +189,9 @@ services: [{{pattern: \"apps/{{service}}/**\"}}]
         let note = self.note(&branch.bad).join("\n");
         let verdict = |record: &backout::record::Record| match record {
             backout::record::Record::Verdict(record) => Some(record.revert.map(|id| id.to_string())),
-            backout::record::Record::Recovery(_) | backout::record::Record::Review(_) => None,
+            backout::record::Record::Recovery(_)
+            | backout::record::Record::Review(_)
+            | backout::record::Record::Seen(_) => None,
         };
         backout::record::read(&note).iter().filter_map(verdict).collect()
     }

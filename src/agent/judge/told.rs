@@ -1,0 +1,51 @@
+//! Deployments that would not be blamed without a record of when one landed.
+
+use super::controls::add_controls;
+use super::gather::gather;
+use super::judged::Judged;
+use crate::agent::look::context::Pass;
+use crate::agent::look::state::State;
+use crate::domain::deployment::Deployment;
+use crate::domain::history::landing::LandedBy;
+use crate::domain::judge::question::Subject;
+use crate::domain::judge::verdict::{Verdict, judge};
+use crate::domain::time::Time;
+
+/// Finds those that are blamed only because a record says when they landed. They are judged once more as an agent would that
+/// knows of no record: by the time that the committer gave, and not at all where its watch window has passed. Where that
+/// blames them too, the record was no reason to act. Whoever is blamed because a record has moved somebody else to after
+/// the damage is found too. `subjects` are what the first of `judged` were asked about.
+pub(super) async fn find_told(
+    pass: &Pass<'_>,
+    state: &State,
+    subjects: &[(Subject, Time)],
+    judged: &mut [Judged],
+) {
+    let is_dated = |one: &Deployment| one.landing.by == LandedBy::Record;
+    let is_let_off = |since: Time| {
+        let mut dated = state.watched.iter().filter(|one| is_dated(one));
+        dated.any(|one| one.landing.committed <= since && since < one.at)
+    };
+    let mut again = Vec::new();
+    for (index, (one, (subject, until))) in judged.iter_mut().zip(subjects).enumerate() {
+        let by_own = is_dated(&one.deployment);
+        let rests_on_record = by_own || one.judgement.since.is_some_and(is_let_off);
+        one.told = one.judgement.verdict == Verdict::Regressed && rests_on_record;
+        let deployed_at = one.deployment.landing.committed;
+        let age = pass.now.secs_since(deployed_at);
+        if one.told && by_own && (0..=i64::from(one.policy.watch_secs)).contains(&age) {
+            again.push((index, (Subject { deployed_at, ..subject.clone() }, *until)));
+        }
+    }
+    if again.is_empty() {
+        return;
+    }
+    let (places, asked): (Vec<usize>, Vec<(Subject, Time)>) = again.into_iter().unzip();
+    let mut found = gather(pass, &asked, &state.deployed).await;
+    add_controls(pass, state, &asked, &mut found).await;
+    for (index, found) in places.into_iter().zip(found) {
+        if let Some(one) = judged.get_mut(index) {
+            one.told = judge(&found).verdict != Verdict::Regressed;
+        }
+    }
+}
