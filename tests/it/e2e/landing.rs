@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::stage::{BOT, PERSON, Stage, item, path_of, values, words};
+use crate::support::forge::{Face, REPOSITORY, SimForge, TOKEN};
+use crate::support::git::log_moves;
 use crate::support::unix_now;
 
 /// A stage with the service `web`, whose errors are high since some minutes ago. Its policy watches for 30 minutes.
@@ -93,6 +95,31 @@ fn add_look(stage: &Stage, minutes: i64) {
     std::fs::write(file, text).unwrap();
 }
 
+/// A stage with a forge over its remote, which logs when branches are moved. Errors are high since some minutes ago, and a
+/// deployment of `web` landed some minutes ago that was committed two hours before.
+fn two_hours_late_on(face: Face, minutes: i64, landed: i64) -> (Stage, SimForge) {
+    let mut stage = failing_since(minutes);
+    log_moves(&stage.bare);
+    let forge = SimForge::start(face, &stage.bare);
+    stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
+    let kind = match face {
+        Face::GitHub => "github",
+        Face::GitLab => "gitlab",
+        Face::Gitea => "gitea",
+    };
+    let file = stage.home.path().join("backout.yaml");
+    let mut config = std::fs::read_to_string(&file).unwrap();
+    let auth = "{kind: token, token: {env: FORGE_TOKEN}}";
+    let url = forge.url();
+    writeln!(config, "forge: {{kind: {kind}, url: {url}, repository: {REPOSITORY}, auth: {auth}}}").unwrap();
+    std::fs::write(file, config).unwrap();
+    stage.write(&path_of("web"), &values("web", "v2"));
+    let moments = (unix_now() - stage.now()) / 60;
+    stage.commit(moments - landed - 120, BOT, "Deploy web v2");
+    stage.dated(moments - landed, BOT, &["push", "-q", stage.bare.to_str().unwrap(), "HEAD:main"]);
+    (stage, forge)
+}
+
 fn landed_by(report: &Value) -> &str {
     item(report, "web")["landing"]["by"].as_str().unwrap()
 }
@@ -173,6 +200,26 @@ fn what_had_begun_before_it_landed_two_hours_late_is_not_its_own() {
     add_look(&stage, 34);
     let report = stage.pass(0);
     assert_eq!((words(item(&report, "web")).as_str(), landed_by(&report)), ("preexisting pass", "sighting"));
+}
+
+#[test]
+fn an_agent_without_a_memory_asks_the_forge_when_it_landed() {
+    for face in [Face::GitHub, Face::GitLab, Face::Gitea] {
+        let (stage, _forge) = two_hours_late_on(face, 45, 34);
+        let report = stage.pass(0);
+        let web = item(&report, "web");
+        assert_eq!((words(web).as_str(), landed_by(&report)), ("preexisting pass", "forge"), "{face:?}");
+        let (stage, _forge) = two_hours_late_on(face, 20, 24);
+        let report = stage.pass(3);
+        let web = item(&report, "web");
+        assert_eq!((words(web).as_str(), landed_by(&report)), ("regressed revert", "forge"), "{face:?}");
+        let landed: backout::domain::time::Time =
+            serde_json::from_value(web["landing"]["at"].clone()).unwrap();
+        let ago = unix_now() - landed.unix();
+        assert!((24 * 60..40 * 60).contains(&ago), "{face:?}: landed {ago} s ago");
+        assert_eq!(stage.file("main", "web"), values("web", "v1"), "{face:?}");
+        stage.nothing_more();
+    }
 }
 
 #[test]
