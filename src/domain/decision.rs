@@ -62,10 +62,7 @@ impl Decision {
 }
 
 /// What is decided about.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a finding of its own, and any of them go together"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// The deployment.

@@ -22,18 +22,17 @@ pub(super) async fn find_told(
     judged: &mut [Judged],
 ) {
     let is_dated = |one: &Deployment| one.landing.by == LandedBy::Record;
-    let is_let_off = |since: Time| {
-        let mut dated = state.watched.iter().filter(|one| is_dated(one));
-        dated.any(|one| one.landing.committed <= since && since < one.at)
+    let for_another = |one: &Judged| {
+        let lets_off = |since: Time| state.watched.iter().any(|other| other.landing.is_let_off(since));
+        one.judgement.since.is_some_and(lets_off)
     };
     let mut again = Vec::new();
     for (index, (one, (subject, until))) in judged.iter_mut().zip(subjects).enumerate() {
         let by_own = is_dated(&one.deployment);
-        let rests_on_record = by_own || one.judgement.since.is_some_and(is_let_off);
-        one.told = one.judgement.verdict == Verdict::Regressed && rests_on_record;
+        one.told = one.judgement.verdict == Verdict::Regressed && (by_own || for_another(one));
         let deployed_at = one.deployment.landing.committed;
         let age = pass.now.secs_since(deployed_at);
-        if one.told && by_own && (0..=i64::from(one.policy.watch_secs)).contains(&age) {
+        if one.told && !for_another(one) && (0..=i64::from(one.policy.watch_secs)).contains(&age) {
             again.push((index, (Subject { deployed_at, ..subject.clone() }, *until)));
         }
     }

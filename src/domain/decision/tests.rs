@@ -100,6 +100,26 @@ fn auto() -> Policy {
 }
 
 #[test]
+fn what_is_blamed_on_the_word_of_a_record_is_proposed() {
+    let (bad, policy) = (deployment("web", 1, DEPLOYED_AT), auto());
+    let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
+    let decided = |told: bool| {
+        let case = Case { told, ..case_of(&bad, &judgement, &policy) };
+        let situation = Situation {
+            now: Time::from_unix(DEPLOYED_AT + 300),
+            budget: Budget::default(),
+            reverts: &[],
+            regressed: &[case],
+            red_before: &[],
+            open: &[],
+            watched: &[],
+        };
+        decide(&case, &situation).0
+    };
+    assert_eq!((decided(true), decided(false)), (Decision::Propose, Decision::Revert));
+}
+
+#[test]
 fn a_plain_regression_is_reverted_in_mode_auto_only() {
     let bad = deployment("web", 1, DEPLOYED_AT);
     assert_eq!(decided(&bad, &auto(), &[]), Decision::Revert);

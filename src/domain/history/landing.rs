@@ -97,6 +97,12 @@ impl Landing {
         at.secs_since(self.committed) > CLOSE_SECS
     }
 
+    /// Whether a record has moved it from before something began to after it.
+    #[must_use]
+    pub fn is_let_off(&self, since: Time) -> bool {
+        self.by == LandedBy::Record && self.committed <= since && since < self.at
+    }
+
     /// How it is known, for people, where there is more to say than that the committer's time is taken for it.
     #[must_use]
     pub fn words(&self) -> Option<String> {
@@ -158,16 +164,16 @@ pub fn landings(
             (None, Some(earliest)) if *believed < earliest => {
                 Landing { at: earliest, earliest, latest, by: LandedBy::Sighting, committed: *committed }
             }
-            (None, None)
-                if let Some(landing) = by_record(&told, place, (*committed, *believed), known_by) =>
-            {
-                landing
-            }
             // A clock that is ahead.
             (None, earliest) if *committed > latest => {
                 let by = if look.is_some() { LandedBy::Sighting } else { LandedBy::Committer };
                 let earliest = earliest.unwrap_or(Time::from_unix(0));
                 Landing { at: latest, earliest, latest, by, committed: *committed }
+            }
+            (None, None)
+                if let Some(landing) = by_record(&told, place, (*committed, *believed), known_by) =>
+            {
+                landing
             }
             (None, earliest) => {
                 let latest = earliest.map_or(*believed, |_| latest);
@@ -375,6 +381,14 @@ mod tests {
         let found = landed_and_told(times, &[], &told, 9_900);
         assert_eq!(found[0], (8_940, 8_940, 9_000, by));
         assert_eq!(found[1], (1_500, 1_500, 1_500, LandedBy::Committer), "no look was without it");
+        let (at, earliest, latest, by) = found[0];
+        let time = Time::from_unix;
+        let (at, earliest, latest) = (time(at), time(earliest), time(latest));
+        let landing = Landing { at, earliest, latest, by, committed: time(2_000) };
+        assert_eq!(
+            [1_999, 2_000, 8_939, 8_940].map(|since| landing.is_let_off(time(since))),
+            [false, true, true, false]
+        );
         // What is known goes first.
         let own = [look(2, 1_600, 9_100), look(3, 9_200, 9_900)];
         assert_eq!(landed_and_told(times, &own, &told, 9_900), landed(times, &own, 9_900));
@@ -442,11 +456,10 @@ mod tests {
             let told: Vec<Sighting> = told.into_iter().map(|(tip, at)| look(tip, at, at)).collect();
             let without = landings(&commits, &seen, &[], now);
             let found = landings(&commits, &seen, &told, now);
-            // A record dates nothing earlier, and nothing that the forge or the agent itself has seen.
+            // A record dates nothing earlier, and what it dates says so.
             for (one, before) in found.iter().zip(&without) {
                 let is_told = one.by == LandedBy::Record;
                 proptest::prop_assert!(one.at == before.at || is_told && one.at > before.at);
-                proptest::prop_assert!(!is_told || before.by == LandedBy::Committer);
             }
             proptest::prop_assert_eq!(found.len(), commits.len());
             proptest::prop_assert!(found.windows(2).all(|pair| pair[0].at >= pair[1].at));
