@@ -1,6 +1,6 @@
 //! Deployments of one service on top of each other: whose the damage is, and what becomes of the others.
 
-use super::{Case, Decision, Situation};
+use super::types::{Case, Decision, Situation};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::judge::verdict::{Judgement, Verdict};

@@ -1,8 +1,10 @@
 use super::*;
+use crate::domain::environment::policy::{Budget, Policy};
 use crate::domain::history::landing::Landing;
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, FilePath, ServiceName};
-use crate::domain::judge::verdict::Verdict;
+use crate::domain::judge::verdict::{Judgement, Verdict};
+use crate::domain::time::Time;
 
 const DEPLOYED_AT: i64 = 1_000_000;
 

@@ -97,6 +97,8 @@ fn it_ends_soon_though_it_asks_how_a_revert_does() {
     let (stage, proxy) = behind_a_proxy();
     stage.deploy("web", "v2", -12, BOT);
     stage.pass(3);
+    // Until two thirds of the time have gone by nobody is asked.
+    stage.backdate(-11);
     let before = stage.refs();
     proxy.turn(Turn::Hang);
     ends_soon_while_it_waits_for(&proxy, &stage);

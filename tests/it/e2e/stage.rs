@@ -232,10 +232,16 @@ impl Stage {
     pub(super) fn change_notes(&self, change: impl Fn(&str) -> String) {
         let notes = "refs/notes/backout";
         let found = try_git(&self.bare, &["grep", "-l", "-e", "^{\"kind\":\"seen\"", notes]);
-        for name in String::from_utf8(found.stdout).unwrap().lines() {
+        let found = String::from_utf8(found.stdout).unwrap();
+        // All are read first: each that is written may move the others to other directories of the notes.
+        let read = |name: &str| {
             let commit = name.trim_start_matches(notes).replace([':', '/'], "");
+            (commit, change(&self.remote(&["show", name])))
+        };
+        let changed: Vec<(String, String)> = found.lines().map(read).collect();
+        for (commit, text) in changed {
             let file = self.home.path().join("note");
-            std::fs::write(&file, change(&self.remote(&["show", name]))).unwrap();
+            std::fs::write(&file, text).unwrap();
             let write = ["notes", "--ref", notes, "add", "--allow-empty", "-f", "-F"];
             self.remote(&[&write[..], &[file.to_str().unwrap(), &commit]].concat());
         }

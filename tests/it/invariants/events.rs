@@ -26,7 +26,7 @@ impl Sim {
         let mut sim = Self::new(seed);
         sim.weather.always_a_gap = always_a_gap;
         sim.make_weather();
-        let steps = if seed % 16 == 0 { sim.random.usize(12..30) } else { sim.random.usize(3..9) };
+        let steps = if seed.is_multiple_of(16) { sim.random.usize(12..30) } else { sim.random.usize(3..9) };
         for _ in 0..steps {
             sim.now = sim.now.plus_secs(sim.random.i64(20..240));
             for _ in 0..sim.random.choice([0, 1, 1, 2]).unwrap() {

@@ -61,9 +61,15 @@ impl Found {
     }
 }
 
+/// How many worlds there are.
+#[expect(clippy::disallowed_methods, reason = "the rule is for the agent; who runs the tests says it so")]
+fn worlds() -> u64 {
+    std::env::var("BACKOUT_WORLDS").map_or(WORLDS, |said| said.parse().expect("BACKOUT_WORLDS is a number"))
+}
+
 /// All worlds are made once for all tests of this module.
 static FOUND: LazyLock<Found> = LazyLock::new(|| {
-    let worlds = std::env::var("BACKOUT_WORLDS").map_or(WORLDS, |said| said.parse().expect("BACKOUT_WORLDS"));
+    let worlds = worlds();
     let (watch, found) = (stopwatch(), Mutex::new(Found::default()));
     in_parallel(worlds, |seed| {
         let sim = Sim::story(seed, 0);

@@ -1,0 +1,105 @@
+//! What is decided about, and what is decided.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::deployment::Deployment;
+use crate::domain::deployment::lineage::Goal;
+use crate::domain::environment::policy::{Budget, Policy};
+use crate::domain::history::ledger::RevertEntry;
+use crate::domain::judge::verdict::Judgement;
+use crate::domain::time::Time;
+
+/// What is done about a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "action", content = "why")]
+pub enum Decision {
+    /// It is too early to say.
+    Wait,
+    /// Nothing has to be done.
+    Pass(String),
+    /// Back it out.
+    Revert,
+    /// Prepare the revert and ask a person.
+    Propose,
+    /// A person must look at it.
+    Escalate(String),
+    /// It is bad, and is left alone on purpose.
+    Hold(String),
+}
+
+impl Decision {
+    /// The decision in one lower-case word, for people.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Pass(_) => "pass",
+            Self::Revert => "revert",
+            Self::Propose => "propose",
+            Self::Escalate(_) => "escalate",
+            Self::Hold(_) => "hold",
+        }
+    }
+
+    /// Why, where there is something to say.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Pass(why) | Self::Escalate(why) | Self::Hold(why) => Some(why),
+            Self::Wait | Self::Revert | Self::Propose => None,
+        }
+    }
+}
+
+/// What is decided about.
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The deployment.
+    pub deployment: &'a Deployment,
+    /// What was found out about it.
+    pub judgement: &'a Judgement,
+    /// What the agent may do.
+    pub policy: &'a Policy,
+    /// Whether a metric source did not answer.
+    pub unanswered: bool,
+    /// Whether other deployments could be to blame for its damage.
+    pub contested: bool,
+    /// Whether nobody has watched it.
+    pub missed: bool,
+    /// Whether it is blamed only because a record says when it landed.
+    pub told: bool,
+    /// Where its revert leads; none where that is not known.
+    pub goal: Option<&'a Goal>,
+    /// Whether the agent's own revert has brought its state back, and that did not help.
+    pub is_fallback: bool,
+}
+
+/// What else is going on.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// Now.
+    pub now: Time,
+    /// The environment's bounds on reverts.
+    pub budget: Budget,
+    /// The reverts of this environment, newest first.
+    pub reverts: &'a [RevertEntry],
+    /// All regressed deployments of this environment, this one included.
+    pub regressed: &'a [Case<'a>],
+    /// Deployments that earlier passes found regressed and left so, and that are still watched.
+    pub red_before: &'a [Deployment],
+    /// All deployments of this environment without a verdict yet, this one included.
+    pub open: &'a [Case<'a>],
+    /// All deployments of this environment that are watched, oldest first.
+    pub watched: &'a [Deployment],
+}
+
+/// What a guard said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuardAnswer {
+    /// Which guard.
+    pub guard: String,
+    /// What it decided; none where it had nothing against a revert.
+    pub decision: Option<Decision>,
+}
