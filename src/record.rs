@@ -343,7 +343,9 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
                     (None, Some(proposal)) => format!("proposed on {}", proposal.branch),
                     (None, None) => verdict.decision.word().to_owned(),
                 };
-                (verdict.id, done)
+                // What is said of it after a revert led back to it is news.
+                let after = verdict.evidence.after_revert.map(|revert| format!(" after {revert}"));
+                (verdict.id, done + &after.unwrap_or_default())
             }
             Record::Recovery(recovery) => (recovery.id, format!("recovery {:?}", recovery.outcome)),
             // Overdue once more is news after somebody has asked to try again.

@@ -103,7 +103,9 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
     report.problems.extend(state.leave_out_found_twice(pass).await?);
     let judging = judge_open(pass, &state);
     let Some(mut judged) = pass.stop.unless_set(judging).await else { return Ok(()) };
-    let fallbacks = judge_fallbacks(pass, &state).await?;
+    let (fallbacks, twice) = judge_fallbacks(pass, &state).await?;
+    let untold: Vec<String> = twice.into_iter().filter(|one| !report.problems.contains(one)).collect();
+    report.problems.extend(untold);
     // What was brought back in vain is judged as that.
     judged.retain(|one| fallbacks.iter().all(|back| back.deployment.id != one.deployment.id));
     judged.extend(fallbacks);

@@ -6,11 +6,12 @@ use super::judged::Judged;
 use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until_revert};
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
+use crate::agent::look::services::services_found_twice;
 use crate::agent::look::state::State;
 use crate::domain::decision::LATE_SECS;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::evidence::Evidence;
-use crate::domain::judge::verdict::{Verdict, judge};
+use crate::domain::judge::verdict::{Verdict, judge, lasting};
 use crate::ports::RepositoryError;
 use crate::record::{Record, Recovery, VerdictRecord};
 
@@ -18,10 +19,12 @@ use crate::record::{Record, Recovery, VerdictRecord};
 ///
 /// That a revert did not help stands in the notes, which others can write. It only says where to look: the metrics are asked
 /// again, before the first bad deployment, after it, and since the last revert.
+///
+/// Services that the rules find twice are left out, as everywhere. Also returns what is wrong with them, in words.
 pub(in crate::agent) async fn judge_fallbacks(
     pass: &Pass<'_>,
     state: &State,
-) -> Result<Vec<Judged>, RepositoryError> {
+) -> Result<(Vec<Judged>, Vec<String>), RepositoryError> {
     let in_vain: Vec<&RevertEntry> =
         state.reverts.iter().filter(|entry| was_in_vain(pass, state, entry)).collect();
     let services: BTreeSet<_> = in_vain.iter().map(|entry| entry.service.clone()).collect();
@@ -32,7 +35,10 @@ pub(in crate::agent) async fn judge_fallbacks(
         let Some(one) = pass.stop.unless_set(judge_fallback(pass, state, entry, past)).await else { break };
         judged.extend(one);
     }
-    Ok(judged)
+    let deployments = judged.iter().map(|one| &one.deployment);
+    let twice = services_found_twice(pass, state.snapshot.head, deployments).await?;
+    judged.retain(|one| !twice.contains_key(&one.deployment.service));
+    Ok((judged, twice.into_values().collect()))
 }
 
 /// Whether a revert of the agent's own did not help, as far as the notes say, and a pass may still do something about it.
@@ -69,8 +75,10 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
     let first = state.reverts.iter().find(|one| one.commit == first && one.service == entry.service)?;
     let bad = deployment_taken_back(pass, state, first).await?;
     let before = evidence_until_revert(pass, state, &bad, first).await.filter(is_regressed)?;
-    let since = evidence_since_revert(pass, state, entry, &before, Some(&bad), policy.recovery_secs);
-    let evidence = Some(since.await).filter(is_regressed)?;
+    // That they were bad for some time is in the notes. They must have been bad all the time, and be so now.
+    let age = u32::try_from(pass.now.secs_since(entry.at)).ok()?;
+    let since = evidence_since_revert(pass, state, entry, &before, Some(&bad), age).await;
+    let evidence = lasting(&since)?;
     Some(Judged {
         deployment: back_at.clone(),
         policy,

@@ -3,13 +3,14 @@
 //! Each signal is judged alone, by its rule (`streak` for the rules with a line that stands still, `robust` for
 //! the one that draws its own); one that regressed is held against services that were not deployed (`controls`);
 //! `overall` makes one verdict of all, and `rivals` asks whose doing it is where several were deployed. `counted` says
-//! which samples count, and `frame` for what.
+//! which samples count, and `frame` for what. `lasting` leaves out what has come back since a revert.
 
 mod assessment;
 mod controls;
 mod counted;
 mod frame;
 mod judgement;
+mod lasting;
 mod overall;
 mod ratio;
 mod rivals;
@@ -31,6 +32,7 @@ use crate::domain::environment::signal::{Rule, Signal, SignalKind};
 use crate::domain::judge::evidence::{Evidence, Found, Seasonal, SignalEvidence};
 
 pub use self::judgement::{Finding, Judgement, Verdict};
+pub use self::lasting::lasting;
 
 /// Judges a deployment by its evidence alone.
 ///

@@ -3,14 +3,14 @@
 use super::*;
 
 /// The agent acts on what was deployed an hour ago, and sees after a quarter of an hour whether a revert helped.
-const ONCE: &str = "settle: 60s, watch: 1h, baseline: 30m, recovery: 15m, fallback: 1";
-const TWICE: &str = "settle: 60s, watch: 1h, baseline: 30m, recovery: 15m, fallback: 2";
+pub(super) const ONCE: &str = "settle: 60s, watch: 1h, baseline: 30m, recovery: 15m, fallback: 1";
+pub(super) const TWICE: &str = "settle: 60s, watch: 1h, baseline: 30m, recovery: 15m, fallback: 2";
 
 /// When v3 came, and the errors with it.
-const BAD: i64 = -58;
+pub(super) const BAD: i64 = -58;
 
 /// v1, v2 and v3 have run, one after the other. The agent has reverted v3 to v2, and the errors went on: that is told.
-fn in_vain(policy: &str) -> (Stage, String) {
+pub(super) fn in_vain(policy: &str) -> (Stage, String) {
     let stage = at_v1(&Rules { policy, ..rules() });
     let second = release(&stage, "v2", -150);
     let third = release(&stage, "v3", BAD);
@@ -25,7 +25,7 @@ fn in_vain(policy: &str) -> (Stage, String) {
 
 /// A pass tells that the last revert did not help, and changes nothing.
 #[track_caller]
-fn did_not_help(stage: &Stage) {
+pub(super) fn did_not_help(stage: &Stage) {
     let tip = stage.tip();
     let report = stage.pass(4);
     assert_eq!(report["environments"][0]["recoveries"][0]["outcome"], "not-recovered", "{report:#}");
@@ -33,7 +33,7 @@ fn did_not_help(stage: &Stage) {
 }
 
 /// The agent has gone one state further back, from v2 to v1.
-fn at_v1_again(policy: &str) -> (Stage, String) {
+pub(super) fn at_v1_again(policy: &str) -> (Stage, String) {
     let (stage, second) = in_vain(policy);
     let report = is_reverted_to(&stage, &second, &app("v1"));
     let reason = text(&of(&report, &second)["judgement"], "reason").to_owned();
