@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::judged::Judged;
-use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until_revert};
+use super::reverted::{
+    deployment_taken_back, evidence_since_revert, evidence_until_revert, hold_against_controls,
+};
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
 use crate::agent::look::services::services_found_twice;
@@ -77,7 +79,11 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
     let before = evidence_until_revert(pass, state, &bad, first).await.filter(is_regressed)?;
     // That they were bad for some time is in the notes. They must have been bad all the time, and be so now.
     let age = u32::try_from(pass.now.secs_since(entry.at)).ok()?;
-    let since = evidence_since_revert(pass, state, entry, &before, Some(&bad), age).await;
+    let mut since = evidence_since_revert(pass, state, entry, &before, Some(&bad), age).await;
+    // What everybody has since is not the service's own.
+    let until_now = RevertEntry { at: pass.now, ..first.clone() };
+    let all = evidence_until_revert(pass, state, &bad, &until_now).await?;
+    hold_against_controls(&mut since, &all, entry.at);
     let evidence = lasting(&since)?;
     Some(Judged {
         deployment: back_at.clone(),

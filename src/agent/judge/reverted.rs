@@ -12,7 +12,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{RangeQuery, Signal, Window};
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
+use crate::domain::judge::evidence::{Control, Evidence, Found, Sample, SignalEvidence};
 use crate::domain::judge::question::{Part, Question, Reading, Subject, ask};
 use crate::domain::time::Time;
 
@@ -96,6 +96,22 @@ pub(in crate::agent) async fn evidence_since_revert(
         }
     }
     evidence.moved(shift)
+}
+
+/// Takes the controls from the evidence about the deployment until now into that since its revert: what they had before the
+/// deployment, and what they have since the revert.
+pub(in crate::agent) fn hold_against_controls(since: &mut Evidence, all: &Evidence, reverted_at: Time) {
+    let (deployed_at, shift) = (all.deployed_at, reverted_at.secs_since(all.deployed_at));
+    let of_control = |control: &Control| {
+        let samples = control.samples.iter();
+        let before = samples.clone().filter(|sample| sample.at <= deployed_at);
+        let before = before.map(|sample| Sample { at: sample.at.plus_secs(shift), ..*sample });
+        let samples = before.chain(samples.filter(|sample| sample.at > reverted_at).copied()).collect();
+        Control { samples, ..control.clone() }
+    };
+    for (signal, all) in since.signals.iter_mut().zip(&all.signals) {
+        signal.controls = all.controls.iter().map(of_control).collect();
+    }
 }
 
 /// The questions of the evidence, as they were asked, for the time since the revert.

@@ -1,6 +1,6 @@
 //! The branches on which reverts wait, as they are at the remote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Pass;
 use crate::domain::history::snapshot::Snapshot;
@@ -35,8 +35,8 @@ impl ProposalBranch {
 }
 
 impl Proposals {
-    /// Reads the branches of the environment's proposals at the remote, as far as their deployments are in the snapshot.
-    /// Without a forge nobody follows them.
+    /// Reads the branches of the environment's proposals at the remote, as far as their deployments are in the snapshot, or
+    /// what they were made on: a step further back takes back what was deployed long ago. Without a forge nobody follows them.
     pub(in crate::agent) async fn read(
         pass: &Pass<'_>,
         snapshot: &Snapshot,
@@ -50,8 +50,9 @@ impl Proposals {
         let deployment = |name: &BranchName| known.get(name.as_str().rsplit('/').next()?).copied();
         let listed = pass.branches.proposals().await?;
         let own = listed.iter().filter(|(name, _)| name.as_str().starts_with(&prefix));
-        let tips: Vec<(CommitId, BranchName, CommitId)> =
-            own.filter_map(|(name, tip)| Some((deployment(name)?, name.clone(), *tip))).collect();
+        let tips: Vec<(Option<CommitId>, BranchName, CommitId)> =
+            own.map(|(name, tip)| (deployment(name), name.clone(), *tip)).collect();
+        let recent: BTreeSet<CommitId> = known.values().copied().collect();
         if tips.is_empty() {
             return Ok(Self::default());
         }
@@ -65,6 +66,9 @@ impl Proposals {
                     if all { Ok(()) } else { repository.fetch(std::slice::from_ref(&name)).map(drop) };
                 match fetched.and_then(|()| repository.commit(tip)) {
                     Ok(made) => {
+                        let is_recent = made.parents.iter().any(|parent| recent.contains(parent));
+                        let told = || reverted_by(&name, &made.message).filter(|_| is_recent);
+                        let Some(deployment) = deployment.or_else(told) else { continue };
                         let branch = ProposalBranch { name, tip, message: made.message };
                         branches.entry(deployment).or_default().push(branch);
                     }
@@ -80,4 +84,10 @@ impl Proposals {
         let records = notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect();
         Ok(Self { branches, records })
     }
+}
+
+/// The deployment that a proposal takes back, where its branch and its commit name the same.
+fn reverted_by(branch: &BranchName, message: &str) -> Option<CommitId> {
+    let reverts = OwnTrailers::find(message)?.reverts()?;
+    (branch.as_str().rsplit('/').next() == Some(reverts.short().as_str())).then_some(reverts)
 }

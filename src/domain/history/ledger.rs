@@ -67,7 +67,7 @@ fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {
         at: commit.at,
         environment: own.value("Backout-Environment")?.parse().ok()?,
         service: own.value("Backout-Service")?.parse().ok()?,
-        reverts: own.value("Backout-Reverts")?.parse().ok()?,
+        reverts: own.reverts()?,
         with: own.with(),
         bad_values: own.values("Backout-From").map(str::to_owned).collect(),
         requested: own.is_requested(),

@@ -62,6 +62,12 @@ impl<'m> OwnTrailers<'m> {
         self.value("Backout-Requested-By").is_some()
     }
 
+    /// The deployment that it takes back.
+    #[must_use]
+    pub fn reverts(&self) -> Option<CommitId> {
+        self.value("Backout-Reverts")?.parse().ok()
+    }
+
     /// The other deployments that it takes back.
     #[must_use]
     pub fn with(&self) -> Vec<CommitId> {
