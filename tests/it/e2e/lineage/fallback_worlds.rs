@@ -110,10 +110,9 @@ fn by_branches_that_a_person_squashes() {
     let second = release(&stage, "v2", -150);
     let third = release(&stage, "v3", BAD);
     fails_since(&stage, BAD + 1);
-    let report = stage.pass(3);
+    stage.pass(3);
     stage.nothing_more();
     let branch = |bad: &str| format!("backout/production/checkout/{}", short(bad));
-    // Squash
     let squash = |bad: &str, minutes: i64| {
         let message = stage.remote(&["log", "-1", "--format=%B", &branch(bad)]);
         stage.git(&["fetch", "-q", stage.bare.to_str().unwrap(), &branch(bad)]);
@@ -237,7 +236,7 @@ fn by_pull_requests(second_at: i64) -> (Stage, crate::support::forge::SimForge, 
     stage.nothing_more();
     let number = forge.state().pulls[0].number;
     forge.state().check(number, "success");
-    let report = stage.pass(3);
+    stage.pass(3);
     assert_eq!(file(&stage, VALUES).unwrap(), app("v2"));
     stage.backdate(-28);
     (stage, forge, second)
@@ -254,7 +253,7 @@ fn a_pull_request_for_an_old_state_is_followed_to_its_end() {
         stage.nothing_more();
         let number = forge.state().pulls[1].number;
         forge.state().check(number, "success");
-        let report = stage.pass(3);
+        stage.pass(3);
         assert_eq!(file(&stage, VALUES).unwrap(), app("v1"), "{second_at}");
         stage.nothing_more();
         assert!(!stage.refs().contains("refs/heads/backout/"), "{}", stage.refs());
