@@ -67,11 +67,16 @@ impl Location {
         }
     }
 
-    /// What tells this repository from every other one; without user and password.
+    /// What tells this repository from every other one; without user and password. A relative path means another repository in
+    /// another directory.
     pub(super) fn identity(&self) -> String {
         match self {
             Self::Http(http) => http.url.to_string(),
-            Self::Local(_) | Self::Ssh(_) => self.to_string(),
+            Self::Local(path) => {
+                let whole = path.canonicalize().or_else(|_missing| std::path::absolute(path));
+                whole.unwrap_or_else(|_unknown| path.clone()).display().to_string()
+            }
+            Self::Ssh(_) => self.to_string(),
         }
     }
 }
@@ -240,6 +245,15 @@ mod tests {
         let url = ssh("ssh://git@[::1]:2222/~me/env.git");
         assert_eq!((url.host.as_str(), url.port, url.path.as_str()), ("::1", Some(2222), "~me/env.git"));
         assert_eq!(ssh("[::1]:env.git").host, "::1");
+    }
+
+    #[test]
+    fn a_relative_path_is_known_by_where_it_leads() {
+        let identity = |text: &str| Location::parse(text).unwrap().identity();
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+        assert_eq!(identity("src"), here.join("src").display().to_string());
+        assert_eq!(identity("./src/../src"), identity("src"));
+        assert_eq!(identity("not-there.git"), here.join("not-there.git").display().to_string());
     }
 
     #[test]
