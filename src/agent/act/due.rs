@@ -265,11 +265,12 @@ async fn trace(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) -> Result<
         let is_release = one.deployment.kind == ChangeKind::Release;
         let goal = is_release.then(|| past.goal(&one.policy, &one.deployment, pass.now));
         one.goal = goal.flatten();
+        one.doubts = one.by_hand.iter().cloned().collect();
         // Where only the fields go back, what else was changed stays as it is anyway.
         if let Some(Goal::Undo(changes, _)) = &one.goal
             && one.policy.mixed == Mixed::Deployment
         {
-            one.doubts = past.doubts(changes);
+            one.doubts.extend(past.doubts(changes));
         }
         let before = may_be_of(&one.case(), watched).map(|other| other.commit.short());
         if is_open(&one.case()) || before.is_some() {

@@ -10,10 +10,13 @@ use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
 use crate::agent::look::services::services_found_twice;
 use crate::agent::look::state::State;
-use crate::domain::decision::LATE_SECS;
+use crate::domain::decision::{Case, LATE_SECS, is_open, may_be_of};
+use crate::domain::deployment::Deployment;
+use crate::domain::history::landing::LandedBy;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::{Verdict, judge, lasting};
+use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 use crate::record::{Record, Recovery, VerdictRecord};
 
@@ -84,16 +87,35 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
     let until_now = RevertEntry { at: pass.now, ..first.clone() };
     let all = evidence_until_revert(pass, state, &bad, &until_now).await?;
     hold_against_controls(&mut since, &all, entry.at);
-    let evidence = lasting(&since)?;
-    Some(Judged {
-        deployment: back_at.clone(),
-        policy,
+    let judged = |deployment: &Deployment, evidence: Evidence| Judged {
+        deployment: deployment.clone(),
+        policy: policy.clone(),
         judgement: judge(&evidence),
         evidence,
         missed: false,
         told: false,
         goal: None,
+        by_hand: None,
         doubts: Vec::new(),
+    };
+    let by_hand = doubt(state, &judged(&bad, before).case());
+    let doubts = by_hand.iter().cloned().collect();
+    Some(Judged { by_hand, doubts, ..judged(back_at, lasting(&since)?) })
+}
+
+/// Why a person should look at going further back, where the first revert was a person's too: the damage may be from before the
+/// deployment that it took back.
+fn doubt(state: &State, first: &Case<'_>) -> Option<String> {
+    let rests_on_record = |since: Time| {
+        let mut others = state.watched.iter();
+        first.deployment.landing.by == LandedBy::Record || others.any(|one| one.landing.is_let_off(since))
+    };
+    let is_open = is_open(first) || may_be_of(first, &state.watched).is_some();
+    (is_open || first.judgement.since.is_some_and(rests_on_record)).then(|| {
+        format!(
+            "it is not known for sure whether the damage began before {} landed, which was taken back first",
+            first.deployment.commit.short()
+        )
     })
 }
 

@@ -20,6 +20,8 @@ pub(in crate::agent) struct Judged {
     pub told: bool,
     /// Where its revert leads, where it regressed and that is known.
     pub goal: Option<Goal>,
+    /// Why its revert is a person's to make, wherever it leads.
+    pub by_hand: Option<String>,
     /// Why a person should look at its revert.
     pub doubts: Vec<String>,
 }

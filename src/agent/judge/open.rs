@@ -66,6 +66,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         missed: false,
         told: false,
         goal: None,
+        by_hand: None,
         doubts: Vec::new(),
     });
     let mut judged: Vec<Judged> = judged.collect();
@@ -129,6 +130,7 @@ fn missed(pass: &Pass<'_>, deployment: &Deployment) -> Option<Judged> {
         missed: true,
         told: false,
         goal: None,
+        by_hand: None,
         doubts: Vec::new(),
     })
 }

@@ -1,6 +1,7 @@
 //! What a service ran before: where a revert leads, what it takes along, and what is itself a way back.
 
 mod fallback;
+mod fallback_ways;
 mod fallback_worlds;
 mod machines;
 mod mixed;
