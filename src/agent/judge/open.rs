@@ -17,6 +17,7 @@ use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::question::Subject;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::{Time, human_secs};
+use crate::record::VerdictRecord;
 
 /// Judges every deployment that has no verdict yet.
 pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<Judged> {
@@ -163,7 +164,10 @@ pub(super) fn unusual(
     // and have to be seen: it did not bring what was there already.
     let replaced = others().filter_map(|one| {
         let by = one.superseded_by.filter(|by| *by != own.commit)?;
-        let was_bad = state.verdicts(one).any(|verdict| verdict.judgement.verdict == Verdict::Regressed);
+        // What was found after a revert had led back to it says nothing about the time before.
+        let of_itself = |verdict: &&VerdictRecord| verdict.evidence.after_revert.is_none();
+        let mut verdicts = state.verdicts(one).filter(of_itself);
+        let was_bad = verdicts.any(|verdict| verdict.judgement.verdict == Verdict::Regressed);
         let is_bad = was_bad || bad.contains(&one.commit);
         let at = time_of(by).filter(|at| is_bad && *at <= own.at)?;
         Some(window(one.at, at))
