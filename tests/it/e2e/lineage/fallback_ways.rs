@@ -225,3 +225,79 @@ fn where_the_first_revert_was_in_doubt_the_next_one_is_proposed() {
     assert!(message.contains("For a person to look at: "), "{message}");
     stage.nothing_more();
 }
+
+#[test]
+fn where_a_person_asked_for_the_revert_nothing_goes_further_back() {
+    let stage = at_v1(&Rules { policy: ONCE, ..rules() });
+    release(&stage, "v2", -150);
+    let third = release(&stage, "v3", BAD);
+    fails_since(&stage, BAD + 1);
+    stage.run(&["revert", &third]).ended(3);
+    assert_eq!(file(&stage, VALUES).unwrap(), app("v2"));
+    stage.backdate(-28);
+    did_not_help(&stage);
+    stage.nothing_more();
+    assert_eq!(file(&stage, VALUES).unwrap(), app("v2"));
+}
+
+/// The deployment and its revert are of the same second.
+#[test]
+fn what_was_reverted_at_once_makes_no_trouble() {
+    let stage = at_v1(&Rules { policy: ONCE, ..rules() });
+    let second = release(&stage, "v2", -20);
+    fails_since(&stage, -19);
+    stage.run(&["revert", &second]).ended(3);
+    stage.backdate(-20);
+    stage.pass(4);
+    stage.nothing_more();
+    assert_eq!(file(&stage, VALUES).unwrap(), app("v1"));
+}
+
+/// Whoever may push notes writes that the revert did not help, and that it was told already: the metrics say otherwise.
+#[test]
+fn a_record_alone_makes_nobody_go_further_back() {
+    let stage = at_v1(&Rules { policy: TWICE, ..rules() });
+    release(&stage, "v2", -150);
+    let third = release(&stage, "v3", BAD);
+    fails_since(&stage, BAD + 1);
+    assert_eq!(said(&stage.pass(3), &third), "regressed revert");
+    let revert = stage.backdate(-28);
+    errors(&stage, &[("checkout", &[(BAD + 1, -28)]), ("search", &[])]);
+    let note = stage.note(&third);
+    let id = serde_json::from_str::<Value>(&note[0]).unwrap()["id"].as_str().unwrap().to_owned();
+    let at = backout::domain::time::Time::from_unix(stage.now() - 600);
+    let line = format!(
+        "{{\"kind\":\"recovery\",\"version\":1,\"id\":\"{id}\",\"environment\":\"production\",\"service\":\"checkout\",\
+         \"deployment\":\"{third}\",\"revert\":\"{revert}\",\"at\":\"{at}\",\"outcome\":\"not-recovered\",\"reason\":\"r\"}}"
+    );
+    stage.remote(&["notes", "--ref", "refs/notes/backout", "append", "-m", &line, &third]);
+    stage.nothing_more();
+    assert_eq!(file(&stage, VALUES).unwrap(), app("v2"));
+}
+
+const CLUSTERS: &str = r#"[{pattern: "clusters/{cluster}/{service}.yaml"}]"#;
+
+#[test]
+fn each_cluster_goes_back_for_itself() {
+    let rules = Rules { policy: ONCE, ..Rules::of_clusters(CLUSTERS) };
+    let paths = ["clusters/eu/checkout.yaml", "clusters/us/checkout.yaml"];
+    let at = |version: &str| app(version);
+    let both = |version: &str, stage: &Stage, minutes: i64| {
+        crate::e2e::table::deploy(stage, &[(paths[0], &at(version)), (paths[1], &at(version))], minutes)
+    };
+    let stage = stage(&rules, &[(paths[0], &at("v1")), (paths[1], &at("v1"))]);
+    let second = both("v2", &stage, -150);
+    let third = both("v3", &stage, BAD);
+    errors(&stage, &[("eu-checkout", &[(BAD + 1, 99)]), ("us-checkout", &[])]);
+    let report = stage.pass(3);
+    let of_third = items(&report).filter(|item| item["deployment"] == third.as_str());
+    assert_eq!(of_third.map(words).collect::<Vec<_>>(), ["regressed revert", "healthy wait"], "{report:#}");
+    stage.backdate(-28);
+    did_not_help(&stage);
+    let report = stage.pass(3);
+    let back = items(&report).filter(|item| item["deployment"] == second.as_str());
+    assert_eq!(back.map(words).collect::<Vec<_>>(), ["regressed revert"], "{report:#}");
+    assert_eq!(file(&stage, paths[0]).unwrap(), at("v1"));
+    assert_eq!(file(&stage, paths[1]).unwrap(), at("v3"));
+    stage.nothing_more();
+}
