@@ -10,7 +10,7 @@ use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
 use crate::agent::look::services::services_found_twice;
 use crate::agent::look::state::State;
-use crate::domain::decision::{Case, LATE_SECS, is_open, may_be_of};
+use crate::domain::decision::{Case, is_open, may_be_of};
 use crate::domain::deployment::Deployment;
 use crate::domain::history::landing::LandedBy;
 use crate::domain::history::ledger::RevertEntry;
@@ -46,7 +46,8 @@ pub(in crate::agent) async fn judge_fallbacks(
     Ok((judged, twice.into_values().collect()))
 }
 
-/// Whether a revert of the agent's own did not help, as far as the notes say, and a pass may still do something about it.
+/// Whether a revert of the agent's own did not help, as far as the notes say, and a pass may still do something about it. That is
+/// written down until twice `recovery` after the revert, and the next pass comes within `recovery` again.
 fn was_in_vain(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> bool {
     let policies = || pass.environment.services.iter().map(|rule| &rule.policy);
     let recovery_secs = policies().map(|policy| policy.recovery_secs).max().unwrap_or(0);
@@ -60,7 +61,7 @@ fn was_in_vain(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> bool {
     };
     policies().any(|policy| policy.fallback > 0)
         && !entry.requested
-        && pass.now.secs_since(entry.at) <= 2 * i64::from(recovery_secs) + LATE_SECS
+        && pass.now.secs_since(entry.at) <= 3 * i64::from(recovery_secs)
         && state.records.get(&entry.reverts).into_iter().flatten().any(is_of_it)
 }
 
