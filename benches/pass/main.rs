@@ -174,6 +174,7 @@ services:
         copy(&cache, &kept)?;
         // What is deployed below has landed a while ago, and not since the last look.
         forget_looks(&kept)?;
+        forget_recorded_looks(&origin)?;
         let name = format!("the same, {ENVIRONMENTS} environments on that branch");
         self.row(&name, warm, (0, "nothing new"), || self.pass_with("one-branch.yaml"), nothing)?;
         // In the small run, a debug build, telling what nobody has watched on each branch would take minutes.
@@ -206,6 +207,7 @@ services:
         let deployments: Vec<(usize, i64)> = (0..DEPLOYMENTS).map(|n| (n * 9, at)).collect();
         repo::deploy(&origin, &deployments, 2_000_000)?;
         let head = tip(&origin)?;
+        forget_recorded_looks(&origin)?;
         let told = notes(&origin)?;
         let restore = || {
             remove(&cache)?;
@@ -273,6 +275,30 @@ fn forget_looks(cache: &Path) -> anyhow::Result<()> {
         let path = entry?.path();
         if path.to_string_lossy().contains(".seen-") {
             fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the records of looks from the notes, and keeps the others.
+fn forget_recorded_looks(origin: &Path) -> anyhow::Result<()> {
+    let notes = |arguments: &[&str]| {
+        let mut notes = command("git");
+        notes.args(["notes", "--ref", "refs/notes/backout"]).args(arguments).current_dir(origin);
+        notes
+    };
+    let list = String::from_utf8(notes(&["list"]).output()?.stdout)?;
+    for commit in list.lines().filter_map(|line| line.split(' ').nth(1)) {
+        let note = String::from_utf8(notes(&["show", commit]).output()?.stdout)?;
+        let kept: String = note
+            .lines()
+            .filter(|line| !line.contains("\"kind\":\"seen\""))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        if kept.len() < note.len() {
+            let file = origin.join("note");
+            fs::write(&file, kept)?;
+            run(notes(&["add", "--allow-empty", "-f", "-F"]).arg(&file).arg(commit))?;
         }
     }
     Ok(())

@@ -51,7 +51,6 @@ pub(in crate::agent) async fn pasts(
     let reading = pass.git(move |repository| {
         let mut read: BTreeMap<ServiceName, ReadPast> =
             services.iter().map(|service| (service.clone(), Default::default())).collect();
-        let scopes = services.iter().map(|service| Tracked::new(&environment, Some(service))).collect();
         let since = now.minus_secs(SEARCH_DAYS * 86_400);
         let query = HistoryQuery {
             branch: &environment.branch,
@@ -59,7 +58,7 @@ pub(in crate::agent) async fn pasts(
             diffs_until: now,
             commits_since: since,
             now,
-            scope: &Any::new(scopes),
+            scope: &Any::new(vec![Tracked::of_services(&environment, &services)]),
         };
         let mut detector = Detector::new(&environment);
         let mut is_known = head.is_none();

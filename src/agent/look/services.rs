@@ -7,7 +7,7 @@ use super::context::Pass;
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::Environment;
 use crate::domain::environment::found::{FoundService, found_twice, services_in};
-use crate::domain::history::scope::{Any, Everything, Scope, Tracked};
+use crate::domain::history::scope::{Everything, Scope, Tracked};
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::ports::{Repository, RepositoryError};
 
@@ -23,9 +23,7 @@ pub(in crate::agent) fn find_services(
 ) -> Result<Vec<FoundService>, RepositoryError> {
     let scope: Box<dyn Scope + '_> = match only {
         None => Box::new(Everything),
-        Some(names) => {
-            Box::new(Any::new(names.iter().map(|name| Tracked::new(environment, Some(name))).collect()))
-        }
+        Some(names) => Box::new(Tracked::of_services(environment, names)),
     };
     let mut found = Vec::new();
     for path in repository.list_files(head, &*scope, MAX_FILES)? {

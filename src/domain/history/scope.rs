@@ -1,6 +1,6 @@
 //! Which files of a repository a question is about, and which directories need not be looked into for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::environment::pattern::{Directories, PathGlobs};
@@ -47,7 +47,8 @@ impl Scope for Everything {
 #[derive(Clone, Debug)]
 pub struct Tracked<'e> {
     environment: &'e Environment,
-    service: Option<&'e ServiceName>,
+    /// Of which services; of all when `None`.
+    only: Option<HashSet<&'e ServiceName>>,
     /// Where the environment is; everywhere when `None`.
     within: Option<Vec<Directories>>,
     services: Vec<Directories>,
@@ -59,22 +60,40 @@ impl<'e> Tracked<'e> {
     /// The files of all services, or of this one.
     #[must_use]
     pub fn new(environment: &'e Environment, service: Option<&'e ServiceName>) -> Self {
+        Self::of(environment, service.map(|service| HashSet::from([service])))
+    }
+
+    /// The files of these services: each path is held against the rules once, however many they are.
+    #[must_use]
+    pub fn of_services(
+        environment: &'e Environment,
+        services: impl IntoIterator<Item = &'e ServiceName>,
+    ) -> Self {
+        Self::of(environment, Some(services.into_iter().collect()))
+    }
+
+    fn of(environment: &'e Environment, only: Option<HashSet<&'e ServiceName>>) -> Self {
         let mut services = Vec::new();
         let mut migrations: Vec<&PathGlobs> = Vec::new();
         for rule in &environment.services {
             match &rule.files {
-                ServiceFiles::Named(name, globs) if service.is_none_or(|service| service == name) => {
+                ServiceFiles::Named(name, globs) if only.as_ref().is_none_or(|only| only.contains(name)) => {
                     services.extend(globs.directories());
                 }
                 ServiceFiles::Named(..) => {}
                 ServiceFiles::Shared(globs) => services.extend(globs.directories()),
                 ServiceFiles::Pattern(pattern) => {
-                    let known = service.filter(|_| rule.is_named_by_its_path());
-                    let known = known.map(|service| pattern.captures_of(service.as_str()));
-                    services.push(pattern.directories(|name| match name {
-                        "environment" => Some(environment.name.as_str()),
-                        name => known.as_ref()?.get(name).copied(),
-                    }));
+                    let mut add = |service: Option<&ServiceName>| {
+                        let known = service.map(|service| pattern.captures_of(service.as_str()));
+                        services.push(pattern.directories(|name| match name {
+                            "environment" => Some(environment.name.as_str()),
+                            name => known.as_ref()?.get(name).copied(),
+                        }));
+                    };
+                    match only.as_ref().filter(|_| rule.is_named_by_its_path()) {
+                        Some(only) => only.iter().for_each(|service| add(Some(service))),
+                        None => add(None),
+                    }
                 }
             }
             // Most rules share the default: one of those in a row is enough.
@@ -85,14 +104,16 @@ impl<'e> Tracked<'e> {
         }
         let within = environment.paths.as_ref().map(|globs| globs.directories().collect());
         let of_migrations = migrations.iter().flat_map(|globs| globs.directories()).collect();
-        Self { environment, service, within, services, migrations, of_migrations }
+        Self { environment, only, within, services, migrations, of_migrations }
     }
 
     /// Whether the file at `path` may hold what is asked for. Whose parts a shared file has is not known by its path.
     fn holds(&self, path: &str) -> bool {
         self.environment.rule_of(path).is_some_and(|found| {
             found.rule.each.is_some()
-                || found.service(&[]).is_some_and(|found| self.service.is_none_or(|own| *own == found.name))
+                || found
+                    .service(&[])
+                    .is_some_and(|found| self.only.as_ref().is_none_or(|only| only.contains(&found.name)))
         })
     }
 }

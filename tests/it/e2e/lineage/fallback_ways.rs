@@ -55,7 +55,10 @@ fn two_agents_at_once() {
     for name in ["backout.yaml", "other.yaml", "backout.yaml", "other.yaml"] {
         let mut program = crate::support::command(env!("CARGO_BIN_EXE_backout"));
         program.args(["run", "--once", "--config"]).arg(stage.home.path().join(name));
-        program.current_dir(stage.home.path()).env("HOME", stage.home.path()).stdout(std::process::Stdio::null());
+        program
+            .current_dir(stage.home.path())
+            .env("HOME", stage.home.path())
+            .stdout(std::process::Stdio::null());
         children.push(program.spawn().unwrap());
     }
     let codes: Vec<_> = children.into_iter().map(|mut child| child.wait().unwrap().code()).collect();
