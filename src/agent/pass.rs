@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::act::due::make_due_reverts;
 use super::follow::pull_requests::follow_pull_requests;
 use super::follow::recovery::watch_recoveries;
-use super::judge::fallback::judge_fallbacks;
+use super::judge::fallback::add_fallbacks;
 use super::judge::open::judge_open;
 use super::look::branches::{Branches, Fetched, fetch};
 use super::look::context::{Intent, Pass};
@@ -103,12 +103,7 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
     report.problems.extend(state.leave_out_found_twice(pass).await?);
     let judging = judge_open(pass, &state);
     let Some(mut judged) = pass.stop.unless_set(judging).await else { return Ok(()) };
-    let (fallbacks, twice) = judge_fallbacks(pass, &state).await?;
-    let untold: Vec<String> = twice.into_iter().filter(|one| !report.problems.contains(one)).collect();
-    report.problems.extend(untold);
-    // What was brought back in vain is judged as that.
-    judged.retain(|one| fallbacks.iter().all(|back| back.deployment.id != one.deployment.id));
-    judged.extend(fallbacks);
+    add_fallbacks(pass, &state, &mut judged, report).await?;
     if !judged.is_empty() {
         let settled = make_due_reverts(pass, &mut state, judged, report).await?;
         write_down(pass, &state, settled, report).await?;

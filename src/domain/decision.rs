@@ -91,10 +91,16 @@ pub fn is_open(case: &Case<'_>) -> bool {
     case.judgement.since.is_some_and(|since| case.deployment.landing.leaves_open(since))
 }
 
+/// Whether a person must say if the damage is the deployment's own: it may have begun before the deployment landed.
+#[must_use]
+pub fn is_unsure(case: &Case<'_>, watched: &[Deployment]) -> bool {
+    is_open(case) || may_be_of(case, watched).is_some()
+}
+
 /// Nothing is blamed for damage that may have begun before it landed, without a person. Nor is it on the word of a record
 /// alone: who may push notes can write one.
 fn landing(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
-    (is_open(case) || may_be_of(case, situation.watched).is_some() || case.told).then_some(Decision::Propose)
+    (is_unsure(case, situation.watched) || case.told).then_some(Decision::Propose)
 }
 
 /// Whether the watch window is still open.

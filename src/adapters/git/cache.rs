@@ -254,9 +254,12 @@ pub(super) fn directory_name(identity: &str, shown: &str) -> String {
         .collect();
     let readable = readable.trim_matches(['-', '.']);
     let tail: String = readable.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
-    let hash: String =
-        Sha256::digest(identity.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{tail}-{hash}")
+    format!("{tail}-{}", short_hash(identity))
+}
+
+/// Sixteen hexadecimal digits that tell a text from others, for the name of a file.
+pub(super) fn short_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn remove_directory(path: &Path) -> Result<(), Fault> {

@@ -12,7 +12,7 @@ use super::names::{branch_ref, commit_id};
 use super::packs::Packs;
 use super::tree_diff::TreeDiff;
 use super::{local, notes};
-use crate::domain::history::landing::{Landing, Sighting, landings};
+use crate::domain::history::landing::{Landing, RECENT_SECS, Sighting, landings};
 use crate::domain::history::snapshot::{
     Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, Snapshot, settle_times,
 };
@@ -22,9 +22,6 @@ use crate::ports::{HistoryQuery, Made};
 
 /// A wrong clock makes single commits look old, so that the walk ends only after this many old ones in a row.
 const OLD_IN_A_ROW: usize = 32;
-/// How far back the agent's own looks must go so that those in the notes are not read: what landed earlier is watched no
-/// more.
-const TOLD_SECS: i64 = 86_400;
 /// On how many of the newest commits they are looked for.
 const TOLD_COMMITS: usize = 200;
 /// The most commits that are walked.
@@ -171,7 +168,7 @@ impl Chain {
     /// The looks at the branch in the notes on its newest commits. A memory that goes back further than records matter needs
     /// none of them.
     fn told(&self, repository: &Repository, seen: &[Sighting], query: &HistoryQuery<'_>) -> Vec<Sighting> {
-        let is_old = |one: &Sighting| !one.is_exact && query.now.secs_since(one.first) >= TOLD_SECS;
+        let is_old = |one: &Sighting| !one.is_exact && query.now.secs_since(one.first) >= RECENT_SECS;
         if seen.iter().any(is_old) {
             return Vec::new();
         }

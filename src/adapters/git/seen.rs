@@ -4,8 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
+use super::cache::short_hash;
 use crate::domain::history::landing::{Sighting, with_sightings};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
@@ -29,10 +28,8 @@ impl Seen {
 
     fn file(&self, branch: &BranchName) -> Option<PathBuf> {
         let stem = self.stem.as_ref()?;
-        let hash = Sha256::digest(branch.as_str().as_bytes());
-        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let name = stem.file_name().unwrap_or_default().to_string_lossy();
-        Some(stem.with_file_name(format!("{name}.seen-{hash}")))
+        Some(stem.with_file_name(format!("{name}.seen-{}", short_hash(branch.as_str()))))
     }
 
     /// What is known of a branch, oldest first. A line that is not understood says nothing.

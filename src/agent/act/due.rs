@@ -13,7 +13,7 @@ use crate::agent::look::state::State;
 use crate::agent::report::EnvironmentReport;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
-use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD, is_open, may_be_of};
+use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD, is_open, is_unsure, may_be_of};
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment, detect};
 use crate::domain::environment::policy::{Delivery, Mixed};
@@ -272,8 +272,8 @@ async fn trace(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) -> Result<
         {
             one.doubts.extend(past.doubts(changes));
         }
-        let before = may_be_of(&one.case(), watched).map(|other| other.commit.short());
-        if is_open(&one.case()) || before.is_some() {
+        if is_unsure(&one.case(), watched) {
+            let before = may_be_of(&one.case(), watched).map(|other| other.commit.short());
             let landing = one.deployment.landing;
             let then = before.map(|before| format!(", when {before} was there already")).unwrap_or_default();
             one.doubts.push(format!(

@@ -1,7 +1,7 @@
 //! After a revert, the agent's or a person's: whether the signals came back. The same judge decides, with the samples since
 //! the revert in the place of those since the deployment.
 
-use crate::agent::judge::reverted::{deployment_taken_back, evidence_since_revert, evidence_until_revert};
+use crate::agent::judge::reverted::{deployment_taken_back, evidence_since_revert, evidence_until};
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Recovered};
@@ -82,7 +82,7 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
     let (before, unseen) = match (verdict, &deployment) {
         (Some(verdict), _) => (verdict.evidence.clone(), None),
         (None, Some(deployment)) => {
-            let evidence = evidence_until_revert(pass, state, deployment, entry).await?;
+            let evidence = evidence_until(pass, state, deployment, entry.at).await?;
             let judgement = judge(&evidence);
             let unseen = (judgement.verdict != Verdict::Regressed).then_some(judgement);
             (evidence, unseen)

@@ -3,47 +3,54 @@
 use std::collections::BTreeSet;
 
 use super::judged::Judged;
-use super::reverted::{
-    deployment_taken_back, evidence_since_revert, evidence_until_revert, hold_against_controls,
-};
+use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until, hold_against_controls};
+use super::told::rests_on_record;
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
 use crate::agent::look::services::services_found_twice;
 use crate::agent::look::state::State;
-use crate::domain::decision::{Case, is_open, may_be_of};
-use crate::domain::deployment::Deployment;
-use crate::domain::history::landing::LandedBy;
+use crate::agent::report::EnvironmentReport;
+use crate::domain::decision::is_unsure;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::{Verdict, judge, lasting};
-use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 use crate::record::{Record, Recovery, VerdictRecord};
 
-/// The deployments whose state the agent has brought back in vain, where the policy lets it go further back.
+/// Adds the deployments whose state the agent has brought back in vain, where the policy lets it go further back.
 ///
 /// That a revert did not help stands in the notes, which others can write. It only says where to look: the metrics are asked
 /// again, before the first bad deployment, after it, and since the last revert.
 ///
-/// Services that the rules find twice are left out, as everywhere. Also returns what is wrong with them, in words.
-pub(in crate::agent) async fn judge_fallbacks(
+/// Services that the rules find twice are left out, as everywhere, and reported.
+pub(in crate::agent) async fn add_fallbacks(
     pass: &Pass<'_>,
     state: &State,
-) -> Result<(Vec<Judged>, Vec<String>), RepositoryError> {
+    judged: &mut Vec<Judged>,
+    report: &mut EnvironmentReport,
+) -> Result<(), RepositoryError> {
     let in_vain: Vec<&RevertEntry> =
         state.reverts.iter().filter(|entry| was_in_vain(pass, state, entry)).collect();
     let services: BTreeSet<_> = in_vain.iter().map(|entry| entry.service.clone()).collect();
     let pasts = pasts(pass, services, Some(state.snapshot.head)).await?;
-    let mut judged = Vec::new();
+    let mut fallbacks: Vec<Judged> = Vec::new();
     for entry in in_vain {
         let Some(past) = pasts.get(&entry.service) else { continue };
         let Some(one) = pass.stop.unless_set(judge_fallback(pass, state, entry, past)).await else { break };
-        judged.extend(one);
+        fallbacks.extend(one);
     }
-    let deployments = judged.iter().map(|one| &one.deployment);
+    let deployments = fallbacks.iter().map(|one| &one.deployment);
     let twice = services_found_twice(pass, state.snapshot.head, deployments).await?;
-    judged.retain(|one| !twice.contains_key(&one.deployment.service));
-    Ok((judged, twice.into_values().collect()))
+    fallbacks.retain(|one| !twice.contains_key(&one.deployment.service));
+    for problem in twice.into_values() {
+        if !report.problems.contains(&problem) {
+            report.problems.push(problem);
+        }
+    }
+    // What was brought back in vain is judged as that alone.
+    judged.retain(|one| fallbacks.iter().all(|back| back.deployment.id != one.deployment.id));
+    judged.extend(fallbacks);
+    Ok(())
 }
 
 /// Whether a revert of the agent's own did not help, as far as the notes say, and a pass may still do something about it. That is
@@ -80,39 +87,25 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
     let first = reverts.last()?.commit;
     let first = state.reverts.iter().find(|one| one.commit == first && one.service == entry.service)?;
     let bad = deployment_taken_back(pass, state, first).await?;
-    let before = evidence_until_revert(pass, state, &bad, first).await.filter(is_regressed)?;
+    let before = evidence_until(pass, state, &bad, first.at).await.filter(is_regressed)?;
     // That they were bad for some time is in the notes. They must have been bad all the time, and be so now.
     let age = u32::try_from(pass.now.secs_since(entry.at)).ok()?;
     let mut since = evidence_since_revert(pass, state, entry, &before, Some(&bad), age).await;
     // What everybody has since is not the service's own.
-    let until_now = RevertEntry { at: pass.now, ..first.clone() };
-    let all = evidence_until_revert(pass, state, &bad, &until_now).await?;
+    let all = evidence_until(pass, state, &bad, pass.now).await?;
     hold_against_controls(&mut since, &all, entry.at);
-    let judged = |deployment: &Deployment, evidence: Evidence| Judged {
-        deployment: deployment.clone(),
-        policy: policy.clone(),
-        judgement: judge(&evidence),
-        evidence,
-        missed: false,
-        told: false,
-        goal: None,
-        by_hand: None,
-        doubts: Vec::new(),
-    };
-    let by_hand = doubt(state, &judged(&bad, before).case());
+    let since = lasting(&since)?;
+    let by_hand = doubt(state, &Judged::new(bad, policy.clone(), before));
     let doubts = by_hand.iter().cloned().collect();
-    Some(Judged { by_hand, doubts, ..judged(back_at, lasting(&since)?) })
+    Some(Judged { by_hand, doubts, ..Judged::new(back_at.clone(), policy, since) })
 }
 
 /// Why a person should look at going further back, where the first revert was a person's too: the damage may be from before the
 /// deployment that it took back.
-fn doubt(state: &State, first: &Case<'_>) -> Option<String> {
-    let rests_on_record = |since: Time| {
-        let mut others = state.watched.iter();
-        first.deployment.landing.by == LandedBy::Record || others.any(|one| one.landing.is_let_off(since))
-    };
-    let is_open = is_open(first) || may_be_of(first, &state.watched).is_some();
-    (is_open || first.judgement.since.is_some_and(rests_on_record)).then(|| {
+fn doubt(state: &State, first: &Judged) -> Option<String> {
+    let is_unsure = is_unsure(&first.case(), &state.watched)
+        || rests_on_record(state, &first.deployment, &first.judgement);
+    is_unsure.then(|| {
         format!(
             "it is not known for sure whether the damage began before {} landed, which was taken back first",
             first.deployment.commit.short()

@@ -5,7 +5,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::Policy;
 use crate::domain::judge::evidence::{Evidence, Found, Gap, SignalEvidence};
-use crate::domain::judge::verdict::Judgement;
+use crate::domain::judge::verdict::{Judgement, judge};
 
 /// A deployment with what was found out about it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,21 @@ pub(in crate::agent) struct Judged {
 }
 
 impl Judged {
+    /// A deployment of which nothing is known but what the evidence says.
+    pub(super) fn new(deployment: Deployment, policy: Policy, evidence: Evidence) -> Self {
+        Self {
+            deployment,
+            policy,
+            judgement: judge(&evidence),
+            evidence,
+            missed: false,
+            told: false,
+            goal: None,
+            by_hand: None,
+            doubts: Vec::new(),
+        }
+    }
+
     /// What the guards are asked about.
     pub(in crate::agent) fn case(&self) -> Case<'_> {
         let is_silent = |found: &Found| matches!(found, Found::Gap(Gap::Unavailable(_)));

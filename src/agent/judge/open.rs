@@ -59,17 +59,10 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     }
     judge_from_onset(pass, state, &with_rule, &mut subjects, &mut evidence).await;
     add_controls(pass, state, &subjects, &mut evidence).await;
-    let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| Judged {
-        deployment: deployment.clone(),
-        policy: rule.policy.clone(),
-        judgement: judge(&evidence),
-        evidence,
-        missed: false,
-        told: false,
-        goal: None,
-        by_hand: None,
-        doubts: Vec::new(),
-    });
+    let judged = with_rule
+        .into_iter()
+        .zip(evidence)
+        .map(|((deployment, rule), evidence)| Judged::new(deployment.clone(), rule.policy.clone(), evidence));
     let mut judged: Vec<Judged> = judged.collect();
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged).await;
@@ -123,16 +116,11 @@ fn missed(pass: &Pass<'_>, deployment: &Deployment) -> Option<Judged> {
         human_secs(policy.watch_secs.into())
     );
     let verdict = Verdict::Inconclusive(reason.clone());
+    let evidence = Evidence::new(deployment.at, pass.now, &policy, Vec::new());
     Some(Judged {
         judgement: Judgement { verdict, since: None, reason, findings: Vec::new() },
-        evidence: Evidence::new(deployment.at, pass.now, &policy, Vec::new()),
-        deployment: deployment.clone(),
-        policy,
         missed: true,
-        told: false,
-        goal: None,
-        by_hand: None,
-        doubts: Vec::new(),
+        ..Judged::new(deployment.clone(), policy, evidence)
     })
 }
 

@@ -36,20 +36,20 @@ pub(in crate::agent) async fn deployment_taken_back(
     is_soon(policy.watch_secs.max(policy.recovery_secs), found.at).then_some(found)
 }
 
-/// What its signals said of a deployment until it was taken back, as if its watch window had ended then. None where it has
-/// no signals.
+/// What its signals said of a deployment until some time, such as that of its revert, as if its watch window had ended then.
+/// None where it has no signals.
 ///
 /// It is asked for again also where there is a verdict: that one ends where the agent had made up its mind, and the person
 /// acted on what came until the revert.
-pub(in crate::agent) async fn evidence_until_revert(
+pub(in crate::agent) async fn evidence_until(
     pass: &Pass<'_>,
     state: &State,
     deployment: &Deployment,
-    entry: &RevertEntry,
+    until: Time,
 ) -> Option<Evidence> {
     let rule = pass.rule(deployment).filter(|rule| !rule.signals.is_empty())?;
     let mut policy = rule.policy.clone();
-    policy.watch_secs = u32::try_from(entry.at.secs_since(deployment.at)).ok()?;
+    policy.watch_secs = u32::try_from(until.secs_since(deployment.at)).ok()?;
     let others: Vec<&Deployment> =
         state.detected.iter().filter(|other| other.service == deployment.service).collect();
     let unusual = unusual(state, &others, &BTreeSet::new(), deployment, policy.settle_secs);

@@ -8,7 +8,7 @@ use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
 use crate::domain::history::landing::LandedBy;
 use crate::domain::judge::question::Subject;
-use crate::domain::judge::verdict::{Verdict, judge};
+use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::Time;
 
 /// Finds those that are blamed only because a record says when they landed. They are judged once more as an agent would that
@@ -21,18 +21,16 @@ pub(super) async fn find_told(
     subjects: &[(Subject, Time)],
     judged: &mut [Judged],
 ) {
-    let is_dated = |one: &Deployment| one.landing.by == LandedBy::Record;
-    let for_another = |one: &Judged| {
-        let lets_off = |since: Time| state.watched.iter().any(|other| other.landing.is_let_off(since));
-        one.judgement.since.is_some_and(lets_off)
-    };
     let mut again = Vec::new();
     for (index, (one, (subject, until))) in judged.iter_mut().zip(subjects).enumerate() {
-        let by_own = is_dated(&one.deployment);
-        one.told = one.judgement.verdict == Verdict::Regressed && (by_own || for_another(one));
+        one.told = one.judgement.verdict == Verdict::Regressed
+            && rests_on_record(state, &one.deployment, &one.judgement);
         let deployed_at = one.deployment.landing.committed;
         let age = pass.now.secs_since(deployed_at);
-        if one.told && !for_another(one) && (0..=i64::from(one.policy.watch_secs)).contains(&age) {
+        if one.told
+            && !lets_another_off(state, &one.judgement)
+            && (0..=i64::from(one.policy.watch_secs)).contains(&age)
+        {
             again.push((index, (Subject { deployed_at, ..subject.clone() }, *until)));
         }
     }
@@ -47,4 +45,14 @@ pub(super) async fn find_told(
             one.told = judge(&found).verdict != Verdict::Regressed;
         }
     }
+}
+
+/// Whether a record says when a deployment landed that is blamed, or that another landed after the damage had begun.
+pub(super) fn rests_on_record(state: &State, deployment: &Deployment, judgement: &Judgement) -> bool {
+    deployment.landing.by == LandedBy::Record || lets_another_off(state, judgement)
+}
+
+fn lets_another_off(state: &State, judgement: &Judgement) -> bool {
+    let lets_off = |since: Time| state.watched.iter().any(|other| other.landing.is_let_off(since));
+    judgement.since.is_some_and(lets_off)
 }

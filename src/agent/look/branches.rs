@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use crate::agent::world::{Estate, blocking};
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
+use crate::domain::history::landing::RECENT_SECS;
 use crate::domain::history::ledger::{RevertEntry, reverts};
 use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::history::snapshot::{MAX_CHANGED_FILES, Snapshot};
@@ -160,9 +161,6 @@ impl Branches {
     }
 }
 
-/// How far back deployments are told of that nobody has watched.
-pub(in crate::agent) const MISSED_SECS: i64 = 86_400;
-
 /// Whether no commit changed more files than are listed of one: those of other environments would hide an environment's own.
 fn is_complete(history: &History) -> bool {
     history.snapshot.commits.iter().all(|commit| commit.files.len() < MAX_CHANGED_FILES)
@@ -179,7 +177,7 @@ impl Since {
         let remembered = longest(|policy| policy.quarantine_secs.max(policy.cooldown_secs))
             .max(i64::from(environment.budget.window_secs))
             .max(watched);
-        let day = now.minus_secs(MISSED_SECS);
+        let day = now.minus_secs(RECENT_SECS);
         let unseen = looked.map_or(day, |looked| looked.minus_secs(watched).max(day));
         let diffs = now.minus_secs(watched).min(unseen);
         // The same minute for environments of which the rules look back equally far.

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use super::context::Intent;
 use crate::agent::world::{Estate, blocking};
-use crate::domain::history::landing::Sighting;
+use crate::domain::history::landing::{RECENT_SECS, Sighting};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 
-/// How far back the forge is asked when a branch was moved.
-const ASKED_SECS: i64 = 86_400;
-
-/// Remembers where the branches are now, unless the pass touches nothing. The forge is asked when it moved those that are at a new commit. Returns when each
-/// branch was looked at before, where that is known.
+/// Remembers where the branches are now, unless the pass touches nothing. Asks the forge when it moved those that are at a new
+/// commit. Returns when each branch was looked at before, where that is known.
 pub(in crate::agent) async fn remember_tips(
     estate: &Estate,
     tips: &BTreeMap<BranchName, CommitId>,
@@ -51,7 +48,7 @@ pub(in crate::agent) async fn remember_tips(
 /// What the forge's log says of a branch. Where it does not say anything, commits are dated without it.
 async fn moves_of(estate: &Estate, branch: &BranchName, now: Time) -> Vec<Sighting> {
     let Some(forge) = estate.forge.as_deref() else { return Vec::new() };
-    match forge.moves(branch, now.minus_secs(ASKED_SECS)).await {
+    match forge.moves(branch, now.minus_secs(RECENT_SECS)).await {
         Ok(moves) => moves
             .into_iter()
             .map(|one| Sighting { tip: one.after, first: one.at, last: one.at, is_exact: true })

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::branches::{History, MISSED_SECS};
+use super::branches::History;
 use super::context::Pass;
 use super::proposals::Proposals;
 use super::services::services_found_twice;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::policy::Mode;
-use crate::domain::history::landing::Sighting;
+use crate::domain::history::landing::{RECENT_SECS, Sighting};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::CommitId;
@@ -86,7 +86,7 @@ impl State {
         let is_candidate = |deployment: &&Deployment| {
             let age = pass.now.secs_since(deployment.at);
             deployment.superseded_by.is_none()
-                && age <= MISSED_SECS
+                && age <= RECENT_SECS
                 && watched_secs(deployment).is_some_and(|secs| age > secs)
                 && self.revert_of(deployment).is_none()
         };

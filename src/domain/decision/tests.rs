@@ -77,6 +77,19 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
     }
 }
 
+/// A situation in which nothing else is going on.
+fn quiet<'a>(now: Time) -> Situation<'a> {
+    Situation {
+        now,
+        budget: Budget::default(),
+        reverts: &[],
+        regressed: &[],
+        red_before: &[],
+        open: &[],
+        watched: &[],
+    }
+}
+
 /// Decides about one regressed deployment five minutes after it, in an environment with these reverts.
 fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) -> Decision {
     decided_at(deployment, policy, reverts, DEPLOYED_AT + 300)
@@ -85,15 +98,7 @@ fn decided(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry]) ->
 fn decided_at(deployment: &Deployment, policy: &Policy, reverts: &[RevertEntry], now: i64) -> Decision {
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
     let case = case_of(deployment, &judgement, policy);
-    let situation = Situation {
-        now: Time::from_unix(now),
-        budget: Budget::default(),
-        reverts,
-        regressed: &[case],
-        red_before: &[],
-        open: &[],
-        watched: &[],
-    };
+    let situation = Situation { reverts, regressed: &[case], ..quiet(Time::from_unix(now)) };
     decide(&case, &situation).0
 }
 
@@ -107,15 +112,7 @@ fn what_is_blamed_on_the_word_of_a_record_is_proposed() {
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
     let decided = |told: bool| {
         let case = Case { told, ..case_of(&bad, &judgement, &policy) };
-        let situation = Situation {
-            now: Time::from_unix(DEPLOYED_AT + 300),
-            budget: Budget::default(),
-            reverts: &[],
-            regressed: &[case],
-            red_before: &[],
-            open: &[],
-            watched: &[],
-        };
+        let situation = Situation { regressed: &[case], ..quiet(Time::from_unix(DEPLOYED_AT + 300)) };
         decide(&case, &situation).0
     };
     assert_eq!((decided(true), decided(false)), (Decision::Propose, Decision::Revert));
@@ -165,15 +162,8 @@ fn what_may_have_mended_an_earlier_one_is_for_a_person() {
     own.landing.latest = Time::from_unix(DEPLOYED_AT + 120);
     let decided = |own: &Deployment, watched: &[Deployment]| {
         let case = case_of(own, &judgement, &policy);
-        let situation = Situation {
-            now: Time::from_unix(DEPLOYED_AT + 300),
-            budget: Budget::default(),
-            reverts: &[],
-            regressed: &[case],
-            red_before: &[],
-            open: &[],
-            watched,
-        };
+        let situation =
+            Situation { regressed: &[case], watched, ..quiet(Time::from_unix(DEPLOYED_AT + 300)) };
         decide(&case, &situation).0
     };
     assert_eq!(decided(&own, &[earlier.clone(), own.clone()]), Decision::Propose);
@@ -246,15 +236,7 @@ fn many_red_services_are_one_incident() {
         deployments.iter().map(|deployment| case_of(deployment, &judgement, &policy)).collect();
     let now = Time::from_unix(DEPLOYED_AT + 300);
     let decide_among = |regressed: &[Case<'_>]| {
-        let situation = Situation {
-            now,
-            budget: Budget::default(),
-            reverts: &[],
-            regressed,
-            red_before: &[],
-            open: &[],
-            watched: &[],
-        };
+        let situation = Situation { regressed, ..quiet(now) };
         decide(&cases[0], &situation).0
     };
     assert_eq!(decide_among(&cases[..2]), Decision::Revert);
@@ -285,13 +267,11 @@ fn of_several_deployments_the_last_before_the_damage_is_blamed() {
         let regressed: Vec<Case<'_>> =
             open.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
         let situation = Situation {
-            now: Time::from_unix(DEPLOYED_AT + 300),
-            budget: Budget::default(),
             reverts,
             regressed: &regressed,
-            red_before: &[],
             open,
             watched: &watched,
+            ..quiet(Time::from_unix(DEPLOYED_AT + 300))
         };
         let decisions: Vec<Decision> = open.iter().map(|case| decide(case, &situation).0).collect();
         decisions
@@ -319,15 +299,7 @@ fn verdicts_other_than_regressed_change_nothing() {
     ] {
         let judgement = judgement(verdict, DEPLOYED_AT);
         let case = case_of(&own, &judgement, &policy);
-        let situation = Situation {
-            now: Time::from_unix(DEPLOYED_AT + 300),
-            budget: Budget::default(),
-            reverts: &[],
-            regressed: &[],
-            red_before: &[],
-            open: &[],
-            watched: &[],
-        };
+        let situation = quiet(Time::from_unix(DEPLOYED_AT + 300));
         assert_eq!(decide(&case, &situation).0.word(), expected);
     }
 }
@@ -340,15 +312,7 @@ fn a_source_that_does_not_answer_is_waited_for_and_then_no_more() {
     let decided = |secs: i64, unanswered: bool| {
         let case = Case { unanswered, ..case_of(&own, &judgement, &policy) };
         let now = Time::from_unix(DEPLOYED_AT + secs);
-        let situation = Situation {
-            now,
-            budget: Budget::default(),
-            reverts: &[],
-            regressed: &[],
-            red_before: &[],
-            open: &[],
-            watched: &[],
-        };
+        let situation = quiet(now);
         decide(&case, &situation).0.word()
     };
     assert_eq!([decided(1_860, true), decided(1_860, false), decided(2_701, true)], ["wait", "pass", "pass"]);
@@ -363,15 +327,7 @@ fn damage_of_a_deployment_that_was_replaced_is_told_once_more() {
     let case = case_of(&second, &judgement, &policy);
     let decided = |watched: &[Deployment], reverts: &[RevertEntry]| {
         let now = Time::from_unix(DEPLOYED_AT + 1_800);
-        let situation = Situation {
-            now,
-            budget: Budget::default(),
-            reverts,
-            regressed: &[],
-            red_before: &[],
-            open: &[],
-            watched,
-        };
+        let situation = Situation { reverts, watched, ..quiet(now) };
         decide(&case, &situation).0
     };
     let watched = [first.clone(), other.clone(), second.clone()];
@@ -389,13 +345,9 @@ fn damage_that_several_could_have_done_goes_to_a_person() {
     for (contested, expected) in [(true, "escalate"), (false, "pass")] {
         let case = Case { contested, ..case_of(&own, &judgement, &policy) };
         let situation = Situation {
-            now: Time::from_unix(DEPLOYED_AT + 300),
-            budget: Budget::default(),
-            reverts: &[],
-            regressed: &[],
-            red_before: &[],
             open: &[case],
             watched: std::slice::from_ref(&own),
+            ..quiet(Time::from_unix(DEPLOYED_AT + 300))
         };
         assert_eq!(decide(&case, &situation).0.word(), expected);
     }
@@ -412,13 +364,10 @@ fn replaced_at(secs: i64, later: Verdict, goal: Option<&Goal>) -> [Decision; 2] 
     let case = |deployment, judgement, goal| Case { goal, ..case_of(deployment, judgement, &policy) };
     let open = [case(&first, &red, goal), case(&second, &later, None)];
     let situation = Situation {
-        now: Time::from_unix(DEPLOYED_AT + i64::from(policy.watch_secs) + secs),
-        budget: Budget::default(),
-        reverts: &[],
         regressed: &open[..1],
-        red_before: &[],
         open: &open,
         watched: &[first.clone(), second.clone()],
+        ..quiet(Time::from_unix(DEPLOYED_AT + i64::from(policy.watch_secs) + secs))
     };
     open.map(|case| decide(&case, &situation).0)
 }

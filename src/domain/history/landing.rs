@@ -61,6 +61,9 @@ pub struct Landing {
     pub committed: Time,
 }
 
+/// How far back it matters when a commit landed, in seconds: of what landed earlier nothing is judged or told any more.
+pub const RECENT_SECS: i64 = 86_400;
+
 /// How long it may be open when a commit landed without that being a doubt: two passes of a cron job are as far apart.
 const CLOSE_SECS: i64 = 300;
 

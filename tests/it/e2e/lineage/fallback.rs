@@ -65,9 +65,9 @@ fn without_fallback_the_agent_stops() {
     assert_eq!(file(&stage, VALUES).unwrap(), app("v2"));
 }
 
-#[test]
-fn at_its_end_the_agent_stops() {
-    let (stage, _) = at_v1_again(ONCE);
+/// The step back to v1 did not help either: that is told, and nothing more is done.
+fn stops_at_v1(policy: &str) {
+    let (stage, _) = at_v1_again(policy);
     stage.backdate(-17);
     did_not_help(&stage);
     stage.nothing_more();
@@ -75,13 +75,14 @@ fn at_its_end_the_agent_stops() {
 }
 
 #[test]
-fn where_there_is_no_good_state_further_back_a_person_is_asked() {
-    let (stage, _) = at_v1_again(TWICE);
-    stage.backdate(-17);
-    did_not_help(&stage);
-    // v1 was there when the repository began: there is nothing before it.
-    stage.nothing_more();
-    assert_eq!(file(&stage, VALUES).unwrap(), app("v1"));
+fn at_its_end_the_agent_stops() {
+    stops_at_v1(ONCE);
+}
+
+/// v1 was there when the repository began: there is nothing before it.
+#[test]
+fn where_there_is_nothing_further_back_the_agent_stops() {
+    stops_at_v1(TWICE);
 }
 
 #[test]
@@ -117,15 +118,15 @@ fn a_step_back_leads_to_the_newest_state_that_was_tried() {
 #[test]
 fn the_budget_counts_steps_back_too() {
     let (stage, second) = in_vain(ONCE);
-    configure(
-        &stage,
-        &Rules {
-            environments: "{production: {branch: main, mode: auto, budget: {max_reverts: 1, window: 1h}}}",
-            policy: ONCE,
-            ..rules()
-        },
-    );
-    is_left_to_a_person(&stage, &second, &["the budget of 1 revert"]);
+    is_over_budget(&stage, &second);
+}
+
+/// The budget allows no step back: a person is asked, once.
+#[track_caller]
+pub(super) fn is_over_budget(stage: &Stage, bad: &str) {
+    let environments = "{production: {branch: main, mode: auto, budget: {max_reverts: 1, window: 1h}}}";
+    configure(stage, &Rules { environments, policy: ONCE, ..rules() });
+    is_left_to_a_person(stage, bad, &["the budget of 1 revert"]);
 }
 
 #[test]
