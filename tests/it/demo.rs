@@ -1,5 +1,6 @@
 //! `backout demo` as a user runs it, looked at with the real `git`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -125,16 +126,17 @@ fn check_commands(dir: &Path, text: &str) {
     }
 }
 
-/// There is one note a judged deployment; those of reverted ones say how it ended.
+/// Each judged deployment has a note; those of reverted ones say how it ended.
 fn check_notes(dir: &Path) {
-    let notes = git(dir, &["notes", "--ref=backout", "list"]);
-    assert_eq!(notes.lines().count(), 9, "{notes}");
     let noted = git(dir, &["log", "--notes=backout", "--format=%N", "main"]);
     let records: Vec<Value> = noted
         .lines()
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
+    let judged: BTreeSet<&str> =
+        records.iter().filter_map(|record| record.pointer("/deployment")?.as_str()).collect();
+    assert_eq!(judged.len(), 9, "{records:?}");
     let count = |path: &str, value: &str| {
         records.iter().filter(|record| record.pointer(path).is_some_and(|found| found == value)).count()
     };

@@ -53,8 +53,9 @@ impl Lines {
         self.by_commit.entry(commit).or_default().extend(line);
     }
 
-    /// Appends the lines, in one commit; where that fails the pass goes on and says so. Where the branch was seen stands
-    /// beside what is written anyway: it costs no push, and an agent without a memory dates by it what lands later.
+    /// Appends the lines, in one commit; where that fails the pass goes on and says so. Where the branch was seen
+    /// is added to the note of that commit: it costs no further push, and an agent without a memory dates by it what lands
+    /// later.
     pub(in crate::agent) async fn append(mut self, pass: &Pass<'_>, report: &mut EnvironmentReport) {
         if self.by_commit.is_empty() || pass.intent == Intent::Plan {
             return;
@@ -62,11 +63,10 @@ impl Lines {
         let branch = &pass.environment.branch;
         if !self.with_looks
             && let Some(tip) = pass.branches.tip(branch)
-            && let Some(lines) = self.by_commit.values_mut().next()
         {
             let seen =
                 SeenRecord { version: VERSION, branch: branch.clone(), tip, at: pass.now, before: None };
-            lines.extend(Record::Seen(Box::new(seen)).to_line());
+            self.by_commit.entry(tip).or_default().extend(Record::Seen(Box::new(seen)).to_line());
         }
         let (lines, now) = (self.by_commit, pass.now);
         let appended = pass.git(move |repository| repository.append_notes(&lines, now)).await;

@@ -139,8 +139,8 @@ fn the_message_is_complete(stage: &Stage, bad: &str) {
 }
 
 fn the_notes_are_complete(stage: &Stage, bad: &str, revert: &str) {
-    let note = stage.remote(&["notes", "--ref=backout", "show", bad]);
-    let record: serde_json::Value = serde_json::from_str(&note).unwrap();
+    let [record] = &stage.note(bad)[..] else { panic!("not one record beside the look") };
+    let record: serde_json::Value = serde_json::from_str(record).unwrap();
     assert_eq!(record["revert"], revert);
     assert_eq!(record["judgement"]["verdict"]["verdict"], "regressed");
     let explained = stage.run(&["explain", bad]).ended(0).stdout;
