@@ -132,6 +132,12 @@ pub trait Repository: Send + Sync {
     /// When the history cannot be read as far as asked.
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError>;
 
+    /// Fetches what is missing of the branch's history since then, so that who needs it later need not wait for it.
+    ///
+    /// # Errors
+    /// When it cannot be fetched.
+    fn deepen(&self, branch: &BranchName, since: Time) -> Result<(), RepositoryError>;
+
     /// The same commits, shown one by one, newest first, until the visitor has seen enough. What it lets go of is not held
     /// anywhere else, so that memory does not grow with the files of a long history. Returns the branch's head.
     ///

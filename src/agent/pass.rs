@@ -12,12 +12,14 @@ use super::judge::open::judge_open;
 use super::look::branches::{Branches, Fetched, fetch};
 use super::look::context::{Intent, Pass};
 use super::look::landed::remember_tips;
+use super::look::lineage::fetch_ahead;
 use super::look::proposals::Proposals;
 use super::look::state::State;
 use super::report::{EnvironmentReport, PassReport};
 use super::tell::issues::close_issues;
 use super::tell::write_down::write_down;
 use super::world::{Estate, Stop, World};
+use crate::domain::decision::Decision;
 use crate::domain::ids::EnvironmentName;
 use crate::ports::RepositoryError;
 
@@ -92,6 +94,14 @@ pub(super) async fn pass_estate(
             of_environment.problems.push(problem.to_string());
         }
         report.environments.push(of_environment);
+    }
+    if intent == Intent::Act && !stop.is_set() {
+        let is_watched = |environment: &EnvironmentReport| {
+            environment.items.iter().any(|item| item.decision == Decision::Wait)
+        };
+        let watched = report.environments.iter().zip(&estate.environments).filter(|(of, _)| is_watched(of));
+        let branches = watched.map(|(_, environment)| environment.branch.clone()).collect();
+        stop.unless_set(fetch_ahead(estate, branches, now)).await;
     }
     Ok(report)
 }

@@ -8,8 +8,14 @@ use crate::ports::{PushError, RepositoryError};
 pub(super) enum Fault {
     /// What is on disk cannot be read or written: a cache is rebuilt, a local repository is reported.
     Damaged(String),
-    /// The first-parent chain ends at the edge of a shallow clone after this many commits.
-    Truncated(usize),
+    /// The first-parent chain ends at the edge of a shallow clone.
+    Truncated {
+        /// After so many commits.
+        walked: usize,
+        /// So many would be enough if people went on committing as often as in those that are there. None where their times
+        /// say nothing.
+        enough: Option<usize>,
+    },
     /// A ref was not updated.
     Rejected {
         /// The full name of the ref.
@@ -36,8 +42,8 @@ impl Fault {
     pub(super) fn into_repository_error(self, place: &str) -> RepositoryError {
         match self {
             Self::Damaged(reason) => RepositoryError::Broken(format!("the repository {place}: {reason}")),
-            Self::Truncated(commits) => RepositoryError::Broken(format!(
-                "the repository {place} is shallow and ends after {commits} commits: run `git fetch --unshallow` in it"
+            Self::Truncated { walked, .. } => RepositoryError::Broken(format!(
+                "the repository {place} is shallow and ends after {walked} commits: run `git fetch --unshallow` in it"
             )),
             Self::Rejected { reference, reason } => {
                 RepositoryError::Broken(format!("{reference} was not updated: {reason}"))
@@ -50,7 +56,7 @@ impl Fault {
     pub(super) fn into_push_error(self, place: &str) -> PushError {
         match self {
             Self::Rejected { reference, reason } => PushError::Rejected { reference, reason },
-            other @ (Self::Damaged(_) | Self::Truncated(_) | Self::Port(_)) => {
+            other @ (Self::Damaged(_) | Self::Truncated { .. } | Self::Port(_)) => {
                 PushError::Repository(other.into_repository_error(place))
             }
         }

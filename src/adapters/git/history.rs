@@ -16,7 +16,7 @@ use crate::domain::history::landing::{Landing, RECENT_SECS, Sighting, landings};
 use crate::domain::history::snapshot::{
     Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, Snapshot, settle_times,
 };
-use crate::domain::ids::CommitId;
+use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Made};
 
@@ -84,8 +84,7 @@ fn show(
     (query, seen): (&HistoryQuery<'_>, &[Sighting]),
     visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<CommitId, Fault> {
-    let head = local::tip(repository, &branch_ref(query.branch))?
-        .ok_or_else(|| Fault::not_found(format!("the branch {}", query.branch)))?;
+    let head = head_of(repository, query.branch)?;
     let since = query.commits_since.min(query.diffs_since);
     let mut chain = Chain::from(odb, head, since)?;
     let told = chain.told(repository, seen, query);
@@ -103,7 +102,7 @@ fn show(
     for (index, (header, landing)) in chain.headers.iter().zip(&times).take(count).enumerate() {
         let commit = match chain.objects.get_mut(index).map(std::mem::take) {
             Some(bytes) => commit_object::parsed(header.id, &bytes)?,
-            None => commit_object::read(odb, header.id)?.ok_or(Fault::Truncated(index))?,
+            None => commit_object::read(odb, header.id)?.ok_or_else(|| truncated(index))?,
         };
         let parent = chain.headers.get(index + 1).map(|parent| parent.tree).or(chain.beyond);
         let shown = Commit {
@@ -122,6 +121,23 @@ fn show(
         }
     }
     Ok(commit_id(head))
+}
+
+/// That the chain ends after so many commits, of which all are wanted.
+fn truncated(walked: usize) -> Fault {
+    Fault::Truncated { walked, enough: None }
+}
+
+/// Looks whether the branch is in `repository` as far back as `since`.
+///
+/// [`Fault::Truncated`] says that it is not.
+pub(super) fn reaches(repository: &Repository, branch: &BranchName, since: Time) -> Result<(), Fault> {
+    Chain::from(&repository.odb()?, head_of(repository, branch)?, since).map(drop)
+}
+
+fn head_of(repository: &Repository, branch: &BranchName) -> Result<Oid, Fault> {
+    local::tip(repository, &branch_ref(branch))?
+        .ok_or_else(|| Fault::not_found(format!("the branch {branch}")))
 }
 
 /// The way along the first parents, newest first.
@@ -152,7 +168,7 @@ impl Chain {
                 None if chain.headers.is_empty() => {
                     return Err(Fault::Damaged(format!("the commit {id} is missing")));
                 }
-                None => return Err(Fault::Truncated(chain.headers.len())),
+                None => return Err(chain.too_short(since)),
             };
             bytes += object.len();
             if bytes <= KEPT_BYTES {
@@ -163,6 +179,18 @@ impl Chain {
             chain.headers.push(header);
         }
         Ok(chain)
+    }
+
+    /// That the chain ends before `since`, and how long it would have to be.
+    fn too_short(&self, since: Time) -> Fault {
+        let walked = self.headers.len();
+        let times = || Some((self.headers.first()?.committed, self.headers.last()?.committed));
+        let enough = times().and_then(|(newest, oldest)| {
+            let span_secs = usize::try_from(newest.secs_since(oldest)).ok().filter(|secs| *secs > 0)?;
+            let wanted_secs = usize::try_from(newest.secs_since(since)).ok()?;
+            Some(walked.saturating_mul(wanted_secs) / span_secs + OLD_IN_A_ROW)
+        });
+        Fault::Truncated { walked, enough }
     }
 
     /// The looks at the branch in the notes on its newest commits. A memory that goes back further than records matter needs
@@ -193,7 +221,7 @@ impl Chain {
     fn complete(&mut self, odb: &Odb<'_>) -> Result<(), Fault> {
         if let Some(parent) = self.headers.last().and_then(|header| header.first_parent) {
             let (header, _) =
-                commit_object::read_header(odb, parent)?.ok_or(Fault::Truncated(self.headers.len()))?;
+                commit_object::read_header(odb, parent)?.ok_or_else(|| truncated(self.headers.len()))?;
             self.beyond = Some(header.tree);
         }
         Ok(())

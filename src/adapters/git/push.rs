@@ -128,9 +128,10 @@ pub(super) fn to_remote(
             {
                 update.rejected(with_said(&reason))
             }
-            fault @ (Fault::Damaged(_) | Fault::Truncated(_) | Fault::Rejected { .. } | Fault::Port(_)) => {
-                fault
-            }
+            fault @ (Fault::Damaged(_)
+            | Fault::Truncated { .. }
+            | Fault::Rejected { .. }
+            | Fault::Port(_)) => fault,
         }),
     }
 }

@@ -114,8 +114,8 @@ impl GitRepository {
         let fault = loop {
             match self.with(&read) {
                 Ok(done) => return Ok(done),
-                Err(Fault::Truncated(walked)) => {
-                    if let Err(fault) = self.deepen(branch, walked, round) {
+                Err(Fault::Truncated { walked, enough }) => {
+                    if let Err(fault) = self.fetch_more(branch, (walked, enough), round) {
                         break fault;
                     }
                     round += 1;
@@ -128,10 +128,15 @@ impl GitRepository {
 
     /// Fetches more of a branch, `round` by `round` further back and in the end all of it. When there is still a gap
     /// the cache itself is at fault and is cloned again.
-    fn deepen(&self, branch: &BranchName, walked: usize, round: u32) -> Result<(), Fault> {
-        let Storage::Remote(cache) = &self.place else { return Err(Fault::Truncated(walked)) };
+    fn fetch_more(
+        &self,
+        branch: &BranchName,
+        (walked, enough): (usize, Option<usize>),
+        round: u32,
+    ) -> Result<(), Fault> {
+        let Storage::Remote(cache) = &self.place else { return Err(Fault::Truncated { walked, enough }) };
         let depth = match round {
-            0..=3 => Depth::Commits(walked.max(fetch::FIRST_DEPTH).saturating_mul(4)),
+            0..=3 => Depth::Commits(deeper(walked, enough)),
             4 | 6 => Depth::Full,
             5 => return cache.renew("its history has a gap"),
             _ => return Err(Fault::broken(format!("the history of {branch} at {} has a gap", self.shown))),
@@ -139,6 +144,17 @@ impl GitRepository {
         tracing::debug!(%branch, walked, ?depth, "the history is deepened");
         cache.fetch(&[branch_ref(branch)], depth).map(drop)
     }
+}
+
+/// How many commits to ask for where so many are too few. A server packs what it sends anew, which takes it longer the more
+/// there is: so hardly more than is likely to be enough, and seldom less.
+fn deeper(walked: usize, enough: Option<usize>) -> usize {
+    let walked = walked.max(fetch::FIRST_DEPTH);
+    let fourfold = walked.saturating_mul(4);
+    // Twice as many at least, so that the rounds end, and however the commits are dated no more than is reasonable.
+    enough.map_or(fourfold, |enough| {
+        enough.saturating_add(enough / 8).clamp(walked.saturating_mul(2), walked.saturating_mul(64))
+    })
 }
 
 impl ports::Repository for GitRepository {
@@ -167,6 +183,15 @@ impl ports::Repository for GitRepository {
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
         let seen = self.seen.read(query.branch);
         self.deep_enough(query.branch, |repository| history::read(repository, query, &seen))
+    }
+
+    fn deepen(&self, branch: &BranchName, since: Time) -> Result<(), RepositoryError> {
+        match &self.place {
+            Storage::Local(_) => Ok(()),
+            Storage::Remote(_) => {
+                self.deep_enough(branch, |repository| history::reaches(repository, branch, since))
+            }
+        }
     }
 
     fn walk(

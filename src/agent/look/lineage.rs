@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::context::Pass;
 use super::state::read_records;
+use crate::agent::world::{Estate, blocking};
 use crate::domain::deployment::lineage::{Earlier, Edit, Goal, GoodState, Lineage};
 use crate::domain::deployment::{ChangeKind, Deployment, Detector};
 use crate::domain::environment::policy::Policy;
 use crate::domain::history::ledger::{RevertEntry, reverts_of};
 use crate::domain::history::scope::{Any, Tracked};
-use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::ids::{BranchName, CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, RepositoryError};
@@ -23,6 +24,21 @@ const SEARCH_DAYS: i64 = 90;
 const MAX_CHANGES: usize = 1_000;
 /// Of how many changes of a service the files are kept, to take them back. A revert goes back a few states.
 const MAX_WITH_FILES: usize = 32;
+
+/// Fetches the past of the branches on which a deployment is watched, as long as nothing is urgent: its revert would have to
+/// wait for it. Where that fails nothing is lost; the revert says what is wrong.
+pub(in crate::agent) async fn fetch_ahead(estate: &Estate, branches: BTreeSet<BranchName>, now: Time) {
+    let since = now.minus_secs(SEARCH_DAYS * 86_400);
+    for branch in branches {
+        let fetching = blocking(&estate.repository, {
+            let branch = branch.clone();
+            move |repository| repository.deepen(&branch, since)
+        });
+        if let Err(error) = fetching.await {
+            tracing::warn!(%branch, %error, "the history that a revert would need cannot be fetched ahead");
+        }
+    }
+}
 
 /// What a service ran before, and what is known of that.
 #[derive(Clone, Debug, Default)]

@@ -134,6 +134,11 @@ impl Stage {
         stage
     }
 
+    /// The directory of the people's clone.
+    pub(super) fn clone_of_people(&self) -> &Path {
+        self.people.path()
+    }
+
     /// Where its metrics are.
     pub(super) fn metrics_url(&self) -> &str {
         &self.metrics.url

@@ -49,10 +49,14 @@ pub(super) fn stage(rules: &Rules<'_>, files: Files<'_>) -> Stage {
 }
 
 pub(super) fn configure(stage: &Stage, rules: &Rules<'_>) {
+    configure_with(stage, rules, &format!("url: {}", stage.bare.display()));
+}
+
+/// With these keys of the repository.
+pub(super) fn configure_with(stage: &Stage, rules: &Rules<'_>, repository: &str) {
     let Rules { environments, query, policy, services, more } = rules;
-    let bare = stage.bare.display();
     stage.write_config(&format!(
-        "repository: {{url: {bare}, cache: cache}}
+        "repository: {{{repository}, cache: cache}}
 environments: {environments}
 metrics: {{file: {{kind: csv, path: metrics.csv}}}}
 signals: {{errors: {{query: '{query}', kind: error-ratio}}}}

@@ -227,6 +227,9 @@ fn a_deep_history_is_fetched_step_by_step() {
     let older = history_since(&repository, start + 1000 * 60);
     assert_eq!(older.commits.len(), 501);
     assert!(posts() > after_fetch);
+    // The times of the commits say how many are enough.
+    let fetched = git(&super::caches::directory(cache.path()), &["rev-list", "--count", "main"]);
+    assert!((533..620).contains(&fetched.parse::<usize>().unwrap()), "{fetched}");
     let all = history_since(&repository, 0);
     assert_eq!(all.commits.len(), 1500);
     assert!(all.commits.iter().all(|commit| commit.files.len() == 1));
@@ -242,6 +245,38 @@ fn a_deep_history_is_fetched_step_by_step() {
     let oldest = all.commits[1490].id;
     assert_eq!(shallow.resolve(&oldest.to_string()[..12]).unwrap(), oldest);
     assert_eq!(shallow.resolve("main").unwrap(), again);
+}
+
+#[test]
+fn a_history_that_was_fetched_ahead_is_not_fetched_again() {
+    let remote = HttpRemote::start();
+    let start = 1_600_000_000;
+    fast_import(&remote.repository(), &linear_history(1500, 7, start));
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    fetch_main(&repository);
+    let posts = || remote.access_log().matches("POST /env.git/git-upload-pack").count();
+    repository.deepen(&main_branch(), Time::from_unix(start + 500 * 60)).unwrap();
+    let ahead = posts();
+    repository.deepen(&main_branch(), Time::from_unix(start + 700 * 60)).unwrap();
+    assert_eq!(history_since(&repository, start + 500 * 60).commits.len(), 1001);
+    assert_eq!(posts(), ahead);
+    // Times that say nothing, or that lie: it is fetched all the same.
+    for (name, date) in [("same", "1600000000 +0000"), ("ahead", "1900000000 +0000")] {
+        let mut text = String::new();
+        for n in 0..900 {
+            let date = if n == 899 { date } else { "1600000000 +0000" };
+            text.push_str(&format!(
+                "commit refs/heads/{name}\ncommitter a <a@a> {date}\ndata 1\nx\nM 100644 inline {name}\ndata 4\n{n:04}\n"
+            ));
+        }
+        fast_import(&remote.repository(), text.as_bytes());
+        let branch = BranchName::new(name).unwrap();
+        repository.fetch(std::slice::from_ref(&branch)).unwrap();
+        repository.deepen(&branch, Time::from_unix(start - 1)).unwrap();
+        let bare = super::caches::directory(cache.path());
+        assert_eq!(git(&bare, &["rev-list", "--count", &format!("refs/heads/{name}")]), "900", "{name}");
+    }
 }
 
 #[test]

@@ -261,6 +261,10 @@ impl Repository for Clone {
         })
     }
 
+    fn deepen(&self, _: &BranchName, _: Time) -> Result<(), RepositoryError> {
+        Ok(())
+    }
+
     fn sightings(&self, branch: &BranchName) -> Vec<Sighting> {
         self.remote().seen.get(branch).cloned().unwrap_or_default()
     }
