@@ -34,7 +34,7 @@ const IDS: u64 = 8 + 256 * 4;
 pub(super) struct Packs {
     packs: Vec<Pack>,
     /// By pack and offset.
-    kept: Kept<(usize, u64), Rc<[u8]>>,
+    kept: Kept<(usize, u64), Rc<Vec<u8>>>,
 }
 
 struct Pack {
@@ -73,13 +73,13 @@ impl Packs {
     }
 
     /// A tree's bytes.
-    pub(super) fn tree(&mut self, id: Oid) -> Option<Rc<[u8]>> {
+    pub(super) fn tree(&mut self, id: Oid) -> Option<Rc<Vec<u8>>> {
         let found = |(number, pack): (usize, &Pack)| Some((number, pack.find(id.as_bytes())?));
         let (number, offset) = self.packs.iter().enumerate().find_map(found)?;
         self.unpack(number, offset)
     }
 
-    fn unpack(&mut self, number: usize, offset: u64) -> Option<Rc<[u8]>> {
+    fn unpack(&mut self, number: usize, offset: u64) -> Option<Rc<Vec<u8>>> {
         let pack = self.packs.get(number)?;
         let mut deltas = Vec::new();
         let mut at = offset;
@@ -91,7 +91,7 @@ impl Packs {
             let stored = pack.stored(at)?;
             match stored.what {
                 What::Tree => {
-                    let bytes: Rc<[u8]> = Rc::from(stored.bytes);
+                    let bytes: Rc<Vec<u8>> = Rc::new(stored.bytes);
                     self.kept.keep((number, at), Rc::clone(&bytes), bytes.len());
                     break bytes;
                 }
@@ -105,7 +105,7 @@ impl Packs {
             }
         };
         for (at, delta) in deltas.into_iter().rev() {
-            bytes = Rc::from(apply(&bytes, &delta)?);
+            bytes = Rc::new(apply(&bytes, &delta)?);
             self.kept.keep((number, at), Rc::clone(&bytes), bytes.len());
         }
         Some(bytes)

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use git2::{ObjectType, Odb, Oid};
+use memchr::memchr;
 
 use super::fault::Fault;
 use super::kept::Kept;
@@ -15,6 +16,8 @@ use crate::domain::ids::{BlobId, FilePath};
 
 /// The deepest nesting of directories that is followed.
 const MAX_DEPTH: usize = 128;
+/// The bytes of an id.
+const ID: usize = 20;
 /// How many bytes of trees are kept for the next comparison.
 const KEPT_BYTES: usize = 4 << 20;
 
@@ -55,10 +58,10 @@ impl<'a> Entry<'a> {
             return Ok(None);
         }
         let broken = || Fault::Damaged("a tree object is broken".to_owned());
-        let space = bytes.iter().position(|b| *b == b' ').ok_or_else(broken)?;
+        let space = memchr(b' ', bytes).ok_or_else(broken)?;
         let (mode, rest) = (bytes.get(..space), bytes.get(space + 1..).unwrap_or(&[]));
-        let nul = rest.iter().position(|b| *b == 0).ok_or_else(broken)?;
-        let (name, id, rest) = (rest.get(..nul), rest.get(nul + 1..nul + 21), rest.get(nul + 21..));
+        let nul = memchr(0, rest).ok_or_else(broken)?;
+        let (name, id, rest) = (rest.get(..nul), rest.get(nul + 1..nul + 1 + ID), rest.get(nul + 1 + ID..));
         match (mode, name, id, rest) {
             (Some(mode), Some(name), Some(id), Some(rest)) => Ok(Some((Self { mode, name, id }, rest))),
             _ => Err(broken()),
@@ -94,7 +97,7 @@ impl<'a> Entry<'a> {
 pub(super) struct TreeDiff<'a> {
     odb: &'a Odb<'a>,
     packs: Packs,
-    kept: Kept<Oid, Rc<[u8]>>,
+    kept: Kept<Oid, Rc<Vec<u8>>>,
     scope: &'a dyn Scope,
     /// The most paths that one comparison lists.
     limit: usize,
@@ -123,8 +126,8 @@ impl<'a> TreeDiff<'a> {
         Ok((found.changes, found.truncated))
     }
 
-    fn read(&mut self, id: Option<Oid>) -> Result<Rc<[u8]>, Fault> {
-        let Some(id) = id else { return Ok(Rc::from([])) };
+    fn read(&mut self, id: Option<Oid>) -> Result<Rc<Vec<u8>>, Fault> {
+        let Some(id) = id else { return Ok(Rc::default()) };
         if let Some(bytes) = self.kept.find(id) {
             return Ok(bytes);
         }
@@ -135,7 +138,7 @@ impl<'a> TreeDiff<'a> {
                 if object.kind() != ObjectType::Tree {
                     return Err(Fault::Damaged(format!("{id} is not a tree")));
                 }
-                Rc::from(object.data())
+                Rc::new(object.data().to_vec())
             }
         };
         self.kept.keep(id, Rc::clone(&bytes), bytes.len());
@@ -240,23 +243,30 @@ fn of_kind(entry: Option<Entry<'_>>, kind: Kind) -> Option<Entry<'_>> {
 
 /// How many bytes at the beginning are whole entries that are equal in both.
 fn equal_entries(left: &[u8], right: &[u8]) -> Result<usize, Fault> {
-    if left == right {
-        return Ok(left.len());
+    let equal = equal_bytes(left, right);
+    if equal == left.len() && equal == right.len() {
+        return Ok(equal);
     }
-    const BLOCK: usize = 256;
-    let blocks = left.chunks_exact(BLOCK).zip(right.chunks_exact(BLOCK)).take_while(|(l, r)| l == r).count();
-    let start = blocks * BLOCK;
-    let tails = (left.get(start..).unwrap_or(&[]), right.get(start..).unwrap_or(&[]));
-    let equal = start + tails.0.iter().zip(tails.1).take_while(|(l, r)| l == r).count();
+    // An entry ends with a zero byte and an id, and there is no zero byte before. An id may hold any byte: so the ends can only
+    // be found from the beginning.
     let mut whole = 0;
-    let mut rest = left;
-    while let Some((_, after)) = Entry::first(rest)? {
-        let end = left.len() - after.len();
+    while let Some(zero) = memchr(0, left.get(whole..).unwrap_or(&[])) {
+        let end = whole + zero + 1 + ID;
         if end > equal {
             break;
         }
         whole = end;
-        rest = after;
     }
     Ok(whole)
+}
+
+/// How many bytes at the beginning are equal in both.
+fn equal_bytes(left: &[u8], right: &[u8]) -> usize {
+    let mut equal = 0;
+    for block in [4_096, 64, 1] {
+        let rest = (left.get(equal..).unwrap_or(&[]), right.get(equal..).unwrap_or(&[]));
+        let blocks = rest.0.chunks_exact(block).zip(rest.1.chunks_exact(block));
+        equal += blocks.take_while(|(l, r)| l == r).count() * block;
+    }
+    equal
 }
