@@ -60,6 +60,9 @@ pub struct Item {
     pub guards: Vec<GuardAnswer>,
     /// The revert in words, where one was made, planned, or worked out for a person.
     pub plan: Option<String>,
+    /// Whether it leads to the newest state that is known to be good, and not just to the one before the deployment.
+    #[serde(skip)]
+    pub is_to_good: bool,
     /// The revert as a unified diff, where there is one.
     pub diff: Option<String>,
     /// The commit that reverted it, now or before, if there is one.

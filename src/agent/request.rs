@@ -15,7 +15,7 @@ use super::world::{Estate, Stop, World};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Asked, Change, NoChange};
 use crate::domain::deployment::Deployment;
-use crate::domain::deployment::lineage::Earlier;
+use crate::domain::deployment::lineage::{Earlier, Goal};
 use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::ports::{PushError, RepositoryError};
@@ -68,6 +68,9 @@ pub struct Request<'a> {
     environment: &'a Arc<Environment>,
     /// Who asks and why, for the commit message.
     asked: Asked<'a>,
+    /// Whether the revert leads to the newest state that is known to be good, as the agent's own do, and not to the one just
+    /// before the deployment.
+    to_good: bool,
     branches: Branches,
     stop: Stop,
 }
@@ -76,6 +79,8 @@ pub struct Request<'a> {
 pub struct Prepared {
     /// The deployment that is reverted.
     pub deployment: Deployment,
+    /// Where it leads, if that was asked for.
+    goal: Option<Goal>,
     /// The change.
     pub change: Change,
     /// The files that it touches, before it.
@@ -92,17 +97,19 @@ pub struct PreparedAll {
 }
 
 impl<'a> Request<'a> {
-    /// A request about an environment of an estate.
+    /// A request about an environment of an estate: for a revert to the newest state that is known to be good (`to_good`), or to
+    /// the one just before the deployment.
     #[must_use]
     pub fn new(
         world: &'a World,
         estate: &'a Estate,
         environment: &'a Arc<Environment>,
         asked: Asked<'a>,
+        to_good: bool,
     ) -> Self {
         let branches =
             Branches::new(estate, std::slice::from_ref(environment), world.clock.now(), Default::default());
-        Self { world, estate, environment, asked, branches, stop: Stop::default() }
+        Self { world, estate, environment, asked, to_good, branches, stop: Stop::default() }
     }
 
     fn pass(&self) -> Pass<'_> {
@@ -150,7 +157,8 @@ impl<'a> Request<'a> {
         let several = found.len() > 1;
         for deployment in found {
             let policy = pass.policy(&deployment);
-            let to_revert = ToRevert::requested(&deployment, self.asked, &policy);
+            let goal = if self.to_good { Some(self.goal(&pass, &deployment, head).await?) } else { None };
+            let to_revert = ToRevert::requested(&deployment, goal.as_ref(), self.asked, &policy);
             let planned = match plan_at(&pass, &to_revert, head).await? {
                 Ok(planned) => planned,
                 // The others of the commit may still be there.
@@ -161,7 +169,7 @@ impl<'a> Request<'a> {
                 Err(none) => return Err(none.into()),
             };
             let (change, current) = (*planned.change, planned.current);
-            prepared.reverts.push(Prepared { deployment, change, current });
+            prepared.reverts.push(Prepared { deployment, goal, change, current });
         }
         if prepared.reverts.is_empty() {
             let each: Vec<String> =
@@ -180,7 +188,7 @@ impl<'a> Request<'a> {
         let pass = self.pass();
         let deployment = &prepared.deployment;
         let policy = pass.policy(deployment);
-        let to_revert = ToRevert::requested(deployment, self.asked, &policy);
+        let to_revert = ToRevert::requested(deployment, prepared.goal.as_ref(), self.asked, &policy);
         let (mut last, mut refused, mut refusals) = (None, false, 0);
         let mut seen = None;
         for tries in 0..MAX_TRIES {
@@ -199,6 +207,25 @@ impl<'a> Request<'a> {
         let gave_up =
             || PushError::Rejected { reference: self.environment.branch.to_string(), reason: String::new() };
         Err(DeliveryError::from(last.unwrap_or_else(gave_up)).into())
+    }
+
+    /// Where the agent's own revert of a deployment would lead.
+    async fn goal(
+        &self,
+        pass: &Pass<'_>,
+        deployment: &Deployment,
+        head: CommitId,
+    ) -> Result<Goal, RequestError> {
+        let service = BTreeSet::from([deployment.service.clone()]);
+        let past = pasts(pass, service, Some(head)).await?.remove(&deployment.service).unwrap_or_default();
+        match past.goal(&pass.policy(deployment), deployment, pass.now) {
+            Some(goal @ (Goal::Undo(..) | Goal::TakenBack(_))) => Ok(goal),
+            Some(Goal::NoneGood(_) | Goal::Under(_)) | None => Err(RequestError::NotFound(format!(
+                "no state of {} before {} is known to be good: leave out --to-good for the state just before it",
+                deployment.service,
+                deployment.commit.short()
+            ))),
+        }
     }
 
     /// The known-good states of a service before a deployment, newest first: what there is to go back to when the values just

@@ -33,7 +33,12 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
     };
     records.retain(|record| args.service.as_ref().is_none_or(|name| is_of(record, name)));
     let verdicts: Vec<&VerdictRecord> = records.iter().filter_map(Record::as_verdict).collect();
-    anyhow::ensure!(!verdicts.is_empty(), "there is no record of {}", commit.short());
+    anyhow::ensure!(
+        !verdicts.is_empty(),
+        "no verdict about {} is recorded: the agent records one when it decides about a deployment, and has none where a \
+         person reverted it before that",
+        commit.short()
+    );
     let derived: Vec<Judgement> = verdicts.iter().map(|verdict| judge(&verdict.evidence)).collect();
     match common.format {
         Format::Json => {
@@ -80,7 +85,11 @@ fn records_of(
 ) -> Result<(CommitId, Vec<Record>), RepositoryError> {
     let commit = repository.resolve(revision)?;
     if let Some(note) = repository.notes(&[commit])?.get(&commit) {
-        return Ok((commit, record::read(note)));
+        // A note on a revert may hold something else, such as where the branch was seen.
+        let records = record::read(note);
+        if records.iter().any(|record| record.as_verdict().is_some()) {
+            return Ok((commit, records));
+        }
     }
     let took_back = |record: &Record| match record {
         Record::Verdict(verdict) => verdict.revert == Some(commit),

@@ -29,6 +29,9 @@ pub(super) struct RevertArgs {
     /// Of a commit that deployed several services, only this one
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
+    /// Go back to the newest state that is known to be good, as the agent does by itself, and not to the one just before
+    #[arg(long)]
+    to_good: bool,
     /// Why, for the commit message
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -103,7 +106,7 @@ async fn prepare<'a>(
                 reasons.push(format!("{}: {problem}", environment.name));
                 continue;
             }
-            let request = Request::new(world, estate, environment, asked);
+            let request = Request::new(world, estate, environment, asked, args.to_good);
             match request.prepare(&wanted).await {
                 Ok(prepared) => found.push((environment.name.as_str(), request, prepared)),
                 Err(error) => reasons.push(format!("{}: {error}", environment.name)),

@@ -177,9 +177,11 @@ fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, i
         }
         if matches!(item.decision, Decision::Escalate(_)) {
             let service = &item.service;
+            let commit = item.deployment.short();
+            let to_good = if item.is_to_good { " --to-good" } else { "" };
             let _hint = writeln!(
                 out,
-                "    to take it back by hand: backout revert {service} --environment {environment}"
+                "    to do that by hand: backout revert {commit} --service {service} --environment {environment}{to_good}"
             );
         }
     }

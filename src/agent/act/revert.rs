@@ -44,13 +44,14 @@ impl<'a> ToRevert<'a> {
         }
     }
 
-    /// A deployment that a person wants reverted.
+    /// A deployment that a person wants reverted, to where `goal` leads or to the state just before it.
     pub(in crate::agent) fn requested(
         deployment: &'a Deployment,
+        goal: Option<&'a Goal>,
         asked: Asked<'a>,
         policy: &'a Policy,
     ) -> Self {
-        let undo = Undo::from(deployment);
+        let undo = undo(deployment, goal, &[]);
         Self { deployment, motive: Motive::Request(asked), evidence: None, policy, undo }
     }
 }

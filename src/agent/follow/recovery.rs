@@ -9,6 +9,7 @@ use crate::agent::tell::notes::Lines;
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
+use crate::domain::time::human_secs;
 use crate::record::{Record, Recovery, RecoveryRecord, VERSION};
 
 /// Looks at every revert that is still watched, and records those whose effect is clear.
@@ -66,17 +67,25 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
         .filter_map(Record::as_verdict)
         .filter(|verdict| verdict.judgement.verdict == Verdict::Regressed)
         .last();
-    let age = pass.now.secs_since(entry.at);
-    if age > 2 * i64::from(recovery_secs(pass, deployment.as_ref())) {
+    let longest = recovery_secs(pass, deployment.as_ref());
+    if pass.now.secs_since(entry.at) > 2 * i64::from(longest) {
         return None;
     }
     if verdict.is_none() {
         let found = if entry.requested { deployment_taken_back(pass, state, entry).await } else { None };
         deployment = Some(found?);
     }
-    let recovery_secs = recovery_secs(pass, deployment.as_ref());
+    let longest = recovery_secs(pass, deployment.as_ref());
+    if pass.now.secs_since(entry.at) > 2 * i64::from(longest) {
+        return None;
+    }
+    // What the service does after the next deployment says nothing about the revert.
+    let next = next_deployment(state, entry);
+    let watched_secs = next.map_or(i64::from(longest), |next| next.at.secs_since(entry.at));
+    let recovery_secs = u32::try_from(watched_secs).map_or(longest, |secs| secs.min(longest));
+    let age = pass.now.secs_since(entry.at);
     // Signals are found to be well after two thirds of that time, and bad at its end: until then nobody is asked.
-    if age > 2 * i64::from(recovery_secs) || 3 * age < 2 * i64::from(recovery_secs) {
+    if 3 * age < 2 * i64::from(recovery_secs) {
         return None;
     }
     let (before, unseen) = match (verdict, &deployment) {
@@ -92,10 +101,25 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
     let evidence = evidence_since_revert(pass, state, entry, &before, deployment.as_ref(), recovery_secs);
     let since = judge(&evidence.await);
     let over = age >= i64::from(recovery_secs);
-    match unseen {
+    let (outcome, reason) = match unseen {
         None => outcome(&since, over),
         Some(before) => outcome_of_unseen(&before, &since, over),
-    }
+    }?;
+    let ended = next.filter(|_| recovery_secs < longest).map_or_else(String::new, |next| {
+        format!(
+            ". It was watched for {}, until {} was deployed",
+            human_secs(recovery_secs.into()),
+            next.commit.short()
+        )
+    });
+    Some((outcome, reason + &ended))
+}
+
+/// The first deployment of the service that landed after the revert.
+fn next_deployment<'s>(state: &'s State, entry: &RevertEntry) -> Option<&'s Deployment> {
+    let is_later =
+        |one: &&Deployment| one.service == entry.service && one.commit != entry.commit && one.at > entry.at;
+    state.detected.iter().filter(is_later).min_by_key(|one| one.at)
 }
 
 /// How long the effect of a revert is watched: by the service's policy, or the longest of all where the deployment is no

@@ -13,6 +13,7 @@ use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
+use crate::domain::deployment::lineage::Goal;
 use crate::domain::history::ledger::reverts;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::evidence::Evidence;
@@ -96,6 +97,7 @@ fn item(settled: &Settled) -> Item {
         decision: decision.clone(),
         guards: guards.clone(),
         plan: planned.as_ref().map(|(change, _)| change.to_string()),
+        is_to_good: matches!(judged.goal, Some(Goal::Undo(..))),
         diff: planned.as_ref().map(|(_, diff)| diff.clone()),
         revert: None,
         receipt: None,

@@ -14,7 +14,7 @@ use crate::domain::history::trailers::ID_TRAILER;
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::FilePath;
 use crate::domain::judge::verdict::Judgement;
-use crate::domain::text::{inert, one_line};
+use crate::domain::text::{flat, inert, one_line};
 use crate::domain::time::Time;
 
 /// The most rows of a table, and the most trailers of a kind.
@@ -50,7 +50,7 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
     }
     put(&mut text, &field_table(change));
     if !change.along.is_empty() {
-        put(&mut text, "\nWhat else the deployment changed goes back too:\n\n");
+        put(&mut text, &format!("\nWhat else {} changed goes back too:\n\n", deployments_of(change)));
         for address in change.along.iter().take(MAX_ROWS) {
             put(&mut text, &format!("- {}\n", cell(address, 200)));
         }
@@ -127,6 +127,11 @@ fn signal_table(judgement: &Judgement) -> String {
     text
 }
 
+/// Whose changes go back.
+pub(in crate::domain) fn deployments_of(change: &Change) -> &'static str {
+    if change.with.is_empty() { "the deployment" } else { "it and the deployments below" }
+}
+
 fn field_table(change: &Change) -> String {
     let mut text = "\n| file | field | deployed | now |\n| --- | --- | --- | --- |\n".to_owned();
     for (path, field) in change.fields.iter().take(MAX_ROWS) {
@@ -177,7 +182,7 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
         Motive::Request(Asked { who, why }) => {
             add("Backout-Requested-By", who);
             if let Some(why) = why {
-                add("Backout-Reason", why);
+                add("Backout-Reason", &flat(why));
             }
         }
     }

@@ -26,10 +26,11 @@ pub fn example_paths(rule: &ServiceRule, environment: &EnvironmentName) -> Vec<(
     }
 }
 
-/// Whether a rule finds the file at `path`.
+/// Whether a rule finds every file that is like the one at this example path. With exclusions it may leave some of them to
+/// others.
 #[must_use]
 pub fn finds(rule: &ServiceRule, path: &str, environment: &EnvironmentName) -> bool {
-    rule.captures(path, environment).is_some()
+    rule.exclude.is_empty() && rule.captures(path, environment).is_some()
 }
 
 /// The most examples of one glob.
@@ -87,6 +88,17 @@ mod tests {
                 ServiceFiles::Named("x".parse().unwrap(), PathGlobs::new(vec![text.to_owned()]).unwrap())
             }
         })
+    }
+
+    #[test]
+    fn what_a_rule_excludes_is_left_to_a_later_one_with_the_same_pattern() {
+        let environment: EnvironmentName = "production".parse().unwrap();
+        let pattern = "clusters/{cluster}/{service}.yaml";
+        let mut earlier = rule(pattern);
+        earlier.exclude = PathGlobs::new(vec!["clusters/us/**".to_owned()]).unwrap();
+        let later = example_paths(&rule(pattern), &environment);
+        let [(_, examples)] = later.as_slice() else { panic!("{later:?}") };
+        assert!(!examples.is_empty() && !examples.iter().any(|path| finds(&earlier, path, &environment)));
     }
 
     #[test]

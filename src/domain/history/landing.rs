@@ -120,7 +120,11 @@ impl Landing {
             LandedBy::Forge => format!("landed then by the forge's log{committed}"),
             LandedBy::Sighting | LandedBy::Record => {
                 let who = if self.by == LandedBy::Sighting { "seen" } else { "recorded" };
-                format!("{who} to land between {} and {}{committed}", self.earliest, self.latest)
+                if self.earliest == self.latest {
+                    format!("{who} to land at {}{committed}", self.latest)
+                } else {
+                    format!("{who} to land between {} and {}{committed}", self.earliest, self.latest)
+                }
             }
             LandedBy::Committer => format!("by the committer's clock{committed}"),
         })

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::stage::{BOT, Config, Stage, item, items, text, values, words};
+use super::stage::{BOT, Config, PERSON, Stage, item, items, text, values, words};
 
 /// A revert of `web` some 26 minutes ago.
 fn reverted(namespace: &str) -> Stage {
@@ -35,6 +35,24 @@ fn signals_that_came_back_are_recorded_once() {
     assert_eq!(stage.tip(), before);
     assert!(recoveries(&stage.nothing_more()).is_empty());
     stage.run(&["explain", stage.history()[0]["deployment"].as_str().unwrap()]).ended(0);
+}
+
+/// What a later deployment did is not held against the revert before it.
+#[test]
+fn a_revert_is_watched_until_the_next_deployment() {
+    let stage = Stage::with("again", &["web"]);
+    let mut config = Config::of("again");
+    config.policy = "settle: 60s, watch: 1h, baseline: 30m, recovery: 25m".to_owned();
+    stage.configure(&config);
+    stage.deploy("web", "v2", -41, BOT);
+    stage.pass(3);
+    stage.backdate(-28);
+    let third = stage.deploy("web", "v3", -12, PERSON);
+    let report = stage.pass(4);
+    let [recovery] = recoveries(&report).try_into().unwrap_or_else(|_| panic!("{report:#}"));
+    assert_eq!(recovery["outcome"], "recovered", "{recovery:#}");
+    let until = format!("It was watched for 16 min, until {} was deployed", &third[..10]);
+    assert!(text(&recovery, "reason").contains(&until), "{recovery:#}");
 }
 
 #[test]

@@ -206,7 +206,12 @@ fn as_a_file() {
     let url = format!("file://{}", bare.display());
     let stage = Stage::on(bare, url);
     stage.configure(&config("shop", ""));
-    play(&stage);
+    let revert = play(&stage);
+    // The revert explains the deployment too, whatever else is noted on it.
+    let seen = r#"{"kind":"seen","version":1,"branch":"main","tip":"TIP","at":"2026-01-01T00:00:00Z"}"#;
+    stage.remote(&["notes", "--ref=backout", "add", "-m", &seen.replace("TIP", &revert), &revert]);
+    let explained = stage.run(&["explain", &revert]).ended(0).stdout;
+    assert!(explained.contains("derived again from the record: the same verdict"), "{explained}");
     let clone = parent.path().join("clone");
     let cloned =
         git_command(parent.path()).args(["clone", "-q"]).arg(&stage.bare).arg(&clone).status().unwrap();

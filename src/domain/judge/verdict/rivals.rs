@@ -19,15 +19,19 @@ pub(super) fn excuse(evidence: &Evidence, since: Time) -> Option<Excuse> {
         .collect();
     let (first, _) = others.first()?;
     let names: Vec<&str> = others.iter().map(|(rival, _)| rival.service.as_str()).collect();
-    let ago = human_secs(evidence.deployed_at.secs_since(first.deployed_at).abs());
-    let order = if first.deployed_at <= evidence.deployed_at { "before" } else { "after" };
+    let earlier_secs = evidence.deployed_at.secs_since(first.deployed_at);
+    let when = match earlier_secs {
+        0 => "in the same second as".to_owned(),
+        1.. => format!("{} before", human_secs(earlier_secs)),
+        _ => format!("{} after", human_secs(-earlier_secs)),
+    };
     let why = match first.relation {
         Relation::Dependency => "on which this one depends, got worse too",
         Relation::Dependent | Relation::Unknown => "got worse too, and not later",
     };
     let which = &first.service;
     let names = names.join(", ");
-    let why = format!("it may be the doing of {names}: {which}, deployed {ago} {order} this one, {why}");
+    let why = format!("it may be the doing of {names}: {which}, deployed {when} this one, {why}");
     Some(Excuse { why, is_tie: others.iter().all(|(_, blame)| *blame == Blame::Nobody) })
 }
 

@@ -1,5 +1,6 @@
 //! The parts that the texts are made of, each within its bounds.
 
+use crate::domain::change::message::deployments_of;
 use crate::domain::change::{Change, Motive};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::{Merge, ReviewRules};
@@ -148,7 +149,7 @@ pub(super) fn field_section(change: &Change) -> String {
     }
     text.push_str(&more_row(change.fields.len(), MAX_FIELDS, 4));
     if !change.along.is_empty() {
-        text.push_str("\nWhat else the deployment changed goes back too:\n\n");
+        text.push_str(&format!("\nWhat else {} changed goes back too:\n\n", deployments_of(change)));
         for address in change.along.iter().take(MAX_LEFT) {
             text.push_str(&format!("- {}\n", code(address, 160)));
         }

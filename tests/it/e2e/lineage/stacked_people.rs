@@ -26,6 +26,39 @@ fn a_schema_change_on_top_of_the_bad_version_is_for_a_person() {
     is_left_to_a_person(&stage, &second, &words);
 }
 
+/// What the person is told to type makes the revert that was shown, and not another one.
+#[test]
+fn the_command_that_a_person_is_told_does_what_the_plan_says() {
+    let stage = at_v1(&rules());
+    release(&stage, "v2", SECOND);
+    write_as(&stage, &app("v3"), THIRD, BOT, SCHEMA);
+    fails_since(&stage, DAMAGE);
+    let shown = stage.run(&["plan"]).ended(4).stdout;
+    assert!(shown.contains("v3 → v1"), "{shown}");
+    let command = shown.lines().find_map(|line| line.trim().strip_prefix("to do that by hand: backout "));
+    let arguments: Vec<&str> = command.unwrap_or_else(|| panic!("{shown}")).split(' ').collect();
+    let dry = stage.run(&[&arguments[..], &["--dry-run"]].concat()).ended(0).stdout;
+    assert!(dry.contains("v3 → v1"), "{dry}");
+    stage.run(&arguments).ended(3);
+    assert_eq!(file(&stage, VALUES).unwrap(), app("v1"));
+    assert!(message(&stage).contains("Backout-Requested-By"), "{}", message(&stage));
+}
+
+#[test]
+fn no_good_state_is_made_up_for_a_person() {
+    let stage = at_v1(&rules());
+    // Each ran for a minute only, and `targets` is 3.
+    for (version, minute) in [("v2", -20), ("v3", -19), ("v4", -18), ("v5", -17)] {
+        release(&stage, version, minute);
+    }
+    fails_since(&stage, -16);
+    let to_good = ["revert", "checkout", "--to-good"];
+    let error = stage.run(&to_good).ended(1).stderr;
+    assert!(error.contains("is known to be good") && error.contains("leave out --to-good"), "{error}");
+    stage.run(&to_good[..2]).ended(3);
+    assert_eq!(file(&stage, VALUES).unwrap(), app("v4"));
+}
+
 #[test]
 fn a_schema_change_of_the_bad_version_is_for_a_person() {
     let stage = at_v1(&rules());
