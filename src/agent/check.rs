@@ -242,10 +242,9 @@ fn check_answer(what: String, subjects: &[Subject], question: &Question, answer:
             let some: BTreeSet<&str> = values.iter().map(|value| value.as_str()).collect();
             let some: Vec<&str> = some.into_iter().take(5).collect();
             let found = format!("no series with {by}={:?}; there are {}", question.by_value, some.join(", "));
-            let fix = format!(
-                "have `by` name the label whose values are those services, or have the rule find these values: as what its \
-                 pattern captures as {{service}}"
-            );
+            let fix = "have `by` name the label that holds what the pattern captures as {service}, or have the pattern \
+                       capture the values that are there"
+                .to_owned();
             Checked::bad(what, found, fix)
         }
         own => {

@@ -219,7 +219,11 @@ fn cooldown(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         return None;
     }
     let ago = human_secs(situation.now.secs_since(last.at));
-    Some(Decision::Escalate(format!("{} was reverted {ago} ago and is left to people for now", last.service)))
+    let until = last.at.plus_secs(case.policy.cooldown_secs.into());
+    Some(Decision::Escalate(format!(
+        "{} was reverted {ago} ago: until {until} no new version of it is reverted automatically (cooldown)",
+        last.service
+    )))
 }
 
 fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
