@@ -214,6 +214,8 @@ pub enum Recovery {
     Recovered,
     /// They are bad: the revert did not help, or they are bad only since, and a person must look.
     NotRecovered,
+    /// Nobody can tell: another deployment of the service came too soon.
+    Replaced,
     /// Nobody can tell; also where they did not show before the revert what it was to mend.
     Unknown,
 }

@@ -30,7 +30,8 @@ pub(super) fn decide_all(
     let is_reverted =
         |deployment: &Deployment| entries.iter().any(|entry| deployment.was_taken_back_by(entry));
     let standing = state.left_red(pass).into_iter().filter(|deployment| !is_reverted(deployment));
-    let red_before: Vec<Deployment> = standing.cloned().collect();
+    let red_before: Vec<Deployment> = standing.chain(state.recovering(pass)).cloned().collect();
+    let in_vain = state.in_vain(pass);
     let decide_one = |case: &Case<'_>| {
         let own = &case.deployment.id;
         let counts = |(index, entry): &(usize, &RevertEntry)| *index < landed || entry.id != *own;
@@ -42,6 +43,7 @@ pub(super) fn decide_all(
             reverts: &reverts,
             regressed: &regressed,
             red_before: &red_before,
+            in_vain: &in_vain,
             open: &cases,
             watched: &state.watched,
         };

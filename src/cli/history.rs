@@ -193,6 +193,7 @@ fn describe(record: &Record) -> String {
             let outcome = match recovery.outcome {
                 Recovery::Recovered => "recovered",
                 Recovery::NotRecovered => "NOT recovered",
+                Recovery::Replaced => "replaced",
                 Recovery::Unknown => "recovery unknown",
             };
             format!(

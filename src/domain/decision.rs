@@ -30,7 +30,7 @@ pub const SCHEMA_GUARD: &str = "schema change";
 pub const PLAN_GUARD: &str = "plan";
 
 /// The guards, in the order in which they are asked. The first that answers decides.
-pub const GUARDS: [(&str, Guard); 15] = [
+pub const GUARDS: [(&str, Guard); 16] = [
     ("already reverted", already_reverted),
     ("superseded", superseded),
     ("verdict", verdict),
@@ -42,6 +42,7 @@ pub const GUARDS: [(&str, Guard); 15] = [
     ("quarantine", quarantine),
     ("cooldown", cooldown),
     ("incident", incident),
+    ("earlier revert", earlier_revert),
     ("budget", budget),
     ("target", target),
     (MODE_GUARD, mode),
@@ -242,6 +243,22 @@ fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
             some.join(", ")
         ))
     })
+}
+
+/// After a revert that did not help, the cause lies elsewhere: further ones would hit good releases. A fallback is the one
+/// further step that the configuration allows.
+fn earlier_revert(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let window = i64::from(situation.budget.window_secs);
+    let in_window = |entry: &&RevertEntry| situation.now.secs_since(entry.at) < window;
+    let last = situation.in_vain.iter().find(in_window).filter(|_| !case.is_fallback)?;
+    let until = last.at.plus_secs(window);
+    Some(Decision::Escalate(format!(
+        "the revert {} of {} did not help: no other deployment is reverted automatically until {until}, or until a person \
+         has deployed or reverted {}",
+        last.commit.short(),
+        last.service,
+        last.service
+    )))
 }
 
 /// What is one release: the same versions of what is called the same, by one commit. One service in several clusters is

@@ -8,15 +8,16 @@ use super::context::Pass;
 use super::proposals::Proposals;
 use super::services::services_found_twice;
 use crate::domain::decision::Decision;
-use crate::domain::deployment::{Deployment, detect};
+use crate::domain::deployment::{ChangeKind, Deployment, detect};
 use crate::domain::environment::policy::Mode;
+use crate::domain::history::automation::is_automation;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
-use crate::record::{self, Record, VerdictRecord, looks_of};
+use crate::record::{self, Record, Recovery, RecoveryRecord, VerdictRecord, looks_of};
 
 /// What a pass has read of one environment.
 pub(in crate::agent) struct State {
@@ -164,6 +165,56 @@ impl State {
         };
         let standing = self.watched.iter().filter(|deployment| deployment.superseded_by.is_none());
         standing.filter(is_watched).filter(is_red).collect()
+    }
+
+    /// What the notes say became of the signals after a revert.
+    pub(in crate::agent) fn recovery_of(&self, entry: &RevertEntry) -> Option<&RecoveryRecord> {
+        let of_revert = |record: &Record| match record {
+            Record::Recovery(recovery) if recovery.id == entry.id && recovery.revert == entry.commit => true,
+            Record::Recovery(_) | Record::Verdict(_) | Record::Review(_) | Record::Seen(_) => false,
+        };
+        let mut records = self.records.get(&entry.reverts)?.iter();
+        match records.rfind(|record| of_revert(record))? {
+            Record::Recovery(recovery) => Some(recovery),
+            Record::Verdict(_) | Record::Review(_) | Record::Seen(_) => None,
+        }
+    }
+
+    /// The deployments that the agent has reverted and whose signals may still be bad: nothing is written down yet about what
+    /// became of them. What is not written down after twice `recovery` never is.
+    pub(in crate::agent) fn recovering(&self, pass: &Pass<'_>) -> Vec<&Deployment> {
+        let is_of = |entry: &RevertEntry, one: &Deployment| {
+            one.commit == entry.reverts && one.service == entry.service
+        };
+        let is_waiting = |entry: &RevertEntry, one: &Deployment| {
+            let secs = pass.rule(one).map_or(0, |rule| 2 * i64::from(rule.policy.recovery_secs));
+            pass.now.secs_since(entry.at) <= secs
+        };
+        let own = self.reverts.iter().filter(|entry| !entry.requested && self.recovery_of(entry).is_none());
+        let reverted = own
+            .filter_map(|entry| self.detected.iter().find(|one| is_of(entry, one) && is_waiting(entry, one)));
+        reverted.collect()
+    }
+
+    /// The agent's own reverts that did not help, and that nothing has followed since: no other revert of the service, and no
+    /// deployment of it by a person.
+    pub(in crate::agent) fn in_vain(&self, pass: &Pass<'_>) -> Vec<RevertEntry> {
+        let is_answer = |entry: &RevertEntry, one: &Deployment| {
+            let automation = pass.rule(one).map_or(&[][..], |rule| &rule.policy.automation);
+            one.service == entry.service
+                && one.at > entry.at
+                && one.kind != ChangeKind::OwnRevert
+                && !is_automation(&one.author, automation)
+        };
+        let did_not_help = |entry: &&RevertEntry| {
+            self.recovery_of(entry).is_some_and(|one| one.outcome == Recovery::NotRecovered)
+        };
+        let is_open = |entry: &&RevertEntry| {
+            !self.detected.iter().any(|one| is_answer(entry, one))
+                && !self.reverts.iter().any(|one| one.service == entry.service && one.at > entry.at)
+        };
+        let own = self.reverts.iter().filter(|entry| !entry.requested);
+        own.filter(did_not_help).filter(is_open).cloned().collect()
     }
 
     /// The reverts that wait in pull requests which merge themselves, as far as the notes tell.

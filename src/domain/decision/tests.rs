@@ -85,6 +85,7 @@ fn quiet<'a>(now: Time) -> Situation<'a> {
         reverts: &[],
         regressed: &[],
         red_before: &[],
+        in_vain: &[],
         open: &[],
         watched: &[],
     }
@@ -208,7 +209,7 @@ fn a_service_is_left_to_people_after_a_revert() {
     let next = deployment("web", 2, DEPLOYED_AT);
     let other_value = [revert_of(&first, DEPLOYED_AT - 2_000, "v1.9")];
     assert!(
-        matches!(decided(&next, &auto(), &other_value), Decision::Escalate(why) if why.contains("for now"))
+        matches!(decided(&next, &auto(), &other_value), Decision::Escalate(why) if why.contains("(cooldown)"))
     );
     let other_service = [revert_of(&deployment("api", 3, DEPLOYED_AT - 3_000), DEPLOYED_AT - 2_000, "v1.9")];
     assert_eq!(decided(&next, &auto(), &other_service), Decision::Revert);
@@ -408,4 +409,23 @@ fn what_goes_back_with_another_is_not_called_reverted() {
     assert!(matches!(decided(&first, &auto(), std::slice::from_ref(&entry)), Decision::Pass(_)));
     let told = decided(&second, &auto(), &[entry]);
     assert!(matches!(&told, Decision::Hold(why) if why.contains(&first.commit.short())), "{told:?}");
+}
+
+#[test]
+fn after_a_revert_that_did_not_help_only_a_fallback_is_made() {
+    let (bad, policy) = (deployment("checkout", 1, DEPLOYED_AT), auto());
+    let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
+    let other = deployment("other", 9, DEPLOYED_AT - 900);
+    let in_vain = [revert_of(&other, DEPLOYED_AT - 600, "v1")];
+    let decided = |now: i64, is_fallback: bool| {
+        let case = Case { is_fallback, ..case_of(&bad, &judgement, &policy) };
+        let now = Time::from_unix(now);
+        decide(&case, &Situation { in_vain: &in_vain, regressed: &[case], ..quiet(now) }).0
+    };
+    let why = |decision: &Decision| decision.why().unwrap_or_default().to_owned();
+    let stopped = decided(DEPLOYED_AT + 300, false);
+    assert!(why(&stopped).contains("of other did not help"), "{stopped:?}");
+    assert!(!why(&decided(DEPLOYED_AT + 300, true)).contains("did not help"));
+    let window = i64::from(Budget::default().window_secs);
+    assert!(!why(&decided(DEPLOYED_AT - 600 + window, false)).contains("did not help"));
 }

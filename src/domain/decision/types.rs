@@ -87,8 +87,11 @@ pub struct Situation<'a> {
     pub reverts: &'a [RevertEntry],
     /// All regressed deployments of this environment, this one included.
     pub regressed: &'a [Case<'a>],
-    /// Deployments that earlier passes found regressed and left so, and that are still watched.
+    /// Deployments that earlier passes found regressed: those that they left so and that are still watched, and those that the
+    /// agent reverted while nothing is known of the recovery yet.
     pub red_before: &'a [Deployment],
+    /// The agent's own reverts that did not help, and that no person has answered since.
+    pub in_vain: &'a [RevertEntry],
     /// All deployments of this environment without a verdict yet, this one included.
     pub open: &'a [Case<'a>],
     /// All deployments of this environment that are watched, oldest first.

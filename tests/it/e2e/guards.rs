@@ -98,6 +98,52 @@ fn three_red_services_are_one_incident_and_none_is_reverted() {
     stage.nothing_more();
 }
 
+/// Services that turn bad one after the other are one incident, though the agent has reverted the first.
+#[test]
+fn a_service_that_was_reverted_is_red_until_its_recovery_is_known() {
+    let stage = Stage::with("pair", &["api", "web"]);
+    let mut config = Config::of("pair");
+    config.environments =
+        "  production: {branch: main, mode: auto, budget: {incident_services: 2}}\n".to_owned();
+    stage.configure(&config);
+    stage.deploy("api", "v2", -18, BOT);
+    stage.pass(3);
+    stage.backdate(-13);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "web")), "regressed escalate");
+    assert!(text(item(&report, "web"), "why").contains("2 services are red at once (api, web)"));
+    assert_eq!(stage.tip(), bad);
+    stage.nothing_more();
+}
+
+/// The cause of an incident is not what the agent reverted: it stops, until a person has answered.
+#[test]
+fn after_a_revert_that_did_not_help_no_other_is_made_until_a_person_answers() {
+    for is_answered in [false, true] {
+        let stage = Stage::with("pair", &["api", "web"]);
+        stage.deploy("api", "v2", -18, BOT);
+        stage.pass(3);
+        let in_vain = stage.backdate(-16);
+        let report = stage.pass(4);
+        assert_eq!(report["environments"][0]["recoveries"][0]["outcome"], "not-recovered", "{report:#}");
+        if is_answered {
+            stage.deploy("api", "v3", -13, PERSON);
+        }
+        let bad = stage.deploy("web", "v2", -12, BOT);
+        let report = stage.pass(if is_answered { 3 } else { 4 });
+        let web = item(&report, "web");
+        if is_answered {
+            assert_eq!(words(web), "regressed revert", "{report:#}");
+        } else {
+            assert_eq!(words(web), "regressed escalate", "{report:#}");
+            let why = format!("the revert {} of api did not help", &in_vain[..10]);
+            assert!(text(web, "why").contains(&why), "{web:#}");
+            assert_eq!(stage.tip(), bad);
+        }
+    }
+}
+
 #[test]
 fn damage_that_hits_untouched_services_too_is_not_blamed() {
     let stage = Stage::with("everywhere", &["web"]);

@@ -42,7 +42,7 @@ fn signals_that_came_back_are_recorded_once() {
 fn a_revert_is_watched_until_the_next_deployment() {
     let stage = Stage::with("again", &["web"]);
     let mut config = Config::of("again");
-    config.policy = "settle: 60s, watch: 1h, baseline: 30m, recovery: 25m".to_owned();
+    config.policy = "settle: 60s, watch: 1h, baseline: 30m, recovery: 20m".to_owned();
     stage.configure(&config);
     stage.deploy("web", "v2", -41, BOT);
     stage.pass(3);
@@ -53,6 +53,25 @@ fn a_revert_is_watched_until_the_next_deployment() {
     assert_eq!(recovery["outcome"], "recovered", "{recovery:#}");
     let until = format!("It was watched for 16 min, until {} was deployed", &third[..10]);
     assert!(text(&recovery, "reason").contains(&until), "{recovery:#}");
+}
+
+#[test]
+fn a_revert_that_was_replaced_at_once_neither_helped_nor_failed() {
+    let stage = Stage::with("stuck", &["web"]);
+    let mut config = Config::of("stuck");
+    config.policy = "settle: 60s, watch: 1h, baseline: 30m, recovery: 15m, cooldown: 0s".to_owned();
+    stage.configure(&config);
+    stage.deploy("web", "v2", -41, BOT);
+    stage.pass(3);
+    stage.backdate(-26);
+    let third = stage.deploy("web", "v3", -24, PERSON);
+    let report = stage.run(&["run", "--once", "--format", "json"]).json();
+    let [recovery] = recoveries(&report).try_into().unwrap_or_else(|_| panic!("{report:#}"));
+    assert_eq!(recovery["outcome"], "replaced", "{recovery:#}");
+    assert!(
+        text(&recovery, "reason").starts_with(&format!("{} replaced it after 2 min", &third[..10])),
+        "{recovery:#}"
+    );
 }
 
 #[test]
