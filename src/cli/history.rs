@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::common::{Common, Ending, Format};
 use super::{output, world};
 use crate::agent::{Estate, fetch};
+use crate::domain::decision::Decision;
 use crate::domain::environment::Environment;
 use crate::domain::history::ledger::{RevertEntry, reverts_of};
 use crate::domain::history::scope::Everything;
@@ -159,7 +160,8 @@ fn describe(record: &Record) -> String {
     match record {
         Record::Verdict(verdict) => {
             let why = verdict.decision.why().unwrap_or(&verdict.judgement.reason);
-            let by = verdict.revert.map_or_else(String::new, |id| format!(" by {}", id.short()));
+            let revert = verdict.revert.filter(|_| verdict.decision == Decision::Revert);
+            let by = revert.map_or_else(String::new, |id| format!(" by {}", id.short()));
             format!(
                 "{} {}/{} {} {}, {}{by}: {}",
                 verdict.at,

@@ -84,7 +84,7 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
     let watched_secs = next.map_or(i64::from(longest), |next| next.at.secs_since(entry.at));
     if let Some(next) = next.filter(|_| 3 * watched_secs < 2 * i64::from(longest)) {
         let (by, after) = (next.commit.short(), human_secs(watched_secs));
-        let reason = format!("{by} replaced it after {after}, too early to say whether the revert helped");
+        let reason = format!("replaced by {by} after {after}, too early to say whether the revert helped");
         return Some((Recovery::Replaced, reason));
     }
     let recovery_secs = u32::try_from(watched_secs).map_or(longest, |secs| secs.min(longest));

@@ -69,7 +69,7 @@ fn a_revert_that_was_replaced_at_once_neither_helped_nor_failed() {
     let [recovery] = recoveries(&report).try_into().unwrap_or_else(|_| panic!("{report:#}"));
     assert_eq!(recovery["outcome"], "replaced", "{recovery:#}");
     assert!(
-        text(&recovery, "reason").starts_with(&format!("{} replaced it after 2 min", &third[..10])),
+        text(&recovery, "reason").starts_with(&format!("replaced by {} after 2 min", &third[..10])),
         "{recovery:#}"
     );
 }
