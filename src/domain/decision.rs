@@ -191,7 +191,8 @@ fn quarantine(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     }
     (before.len() >= MAX_REVERTS_OF_A_VALUE).then(|| {
         Decision::Escalate(format!(
-            "automation keeps putting back what was backed out {} times (last by {}): stop it first",
+            "the automation {} keeps putting back what was reverted {} times (last by {}): stop it first",
+            one_line(&case.deployment.author.name, 60),
             before.len(),
             last.short()
         ))

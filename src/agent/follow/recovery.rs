@@ -1,6 +1,8 @@
 //! After a revert, the agent's or a person's: whether the signals came back. The same judge decides, with the samples since
 //! the revert in the place of those since the deployment.
 
+use std::collections::BTreeSet;
+
 use crate::agent::judge::reverted::{deployment_taken_back, evidence_since_revert, evidence_until};
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
@@ -8,6 +10,7 @@ use crate::agent::report::{EnvironmentReport, Recovered};
 use crate::agent::tell::notes::Lines;
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::human_secs;
 use crate::record::{Record, Recovery, RecoveryRecord, VERSION};
@@ -120,11 +123,12 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
     Some((outcome, reason + &ended))
 }
 
-/// The first deployment of the service that landed after the revert.
+/// The first deployment of the service after the revert, in the order of the branch: a bot may be there in the same second.
 fn next_deployment<'s>(state: &'s State, entry: &RevertEntry) -> Option<&'s Deployment> {
-    let is_later =
-        |one: &&Deployment| one.service == entry.service && one.commit != entry.commit && one.at > entry.at;
-    state.detected.iter().filter(is_later).min_by_key(|one| one.at)
+    let newer = state.snapshot.commits.iter().take_while(|commit| commit.id != entry.commit);
+    let newer: BTreeSet<CommitId> = newer.map(|commit| commit.id).collect();
+    let is_later = |one: &&Deployment| one.service == entry.service && newer.contains(&one.commit);
+    state.detected.iter().rfind(is_later)
 }
 
 /// How long the effect of a revert is watched: by the service's policy, or the longest of all where the deployment is no

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::controls::add_controls;
 use super::gather::{gather, read_all};
-use super::open::{judge_from_onset, unusual};
+use super::usual::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
 use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;

@@ -191,7 +191,7 @@ fn a_bot_that_brings_the_bad_version_back_is_reverted_again_but_not_for_ever() {
     stage.backdate(-25);
     let third = stage.deploy("web", "v2", -12, BOT);
     let report = stage.pass(4);
-    assert!(text(item(&report, "web"), "why").contains("automation keeps putting back"));
+    assert!(text(item(&report, "web"), "why").contains("the automation renovate[bot] keeps putting back"));
     assert_eq!(stage.tip(), third);
 }
 

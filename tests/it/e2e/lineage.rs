@@ -6,6 +6,7 @@ mod fallback_worlds;
 mod long_ago;
 mod machines;
 mod mixed;
+mod returns;
 mod reviews;
 mod rollbacks;
 mod stacked;
