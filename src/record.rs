@@ -251,6 +251,15 @@ impl Record {
         }
     }
 
+    /// What became of the signals after a revert, where it is that.
+    #[must_use]
+    pub fn as_recovery(&self) -> Option<&RecoveryRecord> {
+        match self {
+            Self::Recovery(record) => Some(record),
+            Self::Verdict(_) | Self::Review(_) | Self::Seen(_) => None,
+        }
+    }
+
     /// Where a branch was seen, where it is that.
     #[must_use]
     pub fn as_seen(&self) -> Option<&SeenRecord> {

@@ -1,5 +1,6 @@
 //! One pass, from the state of the repositories to what was done about it, on one screen.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -20,7 +21,7 @@ use super::tell::issues::close_issues;
 use super::tell::write_down::write_down;
 use super::world::{Estate, Stop, World};
 use crate::domain::decision::Decision;
-use crate::domain::ids::EnvironmentName;
+use crate::domain::ids::{BranchName, EnvironmentName};
 use crate::ports::RepositoryError;
 
 /// Looks at every environment of every estate once. The estates are worked on at the same time, and none waits for another.
@@ -96,14 +97,16 @@ pub(super) async fn pass_estate(
         report.environments.push(of_environment);
     }
     if intent == Intent::Act && !stop.is_set() {
-        let is_watched = |environment: &EnvironmentReport| {
-            environment.items.iter().any(|item| item.decision == Decision::Wait)
-        };
-        let watched = report.environments.iter().zip(&estate.environments).filter(|(of, _)| is_watched(of));
-        let branches = watched.map(|(_, environment)| environment.branch.clone()).collect();
-        stop.unless_set(fetch_ahead(estate, branches, now)).await;
+        stop.unless_set(fetch_ahead(estate, watched_branches(estate, &report), now)).await;
     }
     Ok(report)
+}
+
+/// The branches on which a deployment is watched on.
+fn watched_branches(estate: &Estate, report: &PassReport) -> BTreeSet<BranchName> {
+    let is_watched = |of: &EnvironmentReport| of.items.iter().any(|item| item.decision == Decision::Wait);
+    let environments = report.environments.iter().zip(&estate.environments);
+    environments.filter(|(of, _)| is_watched(of)).map(|(_, environment)| environment.branch.clone()).collect()
 }
 
 /// The story: look, judge, decide and act, write down, follow.

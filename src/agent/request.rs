@@ -79,7 +79,7 @@ pub struct Request<'a> {
 pub struct Prepared {
     /// The deployment that is reverted.
     pub deployment: Deployment,
-    /// Where it leads, if that was asked for.
+    /// The state that the revert leads to, if the newest good one was asked for.
     goal: Option<Goal>,
     /// The change.
     pub change: Change,
@@ -209,7 +209,7 @@ impl<'a> Request<'a> {
         Err(DeliveryError::from(last.unwrap_or_else(gave_up)).into())
     }
 
-    /// Where the agent's own revert of a deployment would lead.
+    /// The state to which the agent itself would revert.
     async fn goal(
         &self,
         pass: &Pass<'_>,

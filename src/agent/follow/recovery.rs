@@ -82,7 +82,7 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
     if pass.now.secs_since(entry.at) > 2 * i64::from(longest) {
         return None;
     }
-    // What the service does after the next deployment says nothing about the revert.
+    // After the next deployment of the service its signals say nothing about the revert any more.
     let next = next_deployment(state, entry);
     let watched_secs = next.map_or(i64::from(longest), |next| next.at.secs_since(entry.at));
     if let Some(next) = next.filter(|_| 3 * watched_secs < 2 * i64::from(longest)) {

@@ -15,7 +15,7 @@ use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::{Verdict, judge, lasting};
 use crate::ports::RepositoryError;
-use crate::record::{Record, Recovery, VerdictRecord};
+use crate::record::VerdictRecord;
 
 /// Adds the deployments whose state the agent has brought back in vain, where the policy lets it go further back.
 ///
@@ -47,7 +47,7 @@ pub(in crate::agent) async fn add_fallbacks(
             report.problems.push(problem);
         }
     }
-    // What was brought back in vain is judged as that alone.
+    // A state that a revert brought back in vain is judged only as such, and not as the deployment that it once was.
     judged.retain(|one| fallbacks.iter().all(|back| back.deployment.id != one.deployment.id));
     judged.extend(fallbacks);
     Ok(())
@@ -58,18 +58,10 @@ pub(in crate::agent) async fn add_fallbacks(
 fn was_in_vain(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> bool {
     let policies = || pass.environment.services.iter().map(|rule| &rule.policy);
     let recovery_secs = policies().map(|policy| policy.recovery_secs).max().unwrap_or(0);
-    let is_of_it = |record: &Record| match record {
-        Record::Recovery(recovery) => {
-            recovery.id == entry.id
-                && recovery.revert == entry.commit
-                && recovery.outcome == Recovery::NotRecovered
-        }
-        Record::Verdict(_) | Record::Review(_) | Record::Seen(_) => false,
-    };
     policies().any(|policy| policy.fallback > 0)
         && !entry.requested
         && pass.now.secs_since(entry.at) <= 3 * i64::from(recovery_secs)
-        && state.records.get(&entry.reverts).into_iter().flatten().any(is_of_it)
+        && state.did_not_help(entry)
 }
 
 async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, past: &Past) -> Option<Judged> {

@@ -36,7 +36,7 @@ pub(in crate::agent) async fn deployment_taken_back(
     is_soon(policy.watch_secs.max(policy.recovery_secs), found.at).then_some(found)
 }
 
-/// What its signals said of a deployment until some time, such as that of its revert, as if its watch window had ended then.
+/// The evidence about a deployment until some time, such as that of its revert, as if its watch window had ended then.
 /// None where it has no signals.
 ///
 /// It is asked for again also where there is a verdict: that one ends where the agent had made up its mind, and the person

@@ -1,4 +1,5 @@
-//! What is usual for a service before a deployment, and what is judged once more because nobody knows when the deployment landed.
+//! Which times before a deployment show what is usual for its service. Deployments of which nobody knows exactly when they landed
+//! are judged once more here.
 
 use std::collections::BTreeSet;
 
@@ -77,7 +78,7 @@ pub(super) fn unusual(
     // and have to be seen: it did not bring what was there already.
     let replaced = others().filter_map(|one| {
         let by = one.superseded_by.filter(|by| *by != own.commit)?;
-        // What was found after a revert had led back to it says nothing about the time before.
+        // A verdict about the time after a revert to this deployment says nothing about the time before.
         let of_itself = |verdict: &&VerdictRecord| verdict.evidence.after_revert.is_none();
         let mut verdicts = state.verdicts(one).filter(of_itself);
         let was_bad = verdicts.any(|verdict| verdict.judgement.verdict == Verdict::Regressed);

@@ -167,17 +167,16 @@ impl State {
         standing.filter(is_watched).filter(is_red).collect()
     }
 
-    /// What the notes say became of the signals after a revert.
-    pub(in crate::agent) fn recovery_of(&self, entry: &RevertEntry) -> Option<&RecoveryRecord> {
-        let of_revert = |record: &Record| match record {
-            Record::Recovery(recovery) if recovery.id == entry.id && recovery.revert == entry.commit => true,
-            Record::Recovery(_) | Record::Verdict(_) | Record::Review(_) | Record::Seen(_) => false,
-        };
-        let mut records = self.records.get(&entry.reverts)?.iter();
-        match records.rfind(|record| of_revert(record))? {
-            Record::Recovery(recovery) => Some(recovery),
-            Record::Verdict(_) | Record::Review(_) | Record::Seen(_) => None,
-        }
+    /// The records of the recovery after a revert. Two agents may each have written one.
+    fn recoveries_of(&self, entry: &RevertEntry) -> impl Iterator<Item = &RecoveryRecord> {
+        let (id, commit) = (entry.id.clone(), entry.commit);
+        let records = self.records.get(&entry.reverts).into_iter().flatten();
+        records.filter_map(Record::as_recovery).filter(move |one| one.id == id && one.revert == commit)
+    }
+
+    /// Whether a record says that a revert did not help.
+    pub(in crate::agent) fn did_not_help(&self, entry: &RevertEntry) -> bool {
+        self.recoveries_of(entry).any(|one| one.outcome == Recovery::NotRecovered)
     }
 
     /// The deployments that the agent has reverted and whose signals may still be bad: nothing is written down yet about what
@@ -190,7 +189,10 @@ impl State {
             let secs = pass.rule(one).map_or(0, |rule| 2 * i64::from(rule.policy.recovery_secs));
             pass.now.secs_since(entry.at) <= secs
         };
-        let own = self.reverts.iter().filter(|entry| !entry.requested && self.recovery_of(entry).is_none());
+        let own = self
+            .reverts
+            .iter()
+            .filter(|entry| !entry.requested && self.recoveries_of(entry).next().is_none());
         let reverted = own
             .filter_map(|entry| self.detected.iter().find(|one| is_of(entry, one) && is_waiting(entry, one)));
         reverted.collect()
@@ -206,15 +208,12 @@ impl State {
                 && one.kind != ChangeKind::OwnRevert
                 && !is_automation(&one.author, automation)
         };
-        let did_not_help = |entry: &&RevertEntry| {
-            self.recovery_of(entry).is_some_and(|one| one.outcome == Recovery::NotRecovered)
-        };
         let is_open = |entry: &&RevertEntry| {
             !self.detected.iter().any(|one| is_answer(entry, one))
                 && !self.reverts.iter().any(|one| one.service == entry.service && one.at > entry.at)
         };
         let own = self.reverts.iter().filter(|entry| !entry.requested);
-        own.filter(did_not_help).filter(is_open).cloned().collect()
+        own.filter(|entry| self.did_not_help(entry)).filter(is_open).cloned().collect()
     }
 
     /// The reverts that wait in pull requests which merge themselves, as far as the notes tell.

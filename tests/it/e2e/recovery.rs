@@ -6,15 +6,20 @@ use super::stage::{BOT, Config, PERSON, Stage, item, items, text, values, words}
 
 /// A revert of `web` some 26 minutes ago.
 fn reverted(namespace: &str) -> Stage {
+    reverted_at(namespace, "recovery: 15m", -26)
+}
+
+/// A revert of `web` some minutes ago.
+fn reverted_at(namespace: &str, policy: &str, minutes: i64) -> Stage {
     let stage = Stage::with(namespace, &["web"]);
     let mut config = Config::of(namespace);
-    config.policy = "settle: 60s, watch: 1h, baseline: 30m, recovery: 15m".to_owned();
+    config.policy = format!("settle: 60s, watch: 1h, baseline: 30m, {policy}");
     stage.configure(&config);
     stage.deploy("web", "v2", -41, BOT);
     let report = stage.pass(3);
     assert_eq!(words(item(&report, "web")), "regressed revert");
     stage.nothing_more();
-    stage.backdate(-26);
+    stage.backdate(minutes);
     stage
 }
 
@@ -37,16 +42,10 @@ fn signals_that_came_back_are_recorded_once() {
     stage.run(&["explain", stage.history()[0]["deployment"].as_str().unwrap()]).ended(0);
 }
 
-/// What a later deployment did is not held against the revert before it.
+/// A later deployment's damage is not held against the revert before it.
 #[test]
 fn a_revert_is_watched_until_the_next_deployment() {
-    let stage = Stage::with("again", &["web"]);
-    let mut config = Config::of("again");
-    config.policy = "settle: 60s, watch: 1h, baseline: 30m, recovery: 20m".to_owned();
-    stage.configure(&config);
-    stage.deploy("web", "v2", -41, BOT);
-    stage.pass(3);
-    stage.backdate(-28);
+    let stage = reverted_at("again", "recovery: 20m", -28);
     let third = stage.deploy("web", "v3", -12, PERSON);
     let report = stage.pass(4);
     let [recovery] = recoveries(&report).try_into().unwrap_or_else(|_| panic!("{report:#}"));
@@ -57,13 +56,7 @@ fn a_revert_is_watched_until_the_next_deployment() {
 
 #[test]
 fn a_revert_that_was_replaced_at_once_neither_helped_nor_failed() {
-    let stage = Stage::with("stuck", &["web"]);
-    let mut config = Config::of("stuck");
-    config.policy = "settle: 60s, watch: 1h, baseline: 30m, recovery: 15m, cooldown: 0s".to_owned();
-    stage.configure(&config);
-    stage.deploy("web", "v2", -41, BOT);
-    stage.pass(3);
-    stage.backdate(-26);
+    let stage = reverted_at("stuck", "recovery: 15m, cooldown: 0s", -26);
     let third = stage.deploy("web", "v3", -24, PERSON);
     let report = stage.run(&["run", "--once", "--format", "json"]).json();
     let [recovery] = recoveries(&report).try_into().unwrap_or_else(|_| panic!("{report:#}"));

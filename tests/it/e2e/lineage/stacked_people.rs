@@ -26,7 +26,7 @@ fn a_schema_change_on_top_of_the_bad_version_is_for_a_person() {
     is_left_to_a_person(&stage, &second, &words);
 }
 
-/// What the person is told to type makes the revert that was shown, and not another one.
+/// The command in the message makes the revert that the plan showed, and not another one.
 #[test]
 fn the_command_that_a_person_is_told_does_what_the_plan_says() {
     let stage = at_v1(&rules());
