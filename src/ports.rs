@@ -33,7 +33,7 @@ pub struct HistoryQuery<'a> {
     pub branch: &'a BranchName,
     /// Commits since then come with the files that they changed …
     pub diffs_since: Time,
-    /// … unless they are later than this.
+    /// … unless they are later than this. Those that say that they are reverts of the agent always do.
     pub diffs_until: Time,
     /// Commits since then are listed at all. Not after `diffs_since`.
     pub commits_since: Time,

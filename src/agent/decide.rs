@@ -6,8 +6,8 @@ use super::judge::judged::Judged;
 use super::look::context::Pass;
 use super::look::state::State;
 use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide};
-use crate::domain::deployment::Deployment;
-use crate::domain::history::ledger::{RevertEntry, reverts};
+use crate::domain::deployment::{Deployment, reverts};
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::verdict::Verdict;
 
 /// Decides about every deployment; also returns what each guard said that was asked. `made` are the reverts that this pass
@@ -18,8 +18,7 @@ pub(super) fn decide_all(
     judged: &[Judged],
     made: Vec<RevertEntry>,
 ) -> Vec<(Decision, Vec<GuardAnswer>)> {
-    let mut entries: Vec<RevertEntry> = reverts(&state.snapshot);
-    entries.retain(|entry| entry.environment == pass.environment.name);
+    let mut entries: Vec<RevertEntry> = reverts(&state.snapshot, pass.environment);
     let landed = entries.len();
     entries.extend(made);
     let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();

@@ -192,7 +192,7 @@ impl<'a> Request<'a> {
         let (mut last, mut refused, mut refusals) = (None, false, 0);
         let mut seen = None;
         for tries in 0..MAX_TRIES {
-            let snapshot = self.branches.fetch_again(self.environment).await?.snapshot;
+            let snapshot = self.branches.fetch_again(self.environment).await?;
             refusals = if seen == Some(snapshot.head) { refusals + 1 } else { 0 };
             refused |= refusals >= MAX_REFUSALS;
             seen = Some(snapshot.head);

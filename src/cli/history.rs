@@ -10,9 +10,10 @@ use super::common::{Common, Ending, Format};
 use super::{output, world};
 use crate::agent::{Estate, fetch};
 use crate::domain::decision::Decision;
+use crate::domain::deployment::Detector;
 use crate::domain::environment::Environment;
-use crate::domain::history::ledger::{RevertEntry, reverts_of};
-use crate::domain::history::scope::Everything;
+use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::scope::Tracked;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::{self, Record, Recovery, ReviewOutcome};
@@ -119,19 +120,19 @@ fn entries_of(
         records.iter().filter_map(|record| record.id().map(str::to_owned)).collect();
     let mut entries: Vec<Entry> = records.into_iter().map(|record| Entry::Record(Box::new(record))).collect();
     for environment in environments {
-        // What the messages say is enough: no commit is of a time for which files are asked.
+        // The files of reverts are enough: no other commit is of a time for which files are asked.
         let query = HistoryQuery {
             branch: &environment.branch,
             commits_since: now.minus_secs(SEARCH_SECS),
             diffs_since: now,
             diffs_until: now.minus_secs(1),
             now,
-            scope: &Everything,
+            scope: &Tracked::new(environment, None),
         };
+        let mut detector = Detector::new(environment);
         let walked = repository.walk(&query, &mut |commit| {
-            let bare = reverts_of(&commit)
-                .filter(|revert| revert.environment == environment.name)
-                .filter(|revert| revert.requested || !known.contains(&revert.id));
+            let (_, reverts) = detector.next_with_reverts(&commit);
+            let bare = reverts.into_iter().filter(|revert| revert.requested || !known.contains(&revert.id));
             entries.extend(bare.map(|revert| Entry::Bare { kind: "revert", revert }));
             ControlFlow::Continue(())
         });

@@ -1,10 +1,13 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
 pub mod lineage;
+mod reverts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+pub use self::reverts::reverts;
+use self::reverts::{is_own_revert, reverts_among};
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
@@ -13,7 +16,7 @@ use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::{RevertEntry, rollback_id};
 use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
-use crate::domain::history::trailers::{OwnTrailers, trailer_lines, trailer_value};
+use crate::domain::history::trailers::{trailer_lines, trailer_value};
 use crate::domain::ids::{BlobId, CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::time::Time;
 
@@ -138,13 +141,13 @@ impl<'e> Detector<'e> {
 
     /// The deployments that the next older commit is. The agent's own reverts are none.
     pub fn next(&mut self, commit: &Commit) -> Vec<Deployment> {
-        let mut of_commit = self.next_with_reverts(commit);
+        let (mut of_commit, _) = self.next_with_reverts(commit);
         of_commit.retain(|deployment| deployment.kind != ChangeKind::OwnRevert);
         of_commit
     }
 
-    /// The deployments and the agent's own reverts that the next older commit is.
-    pub fn next_with_reverts(&mut self, commit: &Commit) -> Vec<Deployment> {
+    /// The deployments and the agent's own reverts that the next older commit is, and what the latter say of themselves.
+    pub fn next_with_reverts(&mut self, commit: &Commit) -> (Vec<Deployment>, Vec<RevertEntry>) {
         let mut of_commit = deployments_in(commit, self.environment, &mut self.documents);
         for deployment in &mut of_commit {
             deployment.superseded_by = superseded(deployment, &self.changed_again);
@@ -157,10 +160,11 @@ impl<'e> Detector<'e> {
                 }
             }
         }
+        let reverts = reverts_among(commit, &of_commit);
         let is_only_one = of_commit.len() == 1;
         let own = of_commit.iter_mut().filter(|one| is_own_revert(commit, one, is_only_one));
         own.for_each(|one| one.kind = ChangeKind::OwnRevert);
-        of_commit
+        (of_commit, reverts)
     }
 
     /// The places that the next older commit changed in the files of a service, where that is no deployment of it.
@@ -170,21 +174,6 @@ impl<'e> Detector<'e> {
         let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
         if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
     }
-}
-
-/// Whether a commit takes this service back for the agent, itself or through what it merged: taking that back in turn
-/// would put the bad version out again. Reverts of other environments, which a promotion brings along, are none here.
-///
-/// The agent takes back one service with a commit. So its commit is that for the only service that it changed, also where the
-/// rules have another name for it since.
-fn is_own_revert(commit: &Commit, deployment: &Deployment, is_only_one: bool) -> bool {
-    let itself = OwnTrailers::find(&commit.message).filter(|_| is_only_one);
-    if itself.is_some_and(|own| own.is_in(&deployment.environment)) {
-        return true;
-    }
-    let messages = std::iter::once(&commit.message).chain(&commit.merged);
-    let own = messages.filter_map(|message| OwnTrailers::find(message));
-    own.into_iter().any(|own| own.is_of(&deployment.environment, &deployment.service))
 }
 
 fn superseded(

@@ -13,6 +13,7 @@ use super::packs::Packs;
 use super::tree_diff::TreeDiff;
 use super::{local, notes};
 use crate::domain::history::landing::{Landing, RECENT_SECS, Sighting, landings};
+use crate::domain::history::ledger::says_revert;
 use crate::domain::history::snapshot::{
     Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, Snapshot, settle_times,
 };
@@ -105,17 +106,22 @@ fn show(
             None => commit_object::read(odb, header.id)?.ok_or_else(|| truncated(index))?,
         };
         let parent = chain.headers.get(index + 1).map(|parent| parent.tree).or(chain.beyond);
-        let shown = Commit {
+        let mut shown = Commit {
             id: commit_id(header.id),
             parent: header.first_parent.map(commit_id),
             at: landing.at,
             landing: *landing,
             merged: merged_messages(odb, &commit, &mainline, since)?,
-            files: if in_full(landing) { files.of(header, parent)? } else { Vec::new() },
+            files: Vec::new(),
             author: commit.author,
             committer: commit.committer,
             message: commit.message,
         };
+        // Of what says that it is a revert the files show whether that is true.
+        let is_known = parent.is_some() || header.first_parent.is_none();
+        if in_full(landing) || is_known && says_revert(&shown) {
+            shown.files = files.of(header, parent)?;
+        }
         if visit(shown)?.is_break() {
             break;
         }

@@ -10,8 +10,8 @@ use super::revert::{PlannedRevert, ToRevert, plan_at};
 use crate::agent::look::context::Pass;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, Motive, NoChange};
+use crate::domain::deployment::reverts;
 use crate::domain::environment::policy::{Merge, ReviewRules};
-use crate::domain::history::ledger::reverts;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::review::text::{self, Story};
@@ -316,14 +316,17 @@ impl<'a> PullRequest<'a> {
     /// The commit of the environment's branch that brought the revert, and its first parent.
     fn landed(&self, review: &Review) -> Option<(CommitId, Option<CommitId>)> {
         let id = self.to_revert.deployment.id.clone();
-        let told = reverts(&self.snapshot).into_iter().find(|entry| entry.id == id).map(|entry| entry.commit);
+        let told = reverts(&self.snapshot, self.pass.environment)
+            .into_iter()
+            .find(|entry| entry.id == id)
+            .map(|entry| entry.commit);
         let commit = told.or(review.merged_as)?;
         let found = self.snapshot.commits.iter().find(|one| one.id == commit)?;
         Some((commit, found.parent))
     }
 
     async fn look_again(&mut self) -> Result<(), RepositoryError> {
-        self.snapshot = self.pass.branches.fetch_again(self.pass.environment).await?.snapshot;
+        self.snapshot = self.pass.branches.fetch_again(self.pass.environment).await?;
         self.looked_again = true;
         Ok(())
     }

@@ -19,9 +19,8 @@ use crate::agent::world::in_turn;
 use crate::domain::change::Motive;
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
 use crate::domain::decision::Decision;
-use crate::domain::deployment::Deployment;
+use crate::domain::deployment::{Deployment, reverts};
 use crate::domain::environment::policy::{Merge, Mode, Policy};
-use crate::domain::history::ledger::reverts;
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
@@ -95,7 +94,8 @@ async fn clean_up(
     ended: &BTreeSet<String>,
     unseen: &BTreeSet<String>,
 ) {
-    let landed: BTreeSet<String> = reverts(&state.snapshot).into_iter().map(|entry| entry.id).collect();
+    let landed: BTreeSet<String> =
+        reverts(&state.snapshot, pass.environment).into_iter().map(|entry| entry.id).collect();
     let is_told = |deployment: &CommitId, id: &str| {
         let notes = records.get(deployment).into_iter().flatten();
         notes.filter(|record| record.id() == Some(id)).any(|record| match record {

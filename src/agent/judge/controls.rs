@@ -8,9 +8,8 @@ use super::gather::read_all;
 use crate::agent::look::context::Pass;
 use crate::agent::look::services::find_services;
 use crate::agent::look::state::State;
-use crate::domain::deployment::detect;
+use crate::domain::deployment::{detect, reverts};
 use crate::domain::environment::{Environment, ServiceFiles};
-use crate::domain::history::ledger::reverts;
 use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::evidence::{Control, Evidence, Found};
@@ -109,9 +108,9 @@ async fn undeployed_head(
             scope: &Tracked::new(&environment, Some(&service)),
         })?;
         let deployed = detect(&snapshot, &environment).iter().any(|one| one.service == service);
-        let reverted = reverts(&snapshot).iter().any(|entry| {
-            entry.environment == environment.name && entry.service == service && entry.at >= since
-        });
+        let reverted = reverts(&snapshot, &environment)
+            .iter()
+            .any(|entry| entry.service == service && entry.at >= since);
         Ok((!deployed && !reverted).then_some(snapshot.head))
     })
     .await

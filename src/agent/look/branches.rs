@@ -9,20 +9,11 @@ use crate::agent::world::{Estate, blocking};
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::history::landing::RECENT_SECS;
-use crate::domain::history::ledger::{RevertEntry, reverts};
 use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::history::snapshot::{MAX_CHANGED_FILES, Snapshot};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
-
-/// A branch as far back as any rule of an environment looks.
-#[derive(Clone)]
-pub(in crate::agent) struct History {
-    pub snapshot: Arc<Snapshot>,
-    /// The agent's reverts in it, newest first; of other environments too.
-    pub reverts: Arc<Vec<RevertEntry>>,
-}
 
 /// The branches of an estate during one pass.
 pub(in crate::agent) struct Branches {
@@ -33,7 +24,7 @@ pub(in crate::agent) struct Branches {
     tips: BTreeMap<BranchName, CommitId>,
     /// When each branch was looked at before this pass, where that is known.
     looked: BTreeMap<BranchName, Time>,
-    read: Mutex<BTreeMap<Shared, Option<History>>>,
+    read: Mutex<BTreeMap<Shared, Option<Arc<Snapshot>>>>,
     proposals: Mutex<Option<Arc<BTreeMap<BranchName, CommitId>>>>,
 }
 
@@ -78,7 +69,7 @@ impl Branches {
     pub(in crate::agent) async fn history(
         &self,
         environment: &Arc<Environment>,
-    ) -> Result<History, RepositoryError> {
+    ) -> Result<Arc<Snapshot>, RepositoryError> {
         let shared = self.shared(environment);
         let together: Vec<Arc<Environment>> =
             self.environments.iter().filter(|other| self.shared(other) == shared).cloned().collect();
@@ -104,7 +95,7 @@ impl Branches {
     pub(in crate::agent) async fn fetch_again(
         &self,
         environment: &Arc<Environment>,
-    ) -> Result<History, RepositoryError> {
+    ) -> Result<Arc<Snapshot>, RepositoryError> {
         let branch = environment.branch.clone();
         self.read.lock().await.retain(|(read, _), _| *read != branch);
         blocking(&self.repository, move |repository| repository.fetch(&[branch]).map(drop)).await?;
@@ -139,7 +130,7 @@ impl Branches {
         &self,
         environments: Vec<Arc<Environment>>,
         since: Since,
-    ) -> Result<History, RepositoryError> {
+    ) -> Result<Arc<Snapshot>, RepositoryError> {
         let now = self.now;
         let reading = blocking(&self.repository, move |repository| {
             let Some(branch) = environments.first().map(|environment| environment.branch.clone()) else {
@@ -154,16 +145,15 @@ impl Branches {
                 now,
                 scope: &Any::new(scopes),
             })?;
-            let reverts = Arc::new(reverts(&snapshot));
-            Ok(History { snapshot: Arc::new(snapshot), reverts })
+            Ok(Arc::new(snapshot))
         });
         reading.await
     }
 }
 
 /// Whether no commit changed more files than are listed of one: those of other environments would hide an environment's own.
-fn is_complete(history: &History) -> bool {
-    history.snapshot.commits.iter().all(|commit| commit.files.len() < MAX_CHANGED_FILES)
+fn is_complete(snapshot: &Arc<Snapshot>) -> bool {
+    snapshot.commits.iter().all(|commit| commit.files.len() < MAX_CHANGED_FILES)
 }
 
 impl Since {

@@ -10,7 +10,7 @@ use crate::agent::world::{Estate, blocking};
 use crate::domain::deployment::lineage::{Earlier, Edit, Goal, GoodState, Lineage};
 use crate::domain::deployment::{ChangeKind, Deployment, Detector};
 use crate::domain::environment::policy::Policy;
-use crate::domain::history::ledger::{RevertEntry, reverts_of};
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
@@ -83,8 +83,8 @@ pub(in crate::agent) async fn pasts(
             if !is_known {
                 return ControlFlow::Continue(());
             }
-            let found = detector.next_with_reverts(&commit);
-            for entry in reverts_of(&commit).filter(|entry| entry.environment == environment.name) {
+            let (found, own) = detector.next_with_reverts(&commit);
+            for entry in own {
                 if let Some((_, _, reverts)) = read.get_mut(&entry.service) {
                     reverts.push(entry);
                 }

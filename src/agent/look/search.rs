@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::context::Pass;
-use crate::domain::deployment::{Deployment, Detector, deployments_of, not_text};
+use crate::domain::deployment::{ChangeKind, Deployment, Detector, deployments_of, not_text};
 use crate::domain::environment::Environment;
-use crate::domain::history::ledger::{RevertEntry, reverts_of};
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::Tracked;
 use crate::domain::history::snapshot::Commit;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -41,8 +41,10 @@ pub(in crate::agent) async fn last_deployment(
             let query = query(&environment, &scope, since, (since, now), now);
             let (mut detector, mut reverts, mut last) = (Detector::new(&environment), Vec::new(), None);
             let head = repository.walk(&query, &mut |commit| {
-                reverts.extend(reverts_of(&commit));
-                last = detector.next(&commit).into_iter().find(|found| found.service == service);
+                let (found, own) = detector.next_with_reverts(&commit);
+                reverts.extend(own);
+                let is_it = |one: &Deployment| one.service == service && one.kind != ChangeKind::OwnRevert;
+                last = found.into_iter().find(is_it);
                 if last.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             // The revert came after its deployment, and was seen on the way.

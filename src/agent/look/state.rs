@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::branches::History;
 use super::context::Pass;
 use super::proposals::Proposals;
 use super::services::services_found_twice;
 use crate::domain::decision::Decision;
-use crate::domain::deployment::{ChangeKind, Deployment, detect};
+use crate::domain::deployment::{ChangeKind, Deployment, detect, reverts};
 use crate::domain::environment::policy::Mode;
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
@@ -43,9 +42,8 @@ pub(in crate::agent) struct State {
 impl State {
     /// Reads an environment as of the last fetch.
     pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
-        let History { snapshot, reverts } = pass.branches.history(pass.environment).await?;
-        let is_own = |entry: &&RevertEntry| entry.environment == pass.environment.name;
-        let reverts = reverts.iter().filter(is_own).cloned().collect();
+        let snapshot = pass.branches.history(pass.environment).await?;
+        let reverts = reverts(&snapshot, pass.environment);
         let detected = detect(&snapshot, pass.environment);
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;
@@ -132,7 +130,7 @@ impl State {
 
     /// Fetches the branch once more.
     pub(in crate::agent) async fn fetch_again(&mut self, pass: &Pass<'_>) -> Result<(), RepositoryError> {
-        self.snapshot = pass.branches.fetch_again(pass.environment).await?.snapshot;
+        self.snapshot = pass.branches.fetch_again(pass.environment).await?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::lineage::Goal;
-use crate::domain::history::ledger::reverts;
+use crate::domain::deployment::reverts;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::{Judgement, judge};
@@ -28,7 +28,7 @@ pub(in crate::agent) async fn write_down(
     settled: Vec<Settled>,
     report: &mut EnvironmentReport,
 ) -> Result<(), RepositoryError> {
-    let entries = reverts(&state.snapshot);
+    let entries = reverts(&state.snapshot, pass.environment);
     let written = already_written(pass, &settled).await?;
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();

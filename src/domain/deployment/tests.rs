@@ -99,14 +99,77 @@ fn a_deployment_whose_fields_all_changed_again_is_superseded() {
     assert_eq!(deployments[1].superseded_by, Some(deployments[0].commit));
 }
 
+/// The message of a revert of `web` in production by its trailers: of this deployment, from these values to those.
+fn message_of_revert(deployment: u8, restored: &[(&str, &str)]) -> String {
+    format!("Revert web\n\n{}\n", trailers_of_revert("web", deployment, restored))
+}
+
+fn trailers_of_revert(service: &str, deployment: u8, restored: &[(&str, &str)]) -> String {
+    let service = ServiceName::new(service).unwrap();
+    let reverts = CommitId::from_bytes([deployment; 20]);
+    let id = rollback_id(&environment().name, &service, reverts);
+    let mut trailers = format!(
+        "Backout-Id: {id}\nBackout-Service: {service}\nBackout-Environment: production\nBackout-Reverts: {reverts}"
+    );
+    for (old, new) in restored {
+        trailers.push_str(&format!("\nBackout-From: {old}\nBackout-To: {new}"));
+    }
+    trailers
+}
+
+fn reverted(commits: Vec<Commit>) -> Vec<CommitId> {
+    let snapshot = Snapshot {
+        branch: BranchName::new("main").unwrap(),
+        head: commits[0].id,
+        commits,
+        diffs_since: Time::from_unix(0),
+    };
+    reverts(&snapshot, &environment()).into_iter().map(|entry| entry.reverts).collect()
+}
+
 #[test]
 fn the_agents_own_reverts_are_no_deployments_merged_ones_neither() {
-    let message = "Revert web\n\nBackout-Id: 1\nBackout-Service: web\nBackout-Environment: production\nBackout-Reverts: x\n";
-    assert_eq!(found(vec![commit(2, message, vec![bump("web", "v2", "v1")])]), []);
+    let message = message_of_revert(1, &[("v2", "v1")]);
+    let own = vec![commit(2, &message, vec![bump("web", "v2", "v1")])];
+    assert_eq!(found(own.clone()), []);
+    assert_eq!(reverted(own), [CommitId::from_bytes([1; 20])]);
     let mut merge = commit(2, "Merge branch 'x'", vec![bump("web", "v2", "v1"), bump("api", "v1", "v2")]);
-    merge.merged = vec![message.to_owned()];
-    let deployments = found(vec![merge]);
+    merge.merged = vec![message];
+    let deployments = found(vec![merge.clone()]);
     assert_eq!(deployments.iter().map(|d| d.service.as_str()).collect::<Vec<_>>(), ["api"]);
+    assert_eq!(reverted(vec![merge]), [CommitId::from_bytes([1; 20])]);
+}
+
+#[test]
+fn trailers_make_no_revert_of_what_does_not_put_the_values_back() {
+    let message = message_of_revert(1, &[("v2", "v1")]);
+    let quoted = commit(3, &message, vec![bump("web", "v1", "v3")]);
+    let empty = commit(3, &message, Vec::new());
+    let other_service = commit(3, &message, vec![bump("api", "v2", "v1"), bump("cart", "v2", "v1")]);
+    let half = message_of_revert(1, &[("v2", "v1"), ("w2", "w1")]);
+    let half = commit(3, &half, vec![bump("web", "v2", "v1")]);
+    let wrong_id = message.replace("Backout-Id: ", "Backout-Id: 0");
+    let wrong_id = commit(3, &wrong_id, vec![bump("web", "v2", "v1")]);
+    let of_itself = commit(3, &message_of_revert(3, &[("v2", "v1")]), vec![bump("web", "v2", "v1")]);
+    for (commit, deployed) in
+        [(quoted, 1), (empty, 0), (other_service, 2), (half, 1), (wrong_id, 1), (of_itself, 1)]
+    {
+        assert_eq!(reverted(vec![commit.clone()]), [], "{}", commit.message);
+        assert_eq!(found(vec![commit]).len(), deployed);
+    }
+}
+
+#[test]
+fn a_revert_names_a_deployment_that_is_there_where_the_whole_history_is() {
+    let own = |deployment| {
+        commit(3, &message_of_revert(deployment, &[("v2", "v1")]), vec![bump("web", "v2", "v1")])
+    };
+    let first = || Commit { parent: None, ..commit(1, "first", Vec::new()) };
+    let deployed = || commit(2, "bump", vec![bump("web", "v1", "v2")]);
+    assert_eq!(reverted(vec![own(2), deployed(), first()]), [CommitId::from_bytes([2; 20])]);
+    assert_eq!(reverted(vec![own(9), deployed(), first()]), []);
+    // It may be older than what was read.
+    assert_eq!(reverted(vec![own(9), deployed()]), [CommitId::from_bytes([9; 20])]);
 }
 
 #[test]
@@ -147,7 +210,7 @@ fn trailers_stand_in_the_last_paragraph() {
 
 #[test]
 fn a_squashed_revert_is_known_by_trailers_that_are_not_last() {
-    let own = "Backout-Id: 1\nBackout-Service: web\nBackout-Environment: production\nBackout-Reverts: x";
+    let own = trailers_of_revert("web", 1, &[("v2", "v1")]);
     let squashed =
         format!("Revert web (#12)\n\n* Revert web\n\n{own}\n\n---------\n\nCo-authored-by: A <a@b>\n");
     assert_eq!(found(vec![commit(2, &squashed, vec![bump("web", "v2", "v1")])]), []);
@@ -155,14 +218,20 @@ fn a_squashed_revert_is_known_by_trailers_that_are_not_last() {
 
 #[test]
 fn a_revert_of_another_environment_hides_no_deployment() {
-    let own = "Backout-Id: 1\nBackout-Service: web\nBackout-Environment: staging\nBackout-Reverts: x";
-    let promoted = format!("Promote\n\n{own}\n");
-    assert_eq!(found(vec![commit(2, &promoted, vec![bump("web", "v1", "v2")])]).len(), 1);
+    let staging = EnvironmentName::new("staging").unwrap();
+    let web = ServiceName::new("web").unwrap();
+    let reverts = CommitId::from_bytes([1; 20]);
+    let id = rollback_id(&staging, &web, reverts);
+    let own = format!(
+        "Backout-Id: {id}\nBackout-Service: web\nBackout-Environment: staging\nBackout-Reverts: {reverts}\n"
+    );
+    let promoted = commit(2, &format!("Promote\n\n{own}"), vec![bump("web", "v1", "v2")]);
+    assert_eq!(found(vec![promoted]).len(), 1);
 }
 
 #[test]
 fn a_revert_of_its_only_service_is_none_of_the_name_that_the_service_has_now() {
-    let own = "Backout-Id: 1\nBackout-Service: eu/web\nBackout-Environment: production\nBackout-Reverts: x";
+    let own = trailers_of_revert("eu/web", 9, &[("v2", "v1")]);
     let revert = format!("Revert eu/web\n\n{own}\n");
     assert_eq!(found(vec![commit(1, &revert, vec![bump("web", "v2", "v1")])]), []);
     let two = vec![bump("api", "v1", "v2"), bump("web", "v2", "v1")];

@@ -1,11 +1,11 @@
-//! The reverts on a branch, read from the trailers of their commits.
+//! The reverts on a branch, as the trailers of their commits tell.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::domain::history::snapshot::{Commit, Snapshot};
+use crate::domain::history::snapshot::Commit;
 use crate::domain::history::trailers::{ID_TRAILER, OwnTrailers};
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
@@ -45,23 +45,41 @@ pub struct RevertEntry {
     pub requested: bool,
 }
 
-/// The reverts of the history, newest first. A merge that brought one in counts as one.
-#[must_use]
-pub fn reverts(snapshot: &Snapshot) -> Vec<RevertEntry> {
-    snapshot.commits.iter().flat_map(reverts_of).collect()
+/// What the trailers of a commit say that it is. Anybody can write that: only beside what the commit changed does it show
+/// whether it is true, see [`crate::domain::deployment::reverts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The revert that it says it is.
+    pub entry: RevertEntry,
+    /// The values that it says it replaced, each with what it says it put in its place. Either may be empty.
+    pub restored: Vec<(String, String)>,
+    /// Whether the message of the commit itself says so, and not that of a commit that it merged.
+    pub is_itself: bool,
 }
 
-/// The reverts that one commit is, or brought in.
-pub fn reverts_of(commit: &Commit) -> impl Iterator<Item = RevertEntry> {
-    let messages = std::iter::once(&commit.message).chain(&commit.merged);
+/// Whether a commit says that it is a revert of the agent, or that it brought one in.
+#[must_use]
+pub fn says_revert(commit: &Commit) -> bool {
+    messages(commit).any(|message| OwnTrailers::find(message).is_some())
+}
+
+/// The reverts that a commit says that it is, or brought in. What cannot be true by itself is left out: the id must be that of
+/// the environment, the service and the deployment, and no commit reverts itself.
+pub fn claims_of(commit: &Commit) -> impl Iterator<Item = Claim> {
     let mut seen = BTreeSet::new();
     // A proposal that was brought up to date says the same in each of its commits.
-    messages.filter_map(|message| entry(commit, message)).filter(move |entry| seen.insert(entry.id.clone()))
+    let claims =
+        messages(commit).enumerate().filter_map(|(index, message)| claim(commit, message, index == 0));
+    claims.filter(move |claim| seen.insert(claim.entry.id.clone()))
 }
 
-fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {
+fn messages(commit: &Commit) -> impl Iterator<Item = &String> {
+    std::iter::once(&commit.message).chain(&commit.merged)
+}
+
+fn claim(commit: &Commit, message: &str, is_itself: bool) -> Option<Claim> {
     let own = OwnTrailers::find(message)?;
-    Some(RevertEntry {
+    let entry = RevertEntry {
         id: own.value(ID_TRAILER)?.to_owned(),
         commit: commit.id,
         at: commit.at,
@@ -71,7 +89,10 @@ fn entry(commit: &Commit, message: &str) -> Option<RevertEntry> {
         with: own.with(),
         bad_values: own.values("Backout-From").map(str::to_owned).collect(),
         requested: own.is_requested(),
-    })
+    };
+    let is_possible = entry.id == rollback_id(&entry.environment, &entry.service, entry.reverts)
+        && entry.reverts != commit.id;
+    is_possible.then(|| Claim { entry, restored: own.restored(), is_itself })
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub struct Commit {
     /// The messages of the commits that a merge brought in, newest first; at most [`MAX_MERGED`].
     pub merged: Vec<String>,
     /// The files it changed against its first parent, in path order, as far as they are in the scope that was asked for.
-    /// Empty for commits older than [`Snapshot::diffs_since`].
+    /// Empty for commits older than [`Snapshot::diffs_since`], except for those that say that they are reverts of the agent.
     pub files: Vec<FileDiff>,
 }
 
@@ -88,7 +88,7 @@ pub struct Snapshot {
     pub head: CommitId,
     /// The first-parent chain from the head, newest first, as far back as was asked for.
     pub commits: Vec<Commit>,
-    /// Commits before this time carry no [`Commit::files`].
+    /// Commits before this time carry no [`Commit::files`], except for those that say that they are reverts of the agent.
     pub diffs_since: Time,
 }
 

@@ -74,6 +74,19 @@ impl<'m> OwnTrailers<'m> {
         self.values("Backout-With").filter_map(|value| value.parse().ok()).collect()
     }
 
+    /// The values that it says it replaced, each with what it says it put in its place.
+    pub(super) fn restored(&self) -> Vec<(String, String)> {
+        let pairs = self.0.windows(2).filter_map(|pair| match pair {
+            [(from, old), (to, new)]
+                if from.eq_ignore_ascii_case("Backout-From") && to.eq_ignore_ascii_case("Backout-To") =>
+            {
+                Some(((*old).to_owned(), (*new).to_owned()))
+            }
+            _ => None,
+        });
+        pairs.collect()
+    }
+
     /// The rollback id.
     #[must_use]
     pub fn id(&self) -> Option<&'m str> {

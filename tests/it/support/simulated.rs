@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use backout::domain::history::landing::{Landing, Sighting, landings, with_sightings};
+use backout::domain::history::ledger::says_revert;
 use backout::domain::history::scope::{Interest, Scope};
 use backout::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
@@ -144,7 +145,7 @@ impl Remote {
         let listed = listed.take_while(|(index, (_, landing))| *index == 0 || landing.at >= since);
         let commit = |(_, (node, landing)): (usize, (&&Node, &Landing))| {
             let in_full = (query.diffs_since..=query.diffs_until).contains(&landing.at);
-            Commit {
+            let mut commit = Commit {
                 id: node.id,
                 parent: node.parents.first().copied(),
                 at: landing.at,
@@ -152,9 +153,13 @@ impl Remote {
                 author: node.author.clone(),
                 committer: node.author.clone(),
                 message: node.message.clone(),
-                merged: if in_full { self.merged(node, &mainline) } else { Vec::new() },
-                files: if in_full { self.diff(node, query.scope) } else { Vec::new() },
+                merged: self.merged(node, &mainline),
+                files: Vec::new(),
+            };
+            if in_full || says_revert(&commit) {
+                commit.files = self.diff(node, query.scope);
             }
+            commit
         };
         let commits = listed.map(commit).collect();
         Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since }

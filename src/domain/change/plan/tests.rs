@@ -5,8 +5,8 @@ use crate::domain::change::Asked;
 use crate::domain::deployment::{ChangeKind, FieldChange};
 use crate::domain::field::{FieldRule, Selection};
 use crate::domain::history::landing::Landing;
-use crate::domain::history::ledger;
-use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
+use crate::domain::history::ledger::{Claim, claims_of, rollback_id};
+use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person};
 use crate::domain::history::trailers::{trailer, trailers};
 use crate::domain::ids::{BlobId, EnvironmentName, ServiceName, SignalName};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
@@ -196,7 +196,8 @@ fn values_are_read_back_as_they_were_written() {
 
 #[test]
 fn a_message_reads_back_as_the_ledger_entry_that_it_is() {
-    let bad = deployment("tag: v1\n", "tag: v2\n");
+    let mut bad = deployment("tag: v1\n", "tag: v2\n");
+    bad.id = rollback_id(&bad.environment, &bad.service, bad.commit);
     let change = planned(&bad, Some("tag: v2\n")).unwrap();
     let commit = Commit {
         id: CommitId::from_bytes([9; 20]),
@@ -209,17 +210,13 @@ fn a_message_reads_back_as_the_ledger_entry_that_it_is() {
         merged: Vec::new(),
         files: Vec::new(),
     };
-    let snapshot = Snapshot {
-        branch: change.branch.clone(),
-        head: commit.id,
-        commits: vec![commit],
-        diffs_since: Time::from_unix(0),
-    };
-    let entries = ledger::reverts(&snapshot);
-    assert_eq!(entries[0].id, change.id);
-    assert_eq!(entries[0].reverts, bad.commit);
-    assert_eq!(entries[0].bad_values, bad.trailer_values());
-    assert!(!entries[0].requested);
+    let claims: Vec<Claim> = claims_of(&commit).collect();
+    let entry = &claims[0].entry;
+    assert_eq!(entry.id, change.id);
+    assert_eq!(entry.reverts, bad.commit);
+    assert_eq!(entry.bad_values, bad.trailer_values());
+    assert!(!entry.requested);
+    assert_eq!(claims[0].restored, [("v2".to_owned(), "v1".to_owned())]);
 }
 
 #[test]
