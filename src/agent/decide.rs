@@ -6,7 +6,8 @@ use super::judge::judged::Judged;
 use super::look::context::Pass;
 use super::look::state::State;
 use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide};
-use crate::domain::deployment::{Deployment, reverts};
+use crate::domain::deployment::Deployment;
+use crate::domain::deployment::reverts::reverts;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::verdict::Verdict;
 

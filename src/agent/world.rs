@@ -23,6 +23,9 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// SHA-256 of the configuration, for records.
     pub config: String,
+    /// Whether every record that is read was proven to be the agent's own. Else the notes are what others may have written: a
+    /// pass derives anew what it acts on.
+    pub records_proven: bool,
 }
 
 /// One repository with its forge and its environments.

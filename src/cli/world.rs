@@ -58,7 +58,13 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
     }
     let estates: anyhow::Result<Vec<Arc<Estate>>> =
         settings.estates.iter().map(|estate| connect_estate(estate).map(Arc::new)).collect();
-    Ok(World { estates: estates?, sources, clock: Arc::new(SystemClock), config: settings.digest.clone() })
+    Ok(World {
+        estates: estates?,
+        sources,
+        clock: Arc::new(SystemClock),
+        config: settings.digest.clone(),
+        records_proven: false,
+    })
 }
 
 fn connect_estate(settings: &EstateSettings) -> anyhow::Result<Estate> {
@@ -87,6 +93,7 @@ pub(super) fn only(estate: Estate) -> World {
         sources: BTreeMap::new(),
         clock: Arc::new(SystemClock),
         config: String::new(),
+        records_proven: false,
     }
 }
 

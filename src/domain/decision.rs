@@ -146,7 +146,7 @@ fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
 }
 
 /// How long after the end of the watch window a late pass may still act: a cron job's interval.
-const LATE_SECS: i64 = 300;
+pub const LATE_SECS: i64 = 300;
 
 fn mixed_commit(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
     let others = &case.deployment.left_behind;

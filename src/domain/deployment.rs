@@ -1,19 +1,17 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
 pub mod lineage;
-mod reverts;
+pub mod reverts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-pub use self::reverts::reverts;
-use self::reverts::{is_own_revert, reverts_among};
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
 use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
 use crate::domain::history::landing::Landing;
-use crate::domain::history::ledger::{RevertEntry, rollback_id};
+use crate::domain::history::ledger::{Claim, RevertEntry, claims_of, rollback_id};
 use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::{trailer_lines, trailer_value};
@@ -174,6 +172,29 @@ impl<'e> Detector<'e> {
         let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
         if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
     }
+}
+
+/// The reverts that a commit is or brought in, where these are the deployments that it would be without its trailers.
+fn reverts_among(commit: &Commit, changed: &[Deployment]) -> Vec<RevertEntry> {
+    let is_only_one = changed.len() == 1;
+    let is_true = |claim: &Claim| changed.iter().any(|one| is_revert_of(claim, one, is_only_one));
+    claims_of(commit).filter(is_true).map(|claim| claim.entry).collect()
+}
+
+/// Whether a commit takes this service back for the agent, itself or through what it merged: taking that back in turn
+/// would put the bad version out again. Reverts of other environments, which a promotion brings along, are none here.
+fn is_own_revert(commit: &Commit, deployment: &Deployment, is_only_one: bool) -> bool {
+    claims_of(commit).any(|claim| is_revert_of(&claim, deployment, is_only_one))
+}
+
+/// Whether what a commit changed of a service is what it claims to have taken back. The agent takes back one service with a
+/// commit. So its commit is that for the only service that it changed, also where the rules have another name for it since.
+fn is_revert_of(claim: &Claim, changed: &Deployment, is_only_one: bool) -> bool {
+    let is_named = claim.entry.service == changed.service || claim.is_itself && is_only_one;
+    let values = |field: &FieldChange| (trailer_value(&field.old), trailer_value(&field.new));
+    claim.entry.environment == changed.environment
+        && is_named
+        && claim.is_borne_out_by(&changed.fields.iter().map(values).collect::<Vec<_>>())
 }
 
 fn superseded(

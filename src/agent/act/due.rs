@@ -5,21 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
 use super::revert::{ToRevert, plan_at};
+use super::trace::trace;
 use crate::agent::decide::decide_all;
+use crate::agent::judge::fallback::add_fallbacks;
 use crate::agent::judge::judged::Judged;
+use crate::agent::judge::open::judge_open;
+use crate::agent::judge::recovered::ask_for_recoveries;
 use crate::agent::look::context::{Intent, Pass};
-use crate::agent::look::lineage::pasts;
 use crate::agent::look::state::State;
 use crate::agent::report::EnvironmentReport;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
-use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD, is_open, is_unsure, may_be_of};
+use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD};
 use crate::domain::deployment::lineage::Goal;
-use crate::domain::deployment::{ChangeKind, Deployment, detect};
-use crate::domain::environment::policy::{Delivery, Mixed};
-use crate::domain::history::landing::LandedBy;
+use crate::domain::deployment::{Deployment, detect};
+use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
+use crate::domain::time::Time;
 use crate::ports::{PushError, RepositoryError};
 
 /// What was decided about a deployment, and what became of its revert.
@@ -54,6 +58,10 @@ pub(in crate::agent) async fn make_due_reverts(
     let mut tried: BTreeMap<String, Tried> = BTreeMap::new();
     let mut patience = Patience::default();
     let mut known = state.snapshot.head;
+    let mut honored = BTreeMap::new();
+    if judged.iter().any(|one| one.judgement.verdict == Verdict::Regressed) {
+        ask_for_recoveries(pass, state).await;
+    }
     trace(pass, state, &mut judged).await?;
     loop {
         if known != state.snapshot.head {
@@ -61,9 +69,14 @@ pub(in crate::agent) async fn make_due_reverts(
             learn_what_was_replaced(&mut judged, state, pass);
             trace(pass, state, &mut judged).await?;
         }
-        let decided = decide_all(pass, state, &judged, made(&tried));
+        let mut decided = decide_all(pass, state, &judged, made(&tried));
+        honor_earlier(pass, state, &judged, &mut decided, &mut honored).await?;
         let Some((next, (decision, guards))) = next_due(pass, &judged, &decided, &tried) else {
             report.head = Some(state.snapshot.head);
+            let each = judged.iter().zip(&decided).map(|(one, (decision, _))| {
+                (one.deployment.id.clone(), (decision.clone(), undone_by(one.goal.as_ref())))
+            });
+            state.decided = each.collect();
             plan_for_people(pass, state, &judged, &decided, &mut tried).await?;
             return Ok(settled(judged, decided, tried));
         };
@@ -90,6 +103,76 @@ pub(in crate::agent) async fn make_due_reverts(
             }
         }
     }
+}
+
+/// Leaves alone what an earlier pass left to people, or alone: an incident that is over by now is no reason to revert what a
+/// person was told to look at. The notes say so, and others may have written them. So each such decision is worked out again
+/// as of its time, from the branch as it was then and the metrics. What does not follow is not believed.
+///
+/// `known` remembers from one call to the next what followed.
+async fn honor_earlier(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &[Judged],
+    decided: &mut [Decided],
+    known: &mut BTreeMap<String, bool>,
+) -> Result<(), RepositoryError> {
+    for (one, (decision, _)) in judged.iter().zip(decided) {
+        let Some((at, told)) = &one.told_before else { continue };
+        // The same is decided now, or less.
+        if rank(pass, decision) <= rank(pass, told) {
+            continue;
+        }
+        let id = &one.deployment.id;
+        let follows = match known.get(id) {
+            Some(follows) => *follows,
+            None => {
+                let then = decided_at(pass, state, id, *at).await?;
+                let follows = then.is_some_and(|then| {
+                    then.decision != Decision::Wait && rank(pass, &then.decision) <= rank(pass, told)
+                });
+                known.insert(id.clone(), follows);
+                follows
+            }
+        };
+        if follows {
+            decision.clone_from(told);
+        } else {
+            let service = &one.deployment.service;
+            tracing::warn!(%service, deployment = %one.deployment.commit, told = told.word(), "a record in the notes does not follow from the branch and the metrics: it is not believed");
+        }
+    }
+    Ok(())
+}
+
+/// How much is done: nothing, telling a person, preparing a revert, making it. Some environments have all reverts prepared.
+fn rank(pass: &Pass<'_>, decision: &Decision) -> u8 {
+    match decision {
+        Decision::Wait | Decision::Pass(_) | Decision::Hold(_) => 0,
+        Decision::Escalate(_) => 1,
+        Decision::Propose => 2,
+        Decision::Revert if pass.environment.delivery == Delivery::Branch => 2,
+        Decision::Revert => 3,
+    }
+}
+
+/// What a pass at this time would have decided about a deployment, by the branch as it was then and the metrics; none where the
+/// pass would not have known of it, or did not read that far back.
+pub(in crate::agent) async fn decided_at(
+    pass: &Pass<'_>,
+    state: &State,
+    id: &str,
+    at: Time,
+) -> Result<Option<Settled>, RepositoryError> {
+    let pass = Pass { now: at, intent: Intent::Plan, ..*pass };
+    let Some(mut state) = state.as_of(&pass) else { return Ok(None) };
+    let scratch = &mut EnvironmentReport::new(pass.environment.name.clone());
+    let mut judged = judge_open(&pass, &state).await;
+    ask_for_recoveries(&pass, &mut state).await;
+    add_fallbacks(&pass, &state, &mut judged, scratch).await?;
+    // Nothing is told before there: this goes no deeper.
+    let settled = Box::pin(make_due_reverts(&pass, &mut state, judged, scratch)).await?;
+    Ok(settled.into_iter().find(|one| one.judged.deployment.id == id))
 }
 
 /// How long rejected pushes are tried again.
@@ -176,6 +259,25 @@ fn made(tried: &BTreeMap<String, Tried>) -> Vec<RevertEntry> {
     planned.map(|(change, _)| change.as_entry()).collect()
 }
 
+/// The commits that a revert takes back which leads there.
+pub(in crate::agent) fn undone_by(goal: Option<&Goal>) -> BTreeSet<CommitId> {
+    match goal {
+        Some(Goal::Undo(changes, _)) => changes.iter().map(|change| change.commit).collect(),
+        Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => BTreeSet::new(),
+    }
+}
+
+/// Whether a revert is prepared already: it waits in a pull request, which is followed, or a person has had the same proposal.
+fn is_made(pass: &Pass<'_>, state: &State, judged: &Judged, decision: &Decision) -> bool {
+    match &judged.told_before {
+        Some((_, told @ Decision::Propose)) if rank(pass, decision) == rank(pass, told) => true,
+        Some((_, Decision::Revert | Decision::Propose)) => {
+            state.proposals.is_waiting(pass, &judged.deployment)
+        }
+        Some(_) | None => false,
+    }
+}
+
 /// Works one revert out and delivers it (or, when only planning, says what would be delivered). `refused`: the branch takes no
 /// push.
 async fn try_one(
@@ -190,7 +292,7 @@ async fn try_one(
         Err(none) => return Ok((receipt_of(none), None)),
     };
     let diff = planned.diff();
-    if pass.intent == Intent::Plan {
+    if pass.intent == Intent::Plan || is_made(pass, state, judged, decision) {
         return Ok((Receipt::Planned, Some((planned.change, diff))));
     }
     let by_hand = *decision == Decision::Propose || !planned.change.doubts.is_empty();
@@ -241,71 +343,6 @@ async fn plan_for_people(
     }
     Ok(())
 }
-
-/// Finds out what the services of regressed deployments ran before: whether the deployment is a rollback, and where its revert
-/// leads. Where many are red nothing is reverted, and their pasts are not read.
-async fn trace(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) -> Result<(), RepositoryError> {
-    let (head, watched) = (state.snapshot.head, &state.watched);
-    let is_red = |one: &&Judged| {
-        let is_open = one.judgement.verdict == Verdict::Preexisting && is_open(&one.case());
-        one.judgement.verdict == Verdict::Regressed || is_open
-    };
-    let services: BTreeSet<_> =
-        judged.iter().filter(is_red).map(|one| one.deployment.service.clone()).collect();
-    if services.len() > MAX_TRACED {
-        return Ok(());
-    }
-    let pasts = pasts(pass, services, Some(head)).await?;
-    for one in judged.iter_mut().filter(|one| is_red(&&**one)) {
-        let Some(past) = pasts.get(&one.deployment.service) else { continue };
-        if let Some(known) = past.lineage.of(one.deployment.commit) {
-            one.deployment.kind = known.kind;
-        }
-        // Where the revert of a rollback leads is not for the agent to say.
-        let is_release = one.deployment.kind == ChangeKind::Release;
-        let goal = is_release.then(|| past.goal(&one.policy, &one.deployment, pass.now));
-        one.goal = goal.flatten();
-        one.doubts = one.by_hand.iter().cloned().collect();
-        // Where only the fields go back, what else was changed stays as it is anyway.
-        if let Some(Goal::Undo(changes, _)) = &one.goal
-            && one.policy.mixed == Mixed::Deployment
-        {
-            one.doubts.extend(past.doubts(changes));
-        }
-        if is_unsure(&one.case(), watched) {
-            let before = may_be_of(&one.case(), watched).map(|other| other.commit.short());
-            let landing = one.deployment.landing;
-            let then = before.map(|before| format!(", when {before} was there already")).unwrap_or_default();
-            one.doubts.push(format!(
-                "{} came to the branch between {} and {}, and it is not known whether the damage began before that{then}",
-                one.deployment.commit.short(),
-                landing.earliest,
-                landing.latest
-            ));
-        } else if one.told {
-            one.doubts.push(told_alone(&one.deployment));
-        }
-    }
-    Ok(())
-}
-
-/// Why a person should look at what is blamed only because a record says when something landed.
-fn told_alone(deployment: &Deployment) -> String {
-    let (commit, landing) = (deployment.commit.short(), deployment.landing);
-    match landing.by {
-        LandedBy::Record => format!(
-            "{commit} was committed at {}, and only a record in the notes says that it landed at {}",
-            landing.committed, landing.at
-        ),
-        LandedBy::Forge | LandedBy::Sighting | LandedBy::Committer => {
-            "only a record in the notes says that another deployment landed after the damage had begun"
-                .to_owned()
-        }
-    }
-}
-
-/// Of how many services the past is read in one pass.
-const MAX_TRACED: usize = 50;
 
 /// Learns from the newest state of the branch which deployments were replaced in the meantime.
 fn learn_what_was_replaced(judged: &mut [Judged], state: &State, pass: &Pass<'_>) {

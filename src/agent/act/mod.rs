@@ -7,3 +7,4 @@ pub(super) mod due;
 pub(super) mod error;
 pub(super) mod pull_request;
 pub(super) mod revert;
+mod trace;

@@ -10,7 +10,7 @@ use super::revert::{PlannedRevert, ToRevert, plan_at};
 use crate::agent::look::context::Pass;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, Motive, NoChange};
-use crate::domain::deployment::reverts;
+use crate::domain::deployment::reverts::reverts;
 use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId, FilePath};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agent::act::branch::remove_branch;
 use crate::agent::act::deliver::Route;
+use crate::agent::act::due::{decided_at, undone_by};
 use crate::agent::act::error::DeliveryError;
 use crate::agent::act::pull_request::{Terms, merge_when_ready};
 use crate::agent::act::revert::{ToRevert, undo};
@@ -18,8 +19,9 @@ use crate::agent::tell::notes::{Lines, review_record};
 use crate::agent::world::in_turn;
 use crate::domain::change::Motive;
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
-use crate::domain::decision::Decision;
-use crate::domain::deployment::{Deployment, reverts};
+use crate::domain::decision::{Decision, LATE_SECS};
+use crate::domain::deployment::Deployment;
+use crate::domain::deployment::reverts::reverts;
 use crate::domain::environment::policy::{Merge, Mode, Policy};
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -36,6 +38,10 @@ struct Pending<'r> {
     verdict: &'r VerdictRecord,
     review: Option<&'r ReviewPlace>,
     overdue_at: Option<Time>,
+    /// Whether its branch is there.
+    is_left: bool,
+    /// How it ended, as the notes tell.
+    told: Option<ReviewOutcome>,
     /// Whether the verdict was to end in it.
     is_decided: bool,
 }
@@ -72,6 +78,9 @@ pub(in crate::agent) async fn follow_pull_requests(
                 continue;
             }
         };
+        if one.told.is_some() && one.told == ReviewOutcome::of(&receipt) {
+            continue;
+        }
         if let Some(record) = review_record(one.verdict, pass.now, one.review, &receipt) {
             if is_needless(record.outcome) {
                 ended.insert(record.id.clone());
@@ -141,8 +150,8 @@ fn pending<'r>(
             let is_left = branches.iter().any(|branch| branch.is_of(pass, &verdict.service));
             let is_decided = verdict.judgement.verdict == Verdict::Regressed && is_decided(&verdict.decision);
             if review.is_some() || is_left {
-                let one =
-                    Pending { verdict, review, overdue_at: None, is_decided: review.is_some() || is_decided };
+                let is_decided = review.is_some() || is_decided;
+                let one = Pending { verdict, review, overdue_at: None, is_left, told: None, is_decided };
                 of_commit.insert(verdict.service.clone(), one);
             }
         }
@@ -167,8 +176,12 @@ impl Pending<'_> {
             if review.environment != pass.environment.name || review.service != self.verdict.service {
                 continue;
             }
+            // Where others may have written that, the forge says whether it is over.
             if review.outcome.is_final() {
-                return None;
+                if pass.world.records_proven || !self.is_left {
+                    return None;
+                }
+                self.told = Some(review.outcome);
             }
             self.overdue_at = self.overdue_at.max(Some(review.at));
         }
@@ -210,14 +223,43 @@ async fn follow_one(
         undo: undo(&deployment, goal.as_ref(), &[]),
     };
     let other_way = "pull requests are not the way of the environment's changes any more";
-    let terms = Terms {
+    let mut terms = Terms {
         merge,
         overdue_at: one.overdue_at,
         may_open: false,
         by_agent: verdict.decision != Decision::Propose,
         frozen: frozen(&deployment, &policy, one).or((!is_the_way).then_some(other_way)),
     };
+    if pass.world.records_proven {
+        return merge_when_ready(pass, &to_revert, terms, &state.snapshot).await.map(Some);
+    }
+    // Others may have written the verdict: it is worked out again. What does not follow is a person's to merge.
+    let now = state.decided.get(&verdict.id).filter(|(decision, _)| *decision != Decision::Wait);
+    let then = match now {
+        Some(_) => None,
+        None => decided_at(pass, state, &verdict.id, when_decided(pass, &deployment, one)).await?,
+    };
+    let then = then.map(|then| (then.decision, undone_by(then.judged.goal.as_ref())));
+    let again = now.or(then.as_ref());
+    let is_same = |(decision, undone): &(Decision, BTreeSet<CommitId>)| {
+        *decision == Decision::Revert && *undone == undone_by(goal.as_ref())
+    };
+    terms.may_open = now.is_some_and(is_same) && is_the_way;
+    terms.merge = if again.is_some_and(is_same) { terms.merge } else { Merge::Manual };
+    // What cannot be worked out at this moment does not take back what was asked for before.
+    terms.by_agent &= again.is_some_and(|(decision, _)| *decision != Decision::Wait);
     merge_when_ready(pass, &to_revert, terms, &state.snapshot).await.map(Some)
+}
+
+/// When it was decided that a deployment goes back: when the verdict says so, as long as its watch window was open. What goes
+/// back after a revert did not help may be of long ago.
+fn when_decided(pass: &Pass<'_>, deployment: &Deployment, one: &Pending<'_>) -> Time {
+    let watch_secs = pass.rule(deployment).map_or(0, |rule| i64::from(rule.policy.watch_secs));
+    let at = one.verdict.at.min(pass.now);
+    match one.verdict.evidence.after_revert {
+        Some(_) => at,
+        None => at.min(deployment.at.plus_secs(watch_secs + LATE_SECS)),
+    }
 }
 
 /// The other deployments that the revert on the branch takes back, by its message.

@@ -1,16 +1,16 @@
 //! After a revert, the agent's or a person's: whether the signals came back. The same judge decides, with the samples since
 //! the revert in the place of those since the deployment.
 
-use std::collections::BTreeSet;
-
-use crate::agent::judge::reverted::{deployment_taken_back, evidence_since_revert, evidence_until};
+use crate::agent::judge::recovered::{longest_recovery_secs, next_deployment, outcome};
+use crate::agent::judge::reverted::{
+    as_configured, deployment_taken_back, evidence_since_revert, evidence_until,
+};
 use crate::agent::look::context::Pass;
+use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Recovered};
 use crate::agent::tell::notes::Lines;
-use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::human_secs;
 use crate::record::{Record, Recovery, RecoveryRecord, VERSION};
@@ -64,22 +64,22 @@ fn is_known(state: &State, entry: &RevertEntry) -> bool {
 /// A revert is watched by the verdict that led to it. One that a person asked for may have no such verdict: then what the
 /// signals said until the revert is in its place.
 async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(Recovery, String)> {
-    let is_it = |one: &&Deployment| one.commit == entry.reverts && one.service == entry.service;
-    let mut deployment = state.detected.iter().find(is_it).cloned();
     let verdict = records(state, entry)
         .filter_map(Record::as_verdict)
         .filter(|verdict| verdict.judgement.verdict == Verdict::Regressed)
         .last();
-    let longest = recovery_secs(pass, deployment.as_ref());
-    if pass.now.secs_since(entry.at) > 2 * i64::from(longest) {
+    let age = pass.now.secs_since(entry.at);
+    if age > 2 * i64::from(longest_recovery_secs(pass)) {
         return None;
     }
-    if verdict.is_none() {
-        let found = if entry.requested { deployment_taken_back(pass, state, entry).await } else { None };
-        deployment = Some(found?);
-    }
-    let longest = recovery_secs(pass, deployment.as_ref());
-    if pass.now.secs_since(entry.at) > 2 * i64::from(longest) {
+    let deployment = match verdict {
+        Some(_) => deployment_of(pass, &state.detected, (entry.reverts, &entry.service)).await?,
+        None if entry.requested => deployment_taken_back(pass, state, entry).await?,
+        None => return None,
+    };
+    let rule = pass.rule(&deployment)?;
+    let longest = rule.policy.recovery_secs;
+    if age > 2 * i64::from(longest) {
         return None;
     }
     // After the next deployment of the service its signals say nothing about the revert any more.
@@ -91,22 +91,20 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
         return Some((Recovery::Replaced, reason));
     }
     let recovery_secs = u32::try_from(watched_secs).map_or(longest, |secs| secs.min(longest));
-    let age = pass.now.secs_since(entry.at);
     // Signals are found to be well after two thirds of that time, and bad at its end: until then nobody is asked.
     if 3 * age < 2 * i64::from(recovery_secs) {
         return None;
     }
-    let (before, unseen) = match (verdict, &deployment) {
-        (Some(verdict), _) => (verdict.evidence.clone(), None),
-        (None, Some(deployment)) => {
-            let evidence = evidence_until(pass, state, deployment, entry.at).await?;
+    let (before, unseen) = match verdict {
+        Some(verdict) => (as_configured(&verdict.evidence, &rule.signals), None),
+        None => {
+            let evidence = evidence_until(pass, state, &deployment, entry.at).await?;
             let judgement = judge(&evidence);
             let unseen = (judgement.verdict != Verdict::Regressed).then_some(judgement);
             (evidence, unseen)
         }
-        (None, None) => return None,
     };
-    let evidence = evidence_since_revert(pass, state, entry, &before, deployment.as_ref(), recovery_secs);
+    let evidence = evidence_since_revert(pass, state, entry, &before, &deployment, recovery_secs);
     let since = judge(&evidence.await);
     let over = age >= i64::from(recovery_secs);
     let (outcome, reason) = match unseen {
@@ -123,40 +121,7 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
     Some((outcome, reason + &ended))
 }
 
-/// The first deployment of the service after the revert, in the order of the branch: a bot may be there in the same second.
-fn next_deployment<'s>(state: &'s State, entry: &RevertEntry) -> Option<&'s Deployment> {
-    let newer = state.snapshot.commits.iter().take_while(|commit| commit.id != entry.commit);
-    let newer: BTreeSet<CommitId> = newer.map(|commit| commit.id).collect();
-    let is_later = |one: &&Deployment| one.service == entry.service && newer.contains(&one.commit);
-    state.detected.iter().rfind(is_later)
-}
-
-/// How long the effect of a revert is watched: by the service's policy, or the longest of all where the deployment is no
-/// longer at hand.
-fn recovery_secs(pass: &Pass<'_>, deployment: Option<&Deployment>) -> u32 {
-    let rules = &pass.environment.services;
-    let own = deployment.and_then(|deployment| pass.rule(deployment)).map(|rule| rule.policy.recovery_secs);
-    own.unwrap_or_else(|| rules.iter().map(|rule| rule.policy.recovery_secs).max().unwrap_or(0))
-}
-
-/// What the judgement means for a revert; none while it is too early to say.
-fn outcome(judgement: &Judgement, over: bool) -> Option<(Recovery, String)> {
-    match judgement.verdict {
-        Verdict::Healthy => {
-            Some((Recovery::Recovered, format!("the signals came back: {}", judgement.reason)))
-        }
-        Verdict::Regressed if over => {
-            Some((Recovery::NotRecovered, format!("the revert did not help: {}", judgement.reason)))
-        }
-        Verdict::Preexisting | Verdict::Inconclusive(_) if over => Some((
-            Recovery::Unknown,
-            format!("it cannot be told whether the revert helped: {}", judgement.reason),
-        )),
-        Verdict::Regressed | Verdict::Preexisting | Verdict::Inconclusive(_) | Verdict::Pending => None,
-    }
-}
-
-/// The same for a revert that a person asked for, of a deployment that the signals had not shown to be bad until then. What was
+/// What the judgement means for a revert that a person asked for, of a deployment that the signals had not shown to be bad until then. What was
 /// not seen cannot have come back. What is bad since is told all the same.
 fn outcome_of_unseen(before: &Judgement, since: &Judgement, over: bool) -> Option<(Recovery, String)> {
     if !over {

@@ -67,7 +67,8 @@ fn is_standing(pass: &Pass<'_>, state: &State, deployment: &Deployment) -> bool 
     state.revert_of(deployment).is_none_or(is_recent)
 }
 
-/// The deployments that earlier passes found to be bad, each taken alone, as long as they may do damage.
+/// The deployments that earlier passes found to be bad, each taken alone, as long as they may do damage. What others may have
+/// written down is believed of deployments that were reverted: every other one was judged again in this pass.
 fn red_before<'a>(pass: &'a Pass<'_>, state: &'a State) -> impl Iterator<Item = Red> + 'a {
     let settled = state.watched.iter().filter(move |deployment| state.is_settled(pass, deployment));
     let red_one = move |deployment: &Deployment| {
@@ -79,7 +80,9 @@ fn red_before<'a>(pass: &'a Pass<'_>, state: &'a State) -> impl Iterator<Item = 
         };
         red(pass, state, deployment, alone.as_ref().unwrap_or(&verdict.judgement), &verdict.evidence)
     };
-    settled.filter(move |deployment| is_standing(pass, state, deployment)).filter_map(red_one)
+    let is_believed =
+        move |deployment: &&Deployment| pass.world.records_proven || state.revert_of(deployment).is_some();
+    settled.filter(is_believed).filter(move |one| is_standing(pass, state, one)).filter_map(red_one)
 }
 
 /// The dependencies between the services that are named, and those whose files changed lately.

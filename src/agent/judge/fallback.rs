@@ -53,7 +53,7 @@ pub(in crate::agent) async fn add_fallbacks(
     Ok(())
 }
 
-/// Whether a revert of the agent's own did not help, as far as the notes say, and a pass may still do something about it. That is
+/// Whether a revert of the agent's own did not help, as far as is known, and a pass may still do something about it. That is
 /// written down until twice `recovery` after the revert, and the next pass comes within `recovery` again.
 fn was_in_vain(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> bool {
     let policies = || pass.environment.services.iter().map(|rule| &rule.policy);
@@ -61,7 +61,7 @@ fn was_in_vain(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> bool {
     policies().any(|policy| policy.fallback > 0)
         && !entry.requested
         && pass.now.secs_since(entry.at) <= 3 * i64::from(recovery_secs)
-        && state.did_not_help(entry)
+        && state.is_in_vain(entry)
 }
 
 async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, past: &Past) -> Option<Judged> {
@@ -70,7 +70,8 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
     let is_newest = reverts.first().is_some_and(|newest| newest.commit == entry.commit);
     let is_allowed = reverts.len() <= usize::try_from(policy.fallback).unwrap_or(usize::MAX);
     let is_of_revert = |verdict: &&VerdictRecord| verdict.evidence.after_revert == Some(entry.commit);
-    let is_told = past.verdicts(back_at).filter(is_of_revert).any(|verdict| verdict.settles(policy.mode));
+    let mut told = past.verdicts(back_at).filter(is_of_revert);
+    let is_told = !state.is_earlier && told.any(|verdict| verdict.settles(policy.mode));
     let is_over = pass.now.secs_since(entry.at) >= i64::from(policy.recovery_secs);
     if !is_newest || !is_allowed || is_told || !is_over {
         return None;
@@ -82,7 +83,7 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
     let before = evidence_until(pass, state, &bad, first.at).await.filter(is_regressed)?;
     // That they were bad for some time is in the notes. They must have been bad all the time, and be so now.
     let age = u32::try_from(pass.now.secs_since(entry.at)).ok()?;
-    let mut since = evidence_since_revert(pass, state, entry, &before, Some(&bad), age).await;
+    let mut since = evidence_since_revert(pass, state, entry, &before, &bad, age).await;
     // What everybody has since is not the service's own.
     let all = evidence_until(pass, state, &bad, pass.now).await?;
     hold_against_controls(&mut since, &all, entry.at);

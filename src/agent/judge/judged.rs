@@ -1,11 +1,12 @@
 //! A deployment with what was found out about it.
 
-use crate::domain::decision::Case;
+use crate::domain::decision::{Case, Decision};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::Policy;
 use crate::domain::judge::evidence::{Evidence, Found, Gap, SignalEvidence};
 use crate::domain::judge::verdict::{Judgement, judge};
+use crate::domain::time::Time;
 
 /// A deployment with what was found out about it.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub(in crate::agent) struct Judged {
     pub policy: Policy,
     pub evidence: Evidence,
     pub judgement: Judgement,
+    /// What the notes say was decided about it before, and when, where it is judged again all the same.
+    pub told_before: Option<(Time, Decision)>,
     /// Whether its watch window passed while no agent was looking.
     pub missed: bool,
     /// Whether it is blamed only because a record says when it landed.
@@ -34,6 +37,7 @@ impl Judged {
             policy,
             judgement: judge(&evidence),
             evidence,
+            told_before: None,
             missed: false,
             told: false,
             goal: None,

@@ -6,6 +6,7 @@ pub(super) mod fallback;
 pub(super) mod gather;
 pub(super) mod judged;
 pub(super) mod open;
+pub(super) mod recovered;
 pub(super) mod returned;
 pub(super) mod reverted;
 pub(super) mod told;

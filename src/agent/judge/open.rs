@@ -19,7 +19,7 @@ use crate::domain::judge::question::Subject;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::{Time, human_secs};
 
-/// Judges every deployment that has no verdict yet.
+/// Judges every deployment that has no verdict yet, or none that is believed.
 pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<Judged> {
     let open = state.watched.iter().filter(|deployment| !state.is_settled(pass, deployment));
     let with_rule: Vec<_> =
@@ -60,10 +60,10 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     judge_from_onset(pass, state, &with_rule, &mut subjects, &mut evidence).await;
     judge_returned(pass, state, &with_rule, &mut evidence).await;
     add_controls(pass, state, &subjects, &mut evidence).await;
-    let judged = with_rule
-        .into_iter()
-        .zip(evidence)
-        .map(|((deployment, rule), evidence)| Judged::new(deployment.clone(), rule.policy.clone(), evidence));
+    let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| {
+        let told_before = state.settling(pass, deployment).map(|told| (told.at, told.decision.clone()));
+        Judged { told_before, ..Judged::new(deployment.clone(), rule.policy.clone(), evidence) }
+    });
     let mut judged: Vec<Judged> = judged.collect();
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged).await;

@@ -37,7 +37,7 @@ pub(super) async fn judge_returned(
         }
         let back = RevertEntry { at: deployment.at, commit: deployment.commit, ..entry.clone() };
         let watch_secs = rule.policy.watch_secs;
-        let since = evidence_since_revert(pass, state, &back, &before, Some(&first), watch_secs).await;
+        let since = evidence_since_revert(pass, state, &back, &before, &first, watch_secs).await;
         let since = Evidence { after_revert: None, ..since };
         if judge(&since).verdict == Verdict::Regressed {
             *found = since;

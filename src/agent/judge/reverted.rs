@@ -1,6 +1,6 @@
 //! The evidence about a deployment that was reverted: until that moment, and since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::controls::add_controls;
 use super::gather::{gather, read_all};
@@ -10,10 +10,10 @@ use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::Policy;
-use crate::domain::environment::signal::{RangeQuery, Signal, Window};
+use crate::domain::environment::signal::{Signal, Window};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::evidence::{Control, Evidence, Found, Sample, SignalEvidence};
-use crate::domain::judge::question::{Part, Question, Reading, Subject, ask};
+use crate::domain::judge::question::{Question, Reading, Subject, ask};
 use crate::domain::time::Time;
 
 /// The deployment that a revert took back, where the revert came so soon that the time before the deployment still says what
@@ -69,12 +69,12 @@ pub(in crate::agent) async fn evidence_since_revert(
     state: &State,
     entry: &RevertEntry,
     before: &Evidence,
-    deployment: Option<&Deployment>,
+    deployment: &Deployment,
     recovery_secs: u32,
 ) -> Evidence {
     let reverted_at = entry.at;
     let end = pass.now.min(reverted_at.plus_secs(recovery_secs.into()));
-    let questions = again(entry, before, deployment, end);
+    let questions = again(reverted_at, before, deployment, end);
     let mut readings = read_all(pass, questions, &state.deployed).await.into_iter().map(|(_, read)| read);
     let shift = reverted_at.secs_since(before.deployed_at);
     let mut evidence = before.clone();
@@ -114,43 +114,33 @@ pub(in crate::agent) fn hold_against_controls(since: &mut Evidence, all: &Eviden
     }
 }
 
-/// The questions of the evidence, as they were asked, for the time since the revert.
-fn again(
-    entry: &RevertEntry,
-    before: &Evidence,
-    deployment: Option<&Deployment>,
-    end: Time,
-) -> Vec<Question> {
-    let reverted_at = entry.at;
+/// The evidence of a record with the signals as the configuration has them: what is asked comes from there, whatever a record
+/// says. Signals that the configuration does not have are left out.
+pub(in crate::agent) fn as_configured(told: &Evidence, signals: &[Signal]) -> Evidence {
+    let mut evidence = told.clone();
+    evidence.signals.retain_mut(|told| {
+        let Some(own) = signals.iter().find(|signal| signal.name == told.signal.name) else {
+            tracing::info!(signal = %told.signal.name, "a record has a signal that the configuration does not have");
+            return false;
+        };
+        if (&own.source, &own.query) != (&told.signal.source, &told.signal.query) {
+            tracing::info!(signal = %own.name, "a record has another query for a signal than the configuration");
+        }
+        told.signal.clone_from(own);
+        true
+    });
+    evidence
+}
+
+/// The questions of the evidence for the time since the revert.
+fn again(reverted_at: Time, before: &Evidence, deployment: &Deployment, end: Time) -> Vec<Question> {
     let signals: Vec<Signal> = before.signals.iter().map(|signal| signal.signal.clone()).collect();
-    let subject = match deployment {
-        Some(deployment) => Subject::of(deployment, &Policy::default(), &signals),
-        None => Subject {
-            environment: entry.environment.clone(),
-            service: entry.service.clone(),
-            labels: BTreeMap::new(),
-            image_tag: None,
-            deployed_at: before.deployed_at,
-            policy: Policy::default(),
-            signals,
-            unusual: Vec::new(),
-        },
-    };
-    let mut asked = before.signals.iter().map(|signal| &signal.asked);
-    let mut questions = ask(&subject, end, 0);
+    let mut questions = ask(&Subject::of(deployment, &Policy::default(), &signals), end, 0);
     for question in &mut questions {
-        let step_secs = question.signal.step_secs.max(1);
-        let step = i64::from(step_secs);
+        let step = i64::from(question.signal.step_secs.max(1));
         let floor = |time: Time| Time::from_unix(time.unix().div_euclid(step) * step);
-        let window = Window { start: floor(reverted_at), end: floor(end).max(floor(reverted_at)) };
-        match (question.part, &mut question.request) {
-            (Part::Signal, request) => {
-                let query = asked.next().cloned().unwrap_or_default();
-                *request =
-                    Ok(RangeQuery { source: question.signal.source.clone(), query, window, step_secs });
-            }
-            (Part::Traffic, Ok(request)) => request.window = window,
-            (Part::Traffic, Err(_)) => {}
+        if let Ok(request) = &mut question.request {
+            request.window = Window { start: floor(reverted_at), end: floor(end).max(floor(reverted_at)) };
         }
     }
     questions

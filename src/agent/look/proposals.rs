@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Pass;
+use crate::domain::deployment::Deployment;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
@@ -35,6 +36,12 @@ impl ProposalBranch {
 }
 
 impl Proposals {
+    /// Whether a branch is there that says it reverts a deployment.
+    pub(in crate::agent) fn is_waiting(&self, pass: &Pass<'_>, deployment: &Deployment) -> bool {
+        let branches = self.branches.get(&deployment.commit).map_or(&[][..], Vec::as_slice);
+        branches.iter().any(|branch| branch.is_of(pass, &deployment.service))
+    }
+
     /// Reads the branches of the environment's proposals at the remote, as far as their deployments are in the snapshot, or
     /// what they were made on: a step further back takes back what was deployed long ago. Without a forge nobody follows them.
     pub(in crate::agent) async fn read(

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::context::Pass;
 use super::proposals::Proposals;
 use super::services::services_found_twice;
-use crate::domain::decision::Decision;
-use crate::domain::deployment::{ChangeKind, Deployment, detect, reverts};
+use crate::domain::decision::{Decision, LATE_SECS};
+use crate::domain::deployment::reverts::reverts;
+use crate::domain::deployment::{ChangeKind, Deployment, detect};
 use crate::domain::environment::policy::Mode;
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::history::snapshot::Snapshot;
+use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
@@ -33,10 +34,16 @@ pub(in crate::agent) struct State {
     pub missed: Vec<Deployment>,
     /// What the notes say about the watched deployments and the reverts.
     pub records: BTreeMap<CommitId, Vec<Record>>,
+    /// What became of the agent's reverts, by the commit of each, where the metrics were asked again for want of proven records.
+    pub recoveries: Option<BTreeMap<CommitId, Recovery>>,
+    /// What this pass has decided about the deployments that it judged, by their ids, with what a revert of each takes back.
+    pub decided: BTreeMap<String, (Decision, BTreeSet<CommitId>)>,
     /// Every name by which a metric could speak of a service with a deployment: such a service is no control.
     pub deployed: BTreeSet<String>,
     /// The branches of proposals, and what the notes say about their deployments.
     pub proposals: Proposals,
+    /// Whether it is the environment as it was at an earlier time, of which nothing was written down yet.
+    pub is_earlier: bool,
 }
 
 impl State {
@@ -55,8 +62,11 @@ impl State {
             watched,
             missed: Vec::new(),
             records: BTreeMap::new(),
+            recoveries: None,
+            decided: BTreeMap::new(),
             deployed,
             proposals,
+            is_earlier: false,
         };
         state.read_records(pass).await?;
         state.missed = state.find_missed(pass).await?;
@@ -134,6 +144,28 @@ impl State {
         Ok(())
     }
 
+    /// The environment as it was at an earlier time, as far as its branch tells: without records and pull requests.
+    pub(in crate::agent) fn as_of(&self, pass: &Pass<'_>) -> Option<Self> {
+        let is_later = |commit: &&Commit| commit.at > pass.now;
+        let commits: Vec<Commit> = self.snapshot.commits.iter().skip_while(is_later).cloned().collect();
+        let snapshot = Snapshot { head: commits.first()?.id, commits, ..(*self.snapshot).clone() };
+        let detected = detect(&snapshot, pass.environment);
+        let watched = watched(&detected, pass);
+        Some(Self {
+            reverts: reverts(&snapshot, pass.environment),
+            snapshot: Arc::new(snapshot),
+            deployed: watched.iter().flat_map(names_of).collect(),
+            detected,
+            watched,
+            missed: Vec::new(),
+            records: BTreeMap::new(),
+            recoveries: None,
+            decided: BTreeMap::new(),
+            proposals: Proposals::default(),
+            is_earlier: true,
+        })
+    }
+
     /// The revert of a deployment, if it was on the branch when the pass began.
     pub(in crate::agent) fn revert_of(&self, deployment: &Deployment) -> Option<&RevertEntry> {
         self.reverts.iter().find(|entry| deployment.was_taken_back_by(entry))
@@ -146,14 +178,47 @@ impl State {
         records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == *id)
     }
 
-    /// Whether nothing is left to judge.
-    pub(in crate::agent) fn is_settled(&self, pass: &Pass<'_>, deployment: &Deployment) -> bool {
+    /// The newest verdict in the notes that leaves nothing to judge, if there is one. A verdict whose revert is gone from the
+    /// branch does: the deployment is open again.
+    pub(in crate::agent) fn settling(
+        &self,
+        pass: &Pass<'_>,
+        deployment: &Deployment,
+    ) -> Option<&VerdictRecord> {
         let mode = pass.rule(deployment).map_or(Mode::Observe, |rule| rule.policy.mode);
-        self.verdicts(deployment).any(|verdict| verdict.settles(mode))
+        let settling = self.verdicts(deployment).filter(|verdict| verdict.at <= pass.now);
+        let newest = settling.filter(|verdict| verdict.settles(mode)).last()?;
+        self.gone_revert(deployment, newest).is_none().then_some(newest)
     }
 
-    /// The deployments that an earlier pass found to be bad and left where they are, as long as they are watched.
+    /// The revert of a deployment that a verdict names and that is not on the branch, under whatever id. It would be newer than
+    /// the deployment, which was read.
+    pub(in crate::agent) fn gone_revert(
+        &self,
+        deployment: &Deployment,
+        verdict: &VerdictRecord,
+    ) -> Option<CommitId> {
+        let is_there = |id: CommitId| self.snapshot.commits.iter().any(|commit| commit.id == id);
+        verdict.revert.filter(|revert| !is_there(*revert) && self.revert_of(deployment).is_none())
+    }
+
+    /// Whether nothing is left to judge.
+    ///
+    /// Where others may have written the notes, they keep nothing from being judged as long as a revert could be made: it is
+    /// judged again, and what comes of it is told only where it is news.
+    pub(in crate::agent) fn is_settled(&self, pass: &Pass<'_>, deployment: &Deployment) -> bool {
+        let watch_secs = pass.rule(deployment).map_or(0, |rule| i64::from(rule.policy.watch_secs));
+        let is_late = || pass.now.secs_since(deployment.at) > watch_secs + LATE_SECS;
+        let is_believed = || pass.world.records_proven || is_late() || self.revert_of(deployment).is_some();
+        self.settling(pass, deployment).is_some() && is_believed()
+    }
+
+    /// The deployments that an earlier pass found to be bad and left where they are, as long as they are watched. None where
+    /// others may have written that: then each of them was judged again in this pass.
     pub(in crate::agent) fn left_red(&self, pass: &Pass<'_>) -> Vec<&Deployment> {
+        if !pass.world.records_proven {
+            return Vec::new();
+        }
         let is_red = |deployment: &&Deployment| {
             self.verdicts(deployment).any(|verdict| verdict.judgement.verdict == Verdict::Regressed)
         };
@@ -172,9 +237,20 @@ impl State {
         records.filter_map(Record::as_recovery).filter(move |one| one.id == id && one.revert == commit)
     }
 
-    /// Whether a record says that a revert did not help.
-    pub(in crate::agent) fn did_not_help(&self, entry: &RevertEntry) -> bool {
-        self.recoveries_of(entry).any(|one| one.outcome == Recovery::NotRecovered)
+    /// Whether a revert did not help, as far as is known.
+    pub(in crate::agent) fn is_in_vain(&self, entry: &RevertEntry) -> bool {
+        self.recovery_of(entry) == Some(Recovery::NotRecovered)
+    }
+
+    /// What became of a revert, as far as that is known: by the metrics where they were asked again, else by the notes.
+    fn recovery_of(&self, entry: &RevertEntry) -> Option<Recovery> {
+        match &self.recoveries {
+            Some(asked) => asked.get(&entry.commit).copied(),
+            None if self.recoveries_of(entry).any(|one| one.outcome == Recovery::NotRecovered) => {
+                Some(Recovery::NotRecovered)
+            }
+            None => self.recoveries_of(entry).next().map(|one| one.outcome),
+        }
     }
 
     /// The deployments that the agent has reverted and whose signals may still be bad: nothing is written down yet about what
@@ -187,10 +263,7 @@ impl State {
             let secs = pass.rule(one).map_or(0, |rule| 2 * i64::from(rule.policy.recovery_secs));
             pass.now.secs_since(entry.at) <= secs
         };
-        let own = self
-            .reverts
-            .iter()
-            .filter(|entry| !entry.requested && self.recoveries_of(entry).next().is_none());
+        let own = self.reverts.iter().filter(|entry| !entry.requested && self.recovery_of(entry).is_none());
         let reverted = own
             .filter_map(|entry| self.detected.iter().find(|one| is_of(entry, one) && is_waiting(entry, one)));
         reverted.collect()
@@ -211,7 +284,7 @@ impl State {
                 && !self.reverts.iter().any(|one| one.service == entry.service && one.at > entry.at)
         };
         let own = self.reverts.iter().filter(|entry| !entry.requested);
-        own.filter(|entry| self.did_not_help(entry)).filter(is_open).cloned().collect()
+        own.filter(|entry| self.is_in_vain(entry)).filter(is_open).cloned().collect()
     }
 
     /// The reverts that wait in pull requests which merge themselves, as far as the notes tell.

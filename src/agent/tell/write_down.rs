@@ -14,7 +14,7 @@ use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::lineage::Goal;
-use crate::domain::deployment::reverts;
+use crate::domain::deployment::reverts::reverts;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::{Judgement, judge};
@@ -35,6 +35,10 @@ pub(in crate::agent) async fn write_down(
     for one in &settled {
         let id = one.judged.deployment.id.clone();
         let mut item = item(one);
+        let told_before = one.judged.told_before.as_ref().map(|(_, told)| told);
+        if told_before.is_some_and(|told| !is_news(&item, told)) {
+            continue;
+        }
         item.revert = item.revert.or_else(|| {
             entries
                 .iter()
@@ -47,7 +51,7 @@ pub(in crate::agent) async fn write_down(
             tracing::info!(environment = %report.environment, service = %item.service, deployment = %item.deployment, verdict, decision, why, "decided");
         }
         if item.decision != Decision::Wait
-            && !written.contains(&id)
+            && (told_before.is_some() || !written.contains(&id))
             && (pass.intent == Intent::Plan || announce(pass, one, &item, &mut issues, report).await)
         {
             let verdict = verdict_record(pass, one, &item);
@@ -63,6 +67,17 @@ pub(in crate::agent) async fn write_down(
     add_looks(pass, state, &settled, &mut lines).await?;
     lines.append(pass, report).await;
     Ok(())
+}
+
+/// Whether a person has not been told yet what came of judging a deployment again.
+fn is_news(item: &Item, told: &Decision) -> bool {
+    let is_told_revert = matches!(told, Decision::Revert | Decision::Propose);
+    match (&item.receipt, &item.decision) {
+        (Some(Receipt::Pushed(_) | Receipt::Merged(_)), _) => true,
+        (Some(_), _) | (None, Decision::Revert | Decision::Propose) => !is_told_revert,
+        (None, Decision::Escalate(_)) => !matches!(told, Decision::Escalate(_)),
+        (None, Decision::Wait | Decision::Hold(_) | Decision::Pass(_)) => false,
+    }
 }
 
 /// The rollback ids that another agent has written a verdict for in the meantime.

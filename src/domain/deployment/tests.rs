@@ -2,6 +2,7 @@ mod entries;
 
 use std::sync::Arc;
 
+use super::reverts::reverts;
 use super::*;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};

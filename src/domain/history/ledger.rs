@@ -46,7 +46,7 @@ pub struct RevertEntry {
 }
 
 /// What the trailers of a commit say that it is. Anybody can write that: only beside what the commit changed does it show
-/// whether it is true, see [`crate::domain::deployment::reverts`].
+/// whether it is true, see [`Claim::is_borne_out_by`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The revert that it says it is.
@@ -55,6 +55,27 @@ pub struct Claim {
     pub restored: Vec<(String, String)>,
     /// Whether the message of the commit itself says so, and not that of a commit that it merged.
     pub is_itself: bool,
+}
+
+impl Claim {
+    /// Whether what changed (each value with the one before it) is what the claim says: what it says it put in the place of a
+    /// value has come to a field that held this value. A revert that took back several deployments names each step; the fields
+    /// went from the first to the last at once.
+    #[must_use]
+    pub fn is_borne_out_by(&self, changed: &[(String, String)]) -> bool {
+        let is_stacked = !self.entry.with.is_empty();
+        let came = |from: &String, to: &String| {
+            changed.iter().any(|(old, new)| new == to && (is_stacked || old == from))
+        };
+        let gone =
+            |from: &String| changed.iter().any(|(old, new)| new != from && (is_stacked || old == from));
+        let is_between = |value: &String| is_stacked && self.restored.iter().any(|(from, _)| from == value);
+        let mut ends = self.restored.iter().filter(|(_, to)| !is_between(to)).peekable();
+        match ends.peek() {
+            Some(_) => ends.all(|(from, to)| came(from, to)),
+            None => self.entry.bad_values.iter().any(gone),
+        }
+    }
 }
 
 /// Whether a commit says that it is a revert of the agent, or that it brought one in.

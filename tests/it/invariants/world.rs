@@ -202,6 +202,7 @@ impl Sim {
             sources: BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source, &[]))]),
             clock: Arc::new(Now(self.now)),
             config: String::new(),
+            records_proven: false,
         }
     }
 

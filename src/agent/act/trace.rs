@@ -1,0 +1,84 @@
+//! What the services of bad deployments ran before, and where a revert of each leads.
+
+use std::collections::BTreeSet;
+
+use crate::agent::judge::judged::Judged;
+use crate::agent::look::context::Pass;
+use crate::agent::look::lineage::pasts;
+use crate::agent::look::state::State;
+use crate::domain::decision::{is_open, is_unsure, may_be_of};
+use crate::domain::deployment::lineage::Goal;
+use crate::domain::deployment::{ChangeKind, Deployment};
+use crate::domain::environment::policy::Mixed;
+use crate::domain::history::landing::LandedBy;
+use crate::domain::judge::verdict::Verdict;
+use crate::ports::RepositoryError;
+
+/// Of how many services the past is read in one pass.
+const MAX_TRACED: usize = 50;
+
+/// Finds out what the services of regressed deployments ran before: whether the deployment is a rollback, and where its revert
+/// leads. Where many are red nothing is reverted, and their pasts are not read.
+pub(super) async fn trace(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &mut [Judged],
+) -> Result<(), RepositoryError> {
+    let (head, watched) = (state.snapshot.head, &state.watched);
+    let is_red = |one: &&Judged| {
+        let is_open = one.judgement.verdict == Verdict::Preexisting && is_open(&one.case());
+        one.judgement.verdict == Verdict::Regressed || is_open
+    };
+    let services: BTreeSet<_> =
+        judged.iter().filter(is_red).map(|one| one.deployment.service.clone()).collect();
+    if services.len() > MAX_TRACED {
+        return Ok(());
+    }
+    let pasts = pasts(pass, services, Some(head)).await?;
+    for one in judged.iter_mut().filter(|one| is_red(&&**one)) {
+        let Some(past) = pasts.get(&one.deployment.service) else { continue };
+        if let Some(known) = past.lineage.of(one.deployment.commit) {
+            one.deployment.kind = known.kind;
+        }
+        // Where the revert of a rollback leads is not for the agent to say.
+        let is_release = one.deployment.kind == ChangeKind::Release;
+        let goal = is_release.then(|| past.goal(&one.policy, &one.deployment, pass.now));
+        one.goal = goal.flatten();
+        one.doubts = one.by_hand.iter().cloned().collect();
+        // Where only the fields go back, what else was changed stays as it is anyway.
+        if let Some(Goal::Undo(changes, _)) = &one.goal
+            && one.policy.mixed == Mixed::Deployment
+        {
+            one.doubts.extend(past.doubts(changes));
+        }
+        if is_unsure(&one.case(), watched) {
+            let before = may_be_of(&one.case(), watched).map(|other| other.commit.short());
+            let landing = one.deployment.landing;
+            let then = before.map(|before| format!(", when {before} was there already")).unwrap_or_default();
+            one.doubts.push(format!(
+                "{} came to the branch between {} and {}, and it is not known whether the damage began before that{then}",
+                one.deployment.commit.short(),
+                landing.earliest,
+                landing.latest
+            ));
+        } else if one.told {
+            one.doubts.push(told_alone(&one.deployment));
+        }
+    }
+    Ok(())
+}
+
+/// Why a person should look at what is blamed only because a record says when something landed.
+fn told_alone(deployment: &Deployment) -> String {
+    let (commit, landing) = (deployment.commit.short(), deployment.landing);
+    match landing.by {
+        LandedBy::Record => format!(
+            "{commit} was committed at {}, and only a record in the notes says that it landed at {}",
+            landing.committed, landing.at
+        ),
+        LandedBy::Forge | LandedBy::Sighting | LandedBy::Committer => {
+            "only a record in the notes says that another deployment landed after the damage had begun"
+                .to_owned()
+        }
+    }
+}

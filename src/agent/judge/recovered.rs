@@ -1,0 +1,83 @@
+//! What a revert did to the signals: what an outcome means, and asking for it where nobody can prove what the notes say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until};
+use crate::agent::look::context::Pass;
+use crate::agent::look::state::State;
+use crate::domain::deployment::Deployment;
+use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::CommitId;
+use crate::domain::judge::verdict::{Judgement, Verdict, judge};
+use crate::record::Recovery;
+
+/// Asks the metrics again what became of the agent's reverts, where others may have written what the notes say about it. What
+/// is not known of a revert is left out.
+pub(in crate::agent) async fn ask_for_recoveries(pass: &Pass<'_>, state: &mut State) {
+    if pass.world.records_proven {
+        return;
+    }
+    let window_secs = i64::from(pass.environment.budget.window_secs);
+    let mut asked = BTreeMap::new();
+    for entry in state.reverts.iter().filter(|entry| !entry.requested) {
+        if pass.now.secs_since(entry.at) > window_secs.max(2 * i64::from(longest_recovery_secs(pass))) {
+            continue;
+        }
+        if let Some(outcome) = recovery(pass, state, entry).await {
+            asked.insert(entry.commit, outcome);
+        }
+    }
+    state.recoveries = Some(asked);
+}
+
+async fn recovery(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<Recovery> {
+    let bad = deployment_taken_back(pass, state, entry).await?;
+    let recovery_secs = pass.rule(&bad)?.policy.recovery_secs;
+    let watched_secs = match next_deployment(state, entry) {
+        Some(next) => u32::try_from(next.at.secs_since(entry.at)).ok()?.min(recovery_secs),
+        None => recovery_secs,
+    };
+    if 3 * u64::from(watched_secs) < 2 * u64::from(recovery_secs) {
+        return Some(Recovery::Replaced);
+    }
+    let age = pass.now.secs_since(entry.at);
+    if 3 * age < 2 * i64::from(watched_secs) {
+        return None;
+    }
+    let before = evidence_until(pass, state, &bad, entry.at).await?;
+    let since = evidence_since_revert(pass, state, entry, &before, &bad, watched_secs).await;
+    if judge(&before).verdict != Verdict::Regressed {
+        return None;
+    }
+    outcome(&judge(&since), age >= i64::from(watched_secs)).map(|(outcome, _)| outcome)
+}
+
+/// The first deployment of the service after the revert, in the order of the branch: a bot may be there in the same second.
+pub(in crate::agent) fn next_deployment<'s>(state: &'s State, entry: &RevertEntry) -> Option<&'s Deployment> {
+    let newer = state.snapshot.commits.iter().take_while(|commit| commit.id != entry.commit);
+    let newer: BTreeSet<CommitId> = newer.map(|commit| commit.id).collect();
+    let is_later = |one: &&Deployment| one.service == entry.service && newer.contains(&one.commit);
+    state.detected.iter().rfind(is_later)
+}
+
+/// The longest time for which any service of the environment watches the effect of a revert, in seconds.
+pub(in crate::agent) fn longest_recovery_secs(pass: &Pass<'_>) -> u32 {
+    pass.environment.services.iter().map(|rule| rule.policy.recovery_secs).max().unwrap_or(0)
+}
+
+/// What the judgement since a revert means for it; none while it is too early to say.
+pub(in crate::agent) fn outcome(judgement: &Judgement, over: bool) -> Option<(Recovery, String)> {
+    match judgement.verdict {
+        Verdict::Healthy => {
+            Some((Recovery::Recovered, format!("the signals came back: {}", judgement.reason)))
+        }
+        Verdict::Regressed if over => {
+            Some((Recovery::NotRecovered, format!("the revert did not help: {}", judgement.reason)))
+        }
+        Verdict::Preexisting | Verdict::Inconclusive(_) if over => Some((
+            Recovery::Unknown,
+            format!("it cannot be told whether the revert helped: {}", judgement.reason),
+        )),
+        Verdict::Regressed | Verdict::Preexisting | Verdict::Inconclusive(_) | Verdict::Pending => None,
+    }
+}
