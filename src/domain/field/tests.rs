@@ -388,3 +388,21 @@ fn bytes_that_are_no_text_are_refused_and_a_mark_at_the_beginning_is_none() {
     let marked = |tag: &str, n: u8| format!("\u{feff}tag: {tag}\nn: {n}\n");
     assert_eq!(outcome(&marked("v1", 1), &marked("v2", 1), &marked("v2", 2)).unwrap(), marked("v1", 2));
 }
+
+#[test]
+fn thousands_of_fields_that_took_the_place_of_others_are_found_and_go_back() {
+    let entry = |n: usize, field: &str| format!("k{n}:\n  {field}\n");
+    let old: String = (0..3_000).map(|n| entry(n, &format!("newTag: v{n}"))).collect();
+    let new: String = (0..3_000).map(|n| entry(n, &format!("digest: sha256:{n:064x}"))).collect();
+    assert_eq!(compare(&old, &new).release_fields().count(), 3_000);
+    assert_eq!(reverted(&old, &new, &format!("{new}last: 1\n")), format!("{old}last: 1\n"));
+    // And where they stand on one line, in a list that has grown since.
+    let list = |tag: &str, more: &str| {
+        let items: Vec<String> = (0..3_000).map(|_| format!("{{\"image\": \"a:{tag}\"}}")).collect();
+        format!("{{\"all\": [{}{more}]}}\n", items.join(", "))
+    };
+    assert_eq!(
+        compare(&list("v1", ""), &list("v2", ", {\"image\": \"b:v1\"}")).release_fields().count(),
+        3_000
+    );
+}

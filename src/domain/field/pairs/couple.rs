@@ -5,6 +5,7 @@
 //! what does not run.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::Bound;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -43,8 +44,15 @@ impl Deployed {
     pub(super) fn has(&self, leaf: &Leaf, is_hash: bool) -> bool {
         let (own, stem) = (leaf.block(), vocabulary::stem(&leaf.key).0);
         let digest = leaf.key.to_lowercase().ends_with("digest") && stem.is_empty();
-        let around =
-            || self.blocks.iter().any(|block| block.starts_with(own) || own.starts_with(block.as_str()));
+        let around = || {
+            let below = self
+                .blocks
+                .range::<str, _>((Bound::Included(own), Bound::Unbounded))
+                .next()
+                .is_some_and(|block| block.starts_with(own));
+            let ends = own.char_indices().map(|(at, _)| at).chain([own.len()]);
+            below || ends.filter_map(|end| own.get(..end)).any(|above| self.blocks.contains(above))
+        };
         self.stems.contains(&(own.to_owned(), stem))
             || is_hash && (self.blocks.contains(own) || !own.is_empty() && self.blocks.contains(block(own)))
             || digest && around()

@@ -1,6 +1,6 @@
 //! What a commit changed in a file: which leaves of the two versions belong together, and what differs between them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
 mod couple;
@@ -50,6 +50,17 @@ fn pair_by_line(old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) {
     let alignment = Alignment::new(&old.lines, &new.lines, versionless);
     let mut added: BTreeSet<usize> = std::mem::take(&mut pairs.added).into_iter().collect();
     pairs.removed.sort_unstable();
+    // Thousands of leaves may stand on one line: those that were taken are not looked at again.
+    let mut on_lines: HashMap<usize, HashMap<&str, VecDeque<usize>>> = HashMap::new();
+    let on_line = |line: usize| {
+        let mut by_key: HashMap<&str, VecDeque<usize>> = HashMap::new();
+        for other in new.on_line(line) {
+            if let Some(leaf) = new.leaves.get(*other) {
+                by_key.entry(&leaf.key).or_default().push_back(*other);
+            }
+        }
+        by_key
+    };
     let counterpart = |leaf: &Leaf| match alignment.counterpart(old.line_of(&leaf.span)) {
         Counterpart::Same(line) | Counterpart::Alike(line) | Counterpart::Replaced(line) => Some(line),
         Counterpart::None => None,
@@ -57,15 +68,23 @@ fn pair_by_line(old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) {
     pairs.removed.retain(|index| {
         let Some(leaf) = old.leaves.get(*index) else { return false };
         let Some(line) = counterpart(leaf) else { return true };
-        let alike = |other: &&usize| {
-            added.contains(other) && new.leaves.get(**other).is_some_and(|other| other.key == leaf.key)
-        };
-        let Some(found) = new.on_line(line).iter().find(alike).copied() else { return true };
+        let alike = on_lines.entry(line).or_insert_with(|| on_line(line)).get_mut(leaf.key.as_str());
+        let Some(found) = alike.and_then(|alike| first_of(alike, &added)) else { return true };
         added.remove(&found);
         pairs.both.push((*index, found, false));
         false
     });
     pairs.added = added.into_iter().collect();
+}
+
+/// The first that is still in the set. Those before it have left it for good.
+fn first_of(alike: &mut VecDeque<usize>, still: &BTreeSet<usize>) -> Option<usize> {
+    while let Some(next) = alike.pop_front() {
+        if still.contains(&next) {
+            return Some(next);
+        }
+    }
+    None
 }
 
 /// Compares two versions of a file.
@@ -142,6 +161,7 @@ fn renamed(file: &File<'_>, old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) -
     };
     let (went, came) = (in_block(old, &pairs.removed), in_block(new, &pairs.added));
     let mut found = Vec::new();
+    let (mut old_taken, mut new_taken) = (HashSet::new(), HashSet::new());
     for (block, removed) in &went {
         let (Some([o]), Some([n])) = (Some(removed.as_slice()), came.get(block).map(Vec::as_slice)) else {
             continue;
@@ -168,10 +188,12 @@ fn renamed(file: &File<'_>, old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) -
         };
         if let Some(change) = change() {
             found.push(change);
-            pairs.removed.retain(|index| index != o);
-            pairs.added.retain(|index| index != n);
+            old_taken.insert(*o);
+            new_taken.insert(*n);
         }
     }
+    pairs.removed.retain(|index| !old_taken.contains(index));
+    pairs.added.retain(|index| !new_taken.contains(index));
     found
 }
 
@@ -245,9 +267,8 @@ fn changes(
 /// The name that tells what a value is of: that of the entry or of the block; of a line's the one in the line beside it.
 fn named<'t>(text: &'t Text<'_>, leaf: &'t Leaf, key: &str) -> Option<&'t str> {
     let beside = || {
-        let block = text.in_block(leaf.block());
-        let names = block.iter().filter_map(|leaf| text.leaves.get(*leaf)).filter(|leaf| leaf.key == "name");
-        names.map(|leaf| leaf.value.as_str()).next()
+        let first = text.with_key(leaf.block(), "name").first();
+        first.and_then(|leaf| text.leaves.get(*leaf)).map(|leaf| leaf.value.as_str())
     };
     let is_line = leaf.kind == LeafKind::Line;
     if is_line && !leaf.key.is_empty() && key != leaf.key {
@@ -300,8 +321,11 @@ fn is_bare(text: &Text<'_>, line: &str, word: &Range<usize>) -> bool {
 
 /// The rule of a file that is nothing but a version, whatever it is called.
 fn bare_version(text: &Text<'_>, line: &str, word: &Range<usize>, old: &str, new: &str) -> Option<FieldRule> {
-    let versions = mask(old) == mask(new) && mask(old) != old;
-    (versions && is_bare(text, line, word)).then_some(FieldRule::Version)
+    let is_versions = || {
+        let masked = mask(old);
+        masked == mask(new) && masked != old
+    };
+    (is_bare(text, line, word) && is_versions()).then_some(FieldRule::Version)
 }
 
 /// The key of a word in a line: the word before it, else what the line assigns. A file that is nothing but a word has its

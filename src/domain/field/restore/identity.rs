@@ -1,5 +1,7 @@
 //! Whether what is found at a field's place is still a version of the same thing: the texts beside and around it say so.
 
+use std::collections::HashMap;
+
 use super::super::leaves::Text;
 use super::super::leaves::leaf::{Leaf, LeafKind, block};
 use super::super::lines::comment_start;
@@ -23,8 +25,16 @@ impl<'t> Versions<'t> {
     pub(super) fn is_of_another(&self, bad: &Leaf, now: &Leaf) -> bool {
         let (then, here) = (bad.block(), now.block());
         let another = |leaves: &[usize], (then, here): (&str, &str)| {
+            // Of each key the nearest counts, and is looked for once.
+            let mut nearest: HashMap<&str, Option<&Leaf>> = HashMap::new();
             let mut leaves = leaves.iter().filter_map(|leaf| self.bad.leaves.get(*leaf));
-            leaves.any(|leaf| leaf.key != bad.key && self.says_another(leaf, (then, here), (bad, now)))
+            leaves.any(|leaf| {
+                let nearest =
+                    *nearest.entry(&leaf.key).or_insert_with(|| nearest_of(self.bad, then, &leaf.key, bad));
+                leaf.key != bad.key
+                    && nearest.is_some_and(|nearest| nearest.span == leaf.span)
+                    && self.says_another(leaf, here, now)
+            })
         };
         let siblings = self.bad.in_block(then);
         if !bad.sure && (siblings.len() > MAX_SIBLINGS || another(siblings, (then, here))) {
@@ -60,20 +70,10 @@ impl<'t> Versions<'t> {
         false
     }
 
-    /// Whether a leaf beside a field has another text by now. What is gone says nothing, and numbers name no thing.
-    fn says_another(&self, sibling: &Leaf, (then, here): (&str, &str), (bad, field): (&Leaf, &Leaf)) -> bool {
-        // Of several the nearest is the one beside the field.
-        let nearest = |text: &'t Text<'t>, block: &str, of: &Leaf| {
-            let same = text.with_key(block, &sibling.key).iter();
-            let line = text.line_of(&of.span);
-            same.filter_map(|leaf| text.leaves.get(*leaf))
-                .filter(|leaf| !leaf.key.is_empty())
-                .min_by_key(|leaf| text.line_of(&leaf.span).abs_diff(line))
-        };
-        if nearest(self.bad, then, bad).is_none_or(|leaf| leaf.span != sibling.span) {
-            return false;
-        }
-        let Some(now) = nearest(self.current, here, field) else { return false };
+    /// Whether a leaf beside a field, the nearest of its key, has another text by now. What is gone says nothing, and numbers
+    /// name no thing.
+    fn says_another(&self, sibling: &Leaf, here: &str, field: &Leaf) -> bool {
+        let Some(now) = nearest_of(self.current, here, &sibling.key, field) else { return false };
         let text = |leaf: &Leaf| match leaf.kind {
             LeafKind::Scalar => versionless(&leaf.value),
             LeafKind::Line => versionless(leaf.value.get(..comment_start(&leaf.value)).unwrap_or("")),
@@ -85,4 +85,14 @@ impl<'t> Versions<'t> {
         let (_, names) = stem(&sibling.key);
         is_text && (names || release.is_none()) && text(sibling) != text(now)
     }
+}
+
+/// Of several leaves of a block that stand under a key, the one nearest to another leaf: it is the one beside it.
+fn nearest_of<'t>(text: &'t Text<'_>, block: &str, key: &str, of: &Leaf) -> Option<&'t Leaf> {
+    if key.is_empty() {
+        return None;
+    }
+    let line = text.line_of(&of.span);
+    let same = text.with_key(block, key).iter().filter_map(|leaf| text.leaves.get(*leaf));
+    same.min_by_key(|leaf| text.line_of(&leaf.span).abs_diff(line))
 }

@@ -3,6 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::super::leaves::Text;
 use super::super::leaves::leaf::{Leaf, LeafKind};
@@ -23,6 +24,8 @@ pub(super) struct Restore<'t> {
     alignment: OnceCell<Alignment<'t>>,
     bad_shapes: Shapes,
     current_shapes: Shapes,
+    bad_places: Places<'t>,
+    current_places: Places<'t>,
     /// Which lists and blocks are as they were in the bad version.
     untouched: RefCell<HashMap<String, bool>>,
 }
@@ -79,6 +82,8 @@ impl<'t> Restore<'t> {
             alignment: OnceCell::new(),
             bad_shapes: Shapes::default(),
             current_shapes: Shapes::default(),
+            bad_places: Places::default(),
+            current_places: Places::default(),
             untouched: RefCell::default(),
         }
     }
@@ -230,14 +235,40 @@ impl<'t> Restore<'t> {
 
     /// The leaf on a line of the current version that a leaf of the bad one is there.
     fn leaf_on(&self, line: usize, index: usize, bad: &Leaf) -> Option<&'t Leaf> {
-        let shape = without_indexes(&bad.address);
-        let same = |leaf: &Leaf| leaf.key == bad.key && without_indexes(&leaf.address) == shape;
-        let on = |text: &'t Text<'t>, line: usize| {
-            text.on_line(line).iter().filter_map(|index| Some((*index, text.leaves.get(*index)?)))
-        };
-        let mut before = on(self.bad, self.bad.line_of(&bad.span)).filter(|(_, leaf)| same(leaf));
-        let nth = before.position(|(other, _)| other == index)?;
-        on(self.current, line).map(|(_, leaf)| leaf).filter(|leaf| same(leaf)).nth(nth)
+        let shape = (bad.key.as_str(), without_indexes(&bad.address));
+        let before = self.bad_places.on(self.bad, self.bad.line_of(&bad.span), &shape)?;
+        let nth = before.binary_search(&index).ok()?;
+        self.current.leaves.get(*self.current_places.on(self.current, line, &shape)?.get(nth)?)
+    }
+}
+
+/// The leaves of each line that was asked about, by their keys and their addresses without the mere places in these.
+#[derive(Default)]
+struct Places<'t> {
+    lines: RefCell<HashMap<usize, Rc<ByShape<'t>>>>,
+}
+
+type Shape<'t> = (&'t str, String);
+type ByShape<'t> = HashMap<Shape<'t>, Rc<[usize]>>;
+
+impl<'t> Places<'t> {
+    /// The leaves on a line that have this shape, in their order.
+    fn on(&self, text: &'t Text<'t>, line: usize, shape: &Shape<'_>) -> Option<Rc<[usize]>> {
+        let known = self.lines.borrow().get(&line).cloned();
+        let by_shape = known.unwrap_or_else(|| {
+            let mut found: HashMap<Shape<'t>, Vec<usize>> = HashMap::new();
+            for index in text.on_line(line) {
+                if let Some(leaf) = text.leaves.get(*index) {
+                    found.entry((&leaf.key, without_indexes(&leaf.address))).or_default().push(*index);
+                }
+            }
+            let found: ByShape<'t> =
+                found.into_iter().map(|(shape, leaves)| (shape, leaves.into())).collect();
+            let found = Rc::new(found);
+            self.lines.borrow_mut().insert(line, Rc::clone(&found));
+            found
+        });
+        by_shape.get(shape).cloned()
     }
 }
 

@@ -6,8 +6,10 @@ use std::ops::Range;
 
 mod identity;
 mod locate;
+mod spans;
 
 use self::locate::{Located, Restore};
+use self::spans::{Spans, overlaps};
 use super::leaves::leaf::Leaf;
 use super::leaves::{Document, Text, read};
 use super::lines::Counterpart;
@@ -48,13 +50,14 @@ pub(super) fn revert(
     let mut edits = Vec::new();
     if located.iter().any(|one| one.outcome == FieldOutcome::Restored) {
         let hunks = restore.hunks(&located);
+        let now = Spans::new(hunks.iter().map(|hunk| (hunk.edit.0.clone(), ())));
+        let before = Spans::new(hunks.iter().map(|hunk| (hunk.parent.clone(), ())));
         for companion in &comparison.companions {
-            let (result, edit) = restore.companion(companion, &hunks)?;
+            let (result, edit) = restore.companion(companion, (&before, &now))?;
             fields.push(result);
             edits.extend(edit);
         }
-        let in_hunk = |span: &Range<usize>| hunks.iter().any(|hunk| overlaps(&hunk.edit.0, span));
-        let outside = |edit: &Edit| !in_hunk(&edit.0);
+        let outside = |edit: &Edit| !now.touch(&edit.0);
         edits.extend(located.iter().filter_map(|one| one.edit(&current)).filter(outside));
         edits.extend(hunks.into_iter().map(|hunk| hunk.edit));
     }
@@ -65,11 +68,6 @@ pub(super) fn revert(
 
 fn first_address(comparison: &Comparison) -> String {
     comparison.release_fields().next().map(|change| change.address.clone()).unwrap_or_default()
-}
-
-/// Whether two stretches share a byte, or one is an empty one inside the other.
-fn overlaps(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start < b.end && b.start < a.end || a.is_empty() && b.start < a.start && a.start < b.end
 }
 
 /// Replaces the stretches; `None` where two of them overlap.
@@ -104,28 +102,30 @@ impl Restore<'_> {
         if self.comparison.moved || !self.comparison.changes.iter().all(together) {
             return Vec::new();
         }
-        hunks
-            .iter()
-            .filter(|(old, new)| self.is_pure(old, new))
-            .filter_map(|hunk| self.hunk(hunk, located))
-            .collect()
+        let (old_others, new_others) = self.others();
+        let located = Spans::new(located.iter().map(|one| (one.change.new.clone(), one)));
+        let is_pure = |(old, new): &&(Range<usize>, Range<usize>)| {
+            !old_others.touch(&self.parent.lines.span(old)) && !new_others.touch(&self.bad.lines.span(new))
+        };
+        hunks.iter().filter(is_pure).filter_map(|hunk| self.hunk(hunk, &located)).collect()
     }
 
-    fn is_pure(&self, old: &Range<usize>, new: &Range<usize>) -> bool {
-        let (old_span, new_span) = (self.parent.lines.span(old), self.bad.lines.span(new));
+    /// Where anything but the deployment changed, before and after.
+    fn others(&self) -> (Spans<()>, Spans<()>) {
         let comparison = self.comparison;
-        let mut changes = comparison.changes.iter().filter(|change| change.rule.is_none());
-        !changes.any(|change| overlaps(&old_span, &change.old) || overlaps(&new_span, &change.new))
-            && !comparison
-                .others
-                .iter()
-                .any(|(_, span, added)| overlaps(if *added { &new_span } else { &old_span }, span))
+        let changes = || comparison.changes.iter().filter(|change| change.rule.is_none());
+        let others = |came: bool| {
+            let of_side = comparison.others.iter().filter(move |(.., added)| *added == came);
+            of_side.map(|(_, span, _)| (span.clone(), ()))
+        };
+        let old = changes().map(|change| (change.old.clone(), ())).chain(others(false));
+        let new = changes().map(|change| (change.new.clone(), ())).chain(others(true));
+        (Spans::new(old), Spans::new(new))
     }
 
-    fn hunk(&self, (old, new): &(Range<usize>, Range<usize>), located: &[Located<'_>]) -> Option<Hunk> {
+    fn hunk(&self, (old, new): &(Range<usize>, Range<usize>), located: &Spans<&Located<'_>>) -> Option<Hunk> {
         let span = self.bad.lines.span(new);
-        let inside: Vec<&Located<'_>> =
-            located.iter().filter(|one| overlaps(&span, &one.change.new)).collect();
+        let inside: Vec<&Located<'_>> = located.touching(&span).copied().collect();
         let lines = match inside.as_slice() {
             [] => self.aligned(new)?,
             _ => self.around(&inside, new)?,
@@ -184,7 +184,7 @@ impl Restore<'_> {
     fn companion(
         &self,
         companion: &Companion,
-        hunks: &[Hunk],
+        (before, now): (&Spans<()>, &Spans<()>),
     ) -> Result<(FieldResult, Option<Edit>), Refusal> {
         let refusal = || Refusal::Companion(companion.address.clone());
         let here = self.current.at(&companion.address);
@@ -198,9 +198,7 @@ impl Restore<'_> {
             (true, Some(leaf)) if self.current.get(&leaf.span) != companion.text => {
                 (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None)
             }
-            (true, Some(leaf)) if hunks.iter().any(|hunk| overlaps(&hunk.edit.0, &leaf.span)) => {
-                (FieldOutcome::Restored, None)
-            }
+            (true, Some(leaf)) if now.touch(&leaf.span) => (FieldOutcome::Restored, None),
             (true, Some(leaf)) => {
                 (FieldOutcome::Restored, Some(self.without_line(companion, leaf).ok_or_else(refusal)?))
             }
@@ -208,9 +206,7 @@ impl Restore<'_> {
                 (FieldOutcome::AlreadyBack, None)
             }
             (false, Some(leaf)) => (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None),
-            (false, None) if hunks.iter().any(|hunk| overlaps(&hunk.parent, &companion.span)) => {
-                (FieldOutcome::Restored, None)
-            }
+            (false, None) if before.touch(&companion.span) => (FieldOutcome::Restored, None),
             (false, None) => return Err(refusal()),
         };
         Ok((result(companion, outcome), edit))
