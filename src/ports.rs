@@ -65,9 +65,25 @@ pub enum RepositoryError {
     /// There is no such branch, commit or file.
     #[error("{0} is not in the repository")]
     NotFound(String),
+    /// A branch cannot be made, because Git cannot have it beside one that is there: see [`in_the_way`].
+    #[error("{there} is in the way of {wanted}, and Git cannot have both: rename {there}, or remove it")]
+    InTheWay {
+        /// What is there: `the branch backout`.
+        there: String,
+        /// What was to be made: `the branch backout/production/checkout/a1b2c3d4e5`.
+        wanted: String,
+    },
     /// The local cache or the repository itself is broken, or cannot be written.
     #[error("{0}")]
     Broken(String),
+}
+
+/// The one of these names beside which Git cannot have `wanted`: one is the directory in which the other would be.
+/// Source: `git help check-ref-format`, and `refs/heads/a` is a file where `refs/heads/a/b` needs a directory.
+pub fn in_the_way<'n>(names: impl IntoIterator<Item = &'n str>, wanted: &str) -> Option<&'n str> {
+    let is_above =
+        |above: &str, below: &str| below.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+    names.into_iter().find(|there| is_above(there, wanted) || is_above(wanted, there))
 }
 
 /// What can go wrong when pushing.
@@ -210,9 +226,21 @@ pub trait Repository: Send + Sync {
     /// The tip of `branch` at the remote, as it is now.
     ///
     /// # Errors
-    /// When the remote cannot be asked.
+    /// [`RepositoryError::InTheWay`] where it is not there and cannot be made; else when the remote cannot be asked.
     fn remote_tip(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError> {
-        Ok(self.remote_branches(branch.as_str())?.remove(branch))
+        // What can be in the way begins with the same step.
+        let first = branch.as_str().split('/').next().unwrap_or_default();
+        let mut all = self.remote_branches(first)?;
+        if let Some(tip) = all.remove(branch) {
+            return Ok(Some(tip));
+        }
+        match in_the_way(all.keys().map(BranchName::as_str), branch.as_str()) {
+            None => Ok(None),
+            Some(there) => {
+                let (there, wanted) = (format!("the branch {there}"), format!("the branch {branch}"));
+                Err(RepositoryError::InTheWay { there, wanted })
+            }
+        }
     }
 
     /// Removes a branch at the remote, provided that it is at `expected`.

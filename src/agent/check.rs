@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use super::look::services::find_services;
 use super::world::{Estate, World, blocking};
+use crate::domain::change::Change;
 use crate::domain::environment::Environment;
 use crate::domain::environment::found::{FoundService, found_twice};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::evidence::Series;
 use crate::domain::judge::question::{MAX_SEGMENTS, Part, Question, Subject, ask};
-use crate::ports::{Answer, Forge, ForgeError, RepositoryError, SourceError};
+use crate::ports::{Answer, Forge, ForgeError, RepositoryError, SourceError, in_the_way};
 
 /// What was looked at, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -86,12 +87,44 @@ async fn check_environment(
         checked.push(check_forge(forge.as_ref(), environment).await);
     }
     match services((world, estate), environment, head, checked).await {
-        Ok(services) => check_services((world, estate), environment, &services, checked).await,
+        Ok(services) => {
+            checked.extend(check_proposals(estate, environment, &services).await);
+            check_services((world, estate), environment, &services, checked).await;
+        }
         Err(error) => {
             let fix = "check that the branch holds a complete history";
             checked.push(Checked::bad(format!("list the files of {name}"), error.to_string(), fix));
         }
     }
+}
+
+/// The branches beside which those on which reverts wait cannot be made.
+async fn check_proposals(
+    estate: &Estate,
+    environment: &Environment,
+    services: &FoundServices,
+) -> Vec<Checked> {
+    let what = format!("branches for proposals of {}", environment.name);
+    let listed = blocking(&estate.repository, |repository| repository.remote_branches("backout")).await;
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            let fix = format!("check {}.url and {0}.auth", estate.key());
+            return vec![Checked::bad(what, error.to_string(), fix)];
+        }
+    };
+    let services = services.values().flatten().map(|subject| &subject.service);
+    let wanted = services
+        .filter_map(|service| Change::branch_for(&environment.name, service, CommitId::from_bytes([0; 20])));
+    let there: BTreeSet<&str> = wanted
+        .filter_map(|wanted| in_the_way(listed.keys().map(BranchName::as_str), wanted.as_str()))
+        .collect();
+    let told = |there: &str| {
+        let found =
+            format!("the branch {there} is in the way of those named {there}/…: no revert can wait on one");
+        Checked::bad(what.clone(), found, format!("rename the branch {there}, or remove it"))
+    };
+    there.into_iter().map(told).collect()
 }
 
 async fn check_forge(forge: &dyn Forge, environment: &Environment) -> Checked {

@@ -7,6 +7,7 @@ use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, Repository};
 
 use super::fault::Fault;
 use super::names::NOTES_REF;
+use super::refs;
 use super::transport::{Endpoint, LinkUrl};
 
 /// How deep the first clone of a branch is, in commits. Depth 1 makes later pushes fail.
@@ -136,7 +137,7 @@ fn download(
         if !odb.exists(*target) {
             return Err(Fault::Damaged(format!("{name} is at {target}, which the fetch did not bring")));
         }
-        repository.reference(name, *target, true, "fetch")?;
+        refs::follow(repository, name, *target, "fetch")?;
     }
     Ok(())
 }

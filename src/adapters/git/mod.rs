@@ -24,6 +24,7 @@ mod notes;
 mod options;
 mod packs;
 mod push;
+mod refs;
 mod repository;
 mod seen;
 mod sign;

@@ -19,7 +19,7 @@ use super::options::GitOptions;
 use super::push::{self, Update};
 use super::seen::Seen;
 use super::transport::Endpoint;
-use super::{commit, history, local, lookup, notes};
+use super::{commit, history, local, lookup, notes, refs};
 use crate::domain::history::landing::Sighting;
 use crate::domain::history::scope::Scope;
 use crate::domain::history::snapshot::{Commit, Snapshot};
@@ -88,15 +88,24 @@ impl GitRepository {
 
     /// Moves a ref where it belongs; the copy in a cache follows.
     fn push(&self, repository: &Repository, update: &Update<'_>) -> Result<(), Fault> {
-        let Storage::Remote(cache) = &self.place else { return push::to_local(repository, update) };
-        push::to_remote(repository, cache.endpoint(), update)?;
+        let Storage::Remote(cache) = &self.place else {
+            let pushed = push::to_local(repository, update);
+            let there = || local::refs(repository, "refs/");
+            return pushed.map_err(|fault| explained(update, fault, there));
+        };
+        let there = || fetch::advertised(repository, cache.endpoint(), Direction::Fetch);
+        push::to_remote(repository, cache.endpoint(), update)
+            .map_err(|fault| explained(update, fault, there))?;
         // The remote has it: whatever happens here, the next fetch puts it right.
         let followed = match update.target {
-            Some(target) => repository.reference(update.reference, target, true, "push").map(drop),
-            None => repository.find_reference(update.reference).and_then(|mut stale| stale.delete()),
+            Some(target) => refs::follow(repository, update.reference, target, "push"),
+            None => {
+                let stale = repository.find_reference(update.reference);
+                stale.and_then(|mut stale| stale.delete()).map_err(Fault::from)
+            }
         };
         if let Err(error) = followed {
-            tracing::warn!(%error, reference = update.reference, "the cache does not show the push yet");
+            tracing::warn!(?error, reference = update.reference, "the cache does not show the push yet");
         }
         Ok(())
     }
@@ -144,6 +153,20 @@ impl GitRepository {
         tracing::debug!(%branch, walked, ?depth, "the history is deepened");
         cache.fetch(&[branch_ref(branch)], depth).map(drop)
     }
+}
+
+/// Why a ref was not made, where another one is in its way: servers and libraries each say that in words of their own.
+fn explained(
+    update: &Update<'_>,
+    fault: Fault,
+    there: impl FnOnce() -> Result<BTreeMap<String, Oid>, Fault>,
+) -> Fault {
+    if update.expected.is_some() || update.target.is_none() {
+        return fault;
+    }
+    let conflict =
+        there().ok().and_then(|names| refs::conflict(names.keys().map(String::as_str), update.reference));
+    conflict.unwrap_or(fault)
 }
 
 /// How many commits to ask for where so many are too few. A server packs what it sends anew, which takes it longer the more

@@ -2,6 +2,7 @@
 
 mod caches;
 mod local;
+mod names;
 mod properties;
 mod pushing;
 mod reading;
