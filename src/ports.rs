@@ -10,7 +10,7 @@ use std::pin::Pin;
 use crate::domain::environment::signal::RangeQuery;
 use crate::domain::history::landing::{BranchMove, Sighting};
 use crate::domain::history::scope::Scope;
-use crate::domain::history::snapshot::{Commit, Snapshot};
+use crate::domain::history::snapshot::{Commit, MAX_FILE_BYTES, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::judge::evidence::Series;
 use crate::domain::review::text::ChartStyle;
@@ -65,6 +65,14 @@ pub enum RepositoryError {
     /// There is no such branch, commit or file.
     #[error("{0} is not in the repository")]
     NotFound(String),
+    /// A file is larger than [`MAX_FILE_BYTES`]. It is that file's trouble alone.
+    #[error("{path} has {bytes} bytes, and at most {MAX_FILE_BYTES} are read")]
+    TooLarge {
+        /// The file.
+        path: FilePath,
+        /// Its size.
+        bytes: usize,
+    },
     /// A branch cannot be made, because Git cannot have it beside one that is there: see [`in_the_way`].
     #[error("{there} is in the way of {wanted}, and Git cannot have both: rename {there}, or remove it")]
     InTheWay {
@@ -191,7 +199,7 @@ pub trait Repository: Send + Sync {
     /// The bytes of a file in a commit; `None` where there is no such file.
     ///
     /// # Errors
-    /// When the commit is not in the repository or is broken.
+    /// [`RepositoryError::TooLarge`], or when the commit is not in the repository or is broken.
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError>;
 
     /// The paths of all files in a commit of which the scope wants the bytes, in order; at most `limit` of them.

@@ -156,6 +156,9 @@ impl<'a> Request<'a> {
         let mut prepared = PreparedAll::default();
         let several = found.len() > 1;
         for deployment in found {
+            if let Some(why) = &deployment.beyond {
+                return Err(RequestError::NotFound(why.clone()));
+            }
             let policy = pass.policy(&deployment);
             let goal = if self.to_good { Some(self.goal(&pass, &deployment, head).await?) } else { None };
             let to_revert = ToRevert::requested(&deployment, goal.as_ref(), self.asked, &policy);

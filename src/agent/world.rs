@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, Semaphore};
 
+use crate::domain::deployment::Memo;
 use crate::domain::environment::Environment;
 use crate::domain::environment::signal::RangeQuery;
 use crate::domain::ids::{RepositoryName, SourceName};
@@ -26,6 +27,8 @@ pub struct World {
     /// Whether every record that is read was proven to be the agent's own. Else the notes are what others may have written: a
     /// pass derives anew what it acts on.
     pub records_proven: bool,
+    /// What was found in files that were compared: kept from pass to pass, for all environments.
+    pub memo: Arc<Memo>,
 }
 
 /// One repository with its forge and its environments.
@@ -101,34 +104,44 @@ impl World {
 /// Asks a pass to end soon: the pass begins no new work, gives up looking and asking, and finishes a change that it has
 /// begun.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<(AtomicBool, Notify)>);
+pub struct Stop {
+    flag: Arc<AtomicBool>,
+    waiting: Arc<Notify>,
+}
 
 impl Stop {
     /// Asks for the end.
     pub fn set(&self) {
-        self.0.0.store(true, Ordering::SeqCst);
-        self.0.1.notify_waiters();
+        self.flag.store(true, Ordering::SeqCst);
+        self.waiting.notify_waiters();
     }
 
     /// Whether the end was asked for.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.0.load(Ordering::SeqCst)
+        self.flag.load(Ordering::SeqCst)
+    }
+
+    /// The same for work that does not wait, and asks it now and then.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.flag)
     }
 
     /// Waits until the end is asked for.
     pub async fn wait(&self) {
-        let notified = self.0.1.notified();
+        let notified = self.waiting.notified();
         if !self.is_set() {
             notified.await;
         }
     }
 
-    /// What comes of work that changes nothing; none when the end is asked for before it is done.
+    /// What comes of work that changes nothing; none when the end is asked for before it is done. What work makes that was
+    /// asked to end is not all that it would have made.
     pub async fn unless_set<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            done = work => Some(done),
+            biased;
             () = self.wait() => None,
+            done = work => Some(done).filter(|_| !self.is_set()),
         }
     }
 }

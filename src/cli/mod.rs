@@ -82,6 +82,9 @@ enum SchemaOf {
     Record,
 }
 
+/// How long work is waited for that was asked to end: with it, SIGTERM ends the program within a second.
+const SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Runs a command and turns its ending into an exit code.
 #[must_use]
 pub fn main(cli: Cli) -> ExitCode {
@@ -93,7 +96,8 @@ pub fn main(cli: Cli) -> ExitCode {
         Err(error) => return failed(&anyhow::anyhow!("cannot start: {error}")),
     };
     let ending = runtime.block_on(command(cli));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    // What was asked to end is given up: an agent that is killed leaves nothing to repair.
+    runtime.shutdown_timeout(SHUTDOWN);
     match ending {
         Ok(_) if output::was_lost() => ExitCode::from(Ending::Error as u8),
         Ok(ending) => ExitCode::from(ending as u8),

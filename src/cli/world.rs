@@ -64,6 +64,7 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
         clock: Arc::new(SystemClock),
         config: settings.digest.clone(),
         records_proven: false,
+        memo: Arc::default(),
     })
 }
 
@@ -94,6 +95,7 @@ pub(super) fn only(estate: Estate) -> World {
         clock: Arc::new(SystemClock),
         config: String::new(),
         records_proven: false,
+        memo: Arc::default(),
     }
 }
 

@@ -78,8 +78,8 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         Verdict::Preexisting => Some(inherited(case, situation)),
         // The source may answer for the same window later.
         Verdict::Inconclusive(_) if case.unanswered && !is_long_over(case, situation) => Some(Decision::Wait),
-        // It is bad, and nobody can say by whose doing: that must not go by unseen.
-        Verdict::Inconclusive(_) if case.contested || case.missed => {
+        // It is bad, and nobody can say by whose doing, or nobody has looked at it: that must not go by unseen.
+        Verdict::Inconclusive(_) if case.contested || case.missed || case.deployment.beyond.is_some() => {
             Some(Decision::Escalate(case.judgement.reason.clone()))
         }
         Verdict::Healthy | Verdict::Inconclusive(_) => Some(Decision::Pass(case.judgement.reason.clone())),

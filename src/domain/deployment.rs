@@ -1,21 +1,24 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
+mod beyond;
+mod compared;
 pub mod lineage;
 pub mod reverts;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
+use self::beyond::{grown_file, too_many_bytes, too_many_fields, too_many_parts};
+use self::compared::parts_of;
+pub use self::compared::{Changes, Documents, FieldChange, Memo, changes_of};
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
-use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
-use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
+use crate::domain::field;
 use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::{Claim, RevertEntry, claims_of, rollback_id};
 use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::{trailer_lines, trailer_value};
-use crate::domain::ids::{BlobId, CommitId, EnvironmentName, FilePath, ServiceName};
+use crate::domain::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::time::Time;
 
 /// A first-parent commit of the environment branch that changed release fields of a service.
@@ -43,7 +46,7 @@ pub struct Deployment {
     pub author: Person,
     /// The commit's subject; untrusted text.
     pub subject: String,
-    /// The release fields it changed; at least one.
+    /// The release fields it changed; at least one, unless it is `beyond` what is compared.
     pub fields: Vec<FieldChange>,
     /// What else the commit changed in the service's files, by address; stays behind when it is reverted.
     pub left_behind: Vec<String>,
@@ -53,6 +56,9 @@ pub struct Deployment {
     pub schema: Option<String>,
     /// The files of the commit that hold migrations by their paths, in path order.
     pub migrations: Vec<FilePath>,
+    /// Why nothing is known of what it changed, where that is more than is compared: it is left to a person. Then `fields` and
+    /// `files` are empty, and `service` is the first of those that it may have changed.
+    pub beyond: Option<String>,
     /// What it is among the changes of its service.
     pub kind: ChangeKind,
     /// The deployment after it that changed all of its fields again.
@@ -69,33 +75,6 @@ pub enum ChangeKind {
     Rollback(CommitId),
     /// The agent's own revert, itself or merged.
     OwnRevert,
-}
-
-/// A release field with its value before and after, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldChange {
-    /// The file.
-    pub path: FilePath,
-    /// Where it is in the file.
-    pub address: String,
-    /// Why it counts as a release field.
-    pub rule: FieldRule,
-    /// Its source text before.
-    pub old: String,
-    /// Its source text after.
-    pub new: String,
-    /// Whether the address finds it again in any version of the file.
-    pub addressed: bool,
-    /// Whether it is the version of a database or of the cluster itself, which cannot simply go back.
-    pub engine: bool,
-}
-
-impl FieldChange {
-    /// Whether it tells one version from another. What only goes along does not: a repository, a label, a checksum.
-    #[must_use]
-    pub fn is_version(&self) -> bool {
-        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured) && !self.new.is_empty()
-    }
 }
 
 impl Deployment {
@@ -118,8 +97,7 @@ impl Deployment {
 /// The deployments of an environment, newest first. The agent's own reverts are none, and neither are their merges.
 #[must_use]
 pub fn detect(snapshot: &Snapshot, environment: &Environment) -> Vec<Deployment> {
-    let mut detector = Detector::new(environment);
-    snapshot.commits.iter().flat_map(|commit| detector.next(commit)).collect()
+    Detector::new(environment).all(snapshot)
 }
 
 /// Finds deployments in a history that is read commit by commit, newest first.
@@ -134,7 +112,24 @@ impl<'e> Detector<'e> {
     /// For the deployments of this environment.
     #[must_use]
     pub fn new(environment: &'e Environment) -> Self {
-        Self { environment, changed_again: BTreeMap::new(), documents: Documents::default() }
+        Self::with(environment, Documents::default())
+    }
+
+    /// The same with what was compared before.
+    #[must_use]
+    pub fn with(environment: &'e Environment, documents: Documents) -> Self {
+        Self { environment, changed_again: BTreeMap::new(), documents }
+    }
+
+    /// The deployments in a snapshot, newest first.
+    pub fn all(&mut self, snapshot: &Snapshot) -> Vec<Deployment> {
+        snapshot.commits.iter().flat_map(|commit| self.next(commit)).collect()
+    }
+
+    /// Whether nobody waits for what is found any more. What was found since is not all that there is.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.documents.is_over()
     }
 
     /// The deployments that the next older commit is. The agent's own reverts are none.
@@ -167,7 +162,7 @@ impl<'e> Detector<'e> {
 
     /// The places that the next older commit changed in the files of a service, where that is no deployment of it.
     pub fn edited(&mut self, commit: &Commit, service: &ServiceName) -> BTreeSet<String> {
-        let mut services = services_of(commit, self.environment, &mut self.documents);
+        let (mut services, _) = services_of(commit, self.environment, &mut self.documents);
         let Some((found, files)) = services.remove(service) else { return BTreeSet::new() };
         let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
         if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
@@ -212,47 +207,76 @@ fn superseded(
 /// The deployments that one commit is, one for each service, by the service's name. Commits without a parent are none:
 /// there is nothing to go back to.
 #[must_use]
-pub fn deployments_of(commit: &Commit, environment: &Environment) -> Vec<Deployment> {
-    deployments_in(commit, environment, &mut Documents::default())
+pub fn deployments_of(
+    commit: &Commit,
+    environment: &Environment,
+    mut documents: Documents,
+) -> Vec<Deployment> {
+    deployments_in(commit, environment, &mut documents)
 }
 
 fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Documents) -> Vec<Deployment> {
     let Some(parent) = commit.parent else { return Vec::new() };
-    let services = services_of(commit, environment, documents);
-    let build = |(service, files): (ServiceMatch<'_>, Vec<FileDiff>)| {
-        let (fields, left_behind) = changes_of(&files, &service.rule.policy.fields, documents);
-        (!fields.is_empty()).then(|| Deployment {
-            id: rollback_id(&environment.name, &service.name, commit.id),
-            environment: environment.name.clone(),
-            service: service.name.clone(),
-            rule: service.rule_index,
-            labels: service.labels,
-            commit: commit.id,
-            parent,
-            at: commit.at,
-            landing: commit.landing,
-            author: commit.author.clone(),
-            subject: commit.subject().to_owned(),
-            schema: schema_flag(commit, &files, &service.rule.policy.schema).or_else(|| engine_flag(&fields)),
-            migrations: migrations(commit, &service.rule.policy.schema),
-            kind: ChangeKind::Release,
-            fields,
-            left_behind,
-            files,
-            superseded_by: None,
-        })
+    let build = |service: ServiceMatch<'_>, beyond: Option<String>| Deployment {
+        id: rollback_id(&environment.name, &service.name, commit.id),
+        environment: environment.name.clone(),
+        service: service.name.clone(),
+        rule: service.rule_index,
+        labels: service.labels,
+        commit: commit.id,
+        parent,
+        at: commit.at,
+        landing: commit.landing,
+        author: commit.author.clone(),
+        subject: commit.subject().to_owned(),
+        schema: None,
+        migrations: migrations(commit, &service.rule.policy.schema),
+        beyond,
+        kind: ChangeKind::Release,
+        fields: Vec::new(),
+        left_behind: Vec::new(),
+        files: Vec::new(),
+        superseded_by: None,
     };
-    services.into_values().filter_map(build).collect()
+    if let Some((service, why)) = too_many_bytes(commit, environment) {
+        return vec![build(service, Some(why))];
+    }
+    let (services, beyond) = services_of(commit, environment, documents);
+    let mut found: BTreeMap<ServiceName, Deployment> = BTreeMap::new();
+    for (service, why) in beyond {
+        found.insert(service.name.clone(), build(service, Some(why)));
+    }
+    for (service, files) in services.into_values() {
+        let policy = &service.rule.policy;
+        let (fields, left_behind) = changes_of(&files, &policy.fields, documents);
+        let why = match fields.is_empty() {
+            true => grown_file(&files),
+            false => too_many_fields(&fields),
+        };
+        let name = service.name.clone();
+        if why.is_some() {
+            found.insert(name, build(service, why));
+        } else if !fields.is_empty() {
+            let schema = schema_flag(commit, &files, &policy.schema).or_else(|| engine_flag(&fields));
+            let known = build(service, None);
+            found.insert(name, Deployment { schema, fields, left_behind, files, ..known });
+        }
+    }
+    found.into_values().collect()
 }
 
-/// The services of which a commit changed files, or entries of a file, with these files.
+/// A service with its files that a commit changed.
+type OfService<'e> = (ServiceMatch<'e>, Vec<FileDiff>);
+
+/// The services of which a commit changed files, or entries of a file, with these files. And those of files with more changed
+/// entries than are worked on, with why.
 fn services_of<'e>(
     commit: &Commit,
     environment: &'e Environment,
     documents: &mut Documents,
-) -> BTreeMap<ServiceName, (ServiceMatch<'e>, Vec<FileDiff>)> {
-    documents.compared.clear();
-    let mut services: BTreeMap<ServiceName, (ServiceMatch<'e>, Vec<FileDiff>)> = BTreeMap::new();
+) -> (BTreeMap<ServiceName, OfService<'e>>, Vec<(ServiceMatch<'e>, String)>) {
+    let mut services: BTreeMap<ServiceName, OfService<'e>> = BTreeMap::new();
+    let mut beyond = Vec::new();
     let mut add = |service: Option<ServiceMatch<'e>>, file: FileDiff| {
         if let Some(service) = service {
             services.entry(service.name.clone()).or_insert_with(|| (service, Vec::new())).1.push(file);
@@ -271,7 +295,13 @@ fn services_of<'e>(
         for file in files {
             let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
             let Some(pattern) = &found.rule.each else { continue };
-            for (captured, part) in parts_of(&file, pattern, &found.rule.policy.fields, documents) {
+            let parts = parts_of(&file, pattern, &found.rule.policy.fields, documents);
+            if parts.is_none() && !documents.is_over() {
+                beyond.extend(too_many_parts(&found, &file));
+            } else if let Some(why) = grown_file(std::slice::from_ref(&file)) {
+                beyond.extend(beyond::named_after(&found, &file).map(|service| (service, why)));
+            }
+            for (captured, part) in parts.unwrap_or_default() {
                 add(found.service(&captured), part);
             }
         }
@@ -279,34 +309,7 @@ fn services_of<'e>(
     for (_, files) in services.values_mut() {
         join_moved(files);
     }
-    services
-}
-
-/// What a commit changed in each entry of a file, as if it had changed nothing else in it.
-///
-/// The file is compared once: what differs is shared out by entry, and remembered. A commit that changes hundreds of entries
-/// would else be compared hundreds of times, each time in full length.
-fn parts_of(
-    file: &FileDiff,
-    pattern: &EntryPattern,
-    selection: &Selection,
-    documents: &mut Documents,
-) -> Vec<(Vec<(String, String)>, FileDiff)> {
-    let Some((old, new)) = documents.of(file) else { return Vec::new() };
-    let changes = changed_entries(pattern, &old, &new);
-    let described = File { path: file.path.as_str(), fields: selection };
-    let compared = field::compare_entries(&described, (&old, &new), &changes);
-    let part = |(entry, compared): (EntryChange, Option<Comparison>)| {
-        let bytes: Arc<[u8]> = entry.before?.into();
-        let old = FileVersion { blob: BlobId::of_part(&bytes), bytes: Some(bytes) };
-        // The file is others' too: it stays where it is.
-        let part = FileDiff { was: None, old: Some(old), ..file.clone() };
-        if let Some(comparison) = compared {
-            documents.remember(&part, selection, comparison);
-        }
-        Some((entry.captured, part))
-    };
-    changes.into_iter().zip(compared).filter_map(part).collect()
+    (services, beyond)
 }
 
 /// Makes one file of a removed one and the added one that took its place.
@@ -322,41 +325,6 @@ fn join_moved(files: &mut Vec<FileDiff>) {
     }
 }
 
-/// The release fields that changed in these files, and the addresses of what else did.
-#[must_use]
-pub fn changes_of(
-    files: &[FileDiff],
-    selection: &Selection,
-    documents: &mut Documents,
-) -> (Vec<FieldChange>, Vec<String>) {
-    let mut fields = Vec::new();
-    let mut left_behind = Vec::new();
-    for file in files {
-        let known = documents.compared(file, selection);
-        let compare = |(old, new): (Arc<Document>, Arc<Document>)| {
-            field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new)
-        };
-        let Some(comparison) = known.or_else(|| documents.of(file).map(compare)) else {
-            left_behind.push(file.path.to_string());
-            continue;
-        };
-        let place = |address: &str| format!("{}: {address}", file.path);
-        fields.extend(comparison.release_fields().filter_map(|change| {
-            Some(FieldChange {
-                path: file.path.clone(),
-                address: change.address.clone(),
-                rule: change.rule?,
-                old: change.old_text.clone(),
-                new: change.new_text.clone(),
-                addressed: change.addressed,
-                engine: field::rules::is_engine_version(change.key()),
-            })
-        }));
-        left_behind.extend(comparison.left_behind().map(place));
-    }
-    (fields, left_behind)
-}
-
 /// The first of a commit's files whose bytes were read and are not UTF-8 text: nothing is known of its fields.
 #[must_use]
 pub fn not_text(commit: &Commit) -> Option<&FilePath> {
@@ -365,61 +333,6 @@ pub fn not_text(commit: &Commit) -> Option<&FilePath> {
         bytes.is_none_or(|bytes| std::str::from_utf8(bytes).is_ok())
     };
     commit.files.iter().find(|file| !is_text(&file.old) || !is_text(&file.new)).map(|file| &file.path)
-}
-
-/// The files that were read, kept while they may be needed again: what a commit found is what the one before it left.
-#[derive(Debug, Default)]
-pub struct Documents {
-    kept: HashMap<BlobId, Arc<Document>>,
-    bytes: usize,
-    /// What is known already of parts of the files of the commit that is looked at, by the part before it.
-    compared: HashMap<BlobId, Compared>,
-}
-
-/// What differs between a part of a file before a commit and the file after it.
-#[derive(Debug)]
-struct Compared {
-    part: FileDiff,
-    selection: Selection,
-    comparison: Comparison,
-}
-
-/// How many bytes of files are kept. What was read from them takes some times as much.
-const KEPT_BYTES: usize = 1 << 20;
-
-impl Documents {
-    /// Both versions of a file, where it has both and they are text.
-    fn of(&mut self, file: &FileDiff) -> Option<(Arc<Document>, Arc<Document>)> {
-        Some((self.get(file.old.as_ref()?)?, self.get(file.new.as_ref()?)?))
-    }
-
-    fn remember(&mut self, part: &FileDiff, selection: &Selection, comparison: Comparison) {
-        if let Some(old) = &part.old {
-            let (part, selection) = (part.clone(), selection.clone());
-            self.compared.insert(old.blob, Compared { part, selection, comparison });
-        }
-    }
-
-    /// What is known already of a part of a file.
-    fn compared(&self, part: &FileDiff, selection: &Selection) -> Option<Comparison> {
-        let known = self.compared.get(&part.old.as_ref()?.blob)?;
-        (known.part == *part && known.selection == *selection).then(|| known.comparison.clone())
-    }
-
-    fn get(&mut self, version: &FileVersion) -> Option<Arc<Document>> {
-        let bytes = version.bytes.as_ref()?;
-        if let Some(known) = self.kept.get(&version.blob).filter(|known| known.bytes() == bytes) {
-            return Some(Arc::clone(known));
-        }
-        let read = Arc::new(Document::new(Arc::clone(bytes))?);
-        if self.bytes + bytes.len() > KEPT_BYTES {
-            self.kept.clear();
-            self.bytes = 0;
-        }
-        self.bytes += bytes.len();
-        self.kept.insert(version.blob, Arc::clone(&read));
-        Some(read)
-    }
 }
 
 /// Whether the value of a flag says yes: anything but `false`, `no`, `none` and `0`.

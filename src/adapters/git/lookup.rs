@@ -9,6 +9,7 @@ use super::tree_diff::{Entry, Kind};
 use crate::domain::history::scope::{Interest, Scope};
 use crate::domain::history::snapshot::MAX_FILE_BYTES;
 use crate::domain::ids::{CommitId, FilePath};
+use crate::ports::RepositoryError;
 
 /// Git's own lower bound for short ids.
 const MIN_SHORT: usize = 4;
@@ -99,11 +100,9 @@ pub(super) fn read_file(
         match (found, parts.peek().is_some()) {
             (Some((Kind::Tree, id)), true) => tree = id,
             (Some((Kind::File, id)), false) => {
-                let (size, _) = odb.read_header(id)?;
-                if size > MAX_FILE_BYTES {
-                    return Err(Fault::broken(format!(
-                        "{path} in {commit} has {size} bytes; at most {MAX_FILE_BYTES} are read"
-                    )));
+                let (bytes, _) = odb.read_header(id)?;
+                if bytes > MAX_FILE_BYTES {
+                    return Err(Fault::Port(RepositoryError::TooLarge { path: path.clone(), bytes }));
                 }
                 return Ok(Some(odb.read(id)?.data().to_vec()));
             }

@@ -165,7 +165,7 @@ pub(in crate::agent) async fn decided_at(
     at: Time,
 ) -> Result<Option<Settled>, RepositoryError> {
     let pass = Pass { now: at, intent: Intent::Plan, ..*pass };
-    let Some(mut state) = state.as_of(&pass) else { return Ok(None) };
+    let Some(mut state) = state.as_of(&pass).await? else { return Ok(None) };
     let scratch = &mut EnvironmentReport::new(pass.environment.name.clone());
     let mut judged = judge_open(&pass, &state).await;
     ask_for_recoveries(&pass, &mut state).await;

@@ -13,11 +13,13 @@ use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
+use crate::domain::field::Refusal;
 use crate::domain::history::moves::follow_file;
 use crate::domain::history::scope::Tracked;
 use crate::domain::history::snapshot::Commit;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
+use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 
@@ -103,17 +105,72 @@ pub(in crate::agent) async fn plan_at<'a>(
     to_revert: &ToRevert<'a>,
     head: CommitId,
 ) -> Result<Result<PlannedRevert<'a>, NoChange>, RepositoryError> {
-    let current = current_files(pass, head, to_revert.undo).await?;
-    let target = Target {
-        branch: &pass.environment.branch,
-        head,
-        current: &current.files,
-        moved: &current.moved,
-        policy: to_revert.policy,
-        now: pass.now,
+    let current = match current_files(pass, head, to_revert.undo).await {
+        Err(RepositoryError::TooLarge { path, .. }) => {
+            return Ok(Err(NoChange::Refused { path, refusal: Refusal::TooLarge }));
+        }
+        current => current?,
     };
-    let change = plan(to_revert.undo, to_revert.motive, &target);
+    let (owned, environment, now) = (Owned::of(to_revert), Arc::clone(pass.environment), pass.now);
+    let planning = pass.git(move |_| {
+        let target = Target {
+            branch: &environment.branch,
+            head,
+            current: &current.files,
+            moved: &current.moved,
+            policy: &owned.policy,
+            now,
+        };
+        Ok::<_, RepositoryError>((plan(owned.undo(), owned.motive(), &target), current))
+    });
+    let (change, current) = planning.await?;
     Ok(change.map(|change| PlannedRevert { to_revert: *to_revert, change: Box::new(change), current }))
+}
+
+/// What a revert is worked out from, for another thread: it takes as long as the files are large.
+struct Owned {
+    bad: Deployment,
+    changes: Vec<Deployment>,
+    doubts: Vec<String>,
+    motive: OwnedMotive,
+    policy: Policy,
+}
+
+enum OwnedMotive {
+    Metrics(Judgement),
+    Fallback(Judgement, CommitId),
+    Request { who: String, why: Option<String> },
+}
+
+impl Owned {
+    fn of(to_revert: &ToRevert<'_>) -> Self {
+        let Undo { bad, changes, doubts } = to_revert.undo;
+        Self {
+            bad: bad.clone(),
+            changes: changes.to_vec(),
+            doubts: doubts.to_vec(),
+            motive: match to_revert.motive {
+                Motive::Metrics(judgement) => OwnedMotive::Metrics(judgement.clone()),
+                Motive::Fallback(judgement, revert) => OwnedMotive::Fallback(judgement.clone(), revert),
+                Motive::Request(Asked { who, why }) => {
+                    OwnedMotive::Request { who: who.to_owned(), why: why.map(str::to_owned) }
+                }
+            },
+            policy: to_revert.policy.clone(),
+        }
+    }
+
+    fn undo(&self) -> Undo<'_> {
+        Undo { bad: &self.bad, changes: &self.changes, doubts: &self.doubts }
+    }
+
+    fn motive(&self) -> Motive<'_> {
+        match &self.motive {
+            OwnedMotive::Metrics(judgement) => Motive::Metrics(judgement),
+            OwnedMotive::Fallback(judgement, revert) => Motive::Fallback(judgement, *revert),
+            OwnedMotive::Request { who, why } => Motive::Request(Asked { who, why: why.as_deref() }),
+        }
+    }
 }
 
 /// Reads the files of what is taken back in `head`. History is looked at only for a file that the newest change left there

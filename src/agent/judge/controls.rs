@@ -8,7 +8,7 @@ use super::gather::read_all;
 use crate::agent::look::context::Pass;
 use crate::agent::look::services::find_services;
 use crate::agent::look::state::State;
-use crate::domain::deployment::detect;
+use crate::domain::deployment::Detector;
 use crate::domain::deployment::reverts::reverts;
 use crate::domain::environment::{Environment, ServiceFiles};
 use crate::domain::history::scope::Tracked;
@@ -99,6 +99,7 @@ async fn undeployed_head(
     since: Time,
 ) -> Result<Option<CommitId>, RepositoryError> {
     let (environment, service, now) = (Arc::clone(environment), service.clone(), pass.now);
+    let documents = pass.documents();
     pass.git(move |repository| {
         let snapshot = repository.history(&HistoryQuery {
             branch: &environment.branch,
@@ -108,7 +109,9 @@ async fn undeployed_head(
             now,
             scope: &Tracked::new(&environment, Some(&service)),
         })?;
-        let deployed = detect(&snapshot, &environment).iter().any(|one| one.service == service);
+        let mut detector = Detector::with(&environment, documents);
+        let found = detector.all(&snapshot);
+        let deployed = found.iter().any(|one| one.service == service || one.beyond.is_some());
         let reverted = reverts(&snapshot, &environment)
             .iter()
             .any(|entry| entry.service == service && entry.at >= since);

@@ -21,9 +21,10 @@ use crate::domain::time::{Time, human_secs};
 
 /// Judges every deployment that has no verdict yet, or none that is believed.
 pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<Judged> {
-    let open = state.watched.iter().filter(|deployment| !state.is_settled(pass, deployment));
+    let all = state.watched.iter().filter(|deployment| !state.is_settled(pass, deployment));
+    let (beyond, open): (Vec<_>, Vec<_>) = all.partition(|deployment| deployment.beyond.is_some());
     let with_rule: Vec<_> =
-        open.filter_map(|deployment| Some((deployment, pass.rule(deployment)?))).collect();
+        open.into_iter().filter_map(|deployment| Some((deployment, pass.rule(deployment)?))).collect();
     let mut of_service: BTreeMap<&ServiceName, Vec<&Deployment>> = BTreeMap::new();
     for deployment in &state.detected {
         of_service.entry(&deployment.service).or_default().push(deployment);
@@ -68,22 +69,30 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged).await;
     judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));
+    judged.extend(beyond.into_iter().filter_map(|deployment| {
+        unjudged(pass, deployment, format!("not judged: {}", deployment.beyond.as_deref()?))
+    }));
     judged
 }
 
 /// A deployment that nobody has watched: nothing was asked about it.
 fn missed(pass: &Pass<'_>, deployment: &Deployment) -> Option<Judged> {
-    let policy = pass.rule(deployment)?.policy.clone();
     let ago = human_secs(pass.now.secs_since(deployment.at));
+    let watch_secs = pass.rule(deployment)?.policy.watch_secs;
     let reason = format!(
         "not watched: it was deployed {ago} ago, and its watch window of {} passed while no agent was looking",
-        human_secs(policy.watch_secs.into())
+        human_secs(watch_secs.into())
     );
+    Some(Judged { missed: true, ..unjudged(pass, deployment, reason)? })
+}
+
+/// A deployment about which nothing was asked, and why.
+fn unjudged(pass: &Pass<'_>, deployment: &Deployment, reason: String) -> Option<Judged> {
+    let policy = pass.rule(deployment)?.policy.clone();
     let verdict = Verdict::Inconclusive(reason.clone());
     let evidence = Evidence::new(deployment.at, pass.now, &policy, Vec::new());
     Some(Judged {
         judgement: Judgement { verdict, since: None, reason, findings: Vec::new() },
-        missed: true,
         ..Judged::new(deployment.clone(), policy, evidence)
     })
 }

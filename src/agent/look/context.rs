@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::branches::Branches;
 use crate::agent::world::{Estate, Stop, World, blocking};
-use crate::domain::deployment::Deployment;
+use crate::domain::deployment::{Deployment, Detector, Documents};
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::{Environment, ServiceRule};
+use crate::domain::history::snapshot::Snapshot;
 use crate::domain::time::Time;
 use crate::ports::{Repository, RepositoryError};
 
@@ -43,6 +44,21 @@ impl Pass<'_> {
         E: From<RepositoryError> + Send + 'static,
     {
         blocking(&self.estate.repository, work).await
+    }
+
+    /// What compares files, with what was compared before. It gives up when the pass is asked to end.
+    pub(in crate::agent) fn documents(&self) -> Documents {
+        Documents::new(Arc::clone(&self.world.memo), Some(self.stop.flag()))
+    }
+
+    /// The deployments in a snapshot of the environment's branch, newest first.
+    pub(in crate::agent) async fn detect(
+        &self,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Vec<Deployment>, RepositoryError> {
+        let (environment, snapshot, documents) =
+            (Arc::clone(self.environment), Arc::clone(snapshot), self.documents());
+        self.git(move |_| Ok(Detector::with(&environment, documents).all(&snapshot))).await
     }
 
     /// The rule by which a deployment's service was found; none where the configuration has changed since.

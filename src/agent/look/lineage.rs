@@ -63,7 +63,7 @@ pub(in crate::agent) async fn pasts(
     if services.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let (environment, now) = (Arc::clone(pass.environment), pass.now);
+    let (environment, now, documents) = (Arc::clone(pass.environment), pass.now, pass.documents());
     let reading = pass.git(move |repository| {
         let mut read: BTreeMap<ServiceName, ReadPast> =
             services.iter().map(|service| (service.clone(), Default::default())).collect();
@@ -76,10 +76,13 @@ pub(in crate::agent) async fn pasts(
             now,
             scope: &Any::new(vec![Tracked::of_services(&environment, &services)]),
         };
-        let mut detector = Detector::new(&environment);
+        let mut detector = Detector::with(&environment, documents);
         let mut is_known = head.is_none();
         repository.walk(&query, &mut |commit| {
             is_known |= head == Some(commit.id);
+            if detector.is_over() {
+                return ControlFlow::Break(());
+            }
             if !is_known {
                 return ControlFlow::Continue(());
             }

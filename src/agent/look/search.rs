@@ -35,11 +35,13 @@ pub(in crate::agent) async fn last_deployment(
 ) -> Result<(CommitId, Deployment), SearchError> {
     for days in [1, 7, 30, SEARCH_DAYS] {
         let (environment, service, now) = (Arc::clone(pass.environment), service.clone(), pass.now);
+        let documents = pass.documents();
         let since = now.minus_secs(days * 86_400);
         let found = pass.git(move |repository| {
             let scope = Tracked::new(&environment, Some(&service));
             let query = query(&environment, &scope, since, (since, now), now);
-            let (mut detector, mut reverts, mut last) = (Detector::new(&environment), Vec::new(), None);
+            let (mut detector, mut reverts, mut last) =
+                (Detector::with(&environment, documents), Vec::new(), None);
             let head = repository.walk(&query, &mut |commit| {
                 let (found, own) = detector.next_with_reverts(&commit);
                 reverts.extend(own);
@@ -97,7 +99,18 @@ pub(in crate::agent) async fn deployments_at(
         SearchError::NotFound(format!("{} is not on the first-parent history of {branch}", id.short()))
     })?;
     let (head, commit) = commit_on(pass, id, (at, at)).await?;
-    let found = commit.as_ref().map_or_else(Vec::new, |commit| deployments_of(commit, environment));
+    let (of, documents) = (Arc::clone(environment), pass.documents());
+    let finding = pass.git(move |_| {
+        let found = commit.as_ref().map_or_else(Vec::new, |commit| deployments_of(commit, &of, documents));
+        Ok::<_, RepositoryError>((found, commit))
+    });
+    let (mut found, commit) = finding.await?;
+    if let Some(why) = found.iter().find_map(|one| one.beyond.clone()) {
+        found.retain(|one| one.beyond.is_none());
+        if found.is_empty() {
+            return Err(SearchError::NotFound(why));
+        }
+    }
     if found.is_empty() {
         let unread = commit.as_ref().and_then(not_text).map_or_else(String::new, |path| {
             format!("; {path} is not UTF-8 text, and was not read: put it back by hand")

@@ -27,7 +27,12 @@ pub(in crate::agent) fn find_services(
     };
     let mut found = Vec::new();
     for path in repository.list_files(head, &*scope, MAX_FILES)? {
-        found.extend(services_in(environment, path.as_str(), || repository.read_file(head, &path))?);
+        let read = || match repository.read_file(head, &path) {
+            // Nothing that is deployed in it is seen either.
+            Err(RepositoryError::TooLarge { .. }) => Ok(None),
+            read => read,
+        };
+        found.extend(services_in(environment, path.as_str(), read)?);
     }
     Ok(found)
 }

@@ -8,7 +8,7 @@ use super::proposals::Proposals;
 use super::services::services_found_twice;
 use crate::domain::decision::{Decision, LATE_SECS};
 use crate::domain::deployment::reverts::reverts;
-use crate::domain::deployment::{ChangeKind, Deployment, detect};
+use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::Mode;
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
@@ -51,10 +51,10 @@ impl State {
     pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
         let snapshot = pass.branches.history(pass.environment).await?;
         let reverts = reverts(&snapshot, pass.environment);
-        let detected = detect(&snapshot, pass.environment);
+        let detected = pass.detect(&snapshot).await?;
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;
-        let deployed = watched.iter().flat_map(names_of).collect();
+        let deployed = watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect();
         let mut state = Self {
             snapshot,
             reverts,
@@ -145,15 +145,16 @@ impl State {
     }
 
     /// The environment as it was at an earlier time, as far as its branch tells: without records and pull requests.
-    pub(in crate::agent) fn as_of(&self, pass: &Pass<'_>) -> Option<Self> {
+    pub(in crate::agent) async fn as_of(&self, pass: &Pass<'_>) -> Result<Option<Self>, RepositoryError> {
         let is_later = |commit: &&Commit| commit.at > pass.now;
         let commits: Vec<Commit> = self.snapshot.commits.iter().skip_while(is_later).cloned().collect();
-        let snapshot = Snapshot { head: commits.first()?.id, commits, ..(*self.snapshot).clone() };
-        let detected = detect(&snapshot, pass.environment);
+        let Some(head) = commits.first().map(|newest| newest.id) else { return Ok(None) };
+        let snapshot = Arc::new(Snapshot { head, commits, ..(*self.snapshot).clone() });
+        let detected = pass.detect(&snapshot).await?;
         let watched = watched(&detected, pass);
-        Some(Self {
+        Ok(Some(Self {
             reverts: reverts(&snapshot, pass.environment),
-            snapshot: Arc::new(snapshot),
+            snapshot,
             deployed: watched.iter().flat_map(names_of).collect(),
             detected,
             watched,
@@ -163,7 +164,7 @@ impl State {
             decided: BTreeMap::new(),
             proposals: Proposals::default(),
             is_earlier: true,
-        })
+        }))
     }
 
     /// The revert of a deployment, if it was on the branch when the pass began.
@@ -350,6 +351,17 @@ pub(in crate::agent) async fn read_records(
     Ok(notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect())
 }
 
-fn names_of(deployment: &Deployment) -> Vec<String> {
-    std::iter::once(deployment.service.to_string()).chain(deployment.labels.values().cloned()).collect()
+fn names_of(deployment: &Deployment, snapshot: &Snapshot, pass: &Pass<'_>) -> BTreeSet<String> {
+    let names = std::iter::once(deployment.service.to_string()).chain(deployment.labels.values().cloned());
+    let mut names: BTreeSet<String> = names.collect();
+    if deployment.beyond.is_some() {
+        // Any service of which it changed a file may be deployed.
+        let commit = snapshot.commits.iter().find(|commit| commit.id == deployment.commit);
+        let files = commit.into_iter().flat_map(|commit| &commit.files);
+        for service in files.filter_map(|file| pass.environment.service_of(file.path.as_str())) {
+            names.insert(service.name.to_string());
+            names.extend(service.labels.into_values());
+        }
+    }
+    names
 }

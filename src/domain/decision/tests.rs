@@ -35,6 +35,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
         schema: None,
         migrations: Vec::new(),
         kind: ChangeKind::Release,
+        beyond: None,
         superseded_by: None,
     }
 }

@@ -33,7 +33,7 @@ fn environment() -> Environment {
 
 fn file(path: &str, old: Option<&str>, new: Option<&str>) -> FileDiff {
     let version = |text: &str| FileVersion {
-        blob: BlobId::from_bytes([1; 20]),
+        blob: BlobId::of_part(text.as_bytes()),
         bytes: Some(Arc::from(text.as_bytes())),
     };
     FileDiff { path: FilePath::new(path).unwrap(), was: None, old: old.map(version), new: new.map(version) }
@@ -264,4 +264,61 @@ fn a_line_that_moved_does_not_supersede() {
     let second = file(path, Some(&text("", "API=v2", "WEB=v1")), Some(&text("", "API=v2", "WEB=v2")));
     let deployments = found(vec![commit(3, "b", vec![second]), commit(2, "a", vec![first])]);
     assert_eq!(deployments.iter().map(|d| d.superseded_by).collect::<Vec<_>>(), [None, None]);
+}
+
+/// A commit of one file with so many values, each of which it changes.
+fn change_of_values(values: usize) -> Commit {
+    let text = |version: &str| (0..values).map(|n| format!("a{n}:\n  tag: {version}\n")).collect::<String>();
+    commit(7, "Bump", vec![file("apps/web/production/x.yaml", Some(&text("v1")), Some(&text("v2")))])
+}
+
+#[test]
+fn a_commit_that_changes_more_fields_than_are_taken_back_is_left_to_a_person() {
+    let [at_most] = found(vec![change_of_values(compared::MAX_FIELDS)]).try_into().unwrap();
+    assert_eq!((at_most.beyond, at_most.fields.len()), (None, compared::MAX_FIELDS));
+    let all = found(vec![change_of_values(compared::MAX_FIELDS + 1), bump_commit()]);
+    let [beyond, other] = all.try_into().unwrap();
+    assert!(beyond.beyond.unwrap().starts_with("the commit changed more than 5000 release fields of it"));
+    assert!(beyond.fields.is_empty() && beyond.files.is_empty());
+    assert_eq!(other.beyond, None);
+}
+
+fn bump_commit() -> Commit {
+    commit(6, "Bump", vec![bump("api", "v1", "v2")])
+}
+
+#[test]
+fn a_file_that_grows_past_what_is_read_is_told_with_its_service_and_others_are_found() {
+    let mut large = bump("web", "v1", "v2");
+    large.new.as_mut().unwrap().bytes = None;
+    let both = vec![bump("api", "v1", "v2"), large.clone()];
+    let all = found(vec![commit(7, "Bump", both)]);
+    let told: Vec<(&str, bool)> =
+        all.iter().map(|one| (one.service.as_str(), one.beyond.is_some())).collect();
+    assert_eq!(told, [("api", false), ("web", true)]);
+    // What was too large before as well was never read.
+    large.old.as_mut().unwrap().bytes = None;
+    assert_eq!(found(vec![commit(7, "Bump", vec![large])]).len(), 0);
+}
+
+#[test]
+fn what_was_compared_before_is_found_again_and_says_the_same() {
+    let memo = Arc::new(Memo::default());
+    let commits = vec![bump_commit(), commit(5, "Bump", vec![bump("api", "v0", "v1")])];
+    let snapshot = Snapshot {
+        branch: BranchName::new("main").unwrap(),
+        head: commits[0].id,
+        commits,
+        diffs_since: Time::from_unix(0),
+    };
+    let environment = environment();
+    let detect_with =
+        |stop| Detector::with(&environment, Documents::new(Arc::clone(&memo), stop)).all(&snapshot);
+    let first = detect_with(None);
+    assert_eq!(first.len(), 2);
+    // Nothing is compared any more, and all is known already.
+    let stopped = || Some(Arc::new(std::sync::atomic::AtomicBool::new(true)));
+    assert_eq!(detect_with(stopped()), first);
+    let elsewhere = Detector::with(&environment, Documents::new(Arc::default(), stopped())).all(&snapshot);
+    assert_eq!(elsewhere, []);
 }

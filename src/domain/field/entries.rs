@@ -187,11 +187,17 @@ pub struct EntryChange {
     pub(super) alike: Option<Vec<(usize, usize)>>,
 }
 
-/// The entries of a file that differ between two versions, in the order in which they stand after.
+/// The entries of a file that differ between two versions, in the order in which they stand after. None where
+/// [`EntryChange::before`] of all of them would be more than `most` bytes together.
 #[must_use]
-pub fn changed_entries(pattern: &EntryPattern, old: &Document, new: &Document) -> Vec<EntryChange> {
+pub fn changed_entries(
+    pattern: &EntryPattern,
+    old: &Document,
+    new: &Document,
+    most: usize,
+) -> Option<Vec<EntryChange>> {
     if old.bytes() == new.bytes() {
-        return Vec::new();
+        return Some(Vec::new());
     }
     // Outside of YAML a line's address depends on the lines around it. A template in a comment is read as a line.
     let is_plain = |document: &Document| document.is_yaml() && !document.text().contains("{{");
@@ -228,7 +234,15 @@ pub fn changed_entries(pattern: &EntryPattern, old: &Document, new: &Document) -
             before: part.map(|part| part.text.into_bytes()),
         })
     };
-    names.into_iter().filter_map(change).collect()
+    let (mut changes, mut bytes) = (Vec::new(), 0);
+    for entry in names.into_iter().filter_map(change) {
+        bytes += entry.before.as_ref().map_or(0, Vec::len);
+        if bytes > most {
+            return None;
+        }
+        changes.push(entry);
+    }
+    Some(changes)
 }
 
 /// The captures of all entries of a file, each once, in order.

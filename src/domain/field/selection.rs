@@ -7,7 +7,7 @@ use super::rules::FieldRule;
 
 /// Which fields count besides the rules, and in spite of them. Each entry is a key (`replicas`) or an address, as plans
 /// show them, in which `*` stands for any text (`spec.values.*.replicas`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Selection {
     /// Fields that count as release fields although no rule says so.
     pub add: Vec<String>,

@@ -162,6 +162,9 @@ pub enum Refusal {
     /// It is not UTF-8.
     #[error("the file is not UTF-8 text")]
     NotText,
+    /// It is larger than what is read.
+    #[error("the file has grown past what is read of one: put it back by hand")]
+    TooLarge,
     /// The bad commit changed no release field in it.
     #[error("the commit changed no release field in it")]
     NoReleaseField,

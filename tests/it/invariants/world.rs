@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass};
+use backout::domain::deployment::Memo;
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
 use backout::domain::environment::policy::{Budget, Delivery, Mixed, Mode, Policy, ReviewRules, SchemaRules};
 use backout::domain::environment::signal::{Role, Rule, Signal, SignalKind};
@@ -27,6 +28,9 @@ thread_local! {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap(),
     );
 }
+
+/// What was found in files holds for all worlds.
+static MEMO: LazyLock<Arc<Memo>> = LazyLock::new(Arc::default);
 
 struct Now(Time);
 
@@ -203,6 +207,7 @@ impl Sim {
             clock: Arc::new(Now(self.now)),
             config: String::new(),
             records_proven: false,
+            memo: Arc::clone(&MEMO),
         }
     }
 

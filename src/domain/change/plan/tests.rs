@@ -43,6 +43,7 @@ pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
         schema: None,
         migrations: Vec::new(),
         kind: ChangeKind::Release,
+        beyond: None,
         superseded_by: None,
     }
 }

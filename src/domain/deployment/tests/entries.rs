@@ -1,6 +1,8 @@
 //! Many services in one file: what is shared out of one comparison is what comparing the file for each of them says.
 
 use super::*;
+use crate::domain::field::Selection;
+use crate::domain::field::entries::EntryPattern;
 
 /// The rule of files in which each entry is a service.
 fn rule(each: &str) -> ServiceRule {
@@ -27,7 +29,7 @@ fn change_of(old: &str, new: &str) -> Commit {
 fn assert_shared_out_right(each: &str, old: &str, new: &str) {
     let environment = environment_of(each);
     let (mut documents, selection) = (Documents::default(), Selection::default());
-    for (service, (_, files)) in services_of(&change_of(old, new), &environment, &mut documents) {
+    for (service, (_, files)) in services_of(&change_of(old, new), &environment, &mut documents).0 {
         let shared = changes_of(&files, &selection, &mut documents);
         let alone = changes_of(&files, &selection, &mut Documents::default());
         assert_eq!(shared, alone, "{service} in\n{old}\n{new}");

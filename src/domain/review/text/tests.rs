@@ -55,6 +55,7 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
         schema: None,
         migrations: Vec::new(),
         kind: ChangeKind::Release,
+        beyond: None,
         superseded_by: None,
     }
 }

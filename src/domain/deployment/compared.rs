@@ -1,0 +1,336 @@
+//! What commits changed in files: compared once for each pair of versions, and remembered.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
+use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
+use crate::domain::history::snapshot::{FileDiff, FileVersion};
+use crate::domain::ids::{BlobId, FilePath};
+
+/// A release field with its value before and after, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    /// The file.
+    pub path: FilePath,
+    /// Where it is in the file.
+    pub address: String,
+    /// Why it counts as a release field.
+    pub rule: FieldRule,
+    /// Its source text before.
+    pub old: String,
+    /// Its source text after.
+    pub new: String,
+    /// Whether the address finds it again in any version of the file.
+    pub addressed: bool,
+    /// Whether it is the version of a database or of the cluster itself, which cannot simply go back.
+    pub engine: bool,
+}
+
+impl FieldChange {
+    /// Whether it tells one version from another. What only goes along does not: a repository, a label, a checksum.
+    #[must_use]
+    pub fn is_version(&self) -> bool {
+        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured) && !self.new.is_empty()
+    }
+}
+
+/// The most release fields that one service has changed in a commit and that are taken back. A cluster that is one service
+/// has hundreds.
+pub(super) const MAX_FIELDS: usize = 5_000;
+
+/// What a commit changed in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The release fields. Where there are more than are taken back, one more than that.
+    pub fields: Vec<FieldChange>,
+    /// The addresses of what else it changed.
+    pub left_behind: Vec<String>,
+}
+
+impl Changes {
+    fn of(path: &FilePath, comparison: &Comparison) -> Self {
+        let field = |change: &field::ScalarChange| {
+            Some(FieldChange {
+                path: path.clone(),
+                address: change.address.clone(),
+                rule: change.rule?,
+                old: change.old_text.clone(),
+                new: change.new_text.clone(),
+                addressed: change.addressed,
+                engine: field::rules::is_engine_version(change.key()),
+            })
+        };
+        let place = |address: &str| format!("{path}: {address}");
+        Self {
+            fields: comparison.release_fields().filter_map(field).take(MAX_FIELDS + 1).collect(),
+            left_behind: comparison.left_behind().map(place).collect(),
+        }
+    }
+
+    /// About how many bytes of memory it takes.
+    fn bytes(&self) -> usize {
+        let field = |field: &FieldChange| {
+            let texts = field.path.as_str().len() + field.address.len() + field.old.len() + field.new.len();
+            size_of::<FieldChange>() + texts
+        };
+        let left = |address: &String| size_of::<String>() + address.len();
+        self.fields.iter().map(field).sum::<usize>() + self.left_behind.iter().map(left).sum::<usize>()
+    }
+}
+
+/// What is remembered of pairs of versions that were compared, for every detector of the process: the next pass compares the
+/// same commits, and so do other environments on the same branch.
+///
+/// It follows from its key alone, so that nothing is ever out of date in it.
+#[derive(Debug, Default)]
+pub struct Memo(Mutex<Generations>);
+
+/// Two generations: when the young one is full the old one goes, but for what was asked for since.
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<Key, Known>,
+    young_bytes: usize,
+    old: HashMap<Key, Known>,
+}
+
+/// All that the changes of a file depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    path: FilePath,
+    selection: Selection,
+    /// The pattern of the entries, where the question is what became of each of them.
+    each: Option<String>,
+    old: BlobId,
+    new: BlobId,
+}
+
+impl Key {
+    /// None where the file was not there before, or is not any more.
+    fn of(file: &FileDiff, selection: &Selection, each: Option<&EntryPattern>) -> Option<Self> {
+        Some(Self {
+            path: file.path.clone(),
+            selection: selection.clone(),
+            each: each.map(EntryPattern::to_string),
+            old: file.old.as_ref()?.blob,
+            new: file.new.as_ref()?.blob,
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        let selected = self.selection.add.iter().chain(&self.selection.exclude).chain(&self.each);
+        size_of::<Self>() + self.path.as_str().len() + selected.map(String::len).sum::<usize>()
+    }
+}
+
+/// What is known of a pair of versions.
+#[derive(Clone, Debug)]
+enum Known {
+    Changes(Arc<Changes>),
+    Parts(Parts),
+}
+
+/// What a commit changed in the entries of a file: what tells each entry from the others, and its version before. None where
+/// that is more than is worked on.
+type Parts = Option<Arc<Vec<(Captured, FileVersion)>>>;
+type Captured = Vec<(String, String)>;
+
+impl Known {
+    fn bytes(&self) -> usize {
+        let of_part = |(captured, old): &(Captured, FileVersion)| {
+            let texts = captured.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
+            size_of_val(captured) + texts + old.bytes.as_ref().map_or(0, |bytes| bytes.len())
+        };
+        match self {
+            Self::Changes(changes) => changes.bytes(),
+            Self::Parts(parts) => parts.iter().flat_map(|parts| parts.iter()).map(of_part).sum(),
+        }
+    }
+}
+
+/// How many bytes a generation holds at most: some ten thousand usual deployments.
+const GENERATION_BYTES: usize = 16 << 20;
+
+impl Memo {
+    fn find(&self, key: &Key) -> Option<Known> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.young.get(key) {
+            return Some(known.clone());
+        }
+        let (key, known) = kept.old.remove_entry(key)?;
+        kept.add(key, known.clone());
+        Some(known)
+    }
+
+    fn keep(&self, key: Key, known: Known) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(key, known);
+    }
+}
+
+impl Generations {
+    fn add(&mut self, key: Key, known: Known) {
+        let bytes = 2 * key.bytes() + known.bytes();
+        // What would fill half a generation alone is not kept.
+        if bytes > GENERATION_BYTES / 2 {
+            return;
+        }
+        if self.young_bytes + bytes > GENERATION_BYTES {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += bytes;
+        self.young.insert(key, known);
+    }
+}
+
+/// The most bytes of the versions of a file that are made for its entries, a version for each entry that changed: as much as much as
+/// is compared of a commit.
+const MAX_PARTS_BYTES: usize = 64 << 20;
+
+/// What a commit changed in each entry of a file, as if it had changed nothing else in it. None where it is too much to be
+/// worked on.
+///
+/// The file is compared once: what differs is shared out by entry, and remembered. A commit that changes hundreds of entries
+/// would else be compared hundreds of times, each time in full length.
+pub(super) fn parts_of(
+    file: &FileDiff,
+    pattern: &EntryPattern,
+    selection: &Selection,
+    documents: &mut Documents,
+) -> Option<Vec<(Captured, FileDiff)>> {
+    let Some(key) = Key::of(file, selection, Some(pattern)) else { return Some(Vec::new()) };
+    let parts = match documents.memo.find(&key) {
+        Some(Known::Parts(parts)) => parts,
+        Some(Known::Changes(_)) | None => {
+            if documents.is_over() {
+                return None;
+            }
+            let Some((old, new)) = documents.of(file) else { return Some(Vec::new()) };
+            let parts = find_parts(file, pattern, selection, (&old, &new), documents);
+            documents.memo.keep(key, Known::Parts(parts.clone()));
+            parts
+        }
+    };
+    // The file is others' too: it stays where it is.
+    let part = |(captured, old): &(Captured, FileVersion)| {
+        (captured.clone(), FileDiff { was: None, old: Some(old.clone()), ..file.clone() })
+    };
+    Some(parts?.iter().map(part).collect())
+}
+
+fn find_parts(
+    file: &FileDiff,
+    pattern: &EntryPattern,
+    selection: &Selection,
+    (old, new): (&Document, &Document),
+    documents: &mut Documents,
+) -> Parts {
+    let changes = changed_entries(pattern, old, new, MAX_PARTS_BYTES)?;
+    let described = File { path: file.path.as_str(), fields: selection };
+    let compared = field::compare_entries(&described, (old, new), &changes);
+    let part = |(entry, compared): (EntryChange, Option<Comparison>)| {
+        let bytes: Arc<[u8]> = entry.before?.into();
+        let old = FileVersion { blob: BlobId::of_part(&bytes), bytes: Some(bytes) };
+        if let Some(comparison) = compared {
+            let part = FileDiff { was: None, old: Some(old.clone()), ..file.clone() };
+            documents.remember(&part, selection, Changes::of(&file.path, &comparison));
+        }
+        Some((entry.captured, old))
+    };
+    Some(Arc::new(changes.into_iter().zip(compared).filter_map(part).collect()))
+}
+
+/// The release fields that changed in these files, and the addresses of what else did.
+#[must_use]
+pub fn changes_of(
+    files: &[FileDiff],
+    selection: &Selection,
+    documents: &mut Documents,
+) -> (Vec<FieldChange>, Vec<String>) {
+    let mut fields = Vec::new();
+    let mut left_behind = Vec::new();
+    for file in files {
+        match documents.changes(file, selection) {
+            Some(changes) => {
+                fields.extend_from_slice(&changes.fields);
+                left_behind.extend_from_slice(&changes.left_behind);
+            }
+            None => left_behind.push(file.path.to_string()),
+        }
+    }
+    (fields, left_behind)
+}
+
+/// The files that were read, kept while they may be needed again: what a commit found is what the one before it left. And what
+/// was found in them.
+#[derive(Debug, Default)]
+pub struct Documents {
+    pub(super) kept: HashMap<BlobId, Arc<Document>>,
+    bytes: usize,
+    memo: Arc<Memo>,
+    /// Says that nobody waits for what is found any more.
+    stop: Option<Arc<AtomicBool>>,
+}
+
+/// How many bytes of files are kept. What was read from them takes some times as much.
+const KEPT_BYTES: usize = 1 << 20;
+
+impl Documents {
+    /// With what was compared before.
+    #[must_use]
+    pub fn new(memo: Arc<Memo>, stop: Option<Arc<AtomicBool>>) -> Self {
+        Self { memo, stop, ..Self::default() }
+    }
+
+    /// Whether nobody waits for what is found any more. Then nothing more is compared.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::SeqCst))
+    }
+
+    /// What changed in a file that was there before and is there now, where both versions were read and are text.
+    fn changes(&mut self, file: &FileDiff, selection: &Selection) -> Option<Arc<Changes>> {
+        let key = Key::of(file, selection, None)?;
+        if let Some(Known::Changes(known)) = self.memo.find(&key) {
+            return Some(known);
+        }
+        if self.is_over() {
+            return None;
+        }
+        let (old, new) = self.of(file)?;
+        let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new);
+        let changes = Arc::new(Changes::of(&file.path, &comparison));
+        self.memo.keep(key, Known::Changes(Arc::clone(&changes)));
+        Some(changes)
+    }
+
+    fn remember(&mut self, part: &FileDiff, selection: &Selection, changes: Changes) {
+        if let Some(key) = Key::of(part, selection, None) {
+            self.memo.keep(key, Known::Changes(Arc::new(changes)));
+        }
+    }
+
+    /// Both versions of a file, where it has both and they are text.
+    fn of(&mut self, file: &FileDiff) -> Option<(Arc<Document>, Arc<Document>)> {
+        Some((self.get(file.old.as_ref()?)?, self.get(file.new.as_ref()?)?))
+    }
+
+    fn get(&mut self, version: &FileVersion) -> Option<Arc<Document>> {
+        let bytes = version.bytes.as_ref()?;
+        if let Some(known) = self.kept.get(&version.blob).filter(|known| known.bytes() == bytes) {
+            return Some(Arc::clone(known));
+        }
+        let read = Arc::new(Document::new(Arc::clone(bytes))?);
+        if self.bytes + bytes.len() > KEPT_BYTES {
+            self.kept.clear();
+            self.bytes = 0;
+        }
+        // A large one would take the place of all others, and is seldom asked for again.
+        if bytes.len() <= KEPT_BYTES {
+            self.bytes += bytes.len();
+            self.kept.insert(version.blob, Arc::clone(&read));
+        }
+        Some(read)
+    }
+}
