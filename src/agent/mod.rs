@@ -17,6 +17,7 @@
 //! | `report`, `world` | what a pass did, and what it works with |
 
 mod act;
+mod caught;
 pub mod check;
 mod decide;
 mod follow;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::act::due::make_due_reverts;
+use super::caught::caught;
 use super::follow::pull_requests::follow_pull_requests;
 use super::follow::recovery::watch_recoveries;
 use super::judge::fallback::add_fallbacks;
+use super::judge::judged::Judged;
 use super::judge::open::judge_open;
 use super::look::branches::{Branches, Fetched, fetch};
 use super::look::context::{Intent, Pass};
@@ -31,13 +33,17 @@ use crate::ports::RepositoryError;
 /// estate's environments. So is whatever goes wrong in one environment.
 pub async fn pass(world: &World, intent: Intent, stop: &Stop) -> Result<PassReport, RepositoryError> {
     if let [only] = world.estates.as_slice() {
-        return pass_estate(world, only, intent, stop).await;
+        let passed = caught(pass_estate(world, only, intent, stop)).await;
+        return passed.unwrap_or_else(|panic| Err(RepositoryError::Broken(panic)));
     }
     let at = world.clock.now();
     let mut passes = JoinSet::new();
     for (index, estate) in world.estates.iter().enumerate() {
         let (world, estate, stop) = (world.clone(), Arc::clone(estate), stop.clone());
-        passes.spawn(async move { (index, pass_estate(&world, &estate, intent, &stop).await) });
+        passes.spawn(async move {
+            let passed = caught(pass_estate(&world, &estate, intent, &stop)).await;
+            (index, passed.unwrap_or_else(|panic| Err(RepositoryError::Broken(panic))))
+        });
     }
     let cut_short = || Err(RepositoryError::Broken("the pass was cut short".to_owned()));
     let mut done: Vec<_> = world.estates.iter().map(|_| cut_short()).collect();
@@ -77,22 +83,27 @@ pub(super) async fn pass_estate(
 ) -> Result<PassReport, RepositoryError> {
     let now = world.clock.now();
     let mut report = PassReport { at: now, environments: Vec::new() };
-    let Some(fetched) = stop.unless_set(fetch(estate)).await else { return Ok(report) };
+    let Some(fetched) = stop.unless_set(fetch(estate)).await else { return Ok(cut_short(estate, report)) };
     let Fetched { tips, missing } = fetched?;
     let Some(looked) = stop.unless_set(remember_tips(estate, &tips, now, intent)).await else {
-        return Ok(report);
+        return Ok(cut_short(estate, report));
     };
     let branches = Branches::new(estate, &estate.environments, now, (tips, looked?));
     for environment in &estate.environments {
         if stop.is_set() {
-            break;
+            return Ok(cut_short(estate, report));
         }
         let mut of_environment = EnvironmentReport::new(environment.name.clone());
         let pass = Pass { world, estate, environment, branches: &branches, now, intent, stop };
         if let Some(problem) = missing.get(&environment.branch) {
             of_environment.problems.push(problem.clone());
-        } else if let Err(problem) = pass_environment(&pass, &mut of_environment).await {
-            of_environment.problems.push(problem.to_string());
+        } else {
+            match caught(pass_environment(&pass, &mut of_environment)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => of_environment.problems.push(error.to_string()),
+                Err(panic) => of_environment.problems.push(panic),
+            }
+            of_environment.cut_short = stop.is_set();
         }
         report.environments.push(of_environment);
     }
@@ -102,6 +113,15 @@ pub(super) async fn pass_estate(
     Ok(report)
 }
 
+/// The report of an estate's pass that was asked to end, with the environments that it has not begun with.
+fn cut_short(estate: &Estate, mut report: PassReport) -> PassReport {
+    for environment in estate.environments.iter().skip(report.environments.len()) {
+        let name = environment.name.clone();
+        report.environments.push(EnvironmentReport { cut_short: true, ..EnvironmentReport::new(name) });
+    }
+    report
+}
+
 /// The branches on which a deployment is watched on.
 fn watched_branches(estate: &Estate, report: &PassReport) -> BTreeSet<BranchName> {
     let is_watched = |of: &EnvironmentReport| of.items.iter().any(|item| item.decision == Decision::Wait);
@@ -109,23 +129,33 @@ fn watched_branches(estate: &Estate, report: &PassReport) -> BTreeSet<BranchName
     environments.filter(|(of, _)| is_watched(of)).map(|(_, environment)| environment.branch.clone()).collect()
 }
 
-/// The story: look, judge, decide and act, write down, follow.
+/// The story: look and judge, decide and act, write down, follow. What was done is written down before anything that can fail.
 async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Result<(), RepositoryError> {
-    let mut state = State::read(pass).await?;
+    let Some(examined) = pass.stop.unless_set(examine(pass, report)).await else { return Ok(()) };
+    let (mut state, judged) = examined?;
     report.head = Some(state.snapshot.head);
-    report.problems.extend(state.leave_out_found_twice(pass).await?);
-    let judging = judge_open(pass, &state);
-    let Some(mut judged) = pass.stop.unless_set(judging).await else { return Ok(()) };
-    add_fallbacks(pass, &state, &mut judged, report).await?;
     if !judged.is_empty() {
-        let settled = make_due_reverts(pass, &mut state, judged, report).await?;
-        write_down(pass, &state, settled, report).await?;
+        let settled = make_due_reverts(pass, &mut state, judged, report).await;
+        write_down(pass, &state, settled, report).await;
         // The verdicts that were written just now count too: else the next pass would find something left to do.
         state.read_records(pass).await?;
     }
-    follow_forge(pass, &mut state, report).await?;
+    let followed = follow_forge(pass, &mut state, report).await;
     watch_recoveries(pass, &state, report).await;
-    Ok(())
+    followed
+}
+
+/// Looks at the environment and judges what is open. Nothing is changed yet: whatever goes wrong here, the next pass begins anew.
+async fn examine(
+    pass: &Pass<'_>,
+    report: &mut EnvironmentReport,
+) -> Result<(State, Vec<Judged>), RepositoryError> {
+    let mut state = State::read(pass).await?;
+    report.problems.extend(state.proposals.problems.iter().cloned());
+    report.problems.extend(state.leave_out_found_twice(pass).await?);
+    let mut judged = judge_open(pass, &state).await;
+    add_fallbacks(pass, &state, &mut judged, report).await;
+    Ok((state, judged))
 }
 
 /// Goes on with what is open on the forge.

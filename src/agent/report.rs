@@ -36,6 +36,8 @@ pub struct EnvironmentReport {
     pub recoveries: Vec<Recovered>,
     /// What went wrong, in words; the rest of the pass went on.
     pub problems: Vec<String>,
+    /// Whether the pass was asked to end before it was through with it: what is not told here is for the next pass.
+    pub cut_short: bool,
 }
 
 /// One deployment in a pass.
@@ -141,6 +143,7 @@ impl EnvironmentReport {
             reviews: Vec::new(),
             recoveries: Vec::new(),
             problems: Vec::new(),
+            cut_short: false,
         }
     }
 }
@@ -167,10 +170,10 @@ impl PassReport {
             || self.environments.iter().any(|environment| environment.recoveries.iter().any(unhelpful))
     }
 
-    /// Whether something went wrong.
+    /// Whether something went wrong, or the pass was asked to end before it was through.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.environments.iter().any(|environment| !environment.problems.is_empty())
+        self.environments.iter().any(|environment| environment.cut_short || !environment.problems.is_empty())
     }
 
     /// Every pull request that was followed.

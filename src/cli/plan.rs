@@ -17,10 +17,10 @@ pub(super) async fn run(common: &Common, _: PlanArgs) -> anyhow::Result<Ending> 
         Format::Json => output::json(&report)?,
         Format::Text => output::text(&run::describe(&report, true)),
     }
-    Ok(if report.failed() {
-        Ending::Error
-    } else if report.escalated() {
+    Ok(if report.escalated() {
         Ending::Escalated
+    } else if report.failed() {
+        Ending::Error
     } else {
         Ending::Quiet
     })

@@ -85,13 +85,14 @@ fn has_news(report: &PassReport) -> bool {
         || report.environments.iter().any(|environment| !environment.recoveries.is_empty())
 }
 
+/// What was done says more than what went wrong: it is not done again in the next pass, and what went wrong is.
 fn ending(report: &PassReport) -> Ending {
-    if report.failed() {
-        Ending::Error
-    } else if report.escalated() {
+    if report.escalated() {
         Ending::Escalated
     } else if report.acted() {
         Ending::Acted
+    } else if report.failed() {
+        Ending::Error
     } else {
         Ending::Quiet
     }
@@ -102,10 +103,8 @@ pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
     let mut out = String::new();
     for environment in &report.environments {
         let state = match environment.head {
-            Some(head) if environment.problems.is_empty() || !environment.items.is_empty() => {
-                format!("at {}: {}", head.short(), count(environment.items.len()))
-            }
-            _ => "not examined".to_owned(),
+            Some(head) => format!("at {}: {}", head.short(), count(environment.items.len())),
+            None => "not examined".to_owned(),
         };
         // Writing to a String cannot fail.
         let _head = writeln!(out, "{} {state}", environment.environment);
@@ -126,6 +125,12 @@ pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
             let reason = output::plain(&recovery.reason);
             let _recovery =
                 writeln!(out, "  {} {mark} after {}: {reason}", recovery.service, recovery.revert.short());
+        }
+        if environment.cut_short {
+            let _cut = writeln!(
+                out,
+                "  cut short: the pass was asked to end before it was through; the next one goes on"
+            );
         }
         for problem in &environment.problems {
             let _problem = writeln!(out, "  problem: {}", output::plain(problem));

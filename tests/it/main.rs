@@ -23,6 +23,7 @@ mod invariants;
 mod judge;
 mod judge_file;
 mod metrics;
+mod one_error;
 mod race;
 mod support;
 mod tidy;

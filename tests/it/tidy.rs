@@ -293,8 +293,8 @@ const ORDERS: [(&str, &[&str]); 3] = [
     (
         "src/agent",
         &[
-            "world", "report", "look", "judge", "decide", "act", "tell", "follow", "pass", "run", "request",
-            "check",
+            "caught", "world", "report", "look", "judge", "decide", "act", "tell", "follow", "pass", "run",
+            "request", "check",
         ],
     ),
     ("src", &["domain", "record", "ports", "telemetry", "agent", "adapters", "config", "cli"]),

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
 use super::revert::{ToRevert, plan_at};
-use super::trace::trace;
+use super::trace::{is_red, trace};
+use crate::agent::caught::caught;
 use crate::agent::decide::decide_all;
 use crate::agent::judge::fallback::add_fallbacks;
 use crate::agent::judge::judged::Judged;
@@ -49,39 +50,74 @@ type Decided = (Decision, Vec<GuardAnswer>);
 
 /// Decides about every deployment, and makes the reverts that are due, one after the other: after each the branch is read
 /// again and everything is decided anew.
+///
+/// Whatever goes wrong is in the report, and what was done until then is returned, so that it is written down.
 pub(in crate::agent) async fn make_due_reverts(
     pass: &Pass<'_>,
     state: &mut State,
     mut judged: Vec<Judged>,
     report: &mut EnvironmentReport,
-) -> Result<Vec<Settled>, RepositoryError> {
+) -> Vec<Settled> {
     let mut tried: BTreeMap<String, Tried> = BTreeMap::new();
+    let work = caught(work_through(pass, state, &mut judged, &mut tried, report)).await;
+    report.head = Some(state.snapshot.head);
+    let problem = match work {
+        Ok(Ok(decided)) => return settled(judged, decided, tried),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic,
+    };
+    report.problems.push(problem);
+    // Nothing is said for good of those about which not everything was found out.
+    for one in judged.iter().filter(|one| is_red(one)) {
+        let postponed = Tried { receipt: Receipt::Postponed, planned: None, guards: Vec::new() };
+        tried.entry(one.deployment.id.clone()).or_insert(postponed);
+    }
+    let decided = decide_all(pass, state, &judged, made(&tried));
+    settled(judged, decided, tried)
+}
+
+/// Returns what was decided in the end.
+async fn work_through(
+    pass: &Pass<'_>,
+    state: &mut State,
+    judged: &mut [Judged],
+    tried: &mut BTreeMap<String, Tried>,
+    report: &mut EnvironmentReport,
+) -> Result<Vec<Decided>, RepositoryError> {
     let mut patience = Patience::default();
     let mut known = state.snapshot.head;
     let mut honored = BTreeMap::new();
     if judged.iter().any(|one| one.judgement.verdict == Verdict::Regressed) {
         ask_for_recoveries(pass, state).await;
     }
-    trace(pass, state, &mut judged).await?;
+    trace(pass, state, judged).await?;
     loop {
         if known != state.snapshot.head {
             known = state.snapshot.head;
-            learn_what_was_replaced(&mut judged, state, pass);
-            trace(pass, state, &mut judged).await?;
+            learn_what_was_replaced(judged, state, pass).await?;
+            trace(pass, state, judged).await?;
         }
-        let mut decided = decide_all(pass, state, &judged, made(&tried));
-        honor_earlier(pass, state, &judged, &mut decided, &mut honored).await?;
-        let Some((next, (decision, guards))) = next_due(pass, &judged, &decided, &tried) else {
-            report.head = Some(state.snapshot.head);
+        let mut decided = decide_all(pass, state, judged, made(tried));
+        honor_earlier(pass, state, judged, &mut decided, &mut honored).await?;
+        let Some((next, (decision, guards))) = next_due(pass, judged, &decided, tried) else {
             let each = judged.iter().zip(&decided).map(|(one, (decision, _))| {
                 (one.deployment.id.clone(), (decision.clone(), undone_by(one.goal.as_ref())))
             });
             state.decided = each.collect();
-            plan_for_people(pass, state, &judged, &decided, &mut tried).await?;
-            return Ok(settled(judged, decided, tried));
+            plan_for_people(pass, state, (judged, &decided), tried, report).await;
+            return Ok(decided);
         };
         let (key, guards) = (next.deployment.id.clone(), guards.clone());
-        match try_one(pass, state, next, decision, patience.is_refused).await {
+        let service = &next.deployment.service;
+        let done = match caught(try_one(pass, state, next, decision, patience.is_refused)).await {
+            Ok(done) => done,
+            Err(panic) => {
+                report.problems.push(format!("the revert of {service}: {panic}"));
+                tried.insert(key, Tried { receipt: Receipt::Postponed, planned: None, guards });
+                continue;
+            }
+        };
+        match done {
             Ok((receipt, planned)) => {
                 let guards = with_doubts(guards, planned.as_ref());
                 tried.insert(key, Tried { receipt, planned, guards });
@@ -98,7 +134,7 @@ pub(in crate::agent) async fn make_due_reverts(
             }
             // The others are still decided about, and written down.
             Err(error @ (DeliveryError::Push(PushError::Repository(_)) | DeliveryError::Forge(_))) => {
-                report.problems.push(error.to_string());
+                report.problems.push(format!("the revert of {service}: {error}"));
                 tried.insert(key, Tried { receipt: Receipt::Postponed, planned: None, guards });
             }
         }
@@ -171,7 +207,10 @@ pub(in crate::agent) async fn decided_at(
     ask_for_recoveries(&pass, &mut state).await;
     add_fallbacks(&pass, &state, &mut judged, scratch).await?;
     // Nothing is told before there: this goes no deeper.
-    let settled = Box::pin(make_due_reverts(&pass, &mut state, judged, scratch)).await?;
+    let settled = Box::pin(make_due_reverts(&pass, &mut state, judged, scratch)).await;
+    if !scratch.problems.is_empty() {
+        return Ok(None);
+    }
     Ok(settled.into_iter().find(|one| one.judged.deployment.id == id))
 }
 
@@ -287,7 +326,10 @@ async fn try_one(
     decision: &Decision,
     refused: bool,
 ) -> Result<(Receipt, Option<(Box<Change>, String)>), DeliveryError> {
-    let planned = match plan_at(pass, &ToRevert::judged(judged), state.snapshot.head).await? {
+    let to_revert = ToRevert::judged(judged);
+    let planning = plan_at(pass, &to_revert, state.snapshot.head);
+    let Some(planned) = pass.stop.unless_set(planning).await else { return Ok((Receipt::Postponed, None)) };
+    let planned = match planned? {
         Ok(planned) => planned,
         Err(none) => return Ok((receipt_of(none), None)),
     };
@@ -323,30 +365,44 @@ fn receipt_of(none: NoChange) -> Receipt {
 }
 
 /// Works out the reverts that a person must decide about, so that the plan is at hand. Those that cannot be worked out are left
-/// out.
+/// out: the person is told without.
 async fn plan_for_people(
     pass: &Pass<'_>,
     state: &State,
-    judged: &[Judged],
-    decided: &[Decided],
+    (judged, decided): (&[Judged], &[Decided]),
     tried: &mut BTreeMap<String, Tried>,
-) -> Result<(), RepositoryError> {
+    report: &mut EnvironmentReport,
+) {
     for (judged, (decision, guards)) in judged.iter().zip(decided) {
         let key = judged.deployment.id.clone();
         if !matches!(decision, Decision::Escalate(_)) || tried.contains_key(&key) {
             continue;
         }
-        if let Ok(planned) = plan_at(pass, &ToRevert::judged(judged), state.snapshot.head).await? {
-            let planned = Some((planned.change.clone(), planned.diff()));
-            tried.insert(key, Tried { receipt: Receipt::Planned, planned, guards: guards.clone() });
-        }
+        let to_revert = ToRevert::judged(judged);
+        let planning = caught(plan_at(pass, &to_revert, state.snapshot.head));
+        let problem = match pass.stop.unless_set(planning).await {
+            None => return,
+            Some(Ok(Ok(Ok(planned)))) => {
+                let planned = Some((planned.change.clone(), planned.diff()));
+                tried.insert(key, Tried { receipt: Receipt::Planned, planned, guards: guards.clone() });
+                continue;
+            }
+            Some(Ok(Ok(Err(_)))) => continue,
+            Some(Ok(Err(error))) => error.to_string(),
+            Some(Err(panic)) => panic,
+        };
+        report.problems.push(format!("the plan for {}: {problem}", judged.deployment.service));
     }
-    Ok(())
 }
 
 /// Learns from the newest state of the branch which deployments were replaced in the meantime.
-fn learn_what_was_replaced(judged: &mut [Judged], state: &State, pass: &Pass<'_>) {
-    let newest = detect(&state.snapshot, pass.environment);
+async fn learn_what_was_replaced(
+    judged: &mut [Judged],
+    state: &State,
+    pass: &Pass<'_>,
+) -> Result<(), RepositoryError> {
+    let Some(newest) = pass.stop.unless_set(pass.detect(&state.snapshot)).await else { return Ok(()) };
+    let newest = newest?;
     for one in judged {
         let key = one.deployment.id.clone();
         let same = |deployment: &&Deployment| deployment.id == key;
@@ -354,6 +410,7 @@ fn learn_what_was_replaced(judged: &mut [Judged], state: &State, pass: &Pass<'_>
             one.deployment.superseded_by = now.superseded_by;
         }
     }
+    Ok(())
 }
 
 fn settled(judged: Vec<Judged>, decided: Vec<Decided>, mut tried: BTreeMap<String, Tried>) -> Vec<Settled> {

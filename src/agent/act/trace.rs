@@ -25,17 +25,14 @@ pub(super) async fn trace(
     judged: &mut [Judged],
 ) -> Result<(), RepositoryError> {
     let (head, watched) = (state.snapshot.head, &state.watched);
-    let is_red = |one: &&Judged| {
-        let is_open = one.judgement.verdict == Verdict::Preexisting && is_open(&one.case());
-        one.judgement.verdict == Verdict::Regressed || is_open
-    };
     let services: BTreeSet<_> =
-        judged.iter().filter(is_red).map(|one| one.deployment.service.clone()).collect();
+        judged.iter().filter(|one| is_red(one)).map(|one| one.deployment.service.clone()).collect();
     if services.len() > MAX_TRACED {
         return Ok(());
     }
-    let pasts = pasts(pass, services, Some(head)).await?;
-    for one in judged.iter_mut().filter(|one| is_red(&&**one)) {
+    let Some(pasts) = pass.stop.unless_set(pasts(pass, services, Some(head))).await else { return Ok(()) };
+    let pasts = pasts?;
+    for one in judged.iter_mut().filter(|one| is_red(one)) {
         let Some(past) = pasts.get(&one.deployment.service) else { continue };
         if let Some(known) = past.lineage.of(one.deployment.commit) {
             one.deployment.kind = known.kind;
@@ -81,4 +78,10 @@ fn told_alone(deployment: &Deployment) -> String {
                 .to_owned()
         }
     }
+}
+
+/// Whether its past and what can be done about it are looked at.
+pub(super) fn is_red(one: &Judged) -> bool {
+    let is_open = one.judgement.verdict == Verdict::Preexisting && is_open(&one.case());
+    one.judgement.verdict == Verdict::Regressed || is_open
 }

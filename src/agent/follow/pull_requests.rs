@@ -9,6 +9,7 @@ use crate::agent::act::due::{decided_at, undone_by};
 use crate::agent::act::error::DeliveryError;
 use crate::agent::act::pull_request::{Terms, merge_when_ready};
 use crate::agent::act::revert::{ToRevert, undo};
+use crate::agent::caught::caught;
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::pasts;
 use crate::agent::look::proposals::ProposalBranch;
@@ -27,6 +28,7 @@ use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
+use crate::ports::RepositoryError;
 use crate::record::{Record, ReviewOutcome, VerdictRecord};
 
 /// The most pull requests of an environment that are followed in one pass; the others are in the next.
@@ -66,10 +68,10 @@ pub(in crate::agent) async fn follow_pull_requests(
     let mut pending = pending(pass, &records, branches);
     pending.retain(|one| !handled.contains(&(one.verdict.deployment, one.verdict.service.clone())));
     for one in in_turn(pending, MAX_FOLLOWED, pass.now) {
-        let Some(followed) = pass.stop.unless_set(follow_one(pass, state, &one)).await else {
+        let Some(followed) = pass.stop.unless_set(caught(follow_one(pass, state, &one))).await else {
             break;
         };
-        let receipt = match followed {
+        let receipt = match followed.unwrap_or_else(|panic| Err(RepositoryError::Broken(panic).into())) {
             Ok(Some(receipt)) => receipt,
             Ok(None) => continue,
             Err(error) => {

@@ -1,6 +1,7 @@
 //! After a revert, the agent's or a person's: whether the signals came back. The same judge decides, with the samples since
 //! the revert in the place of those since the deployment.
 
+use crate::agent::caught::caught;
 use crate::agent::judge::recovered::{longest_recovery_secs, next_deployment, outcome};
 use crate::agent::judge::reverted::{
     as_configured, deployment_taken_back, evidence_since_revert, evidence_until,
@@ -23,7 +24,11 @@ pub(in crate::agent) async fn watch_recoveries(
 ) {
     let mut lines = Lines::default();
     for entry in state.reverts.iter().filter(|entry| !is_known(state, entry)) {
-        let Some(effect) = pass.stop.unless_set(effect(pass, state, entry)).await else { break };
+        let Some(effect) = pass.stop.unless_set(caught(effect(pass, state, entry))).await else { break };
+        let effect = effect.unwrap_or_else(|panic| {
+            report.problems.push(format!("the recovery of {}: {panic}", entry.service));
+            None
+        });
         let Some((outcome, reason)) = effect else { continue };
         let record = RecoveryRecord {
             version: VERSION,

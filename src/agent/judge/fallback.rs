@@ -12,6 +12,7 @@ use crate::agent::look::state::State;
 use crate::agent::report::EnvironmentReport;
 use crate::domain::decision::is_unsure;
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::ServiceName;
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::{Verdict, judge, lasting};
 use crate::ports::RepositoryError;
@@ -28,11 +29,14 @@ pub(in crate::agent) async fn add_fallbacks(
     state: &State,
     judged: &mut Vec<Judged>,
     report: &mut EnvironmentReport,
-) -> Result<(), RepositoryError> {
+) {
     let in_vain: Vec<&RevertEntry> =
         state.reverts.iter().filter(|entry| was_in_vain(pass, state, entry)).collect();
     let services: BTreeSet<_> = in_vain.iter().map(|entry| entry.service.clone()).collect();
-    let pasts = pasts(pass, services, Some(state.snapshot.head)).await?;
+    let pasts = match pasts(pass, services.clone(), Some(state.snapshot.head)).await {
+        Ok(pasts) => pasts,
+        Err(error) => return leave_out(&services, &error, judged, report),
+    };
     let mut fallbacks: Vec<Judged> = Vec::new();
     for entry in in_vain {
         let Some(past) = pasts.get(&entry.service) else { continue };
@@ -40,7 +44,10 @@ pub(in crate::agent) async fn add_fallbacks(
         fallbacks.extend(one);
     }
     let deployments = fallbacks.iter().map(|one| &one.deployment);
-    let twice = services_found_twice(pass, state.snapshot.head, deployments).await?;
+    let twice = match services_found_twice(pass, state.snapshot.head, deployments).await {
+        Ok(twice) => twice,
+        Err(error) => return leave_out(&services, &error, judged, report),
+    };
     fallbacks.retain(|one| !twice.contains_key(&one.deployment.service));
     for problem in twice.into_values() {
         if !report.problems.contains(&problem) {
@@ -50,7 +57,17 @@ pub(in crate::agent) async fn add_fallbacks(
     // A state that a revert brought back in vain is judged only as such, and not as the deployment that it once was.
     judged.retain(|one| fallbacks.iter().all(|back| back.deployment.id != one.deployment.id));
     judged.extend(fallbacks);
-    Ok(())
+}
+
+/// Leaves these services for a later pass: what their state is judged as could not be found out.
+fn leave_out(
+    services: &BTreeSet<ServiceName>,
+    error: &RepositoryError,
+    judged: &mut Vec<Judged>,
+    report: &mut EnvironmentReport,
+) {
+    report.problems.push(error.to_string());
+    judged.retain(|one| !services.contains(&one.deployment.service));
 }
 
 /// Whether a revert of the agent's own did not help, as far as is known, and a pass may still do something about it. That is

@@ -123,10 +123,15 @@ async fn fetch_all(pass: &Pass<'_>, requests: Vec<RangeQuery>) -> Vec<Reply> {
         });
     }
     while let Some(done) = tasks.join_next().await {
-        if let Ok((index, reply)) = done
-            && let Some(slot) = replies.get_mut(index)
-        {
-            *slot = reply;
+        match done {
+            Ok((index, reply)) => {
+                if let Some(slot) = replies.get_mut(index) {
+                    *slot = reply;
+                }
+            }
+            // A fault of the program: nothing is judged by the rest.
+            Err(crash) if crash.is_panic() => std::panic::resume_unwind(crash.into_panic()),
+            Err(_cancelled) => {}
         }
     }
     replies

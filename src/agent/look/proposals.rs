@@ -17,6 +17,8 @@ pub(in crate::agent) struct Proposals {
     pub branches: BTreeMap<CommitId, Vec<ProposalBranch>>,
     /// The notes on those deployments.
     pub records: BTreeMap<CommitId, Vec<Record>>,
+    /// The branches that cannot be read, with why. Nobody else waits for them.
+    pub problems: Vec<String>,
 }
 
 /// A branch on which a revert waits.
@@ -65,6 +67,7 @@ impl Proposals {
         }
         let read = pass.git(move |repository| {
             let mut branches: BTreeMap<CommitId, Vec<ProposalBranch>> = BTreeMap::new();
+            let mut problems = Vec::new();
             let names: Vec<BranchName> = tips.iter().map(|(_, name, _)| name.clone()).collect();
             // All at once; where one of them is not there any more, each for itself.
             let all = repository.fetch(&names).is_ok();
@@ -81,15 +84,19 @@ impl Proposals {
                     }
                     // It has moved or gone since it was listed.
                     Err(RepositoryError::NotFound(_)) => {}
+                    // Who may push such branches alone must not keep the environment from being looked at.
+                    Err(RepositoryError::Broken(reason)) => {
+                        problems.push(format!("the branch {name}: {reason}"))
+                    }
                     Err(error) => return Err(error),
                 }
             }
             let commits: Vec<CommitId> = branches.keys().copied().collect();
-            Ok::<_, RepositoryError>((branches, repository.notes(&commits)?))
+            Ok::<_, RepositoryError>((branches, repository.notes(&commits)?, problems))
         });
-        let (branches, notes) = read.await?;
+        let (branches, notes, problems) = read.await?;
         let records = notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect();
-        Ok(Self { branches, records })
+        Ok(Self { branches, records, problems })
     }
 }
 

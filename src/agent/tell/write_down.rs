@@ -7,6 +7,7 @@ use super::issues::OpenIssues;
 use super::looks::add_looks;
 use super::notes::{Lines, review_record};
 use crate::agent::act::due::Settled;
+use crate::agent::caught::caught;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{State, read_records};
@@ -27,9 +28,13 @@ pub(in crate::agent) async fn write_down(
     state: &State,
     settled: Vec<Settled>,
     report: &mut EnvironmentReport,
-) -> Result<(), RepositoryError> {
+) {
     let entries = reverts(&state.snapshot, pass.environment);
-    let written = already_written(pass, &settled).await?;
+    // Where that cannot be read, what is written twice is found to say the same when it is appended.
+    let written = already_written(pass, &settled).await.unwrap_or_else(|error| {
+        report.problems.push(error.to_string());
+        BTreeSet::new()
+    });
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();
     for one in &settled {
@@ -52,7 +57,7 @@ pub(in crate::agent) async fn write_down(
         }
         if item.decision != Decision::Wait
             && (told_before.is_some() || !written.contains(&id))
-            && (pass.intent == Intent::Plan || announce(pass, one, &item, &mut issues, report).await)
+            && (pass.intent == Intent::Plan || announced(pass, one, &item, &mut issues, report).await)
         {
             let verdict = verdict_record(pass, one, &item);
             let ended =
@@ -64,9 +69,26 @@ pub(in crate::agent) async fn write_down(
         }
         report.items.push(item);
     }
-    add_looks(pass, state, &settled, &mut lines).await?;
+    if let Err(error) = add_looks(pass, state, &settled, &mut lines).await {
+        report.problems.push(error.to_string());
+    }
     lines.append(pass, report).await;
-    Ok(())
+}
+
+/// Shows one deployment on the forge. Whatever goes wrong there, what was done is written down.
+async fn announced(
+    pass: &Pass<'_>,
+    one: &Settled,
+    item: &Item,
+    issues: &mut OpenIssues,
+    report: &mut EnvironmentReport,
+) -> bool {
+    caught(announce(pass, one, item, issues, report)).await.unwrap_or_else(|panic| {
+        report
+            .problems
+            .push(format!("the verdict on {} cannot be shown on the forge: {panic}", item.service));
+        true
+    })
 }
 
 /// Whether a person has not been told yet what came of judging a deployment again.

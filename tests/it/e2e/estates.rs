@@ -72,7 +72,7 @@ fn one_that_hangs_and_one_that_refuses_hold_up_no_other_in_a_pass() {
     let bad = stage.deploy("web", "v2", -12, BOT);
     let silent = Silent::start();
     configure(&stage, &silent, "2s");
-    let report = stage.pass(1);
+    let report = stage.pass(3);
     assert_eq!(words(item(&report, "web")), "regressed revert");
     assert_eq!(stage.remote(&["rev-list", "--count", &format!("{bad}..main")]), "1");
     assert_eq!(stage.file("main", "web"), values("web", "v1"));
@@ -121,7 +121,7 @@ fn a_directory_that_is_no_repository_holds_up_no_other() {
         Path::new(&gone).display()
     );
     stage.write_config(&config.text_with(&repositories, stage.metrics_url()));
-    let report = stage.pass(1);
+    let report = stage.pass(3);
     assert_eq!(words(item(&report, "web")), "regressed revert");
     assert!(environment(&report, "b")["problems"].to_string().contains("no Git repository"));
     // The audit log is read from what is there, and says what is not.
@@ -163,7 +163,7 @@ fn a_tree_that_cannot_be_read_in_one_environment_holds_up_no_other_on_the_branch
     stage.commit(-20, BOT, "Nest something too deep");
     stage.push();
     let bad = stage.deploy("web", "v2", -12, BOT);
-    let report = stage.pass(1);
+    let report = stage.pass(3);
     assert_eq!(words(item(&report, "web")), "regressed revert");
     assert_eq!(stage.remote(&["rev-list", "--count", &format!("{bad}..main")]), "1");
     assert_ne!(environment(&report, "development")["problems"], serde_json::json!([]));

@@ -83,7 +83,7 @@ fn a_person_who_pushes_at_the_same_moment_loses_nothing() {
 fn where_notes_are_refused_the_revert_is_made_and_it_is_said() {
     let (_remote, stage, bad) = scene();
     hook(&stage.bare, "update", "case $1 in refs/notes/*) echo no notes here >&2; exit 1;; esac");
-    let report = stage.pass(1);
+    let report = stage.pass(3);
     let problem = report["environments"][0]["problems"][0].as_str().unwrap();
     assert!(problem.contains("the audit notes (refs/notes/backout) cannot be written"), "{problem}");
     assert_eq!(words(item(&report, "web")), "regressed revert");

@@ -204,7 +204,7 @@ fn a_branch_that_is_gone_holds_up_no_other_environment() {
     stage.configure(&config);
     let bad = stage.deploy("web", "v2", -12, BOT);
     stage.run(&["revert", "web", "--dry-run"]).ended(0);
-    let report = stage.pass(1);
+    let report = stage.pass(3);
     let [another, production] = report["environments"].as_array().unwrap().as_slice() else { panic!() };
     assert!(another["problems"][0].as_str().unwrap().contains("the branch gone is not in the repository"));
     assert_eq!(production["problems"].as_array().unwrap().len(), 0);

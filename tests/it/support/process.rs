@@ -14,6 +14,8 @@ pub(crate) enum Fate {
     Fail,
     /// It works, and its answer is lost.
     Lost,
+    /// It panics: a fault of the program.
+    Panic,
     /// The agent is killed before it.
     DieBefore,
     /// The agent is killed after it.
@@ -110,6 +112,7 @@ impl Process {
             Fate::Go => Some(work()),
             Fate::Fail => None,
             Fate::Lost => Some(work()).and(None),
+            Fate::Panic => panic!("the port broke at {name}"),
             Fate::DieBefore => self.die(),
             Fate::DieAfter => Some(work()).and_then(|_| self.die()),
         };

@@ -24,7 +24,7 @@ fn all_deployed(services: &str) -> Stage {
 #[track_caller]
 fn leaves_checkout_and_reverts_payments(stage: &Stage, places: [&str; 2]) {
     let before = stage.tip();
-    let report = stage.pass(1);
+    let report = stage.pass(3);
     let problems = problems(&report);
     assert!(problems.contains("the service checkout is found twice in production"), "{problems}");
     assert!(places.iter().all(|place| problems.contains(place)), "{problems}");
@@ -80,7 +80,7 @@ fn an_entry_of_a_file_and_a_file_of_the_same_name_are_told_with_both() {
     deploy(&stage, &[(US, "checkout: {tag: v1}\nsearch: {tag: v2}\n")], -16);
     deploy(&stage, &[(PAYMENTS, V2)], -12);
     errors(&stage, &[("checkout", LATELY), ("payments", LATELY), ("search", FINE)]);
-    let report = stage.pass(1);
+    let report = stage.pass(3);
     assert_eq!(told(&report), ["search pending wait", "payments regressed revert"]);
     assert!(problems(&report).contains(US) && problems(&report).contains(EU), "{}", problems(&report));
     assert_eq!(file(&stage, EU).unwrap(), V2);
@@ -104,7 +104,7 @@ fn what_one_environment_cannot_tell_apart_another_can() {
     let stage = stage(&rules, &with(V1));
     deploy(&stage, &with(V2)[1..], -12);
     errors(&stage, &[("web", LATELY)]);
-    let report = stage.pass(1);
+    let report = stage.pass(3);
     assert_eq!(told(&report), ["us/web regressed revert"]);
     let of = |name: &str| {
         let all = report["environments"].as_array().unwrap();
