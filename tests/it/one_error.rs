@@ -130,6 +130,7 @@ fn world(
         sources: BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source, &[]))]),
         clock: Arc::new(Now),
         config: String::new(),
+        records_proven: false,
         memo: Arc::default(),
     }
 }

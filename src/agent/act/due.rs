@@ -18,8 +18,8 @@ use crate::agent::report::EnvironmentReport;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
 use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD};
+use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
-use crate::domain::deployment::{Deployment, detect};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::CommitId;
@@ -205,7 +205,7 @@ pub(in crate::agent) async fn decided_at(
     let scratch = &mut EnvironmentReport::new(pass.environment.name.clone());
     let mut judged = judge_open(&pass, &state).await;
     ask_for_recoveries(&pass, &mut state).await;
-    add_fallbacks(&pass, &state, &mut judged, scratch).await?;
+    add_fallbacks(&pass, &state, &mut judged, scratch).await;
     // Nothing is told before there: this goes no deeper.
     let settled = Box::pin(make_due_reverts(&pass, &mut state, judged, scratch)).await;
     if !scratch.problems.is_empty() {

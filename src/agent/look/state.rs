@@ -154,8 +154,8 @@ impl State {
         let watched = watched(&detected, pass);
         Ok(Some(Self {
             reverts: reverts(&snapshot, pass.environment),
+            deployed: watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect(),
             snapshot,
-            deployed: watched.iter().flat_map(names_of).collect(),
             detected,
             watched,
             missed: Vec::new(),
