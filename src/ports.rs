@@ -386,6 +386,8 @@ pub struct Answer {
     pub series: Vec<Series>,
     /// What the source warned of.
     pub warnings: Vec<String>,
+    /// Whether series are left out because only some were wanted.
+    pub is_narrowed: bool,
 }
 
 /// A place to ask for metrics. It retries on its own, a bounded number of times.

@@ -194,7 +194,13 @@ mod tests {
 
     fn query(text: &str) -> RangeQuery {
         let window = Window { start: Time::from_unix(0), end: Time::from_unix(60) };
-        RangeQuery { source: SourceName::new("prom").unwrap(), query: text.to_owned(), window, step_secs: 60 }
+        RangeQuery {
+            source: SourceName::new("prom").unwrap(),
+            query: text.to_owned(),
+            window,
+            step_secs: 60,
+            only: None,
+        }
     }
 
     #[tokio::test]

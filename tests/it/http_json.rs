@@ -32,6 +32,7 @@ async fn ask(options: Options) -> Result<Answer, SourceError> {
         query: "errors of a/b".to_owned(),
         window: Window { start: Time::from_unix(START), end: Time::from_unix(START + 600) },
         step_secs: 60,
+        only: None,
     };
     let answer = connect(&SourceOptions::HttpJson(options)).unwrap().range(&query).await;
     assert!(!format!("{answer:?}").contains("hunter2"), "no answer shows a secret");

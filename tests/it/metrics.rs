@@ -10,7 +10,7 @@ use std::time::Duration;
 use backout::adapters::http::HttpOptions;
 use backout::adapters::metrics::prometheus::{Auth, Options};
 use backout::adapters::metrics::{SourceOptions, connect};
-use backout::domain::environment::signal::{RangeQuery, Window};
+use backout::domain::environment::signal::{Only, RangeQuery, Window};
 use backout::domain::time::Time;
 use backout::ports::{Answer, SourceError};
 
@@ -39,6 +39,7 @@ fn query(text: &str, secs: i64, step_secs: u32) -> RangeQuery {
         query: text.to_owned(),
         window: Window { start: Time::from_unix(START), end: Time::from_unix(START + secs) },
         step_secs,
+        only: None,
     }
 }
 
@@ -285,6 +286,131 @@ async fn a_real_victoria_metrics_answers() {
     assert_eq!(ask("load / zero").await.unwrap().series, []);
     let reason = rejected(ask("rate(load").await);
     assert!(reason.contains("the query is refused"), "{reason}");
+}
+
+/// Names as nobody has them, and that a query must not take for anything else.
+const HOSTILE: [&str; 8] = [
+    "we$1ird",
+    "$$",
+    "q\"uo'te`s",
+    "back\\slash",
+    "line\nbreak",
+    "\") or vector(1) or (\"",
+    "ünï",
+    "a.b/c-d #",
+];
+
+/// A gauge of a hundred services and those with hostile names, in the text format of Prometheus.
+fn many(unit: &str) -> (Vec<String>, String) {
+    let names: Vec<String> = (0..100).map(|n| format!("s{n:03}")).chain(HOSTILE.map(str::to_owned)).collect();
+    let mut text = "# TYPE errors gauge\n".to_owned();
+    for (nth, name) in names.iter().enumerate() {
+        let name = name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        for second in (0..=600).step_by(60).filter(|second| nth % 3 > 0 || *second != 300) {
+            writeln!(text, "errors{{app=\"{name}\"}} {nth} {}{unit}", START + second).unwrap();
+        }
+    }
+    (names, text)
+}
+
+/// Asks a server for few series in many ways: they must be the same as in the whole answer.
+async fn narrows(url: String) {
+    let mut options = options(url);
+    options.max_body_bytes = 64 << 10;
+    let source = connect(&SourceOptions::Prometheus(options)).unwrap();
+    let (names, _) = many("");
+    for text in [
+        "sum by (app) (errors)",
+        "sum by (app) (errors) # of all ) services \"",
+        " errors offset 1m ",
+        "max_over_time(errors[3m:1m]) > 5",
+        "errors{app=~\"s.*[)'\\\"]?|.*ü.*\"} or -errors",
+        "sum by (app) (errors) / on (app) group_left count by (app) (errors)",
+    ] {
+        let whole = source.range(&query(text, 600, 60)).await.unwrap();
+        assert!(whole.series.len() > 90, "{text}");
+        let absent = "nobody".to_owned();
+        let few = HOSTILE.iter().map(|name| (*name).to_owned());
+        let one = std::iter::once("s007".to_owned());
+        for values in
+            [few.collect(), one.collect(), names.iter().take(100).cloned().chain([absent]).collect()]
+        {
+            let wanted = Only { label: "app".to_owned(), values };
+            let narrowed =
+                source.range(&RangeQuery { only: Some(wanted.clone()), ..query(text, 600, 60) }).await;
+            let is_wanted = |labels: &BTreeMap<String, String>| wanted.values.contains(&labels["app"]);
+            let expected: Vec<_> =
+                whole.series.iter().filter(|one| is_wanted(&one.labels)).cloned().collect();
+            assert_eq!(narrowed.unwrap().series, expected, "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_real_prometheus_gives_the_wanted_series_alone() {
+    let prometheus = Prometheus::start(&format!("{}# EOF\n", many("").1));
+    narrows(prometheus.url()).await;
+    // A query that is wrong stays wrong, and what narrowing makes wrong is asked as it is.
+    let of = |text: &str, label: &str| {
+        let only = Some(Only { label: label.to_owned(), values: ["s001".to_owned()].into() });
+        ask(options(prometheus.url()), RangeQuery { only, ..query(text, 600, 60) })
+    };
+    assert!(rejected(of("errors) or (errors", "app").await).contains("parse error"));
+    assert_eq!(of("5", "app").await.unwrap().series.len(), 1, "a scalar has no labels to narrow by");
+    assert_eq!(of("count(errors)", "app").await.unwrap().series, [], "no series of the service");
+}
+
+#[tokio::test]
+async fn a_real_victoria_metrics_gives_the_wanted_series_alone() {
+    let history: String = many("000").1.lines().skip(1).map(|line| format!("{line}\n")).collect();
+    narrows(VictoriaMetrics::start(&history).url()).await;
+}
+
+/// What one server is asked, and says, for one service of a query that it is asked twice, after these replies.
+async fn narrowed_twice(replies: Vec<Reply>) -> (Vec<Result<Answer, SourceError>>, Vec<String>) {
+    let server = FaultServer::start(replies);
+    let source = connect(&SourceOptions::Prometheus(options(server.url()))).unwrap();
+    let only = Some(Only { label: "app".to_owned(), values: ["a".to_owned()].into() });
+    let query = RangeQuery { only, ..query("up", 600, 60) };
+    let answers = vec![source.range(&query).await, source.range(&query).await];
+    let is_narrowed = |request: &String| {
+        if request.contains("%22backout%22") {
+            "probe"
+        } else if request.contains("label_replace") {
+            "narrowed"
+        } else {
+            "whole"
+        }
+    };
+    (answers, server.requests().iter().map(is_narrowed).map(str::to_owned).collect())
+}
+
+#[tokio::test]
+async fn a_source_that_does_not_narrow_is_asked_for_all() {
+    let good = || Reply::new(200, &[], GOOD);
+    let empty = || Reply::new(200, &[], r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#);
+    let others = || Reply::new(200, &[], GOOD.replace("\"a\"", "\"b\""));
+    let refused =
+        || Reply::new(400, &[], r#"{"status":"error","errorType":"bad_data","error":"no label_replace"}"#);
+    let long = || Reply::new(414, &[], "");
+    let probed = || Reply::new(200, &[], GOOD.replace(r#""app":"a""#, r#""backout":"a\"$1\\b""#));
+    for (replies, expected) in [
+        (vec![good(), good()], "narrowed narrowed"),
+        (vec![refused(), good(), good()], "narrowed whole whole"),
+        (vec![long(), good(), good()], "narrowed whole whole"),
+        (vec![others(), good(), good()], "narrowed whole whole"),
+        // Without any series of the service it may be that the server does not narrow as it should.
+        (vec![empty(), empty(), good(), good()], "narrowed probe whole whole"),
+        (vec![empty(), probed(), good()], "narrowed probe narrowed"),
+        (vec![good(), empty()], "narrowed narrowed"),
+        // A query that is wrong by itself says nothing about narrowing.
+        (vec![refused(), refused(), good()], "narrowed whole narrowed"),
+    ] {
+        let (answers, asked) = narrowed_twice(replies).await;
+        assert_eq!(asked.join(" "), expected, "{answers:?}");
+        let last = answers.last().unwrap();
+        assert!(last.is_ok(), "{last:?}");
+    }
 }
 
 /// A certificate authority, and certificates by it for a server at `localhost` and a client.

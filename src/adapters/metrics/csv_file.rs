@@ -56,7 +56,8 @@ impl CsvFile {
             )));
         }
         let found = table.series.iter().filter(|series| selector.matches(&series.labels));
-        Ok(Answer { series: in_window(found, query.window, query.step_secs), warnings: table.warnings })
+        let series = in_window(found, query.window, query.step_secs);
+        Ok(Answer { series, warnings: table.warnings, is_narrowed: false })
     }
 }
 
@@ -123,6 +124,7 @@ mod tests {
             query: query.to_owned(),
             window: Window { start: Time::from_unix(0), end: Time::from_unix(600) },
             step_secs: 60,
+            only: None,
         };
         CsvFile::new(&options).range(&query).await
     }

@@ -149,7 +149,7 @@ impl HttpJson {
         let document = json_points::read(&body)
             .map_err(|reason| Failure::last(SourceError::Unavailable(self.exchange.named(&reason))))?;
         let series = in_window(document.series.iter(), query.window, query.step_secs);
-        Ok(Answer { series, warnings: document.warnings })
+        Ok(Answer { series, warnings: document.warnings, is_narrowed: false })
     }
 
     /// What an answer's status says against it. What a person must change is rejected, all else may pass.
@@ -215,6 +215,7 @@ mod tests {
             query: text.to_owned(),
             window: Window { start: Time::from_unix(60), end: Time::from_unix(600) },
             step_secs: 60,
+            only: None,
         }
     }
 

@@ -2,13 +2,15 @@
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries>.
 
 mod answer;
+mod narrow;
 
 use reqwest::{Method, Response, StatusCode, Url};
 
+use self::narrow::{Known, Share, narrowed, probe, share};
 use super::exchange::{Exchange, Failure, passes, retry_after};
 use super::samples::MAX_SAMPLES;
 use crate::adapters::http::HttpError;
-use crate::domain::environment::signal::{RangeQuery, Window};
+use crate::domain::environment::signal::{Only, RangeQuery, Window};
 use crate::ports::{Answer, BoxFuture, MetricSource, SourceError};
 
 pub use super::exchange::{Auth, Options};
@@ -24,6 +26,7 @@ const MAX_REQUESTS: i64 = 20;
 pub struct Prometheus {
     exchange: Exchange,
     endpoint: Url,
+    known: Known,
 }
 
 impl Prometheus {
@@ -40,11 +43,66 @@ impl Prometheus {
             .map_err(|()| HttpError::Client("the URL of the source has no path".to_owned()))?
             .pop_if_empty()
             .extend(["api", "v1", "query_range"]);
-        Ok(Self { exchange, endpoint })
+        Ok(Self { exchange, endpoint, known: Known::default() })
+    }
+
+    /// Asks for the wanted series alone where the server takes that, else for all.
+    async fn ask(&self, query: &RangeQuery) -> Result<Answer, SourceError> {
+        let only = query.only.as_ref().filter(|_| !self.known.refuses(&query.query));
+        let Some((only, queries)) = only.and_then(|only| Some((only, narrowed(&query.query, only)?))) else {
+            return self.ask_range(query).await;
+        };
+        let why = match self.ask_narrowed(query, only, queries).await {
+            Ok(answer) => return Ok(answer),
+            Err(SourceError::Unavailable(reason)) => return Err(SourceError::Unavailable(reason)),
+            Err(SourceError::Rejected(reason)) => reason,
+        };
+        // Where this is refused too, the query itself is wrong.
+        let answer = self.ask_range(query).await?;
+        tracing::debug!(query = query.query, %why, "the source does not narrow the query: it is asked about all services from now on");
+        self.known.set_refuses(&query.query);
+        Ok(answer)
+    }
+
+    /// Asks narrowed queries. An answer that is not about the wanted series alone is an error.
+    async fn ask_narrowed(
+        &self,
+        query: &RangeQuery,
+        only: &Only,
+        queries: Vec<String>,
+    ) -> Result<Answer, SourceError> {
+        let mut answers = Vec::with_capacity(queries.len());
+        for narrowed in queries {
+            answers.push(self.ask_range(&RangeQuery { query: narrowed, ..query.clone() }).await?);
+        }
+        let answer = Answer { is_narrowed: true, ..answer::join(answers) };
+        match share(&answer, only) {
+            Share::Wanted => self.known.set_narrows(),
+            Share::Nothing => self.try_narrowing(query).await?,
+            Share::Others => {
+                return Err(SourceError::Rejected(
+                    "there are other series in the narrowed answer".to_owned(),
+                ));
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Finds out whether the server narrows queries at all, unless that is known: then there are no such series.
+    async fn try_narrowing(&self, query: &RangeQuery) -> Result<(), SourceError> {
+        let Some((text, wanted)) = probe().filter(|_| !self.known.narrows()) else { return Ok(()) };
+        let moment = Window { end: query.window.start, ..query.window };
+        let answer = self.ask_range(&RangeQuery { query: text, window: moment, ..query.clone() }).await?;
+        if share(&answer, &wanted) != Share::Wanted {
+            let reason = "a narrowed query that must give a series gives none";
+            return Err(SourceError::Rejected(reason.to_owned()));
+        }
+        self.known.set_narrows();
+        Ok(())
     }
 
     /// Asks for a whole range, in as many requests as it takes.
-    async fn ask(&self, query: &RangeQuery) -> Result<Answer, SourceError> {
+    async fn ask_range(&self, query: &RangeQuery) -> Result<Answer, SourceError> {
         let windows = split(query.window, i64::from(query.step_secs))
             .map_err(|reason| SourceError::Rejected(self.exchange.named(&reason)))?;
         let mut answers = Vec::with_capacity(windows.len());

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::gather::read_all;
+use super::sources::read_all;
 use crate::agent::look::context::Pass;
 use crate::agent::look::services::find_services;
 use crate::agent::look::state::State;

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::judged::Judged;
-use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until, hold_against_controls};
+use super::reverted::{
+    deployment_taken_back, evidence_since_revert, evidence_until, evidence_with_controls,
+    hold_against_controls,
+};
 use super::told::rests_on_record;
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
@@ -102,7 +105,7 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
     let age = u32::try_from(pass.now.secs_since(entry.at)).ok()?;
     let mut since = evidence_since_revert(pass, state, entry, &before, &bad, age).await;
     // What everybody has since is not the service's own.
-    let all = evidence_until(pass, state, &bad, pass.now).await?;
+    let all = evidence_with_controls(pass, state, &bad, pass.now).await?;
     hold_against_controls(&mut since, &all, entry.at);
     let since = lasting(&since)?;
     let by_hand = doubt(state, &Judged::new(bad, policy.clone(), before));

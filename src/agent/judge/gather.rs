@@ -2,20 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use tokio::task::JoinSet;
-
+use super::others::{Others, add_others};
+use super::sources::read_all;
 use crate::agent::look::context::Pass;
-use crate::domain::environment::signal::RangeQuery;
-use crate::domain::judge::evidence::{Evidence, Gap};
+use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::question::{
-    Question, Reading, Reply, SEASONAL_SHIFTS_SECS, Sorted, Subject, add_seasonal, ask, evidence, requests,
+    Question, Reading, SEASONAL_SHIFTS_SECS, Subject, add_seasonal, ask, evidence,
 };
 use crate::domain::judge::verdict::needs_history;
 use crate::domain::time::Time;
-use crate::ports::SourceError;
 
-/// The evidence about each subject, with samples up to its time. Sources are asked as few times as possible; the windows
-/// a day and a week before are asked for only where a verdict rests on them.
+/// The evidence about each subject, with samples up to its time. Sources are asked as few times as possible; services without a
+/// deployment, and the windows a day and a week before, are asked for only where a verdict rests on them.
 pub(super) async fn gather(
     pass: &Pass<'_>,
     subjects: &[(Subject, Time)],
@@ -24,16 +22,19 @@ pub(super) async fn gather(
     let asked: Vec<Vec<Question>> = subjects.iter().map(|(subject, until)| ask(subject, *until, 0)).collect();
     let readings = read_all(pass, asked.concat(), deployed).await;
     let mut readings = readings.into_iter();
-    let mut found: Vec<Evidence> = subjects
-        .iter()
-        .zip(&asked)
-        .map(|((subject, until), questions)| {
-            evidence(subject, *until, readings.by_ref().take(questions.len()).collect())
-        })
-        .collect();
+    let mut others = Others::default();
+    let mut found: Vec<Evidence> = Vec::with_capacity(subjects.len());
+    for ((subject, until), questions) in subjects.iter().zip(&asked) {
+        let of_subject: Vec<_> = readings.by_ref().take(questions.len()).collect();
+        others.leave_out_told(found.len(), &of_subject);
+        found.push(evidence(subject, *until, of_subject));
+    }
+    add_others(pass, subjects, &mut found, deployed, &mut others).await;
     for shift in SEASONAL_SHIFTS_SECS {
         add_history(pass, subjects, &mut found, shift, deployed).await;
     }
+    // By the line of the season another signal may have regressed.
+    add_others(pass, subjects, &mut found, deployed, &mut others).await;
     found
 }
 
@@ -68,71 +69,4 @@ async fn add_history(
         let of_subject: Vec<Reading> = readings.by_ref().take(count).map(|(_, reading)| reading).collect();
         add_seasonal(evidence, shift_secs, of_subject);
     }
-}
-
-/// Answers questions, in their order.
-pub(in crate::agent) async fn read_all(
-    pass: &Pass<'_>,
-    questions: Vec<Question>,
-    deployed: &BTreeSet<String>,
-) -> Vec<(Question, Reading)> {
-    let (requests, places) = requests(&questions);
-    let mut by = vec![None; requests.len()];
-    for (question, place) in questions.iter().zip(&places) {
-        if let Some(slot) = place.and_then(|place| by.get_mut(place)) {
-            slot.clone_from(&question.signal.by);
-        }
-    }
-    let replies = fetch_all(pass, requests).await;
-    let sorted: Vec<Sorted<'_>> =
-        replies.iter().zip(&by).map(|(reply, by)| Sorted::new(reply, by.as_deref(), deployed)).collect();
-    let read = |(question, place): (Question, &Option<usize>)| {
-        let reading = match (&question.request, place.and_then(|place| sorted.get(place))) {
-            (_, Some(sorted)) => sorted.read(&question),
-            (Err(gap), None) => Reading::gap(gap.clone()),
-            (Ok(_), None) => Reading::gap(Gap::NoData),
-        };
-        (question, reading)
-    };
-    questions.into_iter().zip(&places).map(read).collect()
-}
-
-async fn fetch_all(pass: &Pass<'_>, requests: Vec<RangeQuery>) -> Vec<Reply> {
-    let mut tasks = JoinSet::new();
-    let unanswered = || Err(Gap::Unavailable("the request was cut short".to_owned()));
-    let mut replies: Vec<Reply> = requests.iter().map(|_| unanswered()).collect();
-    for (index, request) in requests.into_iter().enumerate() {
-        let source = pass.world.sources.get(&request.source).cloned();
-        let estate = pass.estate.name.clone();
-        tasks.spawn(async move {
-            let Some(source) = source else {
-                return (index, Err(Gap::Rejected(format!("there is no metric source {}", request.source))));
-            };
-            let reply = match source.range(&estate, &request).await {
-                Ok(answer) => Ok((answer.series, answer.warnings)),
-                Err(SourceError::Unavailable(reason)) => {
-                    tracing::warn!(source = %request.source, %reason, "no answer: nothing can be judged by it");
-                    Err(Gap::Unavailable(reason))
-                }
-                Err(SourceError::Rejected(reason)) => {
-                    tracing::warn!(source = %request.source, %reason, "query refused: nothing can be judged by it");
-                    Err(Gap::Rejected(reason))
-                }
-            };
-            (index, reply)
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        match done {
-            Ok((index, reply)) => {
-                if let Some(slot) = replies.get_mut(index) {
-                    *slot = reply;
-                }
-            }
-            // A fault of the program: nothing is judged by the rest.
-            Err(crash) if crash.is_panic() => std::panic::resume_unwind(crash.into_panic()),
-            Err(_cancelled) => {}
-        }
-    }
-    replies
 }

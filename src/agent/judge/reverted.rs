@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::controls::add_controls;
-use super::gather::{gather, read_all};
+use super::gather::gather;
+use super::others::{Others, add_others};
+use super::sources::read_all;
 use super::usual::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
 use crate::agent::look::search::deployment_of;
@@ -36,6 +38,19 @@ pub(in crate::agent) async fn deployment_taken_back(
     is_soon(policy.watch_secs.max(policy.recovery_secs), found.at).then_some(found)
 }
 
+/// The same as [`evidence_until`], with the controls of the signals that did not regress too.
+pub(in crate::agent) async fn evidence_with_controls(
+    pass: &Pass<'_>,
+    state: &State,
+    deployment: &Deployment,
+    until: Time,
+) -> Option<Evidence> {
+    let (subject, evidence) = gather_until(pass, state, deployment, until).await?;
+    let mut evidence = [evidence];
+    add_others(pass, &[subject], &mut evidence, &state.deployed, &mut Others::all()).await;
+    evidence.into_iter().next()
+}
+
 /// The evidence about a deployment until some time, such as that of its revert, as if its watch window had ended then.
 /// None where it has no signals.
 ///
@@ -47,6 +62,16 @@ pub(in crate::agent) async fn evidence_until(
     deployment: &Deployment,
     until: Time,
 ) -> Option<Evidence> {
+    gather_until(pass, state, deployment, until).await.map(|(_, evidence)| evidence)
+}
+
+/// The evidence, and what was asked about.
+async fn gather_until(
+    pass: &Pass<'_>,
+    state: &State,
+    deployment: &Deployment,
+    until: Time,
+) -> Option<((Subject, Time), Evidence)> {
     let rule = pass.rule(deployment).filter(|rule| !rule.signals.is_empty())?;
     let mut policy = rule.policy.clone();
     policy.watch_secs = u32::try_from(until.secs_since(deployment.at)).ok()?;
@@ -59,7 +84,8 @@ pub(in crate::agent) async fn evidence_until(
     let mut evidence = gather(pass, &subjects, &state.deployed).await;
     judge_from_onset(pass, state, &[(deployment, rule)], &mut subjects, &mut evidence).await;
     add_controls(pass, state, &subjects, &mut evidence).await;
-    evidence.pop()
+    let [subject] = subjects;
+    Some((subject, evidence.pop()?))
 }
 
 /// The evidence about a deployment with the samples since its revert in the place of those since the deployment. The times are

@@ -1,6 +1,6 @@
 //! Signals: metric questions with a direction and rules; and the questions that a pass asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -262,15 +262,17 @@ fn describe(error: &minijinja::Error) -> String {
     error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()))
 }
 
-/// Escapes text for a quoted string of PromQL.
-/// Source: <https://prometheus.io/docs/prometheus/latest/querying/basics/#string-literals>.
-fn escape_promql(text: &str) -> String {
+/// Escapes text for a quoted string of PromQL, whichever quotes are around it. Backquotes take no escapes.
+/// Source: <https://prometheus.io/docs/prometheus/latest/querying/basics/#string-literals>. A quote that is not the one around
+/// the string must not be escaped by a backslash, so it is written as a number.
+#[must_use]
+pub fn escape_promql(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\\' => escaped.push_str("\\\\"),
-            '"' => escaped.push_str("\\\""),
-            '\'' => escaped.push_str("\\'"),
+            '"' => escaped.push_str("\\x22"),
+            '\'' => escaped.push_str("\\x27"),
             '`' => escaped.push_str("\\x60"),
             '\n' => escaped.push_str("\\n"),
             c if c.is_control() => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
@@ -300,4 +302,16 @@ pub struct RangeQuery {
     pub window: Window,
     /// The distance of samples, in seconds.
     pub step_secs: u32,
+    /// The series that are wanted; none: all of them.
+    pub only: Option<Only>,
+}
+
+/// Which series of an answer are wanted. A source that cannot tell them apart may give the others too, and none of these may
+/// be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Only {
+    /// The label by which they are told apart.
+    pub label: String,
+    /// Its values in the series that are wanted.
+    pub values: BTreeSet<String>,
 }

@@ -10,6 +10,7 @@ mod identity;
 mod landing;
 mod lineage;
 mod metrics;
+mod narrow;
 mod races;
 mod recovery;
 mod secrets;

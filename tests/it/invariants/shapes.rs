@@ -120,6 +120,9 @@ impl Metrics {
         let asked = self.services.iter().filter(is_asked);
         let each = asked.map(|(service, shape)| self.series(service, *shape, query));
         let mut series: Vec<Series> = each.filter(|series| !series.samples.is_empty()).collect();
+        if let Some(only) = &query.only {
+            series.retain(|one| one.labels.get(&only.label).is_some_and(|value| only.values.contains(value)));
+        }
         match self.weather.always_a_gap {
             1 => return Err(SourceError::Unavailable("down".to_owned())),
             2 => return Err(SourceError::Rejected("no".to_owned())),
@@ -133,7 +136,7 @@ impl Metrics {
             }
             _ => {}
         }
-        Ok(Answer { series, warnings: Vec::new() })
+        Ok(Answer { series, warnings: Vec::new(), is_narrowed: query.only.is_some() })
     }
 }
 

@@ -150,7 +150,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Answer, Problem> {
     }
     let series =
         rows.into_iter().map(|row| Series { labels: row.metric, samples: samples(row.values) }).collect();
-    Ok(join(vec![Answer { series, warnings }]))
+    Ok(join(vec![Answer { series, warnings, is_narrowed: false }]))
 }
 
 /// Several answers as one: series with the same labels become one, in time order, one sample a second; series
@@ -174,7 +174,7 @@ pub(super) fn join(answers: Vec<Answer>) -> Answer {
             samples.dedup_by_key(|sample| sample.at);
             Series { labels, samples }
         });
-    Answer { series: series.collect(), warnings }
+    Answer { series: series.collect(), warnings, is_narrowed: false }
 }
 
 fn samples(values: Vec<(f64, Value)>) -> Vec<Sample> {

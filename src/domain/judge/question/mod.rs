@@ -1,8 +1,9 @@
 //! Asking: which queries a pass sends, and what an answer means for each service.
 //!
-//! A signal that keeps a service label (`by`) is asked once for all services; the answer is then taken apart. Services
-//! in the answer that had no deployment serve as controls.
+//! A signal that keeps a service label (`by`) is asked once for all services with a deployment; the answer is then taken
+//! apart. Services without one are asked about where a signal regressed, as controls.
 
+mod others;
 mod reply;
 mod request;
 mod subject;
@@ -13,6 +14,7 @@ use crate::domain::environment::signal::Rule;
 use crate::domain::judge::evidence::{Evidence, Found, Gap, Sample, Seasonal, SignalEvidence};
 use crate::domain::time::{Time, human_secs};
 
+pub use self::others::{at_one_moment, candidates};
 pub use self::reply::{MAX_CONTROLS, Reading, Reply, Sorted};
 pub use self::request::{Part, Question, ask, requests};
 pub use self::subject::Subject;

@@ -23,9 +23,9 @@ pub struct Sorted<'r> {
 }
 
 impl<'r> Sorted<'r> {
-    /// Sorts an answer by the label `by`. Services in `deployed` cannot be controls.
+    /// Sorts an answer by the label `by`. Services in `not_controls` cannot be controls.
     #[must_use]
-    pub fn new(reply: &'r Reply, by: Option<&str>, deployed: &BTreeSet<String>) -> Self {
+    pub fn new(reply: &'r Reply, by: Option<&str>, not_controls: &BTreeSet<String>) -> Self {
         let (all, warnings) = match reply {
             Ok((series, warnings)) => (Ok(series.as_slice()), warnings.as_slice()),
             Err(gap) => (Err(gap), &[][..]),
@@ -37,7 +37,7 @@ impl<'r> Sorted<'r> {
             }
         }
         let untouched = |(service, series): (&&'r str, &Vec<&'r Series>)| match series.as_slice() {
-            [one] if !deployed.contains(*service) => Some((*service, *one)),
+            [one] if !not_controls.contains(*service) => Some((*service, *one)),
             _ => None,
         };
         let mut controls: Vec<(&str, &Series)> = services.iter().filter_map(untouched).collect();
@@ -66,6 +66,7 @@ impl<'r> Sorted<'r> {
                 controls: self.controls_of(question, window),
                 segments: Vec::new(),
                 warnings: self.warnings.to_vec(),
+                is_narrowed: false,
             },
             (Part::Traffic, _) => {
                 Reading { warnings: self.warnings.to_vec(), ..Reading::of(single(own, window)) }
@@ -137,6 +138,8 @@ pub struct Reading {
     pub segments: Vec<Segment>,
     /// What the source warned of.
     pub warnings: Vec<String>,
+    /// Whether the answer leaves out other services, which could be controls.
+    pub is_narrowed: bool,
 }
 
 impl Reading {
@@ -149,6 +152,6 @@ impl Reading {
     /// What was found, and nothing else.
     #[must_use]
     pub fn of(found: Found) -> Self {
-        Self { found, controls: Vec::new(), segments: Vec::new(), warnings: Vec::new() }
+        Self { found, controls: Vec::new(), segments: Vec::new(), warnings: Vec::new(), is_narrowed: false }
     }
 }

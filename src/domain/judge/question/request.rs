@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::subject::Subject;
-use crate::domain::environment::signal::{RangeQuery, Signal, Window, render_query};
+use crate::domain::environment::signal::{Only, RangeQuery, Signal, Window, render_query};
 use crate::domain::ids::SourceName;
 use crate::domain::judge::evidence::Gap;
 use crate::domain::time::Time;
@@ -32,6 +32,15 @@ pub struct Question {
     pub shift_secs: u32,
 }
 
+impl Question {
+    /// The series that say something about the service: none where the query tells no services apart.
+    #[must_use]
+    pub fn only(&self) -> Option<Only> {
+        let by = self.signal.by.as_ref()?;
+        Some(Only { label: by.clone(), values: [self.by_value.clone()].into() })
+    }
+}
+
 /// The questions about a subject in the window from its baseline to `until` or the end of the watch window, `shift_secs`
 /// earlier: one for each signal, and behind it one for its traffic where it has a least one. At another time than the
 /// window's own the traffic is not asked for.
@@ -44,7 +53,7 @@ pub fn ask(subject: &Subject, until: Time, shift_secs: u32) -> Vec<Question> {
         let by_value =
             signal.by.as_ref().and_then(|by| subject.labels.get(by).or(subject.labels.get("service")));
         let query = render_query(template, &values).map_err(|problem| Gap::Rejected(problem.to_string()));
-        Question {
+        let mut question = Question {
             part,
             by_value: by_value.cloned().unwrap_or_else(|| subject.service.to_string()),
             request: query.map(|query| RangeQuery {
@@ -52,10 +61,16 @@ pub fn ask(subject: &Subject, until: Time, shift_secs: u32) -> Vec<Question> {
                 query,
                 window: aligned(window_start, window_end, shift_secs, signal.step_secs),
                 step_secs: signal.step_secs.max(1),
+                only: None,
             }),
             signal: signal.clone(),
             shift_secs,
+        };
+        let only = question.only();
+        if let Ok(request) = &mut question.request {
+            request.only = only;
         }
+        question
     };
     let mut questions = Vec::with_capacity(subject.signals.len());
     for signal in &subject.signals {
@@ -93,6 +108,13 @@ pub fn requests(questions: &[Question]) -> (Vec<RangeQuery>, Vec<Option<usize>>)
         if let Some(union) = merged.get_mut(index) {
             union.window.start = union.window.start.min(request.window.start);
             union.window.end = union.window.end.max(request.window.end);
+            union.only = match (union.only.take(), &request.only) {
+                (Some(mut all), Some(one)) => {
+                    all.values.extend(one.values.iter().cloned());
+                    Some(all)
+                }
+                (None, _) | (_, None) => None,
+            };
         }
         Some(index)
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::environment::policy::Policy;
-use crate::domain::environment::signal::{MinTraffic, Signal, SignalKind};
+use crate::domain::environment::signal::{MinTraffic, Only, Signal, SignalKind};
 use crate::domain::ids::{EnvironmentName, ServiceName, SignalName, SourceName};
 use crate::domain::judge::evidence::Series;
 
@@ -186,4 +186,44 @@ fn a_least_traffic_is_asked_for_beside_its_signal_and_only_then() {
     let parts: Reply = Ok((vec![part("eu", &[(6_000, 1.0)]), part("us", &[(6_000, 1.0)])], vec![]));
     let split = read(&[errors, parts, other]);
     assert_eq!(split.signals[0].traffic, Some(Found::Gap(Gap::Ambiguous(2))));
+}
+
+#[test]
+fn only_the_services_that_are_asked_about_are_wanted() {
+    let until = Time::from_unix(100_000);
+    let of = |service: &str, by: Option<&str>| ask(&subject(service, 99_000, "x", by), until, 0);
+    let (merged, _) = requests(&[of("a", Some("app")), of("b", Some("app")), of("a", Some("app"))].concat());
+    let only = |values: &[&str]| Only {
+        label: "app".to_owned(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    assert_eq!(merged.iter().map(|one| one.only.clone()).collect::<Vec<_>>(), [Some(only(&["a", "b"]))]);
+    // The label may hold another name than the service's.
+    let mut renamed = subject("a", 99_000, "x", Some("app"));
+    renamed.labels.insert("app".to_owned(), "A-1".to_owned());
+    assert_eq!(ask(&renamed, until, 86_400)[0].request.as_ref().unwrap().only, Some(only(&["A-1"])));
+    assert_eq!(of("a", None)[0].request.as_ref().unwrap().only, None);
+    let moment = at_one_moment(&of("a", Some("app"))[0], Time::from_unix(99_011));
+    let moment = moment.request.unwrap();
+    let at = Time::from_unix(98_960 + 40);
+    assert_eq!((moment.window.start, moment.window.end, moment.only), (at, at, None));
+}
+
+#[test]
+fn of_many_services_the_first_by_name_are_asked_about_as_controls() {
+    let names: Vec<String> = (0..40).map(|n| format!("s{n:02}")).collect();
+    let reply = |count: usize| -> Reply {
+        let mut all: Vec<Series> = names.iter().take(count).map(|name| series(name, &[(0, 1.0)])).collect();
+        all.reverse();
+        all.push(Series::default());
+        Ok((all, vec![]))
+    };
+    let deployed = BTreeSet::from(["s00".to_owned(), "s03".to_owned(), "elsewhere".to_owned()]);
+    let only = candidates(&reply(40), "app", &deployed).unwrap();
+    assert_eq!((only.label.as_str(), only.values.len()), ("app", 4 * MAX_CONTROLS));
+    assert_eq!(only.values.iter().take(3).collect::<Vec<_>>(), ["s01", "s02", "s04"]);
+    // With no more than are asked about anyway, all are: also those that had no sample at that moment.
+    assert_eq!(candidates(&reply(34), "app", &deployed), None);
+    assert!(candidates(&reply(35), "app", &deployed).is_some());
+    assert_eq!(candidates(&Err(Gap::NoData), "app", &deployed), None);
 }

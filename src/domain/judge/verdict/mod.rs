@@ -67,6 +67,14 @@ pub fn needs_history(evidence: &Evidence) -> bool {
         && !overall::is_regression(settled, evidence.quorum)
 }
 
+/// The places of the signals that regressed as long as services without a deployment do not excuse them.
+#[must_use]
+pub fn needs_controls(evidence: &Evidence) -> Vec<usize> {
+    let is_bad = |signal: &SignalEvidence| find(evidence, signal).finding.verdict == Verdict::Regressed;
+    let signals = evidence.signals.iter().enumerate();
+    signals.filter(|(_, signal)| is_bad(signal)).map(|(place, _)| place).collect()
+}
+
 fn weigh(evidence: &Evidence) -> Vec<Weighted> {
     let mut weighted: Vec<Weighted> = evidence.signals.iter().map(|signal| find(evidence, signal)).collect();
     overall::excuse_spreading(&mut weighted, Frame::of_window(evidence).open);
