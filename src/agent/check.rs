@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::look::services::find_services;
+use super::look::found::find_services;
 use super::world::{Estate, World, blocking};
 use crate::domain::change::Change;
 use crate::domain::environment::Environment;

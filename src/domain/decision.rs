@@ -10,7 +10,7 @@ use self::stack::{inherited, last_of, later_deployment, superseded};
 pub use self::types::{Case, Decision, GuardAnswer, Situation};
 use crate::domain::deployment::lineage::{Earlier, Goal};
 use crate::domain::deployment::{ChangeKind, Deployment};
-use crate::domain::environment::policy::{Mixed, Mode};
+use crate::domain::environment::policy::{Budget, Mixed, Mode};
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::CommitId;
@@ -230,20 +230,28 @@ fn cooldown(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
 
 fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     let now = situation.regressed.iter().map(|case| case.deployment);
-    let red: Vec<&Deployment> = now.chain(situation.red_before).collect();
+    let services = incident_services(now.chain(situation.red_before), situation.budget)?;
+    let some: Vec<&str> = services.iter().copied().take(5).collect();
+    Some(Decision::Escalate(format!(
+        "{} services are red at once ({}): one incident",
+        services.len(),
+        some.join(", ")
+    )))
+}
+
+/// The services of deployments that are red at once, where there are so many of them that it is an incident.
+#[must_use]
+pub fn incident_services<'d>(
+    red: impl Iterator<Item = &'d Deployment>,
+    budget: Budget,
+) -> Option<Vec<&'d str>> {
+    let red: Vec<&Deployment> = red.collect();
     let mut services: Vec<&str> = red.iter().map(|one| one.service.as_str()).collect();
     services.sort_unstable();
     services.dedup();
     let releases: BTreeSet<_> = red.iter().map(|one| release(one)).collect();
-    let limit = usize::try_from(situation.budget.incident_services).unwrap_or(usize::MAX).max(2);
-    (services.len().min(releases.len()) >= limit).then(|| {
-        let some: Vec<&str> = services.iter().copied().take(5).collect();
-        Decision::Escalate(format!(
-            "{} services are red at once ({}): one incident",
-            services.len(),
-            some.join(", ")
-        ))
-    })
+    let limit = usize::try_from(budget.incident_services).unwrap_or(usize::MAX).max(2);
+    (services.len().min(releases.len()) >= limit).then_some(services)
 }
 
 /// After a revert that did not help, the cause lies elsewhere: further ones would hit good releases. A fallback is the one

@@ -61,7 +61,7 @@ fn red(
 }
 
 /// Whether a deployment may still do damage: it was not reverted, or that may not have shown yet.
-fn is_standing(pass: &Pass<'_>, state: &State, deployment: &Deployment) -> bool {
+pub(super) fn is_standing(pass: &Pass<'_>, state: &State, deployment: &Deployment) -> bool {
     let recovery_secs = pass.rule(deployment).map_or(0, |rule| rule.policy.recovery_secs);
     let is_recent = |entry: &RevertEntry| pass.now.secs_since(entry.at) <= i64::from(recovery_secs);
     state.revert_of(deployment).is_none_or(is_recent)

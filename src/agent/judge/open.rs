@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::blame::blame;
+use super::blame::{blame, is_standing};
 use super::controls::add_controls;
 use super::gather::gather;
 use super::judged::Judged;
@@ -11,6 +11,7 @@ use super::told::find_told;
 use super::usual::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
+use crate::domain::decision::incident_services;
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::ServiceRule;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -40,8 +41,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     let mut evidence = gather(pass, &subjects, &state.deployed).await;
     for _ in 0..MAX_ROUNDS {
         // What turned out bad in this pass is not usual either: else the next pass would judge otherwise than this one.
-        let is_bad = |found: &&Evidence| judge(found).verdict == Verdict::Regressed;
-        let red = with_rule.iter().zip(&evidence).filter(|(_, found)| is_bad(found));
+        let red = with_rule.iter().zip(&evidence).filter(|(_, found)| is_regressed(found));
         let bad: BTreeSet<CommitId> = red.map(|((deployment, _), _)| deployment.commit).collect();
         let now: Vec<(Subject, Time)> = with_rule.iter().map(|one| subject_of(one, &bad)).collect();
         let changed: Vec<usize> =
@@ -60,19 +60,29 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     }
     judge_from_onset(pass, state, &with_rule, &mut subjects, &mut evidence).await;
     judge_returned(pass, state, &with_rule, &mut evidence).await;
-    add_controls(pass, state, &subjects, &mut evidence).await;
+    // In an incident nothing is reverted, whatever others had: nobody needs to be asked. What else may be red only adds to it.
+    let red = with_rule.iter().zip(&evidence).filter(|(_, found)| is_regressed(found));
+    let standing = red.map(|((deployment, _), _)| *deployment).filter(|one| is_standing(pass, state, one));
+    let is_incident = incident_services(standing, pass.environment.budget).is_some();
+    if !is_incident {
+        add_controls(pass, state, &subjects, &mut evidence).await;
+    }
     let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| {
         let told_before = state.settling(pass, deployment).map(|told| (told.at, told.decision.clone()));
         Judged { told_before, ..Judged::new(deployment.clone(), rule.policy.clone(), evidence) }
     });
     let mut judged: Vec<Judged> = judged.collect();
     blame(pass, state, &mut judged);
-    find_told(pass, state, &subjects, &mut judged).await;
+    find_told(pass, state, &subjects, &mut judged, is_incident).await;
     judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));
     judged.extend(beyond.into_iter().filter_map(|deployment| {
         unjudged(pass, deployment, format!("not judged: {}", deployment.beyond.as_deref()?))
     }));
     judged
+}
+
+fn is_regressed(evidence: &Evidence) -> bool {
+    judge(evidence).verdict == Verdict::Regressed
 }
 
 /// A deployment that nobody has watched: nothing was asked about it.

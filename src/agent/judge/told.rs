@@ -14,12 +14,14 @@ use crate::domain::time::Time;
 /// Finds those that are blamed only because a record says when they landed. They are judged once more as an agent would that
 /// knows of no record: by the time that the committer gave, and not at all where its watch window has passed. Where that
 /// blames them too, the record was no reason to act. Whoever is blamed because a record has moved somebody else to after
-/// the damage is found too. `subjects` are what the first of `judged` were asked about.
+/// the damage is found too. `subjects` are what the first of `judged` were asked about. In an incident
+/// services without a deployment are not asked about, as nothing is reverted.
 pub(super) async fn find_told(
     pass: &Pass<'_>,
     state: &State,
     subjects: &[(Subject, Time)],
     judged: &mut [Judged],
+    is_incident: bool,
 ) {
     let mut again = Vec::new();
     for (index, (one, (subject, until))) in judged.iter_mut().zip(subjects).enumerate() {
@@ -39,7 +41,9 @@ pub(super) async fn find_told(
     }
     let (places, asked): (Vec<usize>, Vec<(Subject, Time)>) = again.into_iter().unzip();
     let mut found = gather(pass, &asked, &state.deployed).await;
-    add_controls(pass, state, &asked, &mut found).await;
+    if !is_incident {
+        add_controls(pass, state, &asked, &mut found).await;
+    }
     for (index, found) in places.into_iter().zip(found) {
         if let Some(one) = judged.get_mut(index) {
             one.told = judge(&found).verdict != Verdict::Regressed;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use super::elsewhere::Elsewhere;
 use crate::agent::world::{Estate, blocking};
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
@@ -26,6 +27,8 @@ pub(in crate::agent) struct Branches {
     looked: BTreeMap<BranchName, Time>,
     read: Mutex<BTreeMap<Shared, Option<Arc<Snapshot>>>>,
     proposals: Mutex<Option<Arc<BTreeMap<BranchName, CommitId>>>>,
+    /// The environments as others see them.
+    pub elsewhere: Elsewhere,
 }
 
 /// Environments with the same are read together. Where rules look back differently far, each reads for itself: how far a
@@ -57,6 +60,7 @@ impl Branches {
             looked,
             read: Mutex::default(),
             proposals: Mutex::default(),
+            elsewhere: Elsewhere::new(&estate.repository, &estate.environments, now),
         }
     }
 

@@ -3,6 +3,8 @@
 
 pub(super) mod branches;
 pub(super) mod context;
+pub(super) mod elsewhere;
+pub(super) mod found;
 pub(super) mod landed;
 pub(super) mod lineage;
 pub(super) mod proposals;

@@ -225,18 +225,41 @@ fn services_that_are_asked_one_by_one_have_controls_too() {
     assert_eq!(controls(&stage, "web"), ["api", "named", "web (staging)"]);
 }
 
+/// Has a stage ask a server that gives the same series whatever it is asked.
+fn answering(stage: &Stage, value: fn(i64) -> f64) -> FaultServer {
+    let pairs: Vec<String> =
+        (-120..=0).map(|minute| format!("[{}, {}]", stage.now() + minute * 60, value(minute))).collect();
+    let body = format!(r#"{{"data": [{{"labels": {{}}, "values": [{}]}}]}}"#, pairs.join(","));
+    let server = FaultServer::start(vec![Reply::new(200, &[], body)]);
+    let path = stage.home.path().join("backout.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let source = format!("{{kind: http-json, url: \"{}/{{query}}\"}}", server.url());
+    std::fs::write(&path, config.replace("{kind: csv, path: metrics.csv}", &source)).unwrap();
+    server
+}
+
+#[test]
+fn in_an_incident_nobody_else_is_asked() {
+    for (deployed, is_asked) in [(&["web", "jobs"][..], true), (&["web", "jobs", "mail"][..], false)] {
+        let stage = stage(&["web", "jobs", "mail", "api"], "query: 'errors {{ service }}'", EVERY, &[]);
+        let server = answering(&stage, bad);
+        for service in deployed {
+            stage.deploy(service, "v2", -25, BOT);
+        }
+        let run = stage.run(&["run", "--once"]);
+        let requests = server.requests();
+        let own = |service: &&&str| requests.iter().any(|one| one.contains(&format!("errors%20{service}")));
+        assert_eq!(deployed.iter().filter(own).count(), deployed.len(), "{requests:#?}");
+        assert_eq!(requests.iter().any(|one| one.contains("errors%20api")), is_asked, "{requests:#?}");
+        assert_eq!(run.stdout.contains("regressed, a person must look"), !is_asked, "{}", run.stdout);
+    }
+}
+
 #[test]
 fn controls_are_asked_for_only_where_something_regressed() {
     for (value, expected) in [(good as fn(i64) -> f64, 1), (bad, 4)] {
         let stage = stage(&["web", "api"], "query: 'errors {{ service }}'", EVERY, &[]);
-        let pairs: Vec<String> =
-            (-120..=0).map(|minute| format!("[{}, {}]", stage.now() + minute * 60, value(minute))).collect();
-        let body = format!(r#"{{"data": [{{"labels": {{}}, "values": [{}]}}]}}"#, pairs.join(","));
-        let server = FaultServer::start(vec![Reply::new(200, &[], body)]);
-        let path = stage.home.path().join("backout.yaml");
-        let config = std::fs::read_to_string(&path).unwrap();
-        let source = format!("{{kind: http-json, url: \"{}/{{query}}\"}}", server.url());
-        std::fs::write(&path, config.replace("{kind: csv, path: metrics.csv}", &source)).unwrap();
+        let server = answering(&stage, value);
         stage.deploy("web", "v2", -25, BOT);
         evidence(&stage, "web");
         let requests = server.requests();
