@@ -90,12 +90,14 @@ async fn work_through(
     if judged.iter().any(|one| one.judgement.verdict == Verdict::Regressed) {
         ask_for_recoveries(pass, state).await;
     }
-    trace(pass, state, judged).await?;
+    trace(pass, state, judged.iter_mut()).await?;
     loop {
         if known != state.snapshot.head {
             known = state.snapshot.head;
             learn_what_was_replaced(judged, state, pass).await?;
-            trace(pass, state, judged).await?;
+            // What was tried already is settled, whatever its service ran before.
+            let open = judged.iter_mut().filter(|one| !tried.contains_key(&one.deployment.id));
+            trace(pass, state, open).await?;
         }
         let mut decided = decide_all(pass, state, judged, made(tried));
         honor_earlier(pass, state, judged, &mut decided, &mut honored).await?;

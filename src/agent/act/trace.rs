@@ -22,17 +22,17 @@ const MAX_TRACED: usize = 50;
 pub(super) async fn trace(
     pass: &Pass<'_>,
     state: &State,
-    judged: &mut [Judged],
+    judged: impl Iterator<Item = &mut Judged>,
 ) -> Result<(), RepositoryError> {
     let (head, watched) = (state.snapshot.head, &state.watched);
-    let services: BTreeSet<_> =
-        judged.iter().filter(|one| is_red(one)).map(|one| one.deployment.service.clone()).collect();
+    let red: Vec<&mut Judged> = judged.filter(|one| is_red(one)).collect();
+    let services: BTreeSet<_> = red.iter().map(|one| one.deployment.service.clone()).collect();
     if services.len() > MAX_TRACED {
         return Ok(());
     }
     let Some(pasts) = pass.stop.unless_set(pasts(pass, services, Some(head))).await else { return Ok(()) };
     let pasts = pasts?;
-    for one in judged.iter_mut().filter(|one| is_red(one)) {
+    for one in red {
         let Some(past) = pasts.get(&one.deployment.service) else { continue };
         if let Some(known) = past.lineage.of(one.deployment.commit) {
             one.deployment.kind = known.kind;
