@@ -10,6 +10,7 @@ use super::commit_object::{self, CommitObject, Header};
 use super::fault::Fault;
 use super::names::{branch_ref, commit_id};
 use super::packs::Packs;
+use super::touched::Touched;
 use super::tree_diff::TreeDiff;
 use super::{local, notes};
 use crate::domain::history::landing::{Landing, RECENT_SECS, Sighting, landings};
@@ -23,6 +24,8 @@ use crate::ports::{HistoryQuery, Made};
 
 /// A wrong clock makes single commits look old, so that the walk ends only after this many old ones in a row.
 const OLD_IN_A_ROW: usize = 32;
+/// Within how many of the newest commits one is looked for that was known before: some days of a busy branch.
+const MAX_NEW: usize = 1_000;
 /// On how many of the newest commits they are looked for.
 const TOLD_COMMITS: usize = 200;
 /// The most commits that are walked.
@@ -43,7 +46,8 @@ pub(super) fn read(
     let odb = repository.odb()?;
     let mut commits = Vec::new();
     let mut listed_files = 0;
-    let head = show(repository, &odb, Blobs::held(&odb), (query, seen), &mut |commit| {
+    let known = Touched::default();
+    let head = show((repository, &odb), Blobs::held(&odb), (query, seen, &known), &mut |commit| {
         listed_files += commit.files.len();
         if listed_files > MAX_ALL_FILES {
             return Err(Fault::broken(format!(
@@ -67,7 +71,8 @@ pub(super) fn walk(
     visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
 ) -> Result<CommitId, Fault> {
     let odb = repository.odb()?;
-    show(repository, &odb, Blobs::passing(&odb), (query, seen), &mut |commit| Ok(visit(commit)))
+    let known = Touched::read(repository, query.branch);
+    show((repository, &odb), Blobs::passing(&odb), (query, seen, &known), &mut |commit| Ok(visit(commit)))
 }
 
 /// What a commit was made of.
@@ -79,10 +84,9 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
 }
 
 fn show(
-    repository: &Repository,
-    odb: &Odb<'_>,
+    (repository, odb): (&Repository, &Odb<'_>),
     blobs: Blobs<'_>,
-    (query, seen): (&HistoryQuery<'_>, &[Sighting]),
+    (query, seen, known): (&HistoryQuery<'_>, &[Sighting], &Touched),
     visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<CommitId, Fault> {
     let head = head_of(repository, query.branch)?;
@@ -119,7 +123,8 @@ fn show(
         };
         // Of what says that it is a revert the files show whether that is true.
         let is_known = parent.is_some() || header.first_parent.is_none();
-        if in_full(landing) || is_known && says_revert(&shown) {
+        let is_wanted = in_full(landing) || is_known && says_revert(&shown);
+        if is_wanted && !known.is_elsewhere(header.id, query.scope) {
             shown.files = files.of(header, parent)?;
         }
         if visit(shown)?.is_break() {
@@ -134,11 +139,39 @@ fn truncated(walked: usize) -> Fault {
     Fault::Truncated { walked, enough: None }
 }
 
-/// Looks whether the branch is in `repository` as far back as `since`.
+/// Looks whether the branch is in `repository` as far back as `since`, and remembers which files its commits changed.
 ///
 /// [`Fault::Truncated`] says that it is not.
 pub(super) fn reaches(repository: &Repository, branch: &BranchName, since: Time) -> Result<(), Fault> {
-    Chain::from(&repository.odb()?, head_of(repository, branch)?, since).map(drop)
+    let (odb, head, known) =
+        (repository.odb()?, head_of(repository, branch)?, Touched::read(repository, branch));
+    if known.reaches(head, since) {
+        return Ok(());
+    }
+    let headers = match until_known(&odb, head, |id| known.reaches(id, since))? {
+        Some(new) => new,
+        None => Chain::from(&odb, head, since)?.headers,
+    };
+    known.learn((repository, &odb), branch, &headers, since)
+}
+
+/// The newest commits until the first that is known, that one included; none where it does not come soon.
+fn until_known(
+    odb: &Odb<'_>,
+    head: Oid,
+    is_known: impl Fn(Oid) -> bool,
+) -> Result<Option<Vec<Header>>, Fault> {
+    let mut headers = Vec::new();
+    let mut next = Some(head);
+    while let Some(id) = next.filter(|_| headers.len() < MAX_NEW) {
+        let Some((header, _)) = commit_object::read_header(odb, id)? else { break };
+        headers.push(header);
+        if is_known(id) {
+            return Ok(Some(headers));
+        }
+        next = header.first_parent;
+    }
+    Ok(None)
 }
 
 fn head_of(repository: &Repository, branch: &BranchName) -> Result<Oid, Fault> {

@@ -28,6 +28,7 @@ mod refs;
 mod repository;
 mod seen;
 mod sign;
+mod touched;
 mod transport;
 mod tree_diff;
 mod tree_edit;

@@ -14,6 +14,7 @@ use backout::domain::history::scope::{Everything, Interest, Scope, Tracked};
 use backout::domain::history::snapshot::{Commit, Snapshot};
 use backout::domain::time::Time;
 use backout::ports::{HistoryQuery, Repository};
+use sha2::{Digest as _, Sha256};
 
 use super::caches::directory;
 use super::properties::random_history;
@@ -169,4 +170,88 @@ fn no_commit_is_visited_twice_when_the_cache_is_deepened_or_rebuilt() {
         std::fs::read(path).is_ok_and(|bytes| bytes.windows(64).any(|window| window == [0xff; 64]))
     };
     assert!(!packs.iter().any(is_broken), "the cache was not rebuilt: the test shows less than it says");
+}
+
+/// The file of the cache that says which files the commits of the branch changed.
+fn touched(cache: &std::path::Path) -> PathBuf {
+    let entries = std::fs::read_dir(directory(cache)).unwrap().map(|entry| entry.unwrap().path());
+    let mut hints = entries.filter(|path| path.to_string_lossy().contains("backout-touched-"));
+    hints.next().expect("the file is written when the history is fetched ahead")
+}
+
+/// Commits on top of the branch: one file each, one of them with a name that no line can hold, and many files in the last.
+fn more_commits() -> String {
+    let mut text = String::new();
+    for n in 0..12 {
+        text.push_str(&format!(
+            "commit refs/heads/main\ncommitter a <a@a> {} +0000\ndata 1\nx\n",
+            1_700_000_000 + n
+        ));
+        if n == 0 {
+            text.push_str("from refs/heads/main^0\n");
+        }
+        let paths: Vec<String> = match n {
+            5 => vec!["\"apps/svc-1\\t/values.yaml\"".to_owned()],
+            11 => (0..100).map(|nth| format!("apps/svc-{nth}/values.yaml")).collect(),
+            _ => vec![format!("apps/svc-0{}/values.yaml", n % 4)],
+        };
+        for path in paths {
+            text.push_str(&format!("M 100644 inline {path}\ndata 21\nimage:\n  tag: v2.0{n:02}\n\n"));
+        }
+    }
+    text
+}
+
+#[test]
+fn what_is_remembered_of_changed_files_hides_none() {
+    let environment = environment(None, "apps/{service}/values.yaml", "top?", "wide/*7");
+    let services: Vec<backout::domain::ids::ServiceName> =
+        ["svc-01", "svc-02", "svc-17", "named"].iter().map(|name| name.parse().unwrap()).collect();
+    let remote = HttpRemote::start();
+    fast_import(&remote.repository(), random_history(1, 150).as_bytes());
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    let in_scopes = || -> Vec<Vec<Commit>> {
+        let of = |service| {
+            walked(&repository, &all_since(&environment.branch, &Tracked::new(&environment, Some(service))))
+        };
+        services.iter().map(of).collect()
+    };
+    let ahead = || {
+        repository.fetch(&[main_branch()]).unwrap();
+        repository.deepen(&main_branch(), Time::from_unix(0)).unwrap();
+    };
+    ahead();
+    let first = std::fs::read_to_string(touched(cache.path())).unwrap();
+    // With new commits on top, and with those before left out by another process.
+    fast_import(&remote.repository(), more_commits().as_bytes());
+    ahead();
+    let file = touched(cache.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().count(), first.lines().count() + 12, "{text}");
+    assert!(text.ends_with(first.split_once('\n').unwrap().1), "what was known goes on behind it");
+    assert_eq!(text.lines().filter(|line| line.ends_with('?')).count() - first.matches('?').count(), 2);
+    let with = in_scopes();
+    assert!(with.iter().flatten().any(|commit| !commit.files.is_empty()));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(with, in_scopes(), "it hides something");
+    // It is used where it is whole, and only then.
+    let (head, lines) = text.split_once('\n').unwrap();
+    let lies: String = lines.lines().map(|line| format!("{}\tnowhere\n", &line[..40])).collect();
+    let since = head.split(' ').nth(1).unwrap();
+    let sum: String =
+        Sha256::digest(format!("{since}\n{lies}")).iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(&file, format!("touched-1 {since} {sum}\n{lies}")).unwrap();
+    let hidden = in_scopes();
+    assert!(hidden.iter().flatten().filter(|commit| !commit.files.is_empty()).count() <= services.len());
+    for broken in [format!("{head}\n{lies}"), text[..text.len() / 2].to_owned(), String::new()] {
+        std::fs::write(&file, broken).unwrap();
+        assert_eq!(with, in_scopes(), "a damaged file is believed");
+    }
+    // A branch that was moved back has other commits.
+    git(&remote.repository(), &["update-ref", "refs/heads/main", "main~5"]);
+    ahead();
+    let moved = in_scopes();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(moved, in_scopes());
 }
