@@ -54,7 +54,11 @@ impl MetricSource for Metrics {
                 let labels = BTreeMap::from([("service".to_owned(), service.to_owned())]);
                 Series { labels, samples: times.clone().map(sample).collect() }
             };
-            Ok(Answer { series: ["cart", "shop"].map(series).to_vec(), warnings: Vec::new() })
+            Ok(Answer {
+                series: ["cart", "shop"].map(series).to_vec(),
+                warnings: Vec::new(),
+                is_narrowed: false,
+            })
         })
     }
 }
