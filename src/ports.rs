@@ -296,6 +296,10 @@ pub enum ForgeError {
     /// The forge refuses this as things stand: it exists already, conflicts, or breaks a rule. Look at it again.
     #[error("{0}")]
     Refused(String),
+    /// Another account has a pull request open from that branch, and the forge takes no second one. Only a person can close
+    /// or merge that one.
+    #[error("{0}")]
+    Taken(String),
 }
 
 /// The most moves of a branch that a forge tells.
@@ -312,11 +316,14 @@ pub trait Forge: Send + Sync {
     /// What it draws charts from.
     fn chart(&self) -> ChartStyle;
 
-    /// The newest pull request from `branch` of this very repository into `base`, in whatever state; with its commands
-    /// and what keeps it from being merged where it is open.
+    /// The newest pull request from `branch` of this very repository into `base` that the account of our credentials has
+    /// opened, in whatever state; with its commands and what keeps it from being merged where it is open. Those of other
+    /// accounts do not exist for it: anybody who may push a branch can open one. [`ForgeError::Denied`] where the forge
+    /// does not say which account the credentials are of.
     fn review<'a>(&'a self, branch: &'a BranchName, base: &'a BranchName) -> Forged<'a, Option<Review>>;
 
-    /// Opens a pull request and asks for reviews. Where one is open already it is [`ForgeError::Refused`].
+    /// Opens a pull request and asks for reviews. Where one is open already it is [`ForgeError::Refused`], and
+    /// [`ForgeError::Taken`] where another account has opened that one.
     fn open<'a>(&'a self, new: &'a NewReview) -> Forged<'a, Review>;
 
     /// Replaces the description of a pull request.

@@ -139,11 +139,13 @@ async fn check_forge(forge: &dyn Forge, environment: &Environment) -> Checked {
         Err(ForgeError::Unavailable(reason)) => {
             Checked::bad(what, reason, "check `forge.url`, and that the forge is up")
         }
-        Err(ForgeError::Denied(reason) | ForgeError::Refused(reason)) => Checked::bad(
-            what,
-            reason,
-            "check `forge.repository`, and what the credentials in `forge.auth` may do",
-        ),
+        Err(ForgeError::Denied(reason) | ForgeError::Refused(reason) | ForgeError::Taken(reason)) => {
+            Checked::bad(
+                what,
+                reason,
+                "check `forge.repository`, and what the credentials in `forge.auth` may do",
+            )
+        }
     }
 }
 

@@ -27,7 +27,7 @@ const MIN_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait that a forge may ask for within a pass. Longer ones are left to the next pass.
 const MAX_WAIT_SECS: u64 = 10;
 /// The most pages that are read of a list; of what is longer, the beginning counts.
-const MAX_PAGES: usize = 10;
+pub(super) const MAX_PAGES: usize = 10;
 /// How many answers are kept to be asked for conditionally.
 const MAX_KEPT: usize = 256;
 /// The largest answer that is kept, in bytes.

@@ -4,9 +4,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use super::rest::parsed_time;
 use crate::domain::history::landing::BranchMove;
-use crate::domain::ids::CommitId;
+use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::Standing;
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
@@ -21,8 +23,60 @@ pub(super) const LOOKS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 /// The most reasons that are told why a pull request cannot be merged.
 const MAX_REASONS: usize = 8;
+/// The longest address that is told, in characters.
+const MAX_PLACE: usize = 300;
 /// The longest name that is told, in characters.
 const MAX_NAME: usize = 100;
+
+/// An account on a forge. People can choose and change names, so that accounts are told apart by ids alone.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) id: i64,
+    pub(super) name: String,
+}
+
+/// The account that our credentials are of. The forge is asked until it has answered once.
+#[derive(Default)]
+pub(super) struct OwnAccount(OnceCell<Account>);
+
+impl OwnAccount {
+    /// The account, by `ask` where it is not known yet. Where the forge refuses to tell it, `fix` is what a person can do.
+    pub(super) async fn get<F: Future<Output = Result<Account, ForgeError>>>(
+        &self,
+        fix: &str,
+        ask: impl FnOnce() -> F,
+    ) -> Result<&Account, ForgeError> {
+        let told = || async { ask().await.map_err(|error| untold(error, fix)) };
+        self.0.get_or_try_init(told).await
+    }
+}
+
+/// Why nothing can be done without knowing the account.
+fn untold(error: ForgeError, fix: &str) -> ForgeError {
+    match error {
+        ForgeError::Denied(reason) | ForgeError::Refused(reason) | ForgeError::Taken(reason) => {
+            ForgeError::Denied(format!(
+                "{reason}. The forge does not say which account the credentials are of, and the agent follows only the \
+                 pull requests that this account has opened: {fix}"
+            ))
+        }
+        ForgeError::Unavailable(reason) => ForgeError::Unavailable(reason),
+    }
+}
+
+/// Why the agent cannot open a pull request where another account has one open.
+pub(super) fn taken(branch: &BranchName, url: &str) -> String {
+    let place = one_line(url, MAX_PLACE);
+    format!(
+        "a pull request from {branch} that another account opened is open already ({place}): close it or merge it by hand"
+    )
+}
+
+/// Why it cannot be told whether the agent has a pull request from a branch: there are more than can be read, and none of
+/// those that were read is its own. Taking that for none would let others hide a person's no.
+pub(super) fn buried(branch: &BranchName) -> String {
+    format!("there are too many pull requests from {branch} to find the agent's own: look who opens them")
+}
 
 /// Of how many people it is asked whether they may push, for one pull request: strangers may comment as often as they like.
 const MAX_COMMANDERS: usize = 30;

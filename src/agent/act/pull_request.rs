@@ -104,10 +104,12 @@ impl<'a> PullRequest<'a> {
     async fn take_next_step(&mut self) -> Result<Option<Receipt>, DeliveryError> {
         let base = self.pass.environment.branch.clone();
         let Some(review) = self.forge.review(&self.branch, &base).await? else {
-            let why = "its pull request is not there any more";
+            let why = || {
+                format!("there is no pull request from {} that the agent's account has opened", self.branch)
+            };
             return match self.terms.may_open {
                 true => self.open().await,
-                false => Ok(Some(Receipt::Refused(why.to_owned()))),
+                false => Ok(Some(Receipt::Refused(why()))),
             };
         };
         let is_request = matches!(self.to_revert.motive, Motive::Request(_));
@@ -250,8 +252,10 @@ impl<'a> PullRequest<'a> {
         match self.forge.open(&new).await {
             Ok(review) => {
                 tracing::info!(url = review.url, "opened a pull request");
+                self.opened = true;
                 Ok(None)
             }
+            Err(ForgeError::Taken(reason)) => Ok(Some(Receipt::Refused(reason))),
             // Another agent was faster; whatever else it is, looking again shows it.
             Err(ForgeError::Refused(reason)) => match self.forge.review(&self.branch, &new.base).await? {
                 Some(_) => Ok(None),

@@ -25,6 +25,9 @@ macro_rules! conforms {
                 closes_and_tells_who_has_closed,
                 obeys_nobody_who_may_not_push,
                 ignores_the_pull_requests_of_forks,
+                ignores_what_other_accounts_have_opened,
+                tells_that_another_account_is_in_the_way,
+                follows_nothing_where_its_own_account_is_not_told,
                 opens_lists_and_closes_issues,
                 shows_a_verdict_once,
                 comments_once_on_what_brought_a_commit,
@@ -218,11 +221,92 @@ async fn ignores_the_pull_requests_of_forks(face: Face) {
             base: "main".to_owned(),
             open: true,
             head,
+            by: AGENT.to_owned(),
             fork: true,
             ..Pull::default()
         });
     }
     assert_eq!(place.forge.review(&new.branch, &new.base).await.unwrap(), None);
+}
+
+async fn ignores_what_other_accounts_have_opened(face: Face) {
+    let mut place = Place::new(face);
+    let new = place.proposal("backout/a", "v1");
+    let close = |number: u64, merged: bool| {
+        let mut state = place.sim.state();
+        let pull = state.pull(number).unwrap();
+        (pull.open, pull.merged, pull.closed_by) = (false, merged, Some("dana".to_owned()));
+        pull.merge_commit = merged.then(|| pull.head.clone());
+    };
+    let look = || place.forge.review(&new.branch, &new.base);
+    let others = |by: &str| place.sim.state().open_by(by, "backout/a", "main");
+    // Somebody else's alone, in whatever state.
+    let first = others("mallory");
+    assert_eq!(look().await.unwrap(), None, "open");
+    close(first, false);
+    assert_eq!(look().await.unwrap(), None, "closed");
+    close(first, true);
+    assert_eq!(look().await.unwrap(), None, "merged");
+    // The agent's own between two of others.
+    let own = place.forge.open(&new).await.unwrap();
+    assert_eq!(look().await.unwrap().unwrap(), own);
+    close(own.number, false);
+    let third = others("lee");
+    for merged in [None, Some(false), Some(true)] {
+        if let Some(merged) = merged {
+            close(third, merged);
+        }
+        let found = look().await.unwrap().unwrap();
+        assert_eq!(found.number, own.number, "{merged:?}");
+        assert_eq!(found.state, ReviewState::Closed { by: Some("dana".to_owned()) }, "{merged:?}");
+    }
+    let newer = place.forge.open(&new).await.unwrap();
+    assert_eq!(look().await.unwrap().unwrap().number, newer.number);
+}
+
+async fn tells_that_another_account_is_in_the_way(face: Face) {
+    let mut place = Place::new(face);
+    let new = place.proposal("backout/a", "v1");
+    place.forge.review(&new.branch, &new.base).await.unwrap();
+    let number = place.sim.state().open_by("mallory", "backout/a", "main");
+    match place.forge.open(&new).await {
+        Err(ForgeError::Taken(reason)) => {
+            assert!(reason.contains("backout/a that another account opened is open already"), "{reason}");
+            assert!(reason.contains(&format!("/{number})")), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(place.sim.state().pulls.len(), 1);
+}
+
+async fn follows_nothing_where_its_own_account_is_not_told(face: Face) {
+    let mut place = Place::new(face);
+    let new = place.proposal("backout/a", "v1");
+    place.sim.state().tells_account = false;
+    let fix = match face {
+        Face::GitHub => "GitHub App",
+        Face::GitLab => "the scope `api`",
+        Face::Gitea => "the scope `read:user`",
+    };
+    let found = place.forge.review(&new.branch, &new.base).await;
+    match (found, place.forge.check(&main()).await) {
+        (Err(ForgeError::Denied(found)), Err(ForgeError::Denied(checked))) => {
+            assert!(found.contains(fix), "{found}");
+            assert_eq!(found, checked);
+        }
+        other => panic!("{other:?}"),
+    }
+    // What was refused is asked again, and what was told is not.
+    place.sim.state().tells_account = true;
+    place.sim.fates(|_, _| Fate::Go);
+    let opened = place.forge.open(&new).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(place.look(&opened).await.number, opened.number);
+    }
+    let asked = place.sim.log().iter().filter(|asked| asked.path.last().unwrap() == "user").count();
+    assert_eq!(asked, 1);
+    let told = place.forge.check(&main()).await.unwrap();
+    assert!(told.contains(AGENT), "{told}");
 }
 
 async fn opens_lists_and_closes_issues(face: Face) {
@@ -402,6 +486,7 @@ async fn reads_long_lists_to_the_end(face: Face) {
 async fn asks_again_what_it_reads_and_not_what_it_writes(face: Face) {
     let mut place = Place::new(face);
     let new = place.proposal("backout/a", "v1");
+    place.forge.review(&new.branch, &new.base).await.unwrap();
     place.sim.fates(|number, _| match number {
         0 => Fate::Instead(Reply::no(502, "Bad gateway")),
         _ => Fate::Go,

@@ -1,7 +1,7 @@
 //! A simulated GitHub: the program `emulate`, which keeps repositories, pull requests and their rules in memory.
 //!
-//! What it does not have answers 404: GraphQL, commit statuses, the pull requests of a commit, rule sets, and Git over
-//! HTTP. The head of a pull request stays what it was when it was opened.
+//! What it does not have answers 404: GraphQL (but for whose a token is), commit statuses, the pull requests of a commit,
+//! rule sets, and Git over HTTP. The head of a pull request stays what it was when it was opened.
 
 use std::fs;
 use std::process::Stdio;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Gitea;
 use super::types::{Issue, Pull, RepoInfo, Status};
-use crate::adapters::forge::shared::MANUAL_LABEL;
+use crate::adapters::forge::shared::{MANUAL_LABEL, plain};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -101,6 +101,7 @@ impl Gitea {
         if info.has_pull_requests == Some(false) {
             return denied("pull requests are off in the repository's settings: turn them on");
         }
+        let account = plain(&self.own_account().await?.name);
         let keeps_out = self.branch(base).await?.user_can_merge == Some(false);
         let merging = match keeps_out {
             true => "the branch's protection does not let the agent merge, so a person has to",
@@ -114,7 +115,7 @@ impl Gitea {
         };
         let issues =
             if info.has_issues == Some(false) { "; issues are off, so none can be opened" } else { "" };
-        Ok(format!("{} answers; {merging}{commands}{issues}", self.options.repository))
+        Ok(format!("{} answers to {account}; {merging}{commands}{issues}", self.options.repository))
     }
 }
 

@@ -17,17 +17,19 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use self::types::User;
 use super::calls::calls;
 use super::options::{ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::Rest;
+use super::shared::{Account, OwnAccount};
 use crate::adapters::http::HttpError;
 use crate::domain::review::text::ChartStyle;
 use crate::ports::{Forge, ForgeError};
 
 /// Every operation of the API that is used, by its id in Forgejo's description of it. A test holds what is sent against
 /// this list, and the list against the description.
-pub const OPERATIONS: [&str; 26] = [
+pub const OPERATIONS: [&str; 27] = [
     "issueCreateComment",
     "issueCreateIssue",
     "issueCreateLabel",
@@ -54,6 +56,7 @@ pub const OPERATIONS: [&str; 26] = [
     "repoListPullRequests",
     "repoListPullReviews",
     "repoMergePullRequest",
+    "userGetCurrent",
 ];
 
 /// How long a page is asked to be: longer ones are cut to this unless an administrator has raised the limit.
@@ -68,6 +71,7 @@ pub struct Gitea {
     options: ForgeOptions,
     /// `/repos/owner/name`.
     root: String,
+    account: OwnAccount,
 }
 
 impl Gitea {
@@ -80,12 +84,23 @@ impl Gitea {
         let wire = PlainWire::new(&options, http::header::AUTHORIZATION, "token ")?;
         let name = format!("Gitea at {host}, {}", options.repository);
         let root = format!("/repos/{}", options.repository);
-        Ok(Self { rest: Rest::new(name, wire), options, root })
+        Ok(Self { rest: Rest::new(name, wire), options, root, account: OwnAccount::default() })
     }
 
     /// The credentials, for Git.
     pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
         self.rest.tokens()
+    }
+
+    /// The account that the token is of.
+    async fn own_account(&self) -> Result<&Account, ForgeError> {
+        self.account
+            .get("give the token the scope `read:user`", || async {
+                let user: User = self.rest.get("/user").await?;
+                let unknown = || ForgeError::Denied(self.rest.named("the token is of no account"));
+                Ok(Account { id: user.id.ok_or_else(unknown)?, name: user.login })
+            })
+            .await
     }
 
     /// The part before the slash.

@@ -6,11 +6,18 @@ use serde_json::{Value, json};
 use super::types::{Comment, Event, Permission, Pull};
 use super::{Gitea, MAX_PAGES};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::Commanders;
+use crate::adapters::forge::shared::{Commanders, buried, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
 use crate::ports::ForgeError;
+
+impl Pull {
+    /// The id of the account that has opened it.
+    fn opener(&self) -> Option<i64> {
+        self.user.as_ref()?.id
+    }
+}
 
 /// What happened, in order.
 pub(super) struct Timeline(Vec<Event>);
@@ -34,9 +41,10 @@ impl Timeline {
 }
 
 impl Gitea {
-    /// The newest pull request of a branch. The list knows neither branch nor base in all versions (Forgejo filters by
-    /// `base` and `head`, Gitea ignores them), and `/pulls/{base}/{head}` gives one in whatever state, and not the newest. So
-    /// the list is read, whose own order is newest first, and beyond its first page only where there is one at all.
+    /// The newest pull request of a branch that our account has opened. The list knows neither branch nor base in all
+    /// versions (Forgejo filters by `base` and `head`, Gitea ignores them), and `/pulls/{base}/{head}` gives one in whatever
+    /// state and of whomever, and not the newest. So the list is read, whose own order is newest first, and beyond its
+    /// first page only where there is one at all.
     ///
     /// Source: <https://github.com/go-gitea/gitea/blob/main/models/issues/pull.go>, `GetPullRequestByBaseHeadInfo`, and
     /// <https://github.com/go-gitea/gitea/pull/29242>.
@@ -45,10 +53,13 @@ impl Gitea {
         branch: &BranchName,
         base: &BranchName,
     ) -> Result<Option<Review>, ForgeError> {
+        let own = self.own_account().await?.id;
+        let is_by_us = |pull: &&Pull| self.is_from(pull, branch, base) && pull.opener() == Some(own);
+        let newest = |pulls: &[Pull]| pulls.iter().filter(is_by_us).map(|pull| pull.number).max();
         let (head_part, base_part) = (path_part(branch.as_str()), path_part(base.as_str()));
         let list = format!("{}/pulls?state=all&base={base_part}&head={head_part}", self.root);
         let first: Vec<Pull> = self.page(&list, 1).await?;
-        if let Some(number) = self.newest(&first, branch, base) {
+        if let Some(number) = newest(&first) {
             return self.read_review(number, base).await.map(Some);
         }
         if first.is_empty() {
@@ -56,32 +67,46 @@ impl Gitea {
         }
         let one = format!("{}/pulls/{base_part}/{head_part}", self.root);
         let Some(some) = self.rest.get_if_any::<Pull>(&one).await? else { return Ok(None) };
-        let mut found = self.newest(std::slice::from_ref(&some), branch, base);
+        // Nothing of ours is older than that one, where it is ours.
+        let oldest = newest(std::slice::from_ref(&some));
         for number in 2..=MAX_PAGES {
             let page: Vec<Pull> = self.page(&list, number).await?;
-            let newest = self.newest(&page, branch, base);
-            found = found.max(newest);
-            if newest.is_some() || page.iter().all(|pull| pull.number <= some.number) {
-                break;
+            if let Some(number) = newest(&page) {
+                return self.read_review(number, base).await.map(Some);
+            }
+            let is_past = |oldest: u64| page.iter().all(|pull| pull.number <= oldest);
+            match oldest {
+                Some(oldest) if is_past(oldest) => return self.read_review(oldest, base).await.map(Some),
+                None if page.is_empty() => return Ok(None),
+                Some(_) | None => {}
             }
         }
-        match found {
+        match oldest {
             Some(number) => self.read_review(number, base).await.map(Some),
-            None => Ok(None),
+            None => Err(ForgeError::Refused(self.rest.named(&buried(branch)))),
         }
     }
 
-    /// The number of the newest of these that is of the branch, of this very repository.
-    fn newest(&self, pulls: &[Pull], branch: &BranchName, base: &BranchName) -> Option<u64> {
-        let is_own = |pull: &&Pull| {
-            let repo = pull.head.repo.as_ref().map_or("", |repo| repo.full_name.as_str());
-            let is_branch = pull.head.label == branch.as_str() || pull.head.name == branch.as_str();
-            is_branch
-                && pull.base.name == base.as_str()
-                && pull.head.repo_id == pull.base.repo_id
-                && repo.eq_ignore_ascii_case(&self.options.repository)
-        };
-        pulls.iter().filter(is_own).map(|pull| pull.number).max()
+    /// Whether a pull request is from the branch, of this very repository, into the base.
+    fn is_from(&self, pull: &Pull, branch: &BranchName, base: &BranchName) -> bool {
+        let repo = pull.head.repo.as_ref().map_or("", |repo| repo.full_name.as_str());
+        let is_branch = pull.head.label == branch.as_str() || pull.head.name == branch.as_str();
+        is_branch
+            && pull.base.name == base.as_str()
+            && pull.head.repo_id == pull.base.repo_id
+            && repo.eq_ignore_ascii_case(&self.options.repository)
+    }
+
+    /// Why no pull request could be opened: Gitea takes one at a time from a branch, whoever has opened it.
+    async fn refusal(&self, new: &NewReview, reason: String) -> Result<ForgeError, ForgeError> {
+        let own = self.own_account().await?.id;
+        let open: Vec<Pull> = self.pages(&format!("{}/pulls?state=open", self.root)).await?;
+        let is_other =
+            |pull: &&Pull| self.is_from(pull, &new.branch, &new.base) && pull.opener() != Some(own);
+        Ok(match open.iter().find(is_other) {
+            Some(other) => ForgeError::Taken(self.rest.named(&taken(&new.branch, &other.html_url))),
+            None => ForgeError::Refused(reason),
+        })
     }
 
     /// One pull request, in full.
@@ -168,7 +193,11 @@ impl Gitea {
             "title": new.title, "head": new.branch.as_str(), "base": new.base.as_str(), "body": new.body,
             "labels": labels,
         });
-        let pull: Pull = self.rest.send_for(Method::POST, &format!("{}/pulls", self.root), &body).await?;
+        let pull: Pull = match self.rest.send_for(Method::POST, &format!("{}/pulls", self.root), &body).await
+        {
+            Err(ForgeError::Refused(reason)) => return Err(self.refusal(new, reason).await?),
+            sent => sent?,
+        };
         // It is there now: what people get beside it is of less weight, and one of them who is not there would have kept it
         // from being opened.
         self.dress(pull.number).await;

@@ -10,6 +10,9 @@ fn nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) ->
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct User {
+    /// Negative for accounts that the server itself has, such as that of deleted ones.
+    #[serde(default)]
+    pub(super) id: Option<i64>,
     pub(super) login: String,
 }
 
@@ -41,6 +44,9 @@ pub(super) struct Pull {
     pub(super) number: u64,
     pub(super) html_url: String,
     pub(super) state: String,
+    /// Who has opened it.
+    #[serde(default)]
+    pub(super) user: Option<User>,
     #[serde(default)]
     pub(super) title: String,
     #[serde(default)]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::GitHub;
 use super::types::{CombinedStatus, Comment, Issue, Pull, RepoInfo, Status};
-use crate::adapters::forge::shared::MANUAL_LABEL;
+use crate::adapters::forge::shared::{MANUAL_LABEL, plain};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -85,6 +85,7 @@ impl GitHub {
             let reason = "the credentials may not push: give them write access to contents and pull requests";
             return Err(ForgeError::Denied(self.rest.named(reason)));
         }
+        let account = plain(&self.own_account().await?.name);
         let settings = self.settings(base).await?;
         let merging = match (settings.has_queue, settings.auto_merge) {
             (true, _) => "the merge queue merges",
@@ -99,7 +100,7 @@ impl GitHub {
             (true, false) => "; GitHub makes and signs the commits",
             (_, _) => "",
         };
-        Ok(format!("{} answers; {merging}{signed}{issues}", self.options.repository))
+        Ok(format!("{} answers to {account}; {merging}{signed}{issues}", self.options.repository))
     }
 }
 

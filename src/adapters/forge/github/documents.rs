@@ -1,8 +1,11 @@
 //! What GraphQL is asked. Each document is a constant, so that a test can hold it against GitHub's schema.
 
 /// Every document that is sent, with variables as they are sent with it.
-pub const DOCUMENTS: [&str; 7] =
-    [SETTINGS, QUEUED, ENABLE_AUTO_MERGE, DISABLE_AUTO_MERGE, ENQUEUE, DEQUEUE, CREATE_COMMIT];
+pub const DOCUMENTS: [&str; 8] =
+    [SETTINGS, QUEUED, ENABLE_AUTO_MERGE, DISABLE_AUTO_MERGE, ENQUEUE, DEQUEUE, CREATE_COMMIT, VIEWER];
+
+/// Which account the credentials are of.
+pub(super) const VIEWER: &str = "query { viewer { databaseId login } }";
 
 /// How a branch may be merged into.
 pub(super) const SETTINGS: &str = "query($owner: String!, $name: String!, $branch: String!, $ref: String!) {

@@ -113,7 +113,7 @@ impl GitHub {
                 let found: Option<InRepository<RepositorySettings>> = self.understood(answer.data)?;
                 found.and_then(|found| found.repository).map_or_else(Settings::unknown, Settings::from)
             }
-            Err(ForgeError::Denied(_) | ForgeError::Refused(_)) => Settings::unknown(),
+            Err(ForgeError::Denied(_) | ForgeError::Refused(_) | ForgeError::Taken(_)) => Settings::unknown(),
             Err(error @ ForgeError::Unavailable(_)) => return Err(error),
         };
         known().insert(base.clone(), (now, settings.clone()));

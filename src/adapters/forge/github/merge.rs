@@ -52,7 +52,7 @@ impl GitHub {
             Ok(()) => return Ok(Merging::Scheduled),
             Err(ForgeError::Refused(reason)) => reason,
             // The rights to merge by itself may be other ones than those to merge.
-            Err(ForgeError::Denied(reason)) => reason,
+            Err(ForgeError::Denied(reason) | ForgeError::Taken(reason)) => reason,
             Err(error @ ForgeError::Unavailable(_)) => return Err(error),
         };
         // GitHub does not take this for what can be merged at once.

@@ -1,6 +1,7 @@
 //! GitHub, on github.com and Enterprise: REST for all that it can do, and GraphQL for merging by itself, merge queues and
 //! verified commits.
 
+mod account;
 mod beside;
 mod commit;
 mod documents;
@@ -22,6 +23,7 @@ use self::wire::GitHubWire;
 use super::calls::calls;
 use super::options::{ForgeOptions, TokenSource};
 use super::rest::Rest;
+use super::shared::OwnAccount;
 use crate::adapters::http::HttpError;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::text::ChartStyle;
@@ -30,7 +32,7 @@ use crate::ports::{CommitRequest, Forge, Forged};
 
 /// Every operation of GitHub's REST API that is used, by its id in GitHub's OpenAPI description. A test holds what is sent
 /// against this list, and the list against the description.
-pub const OPERATIONS: [&str; 28] = [
+pub const OPERATIONS: [&str; 29] = [
     "apps/create-installation-access-token",
     "apps/get-repo-installation",
     "checks/list-for-ref",
@@ -59,6 +61,7 @@ pub const OPERATIONS: [&str; 28] = [
     "repos/list-activities",
     "repos/list-pull-requests-associated-with-commit",
     "repos/merge",
+    "users/get-authenticated",
 ];
 
 /// A repository on GitHub.
@@ -69,6 +72,7 @@ pub struct GitHub {
     root: String,
     /// How branches may be merged into, and when that was asked.
     settings: Mutex<BTreeMap<BranchName, (Time, Settings)>>,
+    account: OwnAccount,
 }
 
 impl GitHub {
@@ -81,7 +85,13 @@ impl GitHub {
         let wire = GitHubWire::new(&options)?;
         let name = format!("GitHub at {host}, {}", options.repository);
         let root = format!("/repos/{}", options.repository);
-        Ok(Self { rest: Rest::new(name, wire), options, root, settings: Mutex::default() })
+        Ok(Self {
+            rest: Rest::new(name, wire),
+            options,
+            root,
+            settings: Mutex::default(),
+            account: OwnAccount::default(),
+        })
     }
 
     /// The credentials, for Git.

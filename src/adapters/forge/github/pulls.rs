@@ -5,12 +5,24 @@ use serde_json::json;
 
 use super::GitHub;
 use super::types::{Comment, Issue, Permission, Pull, Tip};
-use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::Commanders;
+use crate::adapters::forge::rest::{MAX_PAGES, path_part};
+use crate::adapters::forge::shared::{Commanders, buried, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
 use crate::ports::ForgeError;
+
+/// How long a page of a list is, which is the longest. Source: <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests>.
+const PAGE: usize = 100;
+/// How many pull requests of a branch are looked at.
+const MAX_LISTED: usize = PAGE * MAX_PAGES;
+
+impl Pull {
+    /// The id of the account that has opened it.
+    fn opener(&self) -> Option<i64> {
+        self.user.as_ref()?.id
+    }
+}
 
 impl GitHub {
     pub(super) async fn find_review(
@@ -18,25 +30,39 @@ impl GitHub {
         branch: &BranchName,
         base: &BranchName,
     ) -> Result<Option<Review>, ForgeError> {
+        let own = self.own_account().await?.id;
+        let pulls = self.pulls_from(branch, base, "all").await?;
+        let is_by_us = |pull: &&Pull| pull.opener() == Some(own);
+        match pulls.iter().filter(is_by_us).max_by_key(|pull| pull.number) {
+            Some(pull) => self.read_review(pull.number, base).await.map(Some),
+            None if pulls.len() >= MAX_LISTED => Err(ForgeError::Refused(self.rest.named(&buried(branch)))),
+            None => Ok(None),
+        }
+    }
+
+    /// The pull requests from a branch of this very repository, whoever has opened them, newest first.
+    async fn pulls_from(
+        &self,
+        branch: &BranchName,
+        base: &BranchName,
+        state: &str,
+    ) -> Result<Vec<Pull>, ForgeError> {
         let path = format!(
-            "{}/pulls?head={}:{}&base={}&state=all&sort=created&direction=desc&per_page=30",
+            "{}/pulls?head={}:{}&base={}&state={state}&sort=created&direction=desc&per_page={PAGE}",
             self.root,
             self.owner(),
             path_part(branch.as_str()),
             path_part(base.as_str())
         );
-        let pulls: Vec<Pull> = self.rest.get(&path).await?;
+        let mut pulls: Vec<Pull> = self.rest.list(&path).await?;
         // A fork of the same owner would show here too, and anybody may name a branch like ours.
-        let is_own = |pull: &&Pull| {
-            let repo = |tip: &Tip| tip.repo.as_ref().map(|repo| repo.id);
+        let repo = |tip: &Tip| tip.repo.as_ref().map(|repo| repo.id);
+        pulls.retain(|pull| {
             pull.head.name == branch.as_str()
                 && repo(&pull.head).is_some()
                 && repo(&pull.head) == repo(&pull.base)
-        };
-        match pulls.iter().filter(is_own).max_by_key(|pull| pull.number) {
-            Some(pull) => self.read_review(pull.number, base).await.map(Some),
-            None => Ok(None),
-        }
+        });
+        Ok(pulls)
     }
 
     /// One pull request, in full.
@@ -109,10 +135,25 @@ impl GitHub {
             "title": new.title, "head": new.branch.as_str(), "base": new.base.as_str(), "body": new.body,
             "maintainer_can_modify": false,
         });
-        let pull: Pull = self.rest.send_for(Method::POST, &format!("{}/pulls", self.root), &body).await?;
+        let pull: Pull = match self.rest.send_for(Method::POST, &format!("{}/pulls", self.root), &body).await
+        {
+            Err(ForgeError::Refused(reason)) => return Err(self.refusal(new, reason).await?),
+            sent => sent?,
+        };
         // It is there now: what people get beside it is of less weight.
         self.dress(pull.number, new).await;
         self.read_review(pull.number, &new.base).await
+    }
+
+    /// Why no pull request could be opened: GitHub takes one at a time from a branch, whoever has opened it.
+    async fn refusal(&self, new: &NewReview, reason: String) -> Result<ForgeError, ForgeError> {
+        let own = self.own_account().await?.id;
+        let open = self.pulls_from(&new.branch, &new.base, "open").await?;
+        let other = open.iter().find(|pull| pull.opener() != Some(own));
+        Ok(match other {
+            Some(other) => ForgeError::Taken(self.rest.named(&taken(&new.branch, &other.html_url))),
+            None => ForgeError::Refused(reason),
+        })
     }
 
     /// Labels, assignees and reviewers, each for itself: one that GitHub does not take keeps no other out.

@@ -5,6 +5,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,
+    #[serde(default)]
+    pub(super) id: Option<i64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -30,6 +32,9 @@ pub(super) struct Pull {
     pub(super) node_id: String,
     pub(super) html_url: String,
     pub(super) state: String,
+    /// Who has opened it.
+    #[serde(default)]
+    pub(super) user: Option<User>,
     #[serde(default)]
     pub(super) draft: Option<bool>,
     #[serde(default)]

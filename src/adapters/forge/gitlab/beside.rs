@@ -7,7 +7,7 @@ use super::GitLab;
 use super::requests::DEVELOPER;
 use super::types::{Branch, Issue, MergeRequest, Permissions, Project, Status};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::MANUAL_LABEL;
+use crate::adapters::forge::shared::{MANUAL_LABEL, plain};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -107,6 +107,7 @@ impl GitLab {
                 "the credentials may not push: give them the role of a Developer, and the scope `api`",
             );
         }
+        let account = plain(&self.own_account().await?.name);
         let path = format!("{}/repository/branches/{}", self.root, path_part(base.as_str()));
         let branch: Branch = self.rest.get_if_any(&path).await?.unwrap_or_default();
         let is_kept = branch.protected && !branch.developers_can_merge;
@@ -116,7 +117,7 @@ impl GitLab {
             String::new()
         };
         let issues = if has_issues(&project) { "" } else { "; issues are off, so none can be opened" };
-        Ok(format!("{} answers; {}{role}{issues}", self.options.repository, way(&project)))
+        Ok(format!("{} answers to {account}; {}{role}{issues}", self.options.repository, way(&project)))
     }
 }
 

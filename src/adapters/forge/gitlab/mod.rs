@@ -9,13 +9,15 @@ mod types;
 
 use std::sync::Arc;
 
+use self::types::User;
 use super::calls::calls;
 use super::options::{ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::{Rest, path_part};
+use super::shared::{Account, OwnAccount};
 use crate::adapters::http::HttpError;
 use crate::domain::review::text::ChartStyle;
-use crate::ports::Forge;
+use crate::ports::{Forge, ForgeError};
 
 /// A repository on GitLab.
 pub struct GitLab {
@@ -24,6 +26,7 @@ pub struct GitLab {
     /// `/projects/` with the full path as one piece: `/projects/shop%2Fplatform%2Fenv`.
     /// Source: <https://docs.gitlab.com/api/rest/#namespaced-paths>.
     root: String,
+    account: OwnAccount,
 }
 
 impl GitLab {
@@ -37,12 +40,23 @@ impl GitLab {
         let wire = PlainWire::new(&options, http::header::AUTHORIZATION, "Bearer ")?;
         let name = format!("GitLab at {host}, {}", options.repository);
         let root = format!("/projects/{}", path_part(&options.repository));
-        Ok(Self { rest: Rest::new(name, wire), options, root })
+        Ok(Self { rest: Rest::new(name, wire), options, root, account: OwnAccount::default() })
     }
 
     /// The credentials, for Git.
     pub(super) fn tokens(&self) -> Arc<dyn TokenSource> {
         self.rest.tokens()
+    }
+
+    /// The account that the token is of; tokens of projects and groups are of bots.
+    /// Source: <https://docs.gitlab.com/api/users/#retrieve-the-current-user>.
+    async fn own_account(&self) -> Result<&Account, ForgeError> {
+        self.account
+            .get("give the token the scope `api`", || async {
+                let user: User = self.rest.get("/user").await?;
+                Ok(Account { id: user.id, name: user.username })
+            })
+            .await
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::GitLab;
 use super::types::{Member, MergeRequest, Note, User};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::Commanders;
+use crate::adapters::forge::shared::{Commanders, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
@@ -23,19 +23,33 @@ impl GitLab {
         branch: &BranchName,
         base: &BranchName,
     ) -> Result<Option<Review>, ForgeError> {
+        let own = self.own_account().await?.id;
+        let asked = format!("state=all&author_id={own}");
+        let found = self.requests_from(branch, base, &asked).await?;
+        let is_by_us = |one: &&MergeRequest| one.opener() == Some(own);
+        match found.iter().filter(is_by_us).max_by_key(|one| one.iid) {
+            Some(one) => self.read_review(one.iid).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The merge requests from a branch of this very project.
+    async fn requests_from(
+        &self,
+        branch: &BranchName,
+        base: &BranchName,
+        asked: &str,
+    ) -> Result<Vec<MergeRequest>, ForgeError> {
         let path = format!(
-            "{}/merge_requests?source_branch={}&target_branch={}&state=all&order_by=created_at&sort=desc&per_page=100",
+            "{}/merge_requests?source_branch={}&target_branch={}&{asked}&order_by=created_at&sort=desc&per_page=100",
             self.root,
             path_part(branch.as_str()),
             path_part(base.as_str())
         );
         // To the end of the list: those of forks show here too.
-        let found: Vec<MergeRequest> = self.rest.list(&path).await?;
-        let is_ours = |one: &&MergeRequest| one.source_branch == branch.as_str() && one.is_own();
-        match found.iter().filter(is_ours).max_by_key(|one| one.iid) {
-            Some(one) => self.read_review(one.iid).await.map(Some),
-            None => Ok(None),
-        }
+        let mut found: Vec<MergeRequest> = self.rest.list(&path).await?;
+        found.retain(|one| one.source_branch == branch.as_str() && one.is_own());
+        Ok(found)
     }
 
     /// The path of a merge request.
@@ -97,7 +111,7 @@ impl GitLab {
     }
 
     /// Also through a group. Source: <https://docs.gitlab.com/api/members/>.
-    async fn may_push(&self, user: u64) -> Result<bool, ForgeError> {
+    async fn may_push(&self, user: i64) -> Result<bool, ForgeError> {
         let path = format!("{}/members/all/{user}", self.root);
         let member: Option<Member> = self.rest.get_if_any(&path).await?;
         Ok(member.is_some_and(|member| member.access_level >= DEVELOPER))
@@ -115,7 +129,10 @@ impl GitLab {
             "assignee_ids": assignees, "reviewer_ids": reviewers,
         });
         let path = format!("{}/merge_requests", self.root);
-        let opened: MergeRequest = self.rest.send_for(Method::POST, &path, &body).await?;
+        let opened: MergeRequest = match self.rest.send_for(Method::POST, &path, &body).await {
+            Err(ForgeError::Refused(reason)) => return Err(self.refusal(new, reason).await?),
+            sent => sent?,
+        };
         // The free tier takes one of each, and nobody gets in who cannot see the project; it says nothing of the others.
         for (what, asked, taken) in
             [("reviewers", &reviewers, &opened.reviewers), ("assignees", &assignees, &opened.assignees)]
@@ -129,8 +146,19 @@ impl GitLab {
         self.read_review(opened.iid).await
     }
 
+    /// Why no merge request could be opened: GitLab takes one at a time from a branch, whoever has opened it.
+    async fn refusal(&self, new: &NewReview, reason: String) -> Result<ForgeError, ForgeError> {
+        let own = self.own_account().await?.id;
+        let open = self.requests_from(&new.branch, &new.base, "state=opened").await?;
+        let other = open.iter().find(|one| one.opener() != Some(own));
+        Ok(match other {
+            Some(other) => ForgeError::Taken(self.rest.named(&taken(&new.branch, &other.web_url))),
+            None => ForgeError::Refused(reason),
+        })
+    }
+
     /// The ids of people; who is not there is left out. Groups and addresses of mail are nobody who can be asked.
-    pub(super) async fn user_ids<'a>(&self, names: impl Iterator<Item = &'a String>) -> Vec<u64> {
+    pub(super) async fn user_ids<'a>(&self, names: impl Iterator<Item = &'a String>) -> Vec<i64> {
         let mut ids = Vec::new();
         for name in names {
             let name = name.strip_prefix('@').unwrap_or(name);
@@ -148,7 +176,7 @@ impl GitLab {
     }
 
     /// Source: <https://docs.gitlab.com/api/users/>.
-    async fn user_id(&self, name: &str) -> Result<Option<u64>, ForgeError> {
+    async fn user_id(&self, name: &str) -> Result<Option<i64>, ForgeError> {
         let users: Vec<User> = self.rest.get(&format!("/users?username={}", path_part(name))).await?;
         Ok(users.iter().find(|user| user.username.eq_ignore_ascii_case(name)).map(|user| user.id))
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct User {
-    pub(super) id: u64,
+    pub(super) id: i64,
     pub(super) username: String,
 }
 
@@ -16,6 +16,9 @@ pub(super) struct MergeRequest {
     pub(super) web_url: String,
     /// `opened`, `closed`, `merged`, or `locked` while it is being merged.
     pub(super) state: String,
+    /// Who has opened it.
+    #[serde(default)]
+    pub(super) author: Option<User>,
     #[serde(default)]
     pub(super) description: Option<String>,
     pub(super) created_at: String,
@@ -64,6 +67,11 @@ impl MergeRequest {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state.as_str(), "opened" | "locked")
+    }
+
+    /// The id of the account that has opened it.
+    pub(super) fn opener(&self) -> Option<i64> {
+        self.author.as_ref().map(|user| user.id)
     }
 
     /// Whether its branch is of the same project: anybody may name a branch of a fork like ours.

@@ -1,5 +1,6 @@
 //! Reverts through pull requests, on a simulated forge whose merges move the real Git remote.
 
+mod accounts;
 mod people;
 mod secrets;
 mod trouble;

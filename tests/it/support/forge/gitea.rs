@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use crate::support::git::git;
 use crate::support::openapi::Api;
 
-use super::{AGENT, Asked, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
+use super::{
+    AGENT, Asked, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts, user_id,
+};
 
 /// The longest page, whatever is asked for.
 const MAX_PAGE: usize = 50;
@@ -38,6 +40,10 @@ pub(super) fn answer(state: &mut State, asked: &Asked) -> Reply {
         ["api", "v1", "repos", owner, name, rest @ ..] if format!("{owner}/{name}") == REPOSITORY => {
             repository(state, asked, rest, &body)
         }
+        ["api", "v1", "user"] if !state.tells_account => {
+            no(403, "token does not have at least one of required scope(s): [read:user]")
+        }
+        ["api", "v1", "user"] => Reply::json(200, user(AGENT)),
         ["api", "v1", "orgs", "shop", "labels"] => Reply::json(200, json!([])),
         _ => not_found(),
     }
@@ -52,7 +58,7 @@ fn not_found() -> Reply {
 }
 
 fn user(login: &str) -> Value {
-    json!({"login": login, "id": 1})
+    json!({"login": login, "id": user_id(login)})
 }
 
 fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Reply {
@@ -80,7 +86,11 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
         (method, ["issues", rest @ ..]) => issues(state, method, asked, rest, body),
         ("GET", ["collaborators", login, "permission"]) => match state.people.get(*login) {
             Some(may_push) => {
-                let level = if *may_push { "write" } else { "read" };
+                let level = match may_push {
+                    true if state.admins.contains(*login) => "admin",
+                    true => "write",
+                    false => "read",
+                };
                 Reply::json(200, json!({"permission": level, "role_name": level, "user": user(login)}))
             }
             None => no(404, "user does not exist"),
@@ -90,11 +100,14 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
             bare_page(asked, feed)
         }
         ("GET", ["branches", name @ ..]) => branch(state, &name.join("/")),
+        ("GET", ["branch_protections", "main"]) if !state.rules.tells_mergers => no(403, "not for you"),
         ("GET", ["branch_protections", "main"]) => Reply::json(
             200,
             json!({
                 "rule_name": "main", "block_on_outdated_branch": state.rules.up_to_date,
                 "block_on_rejected_reviews": true, "required_approvals": state.rules.approvals,
+                "enable_merge_whitelist": state.rules.mergers.is_some(), "merge_whitelist_teams": null,
+                "merge_whitelist_usernames": state.rules.mergers,
             }),
         ),
         ("GET", ["commits", sha, "status"]) => {
@@ -169,7 +182,7 @@ fn pull(state: &State, pull: &Pull) -> Value {
         "state": if pull.open { "open" } else { "closed" }, "draft": is_draft(pull), "title": pull.title,
         "body": pull.body, "created_at": rfc3339(pull.created_at), "merged": pull.merged,
         "merge_commit_sha": pull.merge_commit,
-        "merged_at": pull.merged.then(|| rfc3339((state.now)())), "user": user(AGENT),
+        "merged_at": pull.merged.then(|| rfc3339((state.now)())), "user": user(&pull.by),
         "mergeable": pull.open && !matches!(standing(state, pull), "dirty" | "draft"),
         "merge_base": merge_base,
         "head": {
@@ -415,6 +428,10 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
             });
             Reply::json(201, issue(state, state.issues.last().unwrap()))
         }
+        ("PATCH", ["comments", id]) => match state.edit_comment(id.parse().unwrap(), &text(body, "body")) {
+            Some(edited) => Reply::json(200, comment(edited)),
+            None => not_found(),
+        },
         (_, [number, rest @ ..]) => one_issue(state, method, asked, number.parse().unwrap(), rest, body),
         _ => not_found(),
     }
@@ -463,7 +480,7 @@ fn one_issue(
 
 fn comment(comment: &super::Comment) -> Value {
     json!({
-        "id": 1, "type": "comment", "user": user(&comment.by), "body": comment.body,
+        "id": comment.id, "type": "comment", "user": user(&comment.by), "body": comment.body,
         "created_at": rfc3339(comment.at),
     })
 }

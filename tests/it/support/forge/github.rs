@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::support::openapi::Api;
 
-use super::{AGENT, Asked, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts};
+use super::{
+    AGENT, Asked, Comment, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, texts, user_id,
+};
 
 /// What GitHub's own descriptions do not allow of what was asked. Answers are as short as the agent needs them.
 pub(super) fn complaints(log: &[Asked]) -> Vec<String> {
@@ -86,6 +88,11 @@ fn said(state: &mut State, asked: &Asked) -> Reply {
     let body = asked.body.clone().unwrap_or_default();
     match path.as_slice() {
         ["graphql"] => graphql::answer(state, &body),
+        // The tokens of an installation may not ask this.
+        ["user"] if !state.tells_account || token.is_some_and(|token| token.starts_with("ghs_")) => {
+            Reply::no(403, "Resource not accessible by integration")
+        }
+        ["user"] => Reply::json(200, user(AGENT)),
         ["repos", owner, name, rest @ ..] if format!("{owner}/{name}") == REPOSITORY => {
             repository(state, asked, rest, &body)
         }
@@ -106,7 +113,7 @@ fn new_token(state: &mut State) -> Reply {
 }
 
 fn user(login: &str) -> Value {
-    json!({"login": login, "id": 1, "type": "User"})
+    json!({"login": login, "id": user_id(login), "type": "User"})
 }
 
 fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Reply {
@@ -121,13 +128,7 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
             }
         }
         (method, ["issues", rest @ ..]) => issues(state, method, asked, rest, body),
-        ("GET", ["collaborators", login, "permission"]) => match state.people.get(*login) {
-            Some(may_push) => {
-                let level = if *may_push { "write" } else { "read" };
-                Reply::json(200, json!({"permission": level, "role_name": level, "user": user(login)}))
-            }
-            None => Reply::no(404, "Not Found"),
-        },
+        ("GET", ["collaborators", login, "permission"]) => permission(state, login),
         ("GET", ["branches", branch]) => match state.tip(branch) {
             Some(tip) => Reply::json(
                 200,
@@ -137,6 +138,7 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
             ),
             None => Reply::no(404, "Branch not found"),
         },
+        ("GET", ["branches", _, "protection", "restrictions"]) => restrictions(state),
         ("GET", ["rules", "branches", _]) => Reply::json(200, rules(state)),
         ("GET", ["commits", sha, "check-runs"]) => {
             let runs: Vec<Value> = checks(state, sha).iter().map(check_run).collect();
@@ -175,6 +177,27 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
             }
         }
         _ => Reply::no(404, "Not Found"),
+    }
+}
+
+fn permission(state: &State, login: &str) -> Reply {
+    let level = match state.people.get(login) {
+        Some(true) if state.admins.contains(login) => "admin",
+        Some(true) => "write",
+        Some(false) => "read",
+        None => return Reply::no(404, "Not Found"),
+    };
+    Reply::json(200, json!({"permission": level, "role_name": level, "user": user(login)}))
+}
+
+fn restrictions(state: &State) -> Reply {
+    match &state.rules.mergers {
+        _ if !state.rules.tells_mergers => Reply::no(403, "Resource not accessible by integration"),
+        Some(names) => {
+            let users: Vec<Value> = names.iter().map(|name| user(name)).collect();
+            Reply::json(200, json!({"users": users, "teams": [], "apps": []}))
+        }
+        None => Reply::no(404, "Push restrictions not enabled"),
     }
 }
 
@@ -248,7 +271,7 @@ fn pull(state: &State, pull: &Pull) -> Value {
         "state": if pull.open { "open" } else { "closed" }, "draft": pull.draft, "title": pull.title,
         "body": pull.body, "created_at": rfc3339(pull.created_at), "merged_at": stamp.filter(|_| pull.merged),
         "merge_commit_sha": pull.merge_commit,
-        "user": user(AGENT),
+        "user": user(&pull.by),
         "head": {"ref": pull.branch, "sha": pull.head, "label": format!("shop:{}", pull.branch), "repo": from},
         "base": {"ref": pull.base, "label": format!("shop:{}", pull.base), "repo": repo},
         "auto_merge": pull.auto.as_ref().map(|(way, ..)| json!({"merge_method": way, "enabled_by": user(AGENT)})),
@@ -399,9 +422,20 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
             });
             Reply::json(201, issue(state, state.issues.last().unwrap()))
         }
+        ("PATCH", ["comments", id]) => match state.edit_comment(id.parse().unwrap(), &text(body, "body")) {
+            Some(edited) => Reply::json(200, comment(edited)),
+            None => Reply::no(404, "Not Found"),
+        },
         (_, [number, rest @ ..]) => one_issue(state, method, asked, number.parse().unwrap(), rest, body),
         _ => Reply::no(404, "Not Found"),
     }
+}
+
+fn comment(comment: &Comment) -> Value {
+    json!({
+        "id": comment.id, "user": user(&comment.by), "body": comment.body, "created_at": rfc3339(comment.at),
+        "updated_at": rfc3339(comment.at),
+    })
 }
 
 /// Pull requests are issues too.
@@ -446,21 +480,11 @@ fn one_issue(
         }
         ("GET", ["comments"]) => {
             let of_it = state.comments.iter().filter(|comment| comment.on == number);
-            let shown = of_it.map(|comment| {
-                json!({
-                    "id": 1, "user": user(&comment.by), "body": comment.body,
-                    "created_at": rfc3339(comment.at), "updated_at": rfc3339(comment.at),
-                })
-            });
-            page(asked, shown.collect())
+            page(asked, of_it.map(comment).collect())
         }
         ("POST", ["comments"]) => {
             state.comment(number, AGENT, &text(body, "body"));
-            let at = rfc3339((state.now)());
-            Reply::json(
-                201,
-                json!({"id": 1, "user": user(AGENT), "body": text(body, "body"), "created_at": at}),
-            )
+            Reply::json(201, comment(state.comments.last().unwrap()))
         }
         ("POST", ["labels"]) => {
             let labels = texts(body, "labels");

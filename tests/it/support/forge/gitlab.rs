@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AGENT, Asked, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text};
+use super::{AGENT, Asked, Issue, Move, Pull, REPOSITORY, Reply, State, Status, rfc3339, text, user_id};
 use crate::support::git::try_git;
 
 mod documented;
@@ -26,10 +26,15 @@ pub(super) fn answer(state: &mut State, asked: &Asked) -> Reply {
     let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
     let body = asked.body.clone().unwrap_or_default();
     match path.as_slice() {
+        ["api", "v4", "user"] if !state.tells_account => {
+            let said = "The request requires higher privileges than provided by the access token.";
+            Reply::json(403, json!({"error": "insufficient_scope", "error_description": said}))
+        }
+        ["api", "v4", "user"] => Reply::json(200, user(AGENT)),
         ["api", "v4", "users"] => {
             let name = asked.query.get("username").unwrap();
             let found: Vec<&String> = state.people.keys().filter(|one| *one == name).collect();
-            Reply::json(200, json!(found.iter().map(|name| user(state, name)).collect::<Vec<_>>()))
+            Reply::json(200, json!(found.iter().map(|name| user(name)).collect::<Vec<_>>()))
         }
         ["api", "v4", "projects", name, rest @ ..] if *name == REPOSITORY => {
             project(state, asked, rest, &body)
@@ -39,23 +44,19 @@ pub(super) fn answer(state: &mut State, asked: &Asked) -> Reply {
     }
 }
 
-fn user_id(state: &State, name: &str) -> usize {
-    state.people.keys().position(|one| one == name).map_or(999, |at| at + 10)
+fn user(name: &str) -> Value {
+    json!({"id": user_id(name), "username": name, "name": name, "state": "active"})
 }
 
-fn user(state: &State, name: &str) -> Value {
-    json!({"id": user_id(state, name), "username": name, "name": name, "state": "active"})
-}
-
-fn users<'a>(state: &State, names: impl IntoIterator<Item = &'a String>) -> Value {
-    names.into_iter().map(|name| user(state, name)).collect()
+fn users<'a>(names: impl IntoIterator<Item = &'a String>) -> Value {
+    names.into_iter().map(|name| user(name)).collect()
 }
 
 /// The names of the users in a list of ids; ids of nobody are passed over.
 fn names(state: &State, body: &Value, key: &str) -> Vec<String> {
     let ids = body[key].as_array().into_iter().flatten().filter_map(Value::as_u64);
     let ids: Vec<u64> = ids.collect();
-    state.people.keys().filter(|name| ids.contains(&(user_id(state, name) as u64))).cloned().collect()
+    state.people.keys().filter(|name| ids.contains(&(user_id(name)))).cloned().collect()
 }
 
 fn labels(body: &Value) -> Vec<String> {
@@ -97,11 +98,15 @@ fn project(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Rep
         }
         (_, ["issues", rest @ ..]) => issues(state, asked, rest, body),
         ("GET", ["members", "all", id]) => {
-            let found = state.people.iter().find(|(name, _)| user_id(state, name).to_string() == *id);
+            let found = state.people.iter().find(|(name, _)| user_id(name).to_string() == *id);
             match found {
                 Some((name, may_push)) => {
-                    let mut member = user(state, name);
-                    member["access_level"] = json!(if *may_push { 30 } else { 20 });
+                    let mut member = user(name);
+                    member["access_level"] = json!(match may_push {
+                        true if state.admins.contains(name) => 40,
+                        true => 30,
+                        false => 20,
+                    });
                     Reply::json(200, member)
                 }
                 None => Reply::no(404, "404 Not found"),
@@ -111,12 +116,14 @@ fn project(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Rep
             Some(tip) => Reply::json(
                 200,
                 json!({
-                    "name": branch, "commit": {"id": tip}, "protected": true, "developers_can_merge": true,
+                    "name": branch, "commit": {"id": tip}, "protected": true,
+                    "developers_can_merge": state.rules.mergers.is_none(),
                     "developers_can_push": false, "can_push": false,
                 }),
             ),
             None => Reply::no(404, "404 Branch Not Found"),
         },
+        ("GET", ["protected_branches"]) => protections(state, asked),
         ("GET", ["repository", "commits", sha, "statuses"]) => statuses(state, asked, sha),
         ("GET", ["repository", "commits", sha, "merge_requests"]) => {
             let number = state.sources.get(*sha).copied();
@@ -132,6 +139,23 @@ fn project(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Rep
         }
         _ => Reply::json(404, json!({"error": "404 Not Found"})),
     }
+}
+
+/// The rules of branches, of which the one for `main` is by a pattern.
+fn protections(state: &State, asked: &Asked) -> Reply {
+    if !state.rules.tells_mergers {
+        return Reply::no(403, "403 Forbidden");
+    }
+    let level = |access: u32, user: Value| json!({"access_level": access, "user_id": user, "group_id": null});
+    let merging: Vec<Value> = match &state.rules.mergers {
+        None => vec![level(30, Value::Null)],
+        Some(names) => std::iter::once(level(40, Value::Null))
+            .chain(names.iter().map(|name| level(40, json!(user_id(name)))))
+            .collect(),
+    };
+    let rule = |name: &str, merging: Value| json!({"id": 1, "name": name, "merge_access_levels": merging});
+    let others = json!([level(30, Value::Null)]);
+    page(asked, vec![rule("main-*", others.clone()), rule("ma*n", json!(merging)), rule("mai", others)])
 }
 
 fn info(state: &State) -> Value {
@@ -219,7 +243,7 @@ fn request(state: &State, pull: &Pull) -> Value {
         "web_url": format!("{}/{REPOSITORY}/-/merge_requests/{}", state.url, pull.number),
         "source_branch": pull.branch, "target_branch": pull.base, "target_project_id": PROJECT,
         "source_project_id": if pull.fork { FORK } else { PROJECT }, "sha": pull.head,
-        "draft": pull.draft, "work_in_progress": pull.draft, "author": user(state, AGENT),
+        "draft": pull.draft, "work_in_progress": pull.draft, "author": user(&pull.by),
         "merge_when_pipeline_succeeds": pull.auto.is_some() || pull.queued,
         "merge_commit_sha": pull.merge_commit,
         "detailed_merge_status": standing,
@@ -228,8 +252,8 @@ fn request(state: &State, pull: &Pull) -> Value {
             "conflict" => "cannot_be_merged",
             _ => "can_be_merged",
         },
-        "closed_by": closer.map(|name| user(state, name)), "labels": pull.labels,
-        "assignees": users(state, &pull.assignees), "reviewers": users(state, &pull.reviewers),
+        "closed_by": closer.map(|name| user(name)), "labels": pull.labels,
+        "assignees": users(&pull.assignees), "reviewers": users(&pull.reviewers),
     })
 }
 
@@ -318,8 +342,7 @@ fn one_request(state: &mut State, asked: &Asked, found: &Pull, rest: &[&str], bo
             Reply::json(200, json!({"commit_id": found.head}))
         }
         ("GET", ["approvals"]) => {
-            let by: Vec<Value> =
-                found.approved_by.iter().map(|name| json!({"user": user(state, name)})).collect();
+            let by: Vec<Value> = found.approved_by.iter().map(|name| json!({"user": user(name)})).collect();
             let left = state.rules.approvals.saturating_sub(by.len());
             Reply::json(
                 200,
@@ -331,9 +354,15 @@ fn one_request(state: &mut State, asked: &Asked, found: &Pull, rest: &[&str], bo
         }
         ("GET", ["reviewers"]) => {
             let against = found.changes_wanted_by.iter();
-            let one = |name: &String| json!({"user": user(state, name), "state": "requested_changes"});
+            let one = |name: &String| json!({"user": user(name), "state": "requested_changes"});
             Reply::json(200, against.map(one).collect())
         }
+        ("PUT", ["notes", id]) => match state.edit_comment(id.parse().unwrap(), &text(body, "body")) {
+            Some(edited) => {
+                Reply::json(200, json!({"id": edited.id, "body": edited.body, "author": user(AGENT)}))
+            }
+            None => Reply::no(404, "404 Not found"),
+        },
         (_, ["notes"]) => notes(state, asked, number, body),
         _ => Reply::json(404, json!({"error": "404 Not Found"})),
     }
@@ -414,15 +443,18 @@ fn merge(state: &mut State, found: &Pull, body: &Value) -> Reply {
 fn notes(state: &mut State, asked: &Asked, on: u64, body: &Value) -> Reply {
     if asked.method == "POST" {
         state.comment(on, AGENT, &text(body, "body"));
-        return Reply::json(201, json!({"id": 1, "body": text(body, "body"), "author": user(state, AGENT)}));
+        return Reply::json(
+            201,
+            json!({"id": state.comments.last().unwrap().id, "body": text(body, "body"), "author": user(AGENT)}),
+        );
     }
-    let note = |by: &str, body: &str, at: i64, system: bool| {
+    let note = |id: u64, by: &str, body: &str, at: i64, system: bool| {
         let at = rfc3339(at);
-        json!({"id": 1, "author": user(state, by), "body": body, "created_at": at, "system": system})
+        json!({"id": id, "author": user(by), "body": body, "created_at": at, "system": system})
     };
-    let mut all = vec![note("dana", "assigned to @lee", 0, true)];
+    let mut all = vec![note(1, "dana", "assigned to @lee", 0, true)];
     let of_it = state.comments.iter().filter(|comment| comment.on == on);
-    all.extend(of_it.map(|comment| note(&comment.by, &comment.body, comment.at, false)));
+    all.extend(of_it.map(|comment| note(comment.id, &comment.by, &comment.body, comment.at, false)));
     if asked.query.get("sort").map(String::as_str) != Some("asc") {
         all.reverse();
     }
@@ -434,7 +466,7 @@ fn issue(state: &State, issue: &Issue) -> Value {
         "id": issue.number + 1000, "iid": issue.number, "title": issue.title, "description": issue.body,
         "state": if issue.open { "opened" } else { "closed" }, "labels": issue.labels,
         "web_url": format!("{}/{REPOSITORY}/-/issues/{}", state.url, issue.number),
-        "author": user(state, AGENT), "assignees": users(state, &issue.assignees),
+        "author": user(AGENT), "assignees": users(&issue.assignees),
     })
 }
 
@@ -493,7 +525,7 @@ fn events(state: &State, asked: &Asked) -> Reply {
     let after = asked.query.get("after").map_or("", String::as_str);
     let one = |moved: &Move| {
         json!({
-            "id": moved.at, "project_id": PROJECT, "target_type": null, "author": user(state, "dana"),
+            "id": moved.at, "project_id": PROJECT, "target_type": null, "author": user("dana"),
             "action_name": if moved.is_new() { "pushed new" } else { "pushed to" },
             "created_at": rfc3339(moved.at).replace('Z', ".419Z"),
             "push_data": {

@@ -37,6 +37,8 @@ pub(crate) enum Face {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pull {
     pub(crate) number: u64,
+    /// Who has opened it.
+    pub(crate) by: String,
     pub(crate) branch: String,
     pub(crate) base: String,
     pub(crate) title: String,
@@ -81,6 +83,7 @@ pub(crate) struct Issue {
 /// A comment on a pull request or an issue.
 #[derive(Clone, Debug)]
 pub(crate) struct Comment {
+    pub(crate) id: u64,
     pub(crate) on: u64,
     pub(crate) by: String,
     pub(crate) body: String,
@@ -128,6 +131,10 @@ pub(crate) struct Rules {
     pub(crate) ways: Vec<String>,
     pub(crate) queue: bool,
     pub(crate) signatures: bool,
+    /// Who may merge, where that is not everybody who may push.
+    pub(crate) mergers: Option<BTreeSet<String>>,
+    /// Whether the agent may read who may merge.
+    pub(crate) tells_mergers: bool,
 }
 
 /// All that the forge knows.
@@ -141,6 +148,10 @@ pub(crate) struct State {
     pub(crate) rules: Rules,
     /// People, and whether they may push.
     pub(crate) people: BTreeMap<String, bool>,
+    /// Those of them who administer the repository.
+    pub(crate) admins: BTreeSet<String>,
+    /// Whether the agent's token may read whose it is.
+    pub(crate) tells_account: bool,
     /// Which pull request brought a commit to the branch.
     pub(crate) sources: BTreeMap<String, u64>,
     /// The labels that there are, where they have numbers.
@@ -166,6 +177,8 @@ impl State {
             ways: ["squash", "merge", "rebase"].map(str::to_owned).to_vec(),
             queue: false,
             signatures: false,
+            mergers: None,
+            tells_mergers: true,
         };
         let people = [("dana", true), ("lee", true), ("mallory", false), (AGENT, true)];
         Self {
@@ -176,6 +189,8 @@ impl State {
             statuses: BTreeMap::new(),
             rules,
             people: people.map(|(name, may)| (name.to_owned(), may)).into(),
+            admins: BTreeSet::new(),
+            tells_account: true,
             sources: BTreeMap::new(),
             labels: Vec::new(),
             tokens: BTreeSet::from([TOKEN.to_owned()]),
@@ -366,7 +381,7 @@ impl State {
         self.land(number, &commit, &base);
     }
 
-    /// Opens a pull request for somebody; none where one is open from the same branch, or nothing is on it.
+    /// Opens a pull request for the agent; none where one is open from the same branch, or nothing is on it.
     pub(crate) fn open(&mut self, branch: &str, base: &str, title: &str, body: &str) -> Result<u64, String> {
         if self.pulls.iter().any(|pull| pull.open && pull.branch == branch && pull.base == base) {
             return Err(format!("A pull request already exists for shop:{branch}."));
@@ -380,6 +395,7 @@ impl State {
         let number = self.next_number();
         self.pulls.push(Pull {
             number,
+            by: AGENT.to_owned(),
             branch: branch.to_owned(),
             base: base.to_owned(),
             title: title.to_owned(),
@@ -392,10 +408,25 @@ impl State {
         Ok(number)
     }
 
+    /// Somebody else opens a pull request.
+    pub(crate) fn open_by(&mut self, by: &str, branch: &str, base: &str) -> u64 {
+        let number = self.open(branch, base, "Revert app", "<!-- backout-id: 1 -->\n").unwrap();
+        by.clone_into(&mut self.pull(number).unwrap().by);
+        number
+    }
+
     /// Somebody comments.
     pub(crate) fn comment(&mut self, on: u64, by: &str, body: &str) {
         let at = (self.now)();
-        self.comments.push(Comment { on, by: by.to_owned(), body: body.to_owned(), at });
+        let id = 7_000 + self.comments.len() as u64;
+        self.comments.push(Comment { id, on, by: by.to_owned(), body: body.to_owned(), at });
+    }
+
+    /// Replaces the text of a comment.
+    pub(crate) fn edit_comment(&mut self, id: u64, body: &str) -> Option<&Comment> {
+        let comment = self.comments.iter_mut().find(|comment| comment.id == id)?;
+        body.clone_into(&mut comment.body);
+        Some(comment)
     }
 
     /// A commit with these files changed on top of a branch, as an API makes one; none where the branch is elsewhere.
@@ -480,6 +511,11 @@ impl State {
         }
         last.into_values().cloned().collect()
     }
+}
+
+/// The id of an account: always the same for a name.
+pub(crate) fn user_id(name: &str) -> u64 {
+    name.bytes().fold(7, |id, byte| (id * 31 + u64::from(byte)) % 1_000_003)
 }
 
 /// A time as forges write it.

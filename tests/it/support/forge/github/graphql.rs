@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::forge::{Reply, State, text};
+use crate::support::forge::{AGENT, Reply, State, text, user_id};
 
 fn refused(message: &str) -> Reply {
     Reply::json(200, json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": message}]}))
@@ -15,6 +15,13 @@ pub(super) fn answer(state: &mut State, body: &Value) -> Reply {
     let number =
         |key: &str| text(&input, key).strip_prefix("PR_").and_then(|number| number.parse::<u64>().ok());
     let done = |name: &str| Reply::json(200, json!({"data": {name: {"clientMutationId": null}}}));
+    if query.contains("viewer") {
+        if !state.tells_account {
+            let problem = json!({"type": "FORBIDDEN", "message": "Resource not accessible by integration"});
+            return Reply::json(200, json!({"data": null, "errors": [problem]}));
+        }
+        return Reply::json(200, json!({"data": {"viewer": {"databaseId": user_id(AGENT), "login": AGENT}}}));
+    }
     if query.contains("enablePullRequestAutoMerge") {
         let found = state.pull(number("pullRequestId").unwrap()).unwrap().clone();
         if !state.rules.auto_merge {

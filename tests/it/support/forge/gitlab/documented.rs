@@ -41,13 +41,14 @@ const MERGE: &[&str] = &[
     "should_remove_source_branch",
 ];
 const REQUESTS: &[&str] =
-    &["source_branch", "target_branch", "state", "order_by", "sort", "page", "per_page"];
+    &["source_branch", "target_branch", "state", "author_id", "order_by", "sort", "page", "per_page"];
 const PAGES: &[&str] = &["page", "per_page"];
 const NOTES: &[&str] = &["sort", "order_by", "page", "per_page"];
 
 const EVENTS: &[&str] = &["action", "target_type", "before", "after", "sort", "page", "per_page"];
 
 const DOCUMENTED: &[Documented] = &[
+    get("user", &[], "users/#retrieve-the-current-user"),
     get("users", &["username"], "users/"),
     get("projects/:id", &[], "projects/"),
     get("projects/:id/events", EVENTS, "events/"),
@@ -109,6 +110,15 @@ const DOCUMENTED: &[Documented] = &[
         required: &["body"],
         page: "notes/",
     },
+    Documented {
+        method: "PUT",
+        path: "projects/:id/merge_requests/:iid/notes/:note_id",
+        query: &[],
+        body: &["body"],
+        required: &["body"],
+        page: "notes/",
+    },
+    get("projects/:id/protected_branches", PAGES, "protected_branches/"),
     get("projects/:id/members/all/:user_id", &[], "members/"),
     get("projects/:id/issues", &["labels", "state", "page", "per_page"], "issues/"),
     Documented {
