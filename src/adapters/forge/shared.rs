@@ -10,6 +10,7 @@ use super::rest::parsed_time;
 use crate::domain::history::landing::BranchMove;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::Standing;
+use crate::domain::review::command::{Order, Right};
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
 use crate::ports::{ForgeError, MAX_MOVES};
@@ -78,26 +79,33 @@ pub(super) fn buried(branch: &BranchName) -> String {
     format!("there are too many pull requests from {branch} to find the agent's own: look who opens them")
 }
 
-/// Of how many people it is asked whether they may push, for one pull request: strangers may comment as often as they like.
+/// Of how many commands of different people it is asked whether they may give them, for one pull request: strangers may comment as often as they like.
 const MAX_COMMANDERS: usize = 30;
 
-/// Who may push, of those who have given commands.
+/// What those may do who have given commands: by their names, and by whether it is about an approval.
 #[derive(Default)]
-pub(super) struct Commanders(BTreeMap<String, bool>);
+pub(super) struct Commanders(BTreeMap<(String, bool), Right>);
 
 impl Commanders {
-    /// Whether somebody may push; `ask` is called once for each, for so many of them.
-    pub(super) async fn may_push<F: Future<Output = Result<bool, ForgeError>>>(
+    /// Whether somebody may give an order; `ask` is called once for each, for so many of them.
+    pub(super) async fn right<F: Future<Output = Result<Right, ForgeError>>>(
         &mut self,
         login: &str,
+        order: Order,
         ask: impl FnOnce() -> F,
-    ) -> Result<bool, ForgeError> {
-        if let Some(known) = self.0.get(login) {
-            return Ok(*known);
+    ) -> Result<Right, ForgeError> {
+        let key = (login.to_owned(), order == Order::Approve);
+        if let Some(known) = self.0.get(&key) {
+            return Ok(known.clone());
         }
-        let may = self.0.len() < MAX_COMMANDERS && ask().await?;
-        self.0.insert(login.to_owned(), may);
-        Ok(may)
+        let right = if self.0.len() < MAX_COMMANDERS { ask().await? } else { Right::Missing };
+        match &right {
+            Right::PushOnly(why) => tracing::info!(login, why, "an approval does not count"),
+            Right::Missing => tracing::info!(login, "a command does not count, as they may not push"),
+            Right::Given => {}
+        }
+        self.0.insert(key, right.clone());
+        Ok(right)
     }
 }
 

@@ -14,8 +14,20 @@ pub struct Command {
     pub at: Time,
     /// What they want.
     pub order: Order,
-    /// Whether they may push to the repository. Nobody else is obeyed.
-    pub allowed: bool,
+    /// Whether they may want that. Nobody else is obeyed.
+    pub right: Right,
+}
+
+/// Whether somebody may give a command, as the forge says: to hold and to try again takes the right to push to the
+/// repository, and to approve the right to merge into the environment's branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// They may.
+    Given,
+    /// They may not push.
+    Missing,
+    /// They may push, and not merge into the branch. The text says why: "`main` takes merges of administrators alone".
+    PushOnly(String),
 }
 
 /// What a person wants.

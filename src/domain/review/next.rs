@@ -1,6 +1,6 @@
 //! What is to be done about a pull request next.
 
-use super::command::Order;
+use super::command::{Order, Right};
 use super::pull::{Merging, Review, ReviewState, Standing};
 use super::text::closing_reason;
 use crate::domain::environment::policy::{Merge, ReviewRules};
@@ -84,6 +84,8 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, Default)]
 struct Orders<'a> {
     approved: bool,
+    /// Whose approval does not count although they may push, and why.
+    discounted: Option<(&'a str, &'a str)>,
     /// Who holds it, and until when.
     held: Option<(&'a str, Time)>,
     /// When somebody last asked to try again.
@@ -94,7 +96,15 @@ impl<'a> Orders<'a> {
     /// A later order replaces an earlier one of its kind; to approve or to try again ends a hold.
     fn of(review: &'a Review) -> Self {
         let mut orders = Self::default();
-        for command in review.commands.iter().filter(|command| command.allowed) {
+        for command in &review.commands {
+            match &command.right {
+                Right::Given => {}
+                Right::Missing => continue,
+                Right::PushOnly(why) => {
+                    orders.discounted = Some((&command.by, why));
+                    continue;
+                }
+            }
             match command.order {
                 Order::Approve => (orders.approved, orders.held) = (true, None),
                 Order::Hold(secs) => orders.held = Some((&command.by, command.at.plus_secs(secs))),
@@ -167,7 +177,7 @@ fn open(watched: &Watched<'_>) -> Step {
     }
     if !is_automatic(watched, &orders) {
         if watched.by_agent || !watched.review.scheduled {
-            return halt(watched, BY_HAND);
+            return halt(watched, &by_hand(&orders));
         }
         // A person has asked the forge to merge it, which is an approval.
         return Step::Wait(waits_for(watched));
@@ -194,6 +204,14 @@ fn left_to_people(watched: &Watched<'_>, orders: &Orders<'_>, why: &str) -> Step
 
 /// What a pull request that does not merge itself waits for.
 pub const BY_HAND: &str = "a person to merge it, or to comment `/backout approve`";
+
+/// The same, and why somebody's approval does not count.
+fn by_hand(orders: &Orders<'_>) -> String {
+    match orders.discounted {
+        Some((by, why)) => format!("{BY_HAND}; the approval of {by} does not count, as {why}"),
+        None => BY_HAND.to_owned(),
+    }
+}
 
 /// Waits without a merge that comes by itself.
 fn halt(watched: &Watched<'_>, why: &str) -> Step {

@@ -2,7 +2,7 @@
 
 use backout::domain::history::landing::BranchMove;
 use backout::domain::ids::BranchName;
-use backout::domain::review::command::Order;
+use backout::domain::review::command::{Order, Right};
 use backout::domain::review::{CommitStatus, Merging, ReviewState, Standing, StatusState};
 use backout::domain::time::Time;
 use backout::ports::{ForgeError, MAX_MOVES};
@@ -24,6 +24,7 @@ macro_rules! conforms {
                 tells_what_is_in_the_way,
                 closes_and_tells_who_has_closed,
                 obeys_nobody_who_may_not_push,
+                takes_approvals_of_those_alone_who_may_merge,
                 ignores_the_pull_requests_of_forks,
                 ignores_what_other_accounts_have_opened,
                 tells_that_another_account_is_in_the_way,
@@ -198,15 +199,57 @@ async fn obeys_nobody_who_may_not_push(face: Face) {
         place.sim.state().comment(opened.number, by, text);
     }
     let commands = place.look(&opened).await.commands;
-    let told: Vec<_> = commands.iter().map(|one| (one.by.as_str(), one.order, one.allowed)).collect();
+    let told: Vec<_> = commands.iter().map(|one| (one.by.as_str(), one.order, one.right.clone())).collect();
     assert_eq!(
         told,
         [
-            ("mallory", Order::Approve, false),
-            ("dana", Order::Hold(5400), true),
-            ("stranger", Order::Retry, false),
+            ("mallory", Order::Approve, Right::Missing),
+            ("dana", Order::Hold(5400), Right::Given),
+            ("stranger", Order::Retry, Right::Missing),
         ]
     );
+}
+
+async fn takes_approvals_of_those_alone_who_may_merge(face: Face) {
+    let mut place = Place::new(face);
+    let opened = place.open("backout/a", "v1").await;
+    {
+        let mut state = place.sim.state();
+        state.people.insert("chief".to_owned(), true);
+        state.admins.insert("chief".to_owned());
+        for by in ["chief", "dana", "lee", "mallory"] {
+            state.comment(opened.number, by, "/backout approve");
+        }
+        state.comment(opened.number, "lee", "/backout hold 5m");
+        state.comment(opened.number, "lee", "/backout retry");
+    }
+    let rights = async || {
+        let commands = place.look(&opened).await.commands;
+        assert!(commands[4..].iter().all(|one| one.right == Right::Given), "{commands:?}");
+        let word = |right: &Right| match right {
+            Right::Given => "merge",
+            Right::Missing => "nothing",
+            Right::PushOnly(why) => {
+                assert!(why.contains("`main`"), "{why}");
+                "push"
+            }
+        };
+        commands[..4].iter().map(|one| word(&one.right)).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(rights().await, "merge merge merge nothing", "whoever may push");
+    place.sim.state().rules.mergers = Some(["dana".to_owned()].into());
+    // On Gitea the list holds for administrators too.
+    let listed = match face {
+        Face::GitHub | Face::GitLab => "merge merge push nothing",
+        Face::Gitea => "push merge push nothing",
+    };
+    assert_eq!(rights().await, listed, "whoever is listed");
+    place.sim.state().rules.tells_mergers = false;
+    let untold = match face {
+        Face::GitHub => "merge merge merge nothing",
+        Face::GitLab | Face::Gitea => "merge push push nothing",
+    };
+    assert_eq!(rights().await, untold, "where it is not told who is listed");
 }
 
 async fn ignores_the_pull_requests_of_forks(face: Face) {

@@ -1,6 +1,7 @@
 //! What is Gitea's and Forgejo's own.
 
 use backout::adapters::forge::gitea::OPERATIONS;
+use backout::domain::review::command::Right;
 use backout::domain::review::{Merging, Standing};
 use backout::domain::time::Time;
 use serde_json::json;
@@ -274,7 +275,7 @@ async fn nobody_is_obeyed_where_it_does_not_tell_who_may_push() {
     place.sim.state().comment(opened.number, "dana", "/backout approve");
     instead(&place, "/permission", Reply::no(403, "Only admins can query all permissions"));
     let commands = place.look(&opened).await.commands;
-    assert!(commands.len() == 1 && !commands[0].allowed, "{commands:?}");
+    assert!(commands.len() == 1 && commands[0].right == Right::Missing, "{commands:?}");
 }
 
 #[tokio::test]

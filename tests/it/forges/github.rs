@@ -49,7 +49,7 @@ async fn use_everything(place: &mut Place) {
     forge.commit(&second, &main()).await.unwrap().unwrap();
 
     let opened = forge.open(&new).await.unwrap();
-    place.sim.state().comment(opened.number, "dana", "/backout retry");
+    place.sim.state().comment(opened.number, "dana", "/backout approve");
     assert_eq!(forge.merge(&opened, &main(), &message("v1")).await.unwrap(), Merging::Scheduled);
     let scheduled = place.look(&opened).await;
     forge.unschedule(&scheduled).await.unwrap();

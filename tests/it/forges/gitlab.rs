@@ -1,5 +1,6 @@
 //! What is GitLab's alone.
 
+use backout::domain::review::command::Right;
 use backout::domain::review::{Merging, ReviewState, Standing, StatusState};
 use backout::domain::time::Time;
 use backout::ports::ForgeError;
@@ -234,6 +235,49 @@ async fn has_gitlab_look_at_what_it_leaves_unchecked() {
     let found = place.look(&opened).await;
     assert_eq!(found.standing, Standing::Unknown);
     assert_eq!(place.forge.merge(&found, &main(), &message("v1")).await.unwrap(), Merging::Merged);
+}
+
+#[tokio::test]
+async fn the_protections_of_a_branch_say_whose_approval_counts() {
+    let role = |level: u32| json!({"access_level": level, "user_id": null, "group_id": null});
+    let user = |id: u64| json!({"access_level": 40, "user_id": id, "group_id": null});
+    let group = json!({"access_level": 40, "user_id": null, "group_id": 5});
+    let rule =
+        |name: &str, levels: &[serde_json::Value]| json!({"name": name, "merge_access_levels": levels});
+    let lee = crate::support::forge::user_id("lee");
+    // Which rules there are, and whether a Developer and a Maintainer may merge into `main`.
+    for (rules, developer, maintainer) in [
+        (json!([rule("main", &[role(0)])]), false, false),
+        (json!([rule("main", &[])]), false, false),
+        (json!([rule("main", &[role(40)])]), false, true),
+        (json!([rule("main", &[role(30)])]), true, true),
+        (json!([rule("main", &[role(60)])]), false, false),
+        (json!([rule("main", &[group])]), false, false),
+        (json!([rule("main", &[role(0), user(lee)])]), true, false),
+        (json!([rule("main", &[user(lee + 1)])]), false, false),
+        (json!([rule("main", &[role(0)]), rule("m*", &[role(30)])]), true, true),
+        (json!([rule("other", &[role(30)])]), false, true),
+        (json!([rule("ma?n", &[role(30)])]), false, true),
+        (json!([]), false, true),
+    ] {
+        let mut place = place();
+        let opened = place.open("backout/a", "v1").await;
+        {
+            let mut state = place.sim.state();
+            state.admins.insert("dana".to_owned());
+            state.rules.mergers = Some(Default::default());
+            state.comment(opened.number, "lee", "/backout approve");
+            state.comment(opened.number, "dana", "/backout approve");
+        }
+        let told = rules.clone();
+        place.sim.fates(move |_, asked| match asked.path.last().unwrap().as_str() {
+            "protected_branches" => Fate::Instead(Reply::json(200, told.clone())),
+            _ => Fate::Go,
+        });
+        let commands = place.look(&opened).await.commands;
+        let may: Vec<bool> = commands.iter().map(|one| one.right == Right::Given).collect();
+        assert_eq!(may, [developer, maintainer], "{rules}");
+    }
 }
 
 #[tokio::test]

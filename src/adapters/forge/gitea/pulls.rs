@@ -3,12 +3,12 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::types::{Comment, Event, Permission, Pull};
+use super::types::{Comment, Event, Permission, Protection, Pull};
 use super::{Gitea, MAX_PAGES};
 use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{Commanders, buried, taken};
 use crate::domain::ids::BranchName;
-use crate::domain::review::command::{Command, order};
+use crate::domain::review::command::{Command, Order, Right, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
 use crate::ports::ForgeError;
 
@@ -126,7 +126,7 @@ impl Gitea {
             body: pull.body.clone(),
             scheduled: is_open && self.timeline(number).await?.is_scheduled(),
             standing: self.standing(&pull, base, is_open).await?,
-            commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            commands: if is_open { self.commands(number, base).await? } else { Vec::new() },
             merged_as: pull
                 .merge_commit_sha
                 .as_deref()
@@ -145,18 +145,14 @@ impl Gitea {
         self.pages(&format!("{}/issues/{number}/timeline", self.root)).await.map(Timeline)
     }
 
-    /// The commands in the comments, and whether who wrote each may push. Gitea gives all comments at once.
-    async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
+    /// The commands in the comments, and whether who wrote each may give it. Gitea gives all comments at once.
+    async fn commands(&self, number: u64, base: &BranchName) -> Result<Vec<Command>, ForgeError> {
         let (mut commands, mut people) = (Vec::new(), Commanders::default());
         for comment in self.comments(number).await? {
             let (Some(user), Some(order)) = (comment.user, order(&comment.body)) else { continue };
-            let allowed = people.may_push(&user.login, || self.may_push(&user.login)).await?;
-            commands.push(Command {
-                by: user.login,
-                at: self.rest.time(&comment.created_at)?,
-                order,
-                allowed,
-            });
+            let at = self.rest.time(&comment.created_at)?;
+            let right = people.right(&user.login, order, || self.right(&user.login, order, base)).await?;
+            commands.push(Command { by: user.login, at, order, right });
         }
         Ok(commands)
     }
@@ -168,19 +164,50 @@ impl Gitea {
 
     /// Only administrators of the repository are told what others may do. Where the agent is none, nobody is obeyed.
     /// Source: <https://github.com/go-gitea/gitea/blob/main/routers/api/v1/repo/collaborators.go>, `GetRepoPermissions`.
-    async fn may_push(&self, login: &str) -> Result<bool, ForgeError> {
+    async fn right(&self, login: &str, order: Order, base: &BranchName) -> Result<Right, ForgeError> {
         let path = format!("{}/collaborators/{}/permission", self.root, path_part(login));
-        match self.rest.get_if_any::<Permission>(&path).await {
-            Ok(level) => {
-                Ok(level
-                    .is_some_and(|level| matches!(level.permission.as_str(), "owner" | "admin" | "write")))
-            }
+        let told = match self.rest.get_if_any::<Permission>(&path).await {
             Err(ForgeError::Denied(reason)) => {
                 tracing::warn!(reason, "the command is not obeyed, as Gitea does not tell who may push");
-                Ok(false)
+                None
             }
-            Err(error) => Err(error),
+            told => told?,
+        };
+        let level = told.map(|level| level.permission).unwrap_or_default();
+        match level.as_str() {
+            "owner" | "admin" | "write" if order == Order::Approve => {
+                self.right_to_merge(login, level != "write", base).await
+            }
+            "owner" | "admin" | "write" => Ok(Right::Given),
+            _ => Ok(Right::Missing),
         }
+    }
+
+    /// Everybody who may push may merge, unless the branch has a list of who may. That holds for administrators too.
+    /// Source: <https://docs.gitea.com/usage/protected-branches>.
+    async fn right_to_merge(
+        &self,
+        login: &str,
+        is_admin: bool,
+        base: &BranchName,
+    ) -> Result<Right, ForgeError> {
+        let branch = self.branch(base).await?;
+        if !branch.protected {
+            return Ok(Right::Given);
+        }
+        let protection = self.protection(&branch.effective_branch_protection_name).await?;
+        let is_named = |listed: &Protection| {
+            listed.merge_whitelist_usernames.iter().any(|name| name.eq_ignore_ascii_case(login))
+        };
+        Ok(match protection {
+            None if !is_admin => Right::PushOnly(format!(
+                "the agent may not read the protection of `{base}`, so that only an administrator can approve"
+            )),
+            Some(listed) if listed.enable_merge_whitelist && !is_named(&listed) => Right::PushOnly(format!(
+                "the protection of `{base}` lists who may merge, and not them (teams are not looked into)"
+            )),
+            Some(_) | None => Right::Given,
+        })
     }
 
     pub(super) async fn open_review(&self, new: &NewReview) -> Result<Review, ForgeError> {

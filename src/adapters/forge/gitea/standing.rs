@@ -82,8 +82,7 @@ impl Gitea {
         if !branch.protected {
             return Ok(Wanted::default());
         }
-        let name = &branch.effective_branch_protection_name;
-        let rest = if name.is_empty() { None } else { self.protection(name).await? };
+        let rest = self.protection(&branch.effective_branch_protection_name).await?;
         Ok(Wanted {
             checks: branch.enable_status_check.then_some(branch.status_check_contexts),
             approvals: branch.required_approvals,
@@ -97,7 +96,11 @@ impl Gitea {
         Ok(self.rest.get_if_any(&path).await?.unwrap_or_default())
     }
 
-    async fn protection(&self, name: &str) -> Result<Option<Protection>, ForgeError> {
+    /// A protection by its name; none where it is not told.
+    pub(super) async fn protection(&self, name: &str) -> Result<Option<Protection>, ForgeError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
         let path = format!("{}/branch_protections/{}", self.root, path_part(name));
         match self.rest.get_if_any(&path).await {
             Err(ForgeError::Denied(reason)) => {

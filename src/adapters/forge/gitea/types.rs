@@ -155,6 +155,10 @@ pub(super) struct Protection {
     pub(super) block_on_official_review_requests: bool,
     #[serde(default)]
     pub(super) ignore_stale_approvals: bool,
+    #[serde(default)]
+    pub(super) enable_merge_whitelist: bool,
+    #[serde(default, deserialize_with = "nothing")]
+    pub(super) merge_whitelist_usernames: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -32,7 +32,7 @@ use crate::ports::{CommitRequest, Forge, Forged};
 
 /// Every operation of GitHub's REST API that is used, by its id in GitHub's OpenAPI description. A test holds what is sent
 /// against this list, and the list against the description.
-pub const OPERATIONS: [&str; 29] = [
+pub const OPERATIONS: [&str; 30] = [
     "apps/create-installation-access-token",
     "apps/get-repo-installation",
     "checks/list-for-ref",
@@ -54,6 +54,7 @@ pub const OPERATIONS: [&str; 29] = [
     "pulls/update",
     "repos/create-commit-status",
     "repos/get",
+    "repos/get-access-restrictions",
     "repos/get-branch",
     "repos/get-branch-rules",
     "repos/get-collaborator-permission-level",

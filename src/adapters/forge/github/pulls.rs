@@ -4,11 +4,11 @@ use http::Method;
 use serde_json::json;
 
 use super::GitHub;
-use super::types::{Comment, Issue, Permission, Pull, Tip};
+use super::types::{Comment, Issue, Permission, Pull, Restrictions, Tip, User};
 use crate::adapters::forge::rest::{MAX_PAGES, path_part};
 use crate::adapters::forge::shared::{Commanders, buried, taken};
 use crate::domain::ids::BranchName;
-use crate::domain::review::command::{Command, order};
+use crate::domain::review::command::{Command, Order, Right, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
 use crate::ports::ForgeError;
 
@@ -82,7 +82,7 @@ impl GitHub {
             body: pull.body.clone().unwrap_or_default(),
             scheduled: is_open && self.is_scheduled(&pull, base).await?,
             standing: self.standing(&pull, base, is_open).await?,
-            commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            commands: if is_open { self.commands(number, base).await? } else { Vec::new() },
             merged_as: pull
                 .merge_commit_sha
                 .as_deref()
@@ -103,8 +103,8 @@ impl GitHub {
         Ok(issue.and_then(|issue| issue.closed_by).map(|user| user.login))
     }
 
-    /// The commands in the comments, and whether who wrote each may push.
-    async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
+    /// The commands in the comments, and whether who wrote each may give it.
+    async fn commands(&self, number: u64, base: &BranchName) -> Result<Vec<Command>, ForgeError> {
         let path = format!("{}/issues/{number}/comments?per_page=100", self.root);
         let comments: Vec<Comment> = self.rest.list(&path).await?;
         let (mut commands, mut people) = (Vec::new(), Commanders::default());
@@ -112,22 +112,36 @@ impl GitHub {
             let (Some(user), Some(order)) = (comment.user, comment.body.as_deref().and_then(order)) else {
                 continue;
             };
-            let allowed = people.may_push(&user.login, || self.may_push(&user.login)).await?;
-            commands.push(Command {
-                by: user.login,
-                at: self.rest.time(&comment.created_at)?,
-                order,
-                allowed,
-            });
+            let at = self.rest.time(&comment.created_at)?;
+            let right = people.right(&user.login, order, || self.right(&user, order, base)).await?;
+            commands.push(Command { by: user.login, at, order, right });
         }
         Ok(commands)
     }
 
-    async fn may_push(&self, login: &str) -> Result<bool, ForgeError> {
-        let path = format!("{}/collaborators/{}/permission", self.root, path_part(login));
+    /// Who may merge is who may push to the branch. A branch can restrict that, and only the credentials of an administrator
+    /// are told to whom; where they are not, the right to push to the repository is enough, and what the agent may merge
+    /// is up to its own rights. Source: <https://docs.github.com/en/rest/branches/branch-protection#get-access-restrictions>.
+    async fn right(&self, user: &User, order: Order, base: &BranchName) -> Result<Right, ForgeError> {
+        let path = format!("{}/collaborators/{}/permission", self.root, path_part(&user.login));
         let permission: Option<Permission> = self.rest.get_if_any(&path).await?;
-        Ok(permission
-            .is_some_and(|level| matches!(level.permission.as_str(), "admin" | "maintain" | "write")))
+        match permission.as_ref().map(|level| level.permission.as_str()) {
+            Some("admin") => return Ok(Right::Given),
+            Some("maintain" | "write") if order != Order::Approve => return Ok(Right::Given),
+            Some("maintain" | "write") => {}
+            Some(_) | None => return Ok(Right::Missing),
+        }
+        let path = format!("{}/branches/{}/protection/restrictions", self.root, path_part(base.as_str()));
+        let restrictions: Option<Restrictions> = self.rest.get_if_told(&path).await?;
+        let is_named = |listed: &Restrictions| {
+            listed.users.iter().any(|listed| listed.id.is_some() && listed.id == user.id)
+        };
+        Ok(match restrictions {
+            Some(listed) if !is_named(&listed) => Right::PushOnly(format!(
+                "`{base}` restricts who may push to it, and does not name them (teams are not looked into)"
+            )),
+            Some(_) | None => Right::Given,
+        })
     }
 
     pub(super) async fn open_review(&self, new: &NewReview) -> Result<Review, ForgeError> {

@@ -80,6 +80,13 @@ pub(super) struct Permission {
     pub(super) permission: String,
 }
 
+/// Who may push to a branch that restricts it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Restrictions {
+    #[serde(default)]
+    pub(super) users: Vec<User>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct CombinedStatus {
     #[serde(default)]

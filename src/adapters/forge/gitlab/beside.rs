@@ -4,16 +4,13 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::GitLab;
-use super::requests::DEVELOPER;
+use super::rights::{DEVELOPER, MAINTAINER};
 use super::types::{Branch, Issue, MergeRequest, Permissions, Project, Status};
 use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{MANUAL_LABEL, plain};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
-
-/// The access level that may merge into a protected branch where nobody has said otherwise: Maintainer.
-const MAINTAINER: u32 = 40;
 
 impl GitLab {
     /// Source: <https://docs.gitlab.com/api/commits/>.

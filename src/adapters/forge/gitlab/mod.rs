@@ -4,6 +4,7 @@ mod beside;
 mod merge;
 mod moves;
 mod requests;
+mod rights;
 mod standing;
 mod types;
 

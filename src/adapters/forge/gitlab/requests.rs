@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::GitLab;
-use super::types::{Member, MergeRequest, Note, User};
+use super::types::{MergeRequest, Note, User};
 use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{Commanders, taken};
 use crate::domain::ids::BranchName;
@@ -12,8 +12,6 @@ use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
 use crate::ports::ForgeError;
 
-/// The access level from which on one may push: Developer. Source: <https://docs.gitlab.com/api/members/>.
-pub(super) const DEVELOPER: u32 = 30;
 /// The longest title that GitLab takes, in characters.
 const MAX_TITLE: usize = 255;
 
@@ -28,7 +26,7 @@ impl GitLab {
         let found = self.requests_from(branch, base, &asked).await?;
         let is_by_us = |one: &&MergeRequest| one.opener() == Some(own);
         match found.iter().filter(is_by_us).max_by_key(|one| one.iid) {
-            Some(one) => self.read_review(one.iid).await.map(Some),
+            Some(one) => self.read_review(one.iid, base).await.map(Some),
             None => Ok(None),
         }
     }
@@ -58,7 +56,7 @@ impl GitLab {
     }
 
     /// One merge request, in full.
-    pub(super) async fn read_review(&self, number: u64) -> Result<Review, ForgeError> {
+    pub(super) async fn read_review(&self, number: u64, base: &BranchName) -> Result<Review, ForgeError> {
         let request = self.settled_request(number).await?;
         let is_open = request.is_open();
         let state = match request.state.as_str() {
@@ -74,7 +72,7 @@ impl GitLab {
             body: request.description.clone().unwrap_or_default(),
             scheduled: is_open && request.merge_when_pipeline_succeeds,
             standing: self.standing(&request).await?,
-            commands: if is_open { self.commands(number).await? } else { Vec::new() },
+            commands: if is_open { self.commands(number, base).await? } else { Vec::new() },
             merged_as: request
                 .merged_as()
                 .filter(|_| state == ReviewState::Merged)
@@ -84,20 +82,16 @@ impl GitLab {
         })
     }
 
-    /// The commands in the notes, and whether who wrote each may push.
-    async fn commands(&self, number: u64) -> Result<Vec<Command>, ForgeError> {
+    /// The commands in the notes, and whether who wrote each may give it.
+    async fn commands(&self, number: u64, base: &BranchName) -> Result<Vec<Command>, ForgeError> {
         let (mut commands, mut people) = (Vec::new(), Commanders::default());
         for note in self.notes(&self.place(number)).await? {
             let (Some(user), Some(order)) = (note.author, note.body.as_deref().and_then(order)) else {
                 continue;
             };
-            let allowed = people.may_push(&user.username, || self.may_push(user.id)).await?;
-            commands.push(Command {
-                by: user.username,
-                at: self.rest.time(&note.created_at)?,
-                order,
-                allowed,
-            });
+            let at = self.rest.time(&note.created_at)?;
+            let right = people.right(&user.username, order, || self.right(user.id, order, base)).await?;
+            commands.push(Command { by: user.username, at, order, right });
         }
         Ok(commands)
     }
@@ -108,13 +102,6 @@ impl GitLab {
         let mut notes: Vec<Note> = self.rest.list(&path).await?;
         notes.retain(|note| !note.system);
         Ok(notes)
-    }
-
-    /// Also through a group. Source: <https://docs.gitlab.com/api/members/>.
-    async fn may_push(&self, user: i64) -> Result<bool, ForgeError> {
-        let path = format!("{}/members/all/{user}", self.root);
-        let member: Option<Member> = self.rest.get_if_any(&path).await?;
-        Ok(member.is_some_and(|member| member.access_level >= DEVELOPER))
     }
 
     pub(super) async fn open_review(&self, new: &NewReview) -> Result<Review, ForgeError> {
@@ -143,7 +130,7 @@ impl GitLab {
                 tracing::warn!(number, "GitLab took {taken} of {asked} {what} for the merge request");
             }
         }
-        self.read_review(opened.iid).await
+        self.read_review(opened.iid, &new.base).await
     }
 
     /// Why no merge request could be opened: GitLab takes one at a time from a branch, whoever has opened it.

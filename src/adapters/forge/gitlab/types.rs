@@ -205,6 +205,27 @@ pub(super) struct Branch {
     pub(super) developers_can_merge: bool,
 }
 
+/// A rule for branches, by name or by pattern. Source: <https://docs.gitlab.com/api/protected_branches/>.
+#[derive(Debug, Deserialize)]
+pub(super) struct Protection {
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) merge_access_levels: Vec<AccessLevel>,
+}
+
+/// Who may do something with a protected branch: a role, or one user, or one group.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct AccessLevel {
+    /// Of a role; 0 is nobody.
+    #[serde(default)]
+    pub(super) access_level: Option<u32>,
+    #[serde(default)]
+    pub(super) user_id: Option<i64>,
+    #[serde(default)]
+    pub(super) group_id: Option<i64>,
+}
+
 /// Something that somebody has done in the project. Source: <https://docs.gitlab.com/api/events/>.
 #[derive(Debug, Deserialize)]
 pub(super) struct Event {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::command::Command;
+use super::super::command::{Command, Right};
 use super::super::text::with_closing;
 use super::*;
 use crate::domain::ids::CommitId;
@@ -25,7 +25,8 @@ fn blocked() -> Standing {
 }
 
 fn said(at: i64, order: Order, allowed: bool) -> Command {
-    Command { by: "dana".to_owned(), at: Time::from_unix(at), order, allowed }
+    let right = if allowed { Right::Given } else { Right::Missing };
+    Command { by: "dana".to_owned(), at: Time::from_unix(at), order, right }
 }
 
 /// The usual: merged by itself, the branch fresh, ten minutes after it was opened.
@@ -245,7 +246,7 @@ proptest! {
             ..watched(&review, &outlook)
         };
         let next = step(&watched);
-        let approved = review.commands.iter().any(|one| one.allowed && one.order == Order::Approve);
+        let approved = review.commands.iter().any(|one| one.right == Right::Given && one.order == Order::Approve);
         if next == Step::Merge {
             prop_assert!(due && matches!(branch, Branch::Fresh | Branch::Current));
             prop_assert!(!manual || approved);

@@ -45,6 +45,26 @@ fn a_comment_of_somebody_who_may_push_approves_and_of_nobody_else() {
 }
 
 #[test]
+fn the_approval_of_somebody_who_may_push_and_not_merge_does_not_count_and_is_told() {
+    let scene = Scene::new(&proposing());
+    scene.forge.state().rules.mergers = Some(["dana".to_owned()].into());
+    scene.stage.pass(3);
+    let number = scene.pull().number;
+    scene.forge.state().check(number, "success");
+    scene.forge.state().comment(number, "lee", "/backout approve");
+    let report = scene.stage.pass(0);
+    let told = "the approval of lee does not count";
+    assert!(text(scene.review(&report), "state").contains(told), "{report:#}");
+    assert!(scene.pull().body.contains(told), "{}", scene.pull().body);
+    assert_eq!(scene.stage.tip(), scene.bad);
+    scene.is_quiet();
+    scene.forge.state().comment(number, "dana", "/backout approve");
+    let report = scene.stage.pass(3);
+    assert_eq!(scene.review(&report)["outcome"], "merged");
+    scene.is_over();
+}
+
+#[test]
 fn what_is_held_does_not_merge_until_the_time_is_over() {
     let scene = Scene::new(&Setting::default());
     scene.stage.pass(3);
