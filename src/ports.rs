@@ -363,8 +363,8 @@ pub trait Forge: Send + Sync {
     /// Shows a verdict beside a commit, unless that is what it shows already.
     fn status<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()>;
 
-    /// Comments on the pull request that brought `commit`, where there is one, unless a comment with the same first line is
-    /// there already.
+    /// Has a comment with this text on the pull request that brought `commit`, where there is one. Where our account has
+    /// written a comment with the same first line there, that one gets the text; nobody else's is changed.
     fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()>;
 
     /// The moves of a branch that the forge has logged since a time, newest first; at most [`MAX_MOVES`]. Empty where the

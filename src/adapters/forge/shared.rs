@@ -109,6 +109,35 @@ impl Commanders {
     }
 }
 
+/// What is to be done so that a comment of ours has a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placing {
+    /// It has.
+    Done,
+    /// The comment of this id gets it.
+    Edit(u64),
+    /// A new one gets it.
+    Write,
+}
+
+/// A comment that is there: its id, whose it is, and its text.
+pub(super) type There = (u64, Option<i64>, String);
+
+/// Our comment is the one with the same first line that our account has written: whoever may comment can copy the line.
+pub(super) fn placing(text: &str, own: i64, there: impl IntoIterator<Item = There>) -> Placing {
+    // Forges may end lines as the web does.
+    let lines =
+        |text: &str| text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    let wanted = lines(text);
+    for (id, by, body) in there {
+        let found = lines(&body);
+        if by == Some(own) && found.first() == wanted.first() {
+            return if found == wanted { Placing::Done } else { Placing::Edit(id) };
+        }
+    }
+    Placing::Write
+}
+
 /// What `look` shows as soon as it is settled, or at the last of so many looks: forges work out in the background whether a
 /// pull request can be merged.
 pub(super) async fn settled<T, F: Future<Output = Result<T, ForgeError>>>(

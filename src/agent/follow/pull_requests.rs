@@ -16,6 +16,7 @@ use crate::agent::look::proposals::ProposalBranch;
 use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Item, Reviewed};
+use crate::agent::tell::comments::renew_comments;
 use crate::agent::tell::notes::{Lines, review_record};
 use crate::agent::world::in_turn;
 use crate::domain::change::Motive;
@@ -56,6 +57,7 @@ pub(in crate::agent) async fn follow_pull_requests(
 ) {
     let mut lines = Lines::default();
     let (mut ended, mut unseen): (BTreeSet<String>, BTreeSet<String>) = Default::default();
+    let mut retold: BTreeSet<CommitId> = BTreeSet::new();
     // What was read of the proposals may be older than what this pass has written down.
     let mut records = state.records.clone();
     for (deployment, notes) in &state.proposals.records {
@@ -87,12 +89,14 @@ pub(in crate::agent) async fn follow_pull_requests(
             if is_needless(record.outcome) {
                 ended.insert(record.id.clone());
             }
+            retold.insert(one.verdict.deployment);
             let record = Record::Review(Box::new(record));
             lines.add(one.verdict.deployment, &one.verdict.service, &record, report);
         }
         report.reviews.push(Reviewed::new(one.verdict.service.clone(), one.verdict.deployment, &receipt));
     }
     lines.append(pass, report).await;
+    renew_comments(pass, state, retold, report).await;
     clean_up(pass, state, &records, &ended, &unseen).await;
 }
 

@@ -1,5 +1,4 @@
-//! Showing on the forge what was found out: beside the deployment's commit, on the pull request that brought it, and by an
-//! issue where a person must roll back.
+//! Showing on the forge what was found out: beside the deployment's commit, and by an issue where a person must roll back.
 
 use super::issues::OpenIssues;
 use crate::agent::act::due::Settled;
@@ -8,9 +7,7 @@ use crate::agent::look::context::Pass;
 use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::{Decision, SCHEMA_GUARD};
-use crate::domain::environment::policy::Merge;
 use crate::domain::judge::verdict::Verdict;
-use crate::domain::review::text;
 use crate::domain::review::{CommitStatus, StatusState};
 use crate::domain::text::one_line;
 use crate::ports::ForgeError;
@@ -18,15 +15,22 @@ use crate::ports::ForgeError;
 /// The most characters of a commit status. Source: <https://docs.github.com/en/rest/commits/statuses>.
 const MAX_DESCRIPTION: usize = 140;
 
-/// Shows one deployment that is settled. Returns false where it must be shown again before it may count as settled.
+/// Where a deployment was shown.
+#[derive(Default)]
+pub(super) struct Announced {
+    /// Where people read on: a pull request, or an issue.
+    pub(super) url: Option<String>,
+}
+
+/// Shows one deployment that is settled. None where it must be shown again before it may count as settled.
 pub(super) async fn announce(
     pass: &Pass<'_>,
     settled: &Settled,
     item: &Item,
     issues: &mut OpenIssues,
     report: &mut EnvironmentReport,
-) -> bool {
-    let Some(forge) = pass.estate.forge.as_deref() else { return true };
+) -> Option<Announced> {
+    let Some(forge) = pass.estate.forge.as_deref() else { return Some(Announced::default()) };
     let judged = &settled.judged;
     let review = item.receipt.as_ref().and_then(Receipt::review);
     let mut url = review.map(|review| review.url.clone());
@@ -39,7 +43,7 @@ pub(super) async fn announce(
                 report.problems.push(format!("no issue can be opened about {}: {error}", item.service));
                 // What the forge refuses it will refuse again; what was lost is shown in the next pass.
                 if matches!(error, ForgeError::Unavailable(_)) {
-                    return false;
+                    return None;
                 }
             }
         }
@@ -48,40 +52,13 @@ pub(super) async fn announce(
         Some(status) => forge.status(&status).await,
         None => Ok(()),
     };
-    let shown = match (shown, done(item, url.as_deref(), pass.environment.review.merge)) {
-        (Ok(()), Some(done)) if judged.judgement.verdict == Verdict::Regressed => {
-            let comment = text::source_comment(&judged.deployment, &judged.judgement, &done);
-            forge.comment(judged.deployment.commit, &comment).await
-        }
-        (shown, _) => shown,
-    };
     if let Err(error) = shown {
         // Nothing depends on it.
         report
             .problems
             .push(format!("the verdict on {} cannot be shown on the forge: {error}", item.service));
     }
-    true
-}
-
-/// What was done, for people.
-fn done(item: &Item, url: Option<&str>, merge: Merge) -> Option<String> {
-    Some(match (&item.receipt, &item.decision, item.revert, url) {
-        (Some(Receipt::Pushed(_)), _, Some(revert), _) => format!("It was taken back by {revert}."),
-        (Some(Receipt::Merged(_)), _, _, Some(url)) => format!("It was taken back by {url}."),
-        (Some(Receipt::Proposed { .. }), decision, _, Some(url))
-            if *decision == Decision::Propose || merge == Merge::Manual =>
-        {
-            format!("Taking it back is proposed in {url}.")
-        }
-        (Some(Receipt::Proposed { .. }), _, _, Some(url)) => format!("It is being taken back by {url}."),
-        (Some(Receipt::Proposed { branch, .. }), _, _, None) => {
-            format!("Taking it back is proposed on the branch {branch}.")
-        }
-        (None, Decision::Escalate(_), _, Some(url)) => format!("A person must look at it: {url}."),
-        (None, Decision::Escalate(_), _, None) => "A person must look at it.".to_owned(),
-        _ => return None,
-    })
+    Some(Announced { url })
 }
 
 /// What is shown beside the commit. Where nobody can say, nothing is.

@@ -1,6 +1,7 @@
 //! Telling: verdicts are written into the notes, and shown to people on the forge.
 
 pub(super) mod announce;
+pub(super) mod comments;
 pub(super) mod issues;
 pub(super) mod looks;
 pub(super) mod notes;

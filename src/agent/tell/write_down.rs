@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::announce::announce;
+use super::announce::{Announced, announce};
+use super::comments::Comments;
 use super::issues::OpenIssues;
 use super::looks::add_looks;
 use super::notes::{Lines, review_record};
@@ -31,12 +32,14 @@ pub(in crate::agent) async fn write_down(
 ) {
     let entries = reverts(&state.snapshot, pass.environment);
     // Where that cannot be read, what is written twice is found to say the same when it is appended.
-    let written = already_written(pass, &settled).await.unwrap_or_else(|error| {
+    let records = records_of(pass, &settled).await.unwrap_or_else(|error| {
         report.problems.push(error.to_string());
-        BTreeSet::new()
+        BTreeMap::new()
     });
+    let written = already_written(&settled, &records);
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();
+    let mut comments = Comments::default();
     for one in &settled {
         let id = one.judged.deployment.id.clone();
         let mut item = item(one);
@@ -55,10 +58,14 @@ pub(in crate::agent) async fn write_down(
             let why = item.decision.why().unwrap_or(&item.judgement.reason);
             tracing::info!(environment = %report.environment, service = %item.service, deployment = %item.deployment, verdict, decision, why, "decided");
         }
-        if item.decision != Decision::Wait
-            && (told_before.is_some() || !written.contains(&id))
-            && (pass.intent == Intent::Plan || announced(pass, one, &item, &mut issues, report).await)
-        {
+        let is_new = told_before.is_some() || !written.contains(&id);
+        let announced = match item.decision != Decision::Wait && is_new {
+            true if pass.intent == Intent::Plan => Some(Announced::default()),
+            true => announced(pass, one, &item, &mut issues, report).await,
+            false => None,
+        };
+        if let Some(announced) = announced {
+            comments.add(pass, one, &item, announced.url.as_deref());
             let verdict = verdict_record(pass, one, &item);
             let ended =
                 one.receipt.as_ref().and_then(|receipt| review_record(&verdict, verdict.at, None, receipt));
@@ -68,6 +75,11 @@ pub(in crate::agent) async fn write_down(
             }
         }
         report.items.push(item);
+    }
+    if pass.intent != Intent::Plan
+        && let Err(panic) = caught(comments.write(pass, state, &records, report)).await
+    {
+        report.problems.push(format!("the comments cannot be written: {panic}"));
     }
     if let Err(error) = add_looks(pass, state, &settled, &mut lines).await {
         report.problems.push(error.to_string());
@@ -82,12 +94,12 @@ async fn announced(
     item: &Item,
     issues: &mut OpenIssues,
     report: &mut EnvironmentReport,
-) -> bool {
+) -> Option<Announced> {
     caught(announce(pass, one, item, issues, report)).await.unwrap_or_else(|panic| {
         report
             .problems
             .push(format!("the verdict on {} cannot be shown on the forge: {panic}", item.service));
-        true
+        Some(Announced::default())
     })
 }
 
@@ -102,12 +114,18 @@ fn is_news(item: &Item, told: &Decision) -> bool {
     }
 }
 
+/// What is written down about the commits of these deployments, as of now.
+async fn records_of(
+    pass: &Pass<'_>,
+    settled: &[Settled],
+) -> Result<BTreeMap<CommitId, Vec<Record>>, RepositoryError> {
+    read_records(pass, settled.iter().map(|one| one.judged.deployment.commit).collect()).await
+}
+
 /// The rollback ids that another agent has written a verdict for in the meantime.
-async fn already_written(pass: &Pass<'_>, settled: &[Settled]) -> Result<BTreeSet<String>, RepositoryError> {
-    let commits: Vec<CommitId> = settled.iter().map(|one| one.judged.deployment.commit).collect();
+fn already_written(settled: &[Settled], records: &BTreeMap<CommitId, Vec<Record>>) -> BTreeSet<String> {
     let judged: BTreeMap<&String, &Judged> =
         settled.iter().map(|one| (&one.judged.deployment.id, &one.judged)).collect();
-    let records = read_records(pass, commits).await?;
     let verdicts = records.values().flatten().filter_map(Record::as_verdict);
     // What was said when it was deployed says nothing about it after it was brought back.
     let is_of_same = |verdict: &VerdictRecord, judged: &Judged| {
@@ -118,7 +136,7 @@ async fn already_written(pass: &Pass<'_>, settled: &[Settled]) -> Result<BTreeSe
         let judged = judged.get(&verdict.id);
         judged.is_some_and(|judged| verdict.settles(judged.policy.mode) && is_of_same(verdict, judged))
     });
-    Ok(settling.map(|verdict| verdict.id.clone()).collect())
+    settling.map(|verdict| verdict.id.clone()).collect()
 }
 
 /// What the report says of a deployment.

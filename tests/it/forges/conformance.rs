@@ -32,6 +32,7 @@ macro_rules! conforms {
                 opens_lists_and_closes_issues,
                 shows_a_verdict_once,
                 comments_once_on_what_brought_a_commit,
+                edits_its_own_comment_and_nobody_else_s,
                 dresses_pull_requests,
                 tells_when_a_branch_was_moved,
                 tells_the_newest_moves_and_not_too_many,
@@ -423,6 +424,41 @@ async fn comments_once_on_what_brought_a_commit(face: Face) {
     let first = git(&place.repository, &["rev-list", "--max-parents=0", "main"]).parse().unwrap();
     place.forge.comment(first, "<!-- backout:2 -->\nNobody hears this.").await.unwrap();
     assert_eq!(place.sim.state().comments.len(), 1);
+}
+
+async fn edits_its_own_comment_and_nobody_else_s(face: Face) {
+    let mut place = Place::new(face);
+    place.sim.state().rules.required.clear();
+    let opened = place.open("feature", "v3").await;
+    place.forge.merge(&opened, &main(), "Deploy").await.unwrap();
+    let commit = place.tip("main");
+    place.sim.state().sources.insert(commit.to_string(), opened.number);
+    let mark = "<!-- backout: commit=1 environment=production -->";
+    let text = |what: &str| format!("{mark}\n\n{what}\n");
+    // Others have copied the first line before, and do so again.
+    place.sim.state().comment(opened.number, "mallory", &text("All is well."));
+    place.forge.comment(commit, &text("One service is worse.")).await.unwrap();
+    place.sim.state().comment(opened.number, "lee", &text("All is well."));
+    // A forge may end the lines of a text as the web does.
+    place.sim.state().comments[1].body = text("One service is worse.").replace('\n', "\r\n");
+    place.sim.fates(|_, _| Fate::Go);
+    place.forge.comment(commit, &text("One service is worse.")).await.unwrap();
+    assert_eq!(place.sim.writes(), [""; 0], "it says so already");
+    place.forge.comment(commit, &text("Two services are worse.")).await.unwrap();
+    assert_eq!(place.sim.writes().len(), 1);
+    // About another environment there is another one.
+    place.forge.comment(commit, "<!-- backout: commit=1 environment=staging -->\n\nAs well.").await.unwrap();
+    let comments = place.sim.state().comments.clone();
+    let told: Vec<_> = comments.iter().map(|one| (one.by.as_str(), one.body.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("mallory", text("All is well.").as_str()),
+            (AGENT, text("Two services are worse.").as_str()),
+            ("lee", text("All is well.").as_str()),
+            (AGENT, "<!-- backout: commit=1 environment=staging -->\n\nAs well."),
+        ]
+    );
 }
 
 async fn dresses_pull_requests(face: Face) {

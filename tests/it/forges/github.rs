@@ -60,7 +60,9 @@ async fn use_everything(place: &mut Place) {
     let commit = place.tip("main");
     place.sim.state().sources.insert(commit.to_string(), opened.number);
     assert_eq!(forge.moves(&main(), Time::from_unix(0)).await.unwrap().len(), 3);
-    forge.comment(commit, "<!-- backout:1 -->\nIt made things worse.").await.unwrap();
+    for text in ["It made things worse.", "It made more things worse."] {
+        forge.comment(commit, &format!("<!-- backout:1 -->\n{text}")).await.unwrap();
+    }
     let status = CommitStatus {
         commit,
         context: "backout/production/app".to_owned(),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Gitea;
 use super::types::{Issue, Pull, RepoInfo, Status};
-use crate::adapters::forge::shared::{MANUAL_LABEL, plain};
+use crate::adapters::forge::shared::{MANUAL_LABEL, Placing, placing, plain};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -39,12 +39,15 @@ impl Gitea {
         let source: Option<Pull> =
             self.rest.get_if_any(&format!("{}/commits/{commit}/pull", self.root)).await?;
         let Some(source) = source.filter(|pull| pull.merged) else { return Ok(()) };
-        let mark = text.lines().next().unwrap_or("");
-        if self.comments(source.number).await?.iter().any(|comment| comment.body.starts_with(mark)) {
-            return Ok(());
-        }
-        let path = format!("{}/issues/{}/comments", self.root, source.number);
-        self.rest.send(Method::POST, &path, &json!({"body": text})).await.map(drop)
+        let own = self.own_account().await?.id;
+        let there = self.comments(source.number).await?.into_iter();
+        let there = there.map(|comment| (comment.id, comment.user.and_then(|user| user.id), comment.body));
+        let (method, path) = match placing(text, own, there) {
+            Placing::Done => return Ok(()),
+            Placing::Edit(id) => (Method::PATCH, format!("{}/issues/comments/{id}", self.root)),
+            Placing::Write => (Method::POST, format!("{}/issues/{}/comments", self.root, source.number)),
+        };
+        self.rest.send(method, &path, &json!({"body": text})).await.map(drop)
     }
 
     /// Where there is no such label in the repository, Gitea lists all issues; so each is looked at.

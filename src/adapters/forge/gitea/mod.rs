@@ -29,10 +29,11 @@ use crate::ports::{Forge, ForgeError};
 
 /// Every operation of the API that is used, by its id in Forgejo's description of it. A test holds what is sent against
 /// this list, and the list against the description.
-pub const OPERATIONS: [&str; 27] = [
+pub const OPERATIONS: [&str; 28] = [
     "issueCreateComment",
     "issueCreateIssue",
     "issueCreateLabel",
+    "issueEditComment",
     "issueEditIssue",
     "issueGetComments",
     "issueGetCommentsAndTimeline",

@@ -87,6 +87,7 @@ pub(super) struct Label {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Comment {
+    pub(super) id: u64,
     #[serde(default)]
     pub(super) user: Option<User>,
     #[serde(default, deserialize_with = "nothing")]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::GitHub;
 use super::types::{CombinedStatus, Comment, Issue, Pull, RepoInfo, Status};
-use crate::adapters::forge::shared::{MANUAL_LABEL, plain};
+use crate::adapters::forge::shared::{MANUAL_LABEL, Placing, placing, plain};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -44,11 +44,16 @@ impl GitHub {
         let Some(source) = merged.max_by_key(|pull| pull.number) else { return Ok(()) };
         let path = format!("{}/issues/{}/comments", self.root, source.number);
         let there: Vec<Comment> = self.rest.list(&format!("{path}?per_page=100")).await?;
-        let mark = text.lines().next().unwrap_or("");
-        if there.iter().filter_map(|comment| comment.body.as_deref()).any(|body| body.starts_with(mark)) {
-            return Ok(());
-        }
-        self.rest.send(Method::POST, &path, &json!({"body": text})).await.map(drop)
+        let own = self.own_account().await?.id;
+        let there = there.into_iter().map(|comment| {
+            (comment.id, comment.user.and_then(|user| user.id), comment.body.unwrap_or_default())
+        });
+        let (method, path) = match placing(text, own, there) {
+            Placing::Done => return Ok(()),
+            Placing::Edit(id) => (Method::PATCH, format!("{}/issues/comments/{id}", self.root)),
+            Placing::Write => (Method::POST, path),
+        };
+        self.rest.send(method, &path, &json!({"body": text})).await.map(drop)
     }
 
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {

@@ -32,7 +32,7 @@ use crate::ports::{CommitRequest, Forge, Forged};
 
 /// Every operation of GitHub's REST API that is used, by its id in GitHub's OpenAPI description. A test holds what is sent
 /// against this list, and the list against the description.
-pub const OPERATIONS: [&str; 30] = [
+pub const OPERATIONS: [&str; 31] = [
     "apps/create-installation-access-token",
     "apps/get-repo-installation",
     "checks/list-for-ref",
@@ -45,6 +45,7 @@ pub const OPERATIONS: [&str; 30] = [
     "issues/list-comments",
     "issues/list-for-repo",
     "issues/update",
+    "issues/update-comment",
     "pulls/create",
     "pulls/get",
     "pulls/list",

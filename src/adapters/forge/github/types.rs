@@ -68,6 +68,7 @@ pub(super) struct Issue {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Comment {
+    pub(super) id: u64,
     #[serde(default)]
     pub(super) user: Option<User>,
     #[serde(default)]

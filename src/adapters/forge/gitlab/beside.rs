@@ -7,7 +7,7 @@ use super::GitLab;
 use super::rights::{DEVELOPER, MAINTAINER};
 use super::types::{Branch, Issue, MergeRequest, Permissions, Project, Status};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::{MANUAL_LABEL, plain};
+use crate::adapters::forge::shared::{MANUAL_LABEL, Placing, placing, plain};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -57,12 +57,16 @@ impl GitLab {
         let merged = requests.into_iter().flatten().filter(|request| request.state == "merged");
         let Some(source) = merged.max_by_key(|request| request.iid) else { return Ok(()) };
         let place = self.place(source.iid);
-        let mark = text.lines().next().unwrap_or("");
-        let there = self.notes(&place).await?;
-        if there.iter().filter_map(|note| note.body.as_deref()).any(|body| body.starts_with(mark)) {
-            return Ok(());
-        }
-        self.rest.send(Method::POST, &format!("{place}/notes"), &json!({"body": text})).await.map(drop)
+        let own = self.own_account().await?.id;
+        let there = self.notes(&place).await?.into_iter();
+        let there =
+            there.map(|note| (note.id, note.author.map(|author| author.id), note.body.unwrap_or_default()));
+        let (method, path) = match placing(text, own, there) {
+            Placing::Done => return Ok(()),
+            Placing::Edit(id) => (Method::PUT, format!("{place}/notes/{id}")),
+            Placing::Write => (Method::POST, format!("{place}/notes")),
+        };
+        self.rest.send(method, &path, &json!({"body": text})).await.map(drop)
     }
 
     /// Source: <https://docs.gitlab.com/api/issues/>.

@@ -111,6 +111,7 @@ pub(super) struct Reviewer {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Note {
+    pub(super) id: u64,
     #[serde(default)]
     pub(super) author: Option<User>,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! The issue that asks a person to roll back by hand, and the comment where the bad deployment came from.
+//! The issue that asks a person to roll back by hand.
 
 use super::marks::{is_id, marked};
 use super::parts::{Words, chart, damage, evidence_section, line, signal_section, which};
@@ -10,7 +10,7 @@ use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::review::chart::ChartStyle;
-use crate::domain::review::markdown::{code, fenced, prose};
+use crate::domain::review::markdown::{code, fenced};
 
 /// The most migrations that are named.
 const MAX_MIGRATIONS: usize = 30;
@@ -18,7 +18,6 @@ const MAX_MIGRATIONS: usize = 30;
 const MAX_DIFF: usize = 16_000;
 
 const ISSUE_BEGIN: &str = "<!-- backout-issue: ";
-const COMMENT_BEGIN: &str = "<!-- backout:";
 
 /// A revert that is prepared for a person.
 #[derive(Clone, Copy, Debug)]
@@ -152,32 +151,4 @@ pub fn issue_mark(body: &str) -> Option<IssueMark> {
     let deployment = value("deployment")?.parse().ok()?;
     let is_whole = is_id(id) && words.next().is_none();
     is_whole.then(|| IssueMark { id: id.to_owned(), environment, service, deployment })
-}
-
-/// A comment for the pull request that brought the bad deployment. `what_was_done` is a sentence, with addresses where
-/// there are any.
-#[must_use]
-pub fn source_comment(deployment: &Deployment, judgement: &Judgement, what_was_done: &str) -> String {
-    let id = rollback_id(&deployment.environment, &deployment.service, deployment.commit);
-    let mut text = Words::new(&format!("{COMMENT_BEGIN}{id} -->"));
-    text.paragraph(&format!(
-        "{} {} It is a deployment of {} in {}.",
-        which(deployment),
-        damage(judgement),
-        code(deployment.service.as_str(), 80),
-        code(deployment.environment.as_str(), 80)
-    ));
-    text.paragraph(&prose(what_was_done, 1_000));
-    text.block(&signal_section(judgement));
-    text.paragraph(&format!(
-        "Before it is deployed again: `backout explain {}` shows what it was judged by.",
-        deployment.commit
-    ));
-    text.finish()
-}
-
-/// The rollback id of a comment that [`source_comment`] has written.
-#[must_use]
-pub fn source_mark(comment: &str) -> Option<&str> {
-    marked(comment, COMMENT_BEGIN).filter(|id| is_id(id))
 }

@@ -6,6 +6,7 @@
 mod issue;
 mod marks;
 mod parts;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +22,9 @@ use crate::domain::field::tokens::version_of;
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::text::cut;
 
-pub use self::issue::{IssueMark, Plan, issue_body, issue_mark, issue_title, source_comment, source_mark};
+pub use self::issue::{IssueMark, Plan, issue_body, issue_mark, issue_title};
 pub use self::marks::{closing_reason, id_in, with_closing, with_status};
+pub use self::source::{Outcome, source_comment};
 pub use super::chart::ChartStyle;
 
 /// What a pull request tells about.

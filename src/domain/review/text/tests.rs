@@ -207,13 +207,29 @@ fn a_comment_where_the_deployment_came_from() {
     let bad = release();
     let judgement = judge(&evidence());
     let done = "It is taken back by https://forge.example/shop/env/pull/512, which merges itself.";
-    let text = source_comment(&bad, &judgement, done);
-    assert_eq!(source_mark(&text), Some(rollback(&bad).as_str()));
+    let outcome = Outcome { deployment: bad, judgement, done: done.to_owned() };
+    let text = source_comment(std::slice::from_ref(&outcome)).unwrap();
     assert_reads(&text, include_str!("tests/comment.md"), "comment.md");
+    assert_eq!(source_comment(&[]), None);
 }
 
-fn rollback(bad: &Deployment) -> String {
-    rollback_id(&bad.environment, &bad.service, bad.commit)
+#[test]
+fn a_comment_about_several_services_of_a_commit() {
+    let outcome = |number: usize| {
+        let mut deployment = release();
+        deployment.service = format!("checkout-{number:02}").parse().unwrap();
+        let done = "It was taken back by 7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a.".to_owned();
+        Outcome { deployment, judgement: judge(&evidence()), done }
+    };
+    let text = source_comment(&[outcome(1), outcome(2)]).unwrap();
+    assert_reads(&text, include_str!("tests/comment-several.md"), "comment-several.md");
+    let one = source_comment(&[outcome(1)]).unwrap();
+    assert_eq!(one.lines().next(), text.lines().next(), "it is the same comment that knows more");
+    let many: Vec<Outcome> = (0..90).map(outcome).collect();
+    let text = source_comment(&many).unwrap();
+    let shown = text.lines().filter(|line| line.starts_with("| `checkout-")).count();
+    assert_eq!(shown, 50);
+    assert!(text.contains("made 90 services worse") && text.contains("\nAnd 40 more.\n"), "{text}");
 }
 
 /// A text that would leave its place, steer a forge, or pass for the agent's own marks.
@@ -341,7 +357,10 @@ proptest! {
         let plan = Some(Plan { change: &change, diff: &diff });
         let text = issue_body(&bad, &judgement, None, plan, ChartStyle::Mermaid);
         prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
-        let text = source_comment(&bad, &judgement, &diff);
-        prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
+        let outcome = Outcome { deployment: bad, judgement, done: diff };
+        for count in [1, 200] {
+            let text = source_comment(&vec![outcome.clone(); count]).unwrap();
+            prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
+        }
     }
 }

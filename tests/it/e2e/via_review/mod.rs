@@ -1,6 +1,7 @@
 //! Reverts through pull requests, on a simulated forge whose merges move the real Git remote.
 
 mod accounts;
+mod comments;
 mod people;
 mod secrets;
 mod trouble;

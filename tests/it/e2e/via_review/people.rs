@@ -300,7 +300,8 @@ fn people_get_labels_assignees_reviewers_and_a_word_where_it_began() {
     );
     let told: Vec<_> = state.comments.iter().filter(|comment| comment.on == brought).collect();
     assert_eq!(told.len(), 1);
-    assert!(told[0].body.contains(&format!("pull/{}", pull.number)), "{}", told[0].body);
+    let taking = format!("It is being taken back by {}/shop/environments/pull/{}.", state.url, pull.number);
+    assert!(told[0].body.contains(&taking), "{}", told[0].body);
     let statuses = state.last_statuses(&scene.bad);
     assert_eq!(statuses.len(), 1);
     assert_eq!(
@@ -308,4 +309,14 @@ fn people_get_labels_assignees_reviewers_and_a_word_where_it_began() {
         ("backout/production/web", "failure")
     );
     assert!(statuses[0].description.starts_with("regressed: "), "{statuses:?}");
+    // The same comment says what became of it.
+    let number = pull.number;
+    let taken = format!("It was taken back by pull request {number}.");
+    drop(state);
+    scene.forge.state().check(number, "success");
+    scene.stage.pass(3);
+    let state = scene.forge.state();
+    let told: Vec<_> = state.comments.iter().filter(|comment| comment.on == brought).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].body.contains(&taken), "{}", told[0].body);
 }

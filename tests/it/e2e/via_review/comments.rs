@@ -1,0 +1,59 @@
+//! One comment for one bad commit, however many services it deployed.
+
+use super::Setting;
+use crate::e2e::stage::{BOT, Config, Stage, item, path_of, values, words};
+use crate::support::forge::{AGENT, Face, Pull, SimForge, TOKEN};
+
+#[test]
+fn several_services_of_one_commit_are_one_comment_that_is_kept_up_to_date() {
+    let services = ["api", "jobs", "web"];
+    let mut stage = Stage::on_path();
+    stage.begin(&services);
+    let forge = SimForge::start(Face::GitHub, &stage.bare);
+    stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
+    let mut config = Setting::default().config(&forge);
+    config.services = Config::of("trio").services;
+    stage.configure(&config);
+    for service in services {
+        stage.write(&path_of(service), &values(service, "v2"));
+    }
+    let bad = stage.commit(-12, BOT, "Deploy all of it");
+    stage.push();
+    {
+        let mut state = forge.state();
+        let number = state.next_number();
+        let (branch, base, head) = ("bump".to_owned(), "main".to_owned(), bad.clone());
+        state.pulls.push(Pull { number, branch, base, head, merged: true, ..Pull::default() });
+        state.sources.insert(bad.clone(), number);
+    }
+    let report = stage.pass(4);
+    assert!(services.iter().all(|service| words(item(&report, service)) == "regressed escalate"));
+    let first = {
+        let mut state = forge.state();
+        assert_eq!(state.comments.len(), 1, "{:?}", state.comments);
+        let first = state.comments[0].clone();
+        assert!(first.body.contains("made 3 services worse in `production`"), "{}", first.body);
+        for service in services {
+            let row = format!("| `{service}` | made `errors` worse: ");
+            assert!(first.body.contains(&row), "{}", first.body);
+        }
+        let mark = first.body.lines().next().unwrap();
+        assert_eq!(mark, format!("<!-- backout: commit={bad} environment=production -->"));
+        // Somebody copies it, and the agent's own is of a pass that knew less.
+        let copy = format!("{mark}\n\nAll is well.");
+        state.comment(first.on, "mallory", &copy);
+        state.comments[0].body = format!("{mark}\n\nTwo services are worse.");
+        first
+    };
+    // What is written down of two of them stays, and the third is judged anew.
+    stage.change_notes(|note| {
+        let lines = note.lines().filter(|line| !line.contains("\"service\":\"web\""));
+        lines.map(|line| format!("{line}\n")).collect()
+    });
+    stage.pass(4);
+    let state = forge.state();
+    let bodies: Vec<_> = state.comments.iter().map(|one| (one.by.as_str(), one.body.as_str())).collect();
+    assert_eq!(bodies.len(), 2, "{bodies:?}");
+    assert_eq!(bodies[0], (AGENT, first.body.as_str()));
+    assert!(bodies[1].0 == "mallory" && bodies[1].1.ends_with("All is well."), "{bodies:?}");
+}
