@@ -157,8 +157,9 @@ async fn honor_earlier(
 ) -> Result<(), RepositoryError> {
     for (one, (decision, _)) in judged.iter().zip(decided) {
         let Some((at, told)) = &one.told_before else { continue };
-        // The same is decided now, or less.
-        if rank(pass, decision) <= rank(pass, told) {
+        // The same is decided now, or less. Who has a proposal need not be told that it would be made no more.
+        let is_proposed = matches!((&*decision, told), (Decision::Escalate(_), Decision::Propose));
+        if rank(pass, decision) <= rank(pass, told) && !is_proposed {
             continue;
         }
         let id = &one.deployment.id;
@@ -336,7 +337,13 @@ async fn try_one(
         Err(none) => return Ok((receipt_of(none), None)),
     };
     let diff = planned.diff();
-    if pass.intent == Intent::Plan || is_made(pass, state, judged, decision) {
+    if is_made(pass, state, judged, decision) {
+        // As when it was made: what waits for a person does not count as reverted.
+        let is_by_hand = matches!(judged.told_before, Some((_, Decision::Propose)));
+        let receipt = if is_by_hand { Receipt::Postponed } else { Receipt::Planned };
+        return Ok((receipt, Some((planned.change, diff))));
+    }
+    if pass.intent == Intent::Plan {
         return Ok((Receipt::Planned, Some((planned.change, diff))));
     }
     let by_hand = *decision == Decision::Propose || !planned.change.doubts.is_empty();

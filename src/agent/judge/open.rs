@@ -76,7 +76,9 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     find_told(pass, state, &subjects, &mut judged, is_incident).await;
     judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));
     judged.extend(beyond.into_iter().filter_map(|deployment| {
-        unjudged(pass, deployment, format!("not judged: {}", deployment.beyond.as_deref()?))
+        let told_before = state.settling(pass, deployment).map(|told| (told.at, told.decision.clone()));
+        let judged = unjudged(pass, deployment, format!("not judged: {}", deployment.beyond.as_deref()?));
+        judged.map(|judged| Judged { told_before, ..judged })
     }));
     judged
 }

@@ -12,7 +12,7 @@ use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::Mode;
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
-use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::ledger::{RevertEntry, says_revert};
 use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
@@ -146,7 +146,9 @@ impl State {
 
     /// The environment as it was at an earlier time, as far as its branch tells: without records and pull requests.
     pub(in crate::agent) async fn as_of(&self, pass: &Pass<'_>) -> Result<Option<Self>, RepositoryError> {
-        let is_later = |commit: &&Commit| commit.at > pass.now;
+        // A pass makes its reverts at its own time, after it has decided.
+        let is_later =
+            |commit: &&Commit| commit.at > pass.now || commit.at == pass.now && says_revert(commit);
         let commits: Vec<Commit> = self.snapshot.commits.iter().skip_while(is_later).cloned().collect();
         let Some(head) = commits.first().map(|newest| newest.id) else { return Ok(None) };
         let snapshot = Arc::new(Snapshot { head, commits, ..(*self.snapshot).clone() });
