@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::branch::read_tip;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
-use super::revert::{ToRevert, plan_at};
+use super::revert::{PlannedRevert, ToRevert, plan_at};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
 use crate::agent::decide::decide_all;
@@ -24,6 +25,7 @@ use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
+use crate::domain::review::Branch;
 use crate::domain::time::Time;
 use crate::ports::{PushError, RepositoryError};
 
@@ -310,13 +312,36 @@ pub(in crate::agent) fn undone_by(goal: Option<&Goal>) -> BTreeSet<CommitId> {
 }
 
 /// Whether a revert is prepared already: it waits in a pull request, which is followed, or a person has had the same proposal.
-fn is_made(pass: &Pass<'_>, state: &State, judged: &Judged, decision: &Decision) -> bool {
-    match &judged.told_before {
-        Some((_, told @ Decision::Propose)) if rank(pass, decision) == rank(pass, told) => true,
+/// The notes say so. Where others may have written them, what was prepared must be there too.
+async fn is_made(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &Judged,
+    decision: &Decision,
+    (planned, route): (&PlannedRevert<'_>, Route),
+) -> Result<bool, DeliveryError> {
+    let deployment = &judged.deployment;
+    let is_told = match &judged.told_before {
+        // Who has had it may have removed its branch, which is a no.
+        Some((_, told @ Decision::Propose)) if rank(pass, decision) == rank(pass, told) => return Ok(true),
         Some((_, Decision::Revert | Decision::Propose)) => {
-            state.proposals.is_waiting(pass, &judged.deployment)
+            state.proposals.is_waiting(pass, deployment.commit, &deployment.service)
         }
         Some(_) | None => false,
+    };
+    if !is_told || pass.world.records_proven {
+        return Ok(is_told);
+    }
+    let Some(branch) = planned.change.proposal_branch() else { return Ok(false) };
+    match (&pass.estate.forge, route) {
+        (Some(forge), Route::Push | Route::Review(_)) => {
+            // However it ended, what becomes of it is found out where it is followed.
+            Ok(forge.review(&branch, &pass.environment.branch).await?.is_some())
+        }
+        (None, _) | (Some(_), Route::Branch) => {
+            let tip = read_tip(pass, &state.snapshot, planned, &branch).await?;
+            Ok(tip.is_some_and(|tip| tip.state != Branch::Foreign))
+        }
     }
 }
 
@@ -337,7 +362,9 @@ async fn try_one(
         Err(none) => return Ok((receipt_of(none), None)),
     };
     let diff = planned.diff();
-    if is_made(pass, state, judged, decision) {
+    let by_hand = *decision == Decision::Propose || !planned.change.doubts.is_empty();
+    let route = Route::of(pass, by_hand, refused);
+    if is_made(pass, state, judged, decision, (&planned, route)).await? {
         // As when it was made: what waits for a person does not count as reverted.
         let is_by_hand = matches!(judged.told_before, Some((_, Decision::Propose)));
         let receipt = if is_by_hand { Receipt::Postponed } else { Receipt::Planned };
@@ -346,8 +373,6 @@ async fn try_one(
     if pass.intent == Intent::Plan {
         return Ok((Receipt::Planned, Some((planned.change, diff))));
     }
-    let by_hand = *decision == Decision::Propose || !planned.change.doubts.is_empty();
-    let route = Route::of(pass, by_hand, refused);
     let receipt = deliver(pass, &state.snapshot, &planned, route).await?;
     let change = planned.change;
     tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, receipt = %receipt, "delivered");

@@ -82,13 +82,14 @@ pub(in crate::agent) async fn follow_pull_requests(
                 continue;
             }
         };
-        if one.told.is_some() && one.told == ReviewOutcome::of(&receipt) {
+        let outcome = ReviewOutcome::of(&receipt);
+        if outcome.is_some_and(is_needless) {
+            ended.insert(one.verdict.id.clone());
+        }
+        if one.told.is_some() && one.told == outcome {
             continue;
         }
         if let Some(record) = review_record(one.verdict, pass.now, one.review, &receipt) {
-            if is_needless(record.outcome) {
-                ended.insert(record.id.clone());
-            }
             retold.insert(one.verdict.deployment);
             let record = Record::Review(Box::new(record));
             lines.add(one.verdict.deployment, &one.verdict.service, &record, report);
@@ -111,7 +112,11 @@ async fn clean_up(
 ) {
     let landed: BTreeSet<String> =
         reverts(&state.snapshot, pass.environment).into_iter().map(|entry| entry.id).collect();
+    // Where others may have written that it is over, the forge has said so in this pass, or nobody.
     let is_told = |deployment: &CommitId, id: &str| {
+        if !pass.world.records_proven {
+            return false;
+        }
         let notes = records.get(deployment).into_iter().flatten();
         notes.filter(|record| record.id() == Some(id)).any(|record| match record {
             Record::Review(review) => is_needless(review.outcome),

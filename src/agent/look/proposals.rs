@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Pass;
-use crate::domain::deployment::Deployment;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
@@ -38,10 +37,15 @@ impl ProposalBranch {
 }
 
 impl Proposals {
-    /// Whether a branch is there that says it reverts a deployment.
-    pub(in crate::agent) fn is_waiting(&self, pass: &Pass<'_>, deployment: &Deployment) -> bool {
-        let branches = self.branches.get(&deployment.commit).map_or(&[][..], Vec::as_slice);
-        branches.iter().any(|branch| branch.is_of(pass, &deployment.service))
+    /// Whether a branch is there that says it reverts a deployment of a service.
+    pub(in crate::agent) fn is_waiting(
+        &self,
+        pass: &Pass<'_>,
+        deployment: CommitId,
+        service: &ServiceName,
+    ) -> bool {
+        let branches = self.branches.get(&deployment).map_or(&[][..], Vec::as_slice);
+        branches.iter().any(|branch| branch.is_of(pass, service))
     }
 
     /// Reads the branches of the environment's proposals at the remote, as far as their deployments are in the snapshot, or

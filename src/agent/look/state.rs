@@ -291,12 +291,17 @@ impl State {
     }
 
     /// The reverts that wait in pull requests which merge themselves, as far as the notes tell.
-    /// They count as of now: all of them may be merged at once.
+    /// They count as of now: all of them may be merged at once. Where others may have written the notes, only those count whose
+    /// branches are there, so that notes alone do not use up the budget.
     pub(in crate::agent) fn under_way(&self, pass: &Pass<'_>) -> Vec<RevertEntry> {
         let of_proposals = &self.proposals.records;
         let others = self.records.iter().filter(|(commit, _)| !of_proposals.contains_key(*commit));
         let notes = of_proposals.iter().chain(others).map(|(_, notes)| notes);
-        notes.flat_map(|notes| notes.iter().filter_map(|one| under_way(one, notes, pass))).collect()
+        let told = notes.flat_map(|notes| notes.iter().filter_map(|one| under_way(one, notes, pass)));
+        let counts = |entry: &RevertEntry| {
+            pass.world.records_proven || self.proposals.is_waiting(pass, entry.reverts, &entry.service)
+        };
+        told.filter(counts).collect()
     }
 }
 

@@ -107,7 +107,8 @@ async fn announced(
 fn is_news(item: &Item, told: &Decision) -> bool {
     let is_told_revert = matches!(told, Decision::Revert | Decision::Propose);
     match (&item.receipt, &item.decision) {
-        (Some(Receipt::Pushed(_) | Receipt::Merged(_)), _) => true,
+        // On a branch alone it was put in this pass, whatever the notes say: what was there is only planned again.
+        (Some(Receipt::Pushed(_) | Receipt::Merged(_) | Receipt::Proposed { review: None, .. }), _) => true,
         (Some(_), _) | (None, Decision::Revert | Decision::Propose) => !is_told_revert,
         (None, Decision::Escalate(_)) => !matches!(told, Decision::Escalate(_)),
         (None, Decision::Wait | Decision::Hold(_) | Decision::Pass(_)) => false,
