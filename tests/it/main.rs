@@ -18,6 +18,7 @@ mod examples;
 mod fields;
 mod forges;
 mod git;
+mod hostile;
 mod http_json;
 mod invariants;
 mod judge;

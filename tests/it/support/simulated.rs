@@ -396,6 +396,9 @@ impl Repository for Clone {
                     .filter(|line| !note.lines().any(|old| says_the_same(old, line)))
                     .collect::<Vec<_>>()
                 {
+                    if !note.is_empty() && !note.ends_with('\n') {
+                        note.push('\n');
+                    }
                     note.push_str(line);
                     note.push('\n');
                 }
