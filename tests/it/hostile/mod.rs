@@ -53,7 +53,8 @@ fn excuse(world: &World) -> Option<&'static str> {
     if hub.held {
         return Some("held");
     }
-    None
+    // "One that says that a proposal was made keeps it from being made": here every revert is one.
+    (world.delivered == Delivered::OnBranch).then_some("proposed, as a record says")
 }
 
 fn end(world: &World) -> End {
@@ -80,8 +81,14 @@ fn wrong(world: &World, end: End) -> Vec<String> {
     if end == End::Silent {
         wrong.push("the bad deployment is neither reverted nor told to anybody".to_owned());
     }
-    // Records alone do not even keep it from being reverted.
-    if world.is_bad && world.writes_notes_alone && !matches!(end, End::Reverted | End::Prepared) {
+    // Records alone do not even keep it from being reverted. A record "that says that a proposal was made keeps it from being
+    // made": where all reverts are prepared on branches, that is every revert, and a person is told.
+    let is_prepared_only = world.delivered == Delivered::OnBranch && end == End::Told;
+    if world.is_bad
+        && world.writes_notes_alone
+        && !is_prepared_only
+        && !matches!(end, End::Reverted | End::Prepared)
+    {
         wrong.push(format!("notes alone have kept the bad deployment from being reverted ({end:?})"));
     }
     wrong
