@@ -263,20 +263,48 @@ pub trait Repository: Send + Sync {
     /// Says why not.
     fn check_push(&self, branch: &BranchName) -> Result<(), RepositoryError>;
 
-    /// The notes (in `refs/notes/backout`) on these commits, as of the last fetch or append; text as it was written.
+    /// The notes on these commits, as of the last fetch or append; text as it was written. Notes that cannot be read are left
+    /// out.
     ///
     /// # Errors
-    /// When the notes cannot be read.
+    /// When the notes cannot be fetched, or none of them can be read.
     fn notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError>;
+
+    /// Which of the notes on these commits cannot be read, and why.
+    ///
+    /// # Errors
+    /// As for [`Repository::notes`].
+    fn unreadable_notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+        let _ = commits;
+        Ok(BTreeMap::new())
+    }
+
+    /// Shows every note, as of the last fetch or append, those on the commits of the newest month first, until the visitor has
+    /// seen enough. A commit is shown twice where notes on it stand in two places.
+    ///
+    /// # Errors
+    /// As for [`Repository::notes`].
+    fn each_note(
+        &self,
+        visit: &mut dyn FnMut(CommitId, String) -> ControlFlow<()>,
+    ) -> Result<(), RepositoryError>;
 
     /// Every note, as of the last fetch or append.
     ///
     /// # Errors
-    /// When the notes cannot be read.
-    fn all_notes(&self) -> Result<BTreeMap<CommitId, String>, RepositoryError>;
+    /// As for [`Repository::notes`].
+    fn all_notes(&self) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+        let mut all: BTreeMap<CommitId, String> = BTreeMap::new();
+        self.each_note(&mut |commit, text| {
+            all.entry(commit).or_default().insert_str(0, &text);
+            ControlFlow::Continue(())
+        })?;
+        Ok(all)
+    }
 
-    /// Appends lines to notes, as one commit on the notes ref, dated `at`, and pushes it. A line that is already there, or
-    /// a record that says the same ([`crate::record::says_the_same`]), is not written twice. When the ref has moved at the
+    /// Appends lines to notes, as one commit on the notes of each month in which some of the commits were committed, dated `at`,
+    /// and pushes them one by one. A line that is already there, or
+    /// a record that says the same ([`crate::record::says_the_same`]), is not written twice. When a ref has moved at the
     /// remote the lines are appended to what is there now.
     ///
     /// # Errors

@@ -1,23 +1,23 @@
-//! The wire form of what is remembered in Git notes: one JSON object a line, on the deployment's commit, in
-//! `refs/notes/backout`. The fields of commit trailers are in `crate::domain::change::message` and [`crate::domain::history::ledger`].
+//! The wire form of what is remembered in Git notes: one JSON object a line, on the deployment's commit, in the ref of the month in
+//! which it was committed (`refs/notes/backout-2026-11`). The fields of commit trailers are in `crate::domain::change::message` and [`crate::domain::history::ledger`].
 //!
 //! A line that is not understood (of a newer version, or somebody else's) is kept and skipped.
+
+mod verdict;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::change::receipt::Receipt;
-use crate::domain::change::receipt::ReviewPlace;
-use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD};
-use crate::domain::environment::policy::Mode;
+use crate::domain::change::receipt::{Receipt, ReviewPlace};
 use crate::domain::history::landing::Sighting;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
-use crate::domain::judge::evidence::Evidence;
-use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
 
-/// The version of the wire form that this program writes.
-pub const VERSION: u32 = 1;
+pub use self::verdict::{Proposal, VerdictRecord};
+
+/// The version of the wire form that this program writes. It reads version 1 too, in which samples are pairs of time and value
+/// and nothing is left out; but for that the two are the same.
+pub const VERSION: u32 = 2;
 
 /// One line of a note.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,58 +64,6 @@ impl SeenRecord {
         let before = |one: &Self| one.before.as_ref().map(|before| before.tip);
         let apart = self.at.secs_since(other.at).abs();
         (&self.branch, self.tip, before(self)) == (&other.branch, other.tip, before(other)) && apart <= 300
-    }
-}
-
-/// What was found out about a deployment, and what was done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct VerdictRecord {
-    /// The version of this form.
-    pub version: u32,
-    /// The rollback id.
-    pub id: String,
-    /// The environment.
-    pub environment: EnvironmentName,
-    /// The service.
-    pub service: ServiceName,
-    /// The deployment's commit.
-    pub deployment: CommitId,
-    /// When this was decided.
-    pub at: Time,
-    /// What was found out.
-    pub judgement: Judgement,
-    /// What was decided.
-    pub decision: Decision,
-    /// What each guard said that was asked, in order.
-    pub guards: Vec<GuardAnswer>,
-    /// The commit on the environment branch that took the deployment back, if one did.
-    pub revert: Option<CommitId>,
-    /// Where the prepared revert waits, if it does.
-    pub proposal: Option<Proposal>,
-    /// Everything that the judgement was derived from.
-    pub evidence: Evidence,
-    /// SHA-256 of the configuration that was in force, in hexadecimal.
-    pub config: String,
-}
-
-/// A prepared revert that waits for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Proposal {
-    /// The branch that holds it.
-    pub branch: BranchName,
-    /// The commit at its tip.
-    pub commit: CommitId,
-    /// The pull request from it, where there is a forge.
-    #[serde(default)]
-    pub review: Option<ReviewPlace>,
-}
-
-impl Proposal {
-    /// Where a receipt says that the revert waits.
-    #[must_use]
-    pub fn of(receipt: &Receipt) -> Option<Self> {
-        let Receipt::Proposed { branch, commit, review, .. } = receipt else { return None };
-        Some(Self { branch: branch.clone(), commit: *commit, review: review.clone() })
     }
 }
 
@@ -220,16 +168,6 @@ pub enum Recovery {
     Unknown,
 }
 
-impl VerdictRecord {
-    /// Whether nothing is left to decide in this mode. What was left alone only because the mode was `observe` is decided
-    /// anew when the mode is another.
-    #[must_use]
-    pub fn settles(&self, mode: Mode) -> bool {
-        let by_mode = self.guards.last().is_some_and(|guard| guard.guard == MODE_GUARD);
-        !(by_mode && matches!(self.decision, Decision::Hold(_)) && mode != Mode::Observe)
-    }
-}
-
 impl Record {
     /// The service that the record is about, in its environment; none where it is about a branch.
     #[must_use]
@@ -298,12 +236,39 @@ impl Record {
     pub fn to_line(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
+
+    /// The record as JSON with all that follows from the rest of it, which a line may leave out.
+    ///
+    /// # Errors
+    /// Does not happen for values that the agent makes.
+    pub fn in_full(&self) -> Result<serde_json::Value, serde_json::Error> {
+        let mut value = serde_json::to_value(self)?;
+        if let (Some(object), Self::Verdict(verdict)) = (value.as_object_mut(), self)
+            && let serde_json::Value::Object(full) = verdict.in_full()?
+        {
+            object.extend(full);
+        }
+        Ok(value)
+    }
+
+    /// The record in a line; none where the line is too long or is not understood.
+    #[must_use]
+    pub fn of_line(line: &str) -> Option<Self> {
+        if line.len() > MAX_LINE_BYTES {
+            return None;
+        }
+        serde_json::from_str(line).ok()
+    }
 }
+
+/// The longest line that is read, in bytes: some times what a verdict takes with as many signals, parts and controls as are
+/// recorded.
+const MAX_LINE_BYTES: usize = 4 << 20;
 
 /// The records in a note, in the order of its lines. Lines that are not understood are skipped.
 #[must_use]
 pub fn read(note: &str) -> Vec<Record> {
-    note.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    note.lines().filter_map(Record::of_line).collect()
 }
 
 /// Where a branch was seen, as a note tells it. What is told of the future is left out, and of more looks than anybody needs
@@ -312,7 +277,7 @@ pub fn read(note: &str) -> Vec<Record> {
 pub fn looks(note: &str, branch: &BranchName, now: Time) -> Vec<Sighting> {
     // Verdicts are long, and most of a note. The kind is what a line begins with.
     let lines = note.lines().filter(|line| line.starts_with("{\"kind\":\"seen\""));
-    let seen = lines.filter_map(|line| match serde_json::from_str(line).ok()? {
+    let seen = lines.filter_map(|line| match Record::of_line(line)? {
         Record::Seen(seen) => Some(*seen),
         Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
     });
@@ -341,8 +306,7 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
     if one == other {
         return true;
     }
-    let parsed = |line: &str| serde_json::from_str::<Record>(line).ok();
-    let (Some(one), Some(other)) = (parsed(one), parsed(other)) else { return false };
+    let (Some(one), Some(other)) = (Record::of_line(one), Record::of_line(other)) else { return false };
     if let (Record::Seen(one), Record::Seen(other)) = (&one, &other) {
         return one.says_the_same(other);
     }

@@ -23,6 +23,7 @@ mod process;
 mod repo;
 mod server;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -201,10 +202,10 @@ services:
             remove(&cache)?;
             copy(&kept, &cache)?;
             git(&origin, &["update-ref", "refs/heads/main", &head])?;
-            match told.as_str() {
-                "" => git(&origin, &["update-ref", "-d", "refs/notes/backout"]),
-                told => git(&origin, &["update-ref", "refs/notes/backout", told]),
+            for name in notes(&origin)?.keys().filter(|name| !told.contains_key(*name)) {
+                git(&origin, &["update-ref", "-d", name])?;
             }
+            told.iter().try_for_each(|(name, tip)| git(&origin, &["update-ref", name, tip]))
         };
         let name = format!("pass with {DEPLOYMENTS} new deployments");
         let words = format!("{DEPLOYMENTS} deployments");
@@ -266,12 +267,13 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     run(command("cp").arg("-a").args([from, to]))
 }
 
-/// The commit that the notes of a repository are at; empty when it has no notes.
-fn notes(origin: &Path) -> anyhow::Result<String> {
+/// Where the notes of a repository are, by the names of their refs.
+fn notes(origin: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = command("git");
-    found.args(["for-each-ref", "--format=%(objectname)", "refs/notes/backout"]).current_dir(origin);
-    let output = found.output()?;
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    found.args(["for-each-ref", "--format=%(refname) %(objectname)", "refs/notes"]).current_dir(origin);
+    let output = String::from_utf8(found.output()?.stdout)?;
+    let pair = |line: &str| line.split_once(' ').map(|(name, tip)| (name.to_owned(), tip.to_owned()));
+    Ok(output.lines().filter_map(pair).collect())
 }
 
 /// Removes what a cache remembers of when the branches were seen.
@@ -287,9 +289,13 @@ fn forget_looks(cache: &Path) -> anyhow::Result<()> {
 
 /// Removes the records of looks from the notes, and keeps the others.
 fn forget_recorded_looks(origin: &Path) -> anyhow::Result<()> {
+    notes(origin)?.keys().try_for_each(|name| forget_looks_in(origin, name))
+}
+
+fn forget_looks_in(origin: &Path, name: &str) -> anyhow::Result<()> {
     let notes = |arguments: &[&str]| {
         let mut notes = command("git");
-        notes.args(["notes", "--ref", "refs/notes/backout"]).args(arguments).current_dir(origin);
+        notes.args(["notes", "--ref", name]).args(arguments).current_dir(origin);
         notes
     };
     let list = String::from_utf8(notes(&["list"]).output()?.stdout)?;

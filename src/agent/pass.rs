@@ -153,6 +153,7 @@ async fn examine(
     let mut state = State::read(pass).await?;
     report.problems.extend(state.proposals.problems.iter().cloned());
     report.problems.extend(state.leave_out_found_twice(pass).await?);
+    report.problems.extend(state.unreadable_notes(pass).await?);
     let mut judged = judge_open(pass, &state).await;
     add_fallbacks(pass, &state, &mut judged, report).await;
     Ok((state, judged))

@@ -1,5 +1,6 @@
 //! `backout explain`: derives a recorded verdict again from its evidence alone.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -9,6 +10,7 @@ use super::common::{Common, Ending, Format};
 use super::{output, world};
 use crate::agent::{Estate, World, fetch};
 use crate::domain::chart::Chart;
+use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::{Judgement, judge};
 use crate::ports::{Repository, RepositoryError};
@@ -43,9 +45,10 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
     match common.format {
         Format::Json => {
             let pairs = verdicts.iter().zip(&derived).map(|(recorded, derived)| {
-                serde_json::json!({"recorded": recorded, "derived": derived, "same": recorded.judgement == *derived})
+                let same = recorded.judgement == *derived;
+                Ok(serde_json::json!({"recorded": recorded.in_full()?, "derived": derived, "same": same}))
             });
-            output::json(&pairs.collect::<Vec<_>>())?;
+            output::json(&pairs.collect::<Result<Vec<_>, serde_json::Error>>()?)?;
         }
         Format::Text => {
             verdicts
@@ -84,20 +87,31 @@ fn records_of(
     revision: &str,
 ) -> Result<(CommitId, Vec<Record>), RepositoryError> {
     let commit = repository.resolve(revision)?;
-    if let Some(note) = repository.notes(&[commit])?.get(&commit) {
+    // What a revert took back its message says.
+    let made = repository.commit(commit)?;
+    let reverted = OwnTrailers::find(&made.message).and_then(|own| own.reverts());
+    let took_back = |record: &Record| match record {
+        Record::Verdict(verdict) => verdict.revert == Some(commit),
+        Record::Recovery(recovery) => recovery.revert == commit,
+        Record::Review(_) | Record::Seen(_) => false,
+    };
+    let notes = repository.notes(&[Some(commit), reverted].into_iter().flatten().collect::<Vec<_>>())?;
+    if let Some(note) = notes.get(&commit) {
         // A note on a revert may hold something else, such as where the branch was seen.
         let records = record::read(note);
         if records.iter().any(|record| record.as_verdict().is_some()) {
             return Ok((commit, records));
         }
     }
-    let took_back = |record: &Record| match record {
-        Record::Verdict(verdict) => verdict.revert == Some(commit),
-        Record::Recovery(recovery) => recovery.revert == commit,
-        Record::Review(_) | Record::Seen(_) => false,
-    };
-    let notes = repository.all_notes()?;
-    let records = notes.values().flat_map(|note| record::read(note)).filter(took_back).collect();
+    let of_reverted = reverted.and_then(|reverted| notes.get(&reverted));
+    let mut records: Vec<Record> =
+        of_reverted.into_iter().flat_map(|note| record::read(note)).filter(took_back).collect();
+    if records.is_empty() {
+        repository.each_note(&mut |_, note| {
+            records.extend(record::read(&note).into_iter().filter(took_back));
+            ControlFlow::Continue(())
+        })?;
+    }
     Ok((commit, records))
 }
 
@@ -127,7 +141,8 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
         lines.push(format!("    {}", output::plain(&finding.reason)));
         let chart = Chart::of(&recorded.evidence, signal, finding);
         lines.extend(chart.iter().flat_map(plot).map(|line| format!("    {line}")));
-        lines.push(format!("    asked {}: {}", signal.signal.source, output::plain(&signal.asked)));
+        let asked = if signal.asked.is_empty() { "(not kept)" } else { &signal.asked };
+        lines.push(format!("    asked {}: {}", signal.signal.source, output::plain(asked)));
         lines
             .extend(signal.warnings.iter().map(|warning| format!("    warning: {}", output::plain(warning))));
     }

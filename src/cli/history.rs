@@ -14,9 +14,10 @@ use crate::domain::deployment::Detector;
 use crate::domain::environment::Environment;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::Tracked;
+use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
-use crate::record::{self, Record, Recovery, ReviewOutcome};
+use crate::record::{Record, Recovery, ReviewOutcome};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -34,38 +35,82 @@ pub(super) struct HistoryArgs {
 
 /// How far back a branch is searched for reverts that have no record, such as those that a person asked for.
 const SEARCH_SECS: i64 = 90 * 86_400;
+/// How far back a branch is searched at first, and then, as long as that is not enough. A day at least, so that what was written
+/// about a deployment some hours later is not missed.
+const SEARCHED_SECS: [i64; 4] = [86_400, 4 * 86_400, 16 * 86_400, SEARCH_SECS];
+/// The notes of how many commits are held at once.
+const NOTES_AT_ONCE: usize = 500;
 
 /// One line of the log.
-#[derive(Serialize)]
-#[serde(untagged)]
 enum Entry {
     /// A record in the notes.
     Record(Box<Record>),
     /// A revert on a branch that has none.
-    Bare {
-        kind: &'static str,
-        #[serde(flatten)]
-        revert: RevertEntry,
-    },
+    Bare(RevertEntry),
+}
+
+/// A revert without a record, as JSON.
+#[derive(Serialize)]
+struct Bare<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    revert: &'a RevertEntry,
 }
 
 impl Entry {
     fn key(&self) -> (Time, &str) {
         match self {
             Self::Record(record) => (record.at(), record.id().unwrap_or_default()),
-            Self::Bare { revert, .. } => (revert.at, &revert.id),
+            Self::Bare(revert) => (revert.at, &revert.id),
         }
     }
 
-    fn is_of(&self, environment: Option<&str>, service: Option<&str>) -> bool {
+    fn in_full(&self) -> Result<serde_json::Value, serde_json::Error> {
+        match self {
+            Self::Record(record) => record.in_full(),
+            Self::Bare(revert) => serde_json::to_value(Bare { kind: "revert", revert }),
+        }
+    }
+
+    fn is_of(&self, wanted: &Wanted) -> bool {
         let subject = match self {
             Self::Record(record) => record.subject(),
-            Self::Bare { revert, .. } => Some((&revert.environment, &revert.service)),
+            Self::Bare(revert) => Some((&revert.environment, &revert.service)),
         };
         // A look at a branch is of no service. It is not what people ask for.
         let Some((of_environment, of_service)) = subject else { return false };
-        environment.is_none_or(|name| name == of_environment.as_str())
-            && service.is_none_or(|name| name == of_service.as_str())
+        wanted.environment.as_ref().is_none_or(|name| name == of_environment.as_str())
+            && wanted.service.as_ref().is_none_or(|name| name == of_service.as_str())
+    }
+}
+
+/// What is shown.
+struct Wanted {
+    environment: Option<String>,
+    service: Option<String>,
+    limit: usize,
+    /// What a line has in it that is about the service: most lines are not, and need not be read.
+    about: Option<String>,
+}
+
+impl Wanted {
+    fn of(args: &HistoryArgs) -> Self {
+        let about = args.service.as_ref().and_then(|service| serde_json::to_string(service).ok());
+        Self {
+            environment: args.environment.clone(),
+            service: args.service.clone(),
+            limit: args.limit,
+            about: about.map(|service| format!("\"service\":{service}")),
+        }
+    }
+
+    /// The entries of a note.
+    fn entries<'n>(&'n self, note: &'n str) -> impl Iterator<Item = Entry> + 'n {
+        let lines = note.lines().filter(|line| self.about.as_ref().is_none_or(|about| line.contains(about)));
+        lines
+            .filter_map(Record::of_line)
+            .map(|record| Entry::Record(Box::new(record)))
+            .filter(|entry| entry.is_of(self))
     }
 }
 
@@ -74,8 +119,9 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
     let world = world::connect(&world::settings(common)?)?;
     let now = world.clock.now();
     let (mut entries, mut ending) = (Vec::new(), Ending::Quiet);
+    let wanted = Arc::new(Wanted::of(&args));
     for estate in &world.estates {
-        match read(estate, now).await {
+        match read(estate, &wanted, now).await {
             Ok(read) => entries.extend(read),
             Err(error) if world.estates.len() == 1 => return Err(error),
             // The others are shown.
@@ -85,45 +131,72 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
             }
         }
     }
-    entries.retain(|entry| entry.is_of(args.environment.as_deref(), args.service.as_deref()));
     entries.sort_by(|a, b| a.key().cmp(&b.key()));
     let entries = entries.split_off(entries.len().saturating_sub(args.limit));
     match common.format {
-        Format::Json => output::json(&entries)?,
+        Format::Json => {
+            let shown = entries.iter().map(Entry::in_full);
+            output::json(&shown.collect::<Result<Vec<_>, serde_json::Error>>()?)?;
+        }
         Format::Text if entries.is_empty() => output::line("no records yet"),
         Format::Text => entries.iter().for_each(|entry| match entry {
             Entry::Record(record) => output::line(&describe(record)),
-            Entry::Bare { revert, .. } => output::line(&describe_bare(revert)),
+            Entry::Bare(revert) => output::line(&describe_bare(revert)),
         }),
     }
     Ok(ending)
 }
 
-/// The entries of one repository, as it is now.
-async fn read(estate: &Arc<Estate>, now: Time) -> anyhow::Result<Vec<Entry>> {
+/// The newest entries of one repository, as it is now.
+async fn read(estate: &Arc<Estate>, wanted: &Arc<Wanted>, now: Time) -> anyhow::Result<Vec<Entry>> {
     output::progress("fetching", fetch(estate)).await?;
-    let estate = Arc::clone(estate);
+    let (estate, wanted) = (Arc::clone(estate), Arc::clone(wanted));
     let reading = tokio::task::spawn_blocking(move || {
-        entries_of(estate.repository.as_ref(), &estate.environments, now)
+        entries_of(estate.repository.as_ref(), &estate.environments, &wanted, now)
     });
     Ok(output::progress("reading", reading).await??)
 }
 
+/// The entries of the newest commits of the branches, as far back as it takes. Only where those of [`SEARCH_SECS`] are too few, all
+/// notes are looked through, which finds those on commits that are on no branch any more.
 fn entries_of(
     repository: &dyn Repository,
     environments: &[Arc<Environment>],
+    wanted: &Wanted,
     now: Time,
 ) -> Result<Vec<Entry>, RepositoryError> {
-    let notes = repository.all_notes()?;
-    let records: Vec<Record> = notes.values().flat_map(|note| record::read(note)).collect();
-    let known: BTreeSet<String> =
-        records.iter().filter_map(|record| record.id().map(str::to_owned)).collect();
-    let mut entries: Vec<Entry> = records.into_iter().map(|record| Entry::Record(Box::new(record))).collect();
-    for environment in environments {
+    let (mut entries, mut read) = (Vec::new(), BTreeSet::new());
+    for secs in SEARCHED_SECS {
+        let searched = search(repository, environments, wanted, (now, now.minus_secs(secs)))?;
+        (entries, read) = searched;
+        if entries.len() >= wanted.limit {
+            return Ok(entries);
+        }
+    }
+    repository.each_note(&mut |commit, note| {
+        if !read.contains(&commit) {
+            entries.extend(wanted.entries(&note));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(entries)
+}
+
+/// The entries of the commits since some time, and of those that were reverted since; and which commits these are.
+fn search(
+    repository: &dyn Repository,
+    environments: &[Arc<Environment>],
+    wanted: &Wanted,
+    (now, since): (Time, Time),
+) -> Result<(Vec<Entry>, BTreeSet<CommitId>), RepositoryError> {
+    let (mut commits, mut reverts) = (BTreeSet::new(), Vec::new());
+    let is_asked =
+        |one: &&Arc<Environment>| wanted.environment.as_ref().is_none_or(|name| name == one.name.as_str());
+    for environment in environments.iter().filter(is_asked) {
         // The files of reverts are enough: no other commit is of a time for which files are asked.
         let query = HistoryQuery {
             branch: &environment.branch,
-            commits_since: now.minus_secs(SEARCH_SECS),
+            commits_since: since,
             diffs_since: now,
             diffs_until: now.minus_secs(1),
             now,
@@ -131,9 +204,9 @@ fn entries_of(
         };
         let mut detector = Detector::new(environment);
         let walked = repository.walk(&query, &mut |commit| {
-            let (_, reverts) = detector.next_with_reverts(&commit);
-            let bare = reverts.into_iter().filter(|revert| revert.requested || !known.contains(&revert.id));
-            entries.extend(bare.map(|revert| Entry::Bare { kind: "revert", revert }));
+            let (_, own) = detector.next_with_reverts(&commit);
+            reverts.extend(own);
+            commits.insert(commit.id);
             ControlFlow::Continue(())
         });
         match walked {
@@ -142,7 +215,17 @@ fn entries_of(
             Err(error) => return Err(error),
         }
     }
-    Ok(entries)
+    commits.extend(reverts.iter().map(|revert| revert.reverts));
+    let asked: Vec<CommitId> = commits.iter().copied().collect();
+    let mut entries = Vec::new();
+    for some in asked.chunks(NOTES_AT_ONCE) {
+        entries.extend(repository.notes(some)?.values().flat_map(|note| wanted.entries(note)));
+    }
+    let known: BTreeSet<String> = entries.iter().map(|entry: &Entry| entry.key().1.to_owned()).collect();
+    let bare =
+        reverts.into_iter().filter(|revert| revert.requested || !known.contains(&revert.id)).map(Entry::Bare);
+    entries.extend(bare.filter(|entry| entry.is_of(wanted)));
+    Ok((entries, commits))
 }
 
 fn describe_bare(revert: &RevertEntry) -> String {

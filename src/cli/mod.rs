@@ -78,7 +78,7 @@ enum SchemaOf {
     /// The configuration file.
     #[default]
     Config,
-    /// One line of a note in refs/notes/backout.
+    /// One line of a note in refs/notes/backout-*.
     Record,
 }
 

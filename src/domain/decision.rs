@@ -23,6 +23,9 @@ type Guard = fn(&Case<'_>, &Situation<'_>) -> Option<Decision>;
 /// The name of the guard that asks what the agent may do at all.
 pub const MODE_GUARD: &str = "mode";
 
+/// The name of the guard that asks what was found out.
+pub const VERDICT_GUARD: &str = "verdict";
+
 /// The name of the guard that leaves changes of a database schema to people.
 pub const SCHEMA_GUARD: &str = "schema change";
 
@@ -33,7 +36,7 @@ pub const PLAN_GUARD: &str = "plan";
 pub const GUARDS: [(&str, Guard); 16] = [
     ("already reverted", already_reverted),
     ("superseded", superseded),
-    ("verdict", verdict),
+    (VERDICT_GUARD, verdict),
     (SCHEMA_GUARD, schema_change),
     ("mixed commit", mixed_commit),
     ("watch window", watch_window),

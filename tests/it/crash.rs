@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-use crate::support::git::hook;
+use crate::support::git::{hook, notes_refs};
 use crate::support::http_remote::HttpRemote;
 use crate::support::stage::{Branch, Remote, Stage};
 use crate::support::stopwatch;
@@ -104,7 +104,9 @@ fn kill_at_random(remote: Remote, name: &str, kills: u32, seed: u64) {
         tally.count(&stage, &branch, killed);
         assert_finished_by_the_next_pass(&stage, &branch, &config);
     }
-    stage.assert_only_forward("refs/notes/backout", killed_movers(&stage, kills as usize));
+    for notes in notes_refs(&stage.remote.repository()) {
+        stage.assert_only_forward(&notes, killed_movers(&stage, kills as usize));
+    }
     eprintln!("{name}: {kills} kills over {length:?} (seed {seed}): {tally:?}");
     assert!(tally.before_the_branch_push > 0, "{tally:?}");
 }

@@ -128,7 +128,7 @@ fn check_commands(dir: &Path, text: &str) {
 
 /// Each judged deployment has a note; those of reverted ones say how it ended.
 fn check_notes(dir: &Path) {
-    let noted = git(dir, &["log", "--notes=backout", "--format=%N", "main"]);
+    let noted = git(dir, &["log", "--notes=backout-*", "--format=%N", "main"]);
     let records: Vec<Value> = noted
         .lines()
         .filter(|line| !line.is_empty())

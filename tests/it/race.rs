@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::eventually;
-use crate::support::git::{WorkTree, git, git_command, try_git};
+use crate::support::git::{WorkTree, git, git_command, notes_refs, try_git};
 use crate::support::http_remote::HttpRemote;
 use crate::support::ssh_remote::SshRemote;
 use crate::support::stage::{Branch, Pass, Remote, Stage};
@@ -61,7 +61,9 @@ fn rounds(remote: Remote, name: &str, count: usize, pause_ms: u64) {
         assert_eq!(stage.note(&commit), lines, "the note on {commit} is not what it was after its round");
         tally.lines_of_notes += lines.len();
     }
-    stage.assert_only_forward("refs/notes/backout", 0);
+    for notes in notes_refs(&stage.remote.repository()) {
+        stage.assert_only_forward(&notes, 0);
+    }
     stage.assert_whole();
     eprintln!("{name}: {count} rounds, {tally:?}, {} metric requests", stage.metrics.requests());
 }

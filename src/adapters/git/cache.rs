@@ -15,7 +15,8 @@ use git2::{Oid, Repository};
 use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
-use super::fetch::{self, Depth};
+use super::fetch::{self, Depth, Fetched};
+use super::names::is_notes_ref;
 use super::transport::Endpoint;
 use crate::ports::RepositoryError;
 
@@ -30,8 +31,10 @@ pub(super) struct Cache {
     directory: PathBuf,
     lock_file: PathBuf,
     endpoint: Arc<Endpoint>,
-    /// The branches (full ref names) that this process has asked for: what a rebuilt cache must hold.
+    /// The branches and notes (full ref names) that this process has asked for: what a rebuilt cache must hold.
     wanted: Mutex<BTreeSet<String>>,
+    /// Where the remote had its notes when this process last listed its refs.
+    notes: Mutex<Option<BTreeMap<String, Oid>>>,
 }
 
 /// The advisory lock, until its drop.
@@ -52,6 +55,7 @@ impl Cache {
             lock_file: cache_dir.join(format!("{name}.lock")),
             endpoint: Arc::new(endpoint),
             wanted: Mutex::default(),
+            notes: Mutex::default(),
         })
     }
 
@@ -60,7 +64,7 @@ impl Cache {
         &self.endpoint
     }
 
-    /// Adds a branch (its full ref name) to what a rebuilt cache must hold.
+    /// Adds a branch or notes (its full ref name) to what a rebuilt cache must hold.
     pub(super) fn want(&self, reference: &str) {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.to_owned());
     }
@@ -90,14 +94,72 @@ impl Cache {
     pub(super) fn fetch(&self, branches: &[String], depth: Depth) -> Result<BTreeMap<String, Oid>, Fault> {
         let _guard = self.lock(true)?;
         self.sweep()?;
+        self.fetch_locked(branches, &[], depth)
+    }
+
+    /// Brings those of these notes (full ref names) that the remote has moved since they were fetched.
+    pub(super) fn bring_notes(&self, wanted: &BTreeSet<String>) -> Result<(), Fault> {
+        wanted.iter().for_each(|name| self.want(name));
+        if self.listed_notes().is_none() {
+            self.fetch(&[], Depth::New)?;
+        }
+        let listed = self.listed_notes().unwrap_or_default();
+        let behind = self.with(|repository| {
+            let is_behind = |name: &&String| {
+                let there = listed.get(*name);
+                there.is_some() && repository.refname_to_id(name).ok().as_ref() != there
+            };
+            Ok(wanted.iter().filter(is_behind).cloned().collect::<Vec<String>>())
+        })?;
+        if behind.is_empty() {
+            return Ok(());
+        }
+        let _guard = self.lock(true)?;
+        self.sweep()?;
+        self.fetch_locked(&[], &behind, Depth::New).map(drop)
+    }
+
+    /// The names of the notes at the remote, as last listed.
+    pub(super) fn notes_refs(&self) -> Result<BTreeSet<String>, Fault> {
+        if self.listed_notes().is_none() {
+            self.fetch(&[], Depth::New)?;
+        }
+        Ok(self.listed_notes().unwrap_or_default().into_keys().collect())
+    }
+
+    /// Takes note of where this process has moved notes at the remote.
+    pub(super) fn notes_moved(&self, name: &str, to: Oid) {
+        if let Some(listed) = self.notes.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            listed.insert(name.to_owned(), to);
+        }
+    }
+
+    fn listed_notes(&self) -> Option<BTreeMap<String, Oid>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes note of what the remote has, and returns where the branches are.
+    fn listed(&self, fetched: Fetched) -> BTreeMap<String, Oid> {
+        *self.notes.lock().unwrap_or_else(PoisonError::into_inner) = Some(fetched.notes);
+        fetched.tips
+    }
+
+    /// Fetches under the exclusive lock.
+    fn fetch_locked(
+        &self,
+        branches: &[String],
+        optional: &[String],
+        depth: Depth,
+    ) -> Result<BTreeMap<String, Oid>, Fault> {
         let reason = if self.pack_count() > MAX_PACKS {
             format!("it has more than {MAX_PACKS} packs")
         } else {
-            let update =
-                |repository: Repository| fetch::update(&repository, &self.endpoint, branches, &[], depth);
+            let update = |repository: Repository| {
+                fetch::update(&repository, &self.endpoint, branches, optional, depth)
+            };
             match self.open().and_then(update) {
                 Err(Fault::Damaged(reason)) => reason,
-                result @ (Ok(_) | Err(_)) => return result,
+                fetched @ (Ok(_) | Err(_)) => return fetched.map(|fetched| self.listed(fetched)),
             }
         };
         self.rebuild(&reason, branches, depth)
@@ -109,7 +171,8 @@ impl Cache {
         if shallow {
             let wanted: Vec<String> =
                 self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-            self.fetch(&wanted, Depth::Full)?;
+            let branches: Vec<String> = wanted.into_iter().filter(|name| !is_notes_ref(name)).collect();
+            self.fetch(&branches, Depth::Full)?;
         }
         Ok(())
     }
@@ -142,10 +205,10 @@ impl Cache {
         let fetched = fetch::update(&repository, &self.endpoint, branches, &wanted, depth);
         drop(repository);
         match fetched {
-            Ok(tips) => {
+            Ok(fetched) => {
                 remove_directory(&self.directory)?;
                 std::fs::rename(&fresh, &self.directory)?;
-                Ok(tips)
+                Ok(self.listed(fetched))
             }
             Err(fault) => {
                 remove_directory(&fresh)?;

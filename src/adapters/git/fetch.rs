@@ -6,7 +6,8 @@ use std::sync::Arc;
 use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, Repository};
 
 use super::fault::Fault;
-use super::names::NOTES_REF;
+use super::local;
+use super::names::is_notes_ref;
 use super::refs;
 use super::transport::{Endpoint, LinkUrl};
 
@@ -38,16 +39,29 @@ pub(super) fn advertised(
     by_name(connection.list().map_err(|e| url.explain(&e))?)
 }
 
-/// Brings these branches (full ref names) and the notes to what the remote has now, and says where the branches are.
-/// `optional` ones may be missing there. The remote's word is the truth: a ref that was moved otherwise than forward is
-/// moved here too.
+/// The depth to which notes are fetched that are new to the cache, in commits. Nobody looks at what they were before. But when
+/// something is pushed on top of them, libgit2 goes some commits further back than it must (`SLOP` in its `revwalk.c`: 5), and fails
+/// where one is missing.
+const NOTES_DEPTH: i32 = 32;
+
+/// What the remote has.
+pub(super) struct Fetched {
+    /// Where the branches are that were asked for.
+    pub(super) tips: BTreeMap<String, Oid>,
+    /// Where the notes are, whether they were fetched or not.
+    pub(super) notes: BTreeMap<String, Oid>,
+}
+
+/// Brings these branches (full ref names), and the notes that are in the cache, to what the remote has now, and says where the
+/// branches are. `optional` ones, and notes, may be missing there. The remote's word is the truth: a ref that was moved
+/// otherwise than forward is moved here too.
 pub(super) fn update(
     repository: &Repository,
     endpoint: &Arc<Endpoint>,
     branches: &[String],
     optional: &[String],
     depth: Depth,
-) -> Result<BTreeMap<String, Oid>, Fault> {
+) -> Result<Fetched, Fault> {
     let url = LinkUrl::new(endpoint);
     let mut remote = repository.remote_anonymous(url.as_str())?;
     let heads = connect(&mut remote, &url)?;
@@ -55,42 +69,74 @@ pub(super) fn update(
         let branch = missing.strip_prefix("refs/heads/").unwrap_or(missing);
         return Err(Fault::not_found(format!("the branch {branch}")));
     }
-    let (mut known, mut new) = (Vec::new(), Vec::new());
-    let names: BTreeSet<&str> =
-        branches.iter().chain(optional).map(String::as_str).chain(std::iter::once(NOTES_REF)).collect();
+    let own: Vec<String> =
+        local::refs(repository, "refs/notes/")?.into_keys().filter(|name| is_notes_ref(name)).collect();
+    let mut needed = Needed::default();
+    let names: BTreeSet<&str> = branches.iter().chain(optional).chain(&own).map(String::as_str).collect();
     for name in names {
         let Some(target) = heads.get(name) else { continue };
-        match repository.refname_to_id(name) {
-            Ok(here) if depth == Depth::New && here == *target && repository.odb()?.exists(here) => {}
-            Ok(_) => known.push(name),
-            Err(_) => new.push(name),
+        let here = repository.refname_to_id(name).ok();
+        let is_there = here == Some(*target) && repository.odb()?.exists(*target);
+        match (here, is_notes_ref(name)) {
+            (Some(_), is_notes) if is_there && (is_notes || depth == Depth::New) => {}
+            (Some(_), true) => needed.known_notes.push(name),
+            (None, true) => needed.new_notes.push(name),
+            (Some(_), false) => needed.known.push(name),
+            (None, false) => needed.new.push(name),
         }
     }
-    let mut used = false;
-    let wide = match depth {
-        Depth::New => 0,
-        Depth::Commits(count) => i32::try_from(count).unwrap_or(UNSHALLOW),
-        Depth::Full => UNSHALLOW,
-    };
-    let first = i32::try_from(FIRST_DEPTH).unwrap_or(UNSHALLOW).max(wide);
-    for (names, depth) in [(known, wide), (new, first)] {
-        if names.is_empty() {
-            continue;
-        }
-        // The second download needs a connection of its own: over SSH a server does one and ends.
-        if used {
-            remote.disconnect()?;
-            connect(&mut remote, &url)?;
-        }
-        download(repository, &mut remote, &url, &names, depth)?;
-        used = true;
+    needed.download(repository, &mut remote, &url, depth)?;
+    for name in own.iter().filter(|name| !heads.contains_key(*name)) {
+        repository.find_reference(name)?.delete()?;
     }
-    if !heads.contains_key(NOTES_REF)
-        && let Ok(mut stale) = repository.find_reference(NOTES_REF)
-    {
-        stale.delete()?;
+    let tips = branches.iter().map(|name| Ok((name.clone(), repository.refname_to_id(name)?)));
+    let tips = tips.collect::<Result<_, Fault>>()?;
+    Ok(Fetched { tips, notes: heads.into_iter().filter(|(name, _)| is_notes_ref(name)).collect() })
+}
+
+/// The refs to fetch, by how deep.
+#[derive(Default)]
+struct Needed<'n> {
+    known: Vec<&'n str>,
+    known_notes: Vec<&'n str>,
+    new: Vec<&'n str>,
+    new_notes: Vec<&'n str>,
+}
+
+impl Needed<'_> {
+    fn download(
+        mut self,
+        repository: &Repository,
+        remote: &mut Remote<'_>,
+        url: &LinkUrl,
+        depth: Depth,
+    ) -> Result<(), Fault> {
+        let wide = match depth {
+            Depth::New => 0,
+            Depth::Commits(count) => i32::try_from(count).unwrap_or(UNSHALLOW),
+            Depth::Full => UNSHALLOW,
+        };
+        let first = i32::try_from(FIRST_DEPTH).unwrap_or(UNSHALLOW).max(wide);
+        if wide == 0 {
+            self.known.append(&mut self.known_notes);
+        }
+        let mut used = false;
+        let parts =
+            [(self.known, wide), (self.known_notes, 0), (self.new, first), (self.new_notes, NOTES_DEPTH)];
+        for (names, depth) in parts {
+            if names.is_empty() {
+                continue;
+            }
+            // Each further download needs a connection of its own: over SSH a server does one and ends.
+            if used {
+                remote.disconnect()?;
+                connect(remote, url)?;
+            }
+            download(repository, remote, url, &names, depth)?;
+            used = true;
+        }
+        Ok(())
     }
-    branches.iter().map(|name| Ok((name.clone(), repository.refname_to_id(name)?))).collect()
 }
 
 fn connect(remote: &mut Remote<'_>, url: &LinkUrl) -> Result<BTreeMap<String, Oid>, Fault> {

@@ -188,6 +188,25 @@ struct Chain {
     beyond: Option<Oid>,
 }
 
+/// Whether the notes are asked when a branch was seen where. A memory that goes back further than records matter needs none of
+/// them.
+pub(super) fn needs_notes(seen: &[Sighting], now: Time) -> bool {
+    !seen.iter().any(|one| !one.is_exact && now.secs_since(one.first) >= RECENT_SECS)
+}
+
+/// The newest commits of a branch, as far as they are here: those whose notes are asked when it was seen where.
+pub(super) fn newest(repository: &Repository, branch: &BranchName) -> Result<Vec<CommitId>, Fault> {
+    let odb = repository.odb()?;
+    let mut next = local::tip(repository, &branch_ref(branch))?;
+    let mut commits = Vec::new();
+    while let Some(id) = next.filter(|_| commits.len() < TOLD_COMMITS) {
+        let Some((header, _)) = commit_object::read_header(&odb, id)? else { break };
+        commits.push(commit_id(id));
+        next = header.first_parent;
+    }
+    Ok(commits)
+}
+
 impl Chain {
     /// The chain from `head` until enough commits in a row are older than `since`.
     fn from(odb: &Odb<'_>, head: Oid, since: Time) -> Result<Self, Fault> {
@@ -232,11 +251,9 @@ impl Chain {
         Fault::Truncated { walked, enough }
     }
 
-    /// The looks at the branch in the notes on its newest commits. A memory that goes back further than records matter needs
-    /// none of them.
+    /// The looks at the branch in the notes on its newest commits.
     fn told(&self, repository: &Repository, seen: &[Sighting], query: &HistoryQuery<'_>) -> Vec<Sighting> {
-        let is_old = |one: &Sighting| !one.is_exact && query.now.secs_since(one.first) >= RECENT_SECS;
-        if seen.iter().any(is_old) {
+        if !needs_notes(seen, query.now) {
             return Vec::new();
         }
         let newest: Vec<CommitId> =

@@ -1,15 +1,19 @@
-//! Notes: text attached to commits, in one tree on `refs/notes/backout`, as `git notes` keeps it.
+//! Notes: text attached to commits, in one tree a month, as `git notes` keeps it. The month is the one in which the commit was
+//! committed ([`notes_ref`]). All months are read by `git log --notes='backout*'`.
 //!
 //! The tree maps a commit's 40 hexadecimal digits to a blob. The digits may be split into directories of two (the
 //! fanout), differently in different places; Git reads them all and so does this.
+//!
+//! Notes are other people's to write. One that is too long, or is no text, is left out; it holds up no other.
 
 use std::collections::hash_map::Entry as Entered;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 
 use git2::{ObjectType, Odb, Oid, Repository};
 
 use super::fault::Fault;
-use super::names::NOTES_REF;
+use super::names::{OLD_NOTES_REF, is_notes_ref, notes_ref};
 use super::options::GitOptions;
 use super::tree_diff::{Entry, Kind};
 use super::tree_edit::{self, Edits};
@@ -19,53 +23,148 @@ use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::record::{MAX_LOOKS, looks, says_the_same};
 
-/// The largest note that is read, in bytes.
-const MAX_NOTE_BYTES: usize = 32 << 20;
+/// The largest note that is read, in bytes: a thousand times what is written about a deployment, and some times the largest record.
+const MAX_NOTE_BYTES: usize = 8 << 20;
 /// After how many bytes of notes no more are searched for looks at a branch.
 const MAX_TOLD_BYTES: usize = 64 << 20;
 const DIGITS: usize = 40;
+/// The deepest directories of notes: of each two digits one.
+const MAX_DEPTH: usize = DIGITS / 2;
 
-/// Every note.
-pub(super) fn all(repository: &Repository) -> Result<BTreeMap<CommitId, String>, Fault> {
+/// Which refs may hold the notes on a commit: that of the month in which it was committed, and the old one for all months. Of a
+/// commit that is not here nobody knows its month: then none but those that are here.
+fn refs_of(repository: &Repository, odb: &Odb<'_>, commit: CommitId) -> Result<Vec<String>, Fault> {
+    Ok(match month_of(odb, commit) {
+        Some(month) => vec![OLD_NOTES_REF.to_owned(), month],
+        None => here(repository)?,
+    })
+}
+
+/// The notes that are in the repository, by the full names of their refs.
+pub(super) fn here(repository: &Repository) -> Result<Vec<String>, Fault> {
+    Ok(local::refs(repository, "refs/notes/")?.into_keys().filter(|name| is_notes_ref(name)).collect())
+}
+
+/// The ref of the month in which a commit was committed. A broken commit has none, as one that is not here.
+fn month_of(odb: &Odb<'_>, commit: CommitId) -> Option<String> {
+    let id = Oid::from_bytes(commit.as_bytes()).ok()?;
+    let (header, _) = commit_object::read_header(odb, id).ok().flatten()?;
+    notes_ref(header.committed)
+}
+
+/// The refs that are needed to read the notes on these commits.
+pub(super) fn refs_for(repository: &Repository, commits: &[CommitId]) -> Result<BTreeSet<String>, Fault> {
     let odb = repository.odb()?;
-    let mut found = BTreeMap::new();
-    if let Some(tree) = tree(&odb, local::tip(repository, NOTES_REF)?)? {
-        collect(&odb, tree, "", &mut found)?;
+    let months = commits.iter().filter_map(|commit| month_of(&odb, *commit));
+    Ok(months.chain([OLD_NOTES_REF.to_owned()]).collect())
+}
+
+/// The trees of notes, each looked up once.
+struct Months<'r> {
+    repository: &'r Repository,
+    odb: Odb<'r>,
+    roots: HashMap<String, Option<Oid>>,
+    trees: Trees,
+}
+
+impl<'r> Months<'r> {
+    fn of(repository: &'r Repository) -> Result<Self, Fault> {
+        Ok(Self { repository, odb: repository.odb()?, roots: HashMap::new(), trees: Trees::new() })
     }
-    Ok(found)
+
+    fn root(&mut self, reference: &str) -> Result<Option<Oid>, Fault> {
+        if let Some(known) = self.roots.get(reference) {
+            return Ok(*known);
+        }
+        let root = tree(&self.odb, local::tip(self.repository, reference)?)?;
+        self.roots.insert(reference.to_owned(), root);
+        Ok(root)
+    }
+
+    /// The blobs of the notes on a commit, the oldest ref first.
+    fn blobs(&mut self, commit: CommitId) -> Result<Vec<Oid>, Fault> {
+        let digits = commit.to_string();
+        let mut blobs = Vec::new();
+        for reference in refs_of(self.repository, &self.odb, commit)? {
+            if let Some(root) = self.root(&reference)?
+                && let Some((_, blob)) = locate(&self.odb, &mut self.trees, root, &digits)?
+            {
+                blobs.push(blob);
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// The text of the notes on a commit; none where there is none that can be read.
+    fn text(&mut self, commit: CommitId) -> Result<Option<String>, Fault> {
+        let mut whole: Option<String> = None;
+        for blob in self.blobs(commit)? {
+            if let Note::Text(text) = note(&self.odb, blob)? {
+                let whole = whole.get_or_insert_default();
+                if !whole.is_empty() && !whole.ends_with('\n') {
+                    whole.push('\n');
+                }
+                whole.push_str(&text);
+            }
+        }
+        Ok(whole)
+    }
 }
 
 /// The notes on these commits.
 pub(super) fn on(repository: &Repository, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, Fault> {
-    let odb = repository.odb()?;
+    let mut months = Months::of(repository)?;
     let mut found = BTreeMap::new();
-    let Some(tree) = tree(&odb, local::tip(repository, NOTES_REF)?)? else { return Ok(found) };
-    let mut trees = Trees::new();
     for commit in commits {
-        if let Some((_, blob)) = locate(&odb, &mut trees, tree, &commit.to_string())?
-            && let Some(text) = text(&odb, blob)?
-        {
+        if let Some(text) = months.text(*commit)? {
             found.insert(*commit, text);
         }
     }
     Ok(found)
 }
 
-/// Where a branch was seen, as the notes on these commits tell. Notes are other people's to write: no more is read than some
-/// times what agents write about as many commits.
+/// Which of the notes on these commits are not read, and why.
+pub(super) fn unreadable(
+    repository: &Repository,
+    commits: &[CommitId],
+) -> Result<BTreeMap<CommitId, String>, Fault> {
+    let mut months = Months::of(repository)?;
+    let mut found = BTreeMap::new();
+    for commit in commits {
+        for blob in months.blobs(*commit)? {
+            if let Some(why) = why_unreadable(&months.odb, blob)? {
+                found.insert(*commit, why);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Shows each note of a month.
+pub(super) fn each(
+    repository: &Repository,
+    reference: &str,
+    visit: &mut dyn FnMut(CommitId, String) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Fault> {
+    let odb = repository.odb()?;
+    match tree(&odb, local::tip(repository, reference)?)? {
+        Some(tree) => collect(&odb, tree, "", visit),
+        None => Ok(ControlFlow::Continue(())),
+    }
+}
+
+/// Where a branch was seen, as the notes on these commits tell. No more is read than some times what agents write about as many
+/// commits.
 pub(super) fn looks_in(
     repository: &Repository,
     commits: &[CommitId],
     branch: &BranchName,
     now: Time,
 ) -> Result<Vec<Sighting>, Fault> {
-    let odb = repository.odb()?;
-    let mut found = Vec::new();
-    let Some(tree) = tree(&odb, local::tip(repository, NOTES_REF)?)? else { return Ok(found) };
-    let (mut trees, mut bytes) = (Trees::new(), 0);
+    let mut months = Months::of(repository)?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
     for commit in commits {
-        let Some((_, blob)) = locate(&odb, &mut trees, tree, &commit.to_string())? else { continue };
-        let Some(note) = text(&odb, blob)? else { continue };
+        let Some(note) = months.text(*commit)? else { continue };
         bytes += note.len();
         found.extend(looks(&note, branch, now));
         if bytes >= MAX_TOLD_BYTES || found.len() >= MAX_LOOKS {
@@ -75,46 +174,85 @@ pub(super) fn looks_in(
     Ok(found)
 }
 
-/// A commit on top of `tip` whose notes have these lines too; `None` when all of them are there already.
+/// The lines that belong to each ref. Where nobody knows when a commit was committed, they belong to the month of `at`.
+pub(super) fn by_ref(
+    repository: &Repository,
+    lines: &BTreeMap<CommitId, Vec<String>>,
+    at: Time,
+) -> Result<BTreeMap<String, BTreeMap<CommitId, Vec<String>>>, Fault> {
+    let odb = repository.odb()?;
+    let mut sorted: BTreeMap<String, BTreeMap<CommitId, Vec<String>>> = BTreeMap::new();
+    for (commit, lines) in lines {
+        let reference = month_of(&odb, *commit).or_else(|| notes_ref(at));
+        let reference =
+            reference.ok_or_else(|| Fault::broken(format!("{at} is in no month that notes are kept of")))?;
+        sorted.entry(reference).or_default().insert(*commit, lines.clone());
+    }
+    Ok(sorted)
+}
+
+/// A commit on top of `tip` whose notes have these lines too; `None` when all of them are there already, or in the old ref. What
+/// cannot be appended to is left as it is, and told.
 pub(super) fn build(
     repository: &Repository,
     options: &GitOptions,
     tip: Option<Oid>,
     lines: &BTreeMap<CommitId, Vec<String>>,
     at: Time,
-) -> Result<Option<Oid>, Fault> {
+) -> Result<Built, Fault> {
     let odb = repository.odb()?;
     let base = tree(&odb, tip)?;
-    let (mut paths, mut trees) = (BTreeMap::new(), Trees::new());
+    let old = tree(&odb, local::tip(repository, OLD_NOTES_REF)?)?;
+    let (mut paths, mut trees, mut left) = (BTreeMap::new(), Trees::new(), Vec::new());
     for (commit, new) in lines {
         let digits = commit.to_string();
-        let existing = base.map(|tree| locate(&odb, &mut trees, tree, &digits)).transpose()?.flatten();
-        let old = match &existing {
-            None => String::new(),
-            Some((_, blob)) => text(&odb, *blob)?.ok_or_else(|| {
-                Fault::broken(format!("the note on {commit} is larger than {MAX_NOTE_BYTES} bytes"))
-            })?,
+        let mut place = |tree: Option<Oid>| -> Result<Option<(String, Oid)>, Fault> {
+            Ok(tree.map(|tree| locate(&odb, &mut trees, tree, &digits)).transpose()?.flatten())
         };
-        let Some(note) = appended(&old, new) else { continue };
+        let (existing, before) = (place(base)?, place(old)?);
+        let read = |found: &Option<(String, Oid)>| match found {
+            Some((_, blob)) => note(&odb, *blob),
+            None => Ok(Note::Text(String::new())),
+        };
+        let text = match read(&existing)? {
+            Note::Text(text) => text,
+            Note::Unreadable(why) => {
+                left.push(format!("{why}, on {commit}"));
+                continue;
+            }
+        };
+        let known = match read(&before)? {
+            Note::Text(text) => text,
+            Note::Unreadable(_) => String::new(),
+        };
+        let Some(note) = appended(&text, &known, new) else { continue };
         let (directory, file) = digits.split_at(2);
         let path = existing.map_or_else(|| format!("{directory}/{file}"), |(path, _)| path);
         paths.insert(path, repository.blob(note.as_bytes())?);
     }
     if paths.is_empty() {
-        return Ok(None);
+        return Ok(Built { commit: None, left });
     }
     let edits: Edits<'_> = paths.iter().map(|(path, blob)| (path.as_str(), Some(*blob))).collect();
     let base = base.map(|id| repository.find_tree(id)).transpose()?;
     let tree = tree_edit::apply(repository, base.as_ref(), &edits)?;
     let message = "Notes added by backout\n";
-    Ok(Some(commit::write(repository, options, tree, tip.as_slice(), message, at)?))
+    Ok(Built { commit: Some(commit::write(repository, options, tree, tip.as_slice(), message, at)?), left })
 }
 
-/// `old` with the lines that it does not say yet; `None` when it says all of them.
-fn appended(old: &str, lines: &[String]) -> Option<String> {
+/// What was made of lines that are to be appended.
+pub(super) struct Built {
+    /// The commit; none where there is nothing to append.
+    pub(super) commit: Option<Oid>,
+    /// The notes that are left as they are, and why.
+    pub(super) left: Vec<String>,
+}
+
+/// `old` with the lines that neither it nor what is `elsewhere` says yet; `None` when there are none.
+fn appended(old: &str, elsewhere: &str, lines: &[String]) -> Option<String> {
     let mut note = old.to_owned();
     for line in lines.iter().flat_map(|line| line.lines()) {
-        if line.is_empty() || note.lines().any(|known| says_the_same(known, line)) {
+        if line.is_empty() || elsewhere.lines().chain(note.lines()).any(|known| says_the_same(known, line)) {
             continue;
         }
         if !note.is_empty() && !note.ends_with('\n') {
@@ -163,7 +301,7 @@ type Trees = HashMap<Oid, Vec<(String, Kind, Oid)>>;
 fn locate(odb: &Odb<'_>, trees: &mut Trees, tree: Oid, digits: &str) -> Result<Option<(String, Oid)>, Fault> {
     let (mut tree, mut digits) = (tree, digits);
     let mut path = String::new();
-    loop {
+    for _ in 0..=MAX_DEPTH {
         let (directory, file) = digits.split_at_checked(2).unwrap_or((digits, ""));
         let mut below = None;
         let entries = match trees.entry(tree) {
@@ -182,35 +320,56 @@ fn locate(odb: &Odb<'_>, trees: &mut Trees, tree: Oid, digits: &str) -> Result<O
         path = format!("{path}{directory}/");
         (tree, digits) = (id, file);
     }
+    Ok(None)
 }
 
 fn collect(
     odb: &Odb<'_>,
     tree: Oid,
     above: &str,
-    found: &mut BTreeMap<CommitId, String>,
-) -> Result<(), Fault> {
+    visit: &mut dyn FnMut(CommitId, String) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Fault> {
     for (name, kind, id) in entries(odb, tree)? {
         let digits = format!("{above}{name}");
+        let mut flow = ControlFlow::Continue(());
         if kind == Kind::Tree && digits.len() < DIGITS {
-            collect(odb, id, &digits, found)?;
+            flow = collect(odb, id, &digits, visit)?;
         } else if kind == Kind::File
             && let Ok(commit) = digits.parse::<CommitId>()
-            && let Some(text) = text(odb, id)?
+            && let Note::Text(text) = note(odb, id)?
         {
-            found.insert(commit, text);
+            flow = visit(commit, text);
+        }
+        if flow.is_break() {
+            return Ok(flow);
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
-fn text(odb: &Odb<'_>, blob: Oid) -> Result<Option<String>, Fault> {
-    let (size, kind) = odb.read_header(blob)?;
-    if kind != ObjectType::Blob || size > MAX_NOTE_BYTES {
-        tracing::warn!(%blob, size, "a note is not read: it is too large");
-        return Ok(None);
+enum Note {
+    Text(String),
+    /// Why it is not read.
+    Unreadable(String),
+}
+
+fn note(odb: &Odb<'_>, blob: Oid) -> Result<Note, Fault> {
+    if let Some(why) = why_unreadable(odb, blob)? {
+        tracing::warn!(%blob, why, "a note is not read");
+        return Ok(Note::Unreadable(why));
     }
-    Ok(Some(String::from_utf8_lossy(odb.read(blob)?.data()).into_owned()))
+    Ok(Note::Text(String::from_utf8_lossy(odb.read(blob)?.data()).into_owned()))
+}
+
+fn why_unreadable(odb: &Odb<'_>, blob: Oid) -> Result<Option<String>, Fault> {
+    let (size, kind) = odb.read_header(blob)?;
+    Ok(if kind != ObjectType::Blob {
+        Some("the note is not a file".to_owned())
+    } else if size > MAX_NOTE_BYTES {
+        Some(format!("the note has {size} bytes, and none of more than {MAX_NOTE_BYTES} is read"))
+    } else {
+        None
+    })
 }
 
 #[cfg(test)]
@@ -220,9 +379,10 @@ mod tests {
     #[test]
     fn lines_are_appended_once_and_on_lines_of_their_own() {
         let lines = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
-        assert_eq!(appended("", &lines(&["a", "b", "a"])).unwrap(), "a\nb\n");
-        assert_eq!(appended("by hand", &lines(&["a"])).unwrap(), "by hand\na\n");
-        assert_eq!(appended("a\nb\n", &lines(&["b", "a"])), None);
-        assert_eq!(appended("a\n", &lines(&["b\nc", ""])).unwrap(), "a\nb\nc\n");
+        assert_eq!(appended("", "", &lines(&["a", "b", "a"])).unwrap(), "a\nb\n");
+        assert_eq!(appended("by hand", "", &lines(&["a"])).unwrap(), "by hand\na\n");
+        assert_eq!(appended("a\nb\n", "", &lines(&["b", "a"])), None);
+        assert_eq!(appended("", "a\nb\n", &lines(&["b", "c"])).unwrap(), "c\n");
+        assert_eq!(appended("a\n", "", &lines(&["b\nc", ""])).unwrap(), "a\nb\nc\n");
     }
 }

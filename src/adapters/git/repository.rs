@@ -1,7 +1,7 @@
 //! The port's implementation: which part of the adapter does what, and what is tried again.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::cache::{Cache, directory_name};
 use super::fault::Fault;
 use super::fetch::{self, Depth};
 use super::location::Location;
-use super::names::{NOTES_REF, branch_ref, commit_id};
+use super::names::{OLD_NOTES_REF, branch_ref, commit_id};
 use super::options::GitOptions;
 use super::push::{self, Update};
 use super::seen::Seen;
@@ -205,6 +205,7 @@ impl ports::Repository for GitRepository {
 
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
         let seen = self.seen.read(query.branch);
+        self.bring_looks(query, &seen);
         self.deep_enough(query.branch, |repository| history::read(repository, query, &seen))
     }
 
@@ -223,6 +224,7 @@ impl ports::Repository for GitRepository {
         visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
     ) -> Result<CommitId, RepositoryError> {
         let seen = self.seen.read(query.branch);
+        self.bring_looks(query, &seen);
         let visit = RefCell::new(visit);
         let last = Cell::new(None);
         self.deep_enough(query.branch, |repository| {
@@ -348,24 +350,91 @@ impl ports::Repository for GitRepository {
     }
 
     fn notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+        self.bring_notes(commits).map_err(|fault| fault.into_repository_error(&self.shown))?;
         self.read(|repository| notes::on(repository, commits))
     }
 
-    fn all_notes(&self) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
-        self.read(notes::all)
+    fn unreadable_notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+        self.read(|repository| notes::unreadable(repository, commits))
+    }
+
+    fn each_note(
+        &self,
+        visit: &mut dyn FnMut(CommitId, String) -> ControlFlow<()>,
+    ) -> Result<(), RepositoryError> {
+        let visit = RefCell::new(visit);
+        let shown = self.notes_refs().and_then(|names| {
+            // The newest month first, and the old ref last: so are their names sorted.
+            for name in names.into_iter().rev() {
+                if let Storage::Remote(cache) = &self.place {
+                    cache.bring_notes(&BTreeSet::from([name.clone()]))?;
+                }
+                let seen = RefCell::new(BTreeSet::new());
+                let flow = self.with(|repository| {
+                    // On a cache that had to be rebuilt it runs a second time, and shows no note twice.
+                    notes::each(repository, &name, &mut |commit, text| match seen.borrow_mut().insert(commit)
+                    {
+                        true => (visit.borrow_mut())(commit, text),
+                        false => ControlFlow::Continue(()),
+                    })
+                })?;
+                if flow.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        shown.map_err(|fault| fault.into_repository_error(&self.shown))
     }
 
     fn append_notes(&self, lines: &BTreeMap<CommitId, Vec<String>>, at: Time) -> Result<(), PushError> {
+        let commits: Vec<CommitId> = lines.keys().copied().collect();
+        let appended = self.bring_notes(&commits).and_then(|()| {
+            let by_ref = self.with(|repository| notes::by_ref(repository, lines, at))?;
+            let mut left = Vec::new();
+            // Each month by itself: a line is whole in itself, and whatever was not taken is written by the next pass.
+            for (reference, lines) in &by_ref {
+                left.extend(self.append_to(reference, lines, at)?);
+            }
+            if left.is_empty() { Ok(()) } else { Err(Fault::broken(left.join("; "))) }
+        });
+        appended.map_err(|fault| fault.into_push_error(&self.shown))
+    }
+}
+
+impl GitRepository {
+    /// Brings the notes on these commits to what the remote has, as it was last listed.
+    fn bring_notes(&self, commits: &[CommitId]) -> Result<(), Fault> {
+        let Storage::Remote(cache) = &self.place else { return Ok(()) };
+        let wanted = cache.with(|repository| notes::refs_for(repository, commits))?;
+        cache.bring_notes(&wanted)
+    }
+
+    fn notes_refs(&self) -> Result<BTreeSet<String>, Fault> {
+        match &self.place {
+            Storage::Local(_) => Ok(self.with(notes::here)?.into_iter().collect()),
+            Storage::Remote(cache) => cache.notes_refs(),
+        }
+    }
+
+    /// Appends lines to the notes of one ref. Returns which are left as they are, and why.
+    fn append_to(
+        &self,
+        reference: &str,
+        lines: &BTreeMap<CommitId, Vec<String>>,
+        at: Time,
+    ) -> Result<Vec<String>, Fault> {
         let append = || {
             self.with(|repository| {
-                let expected = local::tip(repository, NOTES_REF)?;
-                match notes::build(repository, &self.options, expected, lines, at)? {
-                    Some(target) => {
-                        let target = Some(target);
-                        self.push(repository, &Update { reference: NOTES_REF, expected, target })
+                let expected = local::tip(repository, reference)?;
+                let built = notes::build(repository, &self.options, expected, lines, at)?;
+                if let Some(commit) = built.commit {
+                    self.push(repository, &Update { reference, expected, target: Some(commit) })?;
+                    if let Storage::Remote(cache) = &self.place {
+                        cache.notes_moved(reference, commit);
                     }
-                    None => Ok(()),
                 }
+                Ok(built.left)
             })
         };
         for attempt in 1..NOTES_TRIES {
@@ -375,15 +444,29 @@ impl ports::Repository for GitRepository {
                     // Others append too: the longer this goes on, the further apart the tries.
                     std::thread::sleep(Duration::from_millis(fastrand::u64(20..=100) << attempt.min(5)));
                     if let Storage::Remote(cache) = &self.place {
-                        cache.fetch(&[], Depth::New).map_err(|fault| fault.into_push_error(&self.shown))?;
+                        cache.fetch(&[], Depth::New)?;
+                        cache
+                            .bring_notes(&BTreeSet::from([reference.to_owned(), OLD_NOTES_REF.to_owned()]))?;
                     }
                 }
-                result @ (Ok(()) | Err(_)) => {
-                    return result.map_err(|fault| fault.into_push_error(&self.shown));
-                }
+                result @ (Ok(_) | Err(_)) => return result,
             }
         }
-        append().map_err(|fault| fault.into_push_error(&self.shown))
+        append()
+    }
+
+    /// Brings the notes on the newest commits of a branch, where they are asked when it was seen where. They are a hint.
+    fn bring_looks(&self, query: &HistoryQuery<'_>, seen: &[Sighting]) {
+        if !history::needs_notes(seen, query.now) {
+            return;
+        }
+        if let Storage::Remote(cache) = &self.place {
+            cache.want(&branch_ref(query.branch));
+        }
+        let newest = self.with(|repository| history::newest(repository, query.branch));
+        if let Err(fault) = newest.and_then(|commits| self.bring_notes(&commits)) {
+            tracing::warn!(branch = %query.branch, ?fault, "the notes on its newest commits are not there");
+        }
     }
 }
 

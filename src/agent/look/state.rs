@@ -138,6 +138,29 @@ impl State {
         Ok(())
     }
 
+    /// The notes on these deployments that cannot be read, in words.
+    pub(in crate::agent) async fn unreadable_notes(
+        &self,
+        pass: &Pass<'_>,
+    ) -> Result<Vec<String>, RepositoryError> {
+        let watched = self.watched.iter().map(|deployment| deployment.commit);
+        let commits: BTreeSet<CommitId> =
+            watched.chain(self.reverts.iter().map(|entry| entry.reverts)).collect();
+        if commits.is_empty() {
+            return Ok(Vec::new());
+        }
+        let commits: Vec<CommitId> = commits.into_iter().collect();
+        let unreadable = pass.git(move |repository| repository.unreadable_notes(&commits)).await?;
+        let say = |(commit, why): (CommitId, String)| {
+            format!(
+                "what is recorded about {} is not read: {why}: `git notes --ref=backout-YYYY-MM remove {commit}` \
+                     takes it away",
+                commit.short()
+            )
+        };
+        Ok(unreadable.into_iter().map(say).collect())
+    }
+
     /// Fetches the branch once more.
     pub(in crate::agent) async fn fetch_again(&mut self, pass: &Pass<'_>) -> Result<(), RepositoryError> {
         self.snapshot = pass.branches.fetch_again(pass.environment).await?;

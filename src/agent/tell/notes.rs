@@ -71,7 +71,9 @@ impl Lines {
         let (lines, now) = (self.by_commit, pass.now);
         let appended = pass.git(move |repository| repository.append_notes(&lines, now)).await;
         if let Err(error) = appended {
-            report.problems.push(format!("the audit notes (refs/notes/backout) cannot be written: {error}"));
+            report
+                .problems
+                .push(format!("the audit notes (refs/notes/backout-*) cannot be written: {error}"));
         }
     }
 }

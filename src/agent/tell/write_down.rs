@@ -18,8 +18,7 @@ use crate::domain::decision::Decision;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::reverts::reverts;
 use crate::domain::ids::{BranchName, CommitId};
-use crate::domain::judge::evidence::Evidence;
-use crate::domain::judge::verdict::{Judgement, judge};
+use crate::domain::judge::lean::{lean, without_idle};
 use crate::ports::RepositoryError;
 use crate::record::{Proposal, Record, VERSION, VerdictRecord};
 
@@ -31,6 +30,7 @@ pub(in crate::agent) async fn write_down(
     report: &mut EnvironmentReport,
 ) {
     let entries = reverts(&state.snapshot, pass.environment);
+    let settled: Vec<Settled> = settled.into_iter().map(lightened).collect();
     // Where that cannot be read, what is written twice is found to say the same when it is appended.
     let records = records_of(pass, &settled).await.unwrap_or_else(|error| {
         report.problems.push(error.to_string());
@@ -140,6 +140,25 @@ fn already_written(settled: &[Settled], records: &BTreeMap<CommitId, Vec<Record>
     settling.map(|verdict| verdict.id.clone()).collect()
 }
 
+/// The same of a healthy deployment with as little evidence as it takes, and with what follows from that: what is recorded and
+/// shown is what was judged.
+fn lightened(mut settled: Settled) -> Settled {
+    let Settled { judged, decision, guards, .. } = &mut settled;
+    let whole = Decision::Pass(judged.judgement.reason.clone());
+    if *decision != whole {
+        return settled;
+    }
+    let Some((evidence, judgement)) = lean(&judged.evidence, &judged.judgement) else { return settled };
+    let light = Decision::Pass(judgement.reason.clone());
+    for said in guards.iter_mut().filter_map(|answer| answer.decision.as_mut()).filter(|said| **said == whole)
+    {
+        *said = light.clone();
+    }
+    *decision = light;
+    (judged.evidence, judged.judgement) = (evidence, judgement);
+    settled
+}
+
 /// What the report says of a deployment.
 fn item(settled: &Settled) -> Item {
     let Settled { judged, decision, guards, planned, receipt } = settled;
@@ -225,16 +244,10 @@ fn verdict_record(pass: &Pass<'_>, settled: &Settled, item: &Item) -> VerdictRec
         guards: item.guards.clone(),
         revert: item.revert,
         proposal: item.receipt.as_ref().and_then(Proposal::of),
-        evidence: without_idle_controls(&judged.evidence, &judged.judgement),
-        config: pass.world.config.clone(),
+        evidence: without_idle(&judged.evidence, &judged.judgement),
+        config: pass.world.config.chars().take(CONFIG_DIGITS).collect(),
     }
 }
 
-/// The evidence without the controls where the same judgement follows without them: they would make up most of a note.
-fn without_idle_controls(evidence: &Evidence, judgement: &Judgement) -> Evidence {
-    let mut lean = evidence.clone();
-    for signal in &mut lean.signals {
-        signal.controls.clear();
-    }
-    if judge(&lean) == *judgement { lean } else { evidence.clone() }
-}
+/// How many digits of the configuration's hash are recorded: it tells some thousand configurations apart.
+const CONFIG_DIGITS: usize = 16;

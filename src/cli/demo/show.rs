@@ -92,7 +92,7 @@ As told; every file on the branch is, to the byte, as it should be.
 All that the agent knows is in this repo. Look at it:
 
   {git} log main
-  {git} log --notes=backout -1 {example}
+  {git} log --notes='backout-*' -1 {example}
   {backout} history
   {backout} explain {example}
 

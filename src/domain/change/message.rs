@@ -177,7 +177,7 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
             for finding in judgement.findings.iter().filter(|finding| finding.verdict.word() == "regressed") {
                 add("Backout-Signal", finding.signal.as_str());
             }
-            add("Backout-Evidence", &format!("refs/notes/backout on {}", change.reverts));
+            add("Backout-Evidence", &format!("refs/notes/backout-* on {}", change.reverts));
         }
         Motive::Request(Asked { who, why }) => {
             add("Backout-Requested-By", who);

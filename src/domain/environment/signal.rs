@@ -96,19 +96,21 @@ pub struct MinTraffic {
 
 /// A metric question about a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "Form", into = "Form")]
+#[schemars(with = "Form")]
 pub struct Signal {
     /// Its name.
     pub name: SignalName,
     /// Who answers it.
     pub source: SourceName,
-    /// The query: a template over `service`, `environment`, `namespace`, `image_tag` and the service's labels.
+    /// The query: a template over `service`, `environment`, `namespace`, `image_tag` and the service's labels. Empty where it
+    /// was not kept: in the record of a healthy deployment.
     pub query: String,
     /// The label of the answer's series that holds the service's name. With it, one request answers for many
     /// services; without it the query must give a single series.
     pub by: Option<String>,
     /// The label by which the series of one service are told apart (a region, a browser). Each is judged alone, with a
     /// correction for looking many times.
-    #[serde(default)]
     pub segment: Option<String>,
     /// What it measures.
     pub kind: SignalKind,
@@ -122,35 +124,129 @@ pub struct Signal {
     pub step_secs: u32,
     /// The time over which the query takes rates, in seconds: samples closer together than this repeat each other. 0 when
     /// it takes none, or when it is not known.
-    #[serde(default)]
     pub rate_window_secs: u32,
     /// How long it takes until a sample is complete, in seconds: labels that come late, batches. Younger ones do not count.
-    #[serde(default)]
     pub delay_secs: u32,
     /// What a sample that is not there means.
-    #[serde(default)]
     pub missing: Missing,
     /// How many samples after the deployment are needed for a regression.
-    #[serde(default = "three")]
     pub min_samples: u32,
     /// The traffic below which it says nothing.
-    #[serde(default)]
     pub min_traffic: Option<MinTraffic>,
     /// What it is worth among the others.
-    #[serde(default)]
     pub role: Role,
     /// How much it counts towards the quorum; at least 1.
-    #[serde(default = "one")]
     pub weight: u32,
 }
 
-fn one() -> u32 {
-    1
+/// What is written of a signal into a record: what is not usual. So what is usual is a part of the form, and must stay:
+/// [`Signal::new`], with the defaults of the kind.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Signal")]
+struct Form {
+    /// Its name.
+    name: SignalName,
+    /// Who answers it.
+    source: SourceName,
+    /// The query: a template over `service`, `environment`, `namespace`, `image_tag` and the service's labels. Left out in the
+    /// record of a healthy deployment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    query: String,
+    /// The label of the answer's series that holds the service's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// The label by which the series of one service are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    segment: Option<String>,
+    /// What it measures.
+    kind: SignalKind,
+    /// Which way is bad. Left out where it is as usual for the kind: a rise, but for traffic and quality a fall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    direction: Option<Direction>,
+    /// When it counts as regressed. Left out where it is the robust rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<Rule>,
+    /// The smallest difference that matters, in the signal's own unit. Left out where it is as usual for the kind: 0.01 for an
+    /// error ratio, 5 for saturation, and 0 for the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_difference: Option<f64>,
+    /// The distance of samples, in seconds. Left out where it is 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step_secs: Option<u32>,
+    /// The time over which the query takes rates, in seconds. Left out where it is 0: none, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate_window_secs: Option<u32>,
+    /// How long it takes until a sample is complete, in seconds. Left out where it is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delay_secs: Option<u32>,
+    /// What a sample that is not there means. Left out where it means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
+    /// How many samples after the deployment are needed for a regression. Left out where it is 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_samples: Option<u32>,
+    /// The traffic below which it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_traffic: Option<MinTraffic>,
+    /// What it is worth among the others. Left out where it is normal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+    /// How much it counts towards the quorum. Left out where it is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
 }
 
-fn three() -> u32 {
-    3
+impl From<Form> for Signal {
+    fn from(form: Form) -> Self {
+        let usual = Self::new(form.name, form.source, &form.query, form.kind);
+        Self {
+            by: form.by,
+            segment: form.segment,
+            direction: form.direction.unwrap_or(usual.direction),
+            rule: form.rule.unwrap_or(usual.rule),
+            min_difference: form.min_difference.unwrap_or(usual.min_difference),
+            step_secs: form.step_secs.unwrap_or(usual.step_secs),
+            rate_window_secs: form.rate_window_secs.unwrap_or(usual.rate_window_secs),
+            delay_secs: form.delay_secs.unwrap_or(usual.delay_secs),
+            missing: form.missing.unwrap_or(usual.missing),
+            min_samples: form.min_samples.unwrap_or(usual.min_samples),
+            min_traffic: form.min_traffic,
+            role: form.role.unwrap_or(usual.role),
+            weight: form.weight.unwrap_or(usual.weight),
+            ..usual
+        }
+    }
 }
+
+impl From<Signal> for Form {
+    fn from(signal: Signal) -> Self {
+        let usual = Signal::new(signal.name.clone(), signal.source.clone(), "", signal.kind);
+        fn unless<T: PartialEq>(value: T, usual: &T) -> Option<T> {
+            (value != *usual).then_some(value)
+        }
+        Self {
+            direction: unless(signal.direction, &usual.direction),
+            rule: unless(signal.rule, &usual.rule),
+            min_difference: unless(signal.min_difference, &usual.min_difference),
+            step_secs: unless(signal.step_secs, &usual.step_secs),
+            rate_window_secs: unless(signal.rate_window_secs, &usual.rate_window_secs),
+            delay_secs: unless(signal.delay_secs, &usual.delay_secs),
+            missing: unless(signal.missing, &usual.missing),
+            min_samples: unless(signal.min_samples, &usual.min_samples),
+            role: unless(signal.role, &usual.role),
+            weight: unless(signal.weight, &usual.weight),
+            name: signal.name,
+            source: signal.source,
+            query: signal.query,
+            by: signal.by,
+            segment: signal.segment,
+            kind: signal.kind,
+            min_traffic: signal.min_traffic,
+        }
+    }
+}
+
+const USUAL_MIN_SAMPLES: u32 = 3;
 
 /// Samples this far apart, in seconds, stand for much raw data each, and waiting for another costs much.
 pub const LONG_STEP_SECS: u32 = 120;
@@ -158,7 +254,7 @@ pub const LONG_STEP_SECS: u32 = 120;
 /// How many samples after the deployment a regression takes where nothing is said: 3, or 2 where they are far apart.
 #[must_use]
 pub fn usual_min_samples(step_secs: u32) -> u32 {
-    if step_secs >= LONG_STEP_SECS { 2 } else { three() }
+    if step_secs >= LONG_STEP_SECS { 2 } else { USUAL_MIN_SAMPLES }
 }
 
 impl Signal {
@@ -179,10 +275,10 @@ impl Signal {
             rate_window_secs: 0,
             delay_secs: 0,
             missing: Missing::Unknown,
-            min_samples: three(),
+            min_samples: USUAL_MIN_SAMPLES,
             min_traffic: None,
             role: Role::Normal,
-            weight: one(),
+            weight: 1,
         }
     }
 }

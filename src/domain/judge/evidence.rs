@@ -5,33 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::series;
+pub use super::series::Sample;
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{Signal, Window};
 use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
-
-/// One measured value. Never NaN and never infinite: such values are dropped where an answer is read.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "(i64, f64)", into = "(i64, f64)")]
-#[schemars(with = "(i64, f64)")]
-pub struct Sample {
-    /// When.
-    pub at: Time,
-    /// How much.
-    pub value: f64,
-}
-
-impl From<(i64, f64)> for Sample {
-    fn from((at, value): (i64, f64)) -> Self {
-        Self { at: Time::from_unix(at), value }
-    }
-}
-
-impl From<Sample> for (i64, f64) {
-    fn from(sample: Sample) -> Self {
-        (sample.at.unix(), sample.value)
-    }
-}
 
 /// A time series as a source gave it: labels and samples in time order, one a timestamp at most.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,10 +64,10 @@ pub struct Evidence {
     /// What each signal said.
     pub signals: Vec<SignalEvidence>,
     /// Times before the deployment that do not say what is usual: another deployment was settling, or was bad.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unusual: Vec<Window>,
     /// Other deployments that could be to blame for what is seen here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rivals: Vec<Rival>,
 }
 
@@ -125,22 +104,26 @@ pub enum Relation {
 pub struct SignalEvidence {
     /// The signal, with its rule.
     pub signal: Signal,
-    /// The query as it was asked.
+    /// The query as it was asked. Empty where it was not kept: in the record of a healthy deployment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub asked: String,
     /// The samples from the start of the baseline to the end of the watch window or `judged_at`.
     pub found: Found,
     /// The same window at other times (a day and a week ago), where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seasonal: Vec<Seasonal>,
     /// The same signal, in the same window, for services that had no deployment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<Control>,
     /// What the source warned of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// The parts into which the signal is split by its label, in the order of their names; `found` is the first of them
     /// then, or says why there is none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<Segment>,
     /// The service's traffic, where the signal asks for a least one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Found>,
 }
 
@@ -150,8 +133,11 @@ pub struct Segment {
     /// The label's value: `eu-west-1`.
     pub name: String,
     /// Its samples, in time order, all finite.
+    #[serde(with = "series")]
+    #[schemars(with = "series::Form")]
     pub samples: Vec<Sample>,
     /// The same window at other times, as for the whole signal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seasonal: Vec<Seasonal>,
 }
 
@@ -235,7 +221,11 @@ impl Evidence {
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
     /// Samples in time order, all finite; at least one.
-    Samples(Vec<Sample>),
+    Samples(
+        #[serde(with = "series")]
+        #[schemars(with = "series::Form")]
+        Vec<Sample>,
+    ),
     /// Nothing to judge.
     Gap(Gap),
 }
@@ -246,6 +236,8 @@ pub struct Seasonal {
     /// How long before, in seconds: a day or a week.
     pub shift_secs: u32,
     /// The samples at their own times (not shifted), in time order, all finite.
+    #[serde(with = "series")]
+    #[schemars(with = "series::Form")]
     pub samples: Vec<Sample>,
 }
 
@@ -255,5 +247,7 @@ pub struct Control {
     /// Which service.
     pub service: String,
     /// Its samples, in time order, all finite.
+    #[serde(with = "series")]
+    #[schemars(with = "series::Form")]
     pub samples: Vec<Sample>,
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::stage::{BOT, PERSON, Stage, item, path_of, values, words};
 use crate::support::forge::{Face, REPOSITORY, SimForge, TOKEN};
-use crate::support::git::log_moves;
+use crate::support::git::{log_moves, remove_notes};
 use crate::support::unix_now;
 
 /// A stage with the service `web`, whose errors are high since some minutes ago. Its policy watches for 30 minutes.
@@ -362,7 +362,7 @@ fn what_was_looked_at_or_replaced_is_not_told_of() {
     land(&seen, "v2", -120);
     seen.pass(4);
     add_look(&seen, 100);
-    seen.remote(&["update-ref", "-d", "refs/notes/backout"]);
+    remove_notes(&seen.bare);
     seen.pass(0);
     // Another agent has, and that is written down.
     let told = failing_since(0);

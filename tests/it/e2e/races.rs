@@ -85,7 +85,7 @@ fn where_notes_are_refused_the_revert_is_made_and_it_is_said() {
     hook(&stage.bare, "update", "case $1 in refs/notes/*) echo no notes here >&2; exit 1;; esac");
     let report = stage.pass(3);
     let problem = report["environments"][0]["problems"][0].as_str().unwrap();
-    assert!(problem.contains("the audit notes (refs/notes/backout) cannot be written"), "{problem}");
+    assert!(problem.contains("the audit notes (refs/notes/backout-*) cannot be written"), "{problem}");
     assert_eq!(words(item(&report, "web")), "regressed revert");
     assert_eq!(stage.file("main", "web"), values("web", "v1"));
     let tip = stage.tip();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::stage::{BOT, Stage, item, text, values, words};
+use super::stage::{BOT, Stage, item, samples, text, values, words};
 use crate::support::fault::{FaultServer, Reply};
 
 /// Whose metrics there are; the last one is not in the repo.
@@ -54,7 +54,7 @@ fn reverts(stage: &Stage, bad: &str) {
     assert_eq!(stage.file("main", "checkout"), values("checkout", "v1"));
     let record = stage.history().remove(0);
     let evidence = &record["evidence"]["signals"][0];
-    assert!(evidence["found"]["samples"].as_array().unwrap().len() > 30, "{evidence:#}");
+    assert!(samples(&evidence["found"]["samples"]).len() > 30, "{evidence:#}");
     stage.nothing_more();
 }
 

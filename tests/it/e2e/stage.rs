@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use backout::domain::judge::evidence::Found;
 use serde_json::Value;
 
 use super::metrics::{Metrics, clock, metrics};
 use crate::support::command;
-use crate::support::git::{WorkTree, bare, git, git_command, try_git};
+use crate::support::git::{WorkTree, bare, git, git_command, note_on, notes_refs, try_git};
 
 /// Who commits, besides the agent.
 pub(super) const PERSON: &str = "Dana Ops";
@@ -235,7 +236,12 @@ impl Stage {
 
     /// Has somebody write other notes for those in which a look at a branch stands.
     pub(super) fn change_notes(&self, change: impl Fn(&str) -> String) {
-        let notes = "refs/notes/backout";
+        for notes in notes_refs(&self.bare) {
+            self.change_notes_of(&notes, &change);
+        }
+    }
+
+    fn change_notes_of(&self, notes: &str, change: &impl Fn(&str) -> String) {
         let found = try_git(&self.bare, &["grep", "-l", "-e", "^{\"kind\":\"seen\"", notes]);
         let found = String::from_utf8(found.stdout).unwrap();
         // All are read first: each that is written may move the others to other directories of the notes.
@@ -254,15 +260,15 @@ impl Stage {
 
     /// The lines of the note on a commit, without those that say where the branch was seen.
     pub(super) fn note(&self, commit: &str) -> Vec<String> {
-        let note = self.remote(&["notes", "--ref=backout", "show", commit]);
+        let note = note_on(&self.bare, commit);
         note.lines().filter(|line| !is_look(line)).map(str::to_owned).collect()
     }
 
     /// The records of looks in the notes.
     pub(super) fn looks_in_notes(&self) -> Vec<Value> {
-        let notes = "refs/notes/backout";
-        let found = try_git(&self.bare, &["grep", "-h", "-e", "^{\"kind\":\"seen\"", notes]);
-        let text = String::from_utf8(found.stdout).unwrap();
+        let seen =
+            |notes: String| try_git(&self.bare, &["grep", "-h", "-e", "^{\"kind\":\"seen\"", &notes]).stdout;
+        let text = String::from_utf8(notes_refs(&self.bare).into_iter().flat_map(seen).collect()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
@@ -430,4 +436,12 @@ pub(super) fn words(item: &Value) -> String {
 /// The text of a field of an item.
 pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_else(|| panic!("no text {key} in {value:#}"))
+}
+
+/// The times and values of samples, as they stand in a record.
+#[track_caller]
+pub(super) fn samples(written: &Value) -> Vec<(i64, f64)> {
+    let found: Found = serde_json::from_value(serde_json::json!({ "samples": written })).unwrap();
+    let Found::Samples(samples) = found else { panic!("no samples in {written}") };
+    samples.into_iter().map(|sample| (sample.at.unix(), sample.value)).collect()
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::stage::{BOT, Config, ERRORS, LATENCY, PERSON, Stage, item, path_of, text, values, words};
-use crate::support::git::{git, git_command, try_git};
+use crate::support::git::{git, git_command, notes_refs, try_git};
 use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
 use crate::support::ssh_remote::SshRemote;
 use crate::support::{command, installed};
@@ -130,7 +130,7 @@ fn the_message_is_complete(stage: &Stage, bad: &str) {
         "Backout-From: v2",
         "Backout-To: v1",
         "Backout-Signal: errors",
-        &format!("Backout-Evidence: refs/notes/backout on {bad}"),
+        &format!("Backout-Evidence: refs/notes/backout-* on {bad}"),
         "Signed-off-by: Backout Machine <machine@example.com>",
     ] {
         assert!(trailers.lines().any(|line| line == trailer), "{trailer} is not in:\n{trailers}");
@@ -184,8 +184,8 @@ fn over_ssh_with_a_key_and_signed() {
     let allowed = stage.home.path().join("allowed");
     std::fs::write(&allowed, format!("machine@example.com {public}")).unwrap();
     let signers = format!("gpg.ssh.allowedSignersFile={}", allowed.display());
-    for signed in [revert.as_str(), "refs/notes/backout"] {
-        git(&stage.bare, &["-c", &signers, "verify-commit", signed]);
+    for signed in notes_refs(&stage.bare).into_iter().chain([revert]) {
+        git(&stage.bare, &["-c", &signers, "verify-commit", &signed]);
     }
     let by_a_person = try_git(&stage.bare, &["-c", &signers, "verify-commit", "main^"]);
     assert!(!by_a_person.status.success(), "what nobody signed is not verified");

@@ -3,6 +3,7 @@
 mod caches;
 mod local;
 mod names;
+mod notes;
 mod properties;
 mod pushing;
 mod reading;

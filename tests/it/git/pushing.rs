@@ -9,7 +9,7 @@ use backout::domain::time::Time;
 use backout::ports::{CommitRequest, PushError, Repository, RepositoryError};
 
 use super::{fetch_main, http_options, id, main_branch, open, options, push_file, ssh_options};
-use crate::support::git::{WorkTree, bare, git, hook};
+use crate::support::git::{WorkTree, bare, git, hook, note_on, notes_refs, remove_notes};
 use crate::support::http_remote::HttpRemote;
 use crate::support::ssh_remote::SshRemote;
 
@@ -247,26 +247,23 @@ fn notes_are_read_by_git_and_written_by_both() {
     };
     agent.append_notes(&lines(&[0, 1], "{\"n\":1}"), AT).unwrap();
     agent.append_notes(&lines(&[1, 2], "{\"n\":2}"), AT).unwrap();
-    let before = git(&repository, &["rev-parse", "refs/notes/backout"]);
+    let [month] = &notes_refs(&repository)[..] else { panic!("not one month") };
+    let before = git(&repository, &["rev-parse", month]);
     agent.append_notes(&lines(&[1, 2], "{\"n\":2}"), AT).unwrap();
-    assert_eq!(
-        git(&repository, &["rev-parse", "refs/notes/backout"]),
-        before,
-        "nothing new, nothing written"
-    );
-    let show = |number: usize| git(&repository, &["notes", "--ref=backout", "show", &commits[number]]);
+    assert_eq!(git(&repository, &["rev-parse", month]), before, "nothing new, nothing written");
+    let show = |number: usize| git(&repository, &["notes", "--ref", month, "show", &commits[number]]);
     assert_eq!(show(1), "{\"n\":1}\n{\"n\":2}");
     // Git rewrites the notes in its own layout, flat here, and adds one.
     let user = ["-c", "user.name=x", "-c", "user.email=x@x"];
     let by_hand = |arguments: &[&str]| {
-        git(&repository, &[&user[..], &["notes", "--ref=backout"], arguments].concat());
+        git(&repository, &[&user[..], &["notes", "--ref", month], arguments].concat());
     };
     by_hand(&["append", "-m", "by hand", &commits[1]]);
     by_hand(&["add", "-m", "new", &commits[3]]);
     agent.append_notes(&lines(&[1, 3], "{\"n\":3}"), AT).unwrap();
     assert_eq!(show(1), "{\"n\":1}\n{\"n\":2}\n\nby hand\n{\"n\":3}");
     assert_eq!(show(3), "new\n{\"n\":3}");
-    assert_eq!(git(&repository, &["notes", "--ref=backout", "list"]).lines().count(), 4);
+    assert_eq!(git(&repository, &["notes", "--ref", month, "list"]).lines().count(), 4);
     assert_eq!(agent.all_notes().unwrap().len(), 4);
     let some = agent.notes(&[id(&commits[0]), id(&before)]).unwrap();
     assert_eq!(some, BTreeMap::from([(id(&commits[0]), "{\"n\":1}\n".to_owned())]));
@@ -276,7 +273,7 @@ fn notes_are_read_by_git_and_written_by_both() {
     let other = open(http_options(&remote, other.path()));
     fetch_main(&other);
     assert_eq!(other.all_notes().unwrap(), agent.all_notes().unwrap());
-    git(&repository, &["update-ref", "-d", "refs/notes/backout"]);
+    remove_notes(&repository);
     fetch_main(&other);
     assert!(other.all_notes().unwrap().is_empty());
 }
@@ -287,7 +284,7 @@ fn every_fanout_of_notes_is_read() {
     let path = bare(parent.path(), "env.git");
     let agent = open(options(path.to_str().unwrap(), parent.path()));
     let commits: Vec<String> = (0..3_u8).map(|n| format!("{n}{n}{n}{n}").repeat(10)).collect();
-    let mut stream = String::from("commit refs/notes/backout\ncommitter x <x@x> 1 +0000\ndata 0\n");
+    let mut stream = String::from("commit refs/notes/backout-2026-11\ncommitter x <x@x> 1 +0000\ndata 0\n");
     for (commit, split) in commits.iter().zip([vec![], vec![2], vec![2, 4]]) {
         let mut name = commit.clone();
         split.iter().rev().for_each(|at| name.insert(*at, '/'));
@@ -296,10 +293,10 @@ fn every_fanout_of_notes_is_read() {
     crate::support::git::fast_import(&path, stream.as_bytes());
     assert_eq!(agent.all_notes().unwrap().len(), 3);
     let lines = commits.iter().map(|commit| (id(commit), vec!["y".to_owned()])).collect();
-    agent.append_notes(&lines, AT).unwrap();
+    agent.append_notes(&lines, Time::from_unix(1_794_000_000)).unwrap();
     assert!(agent.all_notes().unwrap().values().all(|note| note == "x\ny\n"));
-    assert_eq!(git(&path, &["ls-tree", "-r", "refs/notes/backout"]).lines().count(), 3);
-    assert_eq!(git(&path, &["notes", "--ref=backout", "list"]).lines().count(), 3);
+    assert_eq!(git(&path, &["ls-tree", "-r", "refs/notes/backout-2026-11"]).lines().count(), 3);
+    assert_eq!(git(&path, &["notes", "--ref=backout-2026-11", "list"]).lines().count(), 3);
 }
 
 /// Writers that append to the same note at once lose no line.
@@ -321,7 +318,7 @@ fn no_line_is_lost(writers: Vec<GitOptions>, repository: &std::path::Path, each:
             });
         }
     });
-    let note = git(repository, &["notes", "--ref=backout", "show", &commit]);
+    let note = note_on(repository, &commit);
     let mut lines: Vec<_> = note.lines().collect();
     lines.sort_unstable();
     lines.dedup();

@@ -6,7 +6,7 @@ use backout::adapters::git::{GitOptions, Signing};
 use backout::ports::{PushError, Repository};
 
 use super::{id, open, options, push_file};
-use crate::support::git::{WorkTree, bare, git, git_command};
+use crate::support::git::{WorkTree, bare, git, git_command, notes_refs};
 use crate::support::{command, installed};
 
 fn start(parent: &Path) -> (std::path::PathBuf, String) {
@@ -43,7 +43,9 @@ fn ssh_signatures_are_good() {
         git(&path, &["-c", &setting, "verify-commit", &tip]);
         let lines = std::collections::BTreeMap::from([(id(&tip), vec!["x".to_owned()])]);
         agent.append_notes(&lines, backout::domain::time::Time::from_unix(1)).unwrap();
-        git(&path, &["-c", &setting, "verify-commit", "refs/notes/backout"]);
+        for notes in notes_refs(&path) {
+            git(&path, &["-c", &setting, "verify-commit", &notes]);
+        }
     }
 }
 

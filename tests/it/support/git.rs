@@ -177,3 +177,22 @@ pub(crate) fn linear_history(commits: usize, services: usize, start: i64) -> Vec
     }
     stream.into_bytes()
 }
+
+/// The refs of the notes of a repository, each of a month, or the old one.
+pub(crate) fn notes_refs(repository: &Path) -> Vec<String> {
+    let refs = git(repository, &["for-each-ref", "--format=%(refname)", "refs/notes"]);
+    refs.lines().map(str::to_owned).collect()
+}
+
+/// The notes on a commit, in whatever month; empty where there is none.
+pub(crate) fn note_on(repository: &Path, commit: &str) -> String {
+    let show = |name: String| try_git(repository, &["notes", "--ref", &name, "show", commit]).stdout;
+    String::from_utf8(notes_refs(repository).into_iter().flat_map(show).collect()).unwrap()
+}
+
+/// Takes all notes away.
+pub(crate) fn remove_notes(repository: &Path) {
+    for name in notes_refs(repository) {
+        git(repository, &["update-ref", "-d", &name]);
+    }
+}

@@ -382,8 +382,17 @@ impl Repository for Clone {
         })
     }
 
-    fn all_notes(&self) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
-        self.call("all_notes", || Ok(self.fetched.lock().unwrap().1.clone()))
+    fn each_note(
+        &self,
+        visit: &mut dyn FnMut(CommitId, String) -> ControlFlow<()>,
+    ) -> Result<(), RepositoryError> {
+        let notes = self.call("each_note", || Ok(self.fetched.lock().unwrap().1.clone()))?;
+        for (commit, note) in notes {
+            if visit(commit, note).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn append_notes(&self, lines: &BTreeMap<CommitId, Vec<String>>, _: Time) -> Result<(), PushError> {

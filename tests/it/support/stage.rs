@@ -7,7 +7,7 @@ use std::process::{Child, Output, Stdio};
 use backout::adapters::clock::SystemClock;
 use backout::ports::Clock as _;
 
-use super::git::{WorkTree, bare, git, try_git};
+use super::git::{WorkTree, bare, git, note_on, try_git};
 use super::http_remote::{HttpRemote, PASSWORD, USER};
 use super::metric_server::MetricServer;
 use super::ssh_remote::SshRemote;
@@ -180,8 +180,7 @@ services: [{{pattern: \"apps/{{service}}/**\"}}]
 
     /// The lines of the note on a commit.
     pub(crate) fn note(&self, commit: &str) -> Vec<String> {
-        let output = try_git(&self.remote.repository(), &["notes", "--ref=backout", "show", commit]);
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+        note_on(&self.remote.repository(), commit).lines().map(str::to_owned).collect()
     }
 
     /// The verdicts in the note on the bad deployment, each with the revert that it names.

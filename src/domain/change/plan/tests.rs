@@ -123,7 +123,7 @@ Backout-Reverts: 0707070707070707070707070707070707070707
 Backout-From: v2
 Backout-To: v1
 Backout-Signal: errors
-Backout-Evidence: refs/notes/backout on 0707070707070707070707070707070707070707
+Backout-Evidence: refs/notes/backout-* on 0707070707070707070707070707070707070707
 ";
     let id = trailer(&change.message, "Backout-Id").unwrap();
     assert_eq!(change.message, expected.replace("7b9fa11a8c9ebd6d8ad5a1e5", id));

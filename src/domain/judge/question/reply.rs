@@ -122,8 +122,10 @@ fn single(own: &[&Series], window: Window) -> Found {
     }
 }
 
+/// The samples of a window, rounded: what is judged is what is recorded.
 fn within(samples: &[Sample], window: Window) -> Vec<Sample> {
-    samples.iter().copied().filter(|sample| window.start <= sample.at && sample.at <= window.end).collect()
+    let inside = samples.iter().filter(|sample| window.start <= sample.at && sample.at <= window.end);
+    inside.map(|sample| sample.rounded()).collect()
 }
 
 /// The part of an answer that belongs to one question.

@@ -229,7 +229,7 @@ pub(super) fn evidence_section(
     let commit = deployment.commit;
     let mut text = format!(
         "<details>\n<summary>Evidence: reasons, queries and samples</summary>\n\n\
-         All of it is kept in `refs/notes/backout` on {commit}; `backout explain {commit}` shows it, and judges again by \
+         All of it is kept in `refs/notes/backout-*` on {commit}; `backout explain {commit}` shows it, and judges again by \
          it alone.\n\nVerdict: {}\n",
         code(&judgement.reason, 800)
     );

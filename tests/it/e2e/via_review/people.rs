@@ -2,6 +2,7 @@
 
 use super::{Scene, Setting};
 use crate::e2e::stage::{BOT, PERSON, item, text, values, words};
+use crate::support::git::remove_notes;
 
 fn proposing() -> Setting {
     Setting::environment("mode: propose")
@@ -112,7 +113,7 @@ fn a_no_is_respected_also_where_nothing_was_written_down() {
         let pull = &mut state.pulls[0];
         (pull.open, pull.auto, pull.closed_by) = (false, None, Some("dana".to_owned()));
     }
-    scene.stage.remote(&["update-ref", "-d", "refs/notes/backout"]);
+    remove_notes(&scene.stage.bare);
     let report = scene.stage.pass(0);
     assert_eq!(words(item(&report, "web")), "regressed hold");
     assert_eq!(scene.outcomes(), ["declined"]);

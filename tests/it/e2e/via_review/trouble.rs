@@ -3,7 +3,7 @@
 use super::{Scene, Setting};
 use crate::e2e::stage::{BOT, PERSON, item, text, values, words};
 use crate::support::forge::{Fate, Reply};
-use crate::support::git::try_git;
+use crate::support::git::{remove_notes, try_git};
 
 #[test]
 fn what_is_not_merged_in_time_is_told_with_what_is_in_the_way_once() {
@@ -41,7 +41,7 @@ fn who_asks_to_try_again_gets_the_whole_time_again() {
     scene.forge.state().comment(number, "dana", "/backout retry");
     scene.stage.pass(0);
     scene.forge.state().comments[0].at -= 16 * 60;
-    scene.stage.remote(&["update-ref", "-d", "refs/notes/backout"]);
+    remove_notes(&scene.stage.bare);
     let report = scene.stage.pass(4);
     assert_eq!(words(item(&report, "web")), "regressed escalate", "{report:#}");
 }
@@ -246,7 +246,7 @@ fn a_schema_change_opens_an_issue_once_which_is_closed_when_it_is_replaced() {
     assert!(issue.body.contains("db/0042_orders.sql"), "{}", issue.body);
     scene.is_quiet();
     // Found again where nothing was written down.
-    scene.stage.remote(&["update-ref", "-d", "refs/notes/backout"]);
+    remove_notes(&scene.stage.bare);
     scene.stage.pass(4);
     assert_eq!(scene.forge.state().issues.len(), 1);
     scene.stage.deploy("web", "v4", 0, PERSON);
