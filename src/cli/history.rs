@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::common::{Common, Ending, Format};
 use super::{output, world};
@@ -14,7 +14,7 @@ use crate::domain::deployment::Detector;
 use crate::domain::environment::Environment;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::Tracked;
-use crate::domain::ids::CommitId;
+use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::{Record, Recovery, ReviewOutcome};
@@ -41,11 +41,31 @@ const SEARCHED_SECS: [i64; 4] = [86_400, 4 * 86_400, 16 * 86_400, SEARCH_SECS];
 /// The notes of how many commits are held at once.
 const NOTES_AT_ONCE: usize = 500;
 
-/// One line of the log.
-enum Entry {
-    /// A record in the notes.
+/// One line of the log, not read in full yet: of many few are shown.
+struct Entry {
+    head: Head,
+    what: What,
+}
+
+enum What {
+    /// A line of a note.
+    Line(String),
+    /// A revert on a branch that has no record.
+    Bare(RevertEntry),
+}
+
+/// What a record is about, and when it was written.
+#[derive(Deserialize)]
+struct Head {
+    at: Time,
+    id: String,
+    environment: EnvironmentName,
+    service: ServiceName,
+}
+
+/// What is shown of an entry.
+enum Shown {
     Record(Box<Record>),
-    /// A revert on a branch that has none.
     Bare(RevertEntry),
 }
 
@@ -58,29 +78,45 @@ struct Bare<'a> {
 }
 
 impl Entry {
-    fn key(&self) -> (Time, &str) {
-        match self {
-            Self::Record(record) => (record.at(), record.id().unwrap_or_default()),
-            Self::Bare(revert) => (revert.at, &revert.id),
-        }
+    /// A line of a note. None where it is no record of a service: a look at a branch is not what people ask for.
+    fn of_line(line: &str) -> Option<Self> {
+        Some(Self { head: serde_json::from_str(line).ok()?, what: What::Line(line.to_owned()) })
     }
 
+    fn bare(revert: RevertEntry) -> Self {
+        let head = Head {
+            at: revert.at,
+            id: revert.id.clone(),
+            environment: revert.environment.clone(),
+            service: revert.service.clone(),
+        };
+        Self { head, what: What::Bare(revert) }
+    }
+
+    fn key(&self) -> (Time, &str) {
+        (self.head.at, &self.head.id)
+    }
+
+    fn is_of(&self, wanted: &Wanted) -> bool {
+        wanted.environment.as_ref().is_none_or(|name| name == self.head.environment.as_str())
+            && wanted.service.as_ref().is_none_or(|name| name == self.head.service.as_str())
+    }
+
+    /// The entry in full; none where its line is not understood.
+    fn read(self) -> Option<Shown> {
+        Some(match self.what {
+            What::Line(line) => Shown::Record(Box::new(Record::of_line(&line)?)),
+            What::Bare(revert) => Shown::Bare(revert),
+        })
+    }
+}
+
+impl Shown {
     fn in_full(&self) -> Result<serde_json::Value, serde_json::Error> {
         match self {
             Self::Record(record) => record.in_full(),
             Self::Bare(revert) => serde_json::to_value(Bare { kind: "revert", revert }),
         }
-    }
-
-    fn is_of(&self, wanted: &Wanted) -> bool {
-        let subject = match self {
-            Self::Record(record) => record.subject(),
-            Self::Bare(revert) => Some((&revert.environment, &revert.service)),
-        };
-        // A look at a branch is of no service. It is not what people ask for.
-        let Some((of_environment, of_service)) = subject else { return false };
-        wanted.environment.as_ref().is_none_or(|name| name == of_environment.as_str())
-            && wanted.service.as_ref().is_none_or(|name| name == of_service.as_str())
     }
 }
 
@@ -107,10 +143,7 @@ impl Wanted {
     /// The entries of a note.
     fn entries<'n>(&'n self, note: &'n str) -> impl Iterator<Item = Entry> + 'n {
         let lines = note.lines().filter(|line| self.about.as_ref().is_none_or(|about| line.contains(about)));
-        lines
-            .filter_map(Record::of_line)
-            .map(|record| Entry::Record(Box::new(record)))
-            .filter(|entry| entry.is_of(self))
+        lines.filter_map(Entry::of_line).filter(|entry| entry.is_of(self))
     }
 }
 
@@ -132,16 +165,18 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
         }
     }
     entries.sort_by(|a, b| a.key().cmp(&b.key()));
-    let entries = entries.split_off(entries.len().saturating_sub(args.limit));
+    // A line that is not understood takes nobody's place.
+    let mut shown: Vec<Shown> = entries.into_iter().rev().filter_map(Entry::read).take(args.limit).collect();
+    shown.reverse();
     match common.format {
         Format::Json => {
-            let shown = entries.iter().map(Entry::in_full);
+            let shown = shown.iter().map(Shown::in_full);
             output::json(&shown.collect::<Result<Vec<_>, serde_json::Error>>()?)?;
         }
-        Format::Text if entries.is_empty() => output::line("no records yet"),
-        Format::Text => entries.iter().for_each(|entry| match entry {
-            Entry::Record(record) => output::line(&describe(record)),
-            Entry::Bare(revert) => output::line(&describe_bare(revert)),
+        Format::Text if shown.is_empty() => output::line("no records yet"),
+        Format::Text => shown.iter().for_each(|one| match one {
+            Shown::Record(record) => output::line(&describe(record)),
+            Shown::Bare(revert) => output::line(&describe_bare(revert)),
         }),
     }
     Ok(ending)
@@ -223,7 +258,7 @@ fn search(
     }
     let known: BTreeSet<String> = entries.iter().map(|entry: &Entry| entry.key().1.to_owned()).collect();
     let bare =
-        reverts.into_iter().filter(|revert| revert.requested || !known.contains(&revert.id)).map(Entry::Bare);
+        reverts.into_iter().filter(|revert| revert.requested || !known.contains(&revert.id)).map(Entry::bare);
     entries.extend(bare.filter(|entry| entry.is_of(wanted)));
     Ok((entries, commits))
 }
