@@ -3,6 +3,7 @@
 //!
 //! A line that is not understood (of a newer version, or somebody else's) is kept and skipped.
 
+pub mod keys;
 mod verdict;
 
 use schemars::JsonSchema;

@@ -37,6 +37,7 @@ pub(crate) fn walk(repo: &str, pattern: &str) -> anyhow::Result<()> {
         committer: bot,
         sign_off: false,
         signing: None,
+        record_keys: backout::record::keys::RecordKeys::default(),
         http: HttpOptions::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;

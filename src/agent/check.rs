@@ -42,11 +42,21 @@ const TRIED_SECS: i64 = 600;
 
 /// Checks reading and pushing of every environment, and every metric query on one service.
 pub async fn check(world: &World) -> Vec<Checked> {
-    let mut checked = Vec::new();
+    let mut checked = vec![Checked::good("records".to_owned(), about_records(world).to_owned())];
     for (estate, environment) in world.environments() {
         check_environment(world, estate, environment, &mut checked).await;
     }
     checked
+}
+
+/// Whom the notes are believed.
+fn about_records(world: &World) -> &'static str {
+    if world.records_proven {
+        "a key proves which of them are the agent's own; others count for nothing"
+    } else {
+        "whoever may push notes can write some, so each pass derives anew what it acts on; set `record.key` to prove which are \
+         the agent's own"
+    }
 }
 
 async fn check_environment(

@@ -17,6 +17,7 @@ use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
+use crate::record::keys::not_ours;
 use crate::record::{Record, Recovery, ReviewOutcome};
 
 /// What the command takes.
@@ -50,6 +51,8 @@ struct Entry {
 enum What {
     /// A line of a note.
     Line(String),
+    /// A line that nobody can prove to be the agent's own.
+    NotOurs(String),
     /// A revert on a branch that has no record.
     Bare(RevertEntry),
 }
@@ -67,6 +70,7 @@ struct Head {
 enum Shown {
     Record(Box<Record>),
     Bare(RevertEntry),
+    NotOurs { head: Head, line: String },
 }
 
 /// A revert without a record, as JSON.
@@ -81,6 +85,11 @@ impl Entry {
     /// A line of a note. None where it is no record of a service: a look at a branch is not what people ask for.
     fn of_line(line: &str) -> Option<Self> {
         Some(Self { head: serde_json::from_str(line).ok()?, what: What::Line(line.to_owned()) })
+    }
+
+    /// A line that nobody can prove to be the agent's own. None where it does not look like a record of a service.
+    fn not_ours(line: &str) -> Option<Self> {
+        Some(Self { head: serde_json::from_str(line).ok()?, what: What::NotOurs(line.to_owned()) })
     }
 
     fn bare(revert: RevertEntry) -> Self {
@@ -106,6 +115,7 @@ impl Entry {
     fn read(self) -> Option<Shown> {
         Some(match self.what {
             What::Line(line) => Shown::Record(Box::new(Record::of_line(&line)?)),
+            What::NotOurs(line) => Shown::NotOurs { head: self.head, line },
             What::Bare(revert) => Shown::Bare(revert),
         })
     }
@@ -116,6 +126,7 @@ impl Shown {
         match self {
             Self::Record(record) => record.in_full(),
             Self::Bare(revert) => serde_json::to_value(Bare { kind: "revert", revert }),
+            Self::NotOurs { line, .. } => Ok(serde_json::json!({"kind": "not-ours", "line": line})),
         }
     }
 }
@@ -142,8 +153,12 @@ impl Wanted {
 
     /// The entries of a note.
     fn entries<'n>(&'n self, note: &'n str) -> impl Iterator<Item = Entry> + 'n {
-        let lines = note.lines().filter(|line| self.about.as_ref().is_none_or(|about| line.contains(about)));
-        lines.filter_map(Entry::of_line).filter(|entry| entry.is_of(self))
+        let is_about = |line: &str| self.about.as_ref().is_none_or(|about| line.contains(about));
+        let entry = move |line: &str| match not_ours(line) {
+            Some(line) => Entry::not_ours(&line).filter(|_| is_about(&line)),
+            None => Entry::of_line(line).filter(|_| is_about(line)),
+        };
+        note.lines().filter_map(entry).filter(|entry| entry.is_of(self))
     }
 }
 
@@ -177,6 +192,10 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
         Format::Text => shown.iter().for_each(|one| match one {
             Shown::Record(record) => output::line(&describe(record)),
             Shown::Bare(revert) => output::line(&describe_bare(revert)),
+            Shown::NotOurs { head, .. } => output::line(&format!(
+                "{} {}/{} NOT OURS: no key in `record` proves this record, and it counts for nothing",
+                head.at, head.environment, head.service
+            )),
         }),
     }
     Ok(ending)
@@ -256,7 +275,8 @@ fn search(
     for some in asked.chunks(NOTES_AT_ONCE) {
         entries.extend(repository.notes(some)?.values().flat_map(|note| wanted.entries(note)));
     }
-    let known: BTreeSet<String> = entries.iter().map(|entry: &Entry| entry.key().1.to_owned()).collect();
+    let own = entries.iter().filter(|entry: &&Entry| !matches!(entry.what, What::NotOurs(_)));
+    let known: BTreeSet<String> = own.map(|entry| entry.key().1.to_owned()).collect();
     let bare =
         reverts.into_iter().filter(|revert| revert.requested || !known.contains(&revert.id)).map(Entry::bare);
     entries.extend(bare.filter(|entry| entry.is_of(wanted)));

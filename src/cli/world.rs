@@ -19,6 +19,7 @@ use crate::domain::environment::policy::{Budget, Delivery, ReviewRules};
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, RepositoryName, ServiceName};
+use crate::record::keys::RecordKeys;
 
 /// The configuration file that is read when none is named.
 pub(super) const DEFAULT_CONFIG: &str = "backout.yaml";
@@ -58,12 +59,13 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
     }
     let estates: anyhow::Result<Vec<Arc<Estate>>> =
         settings.estates.iter().map(|estate| connect_estate(estate).map(Arc::new)).collect();
+    let proven = |estate: &EstateSettings| !estate.repository.record_keys.is_empty();
     Ok(World {
         estates: estates?,
         sources,
         clock: Arc::new(SystemClock),
         config: settings.digest.clone(),
-        records_proven: false,
+        records_proven: settings.estates.iter().all(proven),
         memo: Arc::default(),
     })
 }
@@ -112,6 +114,7 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<Estate> {
         committer: person,
         sign_off: false,
         signing: None,
+        record_keys: RecordKeys::default(),
         http: HttpOptions::default(),
     };
     let repository = Arc::new(GitRepository::open(options, tokio::runtime::Handle::current())?);

@@ -17,6 +17,7 @@ use crate::adapters::http::HttpOptions;
 use crate::adapters::metrics::table::Columns;
 use crate::adapters::metrics::{SourceOptions, csv_file, http_json, prometheus};
 use crate::domain::history::snapshot::Person;
+use crate::record::keys::RecordKeys;
 
 const GIT_TIMEOUT_SECS: u32 = 60;
 const SOURCE_TIMEOUT_SECS: u32 = 30;
@@ -59,6 +60,7 @@ impl Context<'_> {
             author,
             sign_off: wire.sign_off.unwrap_or(false),
             signing: wire.signing.as_ref().map(|signing| self.signing(signing, keys)),
+            record_keys: RecordKeys::default(),
             http: self.http(&wire.http, GIT_TIMEOUT_SECS, keys),
         }
     }

@@ -4,7 +4,7 @@ use super::report::{Findings, Place, SourceFile};
 use super::tree::{Entry, Node, Value};
 
 /// The sections that one file alone may have.
-pub(super) const SINGLE: [&str; 3] = ["repository", "forge", "run"];
+pub(super) const SINGLE: [&str; 4] = ["repository", "forge", "run", "record"];
 
 /// Joins the files' trees. A file without content adds nothing. Without a map in each file there is nothing to look at.
 pub(super) fn merge(roots: Vec<Node>, files: &[SourceFile], findings: &mut Findings) -> Option<Node> {

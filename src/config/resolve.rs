@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret as _;
+
 use super::address::same_repository;
 use super::context::Context;
 use super::estates::{repository_of, written};
@@ -13,8 +15,12 @@ use super::types;
 use crate::domain::environment::policy::{Budget, Delivery, Merge, ReviewRules};
 use crate::domain::environment::{Environment, ServiceRule};
 use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, RepositoryName, SourceName};
+use crate::record::keys::RecordKeys;
 
 const INTERVAL_SECS: u32 = 60;
+
+/// The shortest key of records, in bytes: what nobody can guess.
+const MIN_KEY_BYTES: usize = 16;
 
 impl Context<'_> {
     /// Resolves all of it; what it returns holds only if there are no findings.
@@ -57,8 +63,10 @@ impl Context<'_> {
         environments: &[(&str, Environment)],
     ) -> Vec<EstateSettings> {
         let mut estates: Vec<EstateSettings> = Vec::new();
+        let record_keys = self.record_keys(config);
         for estate in written(config) {
-            let repository = self.repository(estate.repository, &estate.keys);
+            let mut repository = self.repository(estate.repository, &estate.keys);
+            repository.record_keys = record_keys.clone();
             let forge = self.forge(&estate, repository.signing.is_some());
             if estate.forge.is_none() {
                 self.needs_forge(config, &estate);
@@ -85,6 +93,30 @@ impl Context<'_> {
             });
         }
         estates
+    }
+
+    fn record_keys(&mut self, config: &types::Config) -> RecordKeys {
+        let Some(wire) = &config.record else { return RecordKeys::default() };
+        let indices: Vec<String> = (0..wire.old_keys.len()).map(|index| index.to_string()).collect();
+        let old = wire
+            .old_keys
+            .iter()
+            .zip(&indices)
+            .map(|(secret, index)| (secret, vec!["record", "old_keys", index]));
+        let mut keys = Vec::new();
+        for (secret, place) in std::iter::once((&wire.key, vec!["record", "key"])).chain(old) {
+            let key = self.secret(secret, &place);
+            let length = key.expose_secret().len();
+            // An empty one was told.
+            if (1..MIN_KEY_BYTES).contains(&length) {
+                let message = format!(
+                    "the key has {length} bytes: take at least {MIN_KEY_BYTES}, such as of `openssl rand -hex 32`"
+                );
+                self.findings.add(self.place(&place), message);
+            }
+            keys.push(key);
+        }
+        RecordKeys::new(keys)
     }
 
     fn environment(

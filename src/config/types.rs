@@ -47,6 +47,20 @@ pub(super) struct Config {
     pub(super) automation: Option<Vec<String>>,
     /// How the daemon runs. In one file only.
     pub(super) run: Option<Run>,
+    /// How the agent knows its own records in the notes. Default: not at all, so that a pass derives anew what it acts on. In
+    /// one file only.
+    pub(super) record: Option<RecordProof>,
+}
+
+/// How the agent knows its own records in the notes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordProof {
+    /// The key, at least 16 bytes: each record ends in an HMAC-SHA-256 by it. All agents on a repository need the same.
+    pub(super) key: Secret,
+    /// Keys of before, by which older records are still known.
+    #[serde(default)]
+    pub(super) old_keys: Vec<Secret>,
 }
 
 /// The environment repo.

@@ -21,6 +21,7 @@ use crate::domain::history::snapshot::{
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Made};
+use crate::record::keys::RecordKeys;
 
 /// A wrong clock makes single commits look old, so that the walk ends only after this many old ones in a row.
 const OLD_IN_A_ROW: usize = 32;
@@ -41,13 +42,13 @@ const MAX_ALL_FILES: usize = 4_000_000;
 pub(super) fn read(
     repository: &Repository,
     query: &HistoryQuery<'_>,
-    seen: &[Sighting],
+    (seen, keys): (&[Sighting], &RecordKeys),
 ) -> Result<Snapshot, Fault> {
     let odb = repository.odb()?;
     let mut commits = Vec::new();
     let mut listed_files = 0;
     let known = Touched::default();
-    let head = show((repository, &odb), Blobs::held(&odb), (query, seen, &known), &mut |commit| {
+    let head = show((repository, &odb), Blobs::held(&odb), (query, (seen, keys), &known), &mut |commit| {
         listed_files += commit.files.len();
         if listed_files > MAX_ALL_FILES {
             return Err(Fault::broken(format!(
@@ -67,12 +68,14 @@ pub(super) fn read(
 pub(super) fn walk(
     repository: &Repository,
     query: &HistoryQuery<'_>,
-    seen: &[Sighting],
+    (seen, keys): (&[Sighting], &RecordKeys),
     visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
 ) -> Result<CommitId, Fault> {
     let odb = repository.odb()?;
     let known = Touched::read(repository, query.branch);
-    show((repository, &odb), Blobs::passing(&odb), (query, seen, &known), &mut |commit| Ok(visit(commit)))
+    show((repository, &odb), Blobs::passing(&odb), (query, (seen, keys), &known), &mut |commit| {
+        Ok(visit(commit))
+    })
 }
 
 /// What a commit was made of.
@@ -86,13 +89,13 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
 fn show(
     (repository, odb): (&Repository, &Odb<'_>),
     blobs: Blobs<'_>,
-    (query, seen, known): (&HistoryQuery<'_>, &[Sighting], &Touched),
+    (query, (seen, keys), known): (&HistoryQuery<'_>, (&[Sighting], &RecordKeys), &Touched),
     visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<CommitId, Fault> {
     let head = head_of(repository, query.branch)?;
     let since = query.commits_since.min(query.diffs_since);
     let mut chain = Chain::from(odb, head, since)?;
-    let told = chain.told(repository, seen, query);
+    let told = chain.told(repository, keys, seen, query);
     let times = chain.landings(seen, &told, query.now);
     // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
     let count = times.iter().take_while(|landing| landing.at >= since).count().max(1);
@@ -252,14 +255,20 @@ impl Chain {
     }
 
     /// The looks at the branch in the notes on its newest commits.
-    fn told(&self, repository: &Repository, seen: &[Sighting], query: &HistoryQuery<'_>) -> Vec<Sighting> {
+    fn told(
+        &self,
+        repository: &Repository,
+        keys: &RecordKeys,
+        seen: &[Sighting],
+        query: &HistoryQuery<'_>,
+    ) -> Vec<Sighting> {
         if !needs_notes(seen, query.now) {
             return Vec::new();
         }
         let newest: Vec<CommitId> =
             self.headers.iter().take(TOLD_COMMITS).map(|header| commit_id(header.id)).collect();
         // It is a hint. Who needs the notes says what is wrong with them.
-        notes::looks_in(repository, &newest, query.branch, query.now).unwrap_or_else(|fault| {
+        notes::looks_in(repository, keys, &newest, query.branch, query.now).unwrap_or_else(|fault| {
             tracing::warn!(branch = %query.branch, ?fault, "the notes do not tell where the branch was seen");
             Vec::new()
         })

@@ -21,6 +21,7 @@ use super::{commit, commit_object, local};
 use crate::domain::history::landing::Sighting;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
+use crate::record::keys::RecordKeys;
 use crate::record::{MAX_LOOKS, looks, says_the_same};
 
 /// The largest note that is read, in bytes: a thousand times what is written about a deployment, and some times the largest record.
@@ -65,11 +66,12 @@ struct Months<'r> {
     odb: Odb<'r>,
     roots: HashMap<String, Option<Oid>>,
     trees: Trees,
+    keys: &'r RecordKeys,
 }
 
 impl<'r> Months<'r> {
-    fn of(repository: &'r Repository) -> Result<Self, Fault> {
-        Ok(Self { repository, odb: repository.odb()?, roots: HashMap::new(), trees: Trees::new() })
+    fn of(repository: &'r Repository, keys: &'r RecordKeys) -> Result<Self, Fault> {
+        Ok(Self { repository, odb: repository.odb()?, roots: HashMap::new(), trees: Trees::new(), keys })
     }
 
     fn root(&mut self, reference: &str) -> Result<Option<Oid>, Fault> {
@@ -107,13 +109,17 @@ impl<'r> Months<'r> {
                 whole.push_str(&text);
             }
         }
-        Ok(whole)
+        Ok(whole.map(|whole| self.keys.proven(commit, whole)))
     }
 }
 
 /// The notes on these commits.
-pub(super) fn on(repository: &Repository, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, Fault> {
-    let mut months = Months::of(repository)?;
+pub(super) fn on(
+    repository: &Repository,
+    keys: &RecordKeys,
+    commits: &[CommitId],
+) -> Result<BTreeMap<CommitId, String>, Fault> {
+    let mut months = Months::of(repository, keys)?;
     let mut found = BTreeMap::new();
     for commit in commits {
         if let Some(text) = months.text(*commit)? {
@@ -128,7 +134,8 @@ pub(super) fn unreadable(
     repository: &Repository,
     commits: &[CommitId],
 ) -> Result<BTreeMap<CommitId, String>, Fault> {
-    let mut months = Months::of(repository)?;
+    let no_keys = RecordKeys::default();
+    let mut months = Months::of(repository, &no_keys)?;
     let mut found = BTreeMap::new();
     for commit in commits {
         for blob in months.blobs(*commit)? {
@@ -157,11 +164,12 @@ pub(super) fn each(
 /// commits.
 pub(super) fn looks_in(
     repository: &Repository,
+    keys: &RecordKeys,
     commits: &[CommitId],
     branch: &BranchName,
     now: Time,
 ) -> Result<Vec<Sighting>, Fault> {
-    let mut months = Months::of(repository)?;
+    let mut months = Months::of(repository, keys)?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     for commit in commits {
         let Some(note) = months.text(*commit)? else { continue };
@@ -225,7 +233,8 @@ pub(super) fn build(
             Note::Text(text) => text,
             Note::Unreadable(_) => String::new(),
         };
-        let Some(note) = appended(&text, &known, new) else { continue };
+        let keys = &options.record_keys;
+        let Some(note) = appended(keys, *commit, (&text, &known), new) else { continue };
         let (directory, file) = digits.split_at(2);
         let path = existing.map_or_else(|| format!("{directory}/{file}"), |(path, _)| path);
         paths.insert(path, repository.blob(note.as_bytes())?);
@@ -248,18 +257,27 @@ pub(super) struct Built {
     pub(super) left: Vec<String>,
 }
 
-/// `old` with the lines that neither it nor what is `elsewhere` says yet; `None` when there are none.
-fn appended(old: &str, elsewhere: &str, lines: &[String]) -> Option<String> {
+/// `old` with the lines that neither it nor what is `elsewhere` says yet; `None` when there are none. What somebody else has written
+/// says nothing.
+fn appended(
+    keys: &RecordKeys,
+    commit: CommitId,
+    (old, elsewhere): (&str, &str),
+    lines: &[String],
+) -> Option<String> {
     let mut note = old.to_owned();
+    let mut known = keys.proven(commit, format!("{elsewhere}\n{old}"));
     for line in lines.iter().flat_map(|line| line.lines()) {
-        if line.is_empty() || elsewhere.lines().chain(note.lines()).any(|known| says_the_same(known, line)) {
+        if line.is_empty() || known.lines().any(|known| says_the_same(known, line)) {
             continue;
         }
         if !note.is_empty() && !note.ends_with('\n') {
             note.push('\n');
         }
-        note.push_str(line);
+        note.push_str(&keys.signed(commit, line));
         note.push('\n');
+        known.push_str(line);
+        known.push('\n');
     }
     (note != old).then_some(note)
 }
@@ -379,10 +397,12 @@ mod tests {
     #[test]
     fn lines_are_appended_once_and_on_lines_of_their_own() {
         let lines = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
-        assert_eq!(appended("", "", &lines(&["a", "b", "a"])).unwrap(), "a\nb\n");
-        assert_eq!(appended("by hand", "", &lines(&["a"])).unwrap(), "by hand\na\n");
-        assert_eq!(appended("a\nb\n", "", &lines(&["b", "a"])), None);
-        assert_eq!(appended("", "a\nb\n", &lines(&["b", "c"])).unwrap(), "c\n");
-        assert_eq!(appended("a\n", "", &lines(&["b\nc", ""])).unwrap(), "a\nb\nc\n");
+        let (keys, commit) = (RecordKeys::default(), CommitId::from_bytes([1; 20]));
+        let added = |notes: (&str, &str), new: &[String]| appended(&keys, commit, notes, new);
+        assert_eq!(added(("", ""), &lines(&["a", "b", "a"])).unwrap(), "a\nb\n");
+        assert_eq!(added(("by hand", ""), &lines(&["a"])).unwrap(), "by hand\na\n");
+        assert_eq!(added(("a\nb\n", ""), &lines(&["b", "a"])), None);
+        assert_eq!(added(("", "a\nb\n"), &lines(&["b", "c"])).unwrap(), "c\n");
+        assert_eq!(added(("a\n", ""), &lines(&["b\nc", ""])).unwrap(), "a\nb\nc\n");
     }
 }

@@ -8,6 +8,7 @@ use super::login::{GitAuth, SshOptions};
 use super::sign::Signing;
 use crate::adapters::http::HttpOptions;
 use crate::domain::history::snapshot::Person;
+use crate::record::keys::RecordKeys;
 
 /// Where the environment repo is, and how to read and write it.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct GitOptions {
     pub sign_off: bool,
     /// How commits are signed, if at all.
     pub signing: Option<Signing>,
+    /// By what the agent knows its own records in the notes.
+    pub record_keys: RecordKeys,
     /// Time limits, certificates and proxy for HTTP; the time limits hold for SSH too.
     pub http: HttpOptions,
 }

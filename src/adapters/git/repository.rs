@@ -206,7 +206,9 @@ impl ports::Repository for GitRepository {
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
         let seen = self.seen.read(query.branch);
         self.bring_looks(query, &seen);
-        self.deep_enough(query.branch, |repository| history::read(repository, query, &seen))
+        self.deep_enough(query.branch, |repository| {
+            history::read(repository, query, (&seen, &self.options.record_keys))
+        })
     }
 
     fn deepen(&self, branch: &BranchName, since: Time) -> Result<(), RepositoryError> {
@@ -230,7 +232,7 @@ impl ports::Repository for GitRepository {
         self.deep_enough(query.branch, |repository| {
             // On a cache that had to be rebuilt it runs a second time: it goes on behind what was visited already.
             let mut behind = last.get();
-            let head = history::walk(repository, query, &seen, &mut |commit| {
+            let head = history::walk(repository, query, (&seen, &self.options.record_keys), &mut |commit| {
                 if behind.is_some() {
                     behind = behind.filter(|id| *id != commit.id);
                     return ControlFlow::Continue(());
@@ -351,7 +353,7 @@ impl ports::Repository for GitRepository {
 
     fn notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
         self.bring_notes(commits).map_err(|fault| fault.into_repository_error(&self.shown))?;
-        self.read(|repository| notes::on(repository, commits))
+        self.read(|repository| notes::on(repository, &self.options.record_keys, commits))
     }
 
     fn unreadable_notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
@@ -374,7 +376,7 @@ impl ports::Repository for GitRepository {
                     // On a cache that had to be rebuilt it runs a second time, and shows no note twice.
                     notes::each(repository, &name, &mut |commit, text| match seen.borrow_mut().insert(commit)
                     {
-                        true => (visit.borrow_mut())(commit, text),
+                        true => (visit.borrow_mut())(commit, self.options.record_keys.proven(commit, text)),
                         false => ControlFlow::Continue(()),
                     })
                 })?;

@@ -41,6 +41,7 @@ fn options(url: &str, cache: &Path) -> GitOptions {
         committer: bot,
         sign_off: false,
         signing: None,
+        record_keys: backout::record::keys::RecordKeys::default(),
         http: HttpOptions::default(),
     }
 }
