@@ -167,6 +167,8 @@ pub enum Recovery {
     Replaced,
     /// Nobody can tell; also where they did not show before the revert what it was to mend.
     Unknown,
+    /// The revert is not on the branch any more: its history was rewritten.
+    Gone,
 }
 
 impl Record {

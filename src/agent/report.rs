@@ -164,7 +164,8 @@ impl PassReport {
         let is_stuck = |review: &Reviewed| {
             matches!(review.outcome, Some(ReviewOutcome::NotRestored | ReviewOutcome::Overdue))
         };
-        let unhelpful = |recovery: &Recovered| recovery.outcome == Recovery::NotRecovered;
+        let unhelpful =
+            |recovery: &Recovered| matches!(recovery.outcome, Recovery::NotRecovered | Recovery::Gone);
         self.items().any(|item| matches!(item.decision, Decision::Escalate(_)))
             || self.reviews().any(is_stuck)
             || self.environments.iter().any(|environment| environment.recoveries.iter().any(unhelpful))

@@ -335,6 +335,7 @@ fn describe(record: &Record) -> String {
                 Recovery::Recovered => "recovered",
                 Recovery::NotRecovered => "NOT recovered",
                 Recovery::Replaced => "replaced",
+                Recovery::Gone => "revert GONE from the branch",
                 Recovery::Unknown => "recovery unknown",
             };
             format!(

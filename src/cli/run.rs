@@ -120,6 +120,7 @@ pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
                 Recovery::Recovered => "recovered",
                 Recovery::NotRecovered => "NOT recovered",
                 Recovery::Replaced => "replaced",
+                Recovery::Gone => "GONE",
                 Recovery::Unknown => "recovery unknown",
             };
             let reason = output::plain(&recovery.reason);

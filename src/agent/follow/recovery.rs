@@ -11,7 +11,9 @@ use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Recovered};
 use crate::agent::tell::notes::Lines;
+use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::human_secs;
 use crate::record::{Record, Recovery, RecoveryRecord, VERSION};
@@ -30,27 +32,61 @@ pub(in crate::agent) async fn watch_recoveries(
             None
         });
         let Some((outcome, reason)) = effect else { continue };
-        let record = RecoveryRecord {
-            version: VERSION,
-            id: entry.id.clone(),
-            environment: entry.environment.clone(),
-            service: entry.service.clone(),
-            deployment: entry.reverts,
-            revert: entry.commit,
-            at: pass.now,
-            outcome,
-            reason: reason.clone(),
-        };
-        lines.add(entry.reverts, &entry.service, &Record::Recovery(Box::new(record)), report);
-        report.recoveries.push(Recovered {
-            service: entry.service.clone(),
-            deployment: entry.reverts,
-            revert: entry.commit,
-            outcome,
-            reason,
-        });
+        let about = (&entry.id, &entry.service, entry.reverts, entry.commit);
+        tell(pass, about, (outcome, reason), &mut lines, report);
+    }
+    for (deployment, revert) in gone(state) {
+        let reason = format!(
+            "the revert {} is not on {} any more, whose history was rewritten: the deployment is judged anew",
+            revert.short(),
+            pass.environment.branch
+        );
+        let about = (&deployment.id, &deployment.service, deployment.commit, revert);
+        tell(pass, about, (Recovery::Gone, reason), &mut lines, report);
     }
     lines.append(pass, report).await;
+}
+
+/// Puts what became of a revert into the report and the notes.
+fn tell(
+    pass: &Pass<'_>,
+    (id, service, deployment, revert): (&str, &ServiceName, CommitId, CommitId),
+    (outcome, reason): (Recovery, String),
+    lines: &mut Lines,
+    report: &mut EnvironmentReport,
+) {
+    let record = RecoveryRecord {
+        version: VERSION,
+        id: id.to_owned(),
+        environment: pass.environment.name.clone(),
+        service: service.clone(),
+        deployment,
+        revert,
+        at: pass.now,
+        outcome,
+        reason: reason.clone(),
+    };
+    lines.add(deployment, service, &Record::Recovery(Box::new(record)), report);
+    report.recoveries.push(Recovered { service: service.clone(), deployment, revert, outcome, reason });
+}
+
+/// The reverts that verdicts tell of and that are not on the branch, each with its deployment, unless that was told.
+fn gone(state: &State) -> Vec<(&Deployment, CommitId)> {
+    let mut found: Vec<(&Deployment, CommitId)> = Vec::new();
+    for deployment in &state.watched {
+        let records = || state.records.get(&deployment.commit).into_iter().flatten();
+        let is_told = |revert: CommitId| {
+            let mut recoveries = records().filter_map(Record::as_recovery);
+            recoveries.any(|one| one.revert == revert && one.outcome == Recovery::Gone)
+        };
+        let reverts = state.verdicts(deployment).filter_map(|verdict| state.gone_revert(deployment, verdict));
+        for revert in reverts.filter(|revert| !is_told(*revert)) {
+            if !found.contains(&(deployment, revert)) {
+                found.push((deployment, revert));
+            }
+        }
+    }
+    found
 }
 
 /// What the notes say about the deployment that a revert took back.
@@ -61,7 +97,7 @@ fn records<'r>(state: &'r State, entry: &RevertEntry) -> impl Iterator<Item = &'
 
 /// Whether it is written down already what a revert did.
 fn is_known(state: &State, entry: &RevertEntry) -> bool {
-    records(state, entry).any(|record| matches!(record, Record::Recovery(_)))
+    records(state, entry).filter_map(Record::as_recovery).any(|one| one.outcome != Recovery::Gone)
 }
 
 /// What a revert did to the signals; none while that is not clear, or where the revert is not watched.

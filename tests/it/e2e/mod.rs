@@ -11,6 +11,7 @@ mod landing;
 mod lineage;
 mod metrics;
 mod narrow;
+mod proof;
 mod races;
 mod recovery;
 mod secrets;

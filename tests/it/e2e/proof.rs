@@ -1,0 +1,125 @@
+//! Whom the notes are believed: records of somebody who may push notes, and nothing else.
+
+use backout::domain::history::ledger::rollback_id;
+use backout::domain::ids::{EnvironmentName, ServiceName};
+
+use super::stage::{BOT, Config, PERSON, Stage, item, text, values, words};
+
+/// What an earlier version wrote about a healthy deployment.
+const HEALTHY: &str = include_str!("../../../src/record/verdict/version_1.jsonl");
+
+/// A verdict that says that a deployment of `web` is healthy, decided just now.
+fn made_up(stage: &Stage, deployment: &str, decision: &str) -> String {
+    let environment = EnvironmentName::new("production").unwrap();
+    let id = rollback_id(&environment, &ServiceName::new("web").unwrap(), deployment.parse().unwrap());
+    let mut record: serde_json::Value = serde_json::from_str(HEALTHY.lines().nth(1).unwrap()).unwrap();
+    let at = jiff::Timestamp::from_second(stage.now() - 60).unwrap().to_string();
+    for (key, value) in [("id", id.as_str()), ("deployment", deployment), ("service", "web"), ("at", &at)] {
+        record[key] = value.into();
+    }
+    record["decision"] = serde_json::from_str(decision).unwrap();
+    record.to_string()
+}
+
+fn note(stage: &Stage, deployment: &str, line: &str) {
+    let who = ["-c", "user.name=mallory", "-c", "user.email=mallory@example.com"];
+    let add = ["notes", "--ref=backout", "append", "-m", line, deployment];
+    stage.remote(&[&who[..], &add].concat());
+}
+
+const PASS: &str = r#"{"action":"pass","why":"all is well"}"#;
+const ESCALATE: &str = r#"{"action":"escalate","why":"a person was told"}"#;
+const REVERT: &str = r#"{"action":"revert"}"#;
+
+fn with_bad_deployment() -> (Stage, String) {
+    let stage = Stage::with("one", &["web"]);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    (stage, bad)
+}
+
+#[test]
+fn a_made_up_verdict_keeps_no_bad_deployment_from_being_reverted() {
+    for decision in [PASS, ESCALATE, REVERT] {
+        let (stage, bad) = with_bad_deployment();
+        note(&stage, &bad, &made_up(&stage, &bad, decision));
+        assert_eq!(words(item(&stage.pass(3), "web")), "regressed revert", "{decision}");
+        assert_eq!(stage.file("main", "web"), values("web", "v1"));
+        stage.nothing_more();
+    }
+}
+
+#[test]
+fn quoted_trailers_neither_hide_a_release_nor_use_up_the_budget() {
+    let stage = Stage::with("one", &["web"]);
+    stage.configure(&Config {
+        environments: "  production: {branch: main, mode: auto, budget: {max_reverts: 1}}\n".to_owned(),
+        ..Config::of("one")
+    });
+    let first = stage.deploy("web", "v0", -200, PERSON);
+    let environment = EnvironmentName::new("production").unwrap();
+    let id = rollback_id(&environment, &ServiceName::new("web").unwrap(), first.parse().unwrap());
+    let trailers = format!(
+        "Backout-Id: {id}\nBackout-Service: web\nBackout-Environment: production\nBackout-Reverts: {first}\n\
+         Backout-From: v0\nBackout-To: v1"
+    );
+    for minutes in [-30, -29, -28] {
+        let message = format!("Revert web\n\n{trailers}");
+        stage.dated(minutes, PERSON, &["commit", "-q", "--allow-empty", "-m", &message]);
+    }
+    stage.write("apps/web/values.yaml", &values("web", "v2"));
+    stage.commit(-12, BOT, &format!("Deploy web v2, after what was reverted:\n\n{trailers}\n"));
+    stage.push();
+    assert_eq!(words(item(&stage.pass(3), "web")), "regressed revert");
+    assert_eq!(stage.file("main", "web"), values("web", "v0"));
+}
+
+#[test]
+fn with_a_key_only_what_it_proves_counts() {
+    let (mut stage, bad) = with_bad_deployment();
+    let run = |keys: &str| Config { run: format!("record: {{{keys}}}\n"), ..Config::of("one") };
+    for (name, key) in [("OLD_KEY", "the key of last year"), ("NEW_KEY", "the key of this year")] {
+        stage.variables.push((name.to_owned(), key.to_owned()));
+    }
+    stage.configure(&run("key: {env: OLD_KEY}"));
+    note(&stage, &bad, &made_up(&stage, &bad, ESCALATE));
+    assert_eq!(words(item(&stage.pass(3), "web")), "regressed revert");
+    let signed: Vec<String> = stage.note(&bad);
+    assert!(signed.iter().any(|line| line.contains(",\"mac\":\"")), "{signed:?}");
+    stage.nothing_more();
+    let told = stage.run(&["history"]).ended(0).stdout;
+    assert!(told.contains("production/web NOT OURS: no key in `record` proves this record"), "{told}");
+    assert!(told.contains("regressed, revert"), "{told}");
+    // With the next key the records of before are known by the old one.
+    stage.configure(&run("key: {env: NEW_KEY}, old_keys: [{env: OLD_KEY}]"));
+    stage.nothing_more();
+    let shown = stage.history();
+    let kinds: Vec<&str> = shown.iter().map(|one| text(one, "kind")).collect();
+    assert_eq!(kinds, ["not-ours", "verdict"]);
+    stage.configure(&run("key: {env: NEW_KEY}"));
+    let kinds: Vec<String> = stage.history().iter().map(|one| text(one, "kind").to_owned()).collect();
+    assert!(!kinds.contains(&"verdict".to_owned()), "{kinds:?}");
+    let checked = stage.run(&["check"]).stdout;
+    assert!(checked.contains("a key proves which of them are the agent's own"), "{checked}");
+    stage.configure(&Config::of("one"));
+    let checked = stage.run(&["check"]).stdout;
+    assert!(checked.contains("set `record.key`"), "{checked}");
+    stage.variables.push(("SHORT".to_owned(), "short".to_owned()));
+    stage.configure(&run("key: {env: SHORT}"));
+    let refused = stage.run(&["check"]).ended(1).stderr;
+    assert!(refused.contains("the key has 5 bytes: take at least 16"), "{refused}");
+}
+
+#[test]
+fn a_revert_that_was_forced_away_is_told_once_and_the_deployment_is_open_again() {
+    let (stage, bad) = with_bad_deployment();
+    stage.pass(3);
+    let gone = stage.tip();
+    stage.remote(&["update-ref", "refs/heads/main", &bad]);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+    let told = &report["environments"][0]["recoveries"][0];
+    assert_eq!((text(told, "outcome"), text(told, "revert")), ("gone", gone.as_str()));
+    assert!(text(told, "reason").contains("is not on main any more"), "{told:#}");
+    assert_ne!(stage.tip(), bad);
+    stage.nothing_more();
+}
