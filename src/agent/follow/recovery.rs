@@ -32,7 +32,7 @@ pub(in crate::agent) async fn watch_recoveries(
             None
         });
         let Some((outcome, reason)) = effect else { continue };
-        let about = (&entry.id, &entry.service, entry.reverts, entry.commit);
+        let about = (&*entry.id, &entry.service, entry.reverts, entry.commit);
         tell(pass, about, (outcome, reason), &mut lines, report);
     }
     for (deployment, revert) in gone(state) {
@@ -41,7 +41,7 @@ pub(in crate::agent) async fn watch_recoveries(
             revert.short(),
             pass.environment.branch
         );
-        let about = (&deployment.id, &deployment.service, deployment.commit, revert);
+        let about = (&*deployment.id, &deployment.service, deployment.commit, revert);
         tell(pass, about, (Recovery::Gone, reason), &mut lines, report);
     }
     lines.append(pass, report).await;

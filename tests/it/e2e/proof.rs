@@ -115,6 +115,10 @@ fn a_revert_that_was_forced_away_is_told_once_and_the_deployment_is_open_again()
     stage.pass(3);
     let gone = stage.tip();
     stage.remote(&["update-ref", "refs/heads/main", &bad]);
+    // On another parent the next revert is another commit, whatever the second.
+    stage.write("README.md", "Services\n");
+    stage.commit(-1, PERSON, "Say what is here");
+    stage.push();
     let report = stage.pass(4);
     assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
     let told = &report["environments"][0]["recoveries"][0];

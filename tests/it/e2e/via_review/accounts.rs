@@ -10,7 +10,9 @@ fn with_a_branch_alone() -> Scene {
     let scene = Scene::new(&Setting::default());
     scene.stage.pass(3);
     scene.forge.state().pulls.clear();
-    scene.stage.remote(&["update-ref", "-d", "refs/notes/backout"]);
+    for notes in scene.stage.remote(&["for-each-ref", "--format=%(refname)", "refs/notes"]).lines() {
+        scene.stage.remote(&["update-ref", "-d", notes]);
+    }
     scene
 }
 
