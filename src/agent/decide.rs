@@ -7,7 +7,6 @@ use super::look::context::Pass;
 use super::look::state::State;
 use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide};
 use crate::domain::deployment::Deployment;
-use crate::domain::deployment::reverts::reverts;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::verdict::Verdict;
 
@@ -19,7 +18,7 @@ pub(super) fn decide_all(
     judged: &[Judged],
     made: Vec<RevertEntry>,
 ) -> Vec<(Decision, Vec<GuardAnswer>)> {
-    let mut entries: Vec<RevertEntry> = reverts(&state.snapshot, pass.environment);
+    let mut entries = state.landed.clone();
     let landed = entries.len();
     entries.extend(made);
     let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();

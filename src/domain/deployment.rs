@@ -94,12 +94,6 @@ impl Deployment {
     }
 }
 
-/// The deployments of an environment, newest first. The agent's own reverts are none, and neither are their merges.
-#[must_use]
-pub fn detect(snapshot: &Snapshot, environment: &Environment) -> Vec<Deployment> {
-    Detector::new(environment).all(snapshot)
-}
-
 /// Finds deployments in a history that is read commit by commit, newest first.
 #[derive(Debug)]
 pub struct Detector<'e> {

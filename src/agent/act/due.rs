@@ -14,7 +14,7 @@ use crate::agent::judge::judged::Judged;
 use crate::agent::judge::open::judge_open;
 use crate::agent::judge::recovered::ask_for_recoveries;
 use crate::agent::look::context::{Intent, Pass};
-use crate::agent::look::state::State;
+use crate::agent::look::state::{Decisions, State};
 use crate::agent::report::EnvironmentReport;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
@@ -64,7 +64,11 @@ pub(in crate::agent) async fn make_due_reverts(
     let work = caught(work_through(pass, state, &mut judged, &mut tried, report)).await;
     report.head = Some(state.snapshot.head);
     let problem = match work {
-        Ok(Ok(decided)) => return settled(judged, decided, tried),
+        Ok(Ok(decided)) => {
+            let settled = settled(judged, decided, tried);
+            state.decided = decisions(&settled);
+            return settled;
+        }
         Ok(Err(error)) => error.to_string(),
         Err(panic) => panic,
     };
@@ -104,10 +108,6 @@ async fn work_through(
         let mut decided = decide_all(pass, state, judged, made(tried));
         honor_earlier(pass, state, judged, &mut decided, &mut honored).await?;
         let Some((next, (decision, guards))) = next_due(pass, judged, &decided, tried) else {
-            let each = judged.iter().zip(&decided).map(|(one, (decision, _))| {
-                (one.deployment.id.clone(), (decision.clone(), undone_by(one.goal.as_ref())))
-            });
-            state.decided = each.collect();
             plan_for_people(pass, state, (judged, &decided), tried, report).await;
             return Ok(decided);
         };
@@ -149,13 +149,13 @@ async fn work_through(
 /// person was told to look at. The notes say so, and others may have written them. So each such decision is worked out again
 /// as of its time, from the branch as it was then and the metrics. What does not follow is not believed.
 ///
-/// `known` remembers from one call to the next what followed.
+/// `known` remembers from one call to the next what was decided when.
 async fn honor_earlier(
     pass: &Pass<'_>,
     state: &State,
     judged: &[Judged],
     decided: &mut [Decided],
-    known: &mut BTreeMap<String, bool>,
+    known: &mut BTreeMap<Time, Decisions>,
 ) -> Result<(), RepositoryError> {
     for (one, (decision, _)) in judged.iter().zip(decided) {
         let Some((at, told)) = &one.told_before else { continue };
@@ -164,18 +164,12 @@ async fn honor_earlier(
         if rank(pass, decision) <= rank(pass, told) && !is_proposed {
             continue;
         }
-        let id = &one.deployment.id;
-        let follows = match known.get(id) {
-            Some(follows) => *follows,
-            None => {
-                let then = decided_at(pass, state, id, *at).await?;
-                let follows = then.is_some_and(|then| {
-                    then.decision != Decision::Wait && rank(pass, &then.decision) <= rank(pass, told)
-                });
-                known.insert(id.clone(), follows);
-                follows
-            }
-        };
+        if !known.contains_key(at) {
+            known.insert(*at, Box::pin(decided_at(pass, state, *at)).await?);
+        }
+        let then = known.get(at).and_then(|decided| decided.get(&one.deployment.id));
+        let follows =
+            then.is_some_and(|(then, _)| *then != Decision::Wait && rank(pass, then) <= rank(pass, told));
         if follows {
             decision.clone_from(told);
         } else {
@@ -197,26 +191,31 @@ fn rank(pass: &Pass<'_>, decision: &Decision) -> u8 {
     }
 }
 
-/// What a pass at this time would have decided about a deployment, by the branch as it was then and the metrics; none where the
-/// pass would not have known of it, or did not read that far back.
+/// What a pass at this time would have decided, by the branch as it was then and the metrics: about the deployments that it would
+/// have known of, as far back as was read.
 pub(in crate::agent) async fn decided_at(
     pass: &Pass<'_>,
     state: &State,
-    id: &str,
     at: Time,
-) -> Result<Option<Settled>, RepositoryError> {
+) -> Result<Decisions, RepositoryError> {
     let pass = Pass { now: at, intent: Intent::Plan, ..*pass };
-    let Some(mut state) = state.as_of(&pass).await? else { return Ok(None) };
+    let Some(mut state) = state.as_of(&pass).await? else { return Ok(Decisions::new()) };
     let scratch = &mut EnvironmentReport::new(pass.environment.name.clone());
     let mut judged = judge_open(&pass, &state).await;
     ask_for_recoveries(&pass, &mut state).await;
     add_fallbacks(&pass, &state, &mut judged, scratch).await;
-    // Nothing is told before there: this goes no deeper.
-    let settled = Box::pin(make_due_reverts(&pass, &mut state, judged, scratch)).await;
-    if !scratch.problems.is_empty() {
-        return Ok(None);
-    }
-    Ok(settled.into_iter().find(|one| one.judged.deployment.id == id))
+    // Nothing was told before then: this goes no deeper.
+    let settled = make_due_reverts(&pass, &mut state, judged, scratch).await;
+    Ok(if scratch.problems.is_empty() { decisions(&settled) } else { Decisions::new() })
+}
+
+/// What was decided about each deployment, with what its revert takes back.
+fn decisions(settled: &[Settled]) -> Decisions {
+    let each = settled.iter().map(|one| {
+        let undone = undone_by(one.judged.goal.as_ref());
+        (one.judged.deployment.id.clone(), (one.decision.clone(), undone))
+    });
+    each.collect()
 }
 
 /// How long rejected pushes are tried again.

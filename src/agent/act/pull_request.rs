@@ -10,7 +10,6 @@ use super::revert::{PlannedRevert, ToRevert, plan_at};
 use crate::agent::look::context::Pass;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, Motive, NoChange};
-use crate::domain::deployment::reverts::reverts;
 use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
@@ -118,7 +117,8 @@ impl<'a> PullRequest<'a> {
             self.opened = true;
             return self.open().await;
         }
-        if review.state == ReviewState::Merged && self.landed(&review).is_none() && !self.looked_again {
+        if review.state == ReviewState::Merged && !self.looked_again && self.landed(&review).await?.is_none()
+        {
             self.look_again().await?;
         }
         let Some((outlook, tip)) = self.outlook(&review).await? else {
@@ -299,7 +299,7 @@ impl<'a> PullRequest<'a> {
 
     /// What a merged one did when it came to the branch, whatever came after it; by the head where that is not known.
     async fn landing(&self, review: &Review) -> Result<WorkedOut<'a>, DeliveryError> {
-        let Some((commit, parent)) = self.landed(review) else {
+        let Some((commit, parent)) = self.landed(review).await? else {
             return Ok(self.plan_at(self.snapshot.head).await?);
         };
         let then = self.plan_at(commit).await?;
@@ -318,15 +318,13 @@ impl<'a> PullRequest<'a> {
     }
 
     /// The commit of the environment's branch that brought the revert, and its first parent.
-    fn landed(&self, review: &Review) -> Option<(CommitId, Option<CommitId>)> {
-        let id = self.to_revert.deployment.id.clone();
-        let told = reverts(&self.snapshot, self.pass.environment)
-            .into_iter()
-            .find(|entry| entry.id == id)
-            .map(|entry| entry.commit);
-        let commit = told.or(review.merged_as)?;
-        let found = self.snapshot.commits.iter().find(|one| one.id == commit)?;
-        Some((commit, found.parent))
+    async fn landed(&self, review: &Review) -> Result<Option<(CommitId, Option<CommitId>)>, RepositoryError> {
+        let own = &self.to_revert.deployment.id;
+        let reverts = self.pass.reverts(&self.snapshot).await?;
+        let told = reverts.into_iter().find(|entry| entry.id == *own).map(|entry| entry.commit);
+        let commits = &self.snapshot.commits;
+        let found = told.or(review.merged_as).and_then(|id| commits.iter().find(|one| one.id == id));
+        Ok(found.map(|found| (found.id, found.parent)))
     }
 
     async fn look_again(&mut self) -> Result<(), RepositoryError> {

@@ -14,7 +14,7 @@ use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::pasts;
 use crate::agent::look::proposals::ProposalBranch;
 use crate::agent::look::search::deployment_of;
-use crate::agent::look::state::State;
+use crate::agent::look::state::{Decisions, State};
 use crate::agent::report::{EnvironmentReport, Item, Reviewed};
 use crate::agent::tell::comments::renew_comments;
 use crate::agent::tell::notes::{Lines, review_record};
@@ -23,7 +23,6 @@ use crate::domain::change::Motive;
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
 use crate::domain::decision::{Decision, LATE_SECS};
 use crate::domain::deployment::Deployment;
-use crate::domain::deployment::reverts::reverts;
 use crate::domain::environment::policy::{Merge, Mode, Policy};
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -110,8 +109,7 @@ async fn clean_up(
     ended: &BTreeSet<String>,
     unseen: &BTreeSet<String>,
 ) {
-    let landed: BTreeSet<String> =
-        reverts(&state.snapshot, pass.environment).into_iter().map(|entry| entry.id).collect();
+    let landed: BTreeSet<&str> = state.landed.iter().map(|entry| entry.id.as_str()).collect();
     // Where others may have written that it is over, the forge has said so in this pass, or nobody.
     let is_told = |deployment: &CommitId, id: &str| {
         if !pass.world.records_proven {
@@ -128,7 +126,7 @@ async fn clean_up(
             let own = OwnTrailers::find(&branch.message);
             let Some(id) = own.and_then(|own| own.id().map(str::to_owned)) else { continue };
             // Without its branch an open pull request is closed, which would look like somebody's no.
-            let has_landed = landed.contains(&id) && !unseen.contains(&id);
+            let has_landed = landed.contains(id.as_str()) && !unseen.contains(&id);
             if has_landed || ended.contains(&id) || is_told(deployment, &id) {
                 remove_branch(pass, &branch.name, branch.tip).await;
             }
@@ -247,11 +245,10 @@ async fn follow_one(
     // Others may have written the verdict: it is worked out again. What does not follow is a person's to merge.
     let now = state.decided.get(&verdict.id).filter(|(decision, _)| *decision != Decision::Wait);
     let then = match now {
-        Some(_) => None,
-        None => decided_at(pass, state, &verdict.id, when_decided(pass, &deployment, one)).await?,
+        Some(_) => Decisions::new(),
+        None => Box::pin(decided_at(pass, state, when_decided(pass, &deployment, one))).await?,
     };
-    let then = then.map(|then| (then.decision, undone_by(then.judged.goal.as_ref())));
-    let again = now.or(then.as_ref());
+    let again = now.or_else(|| then.get(&verdict.id));
     let is_same = |(decision, undone): &(Decision, BTreeSet<CommitId>)| {
         *decision == Decision::Revert && *undone == undone_by(goal.as_ref())
     };

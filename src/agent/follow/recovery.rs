@@ -2,7 +2,7 @@
 //! the revert in the place of those since the deployment.
 
 use crate::agent::caught::caught;
-use crate::agent::judge::recovered::{longest_recovery_secs, next_deployment, outcome};
+use crate::agent::judge::recovered::{Span, longest_recovery_secs, outcome, span};
 use crate::agent::judge::reverted::{
     as_configured, deployment_taken_back, evidence_since_revert, evidence_until,
 };
@@ -123,19 +123,16 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
     if age > 2 * i64::from(longest) {
         return None;
     }
-    // After the next deployment of the service its signals say nothing about the revert any more.
-    let next = next_deployment(state, entry);
-    let watched_secs = next.map_or(i64::from(longest), |next| next.at.secs_since(entry.at));
-    if let Some(next) = next.filter(|_| 3 * watched_secs < 2 * i64::from(longest)) {
-        let (by, after) = (next.commit.short(), human_secs(watched_secs));
-        let reason = format!("replaced by {by} after {after}, too early to say whether the revert helped");
-        return Some((Recovery::Replaced, reason));
-    }
-    let recovery_secs = u32::try_from(watched_secs).map_or(longest, |secs| secs.min(longest));
-    // Signals are found to be well after two thirds of that time, and bad at its end: until then nobody is asked.
-    if 3 * age < 2 * i64::from(recovery_secs) {
-        return None;
-    }
+    let (secs, is_over, until) = match span(pass, state, entry, longest) {
+        Span::Replaced(next, after_secs) => {
+            let (by, after) = (next.commit.short(), human_secs(after_secs));
+            let reason =
+                format!("replaced by {by} after {after}, too early to say whether the revert helped");
+            return Some((Recovery::Replaced, reason));
+        }
+        Span::Early => return None,
+        Span::Watched { secs, is_over, until } => (secs, is_over, until),
+    };
     let (before, unseen) = match verdict {
         Some(verdict) => (as_configured(&verdict.evidence, &rule.signals), None),
         None => {
@@ -145,25 +142,24 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
             (evidence, unseen)
         }
     };
-    let evidence = evidence_since_revert(pass, state, entry, &before, &deployment, recovery_secs);
+    let evidence = evidence_since_revert(pass, state, entry, &before, &deployment, secs);
     let since = judge(&evidence.await);
-    let over = age >= i64::from(recovery_secs);
     let (outcome, reason) = match unseen {
-        None => outcome(&since, over),
-        Some(before) => outcome_of_unseen(&before, &since, over),
+        None => outcome(&since, is_over),
+        Some(before) => outcome_of_unseen(&before, &since, is_over),
     }?;
-    let ended = next.filter(|_| recovery_secs < longest).map_or_else(String::new, |next| {
+    let ended = until.map_or_else(String::new, |next| {
         format!(
             ". It was watched for {}, until {} was deployed",
-            human_secs(recovery_secs.into()),
+            human_secs(secs.into()),
             next.commit.short()
         )
     });
     Some((outcome, reason + &ended))
 }
 
-/// What the judgement means for a revert that a person asked for, of a deployment that the signals had not shown to be bad until then. What was
-/// not seen cannot have come back. What is bad since is told all the same.
+/// What the judgement means for a revert that a person asked for, of a deployment that the signals had not shown to be bad until
+/// then. What was not seen cannot have come back. What is bad since is told all the same.
 fn outcome_of_unseen(before: &Judgement, since: &Judgement, over: bool) -> Option<(Recovery, String)> {
     if !over {
         return None;

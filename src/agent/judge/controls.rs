@@ -75,7 +75,7 @@ async fn elsewhere(pass: &Pass<'_>, subject: &Subject) -> Vec<Peer> {
     let since = subject.deployed_at.minus_secs(subject.policy.baseline_secs.into());
     let others = pass.estate.environments.iter().filter(|other| other.name != pass.environment.name);
     for other in others.take(MAX_CONTROLS) {
-        let changes = pass.branches.elsewhere.changes(other, since).await;
+        let changes = pass.branches.elsewhere.changes(other, since, pass.documents()).await;
         let Some(changes) = changes.filter(|changes| changes.is_quiet(&subject.service, since)) else {
             continue;
         };

@@ -67,19 +67,21 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     if !is_incident {
         add_controls(pass, state, &subjects, &mut evidence).await;
     }
-    let judged = with_rule.into_iter().zip(evidence).map(|((deployment, rule), evidence)| {
-        let told_before = state.settling(pass, deployment).map(|told| (told.at, told.decision.clone()));
-        Judged { told_before, ..Judged::new(deployment.clone(), rule.policy.clone(), evidence) }
-    });
+    let judged = with_rule
+        .into_iter()
+        .zip(evidence)
+        .map(|((deployment, rule), evidence)| Judged::new(deployment.clone(), rule.policy.clone(), evidence));
     let mut judged: Vec<Judged> = judged.collect();
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged, is_incident).await;
     judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));
     judged.extend(beyond.into_iter().filter_map(|deployment| {
-        let told_before = state.settling(pass, deployment).map(|told| (told.at, told.decision.clone()));
-        let judged = unjudged(pass, deployment, format!("not judged: {}", deployment.beyond.as_deref()?));
-        judged.map(|judged| Judged { told_before, ..judged })
+        unjudged(pass, deployment, format!("not judged: {}", deployment.beyond.as_deref()?))
     }));
+    for one in &mut judged {
+        let told = state.settling(pass, &one.deployment);
+        one.told_before = told.map(|told| (told.at, told.decision.clone()));
+    }
     judged
 }
 

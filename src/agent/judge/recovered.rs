@@ -32,28 +32,52 @@ pub(in crate::agent) async fn ask_for_recoveries(pass: &Pass<'_>, state: &mut St
 
 async fn recovery(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<Recovery> {
     let bad = deployment_taken_back(pass, state, entry).await?;
-    let recovery_secs = pass.rule(&bad)?.policy.recovery_secs;
-    let watched_secs = match next_deployment(state, entry) {
-        Some(next) => u32::try_from(next.at.secs_since(entry.at)).ok()?.min(recovery_secs),
-        None => recovery_secs,
+    let (secs, is_over) = match span(pass, state, entry, pass.rule(&bad)?.policy.recovery_secs) {
+        Span::Replaced(..) => return Some(Recovery::Replaced),
+        Span::Early => return None,
+        Span::Watched { secs, is_over, .. } => (secs, is_over),
     };
-    if 3 * u64::from(watched_secs) < 2 * u64::from(recovery_secs) {
-        return Some(Recovery::Replaced);
-    }
-    let age = pass.now.secs_since(entry.at);
-    if 3 * age < 2 * i64::from(watched_secs) {
-        return None;
-    }
     let before = evidence_until(pass, state, &bad, entry.at).await?;
-    let since = evidence_since_revert(pass, state, entry, &before, &bad, watched_secs).await;
     if judge(&before).verdict != Verdict::Regressed {
         return None;
     }
-    outcome(&judge(&since), age >= i64::from(watched_secs)).map(|(outcome, _)| outcome)
+    let since = evidence_since_revert(pass, state, entry, &before, &bad, secs).await;
+    outcome(&judge(&since), is_over).map(|(outcome, _)| outcome)
+}
+
+/// How long the signals say something about a revert.
+pub(in crate::agent) enum Span<'s> {
+    /// Too short a time: this deployment of the service came so many seconds after it.
+    Replaced(&'s Deployment, i64),
+    /// It is too early to ask.
+    Early,
+    /// For so many seconds, which may be over: until the next deployment of the service where that came before the end.
+    Watched { secs: u32, is_over: bool, until: Option<&'s Deployment> },
+}
+
+/// How long the signals say something about a revert whose effect is to be watched for so long. After the next deployment of the
+/// service they do no more. They are found to be well after two thirds of the time, and bad at its end.
+pub(in crate::agent) fn span<'s>(
+    pass: &Pass<'_>,
+    state: &'s State,
+    entry: &RevertEntry,
+    recovery_secs: u32,
+) -> Span<'s> {
+    let next = next_deployment(state, entry);
+    let watched_secs = next.map_or(i64::from(recovery_secs), |next| next.at.secs_since(entry.at));
+    if let Some(next) = next.filter(|_| 3 * watched_secs < 2 * i64::from(recovery_secs)) {
+        return Span::Replaced(next, watched_secs);
+    }
+    let secs = u32::try_from(watched_secs).map_or(recovery_secs, |secs| secs.min(recovery_secs));
+    let age = pass.now.secs_since(entry.at);
+    if 3 * age < 2 * i64::from(secs) {
+        return Span::Early;
+    }
+    Span::Watched { secs, is_over: age >= i64::from(secs), until: next.filter(|_| secs < recovery_secs) }
 }
 
 /// The first deployment of the service after the revert, in the order of the branch: a bot may be there in the same second.
-pub(in crate::agent) fn next_deployment<'s>(state: &'s State, entry: &RevertEntry) -> Option<&'s Deployment> {
+fn next_deployment<'s>(state: &'s State, entry: &RevertEntry) -> Option<&'s Deployment> {
     let newer = state.snapshot.commits.iter().take_while(|commit| commit.id != entry.commit);
     let newer: BTreeSet<CommitId> = newer.map(|commit| commit.id).collect();
     let is_later = |one: &&Deployment| one.service == entry.service && newer.contains(&one.commit);

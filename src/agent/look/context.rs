@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::branches::Branches;
 use crate::agent::world::{Estate, Stop, World, blocking};
+use crate::domain::deployment::reverts::reverts;
 use crate::domain::deployment::{Deployment, Detector, Documents};
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::{Environment, ServiceRule};
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::time::Time;
 use crate::ports::{Repository, RepositoryError};
@@ -59,6 +61,16 @@ impl Pass<'_> {
         let (environment, snapshot, documents) =
             (Arc::clone(self.environment), Arc::clone(snapshot), self.documents());
         self.git(move |_| Ok(Detector::with(&environment, documents).all(&snapshot))).await
+    }
+
+    /// The reverts of the environment in a snapshot of its branch, newest first.
+    pub(in crate::agent) async fn reverts(
+        &self,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Vec<RevertEntry>, RepositoryError> {
+        let (environment, snapshot, documents) =
+            (Arc::clone(self.environment), Arc::clone(snapshot), self.documents());
+        self.git(move |_| Ok(reverts(&snapshot, Detector::with(&environment, documents)))).await
     }
 
     /// The rule by which a deployment's service was found; none where the configuration has changed since.

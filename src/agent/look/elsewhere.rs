@@ -7,8 +7,7 @@ use tokio::sync::Mutex;
 
 use super::found::find_services;
 use crate::agent::world::blocking;
-use crate::domain::deployment::detect;
-use crate::domain::deployment::reverts::reverts;
+use crate::domain::deployment::{Detector, Documents};
 use crate::domain::environment::{Environment, ServiceFiles};
 use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
@@ -70,11 +69,13 @@ impl Elsewhere {
         }
     }
 
-    /// What changed in an environment since a time at least; none where it cannot be read.
+    /// What changed in an environment since a time at least; none where it cannot be read. `documents` compare files, where it was
+    /// not read yet.
     pub(in crate::agent) async fn changes(
         &self,
         environment: &Arc<Environment>,
         since: Time,
+        documents: Documents,
     ) -> Option<Arc<Changes>> {
         let mut known = self.changes.lock().await;
         match known.get(&environment.name) {
@@ -84,7 +85,7 @@ impl Elsewhere {
         let (since, now) = (since.min(self.since), self.now);
         let of_environment = Arc::clone(environment);
         let reading = blocking(&self.repository, move |repository| {
-            read_changes(repository, &of_environment, since, now)
+            read_changes(repository, &of_environment, documents, (since, now))
         });
         let read = reading.await.ok().map(Arc::new);
         known.insert(environment.name.clone(), (since, read.clone()));
@@ -122,9 +123,9 @@ impl Elsewhere {
 
 fn read_changes(
     repository: &dyn Repository,
-    environment: &Arc<Environment>,
-    since: Time,
-    now: Time,
+    environment: &Environment,
+    documents: Documents,
+    (since, now): (Time, Time),
 ) -> Result<Changes, RepositoryError> {
     let snapshot = repository.history(&HistoryQuery {
         branch: &environment.branch,
@@ -134,14 +135,18 @@ fn read_changes(
         now,
         scope: &Tracked::new(environment, None),
     })?;
-    let mut newest: BTreeMap<ServiceName, Time> = BTreeMap::new();
-    let detected = detect(&snapshot, environment);
-    let unknown = detected.iter().filter(|one| one.beyond.is_some()).map(|one| one.at).max();
-    let deployed = detected.into_iter().map(|one| (one.service, one.at));
-    let own = reverts(&snapshot, environment);
-    for (service, at) in deployed.chain(own.into_iter().map(|entry| (entry.service, entry.at))) {
-        let known = newest.entry(service).or_insert(at);
-        *known = at.max(*known);
+    let mut detector = Detector::with(environment, documents);
+    let (mut newest, mut unknown) = (BTreeMap::new(), None);
+    // From the newest commit on: what came to a service first is the newest.
+    for commit in &snapshot.commits {
+        let (changed, own) = detector.next_with_reverts(commit);
+        if changed.iter().any(|one| one.beyond.is_some()) {
+            unknown = unknown.or(Some(commit.at));
+        }
+        let services = changed.into_iter().map(|one| one.service);
+        for service in services.chain(own.into_iter().map(|entry| entry.service)) {
+            newest.entry(service).or_insert(commit.at);
+        }
     }
     Ok(Changes { head: snapshot.head, newest, unknown })
 }

@@ -7,7 +7,6 @@ use super::context::Pass;
 use super::proposals::Proposals;
 use super::services::services_found_twice;
 use crate::domain::decision::{Decision, LATE_SECS};
-use crate::domain::deployment::reverts::reverts;
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::Mode;
 use crate::domain::history::automation::is_automation;
@@ -19,12 +18,17 @@ use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
 use crate::record::{self, Record, Recovery, RecoveryRecord, VerdictRecord, looks_of};
 
+/// What was decided about deployments, by their ids, with the commits that a revert of each takes back.
+pub(in crate::agent) type Decisions = BTreeMap<String, (Decision, BTreeSet<CommitId>)>;
+
 /// What a pass has read of one environment.
 pub(in crate::agent) struct State {
     /// The branch; read again after each change.
     pub snapshot: Arc<Snapshot>,
     /// The reverts that were on the branch when the pass began, newest first.
     pub reverts: Vec<RevertEntry>,
+    /// The reverts that are in the snapshot, newest first.
+    pub landed: Vec<RevertEntry>,
     /// All deployments in what was read of the history, newest first.
     pub detected: Vec<Deployment>,
     /// The deployments that are watched, or were until so recently that their verdict may still be due. Oldest first,
@@ -36,8 +40,8 @@ pub(in crate::agent) struct State {
     pub records: BTreeMap<CommitId, Vec<Record>>,
     /// What became of the agent's reverts, by the commit of each, where the metrics were asked again for want of proven records.
     pub recoveries: Option<BTreeMap<CommitId, Recovery>>,
-    /// What this pass has decided about the deployments that it judged, by their ids, with what a revert of each takes back.
-    pub decided: BTreeMap<String, (Decision, BTreeSet<CommitId>)>,
+    /// What this pass has decided about the deployments that it judged.
+    pub decided: Decisions,
     /// Every name by which a metric could speak of a service with a deployment: such a service is no control.
     pub deployed: BTreeSet<String>,
     /// The branches of proposals, and what the notes say about their deployments.
@@ -50,13 +54,14 @@ impl State {
     /// Reads an environment as of the last fetch.
     pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
         let snapshot = pass.branches.history(pass.environment).await?;
-        let reverts = reverts(&snapshot, pass.environment);
+        let reverts = pass.reverts(&snapshot).await?;
         let detected = pass.detect(&snapshot).await?;
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;
         let deployed = watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect();
         let mut state = Self {
             snapshot,
+            landed: reverts.clone(),
             reverts,
             detected,
             watched,
@@ -164,6 +169,7 @@ impl State {
     /// Fetches the branch once more.
     pub(in crate::agent) async fn fetch_again(&mut self, pass: &Pass<'_>) -> Result<(), RepositoryError> {
         self.snapshot = pass.branches.fetch_again(pass.environment).await?;
+        self.landed = pass.reverts(&self.snapshot).await?;
         Ok(())
     }
 
@@ -177,8 +183,10 @@ impl State {
         let snapshot = Arc::new(Snapshot { head, commits, ..(*self.snapshot).clone() });
         let detected = pass.detect(&snapshot).await?;
         let watched = watched(&detected, pass);
+        let reverts = pass.reverts(&snapshot).await?;
         Ok(Some(Self {
-            reverts: reverts(&snapshot, pass.environment),
+            landed: reverts.clone(),
+            reverts,
             deployed: watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect(),
             snapshot,
             detected,

@@ -16,7 +16,6 @@ use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::lineage::Goal;
-use crate::domain::deployment::reverts::reverts;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::lean::{lean, without_idle};
 use crate::ports::RepositoryError;
@@ -29,7 +28,6 @@ pub(in crate::agent) async fn write_down(
     settled: Vec<Settled>,
     report: &mut EnvironmentReport,
 ) {
-    let entries = reverts(&state.snapshot, pass.environment);
     let settled: Vec<Settled> = settled.into_iter().map(lightened).collect();
     // Where that cannot be read, what is written twice is found to say the same when it is appended.
     let records = records_of(pass, &settled).await.unwrap_or_else(|error| {
@@ -48,7 +46,8 @@ pub(in crate::agent) async fn write_down(
             continue;
         }
         item.revert = item.revert.or_else(|| {
-            entries
+            state
+                .landed
                 .iter()
                 .find(|entry| one.judged.deployment.was_taken_back_by(entry))
                 .map(|entry| entry.commit)

@@ -60,7 +60,7 @@ fn found(commits: Vec<Commit>) -> Vec<Deployment> {
         commits,
         diffs_since: Time::from_unix(0),
     };
-    detect(&snapshot, &environment())
+    Detector::new(&environment()).all(&snapshot)
 }
 
 fn bump(service: &str, old: &str, new: &str) -> FileDiff {
@@ -125,7 +125,7 @@ fn reverted(commits: Vec<Commit>) -> Vec<CommitId> {
         commits,
         diffs_since: Time::from_unix(0),
     };
-    reverts(&snapshot, &environment()).into_iter().map(|entry| entry.reverts).collect()
+    reverts(&snapshot, Detector::new(&environment())).into_iter().map(|entry| entry.reverts).collect()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use backout::adapters::git::GitRepository;
-use backout::domain::deployment::{Detector, detect};
+use backout::domain::deployment::Detector;
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
 use backout::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
@@ -102,8 +102,8 @@ fn what_is_in_the_scope_is_found_as_if_everything_was_read() {
             let snapshot = repository.history(&query).unwrap();
             assert_eq!(snapshot, filtered(&full, &tracked), "seed {seed}");
             assert_eq!(snapshot.commits, walked(&repository, &query), "seed {seed}");
-            let found = detect(&full, environment);
-            assert_eq!(detect(&snapshot, environment), found, "seed {seed}");
+            let found = Detector::new(environment).all(&full);
+            assert_eq!(Detector::new(environment).all(&snapshot), found, "seed {seed}");
             deployments += found.len();
             flagged += found.iter().filter(|deployment| deployment.schema.is_some()).count();
 
