@@ -1,14 +1,12 @@
 //! A world with one writer: an environment in mode `auto`, two services, an agent that passes each minute until the watch
 //! window is long over, and the writer between its passes.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World as Outside, pass};
 use backout::domain::change::receipt::Receipt;
 use backout::domain::decision::{Decision, LATE_SECS};
-use backout::domain::deployment::Memo;
 use backout::domain::environment::pattern::PathPattern;
 use backout::domain::environment::policy::{Budget, Delivery, Mode, Policy, ReviewRules};
 use backout::domain::environment::signal::{Role, Rule, Signal, SignalKind};
@@ -19,12 +17,13 @@ use backout::domain::ids::{
     BranchName, CommitId, EnvironmentName, FilePath, RepositoryName, SignalName, SourceName,
 };
 use backout::domain::time::Time;
-use backout::ports::{Clock, Forge, MetricSource, Repository};
+use backout::ports::{Forge, MetricSource, Repository};
 use backout::record::ReviewOutcome;
 
 use super::forge::{Hub, OwnForge};
 use super::metrics::{Asked, Metrics};
 use super::writer::Writer;
+use crate::support::in_process;
 use crate::support::process::{Fate, Process};
 use crate::support::simulated::{Clone as AgentClone, Node, Remote, Tree};
 
@@ -37,24 +36,6 @@ const DEPLOYED: i64 = 1_800_000_000;
 const WATCH_SECS: u32 = 300;
 /// How long the agent goes on: until a pass after it is too late for it to act alone.
 const LAST_SECS: i64 = WATCH_SECS as i64 + LATE_SECS + 60;
-
-thread_local! {
-    /// Time stands still in it except where everybody waits: then it jumps.
-    static RUNTIME: RefCell<tokio::runtime::Runtime> = RefCell::new(
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap(),
-    );
-}
-
-/// What was found in files holds for all worlds.
-static MEMO: LazyLock<Arc<Memo>> = LazyLock::new(Arc::default);
-
-struct Now(Time);
-
-impl Clock for Now {
-    fn now(&self) -> Time {
-        self.0
-    }
-}
 
 /// How reverts come to the environment's branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -278,14 +259,7 @@ impl World {
             };
             (SourceName::new(name).unwrap(), Source::new(Arc::new(metrics) as Arc<dyn MetricSource>, &[]))
         };
-        Outside {
-            estates: vec![Arc::new(estate)],
-            sources: BTreeMap::from([source("sim"), source("other")]),
-            clock: Arc::new(Now(self.now)),
-            config: String::new(),
-            records_proven: false,
-            memo: Arc::clone(&MEMO),
-        }
+        in_process::world(estate, BTreeMap::from([source("sim"), source("other")]), self.now)
     }
 
     /// One pass of a new process.
@@ -294,7 +268,7 @@ impl World {
             self.remote.lock().unwrap().seen.clear();
         }
         let (outside, stop) = (self.outside(), Stop::default());
-        let passed = RUNTIME.with_borrow(|runtime| runtime.block_on(pass(&outside, Intent::Act, &stop)));
+        let passed = in_process::run(pass(&outside, Intent::Act, &stop));
         match passed {
             Ok(report) => self.read(&report),
             Err(error) => {

@@ -1,11 +1,9 @@
 //! A random world: an environment, its services, what people and bots do to it, and the agents' passes.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass};
-use backout::domain::deployment::Memo;
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
 use backout::domain::environment::policy::{Budget, Delivery, Mixed, Mode, Policy, ReviewRules, SchemaRules};
 use backout::domain::environment::signal::{Role, Rule, Signal, SignalKind};
@@ -13,32 +11,15 @@ use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::snapshot::Person;
 use backout::domain::ids::{BranchName, CommitId, EnvironmentName, RepositoryName, SignalName, SourceName};
 use backout::domain::time::Time;
-use backout::ports::{Clock, MetricSource, Repository};
+use backout::ports::{MetricSource, Repository};
 
 use super::shapes::{self, Metrics, Weather};
+use crate::support::in_process;
 use crate::support::process::{Fate, Fates, Process, Turns};
 use crate::support::simulated::{Clone as AgentClone, Node, Remote, Tree};
 
 /// When every world begins, in seconds since 1970.
 const BEGIN: i64 = 1_800_000_000;
-
-thread_local! {
-    /// Time stands still in it except where everybody waits: then it jumps.
-    static RUNTIME: RefCell<tokio::runtime::Runtime> = RefCell::new(
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap(),
-    );
-}
-
-/// What was found in files holds for all worlds.
-static MEMO: LazyLock<Arc<Memo>> = LazyLock::new(Arc::default);
-
-struct Now(Time);
-
-impl Clock for Now {
-    fn now(&self) -> Time {
-        self.0
-    }
-}
 
 /// A world and what has happened in it.
 pub(super) struct Sim {
@@ -201,28 +182,20 @@ impl Sim {
             forge: None,
             environments: vec![Arc::clone(&self.environment)],
         };
-        World {
-            estates: vec![Arc::new(estate)],
-            sources: BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source, &[]))]),
-            clock: Arc::new(Now(self.now)),
-            config: String::new(),
-            records_proven: false,
-            memo: Arc::clone(&MEMO),
-        }
+        let sources = BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source, &[]))]);
+        in_process::world(estate, sources, self.now)
     }
 
     /// One pass of a new process, which ends early when the process is killed. Its report, where there is one.
     pub(super) fn run(&self, process: &Arc<Process>) -> Option<PassReport> {
         let world = self.world(process);
-        let report = RUNTIME.with_borrow(|runtime| {
-            runtime.block_on(async {
-                let stop = Stop::default();
-                tokio::select! {
-                    biased;
-                    () = process.killed.notified() => None,
-                    report = pass(&world, Intent::Act, &stop) => report.ok(),
-                }
-            })
+        let report = in_process::run(async {
+            let stop = Stop::default();
+            tokio::select! {
+                biased;
+                () = process.killed.notified() => None,
+                report = pass(&world, Intent::Act, &stop) => report.ok(),
+            }
         });
         // What a killed process has still said before it was taken away counts for nothing.
         report.filter(|_| !process.is_dead())

@@ -9,6 +9,7 @@ pub(crate) mod forge;
 pub(crate) mod git;
 pub(crate) mod graphql;
 pub(crate) mod http_remote;
+pub(crate) mod in_process;
 pub(crate) mod metric_server;
 pub(crate) mod npm;
 pub(crate) mod openapi;
