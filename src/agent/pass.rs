@@ -98,7 +98,8 @@ pub(super) async fn pass_estate(
         if let Some(problem) = missing.get(&environment.branch) {
             of_environment.problems.push(problem.clone());
         } else {
-            match caught(pass_environment(&pass, &mut of_environment)).await {
+            // Its state is 60 KB: on the heap it is not copied from caller to caller.
+            match caught(Box::pin(pass_environment(&pass, &mut of_environment))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => of_environment.problems.push(error.to_string()),
                 Err(panic) => of_environment.problems.push(panic),
