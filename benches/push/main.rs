@@ -1,5 +1,5 @@
-//! What one large push costs: `backout plan` as a whole process, on a commit that changed one value of a 3 MB file, all
-//! values, and all values of ten such files. Beside it `git diff` on the same commit, and `yq` reading the file.
+//! What one large push costs. Three pushes are measured: one value of a 3 MB file changed, all of its values did, or all values
+//! of ten such files. `backout plan` runs on each as a whole process; beside it `git diff` does, and `yq` reads the file.
 //!
 //! ```sh
 //! cargo bench --bench push             # files of 3 MB; a minute after the build
