@@ -12,7 +12,7 @@ use crate::agent::{Estate, World, fetch};
 use crate::domain::chart::Chart;
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
-use crate::domain::judge::verdict::{Judgement, judge};
+use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::ports::{Repository, RepositoryError};
 use crate::record::{self, Record, VerdictRecord};
 
@@ -45,7 +45,7 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
     match common.format {
         Format::Json => {
             let pairs = verdicts.iter().zip(&derived).map(|(recorded, derived)| {
-                let same = recorded.judgement == *derived;
+                let same = follows(recorded, derived);
                 Ok(serde_json::json!({"recorded": recorded.in_full()?, "derived": derived, "same": same}))
             });
             output::json(&pairs.collect::<Result<Vec<_>, serde_json::Error>>()?)?;
@@ -57,8 +57,18 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
                 .for_each(|(recorded, derived)| output::text(&describe(recorded, derived)));
         }
     }
-    let same = verdicts.iter().zip(&derived).all(|(recorded, derived)| recorded.judgement == *derived);
+    let same = verdicts.iter().zip(&derived).all(|(recorded, derived)| follows(recorded, derived));
     Ok(if same { Ending::Quiet } else { Ending::Error })
+}
+
+/// Whether what is recorded follows from its evidence. Where no signal was asked, nothing has to follow.
+fn follows(recorded: &VerdictRecord, derived: &Judgement) -> bool {
+    recorded.judgement == *derived || is_unasked(recorded)
+}
+
+/// Whether a deployment was left to a person without being judged, such as one that nobody has watched.
+fn is_unasked(recorded: &VerdictRecord) -> bool {
+    recorded.evidence.signals.is_empty() && matches!(recorded.judgement.verdict, Verdict::Inconclusive(_))
 }
 
 /// The records of a deployment, from every repository that has its commit.
@@ -134,7 +144,10 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
             }
             None => format!("  deployed at {} by {}", recorded.evidence.deployed_at, recorded.deployment),
         },
-        format!("  {}", output::plain(&derived.reason)),
+        format!(
+            "  {}",
+            output::plain(if is_unasked(recorded) { &recorded.judgement.reason } else { &derived.reason })
+        ),
     ];
     for (finding, signal) in derived.findings.iter().zip(&recorded.evidence.signals) {
         lines.push(format!("  {}: {}", finding.signal, finding.verdict.word()));
@@ -158,7 +171,9 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
         lines.push(format!("  proposed on {}", proposal.branch));
         lines.extend(proposal.review.iter().map(|review| format!("  in {}", output::plain(&review.url))));
     }
-    lines.push(if recorded.judgement == *derived {
+    lines.push(if is_unasked(recorded) {
+        "  no signal was asked, so that nothing follows from the record".to_owned()
+    } else if follows(recorded, derived) {
         "  derived again from the record: the same verdict".to_owned()
     } else {
         format!("  derived again from the record: {}, NOT as recorded", derived.verdict.word())

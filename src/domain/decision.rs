@@ -73,6 +73,10 @@ pub fn decide(case: &Case<'_>, situation: &Situation<'_>) -> (Decision, Vec<Guar
 fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     match &case.judgement.verdict {
         Verdict::Regressed => None,
+        // Later nobody could judge it either.
+        Verdict::Pending | Verdict::Inconclusive(_) if !case.unanswered && case.put_back.is_some() => {
+            case.put_back.map(|why| Decision::Escalate(why.to_owned()))
+        }
         Verdict::Pending => Some(Decision::Wait),
         // It may still turn bad.
         Verdict::Healthy if is_watched(case, situation) => Some(Decision::Wait),

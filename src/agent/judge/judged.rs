@@ -19,6 +19,8 @@ pub(in crate::agent) struct Judged {
     pub told_before: Option<(Time, Decision)>,
     /// Whether its watch window passed while no agent was looking.
     pub missed: bool,
+    /// Why a person must know that an automation brought it back, where nobody can judge it.
+    pub put_back: Option<String>,
     /// Whether it is blamed only because a record says when it landed.
     pub told: bool,
     /// Where its revert leads, where it regressed and that is known.
@@ -39,6 +41,7 @@ impl Judged {
             evidence,
             told_before: None,
             missed: false,
+            put_back: None,
             told: false,
             goal: None,
             by_hand: None,
@@ -59,6 +62,7 @@ impl Judged {
             unanswered: self.evidence.signals.iter().any(unavailable),
             contested: !self.evidence.rivals.is_empty(),
             missed: self.missed,
+            put_back: self.put_back.as_deref(),
             told: self.told,
             goal: self.goal.as_ref(),
             is_fallback: self.evidence.after_revert.is_some(),

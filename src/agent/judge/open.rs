@@ -59,7 +59,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         subjects = now;
     }
     judge_from_onset(pass, state, &with_rule, &mut subjects, &mut evidence).await;
-    judge_returned(pass, state, &with_rule, &mut evidence).await;
+    let put_back = judge_returned(pass, state, &with_rule, &mut evidence).await;
     // In an incident nothing is reverted, whatever others had: nobody needs to be asked. What else may be red only adds to it.
     let red = with_rule.iter().zip(&evidence).filter(|(_, found)| is_regressed(found));
     let standing = red.map(|((deployment, _), _)| *deployment).filter(|one| is_standing(pass, state, one));
@@ -72,6 +72,11 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         .zip(evidence)
         .map(|((deployment, rule), evidence)| Judged::new(deployment.clone(), rule.policy.clone(), evidence));
     let mut judged: Vec<Judged> = judged.collect();
+    for (place, why) in put_back {
+        if let Some(one) = judged.get_mut(place) {
+            one.put_back = Some(why);
+        }
+    }
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged, is_incident).await;
     judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));

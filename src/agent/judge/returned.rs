@@ -1,23 +1,32 @@
 //! Values that came back soon after their revert.
 
+use std::collections::BTreeMap;
+
 use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until};
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::ServiceRule;
+use crate::domain::environment::policy::Policy;
+use crate::domain::history::automation::is_automation;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::evidence::Evidence;
-use crate::domain::judge::verdict::{Verdict, judge};
+use crate::domain::judge::verdict::{Verdict, has_baseline, judge};
+use crate::domain::text::one_line;
+use crate::domain::time::human_secs;
 
 /// Judges values that came back soon after their revert once more, against what was usual before they were first deployed. Just
 /// before they came back the signals were still bad from the first time, or nobody can say what they were.
+///
+/// Returns the places of those that an automation brought back and that nothing can be held against, each with the reason.
 pub(super) async fn judge_returned(
     pass: &Pass<'_>,
     state: &State,
     with_rule: &[(&Deployment, &ServiceRule)],
     evidence: &mut [Evidence],
-) {
-    for ((deployment, rule), found) in with_rule.iter().zip(evidence) {
+) -> BTreeMap<usize, String> {
+    let mut unjudged = BTreeMap::new();
+    for (place, ((deployment, rule), found)) in with_rule.iter().zip(evidence).enumerate() {
         let values = deployment.trailer_values();
         let is_return = |entry: &&RevertEntry| {
             let after_secs = deployment.at.secs_since(entry.at);
@@ -30,17 +39,40 @@ pub(super) async fn judge_returned(
         if judge(found).verdict == Verdict::Regressed {
             continue;
         }
-        let Some(first) = deployment_taken_back(pass, state, entry).await else { continue };
-        let Some(before) = evidence_until(pass, state, &first, entry.at).await else { continue };
-        if judge(&before).verdict != Verdict::Regressed {
-            continue;
-        }
-        let back = RevertEntry { at: deployment.at, commit: deployment.commit, ..entry.clone() };
-        let watch_secs = rule.policy.watch_secs;
-        let since = evidence_since_revert(pass, state, &back, &before, &first, watch_secs).await;
-        let since = Evidence { after_revert: None, ..since };
-        if judge(&since).verdict == Verdict::Regressed {
-            *found = since;
+        match against_first(pass, state, entry, (deployment, &rule.policy)).await {
+            Some(since) => *found = since,
+            None if is_automation(&deployment.author, &rule.policy.automation) && !has_baseline(found) => {
+                let last = state.reverts.iter().find(is_return).unwrap_or(entry);
+                unjudged.insert(place, put_back(deployment, last));
+            }
+            None => {}
         }
     }
+    unjudged
+}
+
+/// The evidence since the values came back, with what was usual before they were first deployed; none where they did no damage
+/// then, or do none now, or nobody can say.
+async fn against_first(
+    pass: &Pass<'_>,
+    state: &State,
+    entry: &RevertEntry,
+    (deployment, policy): (&Deployment, &Policy),
+) -> Option<Evidence> {
+    let is_bad = |evidence: &Evidence| judge(evidence).verdict == Verdict::Regressed;
+    let first = deployment_taken_back(pass, state, entry).await?;
+    let before = evidence_until(pass, state, &first, entry.at).await.filter(is_bad)?;
+    let back = RevertEntry { at: deployment.at, commit: deployment.commit, ..entry.clone() };
+    let since = evidence_since_revert(pass, state, &back, &before, &first, policy.watch_secs).await;
+    Some(Evidence { after_revert: None, ..since }).filter(is_bad)
+}
+
+/// Why nobody can say whether values that came back are bad.
+fn put_back(deployment: &Deployment, last: &RevertEntry) -> String {
+    format!(
+        "the automation {} put back what {} had reverted {} before. Too little is known of the time before that to judge it",
+        one_line(&deployment.author.name, 60),
+        last.commit.short(),
+        human_secs(deployment.at.secs_since(last.at))
+    )
 }

@@ -6,7 +6,7 @@
 //! that controls can excuse and never accuse.
 
 use super::assessment::{Assessment, State};
-use super::frame::{Frame, Split, values};
+use super::frame::{Frame, MIN_BASELINE, Split, values};
 use crate::domain::environment::signal::Direction;
 use crate::domain::judge::evidence::{Control, Sample};
 use crate::domain::judge::stats::median;
@@ -17,8 +17,6 @@ const MIN_CONTROLS: usize = 2;
 const GENEROSITY: f64 = 2.0;
 /// How many names a sentence holds.
 const MAX_NAMES: usize = 5;
-/// A control with fewer samples before the deployment than this has no usual value.
-const MIN_BASELINE: usize = 8;
 
 /// Why a signal that regressed says nothing about the deployment, if it does so: by the same test it would not have
 /// regressed without what happened to services that were not deployed as well. At least half of the usable ones, of

@@ -7,6 +7,9 @@ use crate::domain::time::Time;
 /// The longest hole, in steps, across which two samples still tell something about the time between them.
 pub(super) const HOLE_STEPS: i64 = 3;
 
+/// How many samples of the time before the deployment it takes to say what is usual.
+pub(super) const MIN_BASELINE: usize = 8;
+
 /// The times that divide a series, for one deployment and one signal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {

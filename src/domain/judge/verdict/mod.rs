@@ -23,7 +23,7 @@ mod tests;
 
 use self::assessment::{Assessment, State};
 use self::controls::Nature;
-use self::frame::{Frame, Split};
+use self::frame::{Frame, MIN_BASELINE, Split};
 use self::overall::Weighted;
 use self::ratio::is_ratio;
 use self::robust::Context;
@@ -65,6 +65,24 @@ pub fn needs_history(evidence: &Evidence) -> bool {
     });
     overall::is_regression(weighted.iter(), evidence.quorum)
         && !overall::is_regression(settled, evidence.quorum)
+}
+
+/// Whether some signal has enough samples from before the deployment to tell what got worse since, or needs none.
+#[must_use]
+pub fn has_baseline(evidence: &Evidence) -> bool {
+    let is_known = |asked: &SignalEvidence, found: &Found| {
+        let frame = Frame::new(evidence, &asked.signal);
+        let counted = counted::samples(&asked.signal, found, asked.traffic.as_ref(), &frame);
+        counted
+            .is_ok_and(|samples| frame.split_before(&samples, &evidence.unusual).before.len() >= MIN_BASELINE)
+    };
+    evidence.signals.iter().any(|asked| match asked.signal.rule {
+        Rule::Limit { .. } => true,
+        Rule::Robust | Rule::Change { .. } if asked.segments.is_empty() => is_known(asked, &asked.found),
+        Rule::Robust | Rule::Change { .. } => {
+            asked.segments.iter().any(|part| is_known(asked, &Found::Samples(part.samples.clone())))
+        }
+    })
 }
 
 /// The places of the signals that regressed as long as services without a deployment do not excuse them.

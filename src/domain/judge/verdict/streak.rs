@@ -1,14 +1,12 @@
 //! The rules with a line that stands still: beyond it without a break, for long enough.
 
 use super::assessment::{Assessment, State};
-use super::frame::{Frame, Split, tail, values};
+use super::frame::{Frame, MIN_BASELINE, Split, tail, values};
 use crate::domain::environment::signal::{Direction, Signal, SignalKind};
 use crate::domain::judge::evidence::Sample;
 use crate::domain::judge::stats::median;
 use crate::domain::time::{Time, human_secs};
 
-/// A baseline with fewer samples than this has no typical value to compare with.
-const MIN_BASELINE: usize = 8;
 /// How many samples of the baseline make its typical value.
 const BASELINE_SAMPLES: usize = 60;
 

@@ -43,3 +43,42 @@ fn a_version_that_is_put_back_and_well_this_time_is_left_alone() {
     assert!(!said(&report, &again).starts_with("regressed"), "{report:#}");
     assert_eq!(stage.tip(), again);
 }
+
+/// `v2` has been bad for hours when a person asks for its revert, and `who` puts it back a minute later.
+fn put_back_after_hours(who: &str) -> (Stage, String) {
+    let stage = at_v1(&rules());
+    let bad = release(&stage, "v2", -170);
+    errors(&stage, &[("checkout", &[(-169, 99)]), ("search", &[])]);
+    stage.run(&["revert", &bad]).ended(3);
+    stage.backdate(-20);
+    let again = release_by(&stage, "v2", -19, who);
+    (stage, again)
+}
+
+#[test]
+fn a_bot_that_puts_back_what_nobody_can_judge_is_told_at_once() {
+    let (stage, again) = put_back_after_hours(BOT);
+    let tip = stage.tip();
+    let report = stage.pass(4);
+    let why = text(of(&report, &again), "why");
+    assert!(why.starts_with("the automation renovate[bot] put back what "), "{report:#}");
+    assert!(why.contains(" had reverted 1 min before. Too little is known of the time before"), "{why}");
+    assert_eq!(stage.tip(), tip);
+    stage.nothing_more();
+    stage.run(&["explain", &again]).ended(0);
+}
+
+#[test]
+fn a_person_who_puts_back_what_nobody_can_judge_is_not_told_what_they_know() {
+    let (stage, again) = put_back_after_hours("Ada <ada@example.com>");
+    let report = stage.pass(0);
+    assert_eq!(said(&report, &again), "pending wait", "{report:#}");
+}
+
+#[test]
+fn what_a_source_does_not_answer_is_not_put_down_to_the_time_before() {
+    let (stage, again) = put_back_after_hours(BOT);
+    std::fs::remove_file(stage.home.path().join("metrics.csv")).unwrap();
+    let report = stage.run(&["run", "--once", "--format", "json"]).json();
+    assert!(!said(&report, &again).contains("escalate"), "{report:#}");
+}

@@ -1,8 +1,8 @@
 //! Whether it was so before the deployment.
 
-use super::super::frame::{Frame, Split, tail, values};
+use super::super::frame::{Frame, MIN_BASELINE, Split, tail, values};
 use super::excursion::{Excursion, by_line};
-use super::line::{BASELINE_SAMPLES, Line, MIN_BASELINE, Traits};
+use super::line::{BASELINE_SAMPLES, Line, Traits};
 use crate::domain::judge::evidence::Sample;
 use crate::domain::judge::stats::{median, real};
 use crate::domain::time::Time;

@@ -1,13 +1,11 @@
 //! The line beyond which a sample is not explained by the baseline.
 
-use super::super::frame::{Split, tail, values};
+use super::super::frame::{MIN_BASELINE, Split, tail, values};
 use super::super::ratio::is_ratio;
 use crate::domain::environment::signal::{Signal, SignalKind};
 use crate::domain::judge::evidence::Sample;
 use crate::domain::judge::stats::{median, percentile, real, scaled_mad};
 
-/// A baseline with fewer samples than this does not say what is usual.
-pub(super) const MIN_BASELINE: usize = 8;
 /// How many samples of the baseline, the last ones, say what is usual.
 pub(super) const BASELINE_SAMPLES: usize = 60;
 /// How many standard deviations the line is away from the base.

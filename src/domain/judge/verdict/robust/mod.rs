@@ -19,11 +19,11 @@ mod smooth;
 mod trial;
 
 use self::evidence::Demand;
-use self::line::{Line, MIN_BASELINE, Traits};
+use self::line::{Line, Traits};
 use self::orient::Orientation;
 use self::trial::Look;
 use super::assessment::{Assessment, State};
-use super::frame::{Frame, Split, tail};
+use super::frame::{Frame, MIN_BASELINE, Split, tail};
 use crate::domain::environment::signal::Signal;
 use crate::domain::judge::evidence::Seasonal;
 

@@ -1,7 +1,7 @@
 //! What the time of day and of the week explains.
 
-use super::super::frame::{Frame, tail, values};
-use super::line::{BASELINE_SAMPLES, MIN_BASELINE};
+use super::super::frame::{Frame, MIN_BASELINE, tail, values};
+use super::line::BASELINE_SAMPLES;
 use super::orient::Orientation;
 use crate::domain::judge::evidence::Seasonal;
 use crate::domain::judge::stats::{median, percentile};
