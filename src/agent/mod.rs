@@ -34,6 +34,6 @@ pub use act::error::DeliveryError;
 pub use look::branches::fetch;
 pub use look::context::Intent;
 pub use pass::pass;
-pub use report::{EnvironmentReport, Item, PassReport, Recovered, Reviewed};
+pub use report::{EnvironmentReport, Incident, Item, PassReport, Recovered, Reviewed};
 pub use run::{run, wait_for};
 pub use world::{Estate, Source, Stop, World};

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
-use crate::domain::decision::{Decision, GuardAnswer};
+use crate::domain::decision::{Decision, GuardAnswer, INCIDENT_GUARD};
 use crate::domain::history::landing::Landing;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::verdict::Judgement;
@@ -30,6 +30,8 @@ pub struct EnvironmentReport {
     pub head: Option<CommitId>,
     /// The deployments that were looked at, oldest first.
     pub items: Vec<Item>,
+    /// The incident of which some of them are a part, if there is one.
+    pub incident: Option<Incident>,
     /// The pull requests of earlier passes that were followed.
     pub reviews: Vec<Reviewed>,
     /// The reverts whose effect became clear.
@@ -38,6 +40,15 @@ pub struct EnvironmentReport {
     pub problems: Vec<String>,
     /// Whether the pass was asked to end before it was through with it: what is not told here is for the next pass.
     pub cut_short: bool,
+}
+
+/// Services that are red at once: one finding for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Incident {
+    /// How many services are red, and which, in words.
+    pub why: String,
+    /// Those of which this pass tells for the first time.
+    pub services: Vec<ServiceName>,
 }
 
 /// One deployment in a pass.
@@ -133,6 +144,24 @@ impl Reviewed {
     }
 }
 
+impl Item {
+    /// Whether it is left to a person as a part of an incident.
+    #[must_use]
+    pub fn is_of_incident(&self) -> bool {
+        self.guards.last().is_some_and(|guard| guard.guard == INCIDENT_GUARD)
+            && matches!(self.decision, Decision::Escalate(_))
+    }
+}
+
+impl Incident {
+    /// The incident that these deployments are a part of, if they are.
+    pub(super) fn of(items: &[Item]) -> Option<Self> {
+        let parts: Vec<&Item> = items.iter().filter(|item| item.is_of_incident()).collect();
+        let why = parts.first()?.decision.why()?.to_owned();
+        Some(Self { why, services: parts.iter().map(|item| item.service.clone()).collect() })
+    }
+}
+
 impl EnvironmentReport {
     /// Of an environment of which nothing is known yet.
     pub(super) fn new(environment: EnvironmentName) -> Self {
@@ -140,6 +169,7 @@ impl EnvironmentReport {
             environment,
             head: None,
             items: Vec::new(),
+            incident: None,
             reviews: Vec::new(),
             recoveries: Vec::new(),
             problems: Vec::new(),

@@ -108,7 +108,23 @@ pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
         };
         // Writing to a String cannot fail.
         let _head = writeln!(out, "{} {state}", environment.environment);
-        for item in &environment.items {
+        let (parts, others): (Vec<&Item>, Vec<&Item>) =
+            environment.items.iter().partition(|item| item.is_of_incident());
+        if let Some(incident) = &environment.incident {
+            let _incident = writeln!(
+                out,
+                "  {}: {}: {}",
+                output::coloured("35;1", "INCIDENT"),
+                output::plain(&incident.why),
+                output::coloured("35;1", "a person must look")
+            );
+            for part in parts {
+                let mut text = String::new();
+                describe_item(&mut text, &environment.environment, part, in_full);
+                text.lines().for_each(|line| out.push_str(&format!("  {line}\n")));
+            }
+        }
+        for item in others {
             describe_item(&mut out, &environment.environment, item, in_full);
         }
         for review in &environment.reviews {
@@ -168,14 +184,17 @@ fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, i
         (_, Decision::Escalate(_)) => output::coloured("35;1", "a person must look"),
         (_, decision) => decision.word().to_owned(),
     };
+    // Of an incident that is said once, for all its services.
+    let done = if item.is_of_incident() { String::new() } else { format!(", {done}") };
     let landed = item.landing.words().map_or_else(String::new, |words| format!(" ({words})"));
     let _item = writeln!(
         out,
-        "  {} {commit} ({subject}), {}{landed}: {verdict}, {done}",
+        "  {} {commit} ({subject}), {}{landed}: {verdict}{done}",
         item.service, item.deployed_at
     );
     let _reason = writeln!(out, "    {}", output::plain(&item.judgement.reason));
-    if let Some(why) = item.decision.why().filter(|why| *why != item.judgement.reason) {
+    let why = item.decision.why().filter(|why| *why != item.judgement.reason && !item.is_of_incident());
+    if let Some(why) = why {
         let _why = writeln!(out, "    {}: {}", item.decision.word(), output::plain(why));
     }
     if let Some(plan) = &item.plan {

@@ -29,6 +29,9 @@ pub const VERDICT_GUARD: &str = "verdict";
 /// The name of the guard that leaves changes of a database schema to people.
 pub const SCHEMA_GUARD: &str = "schema change";
 
+/// The name of the guard that leaves services which are red at once to people.
+pub const INCIDENT_GUARD: &str = "incident";
+
 /// The name under which it is recorded that a person must look at a revert because of what was found when it was worked out.
 pub const PLAN_GUARD: &str = "plan";
 
@@ -44,7 +47,7 @@ pub const GUARDS: [(&str, Guard); 16] = [
     ("later deployment", later_deployment),
     ("quarantine", quarantine),
     ("cooldown", cooldown),
-    ("incident", incident),
+    (INCIDENT_GUARD, incident),
     ("earlier revert", earlier_revert),
     ("budget", budget),
     ("target", target),

@@ -12,7 +12,7 @@ use crate::agent::caught::caught;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{State, read_records};
-use crate::agent::report::{EnvironmentReport, Item};
+use crate::agent::report::{EnvironmentReport, Incident, Item};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::deployment::lineage::Goal;
@@ -75,6 +75,7 @@ pub(in crate::agent) async fn write_down(
         }
         report.items.push(item);
     }
+    report.incident = Incident::of(&report.items);
     if pass.intent != Intent::Plan
         && let Err(panic) = caught(comments.write(pass, state, &records, report)).await
     {

@@ -94,8 +94,28 @@ fn three_red_services_are_one_incident_and_none_is_reverted() {
         assert_eq!(words(item(&report, service)), "regressed escalate");
         assert!(text(item(&report, service), "why").contains("3 services are red at once (api, jobs, web)"));
     }
+    let incident = &report["environments"][0]["incident"];
+    assert_eq!(incident["services"], serde_json::json!(services), "{report:#}");
+    assert!(text(incident, "why").contains("3 services are red at once (api, jobs, web)"));
     assert_eq!(stage.tip(), before);
     stage.nothing_more();
+}
+
+/// Whoever reads the report is told of an incident once, with its services below.
+#[test]
+fn an_incident_is_one_message_with_its_services() {
+    let services = ["api", "jobs", "web"];
+    let stage = Stage::with("trio", &services);
+    for service in services {
+        stage.deploy(service, "v2", -12, BOT);
+    }
+    let told = stage.run(&["run", "--once"]).ended(4).stdout;
+    assert_eq!(told.matches("a person must look").count(), 1, "{told}");
+    assert_eq!(told.matches("are red at once").count(), 1, "{told}");
+    for service in services {
+        assert_eq!(told.matches(&format!("\n    {service} ")).count(), 1, "{told}");
+        assert_eq!(told.matches(&format!("--service {service} ")).count(), 1, "{told}");
+    }
 }
 
 /// Services that turn bad one after the other are one incident, though the agent has reverted the first.
