@@ -135,6 +135,8 @@ pub struct CommitRequest<'a> {
 pub struct Made {
     /// Its parents, in order.
     pub parents: Vec<CommitId>,
+    /// The time that its committer gave.
+    pub committed: Time,
     /// Its message.
     pub message: String,
 }

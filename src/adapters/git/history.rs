@@ -83,7 +83,7 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
     let commit = commit_object::read(&repository.odb()?, id)?;
     let commit = commit.ok_or_else(|| Fault::not_found(format!("the commit {id}")))?;
     let parents = commit.first_parent.into_iter().chain(commit.merged).map(commit_id).collect();
-    Ok(Made { parents, message: commit.message })
+    Ok(Made { parents, committed: commit.committed, message: commit.message })
 }
 
 fn show(

@@ -123,6 +123,9 @@ pub(in crate::agent) async fn deployments_at(
 }
 
 /// The branch's head, and a commit of its history with the changed files if it is of these times.
+///
+/// What was committed before it is not read, however long the history is: only where it is not among the newer ones, as clocks
+/// may differ, all of it is.
 async fn commit_on(
     pass: &Pass<'_>,
     id: CommitId,
@@ -131,16 +134,25 @@ async fn commit_on(
     let (environment, now) = (Arc::clone(pass.environment), pass.now);
     let walked = pass.git(move |repository| {
         let scope = Tracked::new(&environment, None);
-        let mut found = None;
-        let query = query(&environment, &scope, Time::from_unix(0), diffs, now);
-        let head = repository.walk(&query, &mut |commit| {
-            if commit.id != id {
-                return ControlFlow::Continue(());
-            }
-            found = Some(commit);
-            ControlFlow::Break(())
-        })?;
-        Ok((head, found))
+        let beginning = Time::from_unix(0);
+        // One that is further back than what is here is looked for in all that there is.
+        let committed = repository.commit(id).map_or(beginning, |made| made.committed.min(now));
+        let walk = |since: Time| {
+            let mut found = None;
+            let query = query(&environment, &scope, since, diffs, now);
+            let head = repository.walk(&query, &mut |commit| {
+                if commit.id != id {
+                    return ControlFlow::Continue(());
+                }
+                found = Some(commit);
+                ControlFlow::Break(())
+            })?;
+            Ok((head, found))
+        };
+        match walk(committed.min(diffs.0))? {
+            (_, None) if committed > beginning => walk(beginning),
+            found => Ok(found),
+        }
     });
     walked.await
 }

@@ -297,7 +297,7 @@ impl Repository for Clone {
     fn commit(&self, commit: CommitId) -> Result<Made, RepositoryError> {
         self.call("commit", || {
             let node = self.remote().commits[&commit].clone();
-            Ok(Made { parents: node.parents, message: node.message })
+            Ok(Made { parents: node.parents, committed: node.at, message: node.message })
         })
     }
 

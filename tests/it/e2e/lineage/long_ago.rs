@@ -13,16 +13,21 @@ const COMMITS: usize = 700;
 
 /// A repository that is reached by an address: v1 since 81 days, v2 since 60, and commits about nothing until three hours ago.
 fn long_history() -> (HttpRemote, Stage, String) {
+    history_of(60)
+}
+
+/// The same, with v2 since so many days.
+fn history_of(days: i64) -> (HttpRemote, Stage, String) {
     let remote = HttpRemote::start();
     let mut stage = Stage::on(remote.repository(), remote.url()).starting_now();
     stage.variables.push(("GIT_PASSWORD".to_owned(), PASSWORD.to_owned()));
     let auth = format!("auth: {{kind: basic, username: {USER}, password: {{env: GIT_PASSWORD}}}}");
     configure_with(&stage, &rules(), &format!("url: {}, {auth}", remote.url()));
     stage.write(VALUES, &app("v1"));
-    stage.commit(-81 * DAY, PERSON, "Set the shop up");
+    stage.commit(-(days + 21) * DAY, PERSON, "Set the shop up");
     stage.write(VALUES, &app("v2"));
-    let second = stage.commit(-60 * DAY, BOT, "Deploy v2");
-    let begin = stage.now() - 60 * DAY * 60;
+    let second = stage.commit(-days * DAY, BOT, "Deploy v2");
+    let begin = stage.now() - days * DAY * 60;
     let until = stage.now() - 3 * 3_600;
     let mut stream = String::new();
     for number in 0..COMMITS - 2 {
@@ -71,4 +76,13 @@ fn a_rollback_to_what_ran_long_ago_is_one() {
         fails_since(&stage, -11);
         is_left_to_a_person(&stage, &back, &["it is itself a rollback", short(&second)]);
     }
+}
+
+#[test]
+fn a_commit_that_is_named_is_looked_for_no_further_back_than_it_is() {
+    let (_remote, stage, _) = history_of(300);
+    stage.pass(0);
+    let bad = release_by(&stage, "v3", -5, BOT);
+    stage.run(&["revert", &bad, "--dry-run"]).ended(0);
+    assert!(held(&stage) <= 257, "{} commits are in the cache", held(&stage));
 }
