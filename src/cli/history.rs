@@ -1,6 +1,6 @@
 //! `backout history`: the audit log, read back from Git.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::domain::decision::Decision;
 use crate::domain::deployment::Detector;
 use crate::domain::environment::Environment;
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::history::scope::Tracked;
-use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
+use crate::domain::history::scope::{Any, Tracked};
+use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::keys::not_ours;
@@ -36,9 +36,9 @@ pub(super) struct HistoryArgs {
 
 /// How far back a branch is searched for reverts that have no record, such as those that a person asked for.
 const SEARCH_SECS: i64 = 90 * 86_400;
-/// How far back a branch is searched at first, and then, as long as that is not enough. A day at least, so that what was written
-/// about a deployment some hours later is not missed.
-const SEARCHED_SECS: [i64; 4] = [86_400, 4 * 86_400, 16 * 86_400, SEARCH_SECS];
+/// How far back it is searched at first. A day at least, so that what was written about a deployment some hours later is not
+/// missed.
+const SHORTEST_SECS: i64 = 86_400;
 /// The notes of how many commits are held at once.
 const NOTES_AT_ONCE: usize = 500;
 
@@ -155,8 +155,8 @@ impl Wanted {
     fn entries<'n>(&'n self, note: &'n str) -> impl Iterator<Item = Entry> + 'n {
         let is_about = |line: &str| self.about.as_ref().is_none_or(|about| line.contains(about));
         let entry = move |line: &str| match not_ours(line) {
-            Some(line) => Entry::not_ours(&line).filter(|_| is_about(&line)),
-            None => Entry::of_line(line).filter(|_| is_about(line)),
+            Some(line) => is_about(&line).then(|| Entry::not_ours(&line))?,
+            None => is_about(line).then(|| Entry::of_line(line))?,
         };
         note.lines().filter_map(entry).filter(|entry| entry.is_of(self))
     }
@@ -211,8 +211,9 @@ async fn read(estate: &Arc<Estate>, wanted: &Arc<Wanted>, now: Time) -> anyhow::
     Ok(output::progress("reading", reading).await??)
 }
 
-/// The entries of the newest commits of the branches, as far back as it takes. Only where those of [`SEARCH_SECS`] are too few, all
-/// notes are looked through, which finds those on commits that are on no branch any more.
+/// The entries that may be among the newest: those of the newest commits of the branches, as far back as it takes. Only where
+/// those of [`SEARCH_SECS`] are too few, all notes are looked through, which finds those on commits that are on no branch any
+/// more.
 fn entries_of(
     repository: &dyn Repository,
     environments: &[Arc<Environment>],
@@ -220,12 +221,21 @@ fn entries_of(
     now: Time,
 ) -> Result<Vec<Entry>, RepositoryError> {
     let (mut entries, mut read) = (Vec::new(), BTreeSet::new());
-    for secs in SEARCHED_SECS {
-        let searched = search(repository, environments, wanted, (now, now.minus_secs(secs)))?;
-        (entries, read) = searched;
+    let mut next = Some(SHORTEST_SECS);
+    while let Some(secs) = next {
+        let (mut commits, reverts) = search(repository, environments, wanted, (now, now.minus_secs(secs)))?;
+        commits.extend(reverts.iter().map(|revert| revert.reverts));
+        let asked: Vec<CommitId> = commits.iter().copied().collect();
+        entries.clear();
+        for some in asked.chunks(NOTES_AT_ONCE) {
+            entries.extend(repository.notes(some)?.values().flat_map(|note| wanted.entries(note)));
+        }
+        add_bare(&mut entries, reverts, wanted);
         if entries.len() >= wanted.limit {
             return Ok(entries);
         }
+        read = commits;
+        next = longer(secs, entries.len(), wanted.limit);
     }
     repository.each_note(&mut |commit, note| {
         if !read.contains(&commit) {
@@ -236,31 +246,50 @@ fn entries_of(
     Ok(entries)
 }
 
-/// The entries of the commits since some time, and of those that were reverted since; and which commits these are.
+/// How far back is searched next, where so many entries were found and more are wanted: as far as they should be, with some to
+/// spare, and four times as far at least. None where that was done already.
+fn longer(secs: i64, found: usize, wanted: usize) -> Option<i64> {
+    let times = wanted.saturating_mul(5) / found.max(1).saturating_mul(4);
+    let times = i64::try_from(times).unwrap_or(i64::MAX).max(4);
+    (secs < SEARCH_SECS).then(|| secs.saturating_mul(times).min(SEARCH_SECS))
+}
+
+/// The commits of the branches since some time, and the reverts among them. Of a service only those that changed its files:
+/// what is written about it is on them.
 fn search(
     repository: &dyn Repository,
     environments: &[Arc<Environment>],
     wanted: &Wanted,
     (now, since): (Time, Time),
-) -> Result<(Vec<Entry>, BTreeSet<CommitId>), RepositoryError> {
+) -> Result<(BTreeSet<CommitId>, Vec<RevertEntry>), RepositoryError> {
     let (mut commits, mut reverts) = (BTreeSet::new(), Vec::new());
-    let is_asked =
-        |one: &&Arc<Environment>| wanted.environment.as_ref().is_none_or(|name| name == one.name.as_str());
-    for environment in environments.iter().filter(is_asked) {
-        // The files of reverts are enough: no other commit is of a time for which files are asked.
+    let mut of_branch: BTreeMap<&BranchName, Vec<&Environment>> = BTreeMap::new();
+    for environment in environments {
+        if wanted.environment.as_ref().is_none_or(|name| name == environment.name.as_str()) {
+            of_branch.entry(&environment.branch).or_default().push(environment);
+        }
+    }
+    let service = wanted.service.as_ref().and_then(|name| ServiceName::new(name).ok());
+    for (branch, environments) in of_branch {
+        let scopes = environments.iter().map(|environment| Tracked::new(environment, service.as_ref()));
+        // Of all services the files of reverts are enough: no other commit is of a time for which files are asked.
+        let (diffs_since, diffs_until) =
+            if service.is_some() { (since, now) } else { (now, now.minus_secs(1)) };
         let query = HistoryQuery {
-            branch: &environment.branch,
+            branch,
             commits_since: since,
-            diffs_since: now,
-            diffs_until: now.minus_secs(1),
+            diffs_since,
+            diffs_until,
             now,
-            scope: &Tracked::new(environment, None),
+            scope: &Any::new(scopes.collect()),
         };
-        let mut detector = Detector::new(environment);
+        let mut detectors: Vec<Detector<'_>> =
+            environments.iter().map(|environment| Detector::new(environment)).collect();
         let walked = repository.walk(&query, &mut |commit| {
-            let (_, own) = detector.next_with_reverts(&commit);
-            reverts.extend(own);
-            commits.insert(commit.id);
+            if service.is_none() || !commit.files.is_empty() {
+                reverts.extend(detectors.iter_mut().flat_map(|one| one.next_with_reverts(&commit).1));
+                commits.insert(commit.id);
+            }
             ControlFlow::Continue(())
         });
         match walked {
@@ -269,18 +298,16 @@ fn search(
             Err(error) => return Err(error),
         }
     }
-    commits.extend(reverts.iter().map(|revert| revert.reverts));
-    let asked: Vec<CommitId> = commits.iter().copied().collect();
-    let mut entries = Vec::new();
-    for some in asked.chunks(NOTES_AT_ONCE) {
-        entries.extend(repository.notes(some)?.values().flat_map(|note| wanted.entries(note)));
-    }
-    let own = entries.iter().filter(|entry: &&Entry| !matches!(entry.what, What::NotOurs(_)));
+    Ok((commits, reverts))
+}
+
+/// Adds the reverts of which no record tells.
+fn add_bare(entries: &mut Vec<Entry>, reverts: Vec<RevertEntry>, wanted: &Wanted) {
+    let own = entries.iter().filter(|entry| !matches!(entry.what, What::NotOurs(_)));
     let known: BTreeSet<String> = own.map(|entry| entry.key().1.to_owned()).collect();
     let bare =
         reverts.into_iter().filter(|revert| revert.requested || !known.contains(&revert.id)).map(Entry::bare);
     entries.extend(bare.filter(|entry| entry.is_of(wanted)));
-    Ok((entries, commits))
 }
 
 fn describe_bare(revert: &RevertEntry) -> String {

@@ -27,6 +27,9 @@ const MAX_CHAIN: usize = 4_095;
 const CHUNK: usize = 4_096;
 /// The bytes of an id.
 const ID: usize = 20;
+/// How many ids of an index are read at a time. Of 10,000 evenly spread ones each lies within 256 of where it should be, nearly
+/// always: the standard deviation is half the square root of their number.
+const IDS_AT_ONCE: usize = 512;
 /// Where the ids begin in an index: behind the magic number, the version, and 256 counts.
 const IDS: u64 = 8 + 256 * 4;
 
@@ -133,18 +136,11 @@ impl Pack {
     fn find(&self, id: &[u8]) -> Option<u64> {
         let first = usize::from(*id.first()?);
         let from = first.checked_sub(1).and_then(|below| self.counts.get(below)).copied().unwrap_or(0);
-        let many = usize::try_from(self.counts.get(first)?.checked_sub(from)?).ok()?;
-        if many == 0 || many > MAX_BYTES / ID {
-            return None;
-        }
-        let mut ids = vec![0; many * ID];
-        self.index.read_exact_at(&mut ids, IDS + from * 20).ok()?;
-        let (ids, _) = ids.as_chunks::<ID>();
-        let place = ids.binary_search_by(|other| other.as_slice().cmp(id)).ok()?;
+        let place = self.place(id, from, *self.counts.get(first)?)?;
         // Behind the ids are four bytes of checksum for each, and then the offsets.
         let offsets = IDS + self.count() * 24;
         let mut offset = [0; 4];
-        let at = offsets + (from + u64::try_from(place).ok()?) * 4;
+        let at = offsets + place * 4;
         self.index.read_exact_at(&mut offset, at).ok()?;
         let offset = u32::from_be_bytes(offset);
         if offset >> 31 == 0 {
@@ -155,6 +151,30 @@ impl Pack {
         let place = u64::from(offset & 0x7fff_ffff);
         self.index.read_exact_at(&mut long, offsets + self.count() * 4 + place * 8).ok()?;
         Some(u64::from_be_bytes(long))
+    }
+
+    /// The place of an id in the index, where it is between these two. The ids are sorted, and spread evenly: the first look is
+    /// where it should be, and most often finds it. After that each look halves what is left.
+    fn place(&self, id: &[u8], mut low: u64, mut high: u64) -> Option<u64> {
+        let part = u64::from(u32::from_be_bytes(*id.get(1..)?.first_chunk()?));
+        let mut guess = low + (high.checked_sub(low)?.checked_mul(part)? >> 32);
+        let mut ids = [[0; ID]; IDS_AT_ONCE];
+        while low < high {
+            let many = usize::try_from(high - low).unwrap_or(usize::MAX).min(IDS_AT_ONCE);
+            let (ids, length) = (ids.get_mut(..many)?, u64::try_from(many).ok()?);
+            let start = guess.saturating_sub(length / 2).clamp(low, high - length);
+            self.index.read_exact_at(ids.as_flattened_mut(), IDS + start * 20).ok()?;
+            if id < ids.first()?.as_slice() {
+                high = start;
+            } else if id > ids.last()?.as_slice() {
+                low = start + length;
+            } else {
+                let found = ids.binary_search_by(|other| other.as_slice().cmp(id)).ok()?;
+                return Some(start + u64::try_from(found).ok()?);
+            }
+            guess = low + (high - low) / 2;
+        }
+        None
     }
 
     /// The tree or the difference at an offset.
@@ -335,6 +355,41 @@ mod tests {
         let blob = Oid::hash_object(ObjectType::Blob, b"f0000 0").unwrap();
         assert_eq!(packs.tree(blob), None);
         assert_eq!(packs.tree(Oid::ZERO_SHA1), None);
+    }
+
+    #[test]
+    fn every_object_of_a_large_index_is_found_however_the_ids_are_spread() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pack-1.idx");
+        std::fs::write(path.with_extension("pack"), "").unwrap();
+        let mut random = fastrand::Rng::with_seed(3);
+        // Evenly, all behind one value, and all before another.
+        for second in [0..=255, 0..=0, 255..=255] {
+            let mut ids: Vec<[u8; ID]> = std::iter::repeat_with(|| {
+                let mut id = [0; ID];
+                random.fill(&mut id);
+                (id[0], id[1]) = (5 + random.u8(0..2), random.u8(second.clone()));
+                id
+            })
+            .take(6_000)
+            .collect();
+            ids.sort_unstable();
+            let count = |first: u8| ids.iter().filter(|id| id[0] <= first).count();
+            let mut index = b"\xfftOc\0\0\0\x02".to_vec();
+            index.extend((0..=255).flat_map(|first| u32::try_from(count(first)).unwrap().to_be_bytes()));
+            index.extend(ids.as_flattened());
+            index.extend(vec![0; 4 * ids.len()]);
+            index.extend((0..6_000_u32).flat_map(u32::to_be_bytes));
+            std::fs::write(&path, index).unwrap();
+            let pack = Pack::open(&path).unwrap();
+            for (place, id) in (0..).zip(&ids) {
+                assert_eq!(pack.find(id), Some(place));
+                let mut other = *id;
+                other[19] ^= 1;
+                assert_eq!(pack.find(&other), None);
+            }
+            assert_eq!((pack.find(&[4; ID]), pack.find(&[5; ID]), pack.find(&[7; ID])), (None, None, None));
+        }
     }
 
     #[test]
