@@ -66,6 +66,8 @@ pub struct Item {
     pub landing: Landing,
     /// What was found out.
     pub judgement: Judgement,
+    /// Who put it back after it had been reverted, in words; none where it was not.
+    pub put_back: Option<String>,
     /// What was decided.
     #[serde(flatten)]
     pub decision: Decision,

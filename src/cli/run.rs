@@ -193,6 +193,10 @@ fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, i
         item.service, item.deployed_at
     );
     let _reason = writeln!(out, "    {}", output::plain(&item.judgement.reason));
+    // A person is told in the reason.
+    if let Some(who) = item.put_back.as_ref().filter(|_| !matches!(item.decision, Decision::Escalate(_))) {
+        let _who = writeln!(out, "    {}", output::plain(who));
+    }
     let why = item.decision.why().filter(|why| *why != item.judgement.reason && !item.is_of_incident());
     if let Some(why) = why {
         let _why = writeln!(out, "    {}: {}", item.decision.word(), output::plain(why));

@@ -77,8 +77,13 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     match &case.judgement.verdict {
         Verdict::Regressed => None,
         // Later nobody could judge it either.
-        Verdict::Pending | Verdict::Inconclusive(_) if !case.unanswered && case.put_back.is_some() => {
-            case.put_back.map(|why| Decision::Escalate(why.to_owned()))
+        Verdict::Pending | Verdict::Inconclusive(_)
+            if !case.unanswered
+                && let Some(who) = case.unjudged_return =>
+        {
+            let why =
+                format!("the automation {who}. Too little is known of the time before that to judge it");
+            Some(Decision::Escalate(why))
         }
         Verdict::Pending => Some(Decision::Wait),
         // It may still turn bad.

@@ -19,8 +19,10 @@ pub(in crate::agent) struct Judged {
     pub told_before: Option<(Time, Decision)>,
     /// Whether its watch window passed while no agent was looking.
     pub missed: bool,
-    /// Why a person must know that an automation brought it back, where nobody can judge it.
+    /// Who put it back after it had been reverted, in words; none where it was not.
     pub put_back: Option<String>,
+    /// Whether an automation put it back, and nobody can judge it.
+    pub is_unjudged_return: bool,
     /// Whether it is blamed only because a record says when it landed.
     pub told: bool,
     /// Where its revert leads, where it regressed and that is known.
@@ -42,6 +44,7 @@ impl Judged {
             told_before: None,
             missed: false,
             put_back: None,
+            is_unjudged_return: false,
             told: false,
             goal: None,
             by_hand: None,
@@ -62,7 +65,7 @@ impl Judged {
             unanswered: self.evidence.signals.iter().any(unavailable),
             contested: !self.evidence.rivals.is_empty(),
             missed: self.missed,
-            put_back: self.put_back.as_deref(),
+            unjudged_return: self.put_back.as_deref().filter(|_| self.is_unjudged_return),
             told: self.told,
             goal: self.goal.as_ref(),
             is_fallback: self.evidence.after_revert.is_some(),

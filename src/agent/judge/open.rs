@@ -6,7 +6,7 @@ use super::blame::{blame, is_standing};
 use super::controls::add_controls;
 use super::gather::gather;
 use super::judged::Judged;
-use super::returned::judge_returned;
+use super::returned::{judge_returned, put_back};
 use super::told::find_told;
 use super::usual::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
@@ -59,7 +59,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         subjects = now;
     }
     judge_from_onset(pass, state, &with_rule, &mut subjects, &mut evidence).await;
-    let put_back = judge_returned(pass, state, &with_rule, &mut evidence).await;
+    let unjudged_returns = judge_returned(pass, state, &with_rule, &mut evidence).await;
     // In an incident nothing is reverted, whatever others had: nobody needs to be asked. What else may be red only adds to it.
     let red = with_rule.iter().zip(&evidence).filter(|(_, found)| is_regressed(found));
     let standing = red.map(|((deployment, _), _)| *deployment).filter(|one| is_standing(pass, state, one));
@@ -72,10 +72,9 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         .zip(evidence)
         .map(|((deployment, rule), evidence)| Judged::new(deployment.clone(), rule.policy.clone(), evidence));
     let mut judged: Vec<Judged> = judged.collect();
-    for (place, why) in put_back {
-        if let Some(one) = judged.get_mut(place) {
-            one.put_back = Some(why);
-        }
+    for (place, one) in judged.iter_mut().enumerate() {
+        one.put_back = put_back(state, &one.deployment, &one.policy);
+        one.is_unjudged_return = unjudged_returns.contains(&place);
     }
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged, is_incident).await;

@@ -1,6 +1,6 @@
 //! Values that came back soon after their revert.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until};
 use crate::agent::look::context::Pass;
@@ -18,14 +18,14 @@ use crate::domain::time::human_secs;
 /// Judges values that came back soon after their revert once more, against what was usual before they were first deployed. Just
 /// before they came back the signals were still bad from the first time, or nobody can say what they were.
 ///
-/// Returns the places of those that an automation brought back and that nothing can be held against, each with the reason.
+/// Returns the places of those that an automation brought back and that nothing can be held against.
 pub(super) async fn judge_returned(
     pass: &Pass<'_>,
     state: &State,
     with_rule: &[(&Deployment, &ServiceRule)],
     evidence: &mut [Evidence],
-) -> BTreeMap<usize, String> {
-    let mut unjudged = BTreeMap::new();
+) -> BTreeSet<usize> {
+    let mut unjudged = BTreeSet::new();
     for (place, ((deployment, rule), found)) in with_rule.iter().zip(evidence).enumerate() {
         let values = deployment.trailer_values();
         let is_return = |entry: &&RevertEntry| {
@@ -42,8 +42,7 @@ pub(super) async fn judge_returned(
         match against_first(pass, state, entry, (deployment, &rule.policy)).await {
             Some(since) => *found = since,
             None if is_automation(&deployment.author, &rule.policy.automation) && !has_baseline(found) => {
-                let last = state.reverts.iter().find(is_return).unwrap_or(entry);
-                unjudged.insert(place, put_back(deployment, last));
+                unjudged.insert(place);
             }
             None => {}
         }
@@ -67,12 +66,21 @@ async fn against_first(
     Some(Evidence { after_revert: None, ..since }).filter(is_bad)
 }
 
-/// Why nobody can say whether values that came back are bad.
-fn put_back(deployment: &Deployment, last: &RevertEntry) -> String {
-    format!(
-        "the automation {} put back what {} had reverted {} before. Too little is known of the time before that to judge it",
+/// Who put a value back that was reverted, in words: `renovate[bot] put back what 0afbcfdc28 had reverted 25 s before`.
+pub(super) fn put_back(state: &State, deployment: &Deployment, policy: &Policy) -> Option<String> {
+    let values = deployment.trailer_values();
+    let is_return = |entry: &&RevertEntry| {
+        let after_secs = deployment.at.secs_since(entry.at);
+        entry.service == deployment.service
+            && entry.commit != deployment.commit
+            && !entry.bad_values.is_disjoint(&values)
+            && (0..=i64::from(policy.quarantine_secs)).contains(&after_secs)
+    };
+    let last = state.reverts.iter().find(is_return)?;
+    Some(format!(
+        "{} put back what {} had reverted {} before",
         one_line(&deployment.author.name, 60),
         last.commit.short(),
         human_secs(deployment.at.secs_since(last.at))
-    )
+    ))
 }

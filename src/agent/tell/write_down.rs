@@ -169,6 +169,7 @@ fn item(settled: &Settled) -> Item {
         deployed_at: judged.deployment.at,
         landing: judged.deployment.landing,
         judgement: judged.judgement.clone(),
+        put_back: judged.put_back.clone(),
         decision: decision.clone(),
         guards: guards.clone(),
         plan: planned.as_ref().map(|(change, _)| change.to_string()),

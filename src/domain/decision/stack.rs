@@ -7,7 +7,8 @@ use crate::domain::judge::verdict::{Judgement, Verdict};
 use crate::domain::time::Time;
 
 /// The deployment of the same service that landed before the damage began, where this one may have landed after that: it may
-/// even have mended what the other one did.
+/// even have mended what the other one did. One that put the same values there is none: whichever of the two it was, what they
+/// put there does the damage.
 #[must_use]
 pub fn may_be_of<'a>(case: &Case<'_>, watched: &'a [Deployment]) -> Option<&'a Deployment> {
     let own = case.deployment;
@@ -15,7 +16,9 @@ pub fn may_be_of<'a>(case: &Case<'_>, watched: &'a [Deployment]) -> Option<&'a D
     let is_before = |other: &&Deployment| {
         other.service == own.service && other.commit != own.commit && other.landing.latest <= since
     };
-    watched.iter().rev().find(is_before)
+    let values = own.trailer_values();
+    let is_other = |other: &&Deployment| values.is_empty() || other.trailer_values() != values;
+    watched.iter().rev().find(is_before).filter(is_other)
 }
 
 /// Damage from before a deployment is not its own. But where it began with an earlier deployment of the same service,

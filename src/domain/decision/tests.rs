@@ -72,7 +72,7 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         unanswered: false,
         contested: false,
         missed: false,
-        put_back: None,
+        unjudged_return: None,
         told: false,
         goal: None,
         is_fallback: false,
@@ -158,7 +158,9 @@ fn a_pass_that_comes_too_late_asks_a_person() {
 #[test]
 fn what_may_have_mended_an_earlier_one_is_for_a_person() {
     let policy = auto();
-    let earlier = deployment("web", 1, DEPLOYED_AT - 100);
+    let same = deployment("web", 1, DEPLOYED_AT - 100);
+    let mut earlier = same.clone();
+    earlier.fields[0].new = "v0".to_owned();
     let mut own = deployment("web", 2, DEPLOYED_AT);
     let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
     // Two passes have looked, and it landed between them.
@@ -170,6 +172,11 @@ fn what_may_have_mended_an_earlier_one_is_for_a_person() {
         decide(&case, &situation).0
     };
     assert_eq!(decided(&own, &[earlier.clone(), own.clone()]), Decision::Propose);
+    // Whichever of the two does it: a bot put the same value back.
+    assert_eq!(decided(&own, &[same.clone(), own.clone()]), Decision::Revert);
+    let mut bare = own.clone();
+    bare.fields.clear();
+    assert_eq!(decided(&bare, &[Deployment { fields: Vec::new(), ..same }, bare.clone()]), Decision::Propose);
     let other = deployment("api", 1, DEPLOYED_AT - 100);
     assert_eq!(decided(&own, &[other, own.clone()]), Decision::Revert);
     let after = deployment("web", 1, DEPLOYED_AT + 70);

@@ -43,6 +43,11 @@ fn world(change: impl FnOnce(&mut Environment)) -> Sim {
 
 /// Deploys a version of some services now.
 fn deploy(sim: &mut Sim, services: &[usize], version: &str) -> CommitId {
+    deploy_by(sim, services, version, "ann")
+}
+
+/// The same by somebody.
+fn deploy_by(sim: &mut Sim, services: &[usize], version: &str, who: &str) -> CommitId {
     let mut remote = sim.remote.lock().unwrap();
     let tip = remote.tip(&sim.environment.branch).clone();
     let mut tree = tip.tree;
@@ -53,7 +58,7 @@ fn deploy(sim: &mut Sim, services: &[usize], version: &str) -> CommitId {
             shapes::text(service, *shape, version, 1).into_bytes().into(),
         );
     }
-    let node = Node::new(vec![tip.id], tree, person("ann"), "deploy\n", sim.now);
+    let node = Node::new(vec![tip.id], tree, person(who), "deploy\n", sim.now);
     let commit = node.id;
     remote.put(&sim.environment.branch, node);
     commit
@@ -231,4 +236,46 @@ fn a_late_verdict_leaves_nothing_to_do_for_a_second_pass() {
     sim.pass_twice();
     assert_eq!(verdicts(&sim), [("svc-0".to_owned(), true)]);
     assert_eq!(sim.restless, Vec::<String>::new());
+}
+
+/// A pass each step until one decides about the first service: the seconds until then, and what it says.
+fn decided_after(sim: &mut Sim, step_secs: i64) -> (i64, String, String) {
+    let from = sim.now;
+    while sim.now.secs_since(from) < 1_800 {
+        later(sim, step_secs);
+        let report = sim.calm_pass();
+        let item = report.items().find(|item| item.service.as_str() == "svc-0");
+        if let Some(item) = item.filter(|item| item.decision.word() != "wait") {
+            let told = format!("{:?} {:?}", item.decision, item.put_back);
+            return (sim.now.secs_since(from), item.decision.word().to_owned(), told);
+        }
+    }
+    (i64::MAX, "nothing".to_owned(), String::new())
+}
+
+#[test]
+fn a_bot_that_is_back_at_once_is_found_as_quickly_as_the_first_time() {
+    for step_secs in [15, 30, 60] {
+        for delay_secs in [5, 25, 60, 300] {
+            let case = format!("back after {delay_secs} s, a sample each {step_secs} s");
+            let mut sim = world(|environment| {
+                let rule = &mut environment.services[0];
+                (rule.policy.watch_secs, rule.policy.baseline_secs) = (1_800, 3_600);
+                rule.signals[0].step_secs = step_secs;
+                rule.signals[0].rule = backout::domain::environment::signal::Rule::Robust;
+            });
+            let step_secs = i64::from(step_secs);
+            deploy_by(&mut sim, &[0], "v1.2.9", "renovate[bot]");
+            let (first, decision, _) = decided_after(&mut sim, step_secs);
+            assert_eq!(decision, "revert", "{case}");
+            for expected in ["revert", "escalate"] {
+                later(&mut sim, delay_secs);
+                deploy_by(&mut sim, &[0], "v1.2.9", "renovate[bot]");
+                let (again, decision, told) = decided_after(&mut sim, step_secs);
+                assert_eq!(decision, expected, "{case}");
+                assert!(again <= first + step_secs, "{case}: {again} s, and {first} s the first time");
+                assert!(told.contains("renovate[bot]"), "{case}: {told}");
+            }
+        }
+    }
 }
