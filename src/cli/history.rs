@@ -283,6 +283,11 @@ fn search(
             now,
             scope: &Any::new(scopes.collect()),
         };
+        if service.is_some() {
+            // It has the repository write down which files the commits changed: next time they are found at once. A branch that is
+            // gone is told below.
+            drop(repository.deepen(branch, since));
+        }
         let mut detectors: Vec<Detector<'_>> =
             environments.iter().map(|environment| Detector::new(environment)).collect();
         let walked = repository.walk(&query, &mut |commit| {

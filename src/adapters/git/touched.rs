@@ -20,8 +20,8 @@ use crate::domain::history::scope::{Everything, Interest, Scope};
 use crate::domain::ids::BranchName;
 use crate::domain::time::Time;
 
-/// The largest file, in bytes: some 20,000 commits of one file each. The oldest commits are left out.
-const MAX_BYTES: usize = 2 << 20;
+/// The largest file, in bytes: some 80,000 commits of one file each. The oldest commits are left out.
+const MAX_BYTES: usize = 8 << 20;
 /// A commit that changed more files than this is looked into each time.
 const MAX_FILES: usize = 64;
 /// The first word of the file. It changes with the format.
