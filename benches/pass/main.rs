@@ -17,23 +17,26 @@
     reason = "a benchmark prints, and ends where it goes wrong"
 )]
 
+#[path = "../common/measure.rs"]
 mod measure;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/repo.rs"]
 mod repo;
+#[path = "../common/server.rs"]
 mod server;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 
-use measure::{HEAD, Row, now};
-use process::{Run, command, measure, run};
-use repo::Size;
+use measure::{HEAD, now, row};
+use process::{command, run};
+use repo::{DAY_SECS, Size};
 use server::Server;
 
 const FULL: Size = Size { services: 5_000, commits: 20_000 };
@@ -66,7 +69,7 @@ impl Bench {
         let base = repo::base(kept, size, now()?)?;
         let directory = tempfile::tempdir_in(kept)?;
         let origin = directory.path().join("env.git");
-        repo::today(&base, &origin, size, now()?)?;
+        today(&base, &origin, size)?;
         let server = Server::start(size.services, directory.path().to_owned())?;
         let bench = Self { directory, size, server };
         fs::write(bench.at("backout.yaml"), bench.config("  production: {branch: main, mode: auto}\n"))?;
@@ -126,34 +129,15 @@ services:
         by_hand
     }
 
-    /// Measures a command several times, each time after `before`, and checks how it ended and what it printed.
     fn row(
         &self,
         name: &str,
         times: usize,
-        (code, words): (i32, &str),
+        expected: (i32, &str),
         make: impl Fn() -> Command,
         before: impl Fn() -> anyhow::Result<()>,
-    ) -> anyhow::Result<Row> {
-        let mut runs: Vec<Run> = Vec::new();
-        let mut asked = None;
-        for _ in 0..times {
-            before()?;
-            self.server.take_counts();
-            let run = measure(&mut make(), Stdio::piped())?;
-            asked = Some(self.server.take_counts());
-            let (out, err) =
-                (String::from_utf8_lossy(&run.output.stdout), String::from_utf8_lossy(&run.output.stderr));
-            ensure!(
-                run.output.status.code() == Some(code) && out.contains(words),
-                "{name}: {:?}, expected {code} and {words:?}\n{out}\n{err}",
-                run.output.status
-            );
-            runs.push(run);
-        }
-        let row = Row { name: name.to_owned(), runs, asked };
-        println!("{}", row.markdown());
-        Ok(row)
+    ) -> anyhow::Result<()> {
+        row(&self.server, (name, times), expected, make, before)
     }
 
     fn all(&self, [first, warm, watched, reverting]: [usize; 4]) -> anyhow::Result<()> {
@@ -240,11 +224,24 @@ services:
     fn tools_by_hand(&self) -> anyhow::Result<bool> {
         let output = self.by_hand().output()?;
         if output.status.code() == Some(127) {
-            println!("| by hand: left out, {} | | | | | | |", String::from_utf8_lossy(&output.stdout).trim());
+            println!(
+                "| by hand: left out, {} | | | | | | | | |",
+                String::from_utf8_lossy(&output.stdout).trim()
+            );
             return Ok(false);
         }
         Ok(true)
     }
+}
+
+/// The repo of one run: the base, and a bot's commits since midnight until two hours ago.
+fn today(base: &Path, at: &Path, size: Size) -> anyhow::Result<()> {
+    repo::copy(base, at)?;
+    let now = now()?;
+    let midnight = now - now.rem_euclid(DAY_SECS);
+    let times: Vec<i64> = (0..).map(|n| midnight + n * 1_500).take_while(|at| *at < now - 7_200).collect();
+    let indices = (0..times.len()).map(|n| (n * 37) % size.services);
+    repo::deploy(at, &indices.zip(times).collect::<Vec<_>>(), 1_000_000)
 }
 
 fn git(repo: &Path, arguments: &[&str]) -> anyhow::Result<()> {
@@ -267,7 +264,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     run(command("cp").arg("-a").args([from, to]))
 }
 
-/// Where the notes of a repository are, by the names of their refs.
+/// The refs of the notes in a repository, each with the commit that it is at.
 fn notes(origin: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = command("git");
     found.args(["for-each-ref", "--format=%(refname) %(objectname)", "refs/notes"]).current_dir(origin);

@@ -19,7 +19,7 @@ pub(crate) struct Size {
 
 const ENVIRONMENTS: [&str; 2] = ["production", "staging"];
 const TEAMS: [&str; 8] = ["cart", "catalog", "ledger", "media", "orders", "payments", "search", "users"];
-const DAY_SECS: i64 = 86_400;
+pub(crate) const DAY_SECS: i64 = 86_400;
 const YEAR_SECS: i64 = 365 * DAY_SECS;
 
 /// The name of a service.
@@ -146,7 +146,8 @@ pub(crate) fn base(directory: &Path, size: Size, now: i64) -> anyhow::Result<Pat
     Ok(repo)
 }
 
-fn import(repo: &Path, stream: &str) -> anyhow::Result<()> {
+/// Imports a stream of commands for `git fast-import`.
+pub(crate) fn import(repo: &Path, stream: &str) -> anyhow::Result<()> {
     let mut git = command("git");
     git.args(["fast-import", "--quiet", "--force"]).current_dir(repo).stdin(Stdio::piped());
     let mut child = git.spawn()?;
@@ -155,18 +156,15 @@ fn import(repo: &Path, stream: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The repo of one run: the base, and a bot's commits since midnight until two hours ago.
-pub(crate) fn today(base: &Path, at: &Path, size: Size, now: i64) -> anyhow::Result<()> {
+/// A copy of a repo with which a server lets its clients do what the program does, without its notes.
+pub(crate) fn copy(base: &Path, at: &Path) -> anyhow::Result<()> {
     run(command("git").args(["clone", "-q", "--bare", "--local"]).args([base, at]))?;
     for (key, value) in
         [("http.receivepack", "true"), ("receive.autogc", "false"), ("uploadpack.allowFilter", "true")]
     {
         run(command("git").args(["config", key, value]).current_dir(at))?;
     }
-    let midnight = now - now.rem_euclid(DAY_SECS);
-    let times: Vec<i64> = (0..).map(|n| midnight + n * 1_500).take_while(|at| *at < now - 7_200).collect();
-    let indices = (0..times.len()).map(|n| (n * 37) % size.services);
-    deploy(at, &indices.zip(times).collect::<Vec<_>>(), 1_000_000)
+    Ok(())
 }
 
 /// Commits to `main` that give these services a new version in production, each at its time.

@@ -25,6 +25,18 @@ pub(crate) struct Server {
     bad: Mutex<Option<(usize, i64)>>,
     requests: AtomicUsize,
     bytes: AtomicUsize,
+    git_bytes: AtomicUsize,
+}
+
+/// What was asked of the server, and how much it answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    /// Requests for metrics.
+    pub(crate) requests: usize,
+    /// The bytes of their answers.
+    pub(crate) bytes: usize,
+    /// The bytes of the answers to Git.
+    pub(crate) git_bytes: usize,
 }
 
 /// One request; the names of headers in lower case.
@@ -80,6 +92,7 @@ impl Server {
             bad: Mutex::default(),
             requests: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            git_bytes: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&server);
         std::thread::spawn(move || {
@@ -100,9 +113,14 @@ impl Server {
         *self.bad.lock().unwrap_or_else(PoisonError::into_inner) = bad;
     }
 
-    /// The metric requests and the bytes of their answers since the last call.
-    pub(crate) fn take_counts(&self) -> (usize, usize) {
-        (self.requests.swap(0, Ordering::SeqCst), self.bytes.swap(0, Ordering::SeqCst))
+    /// What was asked since the last call.
+    pub(crate) fn take_counts(&self) -> Counts {
+        let taken = |counter: &AtomicUsize| counter.swap(0, Ordering::SeqCst);
+        Counts {
+            requests: taken(&self.requests),
+            bytes: taken(&self.bytes),
+            git_bytes: taken(&self.git_bytes),
+        }
     }
 
     fn connection(&self, stream: TcpStream) -> anyhow::Result<()> {
@@ -115,7 +133,9 @@ impl Server {
                 self.bytes.fetch_add(body.len(), Ordering::SeqCst);
                 ("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n".to_owned(), body.into_bytes())
             } else {
-                self.git(&request)?
+                let (head, body) = self.git(&request)?;
+                self.git_bytes.fetch_add(body.len(), Ordering::SeqCst);
+                (head, body)
             };
             let out = stream.get_mut();
             out.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes())?;
