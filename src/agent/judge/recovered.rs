@@ -1,47 +1,64 @@
 //! What a revert did to the signals: what an outcome means, and asking for it where nobody can prove what the notes say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until};
 use crate::agent::look::context::Pass;
-use crate::agent::look::state::State;
+use crate::agent::look::state::{Asked, State};
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::CommitId;
+use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::record::Recovery;
 
-/// Asks the metrics again what became of the agent's reverts, where others may have written what the notes say about it. What
+/// Asks the metrics again what became of the reverts, where others may have written what the notes say about it. What
 /// is not known of a revert is left out.
 pub(in crate::agent) async fn ask_for_recoveries(pass: &Pass<'_>, state: &mut State) {
     if pass.world.records_proven {
         return;
     }
     let window_secs = i64::from(pass.environment.budget.window_secs);
-    let mut asked = BTreeMap::new();
-    for entry in state.reverts.iter().filter(|entry| !entry.requested) {
+    let mut asked = Asked::default();
+    for entry in &state.reverts {
         if pass.now.secs_since(entry.at) > window_secs.max(2 * i64::from(longest_recovery_secs(pass))) {
             continue;
         }
-        if let Some(outcome) = recovery(pass, state, entry).await {
-            asked.insert(entry.commit, outcome);
+        let Some(bad) = deployment_taken_back(pass, state, entry).await else { continue };
+        let before = match entry.requested {
+            false => None,
+            true => evidence_until(pass, state, &bad, entry.at).await,
+        };
+        if before.as_ref().is_some_and(|before| judge(before).verdict == Verdict::Regressed) {
+            asked.bad_requests.insert(entry.commit);
+        }
+        if let Some(outcome) = recovery(pass, state, entry, (&bad, before)).await {
+            asked.outcomes.insert(entry.commit, outcome);
         }
     }
-    state.recoveries = Some(asked);
+    state.asked = Some(asked);
 }
 
-async fn recovery(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<Recovery> {
-    let bad = deployment_taken_back(pass, state, entry).await?;
-    let (secs, is_over) = match span(pass, state, entry, pass.rule(&bad)?.policy.recovery_secs) {
+/// What became of a revert of this deployment; `before` is the evidence until then, where it was asked for.
+async fn recovery(
+    pass: &Pass<'_>,
+    state: &State,
+    entry: &RevertEntry,
+    (bad, before): (&Deployment, Option<Evidence>),
+) -> Option<Recovery> {
+    let (secs, is_over) = match span(pass, state, entry, pass.rule(bad)?.policy.recovery_secs) {
         Span::Replaced(..) => return Some(Recovery::Replaced),
         Span::Early => return None,
         Span::Watched { secs, is_over, .. } => (secs, is_over),
     };
-    let before = evidence_until(pass, state, &bad, entry.at).await?;
+    let before = match before {
+        Some(before) => before,
+        None => evidence_until(pass, state, bad, entry.at).await?,
+    };
     if judge(&before).verdict != Verdict::Regressed {
         return None;
     }
-    let since = evidence_since_revert(pass, state, entry, &before, &bad, secs).await;
+    let since = evidence_since_revert(pass, state, entry, &before, bad, secs).await;
     outcome(&judge(&since), is_over).map(|(outcome, _)| outcome)
 }
 

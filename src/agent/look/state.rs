@@ -21,6 +21,15 @@ use crate::record::{self, Record, Recovery, RecoveryRecord, VerdictRecord, looks
 /// What was decided about deployments, by their ids, with the commits that a revert of each takes back.
 pub(in crate::agent) type Decisions = BTreeMap<String, (Decision, BTreeSet<CommitId>)>;
 
+/// What the metrics say of reverts, by the commit of each.
+#[derive(Default)]
+pub(in crate::agent) struct Asked {
+    /// What became of them, where that is known.
+    pub outcomes: BTreeMap<CommitId, Recovery>,
+    /// Those that people asked for, of deployments that were bad.
+    pub bad_requests: BTreeSet<CommitId>,
+}
+
 /// What a pass has read of one environment.
 pub(in crate::agent) struct State {
     /// The branch; read again after each change.
@@ -38,8 +47,8 @@ pub(in crate::agent) struct State {
     pub missed: Vec<Deployment>,
     /// What the notes say about the watched deployments and the reverts.
     pub records: BTreeMap<CommitId, Vec<Record>>,
-    /// What became of the agent's reverts, by the commit of each, where the metrics were asked again for want of proven records.
-    pub recoveries: Option<BTreeMap<CommitId, Recovery>>,
+    /// What the metrics say of the reverts, where they were asked again for want of proven records.
+    pub asked: Option<Asked>,
     /// What this pass has decided about the deployments that it judged.
     pub decided: Decisions,
     /// Every name by which a metric could speak of a service with a deployment: such a service is no control.
@@ -67,7 +76,7 @@ impl State {
             watched,
             missed: Vec::new(),
             records: BTreeMap::new(),
-            recoveries: None,
+            asked: None,
             decided: BTreeMap::new(),
             deployed,
             proposals,
@@ -193,7 +202,7 @@ impl State {
             watched,
             missed: Vec::new(),
             records: BTreeMap::new(),
-            recoveries: None,
+            asked: None,
             decided: BTreeMap::new(),
             proposals: Proposals::default(),
             is_earlier: true,
@@ -278,8 +287,8 @@ impl State {
 
     /// What became of a revert, as far as that is known: by the metrics where they were asked again, else by the notes.
     fn recovery_of(&self, entry: &RevertEntry) -> Option<Recovery> {
-        match &self.recoveries {
-            Some(asked) => asked.get(&entry.commit).copied(),
+        match &self.asked {
+            Some(asked) => asked.outcomes.get(&entry.commit).copied(),
             None if self.recoveries_of(entry).any(|one| one.outcome == Recovery::NotRecovered) => {
                 Some(Recovery::NotRecovered)
             }
@@ -287,8 +296,9 @@ impl State {
         }
     }
 
-    /// The deployments that the agent has reverted and whose signals may still be bad: nothing is written down yet about what
-    /// became of them. What is not written down after twice `recovery` never is.
+    /// The deployments that were reverted, by the agent or because a person asked for it when they were bad, and whose signals may
+    /// still be bad: nothing is written down yet about what became of them. What is not written down after twice `recovery` never
+    /// is.
     pub(in crate::agent) fn recovering(&self, pass: &Pass<'_>) -> Vec<&Deployment> {
         let is_of = |entry: &RevertEntry, one: &Deployment| {
             one.commit == entry.reverts && one.service == entry.service
@@ -297,10 +307,22 @@ impl State {
             let secs = pass.rule(one).map_or(0, |rule| 2 * i64::from(rule.policy.recovery_secs));
             pass.now.secs_since(entry.at) <= secs
         };
-        let own = self.reverts.iter().filter(|entry| !entry.requested && self.recovery_of(entry).is_none());
+        let is_of_bad = |entry: &&RevertEntry| !entry.requested || self.was_bad(entry);
+        let own = self.reverts.iter().filter(|entry| self.recovery_of(entry).is_none()).filter(is_of_bad);
         let reverted = own
             .filter_map(|entry| self.detected.iter().find(|one| is_of(entry, one) && is_waiting(entry, one)));
         reverted.collect()
+    }
+
+    /// Whether the deployment that a person had reverted was bad, as far as is known: by the metrics where they were asked again,
+    /// else by the notes.
+    fn was_bad(&self, entry: &RevertEntry) -> bool {
+        if let Some(asked) = &self.asked {
+            return asked.bad_requests.contains(&entry.commit);
+        }
+        let records = self.records.get(&entry.reverts).into_iter().flatten();
+        let mut verdicts = records.filter_map(Record::as_verdict).filter(|verdict| verdict.id == entry.id);
+        verdicts.any(|verdict| verdict.judgement.verdict == Verdict::Regressed)
     }
 
     /// The agent's own reverts that did not help, and that nothing has followed since: no other revert of the service, and no

@@ -1,6 +1,7 @@
 //! Modes, budgets and guards, as a person sees them: what is on the branch, what is said, and the exit code.
 
 use super::stage::{BOT, Config, PERSON, Stage, item, items, path_of, text, values, words};
+use super::table;
 
 #[test]
 fn observe_records_and_changes_no_branch() {
@@ -135,6 +136,32 @@ fn a_service_that_was_reverted_is_red_until_its_recovery_is_known() {
     assert!(text(item(&report, "web"), "why").contains("2 services are red at once (api, web)"));
     assert_eq!(stage.tip(), bad);
     stage.nothing_more();
+}
+
+/// So is one that a person reverted after the agent had told of it.
+#[test]
+fn a_service_that_a_person_reverted_is_red_until_its_recovery_is_known() {
+    for more in ["", "record: {key: {env: RECORD_KEY}}"] {
+        let names = ["cart", "checkout", "mail", "search"];
+        let paths = names.map(|name| format!("apps/{name}/values.yaml"));
+        let at = |version: &str| format!("image:\n  tag: {version}\n");
+        let rules = table::Rules { more, ..table::Rules::new(r#"[{pattern: "apps/{service}/**"}]"#) };
+        let first = at("v1");
+        let mut stage = table::stage(&rules, &paths.each_ref().map(|path| (path.as_str(), first.as_str())));
+        stage.variables.push(("RECORD_KEY".to_owned(), "a key that nobody else has, 32 bytes".to_owned()));
+        let bad = paths.each_ref().map(|path| table::deploy(&stage, &[(path, &at("v2"))], -12));
+        let red = |name: &'static str| (name, table::LATELY);
+        table::errors(&stage, &[("cart", table::FINE), red("checkout"), red("mail"), red("search")]);
+        stage.pass(4);
+        for commit in &bad[2..] {
+            stage.run(&["revert", commit]).ended(3);
+        }
+        table::errors(&stage, &names.map(red));
+        let report = stage.pass(4);
+        let why = text(item(&report, "cart"), "why");
+        assert!(why.contains("4 services are red at once (cart, checkout, mail, search)"), "{report:#}");
+        stage.nothing_more();
+    }
 }
 
 /// The cause of an incident is not what the agent reverted: it stops, until a person has answered.
