@@ -258,12 +258,16 @@ async fn check_query(
     };
     match source.range(&estate.name, request).await {
         Ok(answer) => check_answer(what, subjects, question, &answer),
-        Err(SourceError::Unavailable(reason)) => {
-            Checked::bad(what, reason, "check the address of the metric source and that it is up")
-        }
-        Err(SourceError::Rejected(reason)) => {
-            Checked::bad(what, reason, "correct the query, or the credentials of the metric source")
-        }
+        Err(SourceError::Unavailable(reason)) => Checked::bad(
+            what,
+            reason,
+            "check the address or the file of the metric source, and that it can be read",
+        ),
+        Err(SourceError::Rejected(reason)) => Checked::bad(
+            what,
+            reason,
+            "correct the query or the columns of the file; of a server also the credentials",
+        ),
     }
 }
 
@@ -279,9 +283,26 @@ fn check_answer(what: String, subjects: &[Subject], question: &Question, answer:
     let values: Vec<&String> = answer.series.iter().filter_map(|series| series.labels.get(by)).collect();
     let own = answer.series.iter().filter(|series| series.labels.get(by) == Some(&question.by_value));
     match own.collect::<Vec<_>>().as_slice() {
+        [] if answer.series.is_empty() => Checked::bad(
+            what,
+            "no data",
+            "check the name of the metric and the labels of the query: nothing matches",
+        ),
         [] if values.is_empty() => {
-            let fix = format!("aggregate the query with `by ({by})` so that its series keep that label");
-            Checked::bad(what, format!("{} series, none with the label {by}", answer.series.len()), fix)
+            let found = format!("{} series, none with the label {by}", answer.series.len());
+            let labels: BTreeSet<&str> =
+                answer.series.iter().flat_map(|series| series.labels.keys()).map(String::as_str).collect();
+            let fix = match labels.is_empty() {
+                true => format!("have the query keep the label {by} (in PromQL: `by ({by})`)"),
+                false => {
+                    let some: Vec<&str> = labels.into_iter().take(5).collect();
+                    format!(
+                        "have `by` name one of the labels that are there ({}), or have the query keep {by}",
+                        some.join(", ")
+                    )
+                }
+            };
+            Checked::bad(what, found, fix)
         }
         [] => {
             let some: BTreeSet<&str> = values.iter().map(|value| value.as_str()).collect();

@@ -37,8 +37,9 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
     let verdicts: Vec<&VerdictRecord> = records.iter().filter_map(Record::as_verdict).collect();
     anyhow::ensure!(
         !verdicts.is_empty(),
-        "no verdict about {} is recorded: the agent records one when it decides about a deployment, and has none where a \
-         person reverted it before that",
+        "no verdict about {} is recorded. The agent records one when it decides about a deployment: not while it still watches \
+         the deployment, and not where a person reverted it before that. A record that no key in `record` proves does not count: \
+         `backout history` shows it as NOT OURS",
         commit.short()
     );
     let derived: Vec<Judgement> = verdicts.iter().map(|verdict| judge(&verdict.evidence)).collect();

@@ -30,7 +30,7 @@ pub(super) struct HistoryArgs {
     #[arg(long)]
     environment: Option<String>,
     /// At most this many records, the newest
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     limit: usize,
 }
 
@@ -64,6 +64,8 @@ struct Head {
     id: String,
     environment: EnvironmentName,
     service: ServiceName,
+    #[serde(default)]
+    deployment: Option<CommitId>,
 }
 
 /// What is shown of an entry.
@@ -98,6 +100,7 @@ impl Entry {
             id: revert.id.clone(),
             environment: revert.environment.clone(),
             service: revert.service.clone(),
+            deployment: Some(revert.reverts),
         };
         Self { head, what: What::Bare(revert) }
     }
@@ -151,6 +154,15 @@ impl Wanted {
         }
     }
 
+    /// That there are no entries, in words.
+    fn none(&self) -> String {
+        let service =
+            self.service.as_ref().map_or_else(String::new, |name| format!(" about the service {name}"));
+        let environment =
+            self.environment.as_ref().map_or_else(String::new, |name| format!(" in the environment {name}"));
+        format!("no records{service}{environment} yet")
+    }
+
     /// The entries of a note.
     fn entries<'n>(&'n self, note: &'n str) -> impl Iterator<Item = Entry> + 'n {
         let is_about = |line: &str| self.about.as_ref().is_none_or(|about| line.contains(about));
@@ -188,13 +200,17 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
             let shown = shown.iter().map(Shown::in_full);
             output::json(&shown.collect::<Result<Vec<_>, serde_json::Error>>()?)?;
         }
-        Format::Text if shown.is_empty() => output::line("no records yet"),
+        Format::Text if shown.is_empty() => output::line(&wanted.none()),
         Format::Text => shown.iter().for_each(|one| match one {
             Shown::Record(record) => output::line(&describe(record)),
             Shown::Bare(revert) => output::line(&describe_bare(revert)),
             Shown::NotOurs { head, .. } => output::line(&format!(
-                "{} {}/{} NOT OURS: no key in `record` proves this record, and it counts for nothing",
-                head.at, head.environment, head.service
+                "{} {}/{} {} NOT OURS: no key in `record` proves this record, and it counts for nothing. If an agent \
+                 wrote it with an earlier key, add that key to `record.old_keys`",
+                head.at,
+                head.environment,
+                head.service,
+                head.deployment.map_or_else(|| "-".to_owned(), |commit| commit.short())
             )),
         }),
     }

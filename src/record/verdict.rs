@@ -67,12 +67,17 @@ impl Proposal {
 }
 
 impl VerdictRecord {
-    /// Whether nothing is left to decide in this mode. What was left alone only because the mode was `observe` is decided
-    /// anew when the mode is another.
+    /// Whether nothing is left to decide in this mode. What the agent did not do only because the mode forbade it is decided anew
+    /// when the mode allows it.
     #[must_use]
     pub fn settles(&self, mode: Mode) -> bool {
         let by_mode = self.guards.last().is_some_and(|guard| guard.guard == MODE_GUARD);
-        !(by_mode && matches!(self.decision, Decision::Hold(_)) && mode != Mode::Observe)
+        !by_mode
+            || match self.decision {
+                Decision::Hold(_) => mode == Mode::Observe,
+                Decision::Propose => mode != Mode::Auto,
+                Decision::Wait | Decision::Pass(_) | Decision::Revert | Decision::Escalate(_) => true,
+            }
     }
 }
 

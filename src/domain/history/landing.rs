@@ -126,6 +126,8 @@ impl Landing {
                     format!("{who} to land between {} and {}{committed}", self.earliest, self.latest)
                 }
             }
+            // It cannot have landed before the one that it is made on.
+            LandedBy::Committer if late > 0 => format!("not before its parent{committed}"),
             LandedBy::Committer => format!("by the committer's clock{committed}"),
         })
     }

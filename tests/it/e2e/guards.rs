@@ -65,6 +65,28 @@ fn a_merged_proposal_counts_as_the_revert() {
     stage.nothing_more();
 }
 
+/// What was only proposed is made when the agent may make it, whoever can prove the record of the proposal.
+#[test]
+fn what_was_proposed_is_made_when_the_mode_becomes_auto() {
+    for key in ["", "record: {key: {env: RECORD_KEY}}\n"] {
+        let mut stage = Stage::with("one", &["web"]);
+        stage.variables.push(("RECORD_KEY".to_owned(), "a key that nobody else has".to_owned()));
+        let mut config = Config { run: key.to_owned(), ..Config::of("one") };
+        config.environments = "  production: {branch: main, mode: propose}\n".to_owned();
+        stage.configure(&config);
+        stage.deploy("web", "v2", -12, BOT);
+        assert_eq!(words(item(&stage.pass(3), "web")), "regressed propose");
+        stage.nothing_more();
+        config.environments = "  production: {branch: main, mode: auto}\n".to_owned();
+        stage.configure(&config);
+        let run = stage.run(&["run", "--once"]).ended(3);
+        assert!(run.stdout.contains("regressed, reverted by"), "{run:?}");
+        assert!(!run.stderr.contains("does not follow"), "{run:?}");
+        assert_eq!(stage.file("main", "web"), values("web", "v1"));
+        stage.nothing_more();
+    }
+}
+
 #[test]
 fn the_budget_leaves_the_second_service_to_a_person() {
     let stage = Stage::with("pair", &["api", "web"]);

@@ -87,7 +87,8 @@ fn with_a_key_only_what_it_proves_counts() {
     assert!(signed.iter().any(|line| line.contains(",\"mac\":\"")), "{signed:?}");
     stage.nothing_more();
     let told = stage.run(&["history"]).ended(0).stdout;
-    assert!(told.contains("production/web NOT OURS: no key in `record` proves this record"), "{told}");
+    assert!(told.contains(" NOT OURS: no key in `record` proves this record"), "{told}");
+    assert!(told.contains("add that key to `record.old_keys`"), "{told}");
     assert!(told.contains("regressed, revert"), "{told}");
     // With the next key the records of before are known by the old one.
     stage.configure(&run("key: {env: NEW_KEY}, old_keys: [{env: OLD_KEY}]"));
