@@ -54,8 +54,8 @@ fn about_records(world: &World) -> &'static str {
     if world.records_proven {
         "a key proves which of them are the agent's own; others count for nothing"
     } else {
-        "whoever may push notes can write some, so each pass derives anew what it acts on; set `record.key` to prove which are \
-         the agent's own"
+        "`record.key` is not set: anybody who may push notes can write a record, so each pass derives anew what it acts on; set \
+         `record.key` to prove which are the agent's own"
     }
 }
 

@@ -54,8 +54,8 @@ pub(super) fn grown_file(files: &[FileDiff]) -> Option<String> {
     };
     files.iter().find(has_crossed).map(|file| {
         format!(
-            "{} is, or was before, larger than {}, and is not read then: look at what was deployed in it, and cut it into \
-             smaller files",
+            "{} is, or was before, larger than {}. backout does not read such a file: look at what was deployed in it, and split \
+             it into smaller files",
             file.path,
             mebibytes(MAX_FILE_BYTES)
         )
