@@ -272,13 +272,13 @@ pub trait Repository: Send + Sync {
     /// When the notes cannot be fetched, or none of them can be read.
     fn notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError>;
 
-    /// Which of the notes on these commits cannot be read, and why.
+    /// Which of the notes on these commits cannot be read, and what is to be done about it, in words.
     ///
     /// # Errors
     /// As for [`Repository::notes`].
-    fn unreadable_notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+    fn unreadable_notes(&self, commits: &[CommitId]) -> Result<Vec<String>, RepositoryError> {
         let _ = commits;
-        Ok(BTreeMap::new())
+        Ok(Vec::new())
     }
 
     /// Shows every note, as of the last fetch or append, those on the commits of the newest month first, until the visitor has

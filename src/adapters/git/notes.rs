@@ -129,18 +129,23 @@ pub(super) fn on(
     Ok(found)
 }
 
-/// Which of the notes on these commits are not read, and why.
-pub(super) fn unreadable(
-    repository: &Repository,
-    commits: &[CommitId],
-) -> Result<BTreeMap<CommitId, String>, Fault> {
+/// Which of the notes on these commits are not read, and what is to be done about it, in words.
+pub(super) fn unreadable(repository: &Repository, commits: &[CommitId]) -> Result<Vec<String>, Fault> {
     let no_keys = RecordKeys::default();
     let mut months = Months::of(repository, &no_keys)?;
-    let mut found = BTreeMap::new();
+    let (mut refs, mut found) = (BTreeSet::new(), Vec::new());
     for commit in commits {
+        for reference in refs_of(repository, &months.odb, *commit)? {
+            if refs.insert(reference.clone()) {
+                found.extend(no_commit(repository, &months.odb, &reference)?);
+            }
+        }
         for blob in months.blobs(*commit)? {
             if let Some(why) = why_unreadable(&months.odb, blob)? {
-                found.insert(*commit, why);
+                found.push(format!(
+                    "what is recorded about {} is not read: {why}: `git notes --ref=backout-YYYY-MM remove {commit}` takes it away",
+                    commit.short()
+                ));
             }
         }
     }
@@ -204,11 +209,14 @@ pub(super) fn by_ref(
 pub(super) fn build(
     repository: &Repository,
     options: &GitOptions,
-    tip: Option<Oid>,
+    (reference, tip): (&str, Option<Oid>),
     lines: &BTreeMap<CommitId, Vec<String>>,
     at: Time,
 ) -> Result<Built, Fault> {
     let odb = repository.odb()?;
+    if let Some(why) = no_commit(repository, &odb, reference)? {
+        return Err(Fault::broken(why));
+    }
     let base = tree(&odb, tip)?;
     let old = tree(&odb, local::tip(repository, OLD_NOTES_REF)?)?;
     let (mut paths, mut trees, mut left) = (BTreeMap::new(), Trees::new(), Vec::new());
@@ -282,10 +290,41 @@ fn appended(
     (note != old).then_some(note)
 }
 
+/// The tree of the notes. Whoever may push the ref can have it hold something else than a commit: then there are no notes.
 fn tree(odb: &Odb<'_>, tip: Option<Oid>) -> Result<Option<Oid>, Fault> {
     let Some(tip) = tip else { return Ok(None) };
+    if let Some(what) = other_than_a_commit(odb, tip)? {
+        tracing::warn!(%tip, what, "a ref of notes is not read");
+        return Ok(None);
+    }
     let missing = || Fault::Damaged(format!("the notes commit {tip} is missing"));
     Ok(Some(commit_object::read(odb, tip)?.ok_or_else(missing)?.tree))
+}
+
+/// What a ref of notes holds, where that is no commit that can be read.
+fn other_than_a_commit(odb: &Odb<'_>, tip: Oid) -> Result<Option<&'static str>, Fault> {
+    let object = match odb.read(tip) {
+        Ok(object) => object,
+        Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(match object.kind() {
+        ObjectType::Commit => commit_object::parsed(tip, object.data()).is_err().then_some("a broken commit"),
+        ObjectType::Tag => Some("a tag"),
+        ObjectType::Tree => Some("a tree"),
+        ObjectType::Blob | ObjectType::Any => Some("a file"),
+    })
+}
+
+/// That a ref of notes holds no commit, and what is to be done about it; none where it does, or is not there.
+fn no_commit(repository: &Repository, odb: &Odb<'_>, reference: &str) -> Result<Option<String>, Fault> {
+    let Some(tip) = local::tip(repository, reference)? else { return Ok(None) };
+    Ok(other_than_a_commit(odb, tip)?.map(|what| {
+        format!(
+            "{reference} is {what}, and no notes: records are neither read from it nor written; \
+             `git push origin :{reference}` removes it"
+        )
+    }))
 }
 
 /// The entries of a tree that belong to notes: their digits, whether they are trees, and their ids.

@@ -356,7 +356,7 @@ impl ports::Repository for GitRepository {
         self.read(|repository| notes::on(repository, &self.options.record_keys, commits))
     }
 
-    fn unreadable_notes(&self, commits: &[CommitId]) -> Result<BTreeMap<CommitId, String>, RepositoryError> {
+    fn unreadable_notes(&self, commits: &[CommitId]) -> Result<Vec<String>, RepositoryError> {
         self.read(|repository| notes::unreadable(repository, commits))
     }
 
@@ -429,7 +429,7 @@ impl GitRepository {
         let append = || {
             self.with(|repository| {
                 let expected = local::tip(repository, reference)?;
-                let built = notes::build(repository, &self.options, expected, lines, at)?;
+                let built = notes::build(repository, &self.options, (reference, expected), lines, at)?;
                 if let Some(commit) = built.commit {
                     self.push(repository, &Update { reference, expected, target: Some(commit) })?;
                     if let Storage::Remote(cache) = &self.place {

@@ -164,15 +164,7 @@ impl State {
             return Ok(Vec::new());
         }
         let commits: Vec<CommitId> = commits.into_iter().collect();
-        let unreadable = pass.git(move |repository| repository.unreadable_notes(&commits)).await?;
-        let say = |(commit, why): (CommitId, String)| {
-            format!(
-                "what is recorded about {} is not read: {why}: `git notes --ref=backout-YYYY-MM remove {commit}` \
-                     takes it away",
-                commit.short()
-            )
-        };
-        Ok(unreadable.into_iter().map(say).collect())
+        pass.git(move |repository| repository.unreadable_notes(&commits)).await
     }
 
     /// Fetches the branch once more.

@@ -158,3 +158,35 @@ fn an_agent_that_is_killed_in_the_middle_of_a_push_leaves_nothing_double() {
     reverted_once(&stage, &bad);
     stage.nothing_more();
 }
+
+/// Who may push notes can have a ref of theirs hold something else. It holds up no revert, and is told by its name.
+#[test]
+fn a_ref_of_notes_that_holds_no_commit_holds_up_nothing() {
+    for kind in ["tag", "tree", "blob"] {
+        let (_remote, stage, _) = scene();
+        let object = match kind {
+            "tag" => {
+                stage.git(&["tag", "-a", "-m", "x", "x", "HEAD"]);
+                "refs/tags/x"
+            }
+            "tree" => "HEAD^{tree}",
+            _ => "HEAD:apps/web/values.yaml",
+        };
+        let month = stage.git(&["log", "-1", "--format=%cd", "--date=format:%Y-%m"]);
+        let refs = [format!("refs/notes/backout-{month}"), "refs/notes/backout-2020-01".to_owned()];
+        for reference in &refs {
+            let push = format!("{object}:{reference}");
+            stage.git(&["push", "-q", "--force", stage.bare.to_str().unwrap(), &push]);
+        }
+        let report = stage.pass(3);
+        assert_eq!(words(item(&report, "web")), "regressed revert", "{kind}: {report:#}");
+        assert_eq!(stage.file("main", "web"), values("web", "v1"));
+        let problems = report["environments"][0]["problems"].to_string();
+        assert!(problems.contains(&format!("`git push origin :{}` removes it", refs[0])), "{kind}: {problems}");
+        stage.run(&["history"]).ended(0);
+        // What is not there any more holds up nothing either.
+        stage.remote(&["update-ref", "-d", &refs[0]]);
+        let report = stage.run(&["run", "--once", "--format", "json"]).json();
+        assert_eq!(report["environments"][0]["problems"].to_string(), "[]", "{kind}");
+    }
+}

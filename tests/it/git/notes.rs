@@ -169,8 +169,7 @@ fn a_note_that_is_too_long_or_broken_holds_up_nothing_but_itself() {
     let notes = agent.notes(&commits).unwrap();
     assert_eq!(notes.keys().collect::<Vec<_>>(), [&commits[1]]);
     let unreadable = agent.unreadable_notes(&commits).unwrap();
-    assert_eq!(unreadable.keys().collect::<Vec<_>>(), [&commits[0]]);
-    assert!(unreadable[&commits[0]].contains("9437184 bytes"), "{unreadable:?}");
+    assert!(matches!(unreadable.as_slice(), [one] if one.contains("9437184 bytes")), "{unreadable:?}");
     assert_eq!(agent.all_notes().unwrap().len(), 2);
     let new: Vec<(CommitId, &str)> = commits.iter().map(|commit| (*commit, "new")).collect();
     let refused = agent.append_notes(&lines(&new), now()).unwrap_err();
