@@ -76,14 +76,11 @@ pub fn decide(case: &Case<'_>, situation: &Situation<'_>) -> (Decision, Vec<Guar
 fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     match &case.judgement.verdict {
         Verdict::Regressed => None,
+        // The source may answer for the same window later.
+        Verdict::Inconclusive(_) if case.unanswered && !is_long_over(case, situation) => Some(Decision::Wait),
         // Later nobody could judge it either.
-        Verdict::Pending | Verdict::Inconclusive(_)
-            if !case.unanswered
-                && let Some(who) = case.unjudged_return =>
-        {
-            let why =
-                format!("the automation {who}. Too little is known of the time before that to judge it");
-            Some(Decision::Escalate(why))
+        Verdict::Pending | Verdict::Healthy | Verdict::Inconclusive(_) if let Some(why) = case.unjudged => {
+            Some(Decision::Escalate(why.to_owned()))
         }
         Verdict::Pending => Some(Decision::Wait),
         // It may still turn bad.
@@ -91,8 +88,6 @@ fn verdict(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         // Nobody knows whether it is its own.
         Verdict::Preexisting if is_open(case) => None,
         Verdict::Preexisting => Some(inherited(case, situation)),
-        // The source may answer for the same window later.
-        Verdict::Inconclusive(_) if case.unanswered && !is_long_over(case, situation) => Some(Decision::Wait),
         // It is bad, and nobody can say by whose doing, or nobody has looked at it: that must not go by unseen.
         Verdict::Inconclusive(_) if case.contested || case.missed || case.deployment.beyond.is_some() => {
             Some(Decision::Escalate(case.judgement.reason.clone()))

@@ -21,8 +21,8 @@ pub(in crate::agent) struct Judged {
     pub missed: bool,
     /// Who put it back after it had been reverted, in words; none where it was not.
     pub put_back: Option<String>,
-    /// Whether an automation put it back, and nobody can judge it.
-    pub is_unjudged_return: bool,
+    /// Why nobody can judge it and a person must know, where it came soon after a revert.
+    pub unjudged: Option<String>,
     /// Whether it is blamed only because a record says when it landed.
     pub told: bool,
     /// Where its revert leads, where it regressed and that is known.
@@ -44,7 +44,7 @@ impl Judged {
             told_before: None,
             missed: false,
             put_back: None,
-            is_unjudged_return: false,
+            unjudged: None,
             told: false,
             goal: None,
             by_hand: None,
@@ -65,7 +65,7 @@ impl Judged {
             unanswered: self.evidence.signals.iter().any(unavailable),
             contested: !self.evidence.rivals.is_empty(),
             missed: self.missed,
-            unjudged_return: self.put_back.as_deref().filter(|_| self.is_unjudged_return),
+            unjudged: self.unjudged.as_deref(),
             told: self.told,
             goal: self.goal.as_ref(),
             is_fallback: self.evidence.after_revert.is_some(),

@@ -59,7 +59,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         subjects = now;
     }
     judge_from_onset(pass, state, &with_rule, &mut subjects, &mut evidence).await;
-    let unjudged_returns = judge_returned(pass, state, &with_rule, &mut evidence).await;
+    let mut too_blind = judge_returned(pass, state, &with_rule, &mut evidence).await;
     // In an incident nothing is reverted, whatever others had: nobody needs to be asked. What else may be red only adds to it.
     let red = with_rule.iter().zip(&evidence).filter(|(_, found)| is_regressed(found));
     let standing = red.map(|((deployment, _), _)| *deployment).filter(|one| is_standing(pass, state, one));
@@ -74,7 +74,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     let mut judged: Vec<Judged> = judged.collect();
     for (place, one) in judged.iter_mut().enumerate() {
         one.put_back = put_back(state, &one.deployment, &one.policy);
-        one.is_unjudged_return = unjudged_returns.contains(&place);
+        one.unjudged = too_blind.remove(&place);
     }
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged, is_incident).await;

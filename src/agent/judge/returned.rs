@@ -1,6 +1,6 @@
 //! Values that came back soon after their revert.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::reverted::{deployment_taken_back, evidence_since_revert, evidence_until};
 use crate::agent::look::context::Pass;
@@ -11,59 +11,91 @@ use crate::domain::environment::policy::Policy;
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::evidence::Evidence;
-use crate::domain::judge::verdict::{Verdict, has_baseline, judge};
+use crate::domain::judge::verdict::{Verdict, is_blind, judge};
 use crate::domain::text::one_line;
 use crate::domain::time::human_secs;
 
 /// Judges values that came back soon after their revert once more, against what was usual before they were first deployed. Just
 /// before they came back the signals were still bad from the first time, or nobody can say what they were.
 ///
-/// Returns the places of those that an automation brought back and that nothing can be held against.
+/// Returns the places of the deployments soon after a revert that nobody can judge and a person must know of, each with the
+/// reason: a machine has brought the values back, or others were never judged though they were watched to the end.
 pub(super) async fn judge_returned(
     pass: &Pass<'_>,
     state: &State,
     with_rule: &[(&Deployment, &ServiceRule)],
     evidence: &mut [Evidence],
-) -> BTreeSet<usize> {
-    let mut unjudged = BTreeSet::new();
+) -> BTreeMap<usize, String> {
+    let mut unjudged = BTreeMap::new();
     for (place, ((deployment, rule), found)) in with_rule.iter().zip(evidence).enumerate() {
         let values = deployment.trailer_values();
-        let is_return = |entry: &&RevertEntry| {
+        let is_soon = |entry: &&RevertEntry| {
             let after_secs = deployment.at.secs_since(entry.at);
             entry.service == deployment.service
-                && !entry.bad_values.is_disjoint(&values)
+                && entry.commit != deployment.commit
                 && (0..=i64::from(rule.policy.baseline_secs)).contains(&after_secs)
         };
+        let is_return = |entry: &&RevertEntry| is_soon(entry) && !entry.bad_values.is_disjoint(&values);
         // Before the first of several reverts there was a time in which nothing was bad.
-        let Some(entry) = state.reverts.iter().rfind(is_return) else { continue };
-        if judge(found).verdict == Verdict::Regressed {
+        let returned = state.reverts.iter().rfind(is_return);
+        let Some(entry) = returned.or_else(|| state.reverts.iter().rfind(is_soon)) else { continue };
+        let verdict = judge(found).verdict;
+        let is_over = matches!(verdict, Verdict::Inconclusive(_));
+        if verdict == Verdict::Regressed || returned.is_none() && !(is_over && is_blind(found)) {
             continue;
         }
-        match against_first(pass, state, entry, (deployment, &rule.policy)).await {
-            Some(since) => *found = since,
-            None if is_automation(&deployment.author, &rule.policy.automation) && !has_baseline(found) => {
-                unjudged.insert(place);
+        match (against_first(pass, state, entry, (deployment, &rule.policy)).await, returned) {
+            (Held::Bad(since), Some(_)) => *found = *since,
+            (Held::Fine, _) => {}
+            // A person knows what they have put back.
+            (_, Some(_)) if !is_automation(&deployment.author, &rule.policy.automation) => {}
+            (Held::Bad(_) | Held::Unknown, _) if is_blind(found) => {
+                let last = state.reverts.iter().find(is_soon).unwrap_or(entry);
+                let how = put_back(state, deployment, &rule.policy)
+                    .map_or_else(|| soon_after(deployment, last), |who| format!("the automation {who}"));
+                let reason = format!("{how}. Too little is known of the time before that to judge it");
+                unjudged.insert(place, reason);
             }
-            None => {}
+            (Held::Bad(_) | Held::Unknown, _) => {}
         }
     }
     unjudged
 }
 
-/// The evidence since the values came back, with what was usual before they were first deployed; none where they did no damage
-/// then, or do none now, or nobody can say.
+/// What comes of comparing with the time before the first bad deployment.
+enum Held {
+    /// It is bad.
+    Bad(Box<Evidence>),
+    /// It is not bad so far.
+    Fine,
+    /// The first deployment did no damage that is known, or what was usual before it is not.
+    Unknown,
+}
+
+/// Holds a deployment against what was usual before the deployment that a revert took back.
 async fn against_first(
     pass: &Pass<'_>,
     state: &State,
     entry: &RevertEntry,
     (deployment, policy): (&Deployment, &Policy),
-) -> Option<Evidence> {
+) -> Held {
     let is_bad = |evidence: &Evidence| judge(evidence).verdict == Verdict::Regressed;
-    let first = deployment_taken_back(pass, state, entry).await?;
-    let before = evidence_until(pass, state, &first, entry.at).await.filter(is_bad)?;
+    let Some(first) = deployment_taken_back(pass, state, entry).await else { return Held::Unknown };
+    let before = evidence_until(pass, state, &first, entry.at).await;
+    let Some(before) = before.filter(is_bad) else { return Held::Unknown };
     let back = RevertEntry { at: deployment.at, commit: deployment.commit, ..entry.clone() };
     let since = evidence_since_revert(pass, state, &back, &before, &first, policy.watch_secs).await;
-    Some(Evidence { after_revert: None, ..since }).filter(is_bad)
+    let since = Evidence { after_revert: None, ..since };
+    match is_bad(&since) {
+        true => Held::Bad(Box::new(since)),
+        false if is_blind(&since) => Held::Unknown,
+        false => Held::Fine,
+    }
+}
+
+fn soon_after(deployment: &Deployment, last: &RevertEntry) -> String {
+    let after = human_secs(deployment.at.secs_since(last.at));
+    format!("it was deployed {after} after the revert {}", last.commit.short())
 }
 
 /// Who put a value back that was reverted, in words: `renovate[bot] put back what 0afbcfdc28 had reverted 25 s before`.

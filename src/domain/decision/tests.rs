@@ -72,7 +72,7 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         unanswered: false,
         contested: false,
         missed: false,
-        unjudged_return: None,
+        unjudged: None,
         told: false,
         goal: None,
         is_fallback: false,

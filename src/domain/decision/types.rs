@@ -68,8 +68,8 @@ pub struct Case<'a> {
     pub contested: bool,
     /// Whether nobody has watched it.
     pub missed: bool,
-    /// Which automation put it back after it had been reverted, in words, where nobody can judge it.
-    pub unjudged_return: Option<&'a str>,
+    /// Why nobody can judge it and a person must know, where it came soon after a revert.
+    pub unjudged: Option<&'a str>,
     /// Whether it is blamed only because a record says when it landed.
     pub told: bool,
     /// Where its revert leads; none where that is not known.

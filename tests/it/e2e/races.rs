@@ -182,7 +182,10 @@ fn a_ref_of_notes_that_holds_no_commit_holds_up_nothing() {
         assert_eq!(words(item(&report, "web")), "regressed revert", "{kind}: {report:#}");
         assert_eq!(stage.file("main", "web"), values("web", "v1"));
         let problems = report["environments"][0]["problems"].to_string();
-        assert!(problems.contains(&format!("`git push origin :{}` removes it", refs[0])), "{kind}: {problems}");
+        assert!(
+            problems.contains(&format!("`git push origin :{}` removes it", refs[0])),
+            "{kind}: {problems}"
+        );
         stage.run(&["history"]).ended(0);
         // What is not there any more holds up nothing either.
         stage.remote(&["update-ref", "-d", &refs[0]]);

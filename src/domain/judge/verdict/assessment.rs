@@ -13,6 +13,8 @@ pub(super) enum State {
     Fine,
     /// Nothing can be said yet; more samples may change that.
     Unclear(String),
+    /// It is bad, and nobody can say since when: the samples around the deployment are missing.
+    Blind,
     /// Nothing can be said, and more samples after the deployment will not change that.
     Never(String),
     /// It got worse, and so did services that were not deployed.

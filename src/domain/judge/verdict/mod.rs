@@ -28,7 +28,7 @@ use self::overall::Weighted;
 use self::ratio::is_ratio;
 use self::robust::Context;
 use self::words::Style;
-use crate::domain::environment::signal::{Rule, Signal, SignalKind};
+use crate::domain::environment::signal::{Role, Rule, Signal, SignalKind};
 use crate::domain::judge::evidence::{Evidence, Found, Seasonal, SignalEvidence};
 
 pub use self::judgement::{Finding, Judgement, Verdict};
@@ -67,22 +67,15 @@ pub fn needs_history(evidence: &Evidence) -> bool {
         && !overall::is_regression(settled, evidence.quorum)
 }
 
-/// Whether some signal has enough samples from before the deployment to tell what got worse since, or needs none.
+/// Whether too little is known of the time before the deployment to judge it: a signal is bad and nobody can say since when, or
+/// has samples since the deployment and too few before it. Where no signal has samples since the deployment, the evidence is
+/// blind at the end of the watch window.
 #[must_use]
-pub fn has_baseline(evidence: &Evidence) -> bool {
-    let is_known = |asked: &SignalEvidence, found: &Found| {
-        let frame = Frame::new(evidence, &asked.signal);
-        let counted = counted::samples(&asked.signal, found, asked.traffic.as_ref(), &frame);
-        counted
-            .is_ok_and(|samples| frame.split_before(&samples, &evidence.unusual).before.len() >= MIN_BASELINE)
-    };
-    evidence.signals.iter().any(|asked| match asked.signal.rule {
-        Rule::Limit { .. } => true,
-        Rule::Robust | Rule::Change { .. } if asked.segments.is_empty() => is_known(asked, &asked.found),
-        Rule::Robust | Rule::Change { .. } => {
-            asked.segments.iter().any(|part| is_known(asked, &Found::Samples(part.samples.clone())))
-        }
-    })
+pub fn is_blind(evidence: &Evidence) -> bool {
+    let weighted = weigh(evidence);
+    let mut asked = weighted.iter().filter(|signal| signal.role != Role::Advisory);
+    asked.clone().any(|signal| signal.blind)
+        || !Frame::of_window(evidence).open && asked.all(|signal| signal.unseen)
 }
 
 /// The places of the signals that regressed as long as services without a deployment do not excuse them.
@@ -131,11 +124,15 @@ struct Measured<'a> {
 fn finding(evidence: &Evidence, asked: &SignalEvidence, measured: Measured<'_>, name: &str) -> Weighted {
     let signal = &asked.signal;
     let frame = Frame::new(evidence, signal);
+    let (mut unseen, mut unknown_before) = (true, false);
     let (found, style) = match counted::samples(signal, measured.found, asked.traffic.as_ref(), &frame) {
         Err(state) => (Assessment::bare(state), Style { percent: false }),
         Ok(samples) => {
             let split = frame.split_before(&samples, &evidence.unusual);
             let style = Style { percent: is_ratio(signal, &split) };
+            unseen = split.after.is_empty();
+            let needs_before = !matches!(signal.rule, Rule::Limit { .. });
+            unknown_before = !unseen && needs_before && split.before.len() < MIN_BASELINE;
             (held_against_controls(evidence, asked, measured, &frame, &split), style)
         }
     };
@@ -146,6 +143,8 @@ fn finding(evidence: &Evidence, asked: &SignalEvidence, measured: Measured<'_>, 
         role: signal.role,
         weight: signal.weight,
         excused: matches!(found.state, State::Excused(_)),
+        blind: unknown_before || found.state == State::Blind,
+        unseen,
         bad_before: found.since.filter(|_| found.surely_before),
         finding: Finding {
             signal: signal.name.clone(),
@@ -214,9 +213,10 @@ fn verdict(state: State, frame: &Frame) -> Verdict {
         State::Regressed => Verdict::Regressed,
         State::Never(why) | State::Excused(why) => Verdict::Inconclusive(why),
         State::Fine if frame.is_late() => Verdict::Healthy,
-        State::Preexisting | State::Fine | State::Unclear(_) if frame.open => Verdict::Pending,
+        State::Preexisting | State::Fine | State::Unclear(_) | State::Blind if frame.open => Verdict::Pending,
         State::Preexisting => Verdict::Preexisting,
         State::Fine => Verdict::Healthy,
         State::Unclear(why) => Verdict::Inconclusive(why),
+        State::Blind => Verdict::Inconclusive(words::MISSING_AROUND.to_owned()),
     }
 }

@@ -16,6 +16,10 @@ pub(super) struct Weighted {
     pub(super) bad_before: Option<Time>,
     /// Whether it got worse, and so did services that were not deployed.
     pub(super) excused: bool,
+    /// Whether too little is known of the time before the deployment to judge it.
+    pub(super) blind: bool,
+    /// Whether it has no samples since the deployment.
+    pub(super) unseen: bool,
 }
 
 /// The verdict over all signals.

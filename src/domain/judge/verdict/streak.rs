@@ -113,10 +113,7 @@ impl Streak<'_> {
         }
         match found.first() {
             Some((_, RunOrigin::Before(from))) => self.with_numbers(State::Preexisting, Some(*from)),
-            Some(_) => {
-                let why = "samples are missing around the deployment, so it may have been bad before";
-                self.with_numbers(State::Unclear(why.to_owned()), None)
-            }
+            Some(_) => self.with_numbers(State::Blind, None),
             None => self.with_numbers(self.quiet(), None),
         }
     }

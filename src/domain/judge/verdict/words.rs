@@ -30,12 +30,18 @@ pub(super) fn sentence(name: &str, found: &Assessment, frame: &Frame, style: Sty
             format!("{name} shows nothing wrong so far: {}", comparison(found, style))
         }
         State::Fine => format!("{name} is as before the deployment: {}", comparison(found, style)),
+        State::Blind if found.of > 0 => format!("{name}: {MISSING_AROUND}; {}", comparison(found, style)),
+        State::Blind => format!("{name}: {MISSING_AROUND}"),
         State::Unclear(why) | State::Never(why) | State::Excused(why) if found.of > 0 => {
             format!("{name}: {why}; {}", comparison(found, style))
         }
         State::Unclear(why) | State::Never(why) | State::Excused(why) => format!("{name}: {why}"),
     }
 }
+
+/// Why nobody can say since when a signal is bad.
+pub(super) const MISSING_AROUND: &str =
+    "samples are missing around the deployment, so it may have been bad before";
 
 /// How sure it is, in words.
 fn sureness(found: &Assessment) -> String {

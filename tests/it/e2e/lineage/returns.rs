@@ -82,3 +82,40 @@ fn what_a_source_does_not_answer_is_not_put_down_to_the_time_before() {
     let report = stage.run(&["run", "--once", "--format", "json"]).json();
     assert!(!said(&report, &again).contains("escalate"), "{report:#}");
 }
+
+/// `v2` has been bad for longer than its time before counts when a person asks for its revert, and there is something from before.
+#[test]
+fn a_bot_that_puts_back_what_was_bad_just_before_is_told_when_its_damage_shows() {
+    let stage = at_v1(&rules());
+    let bad = release(&stage, "v2", -111);
+    fails_since(&stage, -110);
+    stage.run(&["revert", &bad]).ended(3);
+    stage.backdate(-21);
+    let again = release(&stage, "v2", -20);
+    let report = stage.pass(4);
+    assert!(
+        text(of(&report, &again), "why").starts_with("the automation renovate[bot] put back"),
+        "{report:#}"
+    );
+    stage.nothing_more();
+}
+
+/// Nobody knows what was usual just before a version that came within a minute of a revert.
+#[test]
+fn a_version_soon_after_a_revert_that_nobody_could_judge_is_told_at_the_end_of_its_watch() {
+    for (bad_until, code, expected) in [(99, 4, "inconclusive escalate"), (-50, 0, "inconclusive pass")] {
+        let stage = at_v1(&rules());
+        let bad = release(&stage, "v2", -111);
+        errors(&stage, &[("checkout", &[(-110, bad_until)]), ("search", &[])]);
+        stage.run(&["revert", &bad]).ended(3);
+        stage.backdate(-50);
+        let next = release_by(&stage, "v3", -49, "Ada <ada@example.com>");
+        let report = stage.pass(code);
+        assert_eq!(said(&report, &next), expected, "{report:#}");
+        if code == 4 {
+            let why = text(of(&report, &next), "why");
+            assert!(why.starts_with("it was deployed 1 min after the revert "), "{why}");
+        }
+        stage.nothing_more();
+    }
+}

@@ -86,9 +86,12 @@ pub(super) fn assess(split: &Split, frame: &Frame, context: &Context<'_>) -> Ass
             let why = "typically worse than before, but not by enough to be sure";
             Assessment { state: State::Unclear(why.to_owned()), ..found }
         }
-        State::Regressed | State::Preexisting | State::Unclear(_) | State::Never(_) | State::Excused(_) => {
-            found
-        }
+        State::Regressed
+        | State::Preexisting
+        | State::Unclear(_)
+        | State::Blind
+        | State::Never(_)
+        | State::Excused(_) => found,
     }
 }
 

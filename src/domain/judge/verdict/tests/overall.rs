@@ -1,6 +1,7 @@
 //! Gaps, controls, and the verdict over all signals.
 
 use super::*;
+use crate::domain::environment::signal::Window;
 
 const LIMIT: Rule = Rule::Limit { limit: 2.0, for_secs: 60 };
 
@@ -197,5 +198,42 @@ fn odd_times_and_steps_are_defined() {
                 assert_ne!(word(&odd), "regressed");
             }
         }
+    }
+}
+
+#[test]
+fn too_little_from_before_the_deployment_leaves_the_judge_blind() {
+    let robust = |before: usize, after: usize, level: f64| {
+        let after = noise(2, level, 0.1, after);
+        asked(signal("errors", Rule::Robust), grid(STEP, &noise(1, 1.0, 0.1, before), &after))
+    };
+    let silent = || asked(signal("quiet", LIMIT), grid(STEP, &[1.0; 60], &[]));
+    let advisory = |mut asked: SignalEvidence| {
+        asked.signal.role = Role::Advisory;
+        asked
+    };
+    // Ten minutes before the deployment do not count: it was bad then, and is bad since.
+    let cut = |signals: Vec<SignalEvidence>| {
+        let at = |secs: i64| Time::from_unix(DEPLOYED + secs);
+        let unusual = vec![Window { start: at(-600), end: at(0) }];
+        Evidence { unusual, ..evidence(signals) }
+    };
+    let table = [
+        (evidence(vec![robust(60, 40, 1.0)]), false),
+        (evidence(vec![robust(60, 40, 9.0)]), false),
+        (evidence(vec![robust(7, 40, 9.0)]), true),
+        // A signal that says nothing is wrong does not see for the other.
+        (evidence(vec![robust(7, 40, 9.0), good("a")]), true),
+        (evidence(vec![advisory(robust(7, 40, 9.0)), good("a")]), false),
+        (cut(vec![robust(60, 40, 9.0)]), true),
+        (cut(vec![robust(60, 40, 1.0)]), false),
+        (cut(vec![bad("a")]), true),
+        (evidence(vec![silent()]), true),
+        (after(300, evidence(vec![silent()])), false),
+        (evidence(vec![silent(), good("a")]), false),
+        (evidence(vec![gap("a")]), true),
+    ];
+    for (number, (evidence, expected)) in table.into_iter().enumerate() {
+        assert_eq!(is_blind(&evidence), expected, "row {number}");
     }
 }
