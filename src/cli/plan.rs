@@ -15,7 +15,7 @@ pub(super) async fn run(common: &Common, _: PlanArgs) -> anyhow::Result<Ending> 
     let report = output::progress("looking", pass(&world, Intent::Plan, &Stop::default())).await?;
     match common.format {
         Format::Json => output::json(&report)?,
-        Format::Text => output::text(&run::describe(&report, true)),
+        Format::Text => output::text(&run::describe(common, &report, true)),
     }
     Ok(if report.escalated() {
         Ending::Escalated

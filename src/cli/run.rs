@@ -74,7 +74,7 @@ fn print(common: &Common, report: &PassReport) -> anyhow::Result<()> {
     match common.format {
         Format::Json => output::json(report),
         Format::Text => {
-            output::text(&describe(report, false));
+            output::text(&describe(common, report, false));
             Ok(())
         }
     }
@@ -99,7 +99,7 @@ fn ending(report: &PassReport) -> Ending {
 }
 
 /// A pass in words. `in_full` adds what each guard said and the diffs.
-pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
+pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> String {
     let mut out = String::new();
     for environment in &report.environments {
         let state = match environment.head {
@@ -120,12 +120,12 @@ pub(super) fn describe(report: &PassReport, in_full: bool) -> String {
             );
             for part in parts {
                 let mut text = String::new();
-                describe_item(&mut text, &environment.environment, part, in_full);
+                describe_item(&mut text, (common, &environment.environment), part, in_full);
                 text.lines().for_each(|line| out.push_str(&format!("  {line}\n")));
             }
         }
         for item in others {
-            describe_item(&mut out, &environment.environment, item, in_full);
+            describe_item(&mut out, (common, &environment.environment), item, in_full);
         }
         for review in &environment.reviews {
             let state = output::plain(&review.state);
@@ -164,7 +164,22 @@ fn count(items: usize) -> String {
     }
 }
 
-fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, in_full: bool) {
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn describe_item(
+    out: &mut String,
+    (common, environment): (&Common, &EnvironmentName),
+    item: &Item,
+    in_full: bool,
+) {
     let commit = item.deployment.short();
     let subject = output::plain(&item.subject);
     let verdict = item.judgement.verdict.word();
@@ -209,9 +224,12 @@ fn describe_item(out: &mut String, environment: &EnvironmentName, item: &Item, i
             let service = &item.service;
             let commit = item.deployment.short();
             let to_good = if item.is_to_good { " --to-good" } else { "" };
+            let configs =
+                common.config.iter().map(|file| format!(" --config {}", quoted(&file.to_string_lossy())));
+            let configs = output::plain(&configs.collect::<String>());
             let _hint = writeln!(
                 out,
-                "    to do that by hand: backout revert {commit} --service {service} --environment {environment}{to_good}"
+                "    to do that by hand: backout revert {commit} --service {service} --environment {environment}{to_good}{configs}"
             );
         }
     }
