@@ -1,7 +1,7 @@
 //! One web server in this process: the range part of Prometheus' query API for as many services as there are, and the
 //! repo over Git's smart HTTP through `git http-backend`. It counts what it is asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -21,8 +21,8 @@ pub(crate) struct Server {
     services: usize,
     /// The directory that holds the repo.
     root: PathBuf,
-    /// The service that fails, and since when.
-    bad: Mutex<Option<(usize, i64)>>,
+    /// The services that fail, each with since when.
+    bad: Mutex<BTreeMap<usize, i64>>,
     requests: AtomicUsize,
     bytes: AtomicUsize,
     git_bytes: AtomicUsize,
@@ -40,11 +40,11 @@ pub(crate) struct Counts {
 }
 
 /// One request; the names of headers in lower case.
-struct Request {
-    method: String,
-    target: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
@@ -52,7 +52,7 @@ impl Request {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    fn read(stream: &mut BufReader<TcpStream>) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn read(stream: &mut BufReader<TcpStream>) -> anyhow::Result<Option<Self>> {
         let mut line = String::new();
         if stream.read_line(&mut line)? == 0 {
             return Ok(None);
@@ -108,9 +108,9 @@ impl Server {
         Ok(server)
     }
 
-    /// From then on this service fails.
-    pub(crate) fn fail(&self, bad: Option<(usize, i64)>) {
-        *self.bad.lock().unwrap_or_else(PoisonError::into_inner) = bad;
+    /// From then on these services fail, and no others.
+    pub(crate) fn fail(&self, bad: impl IntoIterator<Item = (usize, i64)>) {
+        *self.bad.lock().unwrap_or_else(PoisonError::into_inner) = bad.into_iter().collect();
     }
 
     /// What was asked since the last call.
@@ -194,7 +194,7 @@ impl Server {
         let scale = if query.contains("errors") { 0.01 } else { 1.0 };
         let good: Vec<String> = (0..64).map(|n| format!("\"{}\"", scale * level(n))).collect();
         let worse: Vec<String> = (0..64).map(|n| format!("\"{}\"", scale * level(n) * 40.0)).collect();
-        let bad = *self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        let bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut text = String::from(r#"{"status":"success","data":{"resultType":"matrix","result":["#);
         let mut first = true;
         for index in 0..self.services {
@@ -207,7 +207,7 @@ impl Server {
             write!(text, r#"{comma}{{"metric":{{"app":"{name}"}},"values":["#)?;
             let mut at = start;
             while at <= end {
-                let fails = bad.is_some_and(|(bad, since)| bad == index && at > since);
+                let fails = bad.get(&index).is_some_and(|since| at > *since);
                 let levels = if fails { &worse } else { &good };
                 let nth = (at / step).unsigned_abs() as usize * 31 + index * 17;
                 let comma = if at == start { "" } else { "," };

@@ -17,6 +17,7 @@
     reason = "a benchmark prints, and ends where it goes wrong"
 )]
 
+mod forge;
 #[path = "../common/measure.rs"]
 mod measure;
 #[path = "../common/process.rs"]
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 
+use forge::Forge;
 use measure::{HEAD, now, row};
 use process::{command, run};
 use repo::{DAY_SECS, Size};
@@ -43,6 +45,10 @@ const FULL: Size = Size { services: 5_000, commits: 20_000 };
 const SMALL: Size = Size { services: 100, commits: 500 };
 /// How many deployments are under watch at once.
 const DEPLOYMENTS: usize = 10;
+/// How many services are red at once in an incident.
+const RED: usize = 60;
+/// How many pull requests are open.
+const WAITING: usize = 5;
 /// How many environments share the repository where there are many.
 const ENVIRONMENTS: usize = 100;
 /// How long ago they went out; they are watched for half an hour.
@@ -54,7 +60,14 @@ fn main() -> anyhow::Result<()> {
     let times = if has("--bench") { [5, 20, 10, 10] } else { [1, 1, 1, 1] };
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pass");
     fs::create_dir_all(&directory)?;
-    Bench::new(&directory, if small { SMALL } else { FULL })?.all(times)
+    let size = if small { SMALL } else { FULL };
+    Bench::new(&directory, size)?.all(times)?;
+    Bench::new(&directory, size)?.incident(times[2])?;
+    // The same work on a long history and on a short one.
+    for commits in [size.commits, 200] {
+        Bench::new(&directory, Size { commits, ..size })?.follow(times[3])?;
+    }
+    Ok(())
 }
 
 /// A repo, a server and a configuration.
@@ -203,7 +216,7 @@ services:
         if by_hand {
             self.row("by hand, one service, deployed", watched, (0, "errors"), || self.by_hand(), nothing)?;
         }
-        self.server.fail(Some((0, at + 120)));
+        self.server.fail([(0, at + 120)]);
         self.row("pass that reverts one of them", reverting, (3, "reverted by"), || self.pass(), restore)?;
         ensure!(tip(&origin)? != head, "there is no revert on the branch");
         // Last, as each environment tells what nobody has watched in its branch, and leaves as many notes. In the small run, a
@@ -218,6 +231,59 @@ services:
             self.row(&name, warm, (0, "nothing new"), || self.pass_with("own-branches.yaml"), nothing)?;
         }
         Ok(())
+    }
+
+    /// Many services red at once.
+    fn incident(&self, times: usize) -> anyhow::Result<()> {
+        let (origin, cache, kept) = (self.at("env.git"), self.at("cache"), self.at("cache.kept"));
+        // It tells what nobody has watched in the last day.
+        self.pass().output()?;
+        let at = now()? - AGE_SECS;
+        let red: Vec<(usize, i64)> = (0..RED).map(|n| (n, at)).collect();
+        repo::deploy(&origin, &red, 4_000_000)?;
+        forget_looks(&cache)?;
+        forget_recorded_looks(&origin)?;
+        copy(&cache, &kept)?;
+        self.server.fail(red.iter().map(|(service, at)| (*service, at + 120)));
+        let told = notes(&origin)?;
+        let restore = || {
+            remove(&cache)?;
+            copy(&kept, &cache)?;
+            told.iter().try_for_each(|(name, tip)| git(&origin, &["update-ref", name, tip]))
+        };
+        let name = format!("pass in which {RED} services are red: an incident");
+        self.row(&name, times, (4, "INCIDENT"), || self.pass(), restore)
+    }
+
+    /// Pull requests that wait for a person.
+    fn follow(&self, times: usize) -> anyhow::Result<()> {
+        let origin = self.at("env.git");
+        let forge = Forge::start(origin.clone())?;
+        let environment = "  production: {branch: main, mode: propose, delivery: pull-request, budget: {max_reverts: 99, incident_services: 99}}\n";
+        let url = format!("http://{}/api/v1", forge.address);
+        let config = self.config(environment)
+            + &format!(
+                "forge: {{kind: gitea, url: \"{url}\", repository: o/r, auth: {{kind: token, token: {{env: BENCH_TOKEN}}}}}}\n"
+            );
+        fs::write(self.at("propose.yaml"), config)?;
+        let pass = || {
+            let mut pass = self.pass_with("propose.yaml");
+            pass.env("BENCH_TOKEN", "token");
+            pass
+        };
+        pass().output()?;
+        forget_looks(&self.at("cache"))?;
+        forget_recorded_looks(&origin)?;
+        // One after the other, so that each is to blame for its own damage.
+        let begin = now()? - 1_700;
+        let bad: Vec<(usize, i64)> =
+            (0..WAITING).zip((begin..).step_by(300)).map(|(n, at)| (n * 9, at)).collect();
+        repo::deploy(&origin, &bad, 5_000_000)?;
+        self.server.fail(bad.iter().map(|(service, at)| (*service, at + 60)));
+        let first = pass().output()?;
+        ensure!(forge.count() == WAITING, "{} pull requests\n{first:?}", forge.count());
+        let name = format!("pass that follows {WAITING} open pull requests, {} commits", self.size.commits);
+        self.row(&name, times, (0, "proposed as"), pass, || Ok(()))
     }
 
     /// Whether the programs that the script needs are there.

@@ -24,7 +24,7 @@ mod tests;
 use self::assessment::{Assessment, State};
 use self::controls::Nature;
 use self::frame::{Frame, MIN_BASELINE, Split};
-use self::overall::Weighted;
+use self::overall::{Sight, Weighted};
 use self::ratio::is_ratio;
 use self::robust::Context;
 use self::words::Style;
@@ -74,8 +74,8 @@ pub fn needs_history(evidence: &Evidence) -> bool {
 pub fn is_blind(evidence: &Evidence) -> bool {
     let weighted = weigh(evidence);
     let mut asked = weighted.iter().filter(|signal| signal.role != Role::Advisory);
-    asked.clone().any(|signal| signal.blind)
-        || !Frame::of_window(evidence).open && asked.all(|signal| signal.unseen)
+    asked.clone().any(|signal| signal.sight == Sight::Blind)
+        || !Frame::of_window(evidence).open && asked.all(|signal| signal.sight == Sight::Unseen)
 }
 
 /// The places of the signals that regressed as long as services without a deployment do not excuse them.
@@ -124,16 +124,19 @@ struct Measured<'a> {
 fn finding(evidence: &Evidence, asked: &SignalEvidence, measured: Measured<'_>, name: &str) -> Weighted {
     let signal = &asked.signal;
     let frame = Frame::new(evidence, signal);
-    let (mut unseen, mut unknown_before) = (true, false);
+    let mut sight = Sight::Unseen;
     let (found, style) = match counted::samples(signal, measured.found, asked.traffic.as_ref(), &frame) {
         Err(state) => (Assessment::bare(state), Style { percent: false }),
         Ok(samples) => {
             let split = frame.split_before(&samples, &evidence.unusual);
             let style = Style { percent: is_ratio(signal, &split) };
-            unseen = split.after.is_empty();
+            let found = held_against_controls(evidence, asked, measured, &frame, &split);
             let needs_before = !matches!(signal.rule, Rule::Limit { .. });
-            unknown_before = !unseen && needs_before && split.before.len() < MIN_BASELINE;
-            (held_against_controls(evidence, asked, measured, &frame, &split), style)
+            let is_unknown = needs_before && split.before.len() < MIN_BASELINE;
+            if !split.after.is_empty() {
+                sight = if is_unknown || found.state == State::Blind { Sight::Blind } else { Sight::Clear };
+            }
+            (found, style)
         }
     };
     let coincidence = found.coincidence();
@@ -143,8 +146,7 @@ fn finding(evidence: &Evidence, asked: &SignalEvidence, measured: Measured<'_>, 
         role: signal.role,
         weight: signal.weight,
         excused: matches!(found.state, State::Excused(_)),
-        blind: unknown_before || found.state == State::Blind,
-        unseen,
+        sight,
         bad_before: found.since.filter(|_| found.surely_before),
         finding: Finding {
             signal: signal.name.clone(),

@@ -16,10 +16,19 @@ pub(super) struct Weighted {
     pub(super) bad_before: Option<Time>,
     /// Whether it got worse, and so did services that were not deployed.
     pub(super) excused: bool,
-    /// Whether too little is known of the time before the deployment to judge it.
-    pub(super) blind: bool,
-    /// Whether it has no samples since the deployment.
-    pub(super) unseen: bool,
+    /// What is known of the times before and since the deployment.
+    pub(super) sight: Sight,
+}
+
+/// What is known of the times before and since the deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Enough, as far as the times are concerned.
+    Clear,
+    /// Too little of the time before the deployment to judge it.
+    Blind,
+    /// There are no samples since the deployment.
+    Unseen,
 }
 
 /// The verdict over all signals.
