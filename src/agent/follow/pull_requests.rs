@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio::sync::OnceCell;
+
 use crate::agent::act::branch::remove_branch;
 use crate::agent::act::deliver::Route;
 use crate::agent::act::due::{decided_at, undone_by};
@@ -11,7 +13,7 @@ use crate::agent::act::pull_request::{Terms, merge_when_ready};
 use crate::agent::act::revert::{ToRevert, undo};
 use crate::agent::caught::caught;
 use crate::agent::look::context::Pass;
-use crate::agent::look::lineage::pasts;
+use crate::agent::look::lineage::{Past, pasts};
 use crate::agent::look::proposals::ProposalBranch;
 use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::{Decisions, State};
@@ -68,8 +70,12 @@ pub(in crate::agent) async fn follow_pull_requests(
         report.items.iter().filter(done).map(|item| (item.deployment, item.service.clone())).collect();
     let mut pending = pending(pass, &records, branches);
     pending.retain(|one| !handled.contains(&(one.verdict.deployment, one.verdict.service.clone())));
-    for one in in_turn(pending, MAX_FOLLOWED, pass.now) {
-        let Some(followed) = pass.stop.unless_set(caught(follow_one(pass, state, &one))).await else {
+    let pending: Vec<Pending<'_>> = in_turn(pending, MAX_FOLLOWED, pass.now).collect();
+    let services = pending.iter().map(|one| one.verdict.service.clone()).collect();
+    // The history is walked once for all of them, when the first needs it.
+    let past = PastOf { services, read: OnceCell::new() };
+    for one in pending {
+        let Some(followed) = pass.stop.unless_set(caught(follow_one(pass, state, &past, &one))).await else {
             break;
         };
         let receipt = match followed.unwrap_or_else(|panic| Err(RepositoryError::Broken(panic).into())) {
@@ -198,10 +204,17 @@ impl Pending<'_> {
     }
 }
 
+/// The past of the services of which pull requests are followed.
+struct PastOf {
+    services: BTreeSet<ServiceName>,
+    read: OnceCell<BTreeMap<ServiceName, Past>>,
+}
+
 /// None where pull requests are not the way of the environment's changes.
 async fn follow_one(
     pass: &Pass<'_>,
     state: &State,
+    past: &PastOf,
     one: &Pending<'_>,
 ) -> Result<Option<Receipt>, DeliveryError> {
     let verdict = one.verdict;
@@ -217,11 +230,9 @@ async fn follow_one(
         Route::Push | Route::Branch if one.review.is_some() => (Merge::Manual, false),
         Route::Push | Route::Branch => return Ok(None),
     };
-    let service = BTreeSet::from([deployment.service.clone()]);
-    let past = pasts(pass, service, Some(state.snapshot.head))
-        .await?
-        .remove(&deployment.service)
-        .unwrap_or_default();
+    let reading = || pasts(pass, past.services.clone(), Some(state.snapshot.head));
+    let past =
+        past.read.get_or_try_init(reading).await?.get(&deployment.service).cloned().unwrap_or_default();
     let past = past.when_decided(&deployment, &undone_with(state, verdict));
     let goal = past.goal(&policy, &deployment, pass.now);
     let to_revert = ToRevert {
