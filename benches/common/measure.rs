@@ -45,7 +45,7 @@ pub(crate) fn row(
 struct Row {
     name: String,
     runs: Vec<Run>,
-    /// What one run asked of the server.
+    /// The requests of one run to the server.
     asked: Option<Counts>,
 }
 

@@ -146,6 +146,14 @@ pub(crate) fn base(directory: &Path, size: Size, now: i64) -> anyhow::Result<Pat
     Ok(repo)
 }
 
+/// Removes a directory, where it is there.
+pub(crate) fn remove(directory: &Path) -> anyhow::Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    Ok(())
+}
+
 /// Imports a stream of commands for `git fast-import`.
 pub(crate) fn import(repo: &Path, stream: &str) -> anyhow::Result<()> {
     let mut git = command("git");

@@ -28,7 +28,7 @@ pub(crate) struct Server {
     git_bytes: AtomicUsize,
 }
 
-/// What was asked of the server, and how much it answered.
+/// The requests to the server, and the bytes of its answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counts {
     /// Requests for metrics.
@@ -81,12 +81,37 @@ impl Request {
     }
 }
 
+/// A place for a server of this process.
+pub(crate) fn listen() -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Answers each connection in a thread of its own, until the program ends.
+pub(crate) fn serve(
+    listener: TcpListener,
+    answer: impl Fn(TcpStream) -> anyhow::Result<()> + Send + Sync + 'static,
+) {
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || {
+                if let Err(error) = answer(stream) {
+                    eprintln!("the server: {error:#}");
+                }
+            });
+        }
+    });
+}
+
 impl Server {
     /// Starts it; it ends with the program.
     pub(crate) fn start(services: usize, root: PathBuf) -> anyhow::Result<Arc<Self>> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let (listener, address) = listen()?;
         let server = Arc::new(Self {
-            address: listener.local_addr()?,
+            address,
             services,
             root,
             bad: Mutex::default(),
@@ -95,17 +120,26 @@ impl Server {
             git_bytes: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&server);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let server = Arc::clone(&serving);
-                std::thread::spawn(move || {
-                    if let Err(error) = server.connection(stream) {
-                        eprintln!("the server: {error:#}");
-                    }
-                });
-            }
-        });
+        serve(listener, move |stream| serving.connection(stream));
         Ok(server)
+    }
+
+    /// The configuration for its repo and its metrics; `environments` are lines of the configuration.
+    pub(crate) fn config(&self, environments: &str) -> String {
+        let address = self.address;
+        format!(
+            r#"repository: {{url: "http://{address}/env.git", cache: cache}}
+environments:
+{environments}metrics:
+  prometheus: {{kind: prometheus, url: "http://{address}"}}
+signals:
+  errors: {{query: "sum by (app) (errors)", by: app, kind: error-ratio}}
+  latency: {{query: "sum by (app) (latency)", by: app, kind: latency}}
+  saturation: {{query: "sum by (app) (cpu)", by: app, kind: saturation}}
+services:
+  - pattern: "apps/{{service}}/{{environment}}/values.yaml"
+"#
+        )
     }
 
     /// From then on these services fail, and no others.
@@ -113,7 +147,7 @@ impl Server {
         *self.bad.lock().unwrap_or_else(PoisonError::into_inner) = bad.into_iter().collect();
     }
 
-    /// What was asked since the last call.
+    /// The requests since the last call, and the bytes of the answers.
     pub(crate) fn take_counts(&self) -> Counts {
         let taken = |counter: &AtomicUsize| counter.swap(0, Ordering::SeqCst);
         Counts {

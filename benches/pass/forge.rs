@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::process::command;
-use crate::server::Request;
+use crate::server::{Request, listen, serve};
 
 /// A forge for one repository.
 pub(crate) struct Forge {
@@ -23,19 +23,10 @@ pub(crate) struct Forge {
 impl Forge {
     /// Starts it; it ends with the program.
     pub(crate) fn start(repo: PathBuf) -> anyhow::Result<Arc<Self>> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let forge = Arc::new(Self { address: listener.local_addr()?, repo, pulls: Mutex::default() });
+        let (listener, address) = listen()?;
+        let forge = Arc::new(Self { address, repo, pulls: Mutex::default() });
         let serving = Arc::clone(&forge);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let forge = Arc::clone(&serving);
-                std::thread::spawn(move || {
-                    if let Err(error) = forge.connection(stream) {
-                        eprintln!("the forge: {error:#}");
-                    }
-                });
-            }
-        });
+        serve(listener, move |stream| serving.connection(stream));
         Ok(forge)
     }
 

@@ -38,7 +38,7 @@ use anyhow::{Context as _, ensure};
 use forge::Forge;
 use measure::{HEAD, now, row};
 use process::{command, run};
-use repo::{DAY_SECS, Size};
+use repo::{DAY_SECS, Size, remove};
 use server::Server;
 
 const FULL: Size = Size { services: 5_000, commits: 20_000 };
@@ -85,9 +85,12 @@ impl Bench {
         today(&base, &origin, size)?;
         let server = Server::start(size.services, directory.path().to_owned())?;
         let bench = Self { directory, size, server };
-        fs::write(bench.at("backout.yaml"), bench.config("  production: {branch: main, mode: auto}\n"))?;
+        fs::write(
+            bench.at("backout.yaml"),
+            bench.server.config("  production: {branch: main, mode: auto}\n"),
+        )?;
         let many = |environment: &dyn Fn(usize) -> String| {
-            bench.config(&(0..ENVIRONMENTS).map(environment).collect::<String>())
+            bench.server.config(&(0..ENVIRONMENTS).map(environment).collect::<String>())
         };
         let one_branch = many(&|n| {
             format!("  e{n:02}: {{branch: main, mode: auto, paths: [\"apps/*-??{n:02}/production/**\"]}}\n")
@@ -104,23 +107,6 @@ impl Bench {
 
     fn at(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
-    }
-
-    fn config(&self, environments: &str) -> String {
-        let address = self.server.address;
-        format!(
-            r#"repository: {{url: "http://{address}/env.git", cache: cache}}
-environments:
-{environments}metrics:
-  prometheus: {{kind: prometheus, url: "http://{address}"}}
-signals:
-  errors: {{query: "sum by (app) (errors)", by: app, kind: error-ratio}}
-  latency: {{query: "sum by (app) (latency)", by: app, kind: latency}}
-  saturation: {{query: "sum by (app) (cpu)", by: app, kind: saturation}}
-services:
-  - pattern: "apps/{{service}}/{{environment}}/values.yaml"
-"#
-        )
     }
 
     fn pass(&self) -> Command {
@@ -261,7 +247,7 @@ services:
         let forge = Forge::start(origin.clone())?;
         let environment = "  production: {branch: main, mode: propose, delivery: pull-request, budget: {max_reverts: 99, incident_services: 99}}\n";
         let url = format!("http://{}/api/v1", forge.address);
-        let config = self.config(environment)
+        let config = self.server.config(environment)
             + &format!(
                 "forge: {{kind: gitea, url: \"{url}\", repository: o/r, auth: {{kind: token, token: {{env: BENCH_TOKEN}}}}}}\n"
             );
@@ -317,13 +303,6 @@ fn git(repo: &Path, arguments: &[&str]) -> anyhow::Result<()> {
 fn tip(repo: &Path) -> anyhow::Result<String> {
     let output = command("git").args(["rev-parse", "refs/heads/main"]).current_dir(repo).output()?;
     Ok(String::from_utf8(output.stdout).context("an id that is no text")?.trim().to_owned())
-}
-
-fn remove(directory: &Path) -> anyhow::Result<()> {
-    if directory.exists() {
-        fs::remove_dir_all(directory)?;
-    }
-    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -1,5 +1,5 @@
-//! What one large push costs. Three pushes are measured: one value of a 3 MB file changed, all of its values did, or all values
-//! of ten such files. `backout plan` runs on each as a whole process; beside it `git diff` does, and `yq` reads the file.
+//! The cost of one large push. The benchmark measures three: a commit changes one value of a 3 MB file, all values of it, or all
+//! values of ten such files. `backout plan` runs on each as a whole process; beside it `git diff` does, and `yq` reads the file.
 //!
 //! ```sh
 //! cargo bench --bench push             # files of 3 MB; a minute after the build

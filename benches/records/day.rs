@@ -46,7 +46,7 @@ pub(crate) fn measure(kept: &Path, deployments: usize) -> anyhow::Result<()> {
     let server = Server::start(size.services, directory.path().to_owned())?;
     let file = directory.path().join("backout.yaml");
     let environments = "  production: {branch: main, mode: auto, budget: {max_reverts: 100}}\n";
-    fs::write(&file, crate::config(server.address, environments))?;
+    fs::write(&file, server.config(environments))?;
     let settings = config::load(&[file], &|_| None).map_err(|errors| anyhow::anyhow!("{errors}"))?;
     let runtime = tokio::runtime::Runtime::new()?;
     // The base ends at the last midnight.
@@ -133,7 +133,7 @@ fn median(walls: Option<&[Duration]>) -> f64 {
     walls.get(walls.len() / 2).map_or(0.0, |wall| wall.as_secs_f64() * 1e3)
 }
 
-/// What a directory takes on the disk.
+/// The size of a directory on the disk, in KiB.
 fn kib(directory: &Path) -> anyhow::Result<u64> {
     let output = command("du").args(["-sk"]).arg(directory).output()?;
     let text = String::from_utf8(output.stdout)?;

@@ -1,4 +1,4 @@
-//! What the records cost, over HTTP and through the program as its users run it:
+//! The cost of the records, over HTTP and through the program as its users run it:
 //!
 //! ```sh
 //! cargo bench --bench records             # a year of 1,000 deployments a day, and then a day of them
@@ -45,28 +45,4 @@ fn main() -> anyhow::Result<()> {
     };
     year::measure(&directory, size, times)?;
     day::measure(&directory, if is_small { 24 } else { 1_000 })
-}
-
-/// The configuration for what is on the server; `{environment}` are the environments.
-fn config(address: std::net::SocketAddr, environments: &str) -> String {
-    format!(
-        r#"repository: {{url: "http://{address}/env.git", cache: cache}}
-environments:
-{environments}metrics:
-  prometheus: {{kind: prometheus, url: "http://{address}"}}
-signals:
-  errors: {{query: "sum by (app) (errors)", by: app, kind: error-ratio}}
-  latency: {{query: "sum by (app) (latency)", by: app, kind: latency}}
-  saturation: {{query: "sum by (app) (cpu)", by: app, kind: saturation}}
-services:
-  - pattern: "apps/{{service}}/{{environment}}/values.yaml"
-"#
-    )
-}
-
-fn remove(directory: &Path) -> anyhow::Result<()> {
-    if directory.exists() {
-        std::fs::remove_dir_all(directory)?;
-    }
-    Ok(())
 }

@@ -81,7 +81,7 @@ fn deployments(origin: &Path, since: i64) -> anyhow::Result<Vec<Deployed>> {
     Ok(found)
 }
 
-/// What an agent writes about a healthy deployment with three signals, a sample a minute: it judges noise of their usual size.
+/// The record that an agent writes about a healthy deployment with three signals and a sample a minute. The samples are noise.
 fn record(deployed: &Deployed) -> anyhow::Result<Record> {
     let policy = Policy::default();
     let mut random = fastrand::Rng::with_seed(deployed.at.unsigned_abs());

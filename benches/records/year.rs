@@ -9,7 +9,7 @@ use crate::measure::{HEAD, now, row};
 use crate::process::{command, run};
 use crate::repo::{self, DAY_SECS, Size};
 use crate::server::Server;
-use crate::{config, remove, written};
+use crate::written;
 
 /// How far back a pass without a cache clones a branch, with the rules of the configuration.
 const CLONED_SECS: i64 = 14 * DAY_SECS;
@@ -71,7 +71,7 @@ impl Year {
     /// Puts a copy of a repo on the server, with its records or without.
     fn serve(&self, base: &Path, with_records: bool) -> anyhow::Result<()> {
         let origin = self.at("env.git");
-        remove(&origin)?;
+        repo::remove(&origin)?;
         repo::copy(base, &origin)?;
         if with_records {
             let mut fetch = command("git");
@@ -79,7 +79,7 @@ impl Year {
         }
         let environments =
             "  production: {branch: main, mode: auto}\n  staging: {branch: main, mode: auto}\n";
-        fs::write(self.at("backout.yaml"), config(self.server.address, environments))?;
+        fs::write(self.at("backout.yaml"), self.server.config(environments))?;
         Ok(())
     }
 
@@ -91,10 +91,10 @@ impl Year {
 
     fn first_pass(&self, name: &str) -> anyhow::Result<()> {
         let pass = || self.backout(&["run", "--once"]);
-        row(&self.server, (name, self.times), (0, "nothing new"), pass, || remove(&self.at("cache")))
+        row(&self.server, (name, self.times), (0, "nothing new"), pass, || repo::remove(&self.at("cache")))
     }
 
-    /// What a person fetches to read these records.
+    /// A person's fetches of the branch and of these records.
     fn by_hand(&self, name: &str, months: &[String]) -> anyhow::Result<()> {
         let (url, clone) = (format!("http://{}/env.git", self.server.address), self.at("by-hand.git"));
         let since = now()? - CLONED_SECS;
@@ -114,7 +114,7 @@ impl Year {
             fetch.args(["-c", &script, "by-hand"]).arg(&clone).arg(&url).arg(since.to_string());
             fetch
         };
-        row(&self.server, (name, self.times), (0, "fetched"), fetch, || remove(&clone))
+        row(&self.server, (name, self.times), (0, "fetched"), fetch, || repo::remove(&clone))
     }
 
     /// The audit log, beside what `git log` shows of the same.

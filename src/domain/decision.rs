@@ -211,14 +211,8 @@ fn quarantine(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
 
 /// The reverts, newest first, that backed out a value which this deployment brings back.
 fn quarantined_by(case: &Case<'_>, situation: &Situation<'_>) -> Vec<CommitId> {
-    let values = case.deployment.trailer_values();
-    let remembered = |entry: &&RevertEntry| {
-        entry.service == case.deployment.service
-            && entry.at <= case.deployment.at
-            && case.deployment.at.secs_since(entry.at) <= i64::from(case.policy.quarantine_secs)
-            && !entry.bad_values.is_disjoint(&values)
-    };
-    situation.reverts.iter().filter(remembered).map(|entry| entry.commit).collect()
+    let is_back = |entry: &&RevertEntry| case.deployment.brings_back(entry, case.policy.quarantine_secs);
+    situation.reverts.iter().filter(is_back).map(|entry| entry.commit).collect()
 }
 
 fn cooldown(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {

@@ -87,6 +87,14 @@ impl Deployment {
                 && entry.with.contains(&self.commit)
     }
 
+    /// Whether it brings back a value that a revert of its service had replaced, at most so many seconds before.
+    #[must_use]
+    pub fn brings_back(&self, entry: &RevertEntry, within_secs: u32) -> bool {
+        entry.service == self.service
+            && (0..=i64::from(within_secs)).contains(&self.at.secs_since(entry.at))
+            && !entry.bad_values.is_disjoint(&self.trailer_values())
+    }
+
     /// Its new values in the form of the trailers.
     #[must_use]
     pub fn trailer_values(&self) -> BTreeSet<String> {

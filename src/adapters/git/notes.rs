@@ -301,7 +301,7 @@ fn tree(odb: &Odb<'_>, tip: Option<Oid>) -> Result<Option<Oid>, Fault> {
     Ok(Some(commit_object::read(odb, tip)?.ok_or_else(missing)?.tree))
 }
 
-/// What a ref of notes holds, where that is no commit that can be read.
+/// The kind of object that a ref of notes points to, in words; none where it is a commit that can be read.
 fn other_than_a_commit(odb: &Odb<'_>, tip: Oid) -> Result<Option<&'static str>, Fault> {
     let object = match odb.read(tip) {
         Ok(object) => object,

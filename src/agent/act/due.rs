@@ -191,8 +191,8 @@ fn rank(pass: &Pass<'_>, decision: &Decision) -> u8 {
     }
 }
 
-/// What a pass at this time would have decided, by the branch as it was then and the metrics: about the deployments that it would
-/// have known of, as far back as was read.
+/// The decisions that a pass at this time would have made, by the branch as it was then and the metrics. They are about the
+/// deployments that the pass would have known of, as far back as this pass has read the branch.
 pub(in crate::agent) async fn decided_at(
     pass: &Pass<'_>,
     state: &State,

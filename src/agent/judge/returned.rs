@@ -28,14 +28,14 @@ pub(super) async fn judge_returned(
 ) -> BTreeMap<usize, String> {
     let mut unjudged = BTreeMap::new();
     for (place, ((deployment, rule), found)) in with_rule.iter().zip(evidence).enumerate() {
-        let values = deployment.trailer_values();
+        let baseline_secs = rule.policy.baseline_secs;
         let is_soon = |entry: &&RevertEntry| {
             let after_secs = deployment.at.secs_since(entry.at);
             entry.service == deployment.service
                 && entry.commit != deployment.commit
-                && (0..=i64::from(rule.policy.baseline_secs)).contains(&after_secs)
+                && (0..=i64::from(baseline_secs)).contains(&after_secs)
         };
-        let is_return = |entry: &&RevertEntry| is_soon(entry) && !entry.bad_values.is_disjoint(&values);
+        let is_return = |entry: &&RevertEntry| deployment.brings_back(entry, baseline_secs);
         // Before the first of several reverts there was a time in which nothing was bad.
         let returned = state.reverts.iter().rfind(is_return);
         let Some(entry) = returned.or_else(|| state.reverts.iter().rfind(is_soon)) else { continue };
@@ -100,15 +100,7 @@ fn soon_after(deployment: &Deployment, last: &RevertEntry) -> String {
 
 /// Who put a value back that was reverted, in words: `renovate[bot] put back what 0afbcfdc28 had reverted 25 s before`.
 pub(super) fn put_back(state: &State, deployment: &Deployment, policy: &Policy) -> Option<String> {
-    let values = deployment.trailer_values();
-    let is_return = |entry: &&RevertEntry| {
-        let after_secs = deployment.at.secs_since(entry.at);
-        entry.service == deployment.service
-            && entry.commit != deployment.commit
-            && !entry.bad_values.is_disjoint(&values)
-            && (0..=i64::from(policy.quarantine_secs)).contains(&after_secs)
-    };
-    let last = state.reverts.iter().find(is_return)?;
+    let last = state.reverts.iter().find(|entry| deployment.brings_back(entry, policy.quarantine_secs))?;
     Some(format!(
         "{} put back what {} had reverted {} before",
         one_line(&deployment.author.name, 60),
