@@ -56,7 +56,7 @@ pub(crate) fn walk(repo: &str, pattern: &str) -> anyhow::Result<()> {
     repository.walk(&query, &mut |commit| {
         commits += 1;
         files += commit.files.len();
-        deployments += detector.next(&commit).len();
+        deployments += detector.next_with_reverts(&commit).0.len();
         ControlFlow::Continue(())
     })?;
     println!("{commits} {files} {deployments}");

@@ -13,6 +13,9 @@ use crate::domain::ids::{RepositoryName, SourceName};
 use crate::domain::time::Time;
 use crate::ports::{Answer, Clock, Forge, MetricSource, Repository, RepositoryError, SourceError};
 
+/// How far back the changes of a service are looked for, in days.
+pub(super) const SEARCH_DAYS: i64 = 90;
+
 /// Everything that a process works with.
 #[derive(Clone)]
 pub struct World {

@@ -179,11 +179,18 @@ fn watch_window(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> 
 }
 
 fn rollback(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
-    let ChangeKind::Rollback(of) = case.deployment.kind else { return None };
-    Some(Decision::Escalate(format!(
-        "it is itself a rollback: it brought back what {} had replaced, and taking it back would put that out again",
-        of.short()
-    )))
+    match case.deployment.kind {
+        ChangeKind::Release | ChangeKind::OwnRevert => None,
+        ChangeKind::Rollback(of) => Some(Decision::Escalate(format!(
+            "it is itself a rollback: it brought back what {} had replaced, and taking it back would put that out again",
+            of.short()
+        ))),
+        ChangeKind::Unproven(of) => Some(Decision::Escalate(format!(
+            "its trailers say that it is a revert of {}, and the history that can be read does not go back to that commit: \
+             taking it back might put a bad version out again",
+            of.short()
+        ))),
+    }
 }
 
 /// How often the same value is backed out before a person must settle it.

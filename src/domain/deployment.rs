@@ -3,18 +3,19 @@
 mod beyond;
 mod compared;
 pub mod lineage;
-pub mod reverts;
+mod reverts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::beyond::{grown_file, too_many_bytes, too_many_fields, too_many_parts};
 use self::compared::parts_of;
 pub use self::compared::{Changes, Documents, FieldChange, Memo, changes_of};
+use self::reverts::{Truth, truth};
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field;
 use crate::domain::history::landing::Landing;
-use crate::domain::history::ledger::{Claim, RevertEntry, claims_of, rollback_id};
+use crate::domain::history::ledger::{Claim, RevertEntry, claims_of, rollback_id, says_revert};
 use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::{trailer_lines, trailer_value};
@@ -73,6 +74,9 @@ pub enum ChangeKind {
     Release,
     /// It brings back what this earlier commit had replaced.
     Rollback(CommitId),
+    /// It says that it is a revert of the agent that takes this commit back, and nobody can say whether that is true: the history
+    /// that is here does not go back to the commit.
+    Unproven(CommitId),
     /// The agent's own revert, itself or merged.
     OwnRevert,
 }
@@ -125,20 +129,32 @@ impl<'e> Detector<'e> {
 
     /// The deployments in a snapshot, newest first.
     pub fn all(&mut self, snapshot: &Snapshot) -> Vec<Deployment> {
-        snapshot.commits.iter().flat_map(|commit| self.next(commit)).collect()
+        self.all_with_reverts(snapshot).0
+    }
+
+    /// The deployments and the agent's own reverts in a snapshot, newest first.
+    pub fn all_with_reverts(&mut self, snapshot: &Snapshot) -> (Vec<Deployment>, Vec<RevertEntry>) {
+        let (mut deployments, mut reverts) = (Vec::new(), Vec::new());
+        for commit in &snapshot.commits {
+            let (of_commit, own) = self.next_with_reverts(commit);
+            deployments.extend(of_commit.into_iter().filter(|one| one.kind != ChangeKind::OwnRevert));
+            reverts.extend(own);
+        }
+        (deployments, reverts)
+    }
+
+    /// The agent's own reverts alone. A merge that brought one in counts as one. The detector must be a new one.
+    pub fn reverts(&mut self, snapshot: &Snapshot) -> Vec<RevertEntry> {
+        // Most commits changed nothing that is in scope, and their messages are long.
+        let is_claiming = |commit: &&Commit| !commit.files.is_empty() && says_revert(commit);
+        let claiming = snapshot.commits.iter().filter(is_claiming);
+        claiming.flat_map(|commit| self.next_with_reverts(commit).1).collect()
     }
 
     /// Whether nobody waits for what is found any more. What was found since is not all that there is.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.documents.is_over()
-    }
-
-    /// The deployments that the next older commit is. The agent's own reverts are none.
-    pub fn next(&mut self, commit: &Commit) -> Vec<Deployment> {
-        let (mut of_commit, _) = self.next_with_reverts(commit);
-        of_commit.retain(|deployment| deployment.kind != ChangeKind::OwnRevert);
-        of_commit
     }
 
     /// The deployments and the agent's own reverts that the next older commit is, and what the latter say of themselves.
@@ -155,43 +171,55 @@ impl<'e> Detector<'e> {
                 }
             }
         }
-        let reverts = reverts_among(commit, &of_commit);
-        let is_only_one = of_commit.len() == 1;
-        let own = of_commit.iter_mut().filter(|one| is_own_revert(commit, one, is_only_one));
-        own.for_each(|one| one.kind = ChangeKind::OwnRevert);
+        let reverts = self.mark_reverts(commit, &mut of_commit);
         (of_commit, reverts)
+    }
+
+    /// Finds the reverts that a commit is or brought in among what it changed (`changed`: the deployments that it would be without
+    /// its trailers), and marks these: a revert must not be reverted, which would put the bad version out again. Reverts of other
+    /// environments, which a promotion brings along, are none here.
+    fn mark_reverts(&mut self, commit: &Commit, changed: &mut [Deployment]) -> Vec<RevertEntry> {
+        let is_only_one = changed.len() == 1;
+        let mut reverts = Vec::new();
+        if changed.is_empty() {
+            return reverts;
+        }
+        for claim in claims_of(commit) {
+            let mut counts = false;
+            for one in changed.iter_mut().filter(|one| is_about(&claim, one, is_only_one)) {
+                let replaced = |files: &[FileDiff]| {
+                    replaced_in(files, &one.service, self.environment, &mut self.documents)
+                };
+                let truth = truth(commit, &claim, &one.fields, replaced);
+                counts |= matches!(truth, Truth::Yes | Truth::InPart);
+                one.kind = match (truth, one.kind) {
+                    (Truth::Yes, _) | (_, ChangeKind::OwnRevert) => ChangeKind::OwnRevert,
+                    (Truth::InPart, _) => ChangeKind::Rollback(claim.entry.reverts),
+                    (Truth::Open, ChangeKind::Release) => ChangeKind::Unproven(claim.entry.reverts),
+                    (Truth::Open | Truth::No, kind) => kind,
+                };
+            }
+            if counts {
+                reverts.push(claim.entry);
+            }
+        }
+        reverts
     }
 
     /// The places that the next older commit changed in the files of a service, where that is no deployment of it.
     pub fn edited(&mut self, commit: &Commit, service: &ServiceName) -> BTreeSet<String> {
-        let (mut services, _) = services_of(commit, self.environment, &mut self.documents);
+        let (mut services, _) = services_of(&commit.files, self.environment, &mut self.documents);
         let Some((found, files)) = services.remove(service) else { return BTreeSet::new() };
         let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
         if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
     }
 }
 
-/// The reverts that a commit is or brought in, where these are the deployments that it would be without its trailers.
-fn reverts_among(commit: &Commit, changed: &[Deployment]) -> Vec<RevertEntry> {
-    let is_only_one = changed.len() == 1;
-    let is_true = |claim: &Claim| changed.iter().any(|one| is_revert_of(claim, one, is_only_one));
-    claims_of(commit).filter(is_true).map(|claim| claim.entry).collect()
-}
-
-/// Whether a commit takes this service back for the agent, itself or through what it merged: taking that back in turn
-/// would put the bad version out again. Reverts of other environments, which a promotion brings along, are none here.
-fn is_own_revert(commit: &Commit, deployment: &Deployment, is_only_one: bool) -> bool {
-    claims_of(commit).any(|claim| is_revert_of(&claim, deployment, is_only_one))
-}
-
-/// Whether what a commit changed of a service is what it claims to have taken back. The agent takes back one service with a
-/// commit. So its commit is that for the only service that it changed, also where the rules have another name for it since.
-fn is_revert_of(claim: &Claim, changed: &Deployment, is_only_one: bool) -> bool {
+/// Whether a claim is about what the commit changed of a service. The agent takes back one service with a commit. So its commit is
+/// that for the only service that it changed, also where the rules have another name for it since.
+fn is_about(claim: &Claim, changed: &Deployment, is_only_one: bool) -> bool {
     let is_named = claim.entry.service == changed.service || claim.is_itself && is_only_one;
-    let values = |field: &FieldChange| (trailer_value(&field.old), trailer_value(&field.new));
-    claim.entry.environment == changed.environment
-        && is_named
-        && claim.is_borne_out_by(&changed.fields.iter().map(values).collect::<Vec<_>>())
+    is_named && claim.entry.environment == changed.environment
 }
 
 fn superseded(
@@ -243,7 +271,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
     if let Some((service, why)) = too_many_bytes(commit, environment) {
         return vec![build(service, Some(why))];
     }
-    let (services, beyond) = services_of(commit, environment, documents);
+    let (services, beyond) = services_of(&commit.files, environment, documents);
     let mut found: BTreeMap<ServiceName, Deployment> = BTreeMap::new();
     for (service, why) in beyond {
         found.insert(service.name.clone(), build(service, Some(why)));
@@ -270,10 +298,24 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
 /// A service with its files that a commit changed.
 type OfService<'e> = (ServiceMatch<'e>, Vec<FileDiff>);
 
+/// The values of release fields of a service that a commit replaced, by the files that it changed. None where it changed nothing
+/// of the service.
+fn replaced_in(
+    files: &[FileDiff],
+    service: &ServiceName,
+    environment: &Environment,
+    documents: &mut Documents,
+) -> Option<BTreeSet<String>> {
+    let (mut services, _) = services_of(files, environment, documents);
+    let (found, files) = services.remove(service)?;
+    let (fields, _) = changes_of(&files, &found.rule.policy.fields, documents);
+    Some(fields.iter().map(|field| trailer_value(&field.old)).collect())
+}
+
 /// The services of which a commit changed files, or entries of a file, with these files. And those of files with more changed
 /// entries than are worked on, with why.
 fn services_of<'e>(
-    commit: &Commit,
+    changed: &[FileDiff],
     environment: &'e Environment,
     documents: &mut Documents,
 ) -> (BTreeMap<ServiceName, OfService<'e>>, Vec<(ServiceMatch<'e>, String)>) {
@@ -285,7 +327,7 @@ fn services_of<'e>(
         }
     };
     let mut shared: BTreeMap<usize, Vec<FileDiff>> = BTreeMap::new();
-    for file in &commit.files {
+    for file in changed {
         let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
         match found.rule.each {
             None => add(found.service(&[]), file.clone()),

@@ -134,7 +134,8 @@ impl Cache {
         }
     }
 
-    fn listed_notes(&self) -> Option<BTreeMap<String, Oid>> {
+    /// Where the remote had its notes when this process last listed its refs; none where it has not.
+    pub(super) fn listed_notes(&self) -> Option<BTreeMap<String, Oid>> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -44,6 +44,18 @@ pub(super) fn read_header<'a>(odb: &'a Odb<'_>, id: Oid) -> Result<Option<(Heade
     }
 }
 
+/// The time that the committer of a commit gave; `None` where no such commit is in the repository.
+pub(super) fn committed(odb: &Odb<'_>, id: Oid) -> Result<Option<Time>, Fault> {
+    match odb.read(id) {
+        Ok(object) if object.kind() == ObjectType::Commit => {
+            Ok(header(id, object.data()).map(|header| header.committed))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// A commit from its bytes.
 pub(super) fn parsed(id: Oid, bytes: &[u8]) -> Result<CommitObject, Fault> {
     parse(bytes).ok_or_else(|| broken(id))

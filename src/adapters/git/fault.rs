@@ -1,5 +1,7 @@
 //! What can go wrong inside the adapter, and how it is told at the port.
 
+use std::collections::BTreeSet;
+
 use crate::domain::text::flat;
 use crate::ports::{PushError, RepositoryError};
 
@@ -16,6 +18,8 @@ pub(super) enum Fault {
         /// say nothing.
         enough: Option<usize>,
     },
+    /// These notes (full ref names) are at the remote, and not here, or not as they are there.
+    Behind(BTreeSet<String>),
     /// A ref was not updated.
     Rejected {
         /// The full name of the ref.
@@ -45,6 +49,10 @@ impl Fault {
             Self::Truncated { walked, .. } => RepositoryError::Broken(format!(
                 "the repository {place} is shallow and ends after {walked} commits: run `git fetch --unshallow` in it"
             )),
+            Self::Behind(notes) => RepositoryError::Broken(format!(
+                "the repository {place}: {} cannot be fetched",
+                notes.into_iter().collect::<Vec<_>>().join(", ")
+            )),
             Self::Rejected { reference, reason } => {
                 RepositoryError::Broken(format!("{reference} was not updated: {reason}"))
             }
@@ -56,7 +64,7 @@ impl Fault {
     pub(super) fn into_push_error(self, place: &str) -> PushError {
         match self {
             Self::Rejected { reference, reason } => PushError::Rejected { reference, reason },
-            other @ (Self::Damaged(_) | Self::Truncated { .. } | Self::Port(_)) => {
+            other @ (Self::Damaged(_) | Self::Truncated { .. } | Self::Behind(_) | Self::Port(_)) => {
                 PushError::Repository(other.into_repository_error(place))
             }
         }

@@ -1,6 +1,6 @@
 //! The first-parent history of a branch, with the files that its commits changed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use git2::{Odb, Oid, Repository};
@@ -9,14 +9,15 @@ use super::blobs::Blobs;
 use super::commit_object::{self, CommitObject, Header};
 use super::fault::Fault;
 use super::names::{branch_ref, commit_id};
+use super::notes::Dated;
 use super::packs::Packs;
 use super::touched::Touched;
 use super::tree_diff::TreeDiff;
 use super::{local, notes};
 use crate::domain::history::landing::{Landing, RECENT_SECS, Sighting, landings};
-use crate::domain::history::ledger::says_revert;
+use crate::domain::history::ledger::{named_by, says_revert};
 use crate::domain::history::snapshot::{
-    Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, Snapshot, settle_times,
+    Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, MAX_TAKEN_BACK, Snapshot, TakenBack, settle_times,
 };
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
@@ -36,19 +37,30 @@ const KEPT_BYTES: usize = 4 << 20;
 /// The most changed files that are listed of all commits that are held together.
 const MAX_ALL_FILES: usize = 4_000_000;
 
+/// What tells where a branch was seen.
+#[derive(Clone, Copy)]
+pub(super) struct Looks<'a> {
+    /// What this cache remembers.
+    pub(super) seen: &'a [Sighting],
+    /// Where the remote has the notes in which other agents may tell more.
+    pub(super) listed: &'a BTreeMap<String, Oid>,
+    /// What proves notes.
+    pub(super) keys: &'a RecordKeys,
+}
+
 /// Reads the branch as it is in `repository`.
 ///
-/// [`Fault::Truncated`] says that the history has to be deepened first.
+/// [`Fault::Truncated`] says that the history has to be deepened first, and [`Fault::Behind`] that notes have to be fetched.
 pub(super) fn read(
     repository: &Repository,
     query: &HistoryQuery<'_>,
-    (seen, keys): (&[Sighting], &RecordKeys),
+    looks: Looks<'_>,
 ) -> Result<Snapshot, Fault> {
     let odb = repository.odb()?;
     let mut commits = Vec::new();
     let mut listed_files = 0;
     let known = Touched::default();
-    let head = show((repository, &odb), Blobs::held(&odb), (query, (seen, keys), &known), &mut |commit| {
+    let head = show((repository, &odb), Blobs::held(&odb), (query, looks, &known), &mut |commit| {
         listed_files += commit.files.len();
         if listed_files > MAX_ALL_FILES {
             return Err(Fault::broken(format!(
@@ -64,18 +76,16 @@ pub(super) fn read(
 
 /// Shows the branch as it is in `repository` commit by commit, newest first, and holds none of them. Returns the head.
 ///
-/// [`Fault::Truncated`] says that the history has to be deepened first; it comes before any commit is shown.
+/// Fails as [`read`] does, before any commit is shown.
 pub(super) fn walk(
     repository: &Repository,
     query: &HistoryQuery<'_>,
-    (seen, keys): (&[Sighting], &RecordKeys),
+    looks: Looks<'_>,
     visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
 ) -> Result<CommitId, Fault> {
     let odb = repository.odb()?;
     let known = Touched::read(repository, query.branch);
-    show((repository, &odb), Blobs::passing(&odb), (query, (seen, keys), &known), &mut |commit| {
-        Ok(visit(commit))
-    })
+    show((repository, &odb), Blobs::passing(&odb), (query, looks, &known), &mut |commit| Ok(visit(commit)))
 }
 
 /// What a commit was made of.
@@ -89,14 +99,14 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
 fn show(
     (repository, odb): (&Repository, &Odb<'_>),
     blobs: Blobs<'_>,
-    (query, (seen, keys), known): (&HistoryQuery<'_>, (&[Sighting], &RecordKeys), &Touched),
+    (query, looks, known): (&HistoryQuery<'_>, Looks<'_>, &Touched),
     visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<CommitId, Fault> {
     let head = head_of(repository, query.branch)?;
     let since = query.commits_since.min(query.diffs_since);
     let mut chain = Chain::from(odb, head, since)?;
-    let told = chain.told(repository, keys, seen, query);
-    let times = chain.landings(seen, &told, query.now);
+    let told = chain.told(repository, query, looks)?;
+    let times = chain.landings(looks.seen, &told, query.now);
     // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
     let count = times.iter().take_while(|landing| landing.at >= since).count().max(1);
     let in_full = |landing: &Landing| (query.diffs_since..=query.diffs_until).contains(&landing.at);
@@ -105,6 +115,7 @@ fn show(
     }
 
     let mainline: HashSet<Oid> = chain.headers.iter().map(|header| header.id).collect();
+    let mut looked_for = Mainline::of(&chain.headers);
     let mut files =
         Files { blobs, diff: TreeDiff::new(odb, Packs::of(repository), query.scope, MAX_CHANGED_FILES) };
     for (index, (header, landing)) in chain.headers.iter().zip(&times).take(count).enumerate() {
@@ -123,18 +134,44 @@ fn show(
             author: commit.author,
             committer: commit.committer,
             message: commit.message,
+            taken_back: Vec::new(),
         };
         // Of what says that it is a revert the files show whether that is true.
         let is_known = parent.is_some() || header.first_parent.is_none();
         let is_wanted = in_full(landing) || is_known && says_revert(&shown);
         if is_wanted && !known.is_elsewhere(header.id, query.scope) {
             shown.files = files.of(header, parent)?;
+            shown.taken_back = taken_back(&shown, index, &mut looked_for, (odb, &mut files))?;
         }
         if visit(shown)?.is_break() {
             break;
         }
     }
     Ok(commit_id(head))
+}
+
+/// The deployments that a commit of the chain says it takes back, with what they changed.
+fn taken_back(
+    commit: &Commit,
+    index: usize,
+    mainline: &mut Mainline<'_>,
+    (odb, files): (&Odb<'_>, &mut Files<'_>),
+) -> Result<Vec<TakenBack>, Fault> {
+    let mut found = Vec::new();
+    for (number, named) in named_by(commit).into_iter().enumerate() {
+        let place = match number < MAX_TAKEN_BACK {
+            true => mainline.place_of(odb, Oid::from_bytes(named.as_bytes())?)?,
+            false => Place::Unknown,
+        };
+        match place {
+            Place::Before { index: there, header, parent } if there > index => {
+                found.push(TakenBack { commit: named, files: Some(files.of(&header, Some(parent))?) });
+            }
+            Place::Before { .. } | Place::Nowhere => {}
+            Place::Unknown => found.push(TakenBack { commit: named, files: None }),
+        }
+    }
+    Ok(found)
 }
 
 /// That the chain ends after so many commits, of which all are wanted.
@@ -191,23 +228,29 @@ struct Chain {
     beyond: Option<Oid>,
 }
 
+/// A chain on which commits are looked for, also behind what was walked.
+struct Mainline<'c> {
+    headers: &'c [Header],
+    /// Those behind them, as far as was looked.
+    older: Vec<Header>,
+    /// The places of all of them, once one was looked for.
+    places: HashMap<Oid, usize>,
+}
+
+/// Where on a chain a commit is.
+enum Place {
+    /// So many places behind the newest, with the tree of its parent.
+    Before { index: usize, header: Header, parent: Oid },
+    /// It is not on it, or is its first.
+    Nowhere,
+    /// The chain that is here does not go back to it.
+    Unknown,
+}
+
 /// Whether the notes are asked when a branch was seen where. A memory that goes back further than records matter needs none of
 /// them.
 pub(super) fn needs_notes(seen: &[Sighting], now: Time) -> bool {
     !seen.iter().any(|one| !one.is_exact && now.secs_since(one.first) >= RECENT_SECS)
-}
-
-/// The newest commits of a branch, as far as they are here: those whose notes are asked when it was seen where.
-pub(super) fn newest(repository: &Repository, branch: &BranchName) -> Result<Vec<CommitId>, Fault> {
-    let odb = repository.odb()?;
-    let mut next = local::tip(repository, &branch_ref(branch))?;
-    let mut commits = Vec::new();
-    while let Some(id) = next.filter(|_| commits.len() < TOLD_COMMITS) {
-        let Some((header, _)) = commit_object::read_header(&odb, id)? else { break };
-        commits.push(commit_id(id));
-        next = header.first_parent;
-    }
-    Ok(commits)
 }
 
 impl Chain {
@@ -258,20 +301,24 @@ impl Chain {
     fn told(
         &self,
         repository: &Repository,
-        keys: &RecordKeys,
-        seen: &[Sighting],
         query: &HistoryQuery<'_>,
-    ) -> Vec<Sighting> {
-        if !needs_notes(seen, query.now) {
-            return Vec::new();
+        looks: Looks<'_>,
+    ) -> Result<Vec<Sighting>, Fault> {
+        if !needs_notes(looks.seen, query.now) {
+            return Ok(Vec::new());
         }
-        let newest: Vec<CommitId> =
-            self.headers.iter().take(TOLD_COMMITS).map(|header| commit_id(header.id)).collect();
+        let newest = self.headers.iter().take(TOLD_COMMITS);
+        let newest: Vec<Dated> = newest.map(|header| Dated::at(header.id, header.committed)).collect();
+        let behind = notes::behind(repository, &newest, looks.listed);
+        if !behind.is_empty() {
+            return Err(Fault::Behind(behind));
+        }
         // It is a hint. Who needs the notes says what is wrong with them.
-        notes::looks_in(repository, keys, &newest, query.branch, query.now).unwrap_or_else(|fault| {
+        let told = notes::looks_in(repository, looks.keys, &newest, query.branch, query.now);
+        Ok(told.unwrap_or_else(|fault| {
             tracing::warn!(branch = %query.branch, ?fault, "the notes do not tell where the branch was seen");
             Vec::new()
-        })
+        }))
     }
 
     fn landings(&self, seen: &[Sighting], told: &[Sighting], now: Time) -> Vec<Landing> {
@@ -290,6 +337,57 @@ impl Chain {
             self.beyond = Some(header.tree);
         }
         Ok(())
+    }
+}
+
+impl<'c> Mainline<'c> {
+    fn of(headers: &'c [Header]) -> Self {
+        Self { headers, older: Vec::new(), places: HashMap::new() }
+    }
+
+    /// Looks where a commit is: behind what was walked until enough commits in a row are older than it.
+    fn place_of(&mut self, odb: &Odb<'_>, id: Oid) -> Result<Place, Fault> {
+        if self.places.is_empty() {
+            self.places = self.headers.iter().enumerate().map(|(index, header)| (header.id, index)).collect();
+        }
+        if !self.places.contains_key(&id) {
+            let committed = commit_object::committed(odb, id)?;
+            while !self.places.contains_key(&id) {
+                let count = self.headers.len() + self.older.len();
+                let newest_first = self.older.iter().rev().chain(self.headers.iter().rev());
+                let Some(next) = newest_first.clone().next().and_then(|last| last.first_parent) else {
+                    return Ok(Place::Nowhere);
+                };
+                let Some(committed) = committed.filter(|_| count < MAX_COMMITS) else {
+                    return Ok(Place::Unknown);
+                };
+                let mut last = newest_first.take(OLD_IN_A_ROW);
+                if count >= OLD_IN_A_ROW && last.all(|header| header.committed < committed) {
+                    return Ok(Place::Nowhere);
+                }
+                let Some((header, _)) = commit_object::read_header(odb, next)? else {
+                    return Ok(Place::Unknown);
+                };
+                self.places.insert(next, count);
+                self.older.push(header);
+            }
+        }
+        let Some(index) = self.places.get(&id).copied() else { return Ok(Place::Unknown) };
+        let at = |index: usize| {
+            self.headers
+                .get(index)
+                .or_else(|| self.older.get(index.checked_sub(self.headers.len())?))
+                .copied()
+        };
+        let (header, before) = (at(index), at(index + 1));
+        let Some((header, parent)) = header.and_then(|header| Some((header, header.first_parent?))) else {
+            return Ok(Place::Nowhere);
+        };
+        let parent = match before {
+            Some(parent) => Some(parent),
+            None => commit_object::read_header(odb, parent)?.map(|(parent, _)| parent),
+        };
+        Ok(parent.map_or(Place::Unknown, |parent| Place::Before { index, header, parent: parent.tree }))
     }
 }
 

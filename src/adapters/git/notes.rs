@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use git2::{ObjectType, Odb, Oid, Repository};
 
 use super::fault::Fault;
-use super::names::{OLD_NOTES_REF, is_notes_ref, notes_ref};
+use super::names::{OLD_NOTES_REF, commit_id, is_notes_ref, notes_ref};
 use super::options::GitOptions;
 use super::tree_diff::{Entry, Kind};
 use super::tree_edit::{self, Edits};
@@ -32,13 +32,35 @@ const DIGITS: usize = 40;
 /// The deepest directories of notes: of each two digits one.
 const MAX_DEPTH: usize = DIGITS / 2;
 
-/// Which refs may hold the notes on a commit: that of the month in which it was committed, and the old one for all months. Of a
-/// commit that is not here nobody knows its month: then none but those that are here.
-fn refs_of(repository: &Repository, odb: &Odb<'_>, commit: CommitId) -> Result<Vec<String>, Fault> {
-    Ok(match month_of(odb, commit) {
-        Some(month) => vec![OLD_NOTES_REF.to_owned(), month],
-        None => here(repository)?,
-    })
+/// A commit, with the month in which it was committed: so is named the ref that holds its notes. Of a commit that is not here
+/// nobody knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Dated {
+    commit: Oid,
+    month: Option<String>,
+}
+
+impl Dated {
+    /// A commit of which the committer's time is known.
+    pub(super) fn at(commit: Oid, committed: Time) -> Self {
+        Self { commit, month: notes_ref(committed) }
+    }
+
+    /// A commit by its id. A broken commit has no month, as one that is not here.
+    fn look_up(odb: &Odb<'_>, commit: CommitId) -> Result<Self, Fault> {
+        let commit = Oid::from_bytes(commit.as_bytes())?;
+        let header = commit_object::read_header(odb, commit).ok().flatten();
+        Ok(Self { commit, month: header.and_then(|(header, _)| notes_ref(header.committed)) })
+    }
+
+    /// Which refs may hold the notes on it: that of its month, and the old one for all months. Where its month is not known, none but
+    /// those that are here.
+    fn refs(&self, repository: &Repository) -> Result<Vec<String>, Fault> {
+        Ok(match &self.month {
+            Some(month) => vec![OLD_NOTES_REF.to_owned(), month.clone()],
+            None => here(repository)?,
+        })
+    }
 }
 
 /// The notes that are in the repository, by the full names of their refs.
@@ -46,18 +68,28 @@ pub(super) fn here(repository: &Repository) -> Result<Vec<String>, Fault> {
     Ok(local::refs(repository, "refs/notes/")?.into_keys().filter(|name| is_notes_ref(name)).collect())
 }
 
-/// The ref of the month in which a commit was committed. A broken commit has none, as one that is not here.
-fn month_of(odb: &Odb<'_>, commit: CommitId) -> Option<String> {
-    let id = Oid::from_bytes(commit.as_bytes()).ok()?;
-    let (header, _) = commit_object::read_header(odb, id).ok().flatten()?;
-    notes_ref(header.committed)
-}
-
 /// The refs that are needed to read the notes on these commits.
 pub(super) fn refs_for(repository: &Repository, commits: &[CommitId]) -> Result<BTreeSet<String>, Fault> {
     let odb = repository.odb()?;
-    let months = commits.iter().filter_map(|commit| month_of(&odb, *commit));
-    Ok(months.chain([OLD_NOTES_REF.to_owned()]).collect())
+    let mut refs = BTreeSet::from([OLD_NOTES_REF.to_owned()]);
+    for commit in commits {
+        refs.extend(Dated::look_up(&odb, *commit)?.month);
+    }
+    Ok(refs)
+}
+
+/// The refs that are needed to read the notes on these commits, and that the remote has elsewhere (`listed`: where it has them).
+pub(super) fn behind(
+    repository: &Repository,
+    commits: &[Dated],
+    listed: &BTreeMap<String, Oid>,
+) -> BTreeSet<String> {
+    let months: BTreeSet<&str> = commits.iter().filter_map(|one| one.month.as_deref()).collect();
+    let is_behind = |name: &&str| {
+        let there = listed.get(*name);
+        there.is_some() && repository.refname_to_id(name).ok().as_ref() != there
+    };
+    months.into_iter().chain([OLD_NOTES_REF]).filter(is_behind).map(str::to_owned).collect()
 }
 
 /// The trees of notes, each looked up once.
@@ -84,10 +116,10 @@ impl<'r> Months<'r> {
     }
 
     /// The blobs of the notes on a commit, the oldest ref first.
-    fn blobs(&mut self, commit: CommitId) -> Result<Vec<Oid>, Fault> {
-        let digits = commit.to_string();
+    fn blobs(&mut self, commit: &Dated) -> Result<Vec<Oid>, Fault> {
+        let digits = commit.commit.to_string();
         let mut blobs = Vec::new();
-        for reference in refs_of(self.repository, &self.odb, commit)? {
+        for reference in commit.refs(self.repository)? {
             if let Some(root) = self.root(&reference)?
                 && let Some((_, blob)) = locate(&self.odb, &mut self.trees, root, &digits)?
             {
@@ -98,7 +130,7 @@ impl<'r> Months<'r> {
     }
 
     /// The text of the notes on a commit; none where there is none that can be read.
-    fn text(&mut self, commit: CommitId) -> Result<Option<String>, Fault> {
+    fn text(&mut self, commit: &Dated) -> Result<Option<String>, Fault> {
         let mut whole: Option<String> = None;
         for blob in self.blobs(commit)? {
             if let Note::Text(text) = note(&self.odb, blob)? {
@@ -109,7 +141,7 @@ impl<'r> Months<'r> {
                 whole.push_str(&text);
             }
         }
-        Ok(whole.map(|whole| self.keys.proven(commit, whole)))
+        Ok(whole.map(|whole| self.keys.proven(commit_id(commit.commit), whole)))
     }
 }
 
@@ -122,7 +154,8 @@ pub(super) fn on(
     let mut months = Months::of(repository, keys)?;
     let mut found = BTreeMap::new();
     for commit in commits {
-        if let Some(text) = months.text(*commit)? {
+        let dated = Dated::look_up(&months.odb, *commit)?;
+        if let Some(text) = months.text(&dated)? {
             found.insert(*commit, text);
         }
     }
@@ -135,12 +168,13 @@ pub(super) fn unreadable(repository: &Repository, commits: &[CommitId]) -> Resul
     let mut months = Months::of(repository, &no_keys)?;
     let (mut refs, mut found) = (BTreeSet::new(), Vec::new());
     for commit in commits {
-        for reference in refs_of(repository, &months.odb, *commit)? {
+        let dated = Dated::look_up(&months.odb, *commit)?;
+        for reference in dated.refs(repository)? {
             if refs.insert(reference.clone()) {
                 found.extend(no_commit(repository, &months.odb, &reference)?);
             }
         }
-        for blob in months.blobs(*commit)? {
+        for blob in months.blobs(&dated)? {
             if let Some(why) = why_unreadable(&months.odb, blob)? {
                 found.push(format!(
                     "what is recorded about {} is not read: {why}: `git notes --ref=backout-YYYY-MM remove {commit}` takes it away",
@@ -170,14 +204,14 @@ pub(super) fn each(
 pub(super) fn looks_in(
     repository: &Repository,
     keys: &RecordKeys,
-    commits: &[CommitId],
+    commits: &[Dated],
     branch: &BranchName,
     now: Time,
 ) -> Result<Vec<Sighting>, Fault> {
     let mut months = Months::of(repository, keys)?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     for commit in commits {
-        let Some(note) = months.text(*commit)? else { continue };
+        let Some(note) = months.text(commit)? else { continue };
         bytes += note.len();
         found.extend(looks(&note, branch, now));
         if bytes >= MAX_TOLD_BYTES || found.len() >= MAX_LOOKS {
@@ -196,7 +230,7 @@ pub(super) fn by_ref(
     let odb = repository.odb()?;
     let mut sorted: BTreeMap<String, BTreeMap<CommitId, Vec<String>>> = BTreeMap::new();
     for (commit, lines) in lines {
-        let reference = month_of(&odb, *commit).or_else(|| notes_ref(at));
+        let reference = Dated::look_up(&odb, *commit)?.month.or_else(|| notes_ref(at));
         let reference =
             reference.ok_or_else(|| Fault::broken(format!("{at} is in no month that notes are kept of")))?;
         sorted.entry(reference).or_default().insert(*commit, lines.clone());

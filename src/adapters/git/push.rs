@@ -130,6 +130,7 @@ pub(super) fn to_remote(
             }
             fault @ (Fault::Damaged(_)
             | Fault::Truncated { .. }
+            | Fault::Behind(_)
             | Fault::Rejected { .. }
             | Fault::Port(_)) => fault,
         }),

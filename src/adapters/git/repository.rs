@@ -13,6 +13,7 @@ use git2::{Direction, Oid, Repository};
 use super::cache::{Cache, directory_name};
 use super::fault::Fault;
 use super::fetch::{self, Depth};
+use super::history::Looks;
 use super::location::Location;
 use super::names::{OLD_NOTES_REF, branch_ref, commit_id};
 use super::options::GitOptions;
@@ -110,19 +111,30 @@ impl GitRepository {
         Ok(())
     }
 
-    /// Reads the history of a branch, and deepens it until there is enough of it.
+    /// Reads the history of a branch, and deepens it until there is enough of it. What is read may need notes, and is told where
+    /// the remote has them; but it must do without those that cannot be fetched.
     fn deep_enough<T>(
         &self,
         branch: &BranchName,
-        read: impl Fn(&Repository) -> Result<T, Fault>,
+        read: impl Fn(&Repository, &BTreeMap<String, Oid>) -> Result<T, Fault>,
     ) -> Result<T, RepositoryError> {
+        let mut listed = BTreeMap::new();
         if let Storage::Remote(cache) = &self.place {
             cache.want(&branch_ref(branch));
+            listed = cache.listed_notes().unwrap_or_default();
         }
         let mut round = 0;
         let fault = loop {
-            match self.with(&read) {
+            match self.with(|repository| read(repository, &listed)) {
                 Ok(done) => return Ok(done),
+                Err(Fault::Behind(notes)) => {
+                    if let Storage::Remote(cache) = &self.place
+                        && let Err(fault) = cache.bring_notes(&notes)
+                    {
+                        tracing::warn!(%branch, ?fault, "the notes on its newest commits are not there");
+                    }
+                    listed.clear();
+                }
                 Err(Fault::Truncated { walked, enough }) => {
                     if let Err(fault) = self.fetch_more(branch, (walked, enough), round) {
                         break fault;
@@ -205,9 +217,9 @@ impl ports::Repository for GitRepository {
 
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
         let seen = self.seen.read(query.branch);
-        self.bring_looks(query, &seen);
-        self.deep_enough(query.branch, |repository| {
-            history::read(repository, query, (&seen, &self.options.record_keys))
+        self.deep_enough(query.branch, |repository, listed| {
+            let looks = Looks { seen: &seen, listed, keys: &self.options.record_keys };
+            history::read(repository, query, looks)
         })
     }
 
@@ -215,7 +227,7 @@ impl ports::Repository for GitRepository {
         match &self.place {
             Storage::Local(_) => Ok(()),
             Storage::Remote(_) => {
-                self.deep_enough(branch, |repository| history::reaches(repository, branch, since))
+                self.deep_enough(branch, |repository, _| history::reaches(repository, branch, since))
             }
         }
     }
@@ -226,13 +238,13 @@ impl ports::Repository for GitRepository {
         visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
     ) -> Result<CommitId, RepositoryError> {
         let seen = self.seen.read(query.branch);
-        self.bring_looks(query, &seen);
         let visit = RefCell::new(visit);
         let last = Cell::new(None);
-        self.deep_enough(query.branch, |repository| {
+        self.deep_enough(query.branch, |repository, listed| {
+            let looks = Looks { seen: &seen, listed, keys: &self.options.record_keys };
             // On a cache that had to be rebuilt it runs a second time: it goes on behind what was visited already.
             let mut behind = last.get();
-            let head = history::walk(repository, query, (&seen, &self.options.record_keys), &mut |commit| {
+            let head = history::walk(repository, query, looks, &mut |commit| {
                 if behind.is_some() {
                     behind = behind.filter(|id| *id != commit.id);
                     return ControlFlow::Continue(());
@@ -455,20 +467,6 @@ impl GitRepository {
             }
         }
         append()
-    }
-
-    /// Brings the notes on the newest commits of a branch, where they are asked when it was seen where. They are a hint.
-    fn bring_looks(&self, query: &HistoryQuery<'_>, seen: &[Sighting]) {
-        if !history::needs_notes(seen, query.now) {
-            return;
-        }
-        if let Storage::Remote(cache) = &self.place {
-            cache.want(&branch_ref(query.branch));
-        }
-        let newest = self.with(|repository| history::newest(repository, query.branch));
-        if let Err(fault) = newest.and_then(|commits| self.bring_notes(&commits)) {
-            tracing::warn!(branch = %query.branch, ?fault, "the notes on its newest commits are not there");
-        }
     }
 }
 

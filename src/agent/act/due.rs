@@ -435,7 +435,7 @@ async fn learn_what_was_replaced(
     pass: &Pass<'_>,
 ) -> Result<(), RepositoryError> {
     let Some(newest) = pass.stop.unless_set(pass.detect(&state.snapshot)).await else { return Ok(()) };
-    let newest = newest?;
+    let (newest, _) = newest?;
     for one in judged {
         let key = one.deployment.id.clone();
         let same = |deployment: &&Deployment| deployment.id == key;

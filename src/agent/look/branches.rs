@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::elsewhere::Elsewhere;
-use crate::agent::world::{Estate, blocking};
+use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::history::landing::RECENT_SECS;
+use crate::domain::history::ledger::claims_of;
 use crate::domain::history::scope::{Any, Tracked};
-use crate::domain::history::snapshot::{MAX_CHANGED_FILES, Snapshot};
+use crate::domain::history::snapshot::{Commit, MAX_CHANGED_FILES, Snapshot};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
@@ -141,18 +142,35 @@ impl Branches {
                 return Err(RepositoryError::NotFound("a branch".to_owned()));
             };
             let scopes: Vec<Tracked<'_>> = environments.iter().map(|one| Tracked::new(one, None)).collect();
-            let snapshot = repository.history(&HistoryQuery {
+            let query = HistoryQuery {
                 branch: &branch,
                 diffs_since: since.diffs,
                 diffs_until: now,
                 commits_since: since.commits,
                 now,
                 scope: &Any::new(scopes),
-            })?;
+            };
+            let mut snapshot = repository.history(&query)?;
+            if names_what_is_not_here(&snapshot, &environments) {
+                match repository.deepen(&branch, now.minus_secs(SEARCH_DAYS * 86_400)) {
+                    Ok(()) => snapshot = repository.history(&query)?,
+                    Err(error) => {
+                        tracing::warn!(%branch, %error, "what a revert takes back cannot be fetched");
+                    }
+                }
+            }
             Ok(Arc::new(snapshot))
         });
         reading.await
     }
+}
+
+/// Whether a commit says that it is a revert in one of these environments, and what it says it takes back may be further back than
+/// the history that is here.
+fn names_what_is_not_here(snapshot: &Snapshot, environments: &[Arc<Environment>]) -> bool {
+    let is_far = |commit: &&Commit| commit.taken_back.iter().any(|origin| origin.files.is_none());
+    let mut claims = snapshot.commits.iter().filter(is_far).flat_map(claims_of);
+    claims.any(|claim| environments.iter().any(|one| one.name == claim.entry.environment))
 }
 
 /// Whether no commit changed more files than are listed of one: those of other environments would hide an environment's own.

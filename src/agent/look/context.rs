@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::branches::Branches;
 use crate::agent::world::{Estate, Stop, World, blocking};
-use crate::domain::deployment::reverts::reverts;
 use crate::domain::deployment::{Deployment, Detector, Documents};
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::{Environment, ServiceRule};
@@ -53,24 +52,24 @@ impl Pass<'_> {
         Documents::new(Arc::clone(&self.world.memo), Some(self.stop.flag()))
     }
 
-    /// The deployments in a snapshot of the environment's branch, newest first.
+    /// The deployments and the reverts in a snapshot of the environment's branch, newest first.
     pub(in crate::agent) async fn detect(
         &self,
         snapshot: &Arc<Snapshot>,
-    ) -> Result<Vec<Deployment>, RepositoryError> {
+    ) -> Result<(Vec<Deployment>, Vec<RevertEntry>), RepositoryError> {
         let (environment, snapshot, documents) =
             (Arc::clone(self.environment), Arc::clone(snapshot), self.documents());
-        self.git(move |_| Ok(Detector::with(&environment, documents).all(&snapshot))).await
+        self.git(move |_| Ok(Detector::with(&environment, documents).all_with_reverts(&snapshot))).await
     }
 
-    /// The reverts of the environment in a snapshot of its branch, newest first.
+    /// The reverts alone.
     pub(in crate::agent) async fn reverts(
         &self,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Vec<RevertEntry>, RepositoryError> {
         let (environment, snapshot, documents) =
             (Arc::clone(self.environment), Arc::clone(snapshot), self.documents());
-        self.git(move |_| Ok(reverts(&snapshot, Detector::with(&environment, documents)))).await
+        self.git(move |_| Ok(Detector::with(&environment, documents).reverts(&snapshot))).await
     }
 
     /// The rule by which a deployment's service was found; none where the configuration has changed since.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::context::Pass;
 use super::state::read_records;
-use crate::agent::world::{Estate, blocking};
+use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
 use crate::domain::deployment::lineage::{Earlier, Edit, Goal, GoodState, Lineage};
 use crate::domain::deployment::{ChangeKind, Deployment, Detector};
 use crate::domain::environment::policy::Policy;
@@ -18,8 +18,6 @@ use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, RepositoryError};
 use crate::record::{Record, VerdictRecord};
 
-/// How far back the changes of a service are looked for.
-const SEARCH_DAYS: i64 = 90;
 /// The most changes of a service that are kept.
 const MAX_CHANGES: usize = 1_000;
 /// Of how many changes of a service the files are kept, to take them back. A revert goes back a few states.

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::context::Pass;
+use crate::agent::world::SEARCH_DAYS;
 use crate::domain::deployment::{ChangeKind, Deployment, Detector, deployments_of, not_text};
 use crate::domain::environment::Environment;
 use crate::domain::history::ledger::RevertEntry;
@@ -12,9 +13,6 @@ use crate::domain::history::snapshot::Commit;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, RepositoryError};
-
-/// How far back the deployments of a service are looked for.
-const SEARCH_DAYS: i64 = 90;
 
 /// Why a deployment was not found.
 #[derive(Debug, thiserror::Error)]

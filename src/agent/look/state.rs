@@ -63,8 +63,7 @@ impl State {
     /// Reads an environment as of the last fetch.
     pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
         let snapshot = pass.branches.history(pass.environment).await?;
-        let reverts = pass.reverts(&snapshot).await?;
-        let detected = pass.detect(&snapshot).await?;
+        let (detected, reverts) = pass.detect(&snapshot).await?;
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;
         let deployed = watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect();
@@ -182,9 +181,8 @@ impl State {
         let commits: Vec<Commit> = self.snapshot.commits.iter().skip_while(is_later).cloned().collect();
         let Some(head) = commits.first().map(|newest| newest.id) else { return Ok(None) };
         let snapshot = Arc::new(Snapshot { head, commits, ..(*self.snapshot).clone() });
-        let detected = pass.detect(&snapshot).await?;
+        let (detected, reverts) = pass.detect(&snapshot).await?;
         let watched = watched(&detected, pass);
-        let reverts = pass.reverts(&snapshot).await?;
         Ok(Some(Self {
             landed: reverts.clone(),
             reverts,

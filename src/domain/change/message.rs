@@ -10,14 +10,13 @@ use crate::domain::change::{Asked, Change, Motive};
 use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
-use crate::domain::history::trailers::ID_TRAILER;
-use crate::domain::history::trailers::trailer_value;
+use crate::domain::history::trailers::{ID_TRAILER, MAX_TRAILERS, trailer_value};
 use crate::domain::ids::FilePath;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::text::{flat, inert, one_line};
 use crate::domain::time::Time;
 
-/// The most rows of a table, and the most trailers of a kind.
+/// The most rows of a table.
 const MAX_ROWS: usize = 50;
 
 /// Writes the whole message.
@@ -160,16 +159,16 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
     add("Backout-Service", change.service.as_str());
     add("Backout-Environment", change.environment.as_str());
     add("Backout-Reverts", &change.reverts.to_string());
-    for other in change.with.iter().take(MAX_ROWS) {
+    for other in change.with.iter().take(MAX_TRAILERS) {
         add("Backout-With", &other.commit.to_string());
     }
     let mut others = change.bad_values.clone();
-    for (_, field) in restored(change).filter(|(_, field)| field.is_version()).take(MAX_ROWS) {
+    for (_, field) in restored(change).filter(|(_, field)| field.is_version()).take(MAX_TRAILERS) {
         others.remove(&trailer_value(&field.new_text));
         add("Backout-From", &field.new_text);
         add("Backout-To", &field.old_text);
     }
-    for value in others.iter().take(MAX_ROWS) {
+    for value in others.iter().take(MAX_TRAILERS) {
         add("Backout-From", value);
     }
     match motive {

@@ -188,8 +188,14 @@ fn what_may_have_mended_an_earlier_one_is_for_a_person() {
 #[test]
 fn a_rollback_is_not_taken_back() {
     let mut bad = deployment("web", 1, DEPLOYED_AT);
-    bad.kind = ChangeKind::Rollback(CommitId::from_bytes([8; 20]));
-    assert!(matches!(decided(&bad, &auto(), &[]), Decision::Escalate(_)));
+    let of = CommitId::from_bytes([8; 20]);
+    for (kind, told) in [
+        (ChangeKind::Rollback(of), "it is itself a rollback"),
+        (ChangeKind::Unproven(of), "its trailers say that it is a revert of 0808080808"),
+    ] {
+        bad.kind = kind;
+        assert!(matches!(decided(&bad, &auto(), &[]), Decision::Escalate(why) if why.contains(told)));
+    }
 }
 
 #[test]

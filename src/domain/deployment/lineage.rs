@@ -234,7 +234,8 @@ impl Lineage {
     /// Whether a person ended this state by going back.
     fn was_taken_back(&self, state: usize) -> bool {
         let ended_by = state.checked_sub(1).and_then(|newer| self.changes.get(newer));
-        ended_by.is_some_and(|change| matches!(change.kind, ChangeKind::Rollback(_)))
+        let is_back = |kind| matches!(kind, ChangeKind::Rollback(_) | ChangeKind::Unproven(_));
+        ended_by.is_some_and(|change| is_back(change.kind))
     }
 
     /// How long a state ran, in seconds. None for the oldest, whose beginning is not known.

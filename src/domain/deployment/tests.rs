@@ -2,13 +2,13 @@ mod entries;
 
 use std::sync::Arc;
 
-use super::reverts::reverts;
 use super::*;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
 use crate::domain::environment::{ServiceFiles, ServiceRule};
 use crate::domain::history::landing::Landing;
-use crate::domain::history::snapshot::FileVersion;
+use crate::domain::history::ledger::named_by;
+use crate::domain::history::snapshot::{FileVersion, TakenBack};
 use crate::domain::history::trailers::trailer;
 use crate::domain::ids::{BlobId, BranchName};
 
@@ -50,17 +50,36 @@ fn commit(id: u8, message: &str, files: Vec<FileDiff>) -> Commit {
         message: message.to_owned(),
         merged: Vec::new(),
         files,
+        taken_back: Vec::new(),
     }
 }
 
-fn found(commits: Vec<Commit>) -> Vec<Deployment> {
-    let snapshot = Snapshot {
+/// A history of these commits, newest first. It goes on behind the last, unless that has no parent.
+fn snapshot(mut commits: Vec<Commit>) -> Snapshot {
+    let is_whole = commits.last().is_some_and(|oldest| oldest.parent.is_none());
+    for index in 0..commits.len() {
+        let origin = |id: CommitId| {
+            let place = commits.iter().position(|commit| commit.id == id);
+            let files = match place {
+                Some(place) if place <= index => return None,
+                Some(place) => Some(commits[place].files.clone()),
+                None if is_whole => return None,
+                None => None,
+            };
+            Some(TakenBack { commit: id, files })
+        };
+        commits[index].taken_back = named_by(&commits[index]).into_iter().filter_map(origin).collect();
+    }
+    Snapshot {
         branch: BranchName::new("main").unwrap(),
         head: commits[0].id,
         commits,
         diffs_since: Time::from_unix(0),
-    };
-    Detector::new(&environment()).all(&snapshot)
+    }
+}
+
+fn found(commits: Vec<Commit>) -> Vec<Deployment> {
+    Detector::new(&environment()).all(&snapshot(commits))
 }
 
 fn bump(service: &str, old: &str, new: &str) -> FileDiff {
@@ -119,26 +138,78 @@ fn trailers_of_revert(service: &str, deployment: u8, restored: &[(&str, &str)]) 
 }
 
 fn reverted(commits: Vec<Commit>) -> Vec<CommitId> {
-    let snapshot = Snapshot {
-        branch: BranchName::new("main").unwrap(),
-        head: commits[0].id,
-        commits,
-        diffs_since: Time::from_unix(0),
-    };
-    reverts(&snapshot, Detector::new(&environment())).into_iter().map(|entry| entry.reverts).collect()
+    let reverts = Detector::new(&environment()).reverts(&snapshot(commits));
+    reverts.into_iter().map(|entry| entry.reverts).collect()
 }
 
 #[test]
 fn the_agents_own_reverts_are_no_deployments_merged_ones_neither() {
     let message = message_of_revert(1, &[("v2", "v1")]);
-    let own = vec![commit(2, &message, vec![bump("web", "v2", "v1")])];
-    assert_eq!(found(own.clone()), []);
-    assert_eq!(reverted(own), [CommitId::from_bytes([1; 20])]);
+    let deployed = commit(1, "bump", vec![bump("web", "v1", "v2")]);
+    let services = |commits: Vec<Commit>| {
+        let of_newest = found(commits).into_iter().filter(|one| one.commit == CommitId::from_bytes([2; 20]));
+        of_newest.map(|one| one.service.to_string()).collect::<Vec<_>>()
+    };
+    let own = vec![commit(2, &message, vec![bump("web", "v2", "v1")]), deployed.clone()];
+    assert_eq!(services(own.clone()), [""; 0]);
+    assert_eq!(reverted(own), [deployed.id]);
     let mut merge = commit(2, "Merge branch 'x'", vec![bump("web", "v2", "v1"), bump("api", "v1", "v2")]);
     merge.merged = vec![message];
-    let deployments = found(vec![merge.clone()]);
-    assert_eq!(deployments.iter().map(|d| d.service.as_str()).collect::<Vec<_>>(), ["api"]);
-    assert_eq!(reverted(vec![merge]), [CommitId::from_bytes([1; 20])]);
+    let merged = vec![merge, deployed.clone()];
+    assert_eq!(services(merged.clone()), ["api"]);
+    assert_eq!(reverted(merged), [deployed.id]);
+}
+
+#[test]
+fn a_revert_puts_back_what_the_deployment_that_it_names_replaced() {
+    let kinds = |commits: Vec<Commit>| {
+        let (environment, snapshot) = (environment(), snapshot(commits));
+        let (found, entries) = Detector::new(&environment).next_with_reverts(&snapshot.commits[0]);
+        (found.into_iter().map(|one| one.kind).collect::<Vec<_>>(), entries.len())
+    };
+    let (one, two) = (CommitId::from_bytes([1; 20]), CommitId::from_bytes([2; 20]));
+    let deployed = || commit(1, "bump", vec![bump("web", "v1", "v2")]);
+    let first =
+        || Commit { id: CommitId::from_bytes([100; 20]), parent: None, ..commit(1, "first", Vec::new()) };
+    let to = |value: &str| commit(3, &message_of_revert(1, &[("v2", value)]), vec![bump("web", "v2", value)]);
+    assert_eq!(kinds(vec![to("v1"), deployed()]), (vec![ChangeKind::OwnRevert], 1));
+    // A new version is a release, whatever its trailers say.
+    assert_eq!(kinds(vec![to("v3"), deployed()]), (vec![ChangeKind::Release], 0));
+    // So is one whose trailers say only what it replaced.
+    let says_no_value = message_of_revert(1, &[]).trim_end().to_owned() + "\nBackout-From: v2\n";
+    let silent = commit(3, &says_no_value, vec![bump("web", "v2", "v3")]);
+    assert_eq!(kinds(vec![silent, deployed()]), (vec![ChangeKind::Release], 0));
+    // Where the named commit changed nothing of the service, its files may have been moved since.
+    let of_api = commit(1, "bump", vec![bump("api", "v3", "v2")]);
+    assert_eq!(kinds(vec![to("v3"), of_api]), (vec![ChangeKind::Unproven(one)], 0));
+    // Where the deployment may be further back than what was read, nobody can say.
+    let other = || commit(2, "bump", vec![bump("api", "v1", "v2")]);
+    assert_eq!(kinds(vec![to("v3"), other()]), (vec![ChangeKind::Unproven(one)], 0));
+    assert_eq!(kinds(vec![to("v1"), other(), first()]), (vec![ChangeKind::Release], 0));
+    // With another deployment that goes back too.
+    let step = commit(2, "bump", vec![bump("web", "v2", "v2.1")]);
+    let both = message_of_revert(2, &[("v2.1", "v2"), ("v2", "v1")]);
+    let both = both
+        .replace(&format!("Backout-Reverts: {two}"), &format!("Backout-Reverts: {two}\nBackout-With: {one}"));
+    let stacked = |value: &str| {
+        commit(3, &both.replace("To: v1", &format!("To: {value}")), vec![bump("web", "v2.1", value)])
+    };
+    assert_eq!(kinds(vec![stacked("v1"), step.clone(), deployed()]), (vec![ChangeKind::OwnRevert], 1));
+    assert_eq!(kinds(vec![stacked("v3"), step, deployed()]), (vec![ChangeKind::Release], 0));
+}
+
+#[test]
+fn a_revert_that_brings_another_new_version_along_counts_and_is_judged() {
+    let two = |image: &str, sidecar: &str| {
+        format!("image:\n  tag: {image}\nsidecar:\n  image:\n    tag: {sidecar}\n")
+    };
+    let path = "apps/web/production/values.yaml";
+    let deployed = commit(1, "bump", vec![file(path, Some(&two("v1", "s1")), Some(&two("v2", "s1")))]);
+    let message = message_of_revert(1, &[("v2", "v1")]);
+    let own = commit(2, &message, vec![file(path, Some(&two("v2", "s1")), Some(&two("v1", "s2")))]);
+    let deployments = found(vec![own.clone(), deployed.clone()]);
+    assert_eq!(deployments[0].kind, ChangeKind::Rollback(deployed.id));
+    assert_eq!(reverted(vec![own, deployed.clone()]), [deployed.id]);
 }
 
 #[test]
@@ -169,8 +240,9 @@ fn a_revert_names_a_deployment_that_is_there_where_the_whole_history_is() {
     let deployed = || commit(2, "bump", vec![bump("web", "v1", "v2")]);
     assert_eq!(reverted(vec![own(2), deployed(), first()]), [CommitId::from_bytes([2; 20])]);
     assert_eq!(reverted(vec![own(9), deployed(), first()]), []);
-    // It may be older than what was read.
-    assert_eq!(reverted(vec![own(9), deployed()]), [CommitId::from_bytes([9; 20])]);
+    // It may be older than what was read: then nobody can say.
+    assert_eq!(reverted(vec![own(9), deployed()]), []);
+    assert_eq!(found(vec![own(9), deployed()])[0].kind, ChangeKind::Unproven(CommitId::from_bytes([9; 20])));
 }
 
 #[test]
@@ -214,7 +286,9 @@ fn a_squashed_revert_is_known_by_trailers_that_are_not_last() {
     let own = trailers_of_revert("web", 1, &[("v2", "v1")]);
     let squashed =
         format!("Revert web (#12)\n\n* Revert web\n\n{own}\n\n---------\n\nCo-authored-by: A <a@b>\n");
-    assert_eq!(found(vec![commit(2, &squashed, vec![bump("web", "v2", "v1")])]), []);
+    let deployed = commit(1, "bump", vec![bump("web", "v1", "v2")]);
+    let found = found(vec![commit(2, &squashed, vec![bump("web", "v2", "v1")]), deployed.clone()]);
+    assert_eq!(found.iter().map(|one| one.commit).collect::<Vec<_>>(), [deployed.id]);
 }
 
 #[test]
@@ -232,14 +306,21 @@ fn a_revert_of_another_environment_hides_no_deployment() {
 
 #[test]
 fn a_revert_of_its_only_service_is_none_of_the_name_that_the_service_has_now() {
-    let own = trailers_of_revert("eu/web", 9, &[("v2", "v1")]);
+    let own = trailers_of_revert("eu/web", 1, &[("v2", "v1")]);
     let revert = format!("Revert eu/web\n\n{own}\n");
-    assert_eq!(found(vec![commit(1, &revert, vec![bump("web", "v2", "v1")])]), []);
+    let newest = |newest: Commit| {
+        let deployed = commit(1, "bump", vec![bump("web", "v1", "v2")]);
+        found(vec![newest, deployed])
+            .into_iter()
+            .filter(|one| one.commit != CommitId::from_bytes([1; 20]))
+            .count()
+    };
+    assert_eq!(newest(commit(2, &revert, vec![bump("web", "v2", "v1")])), 0);
     let two = vec![bump("api", "v1", "v2"), bump("web", "v2", "v1")];
-    assert_eq!(found(vec![commit(1, &revert, two)]).len(), 2);
-    let mut merge = commit(1, "Merge", vec![bump("api", "v1", "v2")]);
+    assert_eq!(newest(commit(2, &revert, two)), 2);
+    let mut merge = commit(2, "Merge", vec![bump("api", "v1", "v2")]);
     merge.merged = vec![revert];
-    assert_eq!(found(vec![merge]).len(), 1, "what was merged can have been on the branch before");
+    assert_eq!(newest(merge), 1, "what was merged can have been on the branch before");
 }
 
 #[test]

@@ -78,6 +78,15 @@ impl Claim {
     }
 }
 
+/// The deployments that a commit says it takes back, in whatever environment: each once.
+#[must_use]
+pub fn named_by(commit: &Commit) -> Vec<CommitId> {
+    let mut seen = BTreeSet::new();
+    let claims = claims_of(commit).map(|claim| claim.entry);
+    let all = claims.flat_map(|entry| std::iter::once(entry.reverts).chain(entry.with));
+    all.filter(|id| seen.insert(*id)).collect()
+}
+
 /// Whether a commit says that it is a revert of the agent, or that it brought one in.
 #[must_use]
 pub fn says_revert(commit: &Commit) -> bool {

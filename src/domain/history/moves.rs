@@ -114,6 +114,7 @@ mod tests {
             message: String::new(),
             merged: Vec::new(),
             files: files.iter().map(file).collect(),
+            taken_back: Vec::new(),
         }
     }
 

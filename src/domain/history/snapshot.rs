@@ -69,7 +69,24 @@ pub struct Commit {
     /// The files it changed against its first parent, in path order, as far as they are in the scope that was asked for.
     /// Empty for commits older than [`Snapshot::diffs_since`], except for those that say that they are reverts of the agent.
     pub files: Vec<FileDiff>,
+    /// Of a commit that says that it is a revert of the agent: the deployments that it names, as far as they are on the branch
+    /// before it, or may be.
+    pub taken_back: Vec<TakenBack>,
 }
+
+/// A deployment that a commit says it takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Its commit.
+    pub commit: CommitId,
+    /// What it changed, in the scope that was asked for. None where nobody can say whether it is on the branch: the history that
+    /// is here does not go back to it.
+    pub files: Option<Vec<FileDiff>>,
+}
+
+/// Of how many deployments that a commit says it takes back the files are looked up. The agent names at most 51 in a revert, and
+/// mostly one.
+pub const MAX_TAKEN_BACK: usize = 200;
 
 impl Commit {
     /// The first line of the message.

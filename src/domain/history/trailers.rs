@@ -6,6 +6,9 @@ use crate::domain::text::inert_value;
 /// The trailer by which the agent knows its own commits.
 pub const ID_TRAILER: &str = "Backout-Id";
 
+/// The most trailers of a kind that the agent writes.
+pub const MAX_TRAILERS: usize = 50;
+
 /// The value of a trailer in the last paragraph of a commit message; the name is compared without case.
 /// Source: <https://git-scm.com/docs/git-interpret-trailers>.
 #[must_use]
@@ -68,10 +71,10 @@ impl<'m> OwnTrailers<'m> {
         self.value("Backout-Reverts")?.parse().ok()
     }
 
-    /// The other deployments that it takes back.
+    /// The other deployments that it takes back. More than the agent writes are not read.
     #[must_use]
     pub fn with(&self) -> Vec<CommitId> {
-        self.values("Backout-With").filter_map(|value| value.parse().ok()).collect()
+        self.values("Backout-With").filter_map(|value| value.parse().ok()).take(MAX_TRAILERS).collect()
     }
 
     /// The values that it says it replaced, each with what it says it put in its place.

@@ -74,6 +74,36 @@ fn quoted_trailers_neither_hide_a_release_nor_use_up_the_budget() {
 }
 
 #[test]
+fn trailers_that_look_true_hide_no_new_version() {
+    let (nowhere, with) = ("1".repeat(40), format!("Backout-With: {}\n", "2".repeat(40)));
+    let both = "Backout-From: v0\nBackout-To: v2";
+    // What it names (the deployment of v0 where that is none), and the rest of the trailers.
+    let ways = [
+        (None, both.to_owned()),
+        (Some(&nowhere), both.to_owned()),
+        (None, "Backout-From: v0".to_owned()),
+        (None, with + both),
+    ];
+    for (named, rest) in ways {
+        let stage = Stage::with("one", &["web"]);
+        let first = stage.deploy("web", "v0", -200, PERSON);
+        let named = named.unwrap_or(&first);
+        let environment = EnvironmentName::new("production").unwrap();
+        let id = rollback_id(&environment, &ServiceName::new("web").unwrap(), named.parse().unwrap());
+        stage.write("apps/web/values.yaml", &values("web", "v2"));
+        let says = format!(
+            "Revert web\n\nBackout-Id: {id}\nBackout-Service: web\nBackout-Environment: production\n\
+             Backout-Reverts: {named}\n{rest}\n"
+        );
+        stage.commit(-12, BOT, &says);
+        stage.push();
+        assert_eq!(words(item(&stage.pass(3), "web")), "regressed revert", "{says}");
+        assert_eq!(stage.file("main", "web"), values("web", "v0"));
+        stage.nothing_more();
+    }
+}
+
+#[test]
 fn with_a_key_only_what_it_proves_counts() {
     let (mut stage, bad) = with_bad_deployment();
     let run = |keys: &str| Config { run: format!("record: {{{keys}}}\n"), ..Config::of("one") };

@@ -112,7 +112,8 @@ fn what_is_in_the_scope_is_found_as_if_everything_was_read() {
                 let scope = Tracked::new(environment, Some(service));
                 let mut detector = Detector::new(environment);
                 let commits = walked(&repository, &all_since(&environment.branch, &scope));
-                let alone: Vec<_> = commits.iter().flat_map(|commit| detector.next(commit)).collect();
+                let alone: Vec<_> =
+                    commits.iter().flat_map(|one| detector.next_with_reverts(one).0).collect();
                 let among = found.iter().filter(|deployment| deployment.service == *service);
                 assert_eq!(alone, among.cloned().collect::<Vec<_>>(), "seed {seed} {service}");
             }

@@ -5,9 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use backout::domain::history::landing::{Landing, Sighting, landings, with_sightings};
-use backout::domain::history::ledger::says_revert;
+use backout::domain::history::ledger::{named_by, says_revert};
 use backout::domain::history::scope::{Interest, Scope};
-use backout::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot, settle_times};
+use backout::domain::history::snapshot::{
+    Commit, FileDiff, FileVersion, Person, Snapshot, TakenBack, settle_times,
+};
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
 use backout::domain::time::Time;
 use backout::ports::{CommitRequest, HistoryQuery, Made, PushError, Repository, RepositoryError};
@@ -155,14 +157,24 @@ impl Remote {
                 message: node.message.clone(),
                 merged: self.merged(node, &mainline),
                 files: Vec::new(),
+                taken_back: Vec::new(),
             };
             if in_full || says_revert(&commit) {
                 commit.files = self.diff(node, query.scope);
+                commit.taken_back = self.taken_back(&commit, query.scope);
             }
             commit
         };
         let commits = listed.map(commit).collect();
         Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since }
+    }
+
+    fn taken_back(&self, commit: &Commit, scope: &dyn Scope) -> Vec<TakenBack> {
+        let older: BTreeMap<CommitId, &Node> =
+            self.chain(commit.id).skip(1).map(|node| (node.id, node)).collect();
+        let named = named_by(commit).into_iter().filter_map(|id| older.get(&id).copied());
+        let named = named.filter(|node| !node.parents.is_empty());
+        named.map(|node| TakenBack { commit: node.id, files: Some(self.diff(node, scope)) }).collect()
     }
 
     fn diff(&self, node: &Node, scope: &dyn Scope) -> Vec<FileDiff> {

@@ -210,6 +210,7 @@ fn a_message_reads_back_as_the_ledger_entry_that_it_is() {
         message: change.message.clone(),
         merged: Vec::new(),
         files: Vec::new(),
+        taken_back: Vec::new(),
     };
     let claims: Vec<Claim> = claims_of(&commit).collect();
     let entry = &claims[0].entry;

@@ -91,6 +91,7 @@ fn rollbacks_are_known_by_what_they_bring_back() {
             ChangeKind::Release => "release".to_owned(),
             ChangeKind::OwnRevert => "own".to_owned(),
             ChangeKind::Rollback(of) => format!("rollback of {}", of.as_bytes()[0]),
+            ChangeKind::Unproven(of) => format!("unproven revert of {}", of.as_bytes()[0]),
         };
         lineage.changes.iter().map(role).collect()
     };

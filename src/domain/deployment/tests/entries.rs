@@ -29,7 +29,7 @@ fn change_of(old: &str, new: &str) -> Commit {
 fn assert_shared_out_right(each: &str, old: &str, new: &str) {
     let environment = environment_of(each);
     let (mut documents, selection) = (Documents::default(), Selection::default());
-    for (service, (_, files)) in services_of(&change_of(old, new), &environment, &mut documents).0 {
+    for (service, (_, files)) in services_of(&change_of(old, new).files, &environment, &mut documents).0 {
         let shared = changes_of(&files, &selection, &mut documents);
         let alone = changes_of(&files, &selection, &mut Documents::default());
         assert_eq!(shared, alone, "{service} in\n{old}\n{new}");

@@ -86,3 +86,37 @@ fn a_commit_that_is_named_is_looked_for_no_further_back_than_it_is() {
     stage.run(&["revert", &bad, "--dry-run"]).ended(0);
     assert!(held(&stage) <= 257, "{} commits are in the cache", held(&stage));
 }
+
+/// Has a person's revert of v2 made twelve minutes ago, and forgets the cache. Returns the commit.
+fn reverted_by_hand(stage: &Stage, second: &str) -> String {
+    let tip = stage.tip();
+    stage.run(&["revert", second]).ended(3);
+    assert_eq!(file(stage, VALUES).unwrap(), app("v1"));
+    let says = message(stage);
+    // The same commit at an earlier time.
+    stage.remote(&["update-ref", "refs/heads/main", &tip]);
+    let reverted = write_as(stage, &app("v1"), -12, PERSON, &says);
+    std::fs::remove_dir_all(stage.home.path().join("cache")).unwrap();
+    reverted
+}
+
+#[test]
+fn a_revert_of_what_was_deployed_long_ago_is_one_in_a_new_cache() {
+    let (_remote, stage, second) = long_history();
+    reverted_by_hand(&stage, &second);
+    fails_since(&stage, -11);
+    for when in ["in a new cache", "in the cache as it is then"] {
+        assert_eq!(items(&stage.pass(0)).count(), 0, "it is no deployment, {when}");
+        assert_eq!(held(&stage), COMMITS + 1, "the cache goes back to what it names");
+    }
+}
+
+#[test]
+fn a_revert_of_what_was_deployed_too_long_ago_is_left_to_a_person() {
+    let (_remote, stage, second) = history_of(300);
+    let reverted = reverted_by_hand(&stage, &second);
+    fails_since(&stage, -11);
+    let why = ["its trailers say that it is a revert of", short(&second), "does not go back to that commit"];
+    is_left_to_a_person(&stage, &reverted, &why);
+    assert!(held(&stage) < COMMITS, "no more is fetched than of any service");
+}
