@@ -239,12 +239,17 @@ fn cooldown(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     )))
 }
 
+/// The most services of an incident that are named in its message.
+const MAX_NAMED: usize = 20;
+
 fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     let now = situation.regressed.iter().map(|case| case.deployment);
     let services = incident_services(now.chain(situation.red_before), situation.budget)?;
-    let some: Vec<&str> = services.iter().copied().take(5).collect();
+    let some: Vec<&str> = services.iter().copied().take(MAX_NAMED).collect();
+    let more = services.len() - some.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     Some(Decision::Escalate(format!(
-        "{} services are red at once ({}): one incident",
+        "{} services are red at once ({}{more}): one incident",
         services.len(),
         some.join(", ")
     )))

@@ -8,7 +8,7 @@ use crate::agent::look::context::Pass;
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, INCIDENT_GUARD};
 use crate::domain::environment::policy::Merge;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
@@ -17,9 +17,24 @@ use crate::record::{Record, ReviewOutcome, ReviewRecord, VerdictRecord};
 
 /// What a pass has to tell about the services of bad commits.
 #[derive(Default)]
-pub(super) struct Comments(BTreeMap<CommitId, BTreeMap<ServiceName, Outcome>>);
+pub(super) struct Comments {
+    outcomes: BTreeMap<CommitId, BTreeMap<ServiceName, Outcome>>,
+    /// The commit on which an incident is told, and which services are red at once.
+    incident: Option<(CommitId, String)>,
+}
 
 impl Comments {
+    /// None yet. An incident is told on the oldest of its bad commits alone, whichever pass tells it.
+    pub(super) fn new(pass: &Pass<'_>, state: &State, settled: &[Settled]) -> Self {
+        let parts =
+            settled.iter().filter(|one| one.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD));
+        let why = parts.clone().find_map(|one| one.decision.why());
+        let now = parts.map(|one| &one.judged.deployment);
+        let oldest = now.chain(state.left_red(pass)).min_by_key(|one| (one.at, one.commit));
+        let incident = why.zip(oldest).map(|(why, oldest)| (oldest.commit, why.to_owned()));
+        Self { outcomes: BTreeMap::new(), incident }
+    }
+
     /// Adds a deployment that made things worse, where something was done about it or a person has to.
     pub(super) fn add(&mut self, pass: &Pass<'_>, settled: &Settled, item: &Item, url: Option<&str>) {
         let judged = &settled.judged;
@@ -28,7 +43,11 @@ impl Comments {
         }
         let Some(done) = done(item, url, pass.environment.review.merge) else { return };
         let (deployment, judgement) = (judged.deployment.clone(), judged.judgement.clone());
-        let of_commit = self.0.entry(deployment.commit).or_default();
+        let is_told = self.incident.as_ref().is_some_and(|(on, _)| *on != deployment.commit);
+        if item.is_of_incident() && is_told {
+            return;
+        }
+        let of_commit = self.outcomes.entry(deployment.commit).or_default();
         of_commit.insert(deployment.service.clone(), Outcome { deployment, judgement, done });
     }
 
@@ -41,12 +60,14 @@ impl Comments {
         report: &mut EnvironmentReport,
     ) {
         let Some(forge) = pass.estate.forge.as_deref() else { return };
-        for (commit, new) in self.0 {
+        for (commit, new) in self.outcomes {
             let notes = records.get(&commit).map_or(&[][..], Vec::as_slice);
             let mut outcomes = told_before(pass, state, commit, notes);
             outcomes.extend(new);
             let outcomes: Vec<Outcome> = outcomes.into_values().collect();
-            let Some(text) = source_comment(&outcomes) else { continue };
+            let incident =
+                self.incident.as_ref().filter(|(on, _)| *on == commit).map(|(_, why)| why.as_str());
+            let Some(text) = source_comment(&outcomes, incident) else { continue };
             if let Err(error) = forge.comment(commit, &text).await {
                 // Nothing depends on it.
                 report
@@ -66,7 +87,8 @@ pub(in crate::agent) async fn renew_comments(
 ) {
     match read_records(pass, commits.iter().copied().collect()).await {
         Ok(records) => {
-            let comments = Comments(commits.into_iter().map(|commit| (commit, BTreeMap::new())).collect());
+            let outcomes = commits.into_iter().map(|commit| (commit, BTreeMap::new())).collect();
+            let comments = Comments { outcomes, incident: None };
             comments.write(pass, state, &records, report).await;
         }
         Err(error) => report.problems.push(format!("the records of followed pull requests: {error}")),

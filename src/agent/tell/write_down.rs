@@ -37,7 +37,7 @@ pub(in crate::agent) async fn write_down(
     let written = already_written(&settled, &records);
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();
-    let mut comments = Comments::default();
+    let mut comments = Comments::new(pass, state, &settled);
     for one in &settled {
         let id = one.judged.deployment.id.clone();
         let mut item = item(one);

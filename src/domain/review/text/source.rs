@@ -23,9 +23,10 @@ pub struct Outcome {
 }
 
 /// A comment for the pull request that brought a commit, about its deployments in one environment that made things worse.
-/// None where there are no such. Its first line says which commit and environment it is about, so that it is found again.
+/// None where there are no such. Its first line says which commit and environment it is about, so that it is found again. `incident`
+/// says which services are red at once, where the commit is the one of an incident that the comment stands on.
 #[must_use]
-pub fn source_comment(outcomes: &[Outcome]) -> Option<String> {
+pub fn source_comment(outcomes: &[Outcome], incident: Option<&str>) -> Option<String> {
     let first = outcomes.first()?;
     let (commit, environment) = (first.deployment.commit, &first.deployment.environment);
     let mut text = Words::new(&format!("<!-- backout: commit={commit} environment={environment} -->"));
@@ -50,6 +51,12 @@ pub fn source_comment(outcomes: &[Outcome]) -> Option<String> {
             ));
             text.block(&services(several));
         }
+    }
+    if let Some(why) = incident {
+        text.paragraph(&prose(
+            &format!("{why}. This comment is about all of them: no other commit has one."),
+            2_000,
+        ));
     }
     text.paragraph(&format!(
         "Before it is deployed again: `backout explain {commit}` shows what it was judged by."

@@ -208,9 +208,9 @@ fn a_comment_where_the_deployment_came_from() {
     let judgement = judge(&evidence());
     let done = "It is taken back by https://forge.example/shop/env/pull/512, which merges itself.";
     let outcome = Outcome { deployment: bad, judgement, done: done.to_owned() };
-    let text = source_comment(std::slice::from_ref(&outcome)).unwrap();
+    let text = source_comment(std::slice::from_ref(&outcome), None).unwrap();
     assert_reads(&text, include_str!("tests/comment.md"), "comment.md");
-    assert_eq!(source_comment(&[]), None);
+    assert_eq!(source_comment(&[], None), None);
 }
 
 #[test]
@@ -221,12 +221,12 @@ fn a_comment_about_several_services_of_a_commit() {
         let done = "It was taken back by 7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a.".to_owned();
         Outcome { deployment, judgement: judge(&evidence()), done }
     };
-    let text = source_comment(&[outcome(1), outcome(2)]).unwrap();
+    let text = source_comment(&[outcome(1), outcome(2)], None).unwrap();
     assert_reads(&text, include_str!("tests/comment-several.md"), "comment-several.md");
-    let one = source_comment(&[outcome(1)]).unwrap();
+    let one = source_comment(&[outcome(1)], None).unwrap();
     assert_eq!(one.lines().next(), text.lines().next(), "it is the same comment that knows more");
     let many: Vec<Outcome> = (0..90).map(outcome).collect();
-    let text = source_comment(&many).unwrap();
+    let text = source_comment(&many, None).unwrap();
     let shown = text.lines().filter(|line| line.starts_with("| `checkout-")).count();
     assert_eq!(shown, 50);
     assert!(text.contains("made 90 services worse") && text.contains("\nAnd 40 more.\n"), "{text}");
@@ -359,7 +359,7 @@ proptest! {
         prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
         let outcome = Outcome { deployment: bad, judgement, done: diff };
         for count in [1, 200] {
-            let text = source_comment(&vec![outcome.clone(); count]).unwrap();
+            let text = source_comment(&vec![outcome.clone(); count], Some(outcome.done.as_str())).unwrap();
             prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
         }
     }

@@ -57,3 +57,34 @@ fn several_services_of_one_commit_are_one_comment_that_is_kept_up_to_date() {
     assert_eq!(bodies[0], (AGENT, first.body.as_str()));
     assert!(bodies[1].0 == "mallory" && bodies[1].1.ends_with("All is well."), "{bodies:?}");
 }
+
+#[test]
+fn an_incident_is_told_on_the_oldest_of_its_commits_alone() {
+    let services = ["api", "jobs", "web"];
+    let mut stage = Stage::on_path();
+    stage.begin(&services);
+    let forge = SimForge::start(Face::GitHub, &stage.bare);
+    stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
+    let mut config = Setting::default().config(&forge);
+    config.services = Config::of("trio").services;
+    stage.configure(&config);
+    let mut numbers = Vec::new();
+    for (service, minutes) in services.iter().zip([-14, -13, -12]) {
+        let bad = stage.deploy(service, "v2", minutes, BOT);
+        let mut state = forge.state();
+        let number = state.next_number();
+        let (branch, base) = (format!("bump-{service}"), "main".to_owned());
+        state.pulls.push(Pull { number, branch, base, head: bad.clone(), merged: true, ..Pull::default() });
+        state.sources.insert(bad, number);
+        numbers.push(number);
+    }
+    let report = stage.pass(4);
+    assert!(services.iter().all(|service| words(item(&report, service)) == "regressed escalate"));
+    stage.nothing_more();
+    let state = forge.state();
+    let [comment] = state.comments.as_slice() else { panic!("{:?}", state.comments) };
+    assert_eq!(comment.on, numbers[0]);
+    let told = "3 services are red at once (api, jobs, web): one incident. This comment is about all of them";
+    assert!(comment.body.contains(told), "{}", comment.body);
+    assert_eq!(state.statuses.len(), 3, "each commit shows what was found out about it");
+}
