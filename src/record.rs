@@ -274,13 +274,17 @@ pub fn read(note: &str) -> Vec<Record> {
     note.lines().filter_map(Record::of_line).collect()
 }
 
+/// The lines of a note that may tell where a branch was seen. Verdicts are long, and most of a note.
+pub fn look_lines(note: &str) -> impl Iterator<Item = &str> {
+    // The kind is what a line begins with.
+    note.lines().filter(|line| line.starts_with("{\"kind\":\"seen\""))
+}
+
 /// Where a branch was seen, as a note tells it. What is told of the future is left out, and of more looks than anybody needs
 /// only some are read.
 #[must_use]
 pub fn looks(note: &str, branch: &BranchName, now: Time) -> Vec<Sighting> {
-    // Verdicts are long, and most of a note. The kind is what a line begins with.
-    let lines = note.lines().filter(|line| line.starts_with("{\"kind\":\"seen\""));
-    let seen = lines.filter_map(|line| match Record::of_line(line)? {
+    let seen = look_lines(note).filter_map(|line| match Record::of_line(line)? {
         Record::Seen(seen) => Some(*seen),
         Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
     });

@@ -154,8 +154,11 @@ impl Bench {
             self.pass_with(config).output()?;
         }
         self.row("first pass, clone included", first, (0, "nothing new"), || self.pass(), || remove(&cache))?;
-        self.row("warm pass, nothing new", warm, (0, "nothing new"), || self.pass(), nothing)?;
+        let young = "warm pass, nothing new, first day of the cache";
+        self.row(young, warm, (0, "nothing new"), || self.pass(), nothing)?;
         copy(&cache, &kept)?;
+        has_run_for_days(&cache, &origin)?;
+        self.row("warm pass, nothing new", warm, (0, "nothing new"), || self.pass(), nothing)?;
         // The deployments below are to count as landed a while ago: so the agent must not know when it looked before.
         forget_looks(&kept)?;
         forget_recorded_looks(&origin)?;
@@ -207,16 +210,21 @@ impl Bench {
         ensure!(tip(&origin)? != head, "there is no revert on the branch");
         // Last, as each environment tells what nobody has watched in its branch, and leaves as many notes. In the small run, a
         // debug build, telling what nobody has watched on each branch would take minutes.
-        if self.size.commits > 1_000 {
-            for n in 0..ENVIRONMENTS {
-                git(&origin, &["update-ref", &format!("refs/heads/e{n:02}"), &quiet])?;
-            }
-            // The branches are fetched once before they are measured.
-            ensure!(matches!(self.pass_with("own-branches.yaml").output()?.status.code(), Some(0 | 4)));
-            let name = format!("nothing new, {ENVIRONMENTS} environments on as many branches");
-            self.row(&name, warm, (0, "nothing new"), || self.pass_with("own-branches.yaml"), nothing)?;
+        if self.size.commits > 1_000 { self.on_many_branches(&quiet, warm) } else { Ok(()) }
+    }
+
+    /// As many branches as environments, each at the same commit.
+    fn on_many_branches(&self, commit: &str, times: usize) -> anyhow::Result<()> {
+        let (origin, cache) = (self.at("env.git"), self.at("cache"));
+        for n in 0..ENVIRONMENTS {
+            git(&origin, &["update-ref", &format!("refs/heads/e{n:02}"), commit])?;
         }
-        Ok(())
+        let pass = || self.pass_with("own-branches.yaml");
+        // The branches are fetched once before they are measured.
+        ensure!(matches!(pass().output()?.status.code(), Some(0 | 4)));
+        has_run_for_days(&cache, &origin)?;
+        let name = format!("nothing new, {ENVIRONMENTS} environments on as many branches");
+        self.row(&name, times, (0, "nothing new"), pass, || Ok(()))
     }
 
     /// Many services red at once.
@@ -318,15 +326,30 @@ fn notes(origin: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(output.lines().filter_map(pair).collect())
 }
 
-/// Removes what a cache remembers of when the branches were seen.
-fn forget_looks(cache: &Path) -> anyhow::Result<()> {
-    for entry in fs::read_dir(cache)? {
-        let path = entry?.path();
-        if path.to_string_lossy().contains(".seen-") {
-            fs::remove_file(path)?;
-        }
+/// Makes of a cache that of an agent that has looked at the branches two days ago too. In its first day an agent reads the notes on
+/// the newest commits as well: others may tell there when these landed.
+fn has_run_for_days(cache: &Path, origin: &Path) -> anyhow::Result<()> {
+    let then = now()? - 2 * DAY_SECS;
+    let mut tip = command("git");
+    tip.args(["rev-list", "-1", &format!("--before={then}"), "refs/heads/main"]).current_dir(origin);
+    let tip = String::from_utf8(tip.output()?.stdout)?;
+    for path in looks(cache)? {
+        let text = fs::read_to_string(&path)?;
+        fs::write(&path, format!("seen {} {then} {then}\n{text}", tip.trim()))?;
     }
     Ok(())
+}
+
+/// Removes what a cache remembers of when the branches were seen.
+fn forget_looks(cache: &Path) -> anyhow::Result<()> {
+    looks(cache)?.iter().try_for_each(|path| Ok(fs::remove_file(path)?))
+}
+
+/// The files in which a cache remembers when the branches were seen.
+fn looks(cache: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let all: Vec<PathBuf> =
+        fs::read_dir(cache)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
+    Ok(all.into_iter().filter(|path| path.to_string_lossy().contains(".seen-")).collect())
 }
 
 /// Removes the records of looks from the notes, and keeps the others.

@@ -85,10 +85,10 @@ pub(super) async fn pass_estate(
     let mut report = PassReport { at: now, environments: Vec::new() };
     let Some(fetched) = stop.unless_set(fetch(estate)).await else { return Ok(cut_short(estate, report)) };
     let Fetched { tips, missing } = fetched?;
-    let Some(looked) = stop.unless_set(remember_tips(estate, &tips, now, intent)).await else {
+    let Some(seen) = stop.unless_set(remember_tips(estate, &tips, now, intent)).await else {
         return Ok(cut_short(estate, report));
     };
-    let branches = Branches::new(estate, &estate.environments, now, (tips, looked?));
+    let branches = Branches::new(estate, &estate.environments, now, (tips, seen?));
     for environment in &estate.environments {
         if stop.is_set() {
             return Ok(cut_short(estate, report));

@@ -8,12 +8,13 @@ use git2::{Odb, Oid, Repository};
 use super::blobs::Blobs;
 use super::commit_object::{self, CommitObject, Header};
 use super::fault::Fault;
+use super::looks::Told;
 use super::names::{branch_ref, commit_id};
 use super::notes::Dated;
 use super::packs::Packs;
 use super::touched::Touched;
 use super::tree_diff::TreeDiff;
-use super::{local, notes};
+use super::{local, looks, notes};
 use crate::domain::history::landing::{Landing, RECENT_SECS, Sighting, landings};
 use crate::domain::history::ledger::{named_by, says_revert};
 use crate::domain::history::snapshot::{
@@ -44,8 +45,8 @@ pub(super) struct Looks<'a> {
     pub(super) seen: &'a [Sighting],
     /// Where the remote has the notes in which other agents may tell more.
     pub(super) listed: &'a BTreeMap<String, Oid>,
-    /// What proves notes.
-    pub(super) keys: &'a RecordKeys,
+    /// What proves notes, and what was read of them before.
+    pub(super) notes: (&'a RecordKeys, &'a Told),
 }
 
 /// Reads the branch as it is in `repository`.
@@ -302,19 +303,19 @@ impl Chain {
         &self,
         repository: &Repository,
         query: &HistoryQuery<'_>,
-        looks: Looks<'_>,
+        known: Looks<'_>,
     ) -> Result<Vec<Sighting>, Fault> {
-        if !needs_notes(looks.seen, query.now) {
+        if !needs_notes(known.seen, query.now) {
             return Ok(Vec::new());
         }
         let newest = self.headers.iter().take(TOLD_COMMITS);
         let newest: Vec<Dated> = newest.map(|header| Dated::at(header.id, header.committed)).collect();
-        let behind = notes::behind(repository, &newest, looks.listed);
+        let behind = notes::behind(repository, &newest, known.listed);
         if !behind.is_empty() {
             return Err(Fault::Behind(behind));
         }
         // It is a hint. Who needs the notes says what is wrong with them.
-        let told = notes::looks_in(repository, looks.keys, &newest, query.branch, query.now);
+        let told = looks::looks_in(repository, known.notes, &newest, query.branch, query.now);
         Ok(told.unwrap_or_else(|fault| {
             tracing::warn!(branch = %query.branch, ?fault, "the notes do not tell where the branch was seen");
             Vec::new()

@@ -18,6 +18,7 @@ mod local;
 mod location;
 mod lock;
 mod login;
+mod looks;
 mod lookup;
 mod names;
 mod notes;

@@ -18,16 +18,13 @@ use super::options::GitOptions;
 use super::tree_diff::{Entry, Kind};
 use super::tree_edit::{self, Edits};
 use super::{commit, commit_object, local};
-use crate::domain::history::landing::Sighting;
-use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
 use crate::record::keys::RecordKeys;
-use crate::record::{MAX_LOOKS, looks, says_the_same};
+use crate::record::says_the_same;
 
 /// The largest note that is read, in bytes: a thousand times what is written about a deployment, and some times the largest record.
 const MAX_NOTE_BYTES: usize = 8 << 20;
-/// After how many bytes of notes no more are searched for looks at a branch.
-const MAX_TOLD_BYTES: usize = 64 << 20;
 const DIGITS: usize = 40;
 /// The deepest directories of notes: of each two digits one.
 const MAX_DEPTH: usize = DIGITS / 2;
@@ -36,7 +33,7 @@ const MAX_DEPTH: usize = DIGITS / 2;
 /// nobody knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Dated {
-    commit: Oid,
+    pub(super) commit: Oid,
     month: Option<String>,
 }
 
@@ -93,16 +90,16 @@ pub(super) fn behind(
 }
 
 /// The trees of notes, each looked up once.
-struct Months<'r> {
+pub(super) struct Months<'r> {
     repository: &'r Repository,
-    odb: Odb<'r>,
+    pub(super) odb: Odb<'r>,
     roots: HashMap<String, Option<Oid>>,
     trees: Trees,
     keys: &'r RecordKeys,
 }
 
 impl<'r> Months<'r> {
-    fn of(repository: &'r Repository, keys: &'r RecordKeys) -> Result<Self, Fault> {
+    pub(super) fn of(repository: &'r Repository, keys: &'r RecordKeys) -> Result<Self, Fault> {
         Ok(Self { repository, odb: repository.odb()?, roots: HashMap::new(), trees: Trees::new(), keys })
     }
 
@@ -116,7 +113,7 @@ impl<'r> Months<'r> {
     }
 
     /// The blobs of the notes on a commit, the oldest ref first.
-    fn blobs(&mut self, commit: &Dated) -> Result<Vec<Oid>, Fault> {
+    pub(super) fn blobs(&mut self, commit: &Dated) -> Result<Vec<Oid>, Fault> {
         let digits = commit.commit.to_string();
         let mut blobs = Vec::new();
         for reference in commit.refs(self.repository)? {
@@ -197,28 +194,6 @@ pub(super) fn each(
         Some(tree) => collect(&odb, tree, "", visit),
         None => Ok(ControlFlow::Continue(())),
     }
-}
-
-/// Where a branch was seen, as the notes on these commits tell. No more is read than some times what agents write about as many
-/// commits.
-pub(super) fn looks_in(
-    repository: &Repository,
-    keys: &RecordKeys,
-    commits: &[Dated],
-    branch: &BranchName,
-    now: Time,
-) -> Result<Vec<Sighting>, Fault> {
-    let mut months = Months::of(repository, keys)?;
-    let (mut found, mut bytes) = (Vec::new(), 0);
-    for commit in commits {
-        let Some(note) = months.text(commit)? else { continue };
-        bytes += note.len();
-        found.extend(looks(&note, branch, now));
-        if bytes >= MAX_TOLD_BYTES || found.len() >= MAX_LOOKS {
-            break;
-        }
-    }
-    Ok(found)
 }
 
 /// The lines that belong to each ref. Where nobody knows when a commit was committed, they belong to the month of `at`.
@@ -438,13 +413,15 @@ fn collect(
     Ok(ControlFlow::Continue(()))
 }
 
-enum Note {
+/// What a note holds.
+pub(super) enum Note {
     Text(String),
     /// Why it is not read.
     Unreadable(String),
 }
 
-fn note(odb: &Odb<'_>, blob: Oid) -> Result<Note, Fault> {
+/// Reads a note.
+pub(super) fn note(odb: &Odb<'_>, blob: Oid) -> Result<Note, Fault> {
     if let Some(why) = why_unreadable(odb, blob)? {
         tracing::warn!(%blob, why, "a note is not read");
         return Ok(Note::Unreadable(why));

@@ -15,6 +15,7 @@ use super::fault::Fault;
 use super::fetch::{self, Depth};
 use super::history::Looks;
 use super::location::Location;
+use super::looks::Told;
 use super::names::{OLD_NOTES_REF, branch_ref, commit_id};
 use super::options::GitOptions;
 use super::push::{self, Update};
@@ -37,6 +38,7 @@ pub struct GitRepository {
     options: GitOptions,
     place: Storage,
     seen: Seen,
+    told: Told,
     shown: String,
 }
 
@@ -72,7 +74,7 @@ impl GitRepository {
             }
         };
         let seen = Seen::new(&options.cache_dir, &directory_name(&location.identity(), &shown));
-        Ok(Self { options, place, seen, shown })
+        Ok(Self { options, place, seen, told: Told::default(), shown })
     }
 
     /// Runs an operation that reads, or only adds objects.
@@ -218,7 +220,7 @@ impl ports::Repository for GitRepository {
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
         let seen = self.seen.read(query.branch);
         self.deep_enough(query.branch, |repository, listed| {
-            let looks = Looks { seen: &seen, listed, keys: &self.options.record_keys };
+            let looks = Looks { seen: &seen, listed, notes: (&self.options.record_keys, &self.told) };
             history::read(repository, query, looks)
         })
     }
@@ -241,7 +243,7 @@ impl ports::Repository for GitRepository {
         let visit = RefCell::new(visit);
         let last = Cell::new(None);
         self.deep_enough(query.branch, |repository, listed| {
-            let looks = Looks { seen: &seen, listed, keys: &self.options.record_keys };
+            let looks = Looks { seen: &seen, listed, notes: (&self.options.record_keys, &self.told) };
             // On a cache that had to be rebuilt it runs a second time: it goes on behind what was visited already.
             let mut behind = last.get();
             let head = history::walk(repository, query, looks, &mut |commit| {

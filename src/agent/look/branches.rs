@@ -7,13 +7,14 @@ use tokio::sync::Mutex;
 
 use super::elsewhere::Elsewhere;
 use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
+use crate::domain::deployment::lineage::Lineage;
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
-use crate::domain::history::landing::RECENT_SECS;
-use crate::domain::history::ledger::claims_of;
+use crate::domain::history::landing::{RECENT_SECS, Sighting};
+use crate::domain::history::ledger::{RevertEntry, claims_of};
 use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::history::snapshot::{Commit, MAX_CHANGED_FILES, Snapshot};
-use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 
@@ -24,13 +25,18 @@ pub(in crate::agent) struct Branches {
     now: Time,
     /// Where each branch was when the pass began, where it was fetched for that.
     tips: BTreeMap<BranchName, CommitId>,
-    /// When each branch was looked at before this pass, where that is known.
-    looked: BTreeMap<BranchName, Time>,
+    /// What was known before this pass of when each branch was where.
+    seen: BTreeMap<BranchName, Vec<Sighting>>,
     read: Mutex<BTreeMap<Shared, Option<Arc<Snapshot>>>>,
     proposals: Mutex<Option<Arc<BTreeMap<BranchName, CommitId>>>>,
+    /// What services ran before, up to a commit: a walk along 90 days is made once for each.
+    pub(super) pasts: Mutex<BTreeMap<(EnvironmentName, CommitId), BTreeMap<ServiceName, Ran>>>,
     /// The environments as others see them.
     pub elsewhere: Elsewhere,
 }
+
+/// What a service ran, and the reverts of it in as much of the history.
+pub(super) type Ran = (Lineage, Vec<RevertEntry>);
 
 /// Environments with the same are read together. Where rules look back differently far, each reads for itself: how far a
 /// branch is read decides which times and messages are seen.
@@ -51,16 +57,17 @@ impl Branches {
         estate: &Estate,
         environments: &[Arc<Environment>],
         now: Time,
-        (tips, looked): (BTreeMap<BranchName, CommitId>, BTreeMap<BranchName, Time>),
+        (tips, seen): (BTreeMap<BranchName, CommitId>, BTreeMap<BranchName, Vec<Sighting>>),
     ) -> Self {
         Self {
             repository: Arc::clone(&estate.repository),
             environments: environments.to_vec(),
             now,
             tips,
-            looked,
+            seen,
             read: Mutex::default(),
             proposals: Mutex::default(),
+            pasts: Mutex::default(),
             elsewhere: Elsewhere::new(&estate.repository, &estate.environments, now),
         }
     }
@@ -68,6 +75,11 @@ impl Branches {
     /// Where a branch was when the pass began, where it was fetched for that.
     pub(in crate::agent) fn tip(&self, branch: &BranchName) -> Option<CommitId> {
         self.tips.get(branch).copied()
+    }
+
+    /// What was known of when a branch was where, before this pass.
+    pub(in crate::agent) fn seen(&self, branch: &BranchName) -> &[Sighting] {
+        self.seen.get(branch).map_or(&[], Vec::as_slice)
     }
 
     /// The branch of an environment as of the last fetch.
@@ -126,7 +138,8 @@ impl Branches {
     }
 
     fn shared(&self, environment: &Environment) -> Shared {
-        let looked = self.looked.get(&environment.branch).copied();
+        let looks = self.seen(&environment.branch).iter().filter(|one| !one.is_exact);
+        let looked = looks.map(|one| one.last).max();
         (environment.branch.clone(), Since::of(environment, self.now, looked))
     }
 

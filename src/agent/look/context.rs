@@ -8,7 +8,7 @@ use crate::domain::deployment::{Deployment, Detector, Documents};
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::{Environment, ServiceRule};
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::history::snapshot::Snapshot;
+use crate::domain::history::snapshot::{FileDiff, Snapshot};
 use crate::domain::time::Time;
 use crate::ports::{Repository, RepositoryError};
 
@@ -57,6 +57,11 @@ impl Pass<'_> {
         &self,
         snapshot: &Arc<Snapshot>,
     ) -> Result<(Vec<Deployment>, Vec<RevertEntry>), RepositoryError> {
+        // Of many environments on a branch most have nothing to be worked on elsewhere, which takes longer than to see that.
+        let is_own = |file: &FileDiff| self.environment.rule_of(file.path.as_str()).is_some();
+        if !snapshot.commits.iter().flat_map(|commit| &commit.files).any(is_own) {
+            return Ok(Default::default());
+        }
         let (environment, snapshot, documents) =
             (Arc::clone(self.environment), Arc::clone(snapshot), self.documents());
         self.git(move |_| Ok(Detector::with(&environment, documents).all_with_reverts(&snapshot))).await

@@ -10,39 +10,37 @@ use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 
 /// Remembers where the branches are now, unless the pass touches nothing. Asks the forge when it moved those that are at a new
-/// commit. Returns when each branch was looked at before, where that is known.
+/// commit. Returns what was known before of when each branch was where.
 pub(in crate::agent) async fn remember_tips(
     estate: &Estate,
     tips: &BTreeMap<BranchName, CommitId>,
     now: Time,
     intent: Intent,
-) -> Result<BTreeMap<BranchName, Time>, RepositoryError> {
+) -> Result<BTreeMap<BranchName, Vec<Sighting>>, RepositoryError> {
     let branches: Vec<BranchName> = tips.keys().cloned().collect();
     let known = blocking(&estate.repository, move |repository| {
         let known = |branch: BranchName| (branch.clone(), repository.sightings(&branch));
-        Ok::<_, RepositoryError>(branches.into_iter().map(known).collect::<Vec<_>>())
+        Ok::<_, RepositoryError>(branches.into_iter().map(known).collect::<BTreeMap<_, _>>())
     });
-    let mut looked = BTreeMap::new();
+    let known = known.await?;
     let mut new: Vec<(BranchName, Vec<Sighting>)> = Vec::new();
-    for (branch, known) in known.await? {
-        let Some(tip) = tips.get(&branch).copied() else { continue };
-        let looks = known.iter().filter(|one| !one.is_exact);
-        looked.extend(looks.map(|one| one.last).max().map(|last| (branch.clone(), last)));
+    for (branch, known) in &known {
+        let Some(tip) = tips.get(branch).copied() else { continue };
         let mut seen = vec![Sighting { tip, first: now, last: now, is_exact: false }];
         if intent == Intent::Act && !known.iter().any(|one| one.tip == tip) {
-            seen.extend(moves_of(estate, &branch, now).await);
+            seen.extend(moves_of(estate, branch, now).await);
         }
-        new.push((branch, seen));
+        new.push((branch.clone(), seen));
     }
     if intent == Intent::Plan {
-        return Ok(looked);
+        return Ok(known);
     }
     let remembering = blocking(&estate.repository, move |repository| {
         new.iter().for_each(|(branch, seen)| repository.remember(branch, seen));
         Ok::<_, RepositoryError>(())
     });
     remembering.await?;
-    Ok(looked)
+    Ok(known)
 }
 
 /// What the forge's log says of a branch. Where it does not say anything, commits are dated without it.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::branches::Ran;
 use super::context::Pass;
 use super::state::read_records;
 use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
@@ -48,16 +49,45 @@ pub(in crate::agent) struct Past {
     records: BTreeMap<CommitId, Vec<Record>>,
 }
 
-/// The changes, other edits and reverts of a service, newest first.
-type ReadPast = (Vec<Deployment>, Vec<Edit>, Vec<RevertEntry>);
-
 /// Reads the past of some services from the branch, in one walk: up to the commit `head`, or as of the last fetch. What
-/// another agent has pushed since is not known to the rest of the pass either.
+/// another agent has pushed since is not known to the rest of the pass either. What was read before in this pass is not read again,
+/// but for the notes.
 pub(in crate::agent) async fn pasts(
     pass: &Pass<'_>,
     services: BTreeSet<ServiceName>,
     head: Option<CommitId>,
 ) -> Result<BTreeMap<ServiceName, Past>, RepositoryError> {
+    let mut ran: BTreeMap<ServiceName, Ran> = BTreeMap::new();
+    match head {
+        None => ran.extend(read_pasts(pass, services, None).await?),
+        Some(head) => {
+            let mut all = pass.branches.pasts.lock().await;
+            let known = all.entry((pass.environment.name.clone(), head)).or_default();
+            let missing = services.iter().filter(|service| !known.contains_key(*service)).cloned().collect();
+            known.extend(read_pasts(pass, missing, Some(head)).await?);
+            let wanted = known.iter().filter(|(service, _)| services.contains(*service));
+            ran.extend(wanted.map(|(service, ran)| (service.clone(), ran.clone())));
+        }
+    }
+    let newest = ran.values().flat_map(|(lineage, _)| lineage.newest(MAX_WITH_FILES));
+    let commits: BTreeSet<CommitId> = newest.collect();
+    let records = read_records(pass, commits.into_iter().collect()).await?;
+    let past = |(service, (lineage, reverts)): (ServiceName, Ran)| {
+        let own = records.iter().filter(|(commit, _)| lineage.of(**commit).is_some());
+        let records = own.map(|(commit, all)| (*commit, all.clone())).collect();
+        (service, Past { lineage, reverts, records })
+    };
+    Ok(ran.into_iter().map(past).collect())
+}
+
+/// The changes, other edits and reverts of a service, newest first.
+type ReadPast = (Vec<Deployment>, Vec<Edit>, Vec<RevertEntry>);
+
+async fn read_pasts(
+    pass: &Pass<'_>,
+    services: BTreeSet<ServiceName>,
+    head: Option<CommitId>,
+) -> Result<BTreeMap<ServiceName, Ran>, RepositoryError> {
     if services.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -111,17 +141,8 @@ pub(in crate::agent) async fn pasts(
         Ok::<_, RepositoryError>(read)
     });
     let read = reading.await?;
-    let newest = read.values().flat_map(|(changes, ..)| changes.iter().take(MAX_WITH_FILES));
-    let commits: BTreeSet<CommitId> = newest.map(|change| change.commit).collect();
-    let records = read_records(pass, commits.into_iter().collect()).await?;
-    let past = |(service, (changes, edits, reverts)): (ServiceName, ReadPast)| {
-        let is_own = |(commit, _): &(&CommitId, &Vec<Record>)| {
-            changes.iter().any(|one: &Deployment| one.commit == **commit)
-        };
-        let records = records.iter().filter(is_own).map(|(commit, all)| (*commit, all.clone())).collect();
-        (service, Past { lineage: Lineage::new(changes, edits), reverts, records })
-    };
-    Ok(read.into_iter().map(past).collect())
+    let ran = |(service, (changes, edits, reverts))| (service, (Lineage::new(changes, edits), reverts));
+    Ok(read.into_iter().map(ran).collect())
 }
 
 impl Past {

@@ -112,28 +112,24 @@ impl State {
                 && watched_secs(deployment).is_some_and(|secs| age > secs)
                 && self.revert_of(deployment).is_none()
         };
-        let candidates: Vec<&Deployment> = self.detected.iter().filter(is_candidate).collect();
-        if candidates.is_empty() {
-            return Ok(Vec::new());
-        }
-        let commits: BTreeSet<CommitId> = candidates.iter().map(|deployment| deployment.commit).collect();
-        let records = read_records(pass, commits.into_iter().collect()).await?;
-        let branch = pass.environment.branch.clone();
-        let looks =
-            pass.git(move |repository| Ok::<_, RepositoryError>(repository.sightings(&branch))).await?;
-        // Those of agents elsewhere are in the notes.
-        let told = told(records.values().chain(self.records.values()), pass);
-        let was_looked_at = |deployment: &Deployment| {
+        let was_seen = |deployment: &Deployment, looks: &[Sighting]| {
             let until = deployment.at.plus_secs(watched_secs(deployment).unwrap_or(0));
-            let mut looks = looks.iter().filter(|look| !look.is_exact).chain(&told);
+            let mut looks = looks.iter().filter(|look| !look.is_exact);
             looks.any(|look| look.first <= until && deployment.at <= look.last)
         };
+        let own = pass.branches.seen(&pass.environment.branch);
+        let candidates = self.detected.iter().filter(is_candidate);
+        let candidates: Vec<&Deployment> = candidates.filter(|one| !was_seen(one, own)).collect();
+        let commits: BTreeSet<CommitId> = candidates.iter().map(|deployment| deployment.commit).collect();
+        let records = read_records(pass, commits.into_iter().collect()).await?;
+        // The looks of agents elsewhere are in the notes.
+        let told = told(records.values().chain(self.records.values()), pass);
         let is_written_down = |deployment: &Deployment| {
             let mut of_commit = records.get(&deployment.commit).into_iter().flatten();
             of_commit.any(|record| record.id() == Some(&deployment.id))
         };
         let is_missed =
-            |deployment: &&&Deployment| !is_written_down(deployment) && !was_looked_at(deployment);
+            |deployment: &&&Deployment| !is_written_down(deployment) && !was_seen(deployment, &told);
         Ok(candidates.iter().rev().filter(is_missed).map(|deployment| (*deployment).clone()).collect())
     }
 

@@ -101,6 +101,11 @@ impl Lineage {
         self.changes.iter().find(|change| change.commit == commit)
     }
 
+    /// The commits of so many of the newest changes.
+    pub fn newest(&self, count: usize) -> impl Iterator<Item = CommitId> {
+        self.changes.iter().take(count).map(|change| change.commit)
+    }
+
     /// When the next change landed after that of a commit; none where it is the newest.
     #[must_use]
     pub fn ended_at(&self, commit: CommitId) -> Option<Time> {
