@@ -109,7 +109,8 @@ pub(super) async fn pass_estate(
         report.environments.push(of_environment);
     }
     if intent == Intent::Act && !stop.is_set() {
-        stop.unless_set(fetch_ahead(estate, watched_branches(estate, &report), now)).await;
+        let walked = branches.walked().await;
+        stop.unless_set(fetch_ahead(estate, branches_ahead(estate, &report, &walked), now)).await;
     }
     Ok(report)
 }
@@ -123,11 +124,17 @@ fn cut_short(estate: &Estate, mut report: PassReport) -> PassReport {
     report
 }
 
-/// The branches on which a deployment is watched on.
-fn watched_branches(estate: &Estate, report: &PassReport) -> BTreeSet<BranchName> {
+/// The branches of which the past may be asked for in the next pass: a deployment is watched on there, or it was asked for in this
+/// pass, for a pull request that is followed say.
+fn branches_ahead(
+    estate: &Estate,
+    report: &PassReport,
+    walked: &BTreeSet<EnvironmentName>,
+) -> BTreeSet<BranchName> {
     let is_watched = |of: &EnvironmentReport| of.items.iter().any(|item| item.decision == Decision::Wait);
     let environments = report.environments.iter().zip(&estate.environments);
-    environments.filter(|(of, _)| is_watched(of)).map(|(_, environment)| environment.branch.clone()).collect()
+    let ahead = environments.filter(|(of, _)| is_watched(of) || walked.contains(&of.environment));
+    ahead.map(|(_, environment)| environment.branch.clone()).collect()
 }
 
 /// The story: look and judge, decide and act, write down, follow. What was done is written down before anything that can fail.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::beyond::{grown_file, too_many_bytes, too_many_fields, too_many_parts};
 use self::compared::parts_of;
 pub use self::compared::{Changes, Documents, FieldChange, Memo, changes_of};
-use self::reverts::{Truth, truth};
+use self::reverts::{Named, ServiceChange, Truth, truth};
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field;
@@ -185,25 +185,73 @@ impl<'e> Detector<'e> {
             return reverts;
         }
         for claim in claims_of(commit) {
-            let mut counts = false;
-            for one in changed.iter_mut().filter(|one| is_about(&claim, one, is_only_one)) {
-                let replaced = |files: &[FileDiff]| {
-                    replaced_in(files, &one.service, self.environment, &mut self.documents)
+            let mut counting = None;
+            for one in changed.iter_mut() {
+                let Some(named) = self.named(commit, &claim, (&one.service, is_only_one)) else { continue };
+                let own = ServiceChange { files: one.files.clone(), fields: one.fields.clone() };
+                let selection = self.environment.services.get(one.rule).map(|rule| &rule.policy.fields);
+                let compare = |file: &FileDiff| {
+                    let all = selection.map(|selection| {
+                        changes_of(std::slice::from_ref(file), selection, &mut self.documents).0
+                    });
+                    all.unwrap_or_default()
                 };
-                let truth = truth(commit, &claim, &one.fields, replaced);
-                counts |= matches!(truth, Truth::Yes | Truth::InPart);
-                one.kind = match (truth, one.kind) {
-                    (Truth::Yes, _) | (_, ChangeKind::OwnRevert) => ChangeKind::OwnRevert,
+                one.kind = match (truth(&claim, &own, &named, compare), one.kind) {
+                    (Truth::Yes(entry), _) => {
+                        counting = Some(entry);
+                        ChangeKind::OwnRevert
+                    }
+                    (_, ChangeKind::OwnRevert) => ChangeKind::OwnRevert,
                     (Truth::InPart, _) => ChangeKind::Rollback(claim.entry.reverts),
                     (Truth::Open, ChangeKind::Release) => ChangeKind::Unproven(claim.entry.reverts),
                     (Truth::Open | Truth::No, kind) => kind,
                 };
             }
-            if counts {
-                reverts.push(claim.entry);
-            }
+            reverts.extend(counting);
         }
         reverts
+    }
+
+    /// What the deployments that a claim names changed of a service; none where the claim is not about that service. The agent takes
+    /// back one service with a commit. So its commit is that for the only service that it changed, also where the rules have
+    /// another name for it since, and none by the name that it says.
+    fn named(
+        &mut self,
+        commit: &Commit,
+        claim: &Claim,
+        (service, is_only_one): (&ServiceName, bool),
+    ) -> Option<Named> {
+        let entry = &claim.entry;
+        let of = |id| commit.taken_back.iter().find(|one| one.commit == id);
+        let bad = of(entry.reverts).map(|one| one.files.as_deref());
+        let mut deployed = |files: &[FileDiff], service: &ServiceName| {
+            let (mut services, _) = services_of(files, self.environment, &mut self.documents);
+            let (found, files) = services.remove(service)?;
+            let (fields, _) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
+            Some(ServiceChange { files, fields })
+        };
+        if entry.environment != self.environment.name {
+            return None;
+        }
+        if entry.service != *service {
+            let is_known = bad.flatten().is_some_and(|files| deployed(files, &entry.service).is_some());
+            if !claim.is_itself || !is_only_one || is_known {
+                return None;
+            }
+        }
+        Some(match bad {
+            None => Named::Nowhere,
+            Some(None) => Named::Unknown,
+            Some(Some(files)) => match deployed(files, service) {
+                // Its files may have been moved since.
+                None => Named::Unknown,
+                Some(bad) => {
+                    let others = entry.with.iter().filter_map(|id| of(*id)?.files.as_deref());
+                    let others = others.filter_map(|files| deployed(files, service));
+                    Named::Known(std::iter::once(bad).chain(others).collect())
+                }
+            },
+        })
     }
 
     /// The places that the next older commit changed in the files of a service, where that is no deployment of it.
@@ -213,13 +261,6 @@ impl<'e> Detector<'e> {
         let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
         if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
     }
-}
-
-/// Whether a claim is about what the commit changed of a service. The agent takes back one service with a commit. So its commit is
-/// that for the only service that it changed, also where the rules have another name for it since.
-fn is_about(claim: &Claim, changed: &Deployment, is_only_one: bool) -> bool {
-    let is_named = claim.entry.service == changed.service || claim.is_itself && is_only_one;
-    is_named && claim.entry.environment == changed.environment
 }
 
 fn superseded(
@@ -297,20 +338,6 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
 
 /// A service with its files that a commit changed.
 type OfService<'e> = (ServiceMatch<'e>, Vec<FileDiff>);
-
-/// The values of release fields of a service that a commit replaced, by the files that it changed. None where it changed nothing
-/// of the service.
-fn replaced_in(
-    files: &[FileDiff],
-    service: &ServiceName,
-    environment: &Environment,
-    documents: &mut Documents,
-) -> Option<BTreeSet<String>> {
-    let (mut services, _) = services_of(files, environment, documents);
-    let (found, files) = services.remove(service)?;
-    let (fields, _) = changes_of(&files, &found.rule.policy.fields, documents);
-    Some(fields.iter().map(|field| trailer_value(&field.old)).collect())
-}
 
 /// The services of which a commit changed files, or entries of a file, with these files. And those of files with more changed
 /// entries than are worked on, with why.

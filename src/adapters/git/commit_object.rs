@@ -115,7 +115,8 @@ fn parse(bytes: &[u8]) -> Option<CommitObject> {
     };
     let (author, _) = author.unwrap_or_default();
     let (committer, committed) = committer?;
-    let message = String::from_utf8_lossy(message).into_owned();
+    // Some web forms end their lines so. What is found in messages is found by lines and paragraphs.
+    let message = String::from_utf8_lossy(message).replace("\r\n", "\n");
     Some(CommitObject { tree: tree?, first_parent, merged, author, committer, committed, message })
 }
 

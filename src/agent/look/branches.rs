@@ -132,6 +132,11 @@ impl Branches {
         Ok(Arc::clone(listed.insert(Arc::new(all))))
     }
 
+    /// The environments of which the past of a service was read.
+    pub(in crate::agent) async fn walked(&self) -> BTreeSet<EnvironmentName> {
+        self.pasts.lock().await.keys().map(|(environment, _)| environment.clone()).collect()
+    }
+
     /// Has the branches on which reverts wait listed anew: the pass has made or removed some.
     pub(in crate::agent) async fn list_again(&self) {
         *self.proposals.lock().await = None;

@@ -58,6 +58,9 @@ pub(in crate::agent) async fn pasts(
     head: Option<CommitId>,
 ) -> Result<BTreeMap<ServiceName, Past>, RepositoryError> {
     let mut ran: BTreeMap<ServiceName, Ran> = BTreeMap::new();
+    if services.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     match head {
         None => ran.extend(read_pasts(pass, services, None).await?),
         Some(head) => {

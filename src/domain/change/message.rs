@@ -163,7 +163,10 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
         add("Backout-With", &other.commit.to_string());
     }
     let mut others = change.bad_values.clone();
-    for (_, field) in restored(change).filter(|(_, field)| field.is_version()).take(MAX_TRAILERS) {
+    let has_version = restored(change).any(|(_, field)| field.is_version());
+    for (_, field) in
+        restored(change).filter(|(_, field)| field.is_version() || !has_version).take(MAX_TRAILERS)
+    {
         others.remove(&trailer_value(&field.new_text));
         add("Backout-From", &field.new_text);
         add("Backout-To", &field.old_text);

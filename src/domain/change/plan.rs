@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AlsoUndone, Change, Motive, NoChange, message, outcome_text};
-use crate::domain::deployment::{ChangeKind, Deployment};
+use crate::domain::deployment::{ChangeKind, Deployment, FieldChange};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::field::tokens::mask;
 use crate::domain::field::{self, FieldOutcome, FieldResult, File};
@@ -124,11 +124,14 @@ fn is_back(changes: &[Deployment], target: &Target<'_>) -> bool {
     !fields.is_empty() && fields.into_values().all(|back| back)
 }
 
-/// The versions of the bad deployment and of those that came after it: they carried the damage on.
+/// The versions of the bad deployment and of those that came after it, which carried the damage on. Where they changed no version, the
+/// values that the configuration names.
 fn bad_values(bad: &Deployment, changes: &[Deployment]) -> BTreeSet<String> {
     let own = changes.iter().position(|change| change.commit == bad.commit).unwrap_or(0);
-    let fields = changes.iter().take(own + 1).flat_map(|change| &change.fields);
-    fields.filter(|field| field.is_version()).map(|field| trailer_value(&field.new)).collect()
+    let fields = || changes.iter().take(own + 1).flat_map(|change| &change.fields);
+    let has_version = fields().any(FieldChange::is_version);
+    let bad = fields().filter(|field| field.is_version() || !has_version);
+    bad.map(|field| trailer_value(&field.new)).collect()
 }
 
 /// What taking back one change, or several, makes of the files.
@@ -300,7 +303,7 @@ fn versions(file: &FileDiff) -> [Option<&[u8]>; 2] {
 
 fn gone(deployment: &Deployment, path: &FilePath) -> Planned {
     let of_file = deployment.fields.iter().filter(|field| field.path == *path);
-    let result = |field: &crate::domain::deployment::FieldChange| FieldResult {
+    let result = |field: &FieldChange| FieldResult {
         address: field.address.clone(),
         rule: field.rule,
         old_text: field.old.clone(),

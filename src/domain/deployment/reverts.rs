@@ -3,60 +3,135 @@
 use std::collections::BTreeSet;
 
 use super::compared::FieldChange;
-use crate::domain::history::ledger::Claim;
-use crate::domain::history::snapshot::{Commit, FileDiff};
+use crate::domain::history::ledger::{Claim, RevertEntry};
+use crate::domain::history::snapshot::FileDiff;
 use crate::domain::history::trailers::trailer_value;
 
 /// How far what a commit says of a revert is true for a service that it changed.
 pub(super) enum Truth {
     /// It is not.
     No,
-    /// Nobody can say: the history that is here does not go back to the deployments that it names.
+    /// Nobody can say: the history that is here does not go back to the deployment that it names.
     Open,
-    /// What it names has gone back, and other versions of the service were changed to what none of those deployments replaced.
+    /// Something has gone back, and not all that was deployed; or it has changed other release fields of the service too.
     InPart,
-    /// All that it changed has gone back.
-    Yes,
+    /// What it names has gone back, and nothing else was changed. With the revert as it counts.
+    Yes(RevertEntry),
 }
 
-/// How far a claim is true for the release fields that the commit changed of a service. `replaced_in` tells which values of that
-/// service were replaced in files; none where these are not the service's.
+/// What a commit changed of a service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ServiceChange {
+    pub(super) files: Vec<FileDiff>,
+    pub(super) fields: Vec<FieldChange>,
+}
+
+/// What is known of the deployments that a commit says it takes back, as far as they are deployments of the service.
+pub(super) enum Named {
+    /// The one that is to be bad is not on the branch before the commit.
+    Nowhere,
+    /// Nobody can say whether it is.
+    Unknown,
+    /// It and the others that are known.
+    Known(Vec<ServiceChange>),
+}
+
+/// How far a claim is true for what the commit changed of a service. `compare` tells which release fields differ between two
+/// versions of a file.
 pub(super) fn truth(
-    commit: &Commit,
     claim: &Claim,
-    fields: &[FieldChange],
-    mut replaced_in: impl FnMut(&[FileDiff]) -> Option<BTreeSet<String>>,
+    changed: &ServiceChange,
+    named: &Named,
+    mut compare: impl FnMut(&FileDiff) -> Vec<FieldChange>,
 ) -> Truth {
-    let entry = &claim.entry;
-    let values = |field: &FieldChange| (trailer_value(&field.old), trailer_value(&field.new));
-    let all: Vec<(String, String)> = fields.iter().map(values).collect();
-    let here = |id| commit.taken_back.iter().find(|one| one.commit == id);
-    // The named deployment must be there.
-    if !claim.is_borne_out_by(&all) || here(entry.reverts).is_none() {
+    let values: Vec<(String, String)> =
+        changed.fields.iter().map(|field| (trailer_value(&field.old), trailer_value(&field.new))).collect();
+    if !claim.is_borne_out_by(&values) {
         return Truth::No;
     }
-    let named = std::iter::once(entry.reverts).chain(entry.with.iter().copied());
-    let (mut stood, mut is_open) = (BTreeSet::new(), false);
-    for one in named.filter_map(here) {
-        match one.files.as_deref().and_then(&mut replaced_in) {
-            Some(values) => stood.extend(values),
-            // It is not here, or its files have been moved since.
-            None => is_open = true,
-        }
-    }
-    let versions: Vec<(String, String)> =
-        fields.iter().filter(|field| field.is_version()).map(values).collect();
-    let wanted = if versions.is_empty() { all } else { versions };
-    let is_claimed = |(old, new): &&(String, String)| {
-        entry.bad_values.contains(old) || claim.restored.iter().any(|(_, to)| to == new)
+    let named = match named {
+        Named::Nowhere => return Truth::No,
+        Named::Unknown => return Truth::Open,
+        Named::Known(named) => named,
     };
-    let mut claimed = wanted.iter().filter(is_claimed).peekable();
-    let has_any = claimed.peek().is_some();
-    let is_back = |(_, new): &(String, String)| stood.contains(new);
-    match has_any && claimed.all(is_back) {
-        true if wanted.iter().all(is_back) => Truth::Yes,
-        true => Truth::InPart,
-        false if is_open => Truth::Open,
-        false => Truth::No,
+    let back: Vec<Back<'_>> = named.iter().map(|one| Back::of(one, changed, &mut compare)).collect();
+    let fields = || named.iter().flat_map(|one| &one.fields);
+    let brought: BTreeSet<String> = fields().map(|field| trailer_value(&field.new)).collect();
+    let is_claimed = |(old, new): &(String, String)| {
+        claim.entry.bad_values.contains(old)
+            || claim.restored.iter().any(|(_, to)| !to.is_empty() && to == new)
+    };
+    let each = || changed.fields.iter().zip(&values);
+    let mut claimed = each().filter(|(_, values)| is_claimed(values)).peekable();
+    let is_back = |(field, (old, new)): (&FieldChange, &(String, String))| {
+        brought.contains(old) && back.iter().any(|one| one.holds_again(field, new))
+    };
+    if claimed.peek().is_none() || !claimed.all(is_back) {
+        return Truth::No;
     }
+    if !each().all(is_back) || back.iter().any(Back::is_left) {
+        return Truth::InPart;
+    }
+    let mut entry = claim.entry.clone();
+    // Nobody has put out what the deployments did not bring.
+    entry.bad_values.retain(|value| brought.contains(value));
+    Truth::Yes(entry)
+}
+
+/// What became of a deployment by a commit.
+struct Back<'d> {
+    deployment: &'d ServiceChange,
+    /// The release fields that differ from what they were before the deployment, in the files that both changed. None where they
+    /// changed none in common: files may have been moved since.
+    left: Option<Vec<FieldChange>>,
+    /// The files that both changed, by their paths now.
+    files: Vec<&'d FileDiff>,
+}
+
+impl<'d> Back<'d> {
+    fn of(
+        deployment: &'d ServiceChange,
+        changed: &'d ServiceChange,
+        compare: &mut impl FnMut(&FileDiff) -> Vec<FieldChange>,
+    ) -> Self {
+        let (mut left, mut files) = (Vec::new(), Vec::new());
+        for file in &changed.files {
+            let Some(before) = deployment.files.iter().find(|before| is_same(before, file)) else { continue };
+            left.extend(compare(&FileDiff { was: None, old: before.old.clone(), ..file.clone() }));
+            files.push(file);
+        }
+        Self { deployment, left: (!files.is_empty()).then_some(left), files }
+    }
+
+    /// Whether a field that the commit changed holds what it held before the deployment.
+    fn holds_again(&self, field: &FieldChange, value: &str) -> bool {
+        let Some(left) = &self.left else {
+            return self.deployment.fields.iter().any(|one| trailer_value(&one.old) == value);
+        };
+        self.files.iter().any(|file| file.path == field.path)
+            && !left.iter().any(|one| one.path == field.path && one.address == field.address)
+    }
+
+    /// Whether a version that the deployment brought is still there.
+    fn is_left(&self) -> bool {
+        let Some(left) = &self.left else { return false };
+        self.deployment.fields.iter().filter(|field| field.is_version()).any(|field| {
+            let is_changed = self.files.iter().any(|file| is_at(file, field));
+            let stands = |one: &FieldChange| {
+                one.address == field.address && trailer_value(&one.new) == trailer_value(&field.new)
+            };
+            !is_changed || left.iter().any(stands)
+        })
+    }
+}
+
+/// Whether two changes are of one file, also where a version in its name was put back.
+fn is_same(before: &FileDiff, now: &FileDiff) -> bool {
+    let paths = |file: &FileDiff| [Some(file.path.clone()), file.was.clone()];
+    paths(before).into_iter().flatten().any(|path| paths(now).contains(&Some(path)))
+}
+
+/// Whether a field is in a file, or was before that was moved.
+fn is_at(file: &FileDiff, field: &FieldChange) -> bool {
+    file.path == field.path || file.was.as_ref() == Some(&field.path)
 }

@@ -152,8 +152,10 @@ pub fn landings(
     told: &[Sighting],
     now: Time,
 ) -> Vec<Landing> {
+    let tips: HashSet<CommitId> = seen.iter().chain(told).map(|one| one.tip).collect();
+    let is_tip = |(_, (id, ..)): &(usize, &(CommitId, Time, Time))| tips.contains(id);
     let places: HashMap<CommitId, usize> =
-        commits.iter().enumerate().map(|(place, (id, ..))| (*id, place)).collect();
+        commits.iter().enumerate().filter(is_tip).map(|(place, (id, ..))| (*id, place)).collect();
     let (moves, looks) = (placed(seen, true, &places), placed(seen, false, &places));
     let told = placed(told, false, &places);
     let mut landings: Vec<Landing> = Vec::with_capacity(commits.len());

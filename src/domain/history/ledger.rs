@@ -70,7 +70,8 @@ impl Claim {
         let gone =
             |from: &String| changed.iter().any(|(old, new)| new != from && (is_stacked || old == from));
         let is_between = |value: &String| is_stacked && self.restored.iter().any(|(from, _)| from == value);
-        let mut ends = self.restored.iter().filter(|(_, to)| !is_between(to)).peekable();
+        // What the deployment had added was removed again, which shows in no field that is still there.
+        let mut ends = self.restored.iter().filter(|(_, to)| !to.is_empty() && !is_between(to)).peekable();
         match ends.peek() {
             Some(_) => ends.all(|(from, to)| came(from, to)),
             None => self.entry.bad_values.iter().any(gone),

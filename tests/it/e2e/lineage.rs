@@ -3,6 +3,7 @@
 mod fallback;
 mod fallback_ways;
 mod fallback_worlds;
+mod known;
 mod long_ago;
 mod machines;
 mod mixed;

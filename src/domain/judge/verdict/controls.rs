@@ -56,6 +56,8 @@ pub(super) struct Nature {
     pub(super) direction: Direction,
     /// Whether services differ by a factor, as in latency and traffic, and not by an amount, as in shares of failures.
     pub(super) multiplies: bool,
+    /// Whether samples are shares, within 0 to 1.
+    pub(super) is_share: bool,
 }
 
 struct Usable<'a> {
@@ -102,6 +104,8 @@ impl Nature {
                 Direction::HigherIsWorse => sample.value - GENEROSITY * common,
                 Direction::LowerIsWorse => sample.value + GENEROSITY * common,
             };
+            // What is taken off may be more than there was. A share stays one: else it would be taken for a count.
+            let value = if self.is_share { value.clamp(0.0, 1.0) } else { value };
             Sample { value: if value.is_finite() { value } else { sample.value }, ..*sample }
         };
         Split { after: subject.after.iter().map(take_off).collect(), ..subject.clone() }

@@ -175,9 +175,11 @@ fn held_against_controls(
     if found.state != State::Regressed {
         return found;
     }
+    let is_share = is_ratio(signal, split);
     let nature = Nature {
         direction: signal.direction,
-        multiplies: !is_ratio(signal, split) && signal.kind != SignalKind::Saturation,
+        multiplies: !is_share && signal.kind != SignalKind::Saturation,
+        is_share,
     };
     // The controls' seasons were not asked for, so theirs is the line without a season: the lower one, by which a
     // control is hit more easily. The signal's own may count: it can only excuse.

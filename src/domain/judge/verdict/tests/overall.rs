@@ -128,6 +128,36 @@ fn damage_that_hits_others_too_is_not_blamed() {
 }
 
 #[test]
+fn quiet_neighbours_excuse_no_errors() {
+    let ratio = Signal { kind: SignalKind::ErrorRatio, ..signal("errors", Rule::Robust) };
+    for seed in 0..40 {
+        for count in 1..=8 {
+            let quiet = |seed: u64, count: usize| noise(seed, 0.002, 0.003, count);
+            // It was good for a while after the deployment.
+            let after: Vec<f64> =
+                quiet(seed + 1_000, 20).into_iter().chain(noise(seed + 2_000, 0.12, 0.01, 20)).collect();
+            let mut hit = asked(ratio.clone(), grid(STEP, &quiet(seed, 60), &after));
+            let control = |number: u64| Control {
+                service: format!("quiet-{number}"),
+                samples: grid(
+                    STEP,
+                    &quiet(seed + 10_000 * (number + 1), 60),
+                    &quiet(seed + 10_000 * (number + 1) + 5_000, 40),
+                ),
+            };
+            hit.controls = (0..count).map(control).collect();
+            let finding = only(&evidence(vec![hit]));
+            assert_eq!(
+                finding.verdict,
+                Verdict::Regressed,
+                "seed {seed}, {count} controls: {}",
+                finding.reason
+            );
+        }
+    }
+}
+
+#[test]
 fn the_excuse_names_the_others() {
     let mut hit = bad("load");
     hit.controls = ["a", "b", "c"]
