@@ -13,6 +13,7 @@ use crate::agent::report::{EnvironmentReport, Recovered};
 use crate::agent::tell::notes::Lines;
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::human_secs;
@@ -36,6 +37,9 @@ pub(in crate::agent) async fn watch_recoveries(
         tell(pass, about, (outcome, reason), &mut lines, report);
     }
     for (deployment, revert) in gone(state) {
+        if !was_there(pass, deployment, revert).await {
+            continue;
+        }
         let reason = format!(
             "the revert {} is not on {} any more, whose history was rewritten: the deployment is judged anew",
             revert.short(),
@@ -87,6 +91,16 @@ fn gone(state: &State) -> Vec<(&Deployment, CommitId)> {
         }
     }
     found
+}
+
+/// Whether a revert that the notes tell of was made indeed. Others may have written them: then it must be here, and say so itself.
+async fn was_there(pass: &Pass<'_>, deployment: &Deployment, revert: CommitId) -> bool {
+    let made = pass.git(move |repository| repository.commit(revert));
+    pass.world.records_proven
+        || made.await.is_ok_and(|made| {
+            OwnTrailers::find(&made.message).and_then(|own| own.id().map(|id| id == deployment.id))
+                == Some(true)
+        })
 }
 
 /// What the notes say about the deployment that a revert took back.

@@ -34,7 +34,7 @@ pub(in crate::agent) async fn write_down(
         report.problems.push(error.to_string());
         BTreeMap::new()
     });
-    let written = already_written(&settled, &records);
+    let written = already_written(state, &settled, &records);
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();
     let mut comments = Comments::new(pass, state, &settled);
@@ -124,7 +124,11 @@ async fn records_of(
 }
 
 /// The rollback ids that another agent has written a verdict for in the meantime.
-fn already_written(settled: &[Settled], records: &BTreeMap<CommitId, Vec<Record>>) -> BTreeSet<String> {
+fn already_written(
+    state: &State,
+    settled: &[Settled],
+    records: &BTreeMap<CommitId, Vec<Record>>,
+) -> BTreeSet<String> {
     let judged: BTreeMap<&String, &Judged> =
         settled.iter().map(|one| (&one.judged.deployment.id, &one.judged)).collect();
     let verdicts = records.values().flatten().filter_map(Record::as_verdict);
@@ -135,7 +139,12 @@ fn already_written(settled: &[Settled], records: &BTreeMap<CommitId, Vec<Record>
     };
     let settling = verdicts.filter(|verdict| {
         let judged = judged.get(&verdict.id);
-        judged.is_some_and(|judged| verdict.settles(judged.policy.mode) && is_of_same(verdict, judged))
+        // After a revert that is gone from the branch the deployment is open again, and what comes of it is news.
+        judged.is_some_and(|judged| {
+            verdict.settles(judged.policy.mode)
+                && is_of_same(verdict, judged)
+                && state.gone_revert(&judged.deployment, verdict).is_none()
+        })
     });
     settling.map(|verdict| verdict.id.clone()).collect()
 }

@@ -81,11 +81,16 @@ pub(super) fn truth(
 /// What became of a deployment by a commit.
 struct Back<'d> {
     deployment: &'d ServiceChange,
-    /// The release fields that differ from what they were before the deployment, in the files that both changed. None where they
-    /// changed none in common: files may have been moved since.
-    left: Option<Vec<FieldChange>>,
-    /// The files that both changed, by their paths now.
-    files: Vec<&'d FileDiff>,
+    /// The files that both changed. None where there are none: they may have been moved since.
+    files: Vec<BothChanged<'d>>,
+}
+
+/// A file that a deployment changed, and a later commit.
+struct BothChanged<'d> {
+    then: &'d FileDiff,
+    now: &'d FileDiff,
+    /// The release fields that differ from what they were before the deployment.
+    left: Vec<FieldChange>,
 }
 
 impl<'d> Back<'d> {
@@ -94,34 +99,33 @@ impl<'d> Back<'d> {
         changed: &'d ServiceChange,
         compare: &mut impl FnMut(&FileDiff) -> Vec<FieldChange>,
     ) -> Self {
-        let (mut left, mut files) = (Vec::new(), Vec::new());
-        for file in &changed.files {
-            let Some(before) = deployment.files.iter().find(|before| is_same(before, file)) else { continue };
-            left.extend(compare(&FileDiff { was: None, old: before.old.clone(), ..file.clone() }));
-            files.push(file);
-        }
-        Self { deployment, left: (!files.is_empty()).then_some(left), files }
+        let both = |now: &'d FileDiff| {
+            let then = deployment.files.iter().find(|then| is_same(then, now))?;
+            let left = compare(&FileDiff { was: None, old: then.old.clone(), ..now.clone() });
+            Some(BothChanged { then, now, left })
+        };
+        Self { deployment, files: changed.files.iter().filter_map(both).collect() }
     }
 
     /// Whether a field that the commit changed holds what it held before the deployment.
     fn holds_again(&self, field: &FieldChange, value: &str) -> bool {
-        let Some(left) = &self.left else {
+        if self.files.is_empty() {
             return self.deployment.fields.iter().any(|one| trailer_value(&one.old) == value);
-        };
-        self.files.iter().any(|file| file.path == field.path)
-            && !left.iter().any(|one| one.path == field.path && one.address == field.address)
+        }
+        let mut files = self.files.iter().filter(|both| both.now.path == field.path);
+        files.any(|both| both.left.iter().all(|one| one.address != field.address))
     }
 
     /// Whether a version that the deployment brought is still there.
     fn is_left(&self) -> bool {
-        let Some(left) = &self.left else { return false };
-        self.deployment.fields.iter().filter(|field| field.is_version()).any(|field| {
-            let is_changed = self.files.iter().any(|file| is_at(file, field));
-            let stands = |one: &FieldChange| {
-                one.address == field.address && trailer_value(&one.new) == trailer_value(&field.new)
-            };
-            !is_changed || left.iter().any(stands)
-        })
+        let stands = |field: &FieldChange| {
+            let both = self.files.iter().find(|both| both.then.path == field.path);
+            both.is_none_or(|both| {
+                let mut same = both.left.iter().filter(|one| one.address == field.address);
+                same.any(|one| trailer_value(&one.new) == trailer_value(&field.new))
+            })
+        };
+        !self.files.is_empty() && self.deployment.fields.iter().filter(|field| field.is_version()).any(stands)
     }
 }
 
@@ -129,9 +133,4 @@ impl<'d> Back<'d> {
 fn is_same(before: &FileDiff, now: &FileDiff) -> bool {
     let paths = |file: &FileDiff| [Some(file.path.clone()), file.was.clone()];
     paths(before).into_iter().flatten().any(|path| paths(now).contains(&Some(path)))
-}
-
-/// Whether a field is in a file, or was before that was moved.
-fn is_at(file: &FileDiff, field: &FieldChange) -> bool {
-    file.path == field.path || file.was.as_ref() == Some(&field.path)
 }

@@ -158,3 +158,58 @@ fn a_revert_that_was_forced_away_is_told_once_and_the_deployment_is_open_again()
     assert_ne!(stage.tip(), bad);
     stage.nothing_more();
 }
+
+/// Takes the newest commit off `main`, and puts another one there: the next revert is another commit, whatever the second.
+fn force_away(stage: &Stage, until: &str, minutes: i64) {
+    stage.remote(&["update-ref", "refs/heads/main", until]);
+    stage.git(&["reset", "-q", "--hard", until]);
+    stage.write("README.md", &format!("Services, {minutes}\n"));
+    stage.commit(minutes, PERSON, "Say what is here");
+    stage.push();
+}
+
+#[test]
+fn a_revert_that_is_forced_away_twice_is_told_twice() {
+    let (stage, bad) = with_bad_deployment();
+    stage.pass(3);
+    for minutes in [-2, -1] {
+        let gone = stage.tip();
+        force_away(&stage, &bad, minutes);
+        let report = stage.pass(4);
+        assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+        let told = &report["environments"][0]["recoveries"][0];
+        assert_eq!((text(told, "outcome"), text(told, "revert")), ("gone", gone.as_str()));
+        stage.nothing_more();
+    }
+    let reverts = stage.history().iter().filter(|one| one["revert"].is_string()).count();
+    assert!(reverts >= 3, "each revert is in the record: {:#?}", stage.history());
+}
+
+#[test]
+fn what_follows_a_revert_that_was_forced_away_is_told_once() {
+    for (mode, told) in [("observe", "regressed hold"), ("propose", "regressed propose")] {
+        let (stage, bad) = with_bad_deployment();
+        stage.pass(3);
+        stage.configure(&Config {
+            environments: format!("  production: {{branch: main, mode: {mode}}}\n"),
+            ..Config::of("one")
+        });
+        force_away(&stage, &bad, -1);
+        let report = stage.pass(4);
+        assert_eq!(words(item(&report, "web")), told, "{report:#}");
+        stage.nothing_more();
+        stage.nothing_more();
+    }
+}
+
+#[test]
+fn a_made_up_revert_is_not_told_to_be_gone() {
+    let (stage, bad) = with_bad_deployment();
+    let mut record: serde_json::Value = serde_json::from_str(&made_up(&stage, &bad, REVERT)).unwrap();
+    record["revert"] = "f".repeat(40).into();
+    note(&stage, &bad, &record.to_string());
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+    assert_eq!(report["environments"][0]["recoveries"], serde_json::json!([]), "{report:#}");
+    stage.nothing_more();
+}
