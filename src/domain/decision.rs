@@ -186,8 +186,8 @@ fn rollback(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
             of.short()
         ))),
         ChangeKind::Unproven(of) => Some(Decision::Escalate(format!(
-            "its trailers say that it is a revert of {}, and the history that can be read does not go back to that commit: \
-             taking it back might put a bad version out again",
+            "its trailers say that it is a revert of {0}, and what {0} had changed is not in the history that can be read: taking \
+             it back might put a bad version out again",
             of.short()
         ))),
     }

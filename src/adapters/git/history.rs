@@ -62,7 +62,8 @@ pub(super) fn read(
     let mut listed_files = 0;
     let known = Touched::default();
     let head = show((repository, &odb), Blobs::held(&odb), (query, looks, &known), &mut |commit| {
-        listed_files += commit.files.len();
+        let taken_back = commit.taken_back.iter().flat_map(|one| &one.files);
+        listed_files += commit.files.len() + taken_back.map(Vec::len).sum::<usize>();
         if listed_files > MAX_ALL_FILES {
             return Err(Fault::broken(format!(
                 "the commits of {} since {} changed more than {MAX_ALL_FILES} files: look back less far",

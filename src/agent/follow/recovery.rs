@@ -98,8 +98,7 @@ async fn was_there(pass: &Pass<'_>, deployment: &Deployment, revert: CommitId) -
     let made = pass.git(move |repository| repository.commit(revert));
     pass.world.records_proven
         || made.await.is_ok_and(|made| {
-            OwnTrailers::find(&made.message).and_then(|own| own.id().map(|id| id == deployment.id))
-                == Some(true)
+            OwnTrailers::find(&made.message).is_some_and(|own| own.id() == Some(&*deployment.id))
         })
 }
 

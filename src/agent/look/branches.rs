@@ -186,7 +186,7 @@ impl Branches {
 /// Whether a commit says that it is a revert in one of these environments, and what it says it takes back may be further back than
 /// the history that is here.
 fn names_what_is_not_here(snapshot: &Snapshot, environments: &[Arc<Environment>]) -> bool {
-    let is_far = |commit: &&Commit| commit.taken_back.iter().any(|origin| origin.files.is_none());
+    let is_far = |commit: &&Commit| commit.taken_back.iter().any(|one| one.files.is_none());
     let mut claims = snapshot.commits.iter().filter(is_far).flat_map(claims_of);
     claims.any(|claim| environments.iter().any(|one| one.name == claim.entry.environment))
 }

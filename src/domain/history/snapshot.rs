@@ -86,7 +86,7 @@ pub struct TakenBack {
 
 /// Of how many deployments that a commit says it takes back the files are looked up. The agent names at most 51 in a revert, and
 /// mostly one.
-pub const MAX_TAKEN_BACK: usize = 200;
+pub const MAX_TAKEN_BACK: usize = 60;
 
 impl Commit {
     /// The first line of the message.

@@ -308,7 +308,8 @@ impl Repository for Clone {
 
     fn commit(&self, commit: CommitId) -> Result<Made, RepositoryError> {
         self.call("commit", || {
-            let node = self.remote().commits[&commit].clone();
+            let node = self.remote().commits.get(&commit).cloned();
+            let node = node.ok_or_else(|| RepositoryError::NotFound(commit.to_string()))?;
             Ok(Made { parents: node.parents, committed: node.at, message: node.message })
         })
     }
