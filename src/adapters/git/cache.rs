@@ -134,7 +134,7 @@ impl Cache {
         }
     }
 
-    /// Where the remote had its notes when this process last listed its refs; none where it has not.
+    /// The refs of the notes at the remote, as this process listed them last; none where it has not listed any.
     pub(super) fn listed_notes(&self) -> Option<BTreeMap<String, Oid>> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

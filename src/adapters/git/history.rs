@@ -38,14 +38,14 @@ const KEPT_BYTES: usize = 4 << 20;
 /// The most changed files that are listed of all commits that are held together.
 const MAX_ALL_FILES: usize = 4_000_000;
 
-/// What tells where a branch was seen.
+/// The sources that tell when agents saw a branch at which commit.
 #[derive(Clone, Copy)]
 pub(super) struct Looks<'a> {
-    /// What this cache remembers.
+    /// The looks that this cache remembers.
     pub(super) seen: &'a [Sighting],
-    /// Where the remote has the notes in which other agents may tell more.
+    /// The refs of the notes at the remote: other agents may have recorded more looks there.
     pub(super) listed: &'a BTreeMap<String, Oid>,
-    /// What proves notes, and what was read of them before.
+    /// The keys that prove notes, and the looks that this process has read from notes before.
     pub(super) notes: (&'a RecordKeys, &'a Told),
 }
 
@@ -152,7 +152,7 @@ fn show(
     Ok(commit_id(head))
 }
 
-/// The deployments that a commit of the chain says it takes back, with what they changed.
+/// The deployments that a commit of the chain says it reverts, each with the files that it changed.
 fn taken_back(
     commit: &Commit,
     index: usize,
@@ -239,7 +239,7 @@ struct Mainline<'c> {
     places: HashMap<Oid, usize>,
 }
 
-/// Where on a chain a commit is.
+/// The place of a commit on a chain.
 enum Place {
     /// So many places behind the newest, with the tree of its parent.
     Before { index: usize, header: Header, parent: Oid },

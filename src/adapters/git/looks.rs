@@ -1,4 +1,4 @@
-//! Where a branch was seen, as other agents have written it into the notes on its newest commits.
+//! The looks at a branch that other agents have recorded in the notes on its newest commits.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,8 +46,8 @@ impl Told {
     }
 }
 
-/// Where a branch was seen, as the notes on these commits tell. No more is read than some times what agents write about as many
-/// commits.
+/// The looks at a branch that the notes on these commits record. It stops reading after [`MAX_TOLD_BYTES`] of notes or
+/// [`MAX_LOOKS`] looks.
 pub(super) fn looks_in(
     repository: &Repository,
     (keys, told): (&RecordKeys, &Told),

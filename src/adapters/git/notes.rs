@@ -413,7 +413,7 @@ fn collect(
     Ok(ControlFlow::Continue(()))
 }
 
-/// What a note holds.
+/// A note as it was read.
 pub(super) enum Note {
     Text(String),
     /// Why it is not read.

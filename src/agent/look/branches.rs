@@ -25,7 +25,7 @@ pub(in crate::agent) struct Branches {
     now: Time,
     /// Where each branch was when the pass began, where it was fetched for that.
     tips: BTreeMap<BranchName, CommitId>,
-    /// What was known before this pass of when each branch was where.
+    /// The looks at each branch that the cache remembered before this pass.
     seen: BTreeMap<BranchName, Vec<Sighting>>,
     read: Mutex<BTreeMap<Shared, Option<Arc<Snapshot>>>>,
     proposals: Mutex<Option<Arc<BTreeMap<BranchName, CommitId>>>>,
@@ -77,7 +77,7 @@ impl Branches {
         self.tips.get(branch).copied()
     }
 
-    /// What was known of when a branch was where, before this pass.
+    /// The looks at a branch that the cache remembered before this pass.
     pub(in crate::agent) fn seen(&self, branch: &BranchName) -> &[Sighting] {
         self.seen.get(branch).map_or(&[], Vec::as_slice)
     }

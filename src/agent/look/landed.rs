@@ -10,7 +10,7 @@ use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 
 /// Remembers where the branches are now, unless the pass touches nothing. Asks the forge when it moved those that are at a new
-/// commit. Returns what was known before of when each branch was where.
+/// commit. Returns the looks that were remembered before.
 pub(in crate::agent) async fn remember_tips(
     estate: &Estate,
     tips: &BTreeMap<BranchName, CommitId>,

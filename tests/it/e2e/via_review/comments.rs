@@ -4,16 +4,22 @@ use super::Setting;
 use crate::e2e::stage::{BOT, Config, Stage, item, path_of, values, words};
 use crate::support::forge::{AGENT, Face, Pull, SimForge, TOKEN};
 
-#[test]
-fn several_services_of_one_commit_are_one_comment_that_is_kept_up_to_date() {
-    let services = ["api", "jobs", "web"];
+/// Three services, in a repository on a forge.
+fn trio(services: &[&str]) -> (Stage, SimForge) {
     let mut stage = Stage::on_path();
-    stage.begin(&services);
+    stage.begin(services);
     let forge = SimForge::start(Face::GitHub, &stage.bare);
     stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
     let mut config = Setting::default().config(&forge);
     config.services = Config::of("trio").services;
     stage.configure(&config);
+    (stage, forge)
+}
+
+#[test]
+fn several_services_of_one_commit_are_one_comment_that_is_kept_up_to_date() {
+    let services = ["api", "jobs", "web"];
+    let (stage, forge) = trio(&services);
     for service in services {
         stage.write(&path_of(service), &values(service, "v2"));
     }
@@ -61,13 +67,7 @@ fn several_services_of_one_commit_are_one_comment_that_is_kept_up_to_date() {
 #[test]
 fn an_incident_is_told_on_the_oldest_of_its_commits_alone() {
     let services = ["api", "jobs", "web"];
-    let mut stage = Stage::on_path();
-    stage.begin(&services);
-    let forge = SimForge::start(Face::GitHub, &stage.bare);
-    stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
-    let mut config = Setting::default().config(&forge);
-    config.services = Config::of("trio").services;
-    stage.configure(&config);
+    let (stage, forge) = trio(&services);
     let mut numbers = Vec::new();
     for (service, minutes) in services.iter().zip([-14, -13, -12]) {
         let bad = stage.deploy(service, "v2", minutes, BOT);
