@@ -178,8 +178,8 @@ pub trait Repository: Send + Sync {
     /// What is remembered of when a branch was where, oldest first. The times of its commits ([`Commit::at`]) go by it.
     fn sightings(&self, branch: &BranchName) -> Vec<Sighting>;
 
-    /// Remembers when a branch was where. It is a hint: where it cannot be kept, nothing fails.
-    fn remember(&self, branch: &BranchName, seen: &[Sighting]);
+    /// Remembers when branches were where. It is a hint: where it cannot be kept, nothing fails.
+    fn remember(&self, seen: &BTreeMap<BranchName, Vec<Sighting>>);
 
     /// What a commit was made of.
     ///

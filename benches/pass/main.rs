@@ -27,7 +27,7 @@ mod repo;
 #[path = "../common/server.rs"]
 mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -335,7 +335,10 @@ fn has_run_for_days(cache: &Path, origin: &Path) -> anyhow::Result<()> {
     let tip = String::from_utf8(tip.output()?.stdout)?;
     for path in looks(cache)? {
         let text = fs::read_to_string(&path)?;
-        fs::write(&path, format!("seen {} {then} {then}\n{text}", tip.trim()))?;
+        let branches: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').nth(4)).collect();
+        let line = |branch: &str| format!("seen {} {then} {then} {branch}\n", tip.trim());
+        let earlier: String = branches.into_iter().map(line).collect();
+        fs::write(&path, format!("{earlier}{text}"))?;
     }
     Ok(())
 }
@@ -349,7 +352,7 @@ fn forget_looks(cache: &Path) -> anyhow::Result<()> {
 fn looks(cache: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let all: Vec<PathBuf> =
         fs::read_dir(cache)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
-    Ok(all.into_iter().filter(|path| path.to_string_lossy().contains(".seen-")).collect())
+    Ok(all.into_iter().filter(|path| path.to_string_lossy().ends_with(".seen")).collect())
 }
 
 /// Removes the records of looks from the notes, and keeps the others.

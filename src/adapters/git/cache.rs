@@ -4,7 +4,7 @@
 //! An advisory lock beside the directory keeps processes apart: shared for reading and for building objects,
 //! exclusive for fetching and rebuilding. The operating system drops it when its holder dies.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
 use super::fetch::{self, Depth, Fetched};
+use super::lock;
 use super::names::is_notes_ref;
 use super::transport::Endpoint;
 use crate::ports::RepositoryError;
@@ -260,23 +261,12 @@ impl Cache {
             .write(true)
             .open(&self.lock_file)
             .map_err(unusable)?;
-        let mut waited = Duration::ZERO;
-        loop {
-            let attempt = if exclusive { file.try_lock() } else { file.try_lock_shared() };
-            match attempt {
-                Ok(()) => return Ok(Guard { _file: file }),
-                Err(TryLockError::Error(e)) => return Err(unusable(e)),
-                Err(TryLockError::WouldBlock) if waited >= LOCK_WAIT => {
-                    return Err(Fault::broken(format!(
-                        "another process has been using the cache for {} s: {place}",
-                        LOCK_WAIT.as_secs()
-                    )));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(LOCK_STEP);
-                    waited = waited.saturating_add(LOCK_STEP);
-                }
-            }
+        match lock::within(&file, exclusive, (LOCK_WAIT, LOCK_STEP)).map_err(unusable)? {
+            true => Ok(Guard { _file: file }),
+            false => Err(Fault::broken(format!(
+                "another process has been using the cache for {} s: {place}",
+                LOCK_WAIT.as_secs()
+            ))),
         }
     }
 }

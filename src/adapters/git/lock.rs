@@ -28,6 +28,28 @@ pub(super) struct Moving {
     left_behind: Vec<String>,
 }
 
+/// Locks a file for this process alone, or shared with others. Asks again after each step until the wait is over; false says that
+/// another process has it still.
+pub(super) fn within(
+    file: &File,
+    exclusive: bool,
+    (wait, step): (Duration, Duration),
+) -> std::io::Result<bool> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let attempt = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+        match attempt {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if waited >= wait => return Ok(false),
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(step);
+                waited = waited.saturating_add(step);
+            }
+        }
+    }
+}
+
 impl Moving {
     /// Waits for the other agents, removes the locks that killed ones have left, and says what will be moved.
     pub(super) fn begin(repository: &Repository, reference: &str) -> Result<Self, Fault> {
@@ -52,23 +74,13 @@ impl Moving {
     }
 
     fn lock(&self, reference: &str, path: &Path) -> Result<(), Fault> {
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.journal.try_lock() {
-                Ok(()) => return Ok(()),
-                Err(TryLockError::Error(e)) => {
-                    return Err(Fault::broken(format!("{}: {e}", path.display())));
-                }
-                Err(TryLockError::WouldBlock) if waited >= LOCK_WAIT => {
-                    let (reference, reason) =
-                        (reference.to_owned(), "another agent is moving a ref".to_owned());
-                    return Err(Fault::Rejected { reference, reason });
-                }
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(LOCK_STEP);
-                    waited = waited.saturating_add(LOCK_STEP);
-                }
+        match within(&self.journal, true, (LOCK_WAIT, LOCK_STEP)) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let (reference, reason) = (reference.to_owned(), "another agent is moving a ref".to_owned());
+                Err(Fault::Rejected { reference, reason })
             }
+            Err(error) => Err(Fault::broken(format!("{}: {error}", path.display()))),
         }
     }
 

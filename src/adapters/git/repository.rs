@@ -218,7 +218,7 @@ impl ports::Repository for GitRepository {
     }
 
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
-        let seen = self.seen.read(query.branch);
+        let seen = self.seen.of(query.branch);
         self.deep_enough(query.branch, |repository, listed| {
             let looks = Looks { seen: &seen, listed, notes: (&self.options.record_keys, &self.told) };
             history::read(repository, query, looks)
@@ -239,7 +239,7 @@ impl ports::Repository for GitRepository {
         query: &HistoryQuery<'_>,
         visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
     ) -> Result<CommitId, RepositoryError> {
-        let seen = self.seen.read(query.branch);
+        let seen = self.seen.of(query.branch);
         let visit = RefCell::new(visit);
         let last = Cell::new(None);
         self.deep_enough(query.branch, |repository, listed| {
@@ -262,12 +262,12 @@ impl ports::Repository for GitRepository {
     }
 
     fn sightings(&self, branch: &BranchName) -> Vec<Sighting> {
-        self.seen.read(branch)
+        self.seen.of(branch)
     }
 
-    fn remember(&self, branch: &BranchName, seen: &[Sighting]) {
-        if let Err(error) = self.seen.add(branch, seen) {
-            tracing::warn!(%branch, %error, "when the branch was seen cannot be remembered");
+    fn remember(&self, seen: &BTreeMap<BranchName, Vec<Sighting>>) {
+        if let Err(error) = self.seen.add(seen) {
+            tracing::warn!(repository = %self.shown, %error, "when its branches were seen cannot be remembered");
         }
     }
 

@@ -1,66 +1,110 @@
-//! What the agent has seen of the remote's branches, and when: a small file for each branch beside the cache. It is a hint that
-//! can be deleted at any time; then the time that a committer gave is all that is known again.
+//! What the agent has seen of the remote's branches, and when: a small file beside the cache. It is a hint that can be deleted at
+//! any time; then the time that a committer gave is all that is known again.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use super::cache::short_hash;
+use super::lock;
 use crate::domain::history::landing::{Sighting, with_sightings};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 
-/// The files of one repository.
+/// What is known of each branch, oldest first.
+pub(super) type Known = BTreeMap<BranchName, Vec<Sighting>>;
+
+/// The file of one repository.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// The path of each file without the branch's part. None where there is no directory for them.
-    stem: Option<PathBuf>,
+    /// None where there is no directory for it.
+    file: Option<PathBuf>,
+    /// What was in it when this process last read or wrote it.
+    known: Mutex<Option<Known>>,
 }
 
-/// The largest file that is read, in bytes: some times what is ever written.
-const MAX_BYTES: u64 = 1 << 20;
+/// The largest file that is read, in bytes: the most that is kept of a thousand branches.
+const MAX_BYTES: u64 = 1 << 24;
+
+/// How long to wait for another process, which holds the file for some milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_STEP: Duration = Duration::from_millis(1);
 
 impl Seen {
     /// In a cache directory. `name` tells the repository from others.
     pub(super) fn new(cache_dir: &Path, name: &str) -> Self {
         let has_directory = !cache_dir.as_os_str().is_empty();
-        Self { stem: has_directory.then(|| cache_dir.join(name)) }
+        let file = has_directory.then(|| cache_dir.join(format!("{name}.seen")));
+        Self { file, known: Mutex::default() }
     }
 
-    fn file(&self, branch: &BranchName) -> Option<PathBuf> {
-        let stem = self.stem.as_ref()?;
-        let name = stem.file_name().unwrap_or_default().to_string_lossy();
-        Some(stem.with_file_name(format!("{name}.seen-{}", short_hash(branch.as_str()))))
+    /// What is known of a branch, oldest first. The file is read once: what other processes add later is known after the next
+    /// [`Seen::add`].
+    pub(super) fn of(&self, branch: &BranchName) -> Vec<Sighting> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_or_insert_with(|| {
+            let file = self.file.as_ref().and_then(|file| File::open(file).ok());
+            file.map(|file| read(&file)).unwrap_or_default()
+        });
+        known.get(branch).cloned().unwrap_or_default()
     }
 
-    /// What is known of a branch, oldest first. A line that is not understood says nothing.
-    pub(super) fn read(&self, branch: &BranchName) -> Vec<Sighting> {
-        let Some(file) = self.file(branch) else { return Vec::new() };
-        let is_small = std::fs::metadata(&file).is_ok_and(|about| about.len() <= MAX_BYTES);
-        let text = if is_small { std::fs::read_to_string(&file).unwrap_or_default() } else { String::new() };
-        text.lines().filter_map(parse).collect()
-    }
-
-    /// Adds to what is known of a branch.
-    pub(super) fn add(&self, branch: &BranchName, new: &[Sighting]) -> std::io::Result<()> {
-        let Some(file) = self.file(branch) else { return Ok(()) };
-        if let Some(directory) = file.parent() {
+    /// Adds to what is known of branches, and to what other processes have added.
+    pub(super) fn add(&self, new: &Known) -> std::io::Result<()> {
+        let Some(path) = &self.file else { return Ok(()) };
+        if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
         }
-        let mut text = String::new();
-        for one in with_sightings(self.read(branch), new) {
-            let (first, last) = (one.first.unix(), one.last.unix());
-            let kind = if one.is_exact { "moved" } else { "seen" };
-            // Writing to a String cannot fail.
-            let _written = writeln!(text, "{kind} {} {first} {last}", one.tip);
+        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+        if !lock::within(&file, true, (LOCK_WAIT, LOCK_STEP))? {
+            return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "another process holds the file"));
         }
-        // Written beside it and put in its place: who reads at the same time sees the old one or the new one.
-        let fresh = file.with_extension(format!("{}.new", std::process::id()));
-        std::fs::write(&fresh, text)?;
-        std::fs::rename(&fresh, &file)
+        let mut known = read(&file);
+        for (branch, new) in new {
+            let before = known.remove(branch).unwrap_or_default();
+            known.insert(branch.clone(), with_sightings(before, new));
+        }
+        // In place, and not by way of a second file: a file system writes what replaces another file to the disk at once. Who is
+        // killed in between leaves lines that say nothing.
+        let text = text_of(&known);
+        file.rewind()?;
+        file.write_all(text.as_bytes())?;
+        file.set_len(text.len() as u64)?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(())
     }
 }
 
-fn parse(line: &str) -> Option<Sighting> {
+/// What a file holds. A line that is not understood says nothing.
+fn read(file: &File) -> Known {
+    let mut text = String::new();
+    let is_small = file.metadata().is_ok_and(|about| about.len() <= MAX_BYTES);
+    let mut file = file;
+    if !is_small || file.read_to_string(&mut text).is_err() {
+        text.clear();
+    }
+    let mut known = Known::new();
+    for (branch, one) in text.lines().filter_map(parse) {
+        known.entry(branch).or_default().push(one);
+    }
+    known
+}
+
+fn text_of(known: &Known) -> String {
+    let mut text = String::new();
+    for (branch, one) in known.iter().flat_map(|(branch, all)| all.iter().map(move |one| (branch, one))) {
+        let (first, last) = (one.first.unix(), one.last.unix());
+        let kind = if one.is_exact { "moved" } else { "seen" };
+        // Writing to a String cannot fail.
+        let _written = writeln!(text, "{kind} {} {first} {last} {branch}", one.tip);
+    }
+    text
+}
+
+fn parse(line: &str) -> Option<(BranchName, Sighting)> {
     let mut words = line.split(' ');
     let is_exact = match words.next()? {
         "moved" => true,
@@ -70,7 +114,8 @@ fn parse(line: &str) -> Option<Sighting> {
     let tip: CommitId = words.next()?.parse().ok()?;
     let mut time = || words.next()?.parse().ok().map(Time::from_unix);
     let (first, last) = (time()?, time()?);
-    (first <= last).then_some(Sighting { tip, first, last, is_exact })
+    let branch = words.next()?.parse().ok()?;
+    (first <= last).then_some((branch, Sighting { tip, first, last, is_exact }))
 }
 
 #[cfg(test)]
@@ -80,26 +125,59 @@ mod tests {
     #[test]
     fn what_was_seen_reads_back_and_what_is_broken_says_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let seen = Seen::new(&directory.path().join("not-there-yet"), "repo");
+        let opened = || Seen::new(&directory.path().join("not-there-yet"), "repo");
+        let seen = opened();
         let (main, other): (BranchName, BranchName) = ("main".parse().unwrap(), "a/b".parse().unwrap());
-        assert_eq!(seen.read(&main), []);
+        assert_eq!(seen.of(&main), []);
         let one = |tip: u8, first: i64| Sighting {
             tip: CommitId::from_bytes([tip; 20]),
             first: Time::from_unix(first),
             last: Time::from_unix(first),
             is_exact: tip == 3,
         };
-        seen.add(&main, &[one(1, 10)]).unwrap();
-        seen.add(&main, &[one(1, 20), one(3, 15)]).unwrap();
+        let of_main = |all: &[Sighting]| Known::from([(main.clone(), all.to_vec())]);
+        seen.add(&of_main(&[one(1, 10)])).unwrap();
+        seen.add(&of_main(&[one(1, 20), one(3, 15)])).unwrap();
         let known = [Sighting { last: Time::from_unix(20), ..one(1, 10) }, one(3, 15)];
-        assert_eq!(seen.read(&main), known);
-        assert_eq!(seen.read(&other), []);
-        let file = seen.file(&main).unwrap();
-        let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, format!("nonsense\nseen 12 3 4\nseen {} 9 1\n{text}", "a".repeat(40))).unwrap();
-        assert_eq!(seen.read(&main), known);
+        assert_eq!(seen.of(&main), known);
+        assert_eq!(opened().of(&main), known);
+        assert_eq!(seen.of(&other), []);
+        let file = seen.file.as_ref().unwrap();
+        let text = std::fs::read_to_string(file).unwrap();
+        let commit = "a".repeat(40);
+        let broken = format!("nonsense\nseen 12 3 4 main\nseen {commit} 9 1 main\nseen {commit} 1 2\n{text}");
+        std::fs::write(file, broken).unwrap();
+        assert_eq!(opened().of(&main), known);
+        // What another process has added stays, and is known after the next addition.
+        opened().add(&Known::from([(other.clone(), vec![one(2, 12)])])).unwrap();
+        assert_eq!(seen.of(&other), []);
+        seen.add(&Known::new()).unwrap();
+        assert_eq!((seen.of(&main), seen.of(&other)), (known.to_vec(), vec![one(2, 12)]));
         let nowhere = Seen::new(Path::new(""), "repo");
-        nowhere.add(&main, &known).unwrap();
-        assert_eq!(nowhere.read(&main), []);
+        nowhere.add(&of_main(&known)).unwrap();
+        assert_eq!(nowhere.of(&main), []);
+    }
+
+    #[test]
+    fn a_file_that_got_shorter_and_one_that_is_held_lose_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let seen = Seen::new(directory.path(), "repo");
+        let main: BranchName = "main".parse().unwrap();
+        let look = |time: i64| Sighting {
+            tip: CommitId::from_bytes([1; 20]),
+            first: Time::from_unix(time),
+            last: Time::from_unix(time),
+            is_exact: false,
+        };
+        seen.add(&Known::from([(main.clone(), vec![look(10)])])).unwrap();
+        let file = seen.file.as_ref().unwrap();
+        let text = std::fs::read_to_string(file).unwrap();
+        std::fs::write(file, format!("{text}{}", "nonsense\n".repeat(9))).unwrap();
+        let holder = File::open(file).unwrap();
+        holder.lock().unwrap();
+        assert!(seen.add(&Known::from([(main.clone(), vec![look(20)])])).is_err());
+        holder.unlock().unwrap();
+        seen.add(&Known::from([(main.clone(), vec![look(30)])])).unwrap();
+        assert_eq!(std::fs::read_to_string(file).unwrap(), text.replace("10 10", "10 30"));
     }
 }

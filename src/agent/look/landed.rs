@@ -23,20 +23,20 @@ pub(in crate::agent) async fn remember_tips(
         Ok::<_, RepositoryError>(branches.into_iter().map(known).collect::<BTreeMap<_, _>>())
     });
     let known = known.await?;
-    let mut new: Vec<(BranchName, Vec<Sighting>)> = Vec::new();
+    let mut new: BTreeMap<BranchName, Vec<Sighting>> = BTreeMap::new();
     for (branch, known) in &known {
         let Some(tip) = tips.get(branch).copied() else { continue };
         let mut seen = vec![Sighting { tip, first: now, last: now, is_exact: false }];
         if intent == Intent::Act && !known.iter().any(|one| one.tip == tip) {
             seen.extend(moves_of(estate, branch, now).await);
         }
-        new.push((branch.clone(), seen));
+        new.insert(branch.clone(), seen);
     }
     if intent == Intent::Plan {
         return Ok(known);
     }
     let remembering = blocking(&estate.repository, move |repository| {
-        new.iter().for_each(|(branch, seen)| repository.remember(branch, seen));
+        repository.remember(&new);
         Ok::<_, RepositoryError>(())
     });
     remembering.await?;

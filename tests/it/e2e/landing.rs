@@ -49,7 +49,7 @@ fn land(stage: &Stage, tag: &str, minutes: i64) -> String {
 fn looks(stage: &Stage) -> PathBuf {
     let cache = std::fs::read_dir(stage.home.path().join("cache")).unwrap();
     let mut found = cache.map(|entry| entry.unwrap().path());
-    found.find(|path| path.to_string_lossy().contains(".seen-")).expect("the agent remembers its looks")
+    found.find(|path| path.to_string_lossy().ends_with(".seen")).expect("the agent remembers its looks")
 }
 
 /// Makes the agent's looks so much older.
@@ -59,7 +59,8 @@ fn age_looks(stage: &Stage, minutes: i64) {
     for line in std::fs::read_to_string(&file).unwrap().lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let time = |text: &str| text.parse::<i64>().unwrap() - minutes * 60;
-        writeln!(aged, "{} {} {} {}", words[0], words[1], time(words[2]), time(words[3])).unwrap();
+        writeln!(aged, "{} {} {} {} {}", words[0], words[1], time(words[2]), time(words[3]), words[4])
+            .unwrap();
     }
     std::fs::write(file, aged).unwrap();
 }
@@ -91,7 +92,7 @@ fn add_look(stage: &Stage, minutes: i64) {
     let file = looks(stage);
     let mut text = std::fs::read_to_string(&file).unwrap();
     let at = unix_now() - minutes * 60;
-    writeln!(text, "seen {} {at} {at}", stage.tip()).unwrap();
+    writeln!(text, "seen {} {at} {at} main", stage.tip()).unwrap();
     std::fs::write(file, text).unwrap();
 }
 

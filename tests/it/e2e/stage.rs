@@ -222,7 +222,7 @@ impl Stage {
             for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     directories.push(entry.path());
-                } else if entry.file_name().to_string_lossy().contains(".seen-") {
+                } else if entry.file_name().to_string_lossy().ends_with(".seen") {
                     // Another process may put it there anew at this moment.
                     drop(std::fs::remove_file(entry.path()));
                 }

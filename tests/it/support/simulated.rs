@@ -286,10 +286,12 @@ impl Repository for Clone {
         self.remote().seen.get(branch).cloned().unwrap_or_default()
     }
 
-    fn remember(&self, branch: &BranchName, seen: &[Sighting]) {
+    fn remember(&self, seen: &BTreeMap<BranchName, Vec<Sighting>>) {
         let mut remote = self.remote();
-        let known = remote.seen.remove(branch).unwrap_or_default();
-        remote.seen.insert(branch.clone(), with_sightings(known, seen));
+        for (branch, seen) in seen {
+            let known = remote.seen.remove(branch).unwrap_or_default();
+            remote.seen.insert(branch.clone(), with_sightings(known, seen));
+        }
     }
 
     fn walk(

@@ -186,9 +186,10 @@ fn agents_without_a_memory_do_the_same() {
 fn remember(stage: &Stage, looks: &[(&str, i64, i64)]) {
     let cache = std::fs::read_dir(stage.home.path().join("cache")).unwrap();
     let mut found = cache.map(|entry| entry.unwrap().path());
-    let file = found.find(|path| path.to_string_lossy().contains(".seen-")).unwrap();
+    let file = found.find(|path| path.to_string_lossy().ends_with(".seen")).unwrap();
     let at = |minute: i64| stage.now() + 60 * minute;
-    let line = |(tip, first, last): &(&str, i64, i64)| format!("seen {tip} {} {}\n", at(*first), at(*last));
+    let line =
+        |(tip, first, last): &(&str, i64, i64)| format!("seen {tip} {} {} main\n", at(*first), at(*last));
     std::fs::write(file, looks.iter().map(line).collect::<String>()).unwrap();
 }
 
