@@ -57,7 +57,10 @@ pub(super) fn combine(weighted: Vec<Weighted>, quorum: u32, open: bool) -> Judge
         }
         Verdict::Healthy | Verdict::Inconclusive(_) | Verdict::Pending => None,
     };
-    let reason = reason(&verdict, &decisive);
+    let reason = match asked.iter().find(|weighted| weighted.excused) {
+        Some(excused) if decisive.is_empty() && verdict == Verdict::Pending => excused.finding.reason.clone(),
+        _ => reason(&verdict, &decisive),
+    };
     Judgement {
         verdict,
         since,
