@@ -7,13 +7,13 @@ use crate::agent::judge::reverted::{
     as_configured, deployment_taken_back, evidence_since_revert, evidence_until,
 };
 use crate::agent::look::context::Pass;
+use crate::agent::look::gone::{gone, was_there};
 use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Recovered};
 use crate::agent::tell::notes::Lines;
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::human_secs;
@@ -37,7 +37,7 @@ pub(in crate::agent) async fn watch_recoveries(
         tell(pass, about, (outcome, reason), &mut lines, report);
     }
     for (deployment, revert) in gone(state) {
-        if !was_there(pass, deployment, revert).await {
+        if is_told(state, deployment, revert) || !was_there(pass, deployment, revert).await {
             continue;
         }
         let reason = format!(
@@ -74,32 +74,11 @@ fn tell(
     report.recoveries.push(Recovered { service: service.clone(), deployment, revert, outcome, reason });
 }
 
-/// The reverts that verdicts tell of and that are not on the branch, each with its deployment, unless that was told.
-fn gone(state: &State) -> Vec<(&Deployment, CommitId)> {
-    let mut found: Vec<(&Deployment, CommitId)> = Vec::new();
-    for deployment in &state.watched {
-        let records = || state.records.get(&deployment.commit).into_iter().flatten();
-        let is_told = |revert: CommitId| {
-            let mut recoveries = records().filter_map(Record::as_recovery);
-            recoveries.any(|one| one.revert == revert && one.outcome == Recovery::Gone)
-        };
-        let reverts = state.verdicts(deployment).filter_map(|verdict| state.gone_revert(deployment, verdict));
-        for revert in reverts.filter(|revert| !is_told(*revert)) {
-            if !found.contains(&(deployment, revert)) {
-                found.push((deployment, revert));
-            }
-        }
-    }
-    found
-}
-
-/// Whether a revert that the notes tell of was made indeed. Others may have written them: then it must be here, and say so itself.
-async fn was_there(pass: &Pass<'_>, deployment: &Deployment, revert: CommitId) -> bool {
-    let made = pass.git(move |repository| repository.commit(revert));
-    pass.world.records_proven
-        || made.await.is_ok_and(|made| {
-            OwnTrailers::find(&made.message).is_some_and(|own| own.id() == Some(&*deployment.id))
-        })
+/// Whether an earlier pass has told that the revert of a deployment is gone.
+fn is_told(state: &State, deployment: &Deployment, revert: CommitId) -> bool {
+    let records = state.records.get(&deployment.commit).into_iter().flatten();
+    let mut recoveries = records.filter_map(Record::as_recovery);
+    recoveries.any(|one| one.revert == revert && one.outcome == Recovery::Gone)
 }
 
 /// What the notes say about the deployment that a revert took back.

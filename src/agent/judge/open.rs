@@ -10,6 +10,7 @@ use super::returned::{judge_returned, put_back};
 use super::told::find_told;
 use super::usual::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
+use crate::agent::look::gone::{gone, was_there};
 use crate::agent::look::state::State;
 use crate::domain::decision::incident_services;
 use crate::domain::deployment::Deployment;
@@ -76,6 +77,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         one.put_back = put_back(state, &one.deployment, &one.policy);
         one.unjudged = too_blind.remove(&place);
     }
+    find_brought_back(pass, state, &mut judged).await;
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged, is_incident).await;
     judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));
@@ -87,6 +89,25 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         one.told_before = told.map(|told| (told.at, told.decision.clone()));
     }
     judged
+}
+
+/// Finds the deployments of which the revert is gone from the branch, and which nothing shows to be bad to the end of their watch
+/// window: most of what was measured may be from the time under the revert.
+async fn find_brought_back(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) {
+    for (deployment, revert) in gone(state) {
+        let is_it = |one: &&mut Judged| one.deployment.id == deployment.id;
+        let Some(one) = judged.iter_mut().find(is_it) else { continue };
+        let is_over = pass.now.secs_since(deployment.at) >= i64::from(one.policy.watch_secs);
+        let is_open = is_over && one.unjudged.is_none() && one.judgement.verdict != Verdict::Regressed;
+        if is_open && was_there(pass, deployment, revert).await {
+            one.unjudged = Some(format!(
+                "it was reverted by {0}, and {0} is not on {1} any more: what was bad runs again. Its watch window shows the \
+                 time under the revert too, so nobody can judge it",
+                revert.short(),
+                pass.environment.branch
+            ));
+        }
+    }
 }
 
 fn is_regressed(evidence: &Evidence) -> bool {

@@ -5,6 +5,7 @@ pub(super) mod branches;
 pub(super) mod context;
 pub(super) mod elsewhere;
 pub(super) mod found;
+pub(super) mod gone;
 pub(super) mod landed;
 pub(super) mod lineage;
 pub(super) mod proposals;

@@ -4,6 +4,7 @@ use backout::domain::history::ledger::rollback_id;
 use backout::domain::ids::{EnvironmentName, ServiceName};
 
 use super::stage::{BOT, Config, PERSON, Stage, item, text, values, words};
+use super::table;
 
 /// What an earlier version wrote about a healthy deployment.
 const HEALTHY: &str = include_str!("../../../src/record/verdict/version_1.jsonl");
@@ -183,6 +184,32 @@ fn a_revert_that_is_forced_away_twice_is_told_twice() {
     }
     let reverts = stage.history().iter().filter(|one| one["revert"].is_string()).count();
     assert!(reverts >= 3, "each revert is in the record: {:#?}", stage.history());
+}
+
+/// Its watch window then shows mostly the time under the revert: that is no proof that it is healthy.
+#[test]
+fn a_revert_that_was_forced_away_late_leaves_no_bad_deployment_healthy() {
+    for more in ["", "record: {key: {env: RECORD_KEY}}"] {
+        let rules = table::Rules {
+            policy: "settle: 60s, watch: 30m, baseline: 30m",
+            more,
+            ..table::Rules::new(r#"[{pattern: "apps/{service}/**"}]"#)
+        };
+        let (path, tag) = ("apps/web/values.yaml", |tag: &str| format!("image:\n  tag: {tag}\n"));
+        let mut stage = table::stage(&rules, &[(path, &tag("v1"))]);
+        stage.variables.push(("RECORD_KEY".to_owned(), "a key that nobody else has, 32 bytes".to_owned()));
+        let bad = table::deploy(&stage, &[(path, &tag("v2"))], -32);
+        table::errors(&stage, &[("web", &[(-31, 99)])]);
+        stage.pass(3);
+        // As if the revert had been made in time: the errors have ended with it.
+        table::errors(&stage, &[("web", &[(-31, -28)])]);
+        force_away(&stage, &bad, -1);
+        let report = stage.pass(4);
+        assert!(words(item(&report, "web")).ends_with(" escalate"), "{report:#}");
+        assert!(text(item(&report, "web"), "why").contains("what was bad runs again"), "{report:#}");
+        stage.nothing_more();
+        stage.nothing_more();
+    }
 }
 
 #[test]
