@@ -49,6 +49,8 @@ pub struct Incident {
     pub why: String,
     /// Those of which this pass tells for the first time.
     pub services: Vec<ServiceName>,
+    /// Whether an earlier pass has told a person of it: then these have only joined it.
+    pub told_before: bool,
 }
 
 /// One deployment in a pass.
@@ -157,14 +159,23 @@ impl Item {
 
 impl Incident {
     /// The incident that these deployments are a part of, if they are.
-    pub(super) fn of(items: &[Item]) -> Option<Self> {
+    pub(super) fn of(items: &[Item], told_before: bool) -> Option<Self> {
         let parts: Vec<&Item> = items.iter().filter(|item| item.is_of_incident()).collect();
         let why = parts.first()?.decision.why()?.to_owned();
-        Some(Self { why, services: parts.iter().map(|item| item.service.clone()).collect() })
+        Some(Self { why, services: parts.iter().map(|item| item.service.clone()).collect(), told_before })
     }
 }
 
 impl EnvironmentReport {
+    /// Whether a person must look at one of the deployments. What joins an incident is no new finding.
+    fn has_deployment_for_person(&self) -> bool {
+        let is_known = |item: &Item| {
+            item.is_of_incident() && self.incident.as_ref().is_some_and(|incident| incident.told_before)
+        };
+        let mut left = self.items.iter().filter(|item| matches!(item.decision, Decision::Escalate(_)));
+        left.any(|item| !is_known(item))
+    }
+
     /// Of an environment of which nothing is known yet.
     pub(super) fn new(environment: EnvironmentName) -> Self {
         Self {
@@ -198,7 +209,7 @@ impl PassReport {
         };
         let unhelpful =
             |recovery: &Recovered| matches!(recovery.outcome, Recovery::NotRecovered | Recovery::Gone);
-        self.items().any(|item| matches!(item.decision, Decision::Escalate(_)))
+        self.environments.iter().any(EnvironmentReport::has_deployment_for_person)
             || self.reviews().any(is_stuck)
             || self.environments.iter().any(|environment| environment.recoveries.iter().any(unhelpful))
     }

@@ -111,13 +111,12 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
         let (parts, others): (Vec<&Item>, Vec<&Item>) =
             environment.items.iter().partition(|item| item.is_of_incident());
         if let Some(incident) = &environment.incident {
-            let _incident = writeln!(
-                out,
-                "  {}: {}: {}",
-                output::coloured("35;1", "INCIDENT"),
-                output::plain(&incident.why),
-                output::coloured("35;1", "a person must look")
-            );
+            let told = match incident.told_before {
+                true => "a person was told before, and these have joined it".to_owned(),
+                false => output::coloured("35;1", "a person must look"),
+            };
+            let (mark, why) = (output::coloured("35;1", "INCIDENT"), output::plain(&incident.why));
+            let _incident = writeln!(out, "  {mark}: {why}: {told}");
             for part in parts {
                 let mut text = String::new();
                 describe_item(&mut text, (common, &environment.environment), part, in_full);

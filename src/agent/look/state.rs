@@ -283,8 +283,8 @@ impl State {
     }
 
     /// The deployments that were reverted, by the agent or because a person asked for it when they were bad, and whose signals may
-    /// still be bad: nothing is written down yet about what became of them. What is not written down after twice `recovery` never
-    /// is.
+    /// still be bad: nothing is known yet about what became of them, or the revert did not help and nobody has answered. What is
+    /// not written down after twice `recovery` never is.
     pub(in crate::agent) fn recovering(&self, pass: &Pass<'_>) -> Vec<&Deployment> {
         let is_of = |entry: &RevertEntry, one: &Deployment| {
             one.commit == entry.reverts && one.service == entry.service
@@ -294,7 +294,11 @@ impl State {
             pass.now.secs_since(entry.at) <= secs
         };
         let is_of_bad = |entry: &&RevertEntry| !entry.requested || self.was_bad(entry);
-        let own = self.reverts.iter().filter(|entry| self.recovery_of(entry).is_none()).filter(is_of_bad);
+        let in_vain = self.in_vain(pass);
+        let may_be_red = |entry: &&RevertEntry| {
+            self.recovery_of(entry).is_none() || in_vain.iter().any(|one| one.commit == entry.commit)
+        };
+        let own = self.reverts.iter().filter(may_be_red).filter(is_of_bad);
         let reverted = own
             .filter_map(|entry| self.detected.iter().find(|one| is_of(entry, one) && is_waiting(entry, one)));
         reverted.collect()

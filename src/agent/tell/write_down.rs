@@ -14,7 +14,8 @@ use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Incident, Item};
 use crate::domain::change::receipt::Receipt;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, INCIDENT_GUARD, incident_services};
+use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::lean::{lean, without_idle};
@@ -75,7 +76,7 @@ pub(in crate::agent) async fn write_down(
         }
         report.items.push(item);
     }
-    report.incident = Incident::of(&report.items);
+    report.incident = Incident::of(&report.items, is_told_incident(pass, state, &settled));
     if pass.intent != Intent::Plan
         && let Err(panic) = caught(comments.write(pass, state, &records, report)).await
     {
@@ -101,6 +102,25 @@ async fn announced(
             .push(format!("the verdict on {} cannot be shown on the forge: {panic}", item.service));
         Some(Announced::default())
     })
+}
+
+/// Whether the services that are red at once were an incident before this pass, of which a person was told. Each of them was
+/// found red in this pass too, whatever the notes say.
+fn is_told_incident(pass: &Pass<'_>, state: &State, settled: &[Settled]) -> bool {
+    let is_told = |one: &&Deployment| {
+        state.verdicts(one).any(|verdict| {
+            verdict.at <= pass.now
+                && verdict.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD)
+                && matches!(verdict.decision, Decision::Escalate(_))
+        })
+    };
+    let parts =
+        settled.iter().filter(|one| one.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD));
+    let told: Vec<&Deployment> = parts.map(|one| &one.judged.deployment).filter(is_told).collect();
+    let left: Vec<&Deployment> = state.left_red(pass).into_iter().filter(is_told).collect();
+    let is_any_told = !told.is_empty() || !left.is_empty();
+    let before = told.into_iter().chain(left).chain(state.recovering(pass));
+    is_any_told && incident_services(before, pass.environment.budget).is_some()
 }
 
 /// Whether a person has not been told yet what came of judging a deployment again.

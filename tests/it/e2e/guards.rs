@@ -179,11 +179,109 @@ fn a_service_that_a_person_reverted_is_red_until_its_recovery_is_known() {
             stage.run(&["revert", commit]).ended(3);
         }
         table::errors(&stage, &names.map(red));
-        let report = stage.pass(4);
+        // A person knows of the incident: that one more has joined it is in the report, and nobody is called again.
+        let report = stage.pass(0);
         let why = text(item(&report, "cart"), "why");
         assert!(why.contains("4 services are red at once (cart, checkout, mail, search)"), "{report:#}");
+        let incident = &report["environments"][0]["incident"];
+        assert_eq!(incident["services"], serde_json::json!(["cart"]), "{report:#}");
+        assert_eq!(incident["told_before"], true, "{report:#}");
         stage.nothing_more();
     }
+}
+
+/// What one pass has told as an incident is one finding, however many join it later. What was no incident before is.
+#[test]
+fn services_that_join_an_incident_call_nobody_again() {
+    for more in ["", "record: {key: {env: RECORD_KEY}}"] {
+        let names = ["cart", "checkout", "mail", "search", "shop"];
+        let paths = names.map(|name| format!("apps/{name}/values.yaml"));
+        let at = |version: &str| format!("image:\n  tag: {version}\n");
+        let rules = table::Rules { more, ..table::Rules::new(r#"[{pattern: "apps/{service}/**"}]"#) };
+        let first = at("v1");
+        let mut stage = table::stage(&rules, &paths.each_ref().map(|path| (path.as_str(), first.as_str())));
+        stage.variables.push(("RECORD_KEY".to_owned(), "a key that nobody else has, 32 bytes".to_owned()));
+        for path in &paths {
+            table::deploy(&stage, &[(path, &at("v2"))], -12);
+        }
+        let red_are = |count: usize| {
+            let of = |(place, name): (usize, &'static str)| {
+                (name, if place < count { table::LATELY } else { table::FINE })
+            };
+            let services: Vec<_> = names.iter().copied().enumerate().map(of).collect();
+            table::errors(&stage, &services);
+        };
+        red_are(3);
+        let before = stage.tip();
+        let told = stage.pass(4);
+        assert_eq!(told["environments"][0]["incident"]["told_before"], false, "{told:#}");
+        for (red, joins) in [(4, "search"), (5, "shop")] {
+            red_are(red);
+            let report = stage.pass(0);
+            let why = format!("{red} services are red at once (");
+            assert!(text(item(&report, joins), "why").starts_with(&why), "{report:#}");
+            assert_eq!(words(item(&report, joins)), "regressed escalate");
+            assert_eq!(report["environments"][0]["incident"]["told_before"], true, "{report:#}");
+            stage.nothing_more();
+        }
+        assert_eq!(stage.tip(), before);
+    }
+}
+
+/// A made-up record of an incident on one service tells nobody's incident before it happens.
+#[test]
+fn an_incident_that_only_a_made_up_record_tells_of_is_told() {
+    let services = ["api", "jobs", "web"];
+    let stage = Stage::with("trio", &services);
+    let commits = services.map(|service| stage.deploy(service, "v2", -12, BOT));
+    let copy = Stage::with("trio", &services);
+    services.iter().for_each(|service| drop(copy.deploy(service, "v2", -12, BOT)));
+    copy.pass(4);
+    // What an agent wrote elsewhere about `api`, put on the deployment here.
+    let line = copy.history().into_iter().find(|one| text(one, "service") == "api").unwrap();
+    let environment = backout::domain::ids::EnvironmentName::new("production").unwrap();
+    let service = backout::domain::ids::ServiceName::new("api").unwrap();
+    let id =
+        backout::domain::history::ledger::rollback_id(&environment, &service, commits[0].parse().unwrap());
+    let mut line = line;
+    line["deployment"] = commits[0].as_str().into();
+    line["id"] = id.as_str().into();
+    stage.remote(&[
+        "-c",
+        "user.name=mallory",
+        "-c",
+        "user.email=m@example.com",
+        "notes",
+        "--ref=backout",
+        "append",
+        "-m",
+        &line.to_string(),
+        &commits[0],
+    ]);
+    let report = stage.pass(4);
+    assert_eq!(report["environments"][0]["incident"]["told_before"], false, "{report:#}");
+}
+
+/// A revert that did not help leaves its service red, until a person has answered.
+#[test]
+fn a_service_whose_revert_did_not_help_is_still_red() {
+    let stage = Stage::with("pair", &["api", "web"]);
+    let mut config = Config::of("pair");
+    config.environments =
+        "  production: {branch: main, mode: auto, budget: {incident_services: 2}}\n".to_owned();
+    stage.configure(&config);
+    stage.deploy("api", "v2", -18, BOT);
+    stage.pass(3);
+    stage.backdate(-16);
+    assert_eq!(stage.pass(4)["environments"][0]["recoveries"][0]["outcome"], "not-recovered");
+    stage.deploy("web", "v2", -12, BOT);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "web")), "regressed escalate");
+    assert!(
+        text(item(&report, "web"), "why").contains("2 services are red at once (api, web)"),
+        "{report:#}"
+    );
+    stage.nothing_more();
 }
 
 /// The cause of an incident is not what the agent reverted: it stops, until a person has answered.
