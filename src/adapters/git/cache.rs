@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
 use super::fetch::{self, Depth, Fetched};
+use super::join::join_packs;
 use super::lock;
 use super::names::is_notes_ref;
 use super::transport::Endpoint;
@@ -24,7 +25,7 @@ use crate::ports::RepositoryError;
 /// How long to wait for another process that uses the same cache.
 const LOCK_WAIT: Duration = Duration::from_secs(120);
 const LOCK_STEP: Duration = Duration::from_millis(20);
-/// Each fetch leaves a pack behind; beyond this many the cache is cloned anew rather than read ever more slowly.
+/// Each fetch leaves a pack behind. Where they could not be joined, the cache is cloned anew rather than read ever more slowly.
 const MAX_PACKS: usize = 400;
 
 /// The cache of one remote repository.
@@ -161,10 +162,20 @@ impl Cache {
             };
             match self.open().and_then(update) {
                 Err(Fault::Damaged(reason)) => reason,
-                fetched @ (Ok(_) | Err(_)) => return fetched.map(|fetched| self.listed(fetched)),
+                fetched @ (Ok(_) | Err(_)) => {
+                    self.join_packs();
+                    return fetched.map(|fetched| self.listed(fetched));
+                }
             }
         };
         self.rebuild(&reason, branches, depth)
+    }
+
+    /// Joins the packs where there are many. Where that fails there are more of them, until the cache is cloned again.
+    fn join_packs(&self) {
+        if let Err(fault) = self.open().and_then(|repository| join_packs(&repository)) {
+            tracing::warn!(cache = %self.directory.display(), ?fault, "the packs of the cache cannot be joined");
+        }
     }
 
     /// Fetches the whole history of every branch that this process has asked for, when the cache is shallow.

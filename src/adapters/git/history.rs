@@ -1,5 +1,6 @@
 //! The first-parent history of a branch, with the files that its commits changed.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
@@ -116,7 +117,9 @@ fn show(
         chain.complete(odb)?;
     }
 
-    let mainline: HashSet<Oid> = chain.headers.iter().map(|header| header.id).collect();
+    // Most branches that are read have no merges lately.
+    let mainline = OnceCell::new();
+    let mainline_of = || chain.headers.iter().map(|header| header.id).collect::<HashSet<Oid>>();
     let mut looked_for = Mainline::of(&chain.headers);
     let mut files =
         Files { blobs, diff: TreeDiff::new(odb, Packs::of(repository), query.scope, MAX_CHANGED_FILES) };
@@ -131,7 +134,10 @@ fn show(
             parent: header.first_parent.map(commit_id),
             at: landing.at,
             landing: *landing,
-            merged: merged_messages(odb, &commit, &mainline, since)?,
+            merged: match commit.merged.is_empty() {
+                true => Vec::new(),
+                false => merged_messages(odb, &commit, mainline.get_or_init(mainline_of), since)?,
+            },
             files: Vec::new(),
             author: commit.author,
             committer: commit.committer,

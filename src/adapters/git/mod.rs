@@ -13,6 +13,7 @@ mod fault;
 mod fetch;
 mod history;
 mod init;
+mod join;
 mod kept;
 mod local;
 mod location;

@@ -113,6 +113,66 @@ fn a_cache_of_very_many_packs_is_cloned_again() {
     assert!(std::fs::read_dir(packs).unwrap().count() < 10);
 }
 
+/// Brings the clone of people to what the remote has.
+fn pull(people: &WorkTree, remote: &HttpRemote) {
+    people.git(&["pull", "-q", "--ff-only", remote.repository().to_str().unwrap(), "main"]);
+}
+
+/// Each fetch leaves a pack, and each note and revert single objects.
+#[test]
+fn packs_and_single_objects_are_joined_and_nothing_is_lost() {
+    let remote = HttpRemote::start();
+    let mut people = WorkTree::new();
+    people.commit_file("a", "0");
+    people.push(&remote.repository());
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(http_options(&remote, cache.path()));
+    fetch_main(&repository);
+    let packs = directory(cache.path()).join("objects/pack");
+    let count = |extension: &str| {
+        let paths = std::fs::read_dir(&packs).unwrap().map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|found| found == extension)).count()
+    };
+    let mut most = 0;
+    let mut tip = fetch_main(&repository);
+    for number in 1..=45 {
+        tip = match number % 10 {
+            0 => push_file(&repository, tip, "own", &number.to_string()).unwrap(),
+            _ => {
+                pull(&people, &remote);
+                let tip = people.commit_file("a", &number.to_string());
+                people.push(&remote.repository());
+                id(&tip)
+            }
+        };
+        assert_eq!(fetch_main(&repository), tip);
+        most = most.max(count("pack"));
+    }
+    assert_eq!(most, 32, "beyond that they are joined");
+    assert_eq!((count("pack"), count("idx")), (count("idx"), count("pack")));
+    for reader in [&repository, &open(http_options(&remote, cache.path()))] {
+        let snapshot = history_since(reader, 0);
+        assert_eq!((snapshot.head, snapshot.commits.len()), (tip, 46));
+    }
+    let bare = directory(cache.path());
+    let checked = command("git").args(["fsck", "--full", "--strict"]).current_dir(&bare).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    // A broken pack among them holds up no fetch.
+    each_pack(&bare, |path| {
+        let index = path.with_extension("idx");
+        let copy = index.with_file_name(format!("pack-{}.idx", "0".repeat(40)));
+        std::fs::write(copy.with_extension("pack"), "broken").unwrap();
+        std::fs::write(copy, "broken").unwrap();
+    });
+    for number in 46..81 {
+        pull(&people, &remote);
+        let tip = id(&people.commit_file("a", &number.to_string()));
+        people.push(&remote.repository());
+        assert_eq!(fetch_main(&repository), tip);
+    }
+    assert_eq!(history_since(&repository, 0).commits.len(), 81);
+}
+
 #[test]
 fn two_processes_share_a_cache() {
     let remote = HttpRemote::start();

@@ -1,0 +1,104 @@
+//! Joining the packs that fetches leave in a cache, and the single objects that the agent has made: with each of them every look at
+//! an object takes longer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use git2::{Oid, Repository};
+
+use super::fault::Fault;
+
+/// From how many packs on they are joined: [`super::packs`] opens as many.
+const MANY_PACKS: usize = 32;
+
+/// The largest pack that is joined with others, in bytes. A clone, and the history of 90 days, stay as the server has packed them:
+/// to pack these anew takes seconds.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// The bytes of an id.
+const ID: usize = 20;
+/// Where the ids begin in an index of version 2: behind the magic number, the version, and 256 counts.
+const IDS: usize = 8 + 256 * 4;
+
+/// Puts the objects of the small packs, and the single ones, into one pack, where there are many packs. Nobody else may use the repository meanwhile. What a kill
+/// leaves behind is there twice, and is joined the next time.
+pub(super) fn join_packs(repository: &Repository) -> Result<(), Fault> {
+    let objects = repository.commondir().join("objects");
+    let packs = small_packs(&objects.join("pack"))?;
+    if packs.len() <= MANY_PACKS {
+        return Ok(());
+    }
+    let single = single_objects(&objects)?;
+    let mut builder = repository.packbuilder()?;
+    for index in &packs {
+        for id in ids_of(index)? {
+            builder.insert_object(id, None)?;
+        }
+    }
+    for (id, _) in &single {
+        builder.insert_object(*id, None)?;
+    }
+    builder.write(&objects.join("pack"), 0o444)?;
+    let joined = builder.name()?.map(|name| format!("pack-{name}.idx"));
+    if joined.as_ref().is_none_or(|name| !objects.join("pack").join(name).exists()) {
+        return Err(Fault::broken("the joined pack is not there".to_owned()));
+    }
+    // Without its index a pack is not used: so that goes first.
+    let is_joined = |index: &&PathBuf| index.file_name().and_then(|name| name.to_str()) == joined.as_deref();
+    for index in packs.iter().filter(|index| !is_joined(index)) {
+        fs::remove_file(index)?;
+        fs::remove_file(index.with_extension("pack"))?;
+    }
+    for (_, path) in single {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// The indices of the packs that are small.
+fn small_packs(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let index = entry?.path();
+        if index.extension().is_none_or(|extension| extension != "idx") {
+            continue;
+        }
+        if fs::metadata(index.with_extension("pack")).is_ok_and(|pack| pack.len() <= MAX_BYTES) {
+            found.push(index);
+        }
+    }
+    Ok(found)
+}
+
+/// The ids of a pack's objects, from its index.
+fn ids_of(index: &Path) -> Result<Vec<Oid>, Fault> {
+    let broken = || Fault::broken(format!("{}: not an index of a pack", index.display()));
+    let bytes = fs::read(index)?;
+    let (head, rest) = bytes.split_at_checked(IDS).ok_or_else(broken)?;
+    let count = head.last_chunk().map_or(0, |count| u32::from_be_bytes(*count));
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let ids = rest.get(..count.saturating_mul(ID)).filter(|_| head.starts_with(b"\xfftOc\0\0\0\x02"));
+    let (ids, _) = ids.ok_or_else(broken)?.as_chunks::<ID>();
+    Ok(ids.iter().map(|id| Oid::from_bytes(id)).collect::<Result<_, _>>()?)
+}
+
+/// The objects that are files of their own.
+fn single_objects(objects: &Path) -> Result<Vec<(Oid, PathBuf)>, Fault> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(objects)? {
+        let directory = entry?.path();
+        let Some(start) = name_of(&directory).filter(|name| name.len() == 2) else { continue };
+        for entry in fs::read_dir(&directory)? {
+            let path = entry?.path();
+            let id = name_of(&path).map(|rest| format!("{start}{rest}")).filter(|id| id.len() == 2 * ID);
+            if let Some(id) = id.and_then(|id| Oid::from_str(&id).ok()) {
+                found.push((id, path));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn name_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
