@@ -87,7 +87,8 @@ pub(super) fn tip(repository: &Repository, name: &str) -> Result<Option<Oid>, Fa
 /// Every ref whose full name begins with `begin`, and where it is.
 pub(super) fn refs(repository: &Repository, begin: &str) -> Result<BTreeMap<String, Oid>, Fault> {
     let mut found = BTreeMap::new();
-    for reference in repository.references()? {
+    // Only the directory of these is read: a repository may have thousands of branches.
+    for reference in repository.references_glob(&format!("{begin}*"))? {
         let reference = reference?;
         if let (Ok(name), Some(id)) = (reference.name(), reference.target())
             && name.starts_with(begin)
