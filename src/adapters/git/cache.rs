@@ -16,10 +16,9 @@ use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
 use super::fetch::{self, Depth, Fetched};
-use super::join::join_packs;
-use super::lock;
 use super::names::is_notes_ref;
 use super::transport::Endpoint;
+use super::{join, lock};
 use crate::ports::RepositoryError;
 
 /// How long to wait for another process that uses the same cache.
@@ -173,7 +172,10 @@ impl Cache {
 
     /// Joins the packs where there are many. Where that fails there are more of them, until the cache is cloned again.
     fn join_packs(&self) {
-        if let Err(fault) = self.open().and_then(|repository| join_packs(&repository)) {
+        if !join::is_due(&self.directory) {
+            return;
+        }
+        if let Err(fault) = self.open().and_then(|repository| join::join_packs(&repository)) {
             tracing::warn!(cache = %self.directory.display(), ?fault, "the packs of the cache cannot be joined");
         }
     }

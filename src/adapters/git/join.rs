@@ -20,14 +20,16 @@ const ID: usize = 20;
 /// Where the ids begin in an index of version 2: behind the magic number, the version, and 256 counts.
 const IDS: usize = 8 + 256 * 4;
 
-/// Puts the objects of the small packs, and the single ones, into one pack, where there are many packs. Nobody else may use the repository meanwhile. What a kill
+/// Whether there are many packs in a bare repository that can be joined.
+pub(super) fn is_due(directory: &Path) -> bool {
+    small_packs(&directory.join("objects/pack")).is_ok_and(|packs| packs.len() > MANY_PACKS)
+}
+
+/// Puts the objects of the small packs, and the single ones, into one pack. Nobody else may use the repository meanwhile. What a kill
 /// leaves behind is there twice, and is joined the next time.
 pub(super) fn join_packs(repository: &Repository) -> Result<(), Fault> {
     let objects = repository.commondir().join("objects");
     let packs = small_packs(&objects.join("pack"))?;
-    if packs.len() <= MANY_PACKS {
-        return Ok(());
-    }
     let single = single_objects(&objects)?;
     let mut builder = repository.packbuilder()?;
     for index in &packs {
