@@ -161,22 +161,30 @@ impl Cache {
             };
             match self.open().and_then(update) {
                 Err(Fault::Damaged(reason)) => reason,
-                fetched @ (Ok(_) | Err(_)) => {
-                    self.join_packs();
-                    return fetched.map(|fetched| self.listed(fetched));
-                }
+                Err(fault) => return Err(fault),
+                Ok(fetched) => match self.join_packs() {
+                    Some(reason) => reason,
+                    None => return Ok(self.listed(fetched)),
+                },
             }
         };
         self.rebuild(&reason, branches, depth)
     }
 
-    /// Joins the packs where there are many. Where that fails there are more of them, until the cache is cloned again.
-    fn join_packs(&self) {
+    /// Joins the packs where there are many. Returns what is damaged in them, where something is. Where it fails otherwise there are
+    /// more of them, until the cache is cloned again.
+    fn join_packs(&self) -> Option<String> {
         if !join::is_due(&self.directory) {
-            return;
+            return None;
         }
-        if let Err(fault) = self.open().and_then(|repository| join::join_packs(&repository)) {
-            tracing::warn!(cache = %self.directory.display(), ?fault, "the packs of the cache cannot be joined");
+        match self.open().and_then(|repository| join::join_packs(&repository)) {
+            Ok(()) => None,
+            Err(Fault::Damaged(reason)) => Some(reason),
+            Err(fault) => {
+                let reason = fault.into_repository_error(self.endpoint.shown());
+                tracing::warn!(cache = %self.directory.display(), %reason, "the packs of the cache cannot be joined");
+                None
+            }
         }
     }
 

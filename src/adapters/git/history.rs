@@ -109,7 +109,7 @@ fn show(
     let since = query.commits_since.min(query.diffs_since);
     let mut chain = Chain::from(odb, head, since)?;
     let told = chain.told(repository, query, looks)?;
-    let times = chain.landings(looks.seen, &told, query.now);
+    let times = chain.landings(&chain.on_chain(odb, looks.seen)?, &told, query.now);
     // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
     let count = times.iter().take_while(|landing| landing.at >= since).count().max(1);
     let in_full = |landing: &Landing| (query.diffs_since..=query.diffs_until).contains(&landing.at);
@@ -327,6 +327,44 @@ impl Chain {
             tracing::warn!(branch = %query.branch, ?fault, "the notes do not tell where the branch was seen");
             Vec::new()
         }))
+    }
+
+    /// The looks with the commit of this chain that the branch held then. What it held before its history was rewritten is not on the
+    /// chain: of that the newest commit that is counts, for whatever came after it was not there.
+    fn on_chain(&self, odb: &Odb<'_>, seen: &[Sighting]) -> Result<Vec<Sighting>, Fault> {
+        let mut bases: HashMap<CommitId, CommitId> = HashMap::new();
+        for one in seen.iter().filter(|one| !one.is_exact) {
+            let is_here = |header: &Header| header.id.as_bytes() == one.tip.as_bytes();
+            if !bases.contains_key(&one.tip) && !self.headers.iter().any(is_here) {
+                bases.insert(one.tip, self.base_of(odb, one.tip)?.unwrap_or(one.tip));
+            }
+        }
+        let held = |one: &Sighting| match bases.get(&one.tip).filter(|_| !one.is_exact) {
+            Some(base) => Sighting { tip: *base, ..one.clone() },
+            None => one.clone(),
+        };
+        Ok(seen.iter().map(held).collect())
+    }
+
+    /// The newest commit of this chain on the way back from another one, as far as that is here; none where it is older than the
+    /// chain, or does not come soon.
+    fn base_of(&self, odb: &Odb<'_>, from: CommitId) -> Result<Option<CommitId>, Fault> {
+        let Some(oldest) = self.headers.last().map(|header| header.committed) else { return Ok(None) };
+        let mut chain: Option<HashSet<Oid>> = None;
+        let mut next = Some(Oid::from_bytes(from.as_bytes())?);
+        for _ in 0..MAX_NEW {
+            let Some(id) = next else { break };
+            let Some((header, _)) = commit_object::read_header(odb, id)? else { break };
+            if header.committed < oldest {
+                break;
+            }
+            let chain = chain.get_or_insert_with(|| self.headers.iter().map(|header| header.id).collect());
+            if chain.contains(&id) {
+                return Ok(Some(commit_id(id)));
+            }
+            next = header.first_parent;
+        }
+        Ok(None)
     }
 
     fn landings(&self, seen: &[Sighting], told: &[Sighting], now: Time) -> Vec<Landing> {

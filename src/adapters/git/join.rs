@@ -27,34 +27,49 @@ pub(super) fn is_due(directory: &Path) -> bool {
 
 /// Puts the objects of the small packs, and the single ones, into one pack. Nobody else may use the repository meanwhile. What a kill
 /// leaves behind is there twice, and is joined the next time.
+///
+/// [`Fault::Damaged`] says that one of them cannot be read.
 pub(super) fn join_packs(repository: &Repository) -> Result<(), Fault> {
     let objects = repository.commondir().join("objects");
     let packs = small_packs(&objects.join("pack"))?;
     let single = single_objects(&objects)?;
+    let damaged = |error: git2::Error| Fault::Damaged(error.message().to_owned());
     let mut builder = repository.packbuilder()?;
     for index in &packs {
         for id in ids_of(index)? {
-            builder.insert_object(id, None)?;
+            builder.insert_object(id, None).map_err(damaged)?;
         }
     }
     for (id, _) in &single {
-        builder.insert_object(*id, None)?;
+        builder.insert_object(*id, None).map_err(damaged)?;
     }
-    builder.write(&objects.join("pack"), 0o444)?;
-    let joined = builder.name()?.map(|name| format!("pack-{name}.idx"));
-    if joined.as_ref().is_none_or(|name| !objects.join("pack").join(name).exists()) {
-        return Err(Fault::broken("the joined pack is not there".to_owned()));
-    }
-    // Without its index a pack is not used: so that goes first.
-    let is_joined = |index: &&PathBuf| index.file_name().and_then(|name| name.to_str()) == joined.as_deref();
-    for index in packs.iter().filter(|index| !is_joined(index)) {
-        fs::remove_file(index)?;
-        fs::remove_file(index.with_extension("pack"))?;
+    builder.write(&objects.join("pack"), 0o444).map_err(damaged)?;
+    let joined = builder.name()?.map(|name| objects.join("pack").join(format!("pack-{name}.idx")));
+    let joined = joined.filter(|index| index.exists());
+    let joined = joined.ok_or_else(|| Fault::broken("the joined pack is not there".to_owned()))?;
+    let old: Vec<&PathBuf> = packs.iter().filter(|index| **index != joined).collect();
+    if let Err(error) = old.iter().try_for_each(|index| remove_pack(index)) {
+        // Where the old ones have to stay, another one helps nobody. What is removed already is in it.
+        if old.iter().all(|index| index.exists()) && !packs.contains(&joined) {
+            remove_pack(&joined).map_err(|error| stays(&error))?;
+        }
+        return Err(stays(&error));
     }
     for (_, path) in single {
-        fs::remove_file(path)?;
+        fs::remove_file(path).map_err(|error| stays(&error))?;
     }
     Ok(())
+}
+
+/// That an old file cannot be removed, which no rebuilt cache would mend.
+fn stays(error: &std::io::Error) -> Fault {
+    Fault::broken(format!("what was joined cannot be removed: {error}"))
+}
+
+/// Without its index a pack is not used: so that goes first.
+fn remove_pack(index: &Path) -> std::io::Result<()> {
+    fs::remove_file(index)?;
+    fs::remove_file(index.with_extension("pack"))
 }
 
 /// The indices of the packs that are small.
@@ -74,7 +89,7 @@ fn small_packs(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
 
 /// The ids of a pack's objects, from its index.
 fn ids_of(index: &Path) -> Result<Vec<Oid>, Fault> {
-    let broken = || Fault::broken(format!("{}: not an index of a pack", index.display()));
+    let broken = || Fault::Damaged(format!("{} is no index of a pack", index.display()));
     let bytes = fs::read(index)?;
     let (head, rest) = bytes.split_at_checked(IDS).ok_or_else(broken)?;
     let count = head.last_chunk().map_or(0, |count| u32::from_be_bytes(*count));

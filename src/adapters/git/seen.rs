@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::lock;
@@ -44,50 +44,66 @@ impl Seen {
     /// What is known of a branch, oldest first. The file is read once: what other processes add later is known after the next
     /// [`Seen::add`].
     pub(super) fn of(&self, branch: &BranchName) -> Vec<Sighting> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_or_insert_with(|| {
-            let file = self.file.as_ref().and_then(|file| File::open(file).ok());
-            file.map(|file| read(&file)).unwrap_or_default()
-        });
+        let mut known = self.known();
+        let known = known.get_or_insert_with(|| self.file.as_deref().map(read_file).unwrap_or_default());
         known.get(branch).cloned().unwrap_or_default()
     }
 
-    /// Adds to what is known of branches, and to what other processes have added.
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds to what is known of branches, and to what other processes have added. Where that cannot be written, this process knows it
+    /// all the same.
     pub(super) fn add(&self, new: &Known) -> std::io::Result<()> {
+        let added = |mut known: Known| {
+            for (branch, new) in new {
+                let before = known.remove(branch).unwrap_or_default();
+                known.insert(branch.clone(), with_sightings(before, new));
+            }
+            known
+        };
+        let known = self.known().take();
+        let known = known.unwrap_or_else(|| self.file.as_deref().map(read_file).unwrap_or_default());
+        *self.known() = Some(added(known));
         let Some(path) = &self.file else { return Ok(()) };
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
+        }
+        if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+            return Err(std::io::Error::other("it is no file: remove it"));
         }
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
         if !lock::within(&file, true, (LOCK_WAIT, LOCK_STEP))? {
             return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "another process holds the file"));
         }
-        let mut known = read(&file);
-        for (branch, new) in new {
-            let before = known.remove(branch).unwrap_or_default();
-            known.insert(branch.clone(), with_sightings(before, new));
-        }
+        let known = added(read(&file));
         // In place, and not by way of a second file: a file system writes what replaces another file to the disk at once. Who is
         // killed in between leaves lines that say nothing.
         let text = text_of(&known);
         file.rewind()?;
         file.write_all(text.as_bytes())?;
         file.set_len(text.len() as u64)?;
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        *self.known() = Some(known);
         Ok(())
     }
 }
 
+/// What stands in the file at a path. Where there is none, or something else, nothing does.
+fn read_file(path: &Path) -> Known {
+    let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file());
+    let file = if is_file { File::open(path).ok() } else { None };
+    file.map(|file| read(&file)).unwrap_or_default()
+}
+
 /// What a file holds. A line that is not understood says nothing.
 fn read(file: &File) -> Known {
-    let mut text = String::new();
-    let is_small = file.metadata().is_ok_and(|about| about.len() <= MAX_BYTES);
-    let mut file = file;
-    if !is_small || file.read_to_string(&mut text).is_err() {
-        text.clear();
+    let mut bytes = Vec::new();
+    if file.take(MAX_BYTES + 1).read_to_end(&mut bytes).is_err() || bytes.len() as u64 > MAX_BYTES {
+        bytes.clear();
     }
     let mut known = Known::new();
-    for (branch, one) in text.lines().filter_map(parse) {
+    for (branch, one) in String::from_utf8_lossy(&bytes).lines().filter_map(parse) {
         known.entry(branch).or_default().push(one);
     }
     known
@@ -155,7 +171,7 @@ mod tests {
         assert_eq!((seen.of(&main), seen.of(&other)), (known.to_vec(), vec![one(2, 12)]));
         let nowhere = Seen::new(Path::new(""), "repo");
         nowhere.add(&of_main(&known)).unwrap();
-        assert_eq!(nowhere.of(&main), []);
+        assert_eq!(nowhere.of(&main), known, "as long as the process lives");
     }
 
     #[test]
@@ -173,11 +189,42 @@ mod tests {
         let file = seen.file.as_ref().unwrap();
         let text = std::fs::read_to_string(file).unwrap();
         std::fs::write(file, format!("{text}{}", "nonsense\n".repeat(9))).unwrap();
+        let bytes = std::fs::read(file).unwrap();
+        std::fs::write(file, [b"\xff\n", bytes.as_slice()].concat()).unwrap();
         let holder = File::open(file).unwrap();
         holder.lock().unwrap();
         assert!(seen.add(&Known::from([(main.clone(), vec![look(20)])])).is_err());
+        assert_eq!(seen.of(&main)[0].last, Time::from_unix(20), "the process knows it all the same");
         holder.unlock().unwrap();
         seen.add(&Known::from([(main.clone(), vec![look(30)])])).unwrap();
         assert_eq!(std::fs::read_to_string(file).unwrap(), text.replace("10 10", "10 30"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let main: BranchName = "main".parse().unwrap();
+        let look = Sighting {
+            tip: CommitId::from_bytes([1; 20]),
+            first: Time::from_unix(1),
+            last: Time::from_unix(1),
+            is_exact: false,
+        };
+        let path = directory.path().join("repo.seen");
+        let made: [&dyn Fn(); 3] = [
+            &|| std::fs::create_dir(&path).unwrap(),
+            &|| std::os::unix::fs::symlink("/dev/zero", &path).unwrap(),
+            &|| drop(std::os::unix::net::UnixListener::bind(&path).unwrap()),
+        ];
+        for make in made {
+            make();
+            let seen = Seen::new(directory.path(), "repo");
+            assert_eq!(seen.of(&main), []);
+            assert!(seen.add(&Known::from([(main.clone(), vec![look.clone()])])).is_err());
+            assert_eq!(seen.of(&main), std::slice::from_ref(&look));
+            let removed =
+                if path.is_dir() { std::fs::remove_dir(&path) } else { std::fs::remove_file(&path) };
+            removed.unwrap();
+        }
     }
 }

@@ -152,6 +152,8 @@ pub fn landings(
     told: &[Sighting],
     now: Time,
 ) -> Vec<Landing> {
+    let (seen, told) = (until(seen, now), until(told, now));
+    let (seen, told) = (seen.as_slice(), told.as_slice());
     let tips: HashSet<CommitId> = seen.iter().chain(told).map(|one| one.tip).collect();
     let is_tip = |(_, (id, ..)): &(usize, &(CommitId, Time, Time))| tips.contains(id);
     let places: HashMap<CommitId, usize> =
@@ -256,13 +258,23 @@ pub fn looks_around(chain: &[CommitId], seen: &[Sighting], commit: CommitId) -> 
     Some((before.max_by_key(|one| one.last)?.clone(), first.clone()))
 }
 
+/// What was seen until a time: what a clock that was ahead has written down says nothing beyond it.
+fn until(seen: &[Sighting], now: Time) -> Vec<Sighting> {
+    let past = seen.iter().filter(|one| one.first <= now);
+    past.map(|one| Sighting { last: one.last.min(now), ..one.clone() }).collect()
+}
+
 /// The most sightings that are kept of a branch.
 const MAX_SIGHTINGS: usize = 200;
 
 /// What is known of a branch with something new, the oldest first: looking again at the same place makes the last look
-/// longer, and what is known already is not kept twice.
+/// longer, and what is known already is not kept twice. What was seen later than the newest look is forgotten: the clock was ahead
+/// then.
 #[must_use]
 pub fn with_sightings(mut known: Vec<Sighting>, new: &[Sighting]) -> Vec<Sighting> {
+    if let Some(now) = new.iter().filter(|one| !one.is_exact).map(|one| one.last).max() {
+        known = until(&known, now);
+    }
     for one in new {
         if known.contains(one) {
             continue;
@@ -382,6 +394,14 @@ mod tests {
         let many: Vec<Sighting> =
             (0_u16..500).map(|n| look(n.to_le_bytes()[0], n.into(), n.into())).collect();
         assert_eq!(with_sightings(Vec::new(), &many).len(), MAX_SIGHTINGS);
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_saw_is_forgotten() {
+        let known = with_sightings(vec![look(1, 10, 900), look(2, 950, 960)], &[look(1, 100, 100)]);
+        assert_eq!(known, [look(1, 10, 100)]);
+        let found = landed([7_400, 5_000, 1_000], &[look(1, 1_000, 99_000), look(3, 99_000, 99_000)], 9_060);
+        assert!(found[0].3 == LandedBy::Sighting && found[0].0 > 7_400, "{found:?}");
     }
 
     #[test]

@@ -324,6 +324,41 @@ fn what_is_written_down_tells_agents_without_a_memory_where_the_branch_was() {
     assert_eq!(stage.history().len(), 1, "a look is of no service");
 }
 
+/// What the agent saw before the history was rewritten shows as well that the commit was not there.
+#[test]
+fn what_is_forced_onto_the_branch_landed_after_the_last_look_without_it() {
+    let stage = failing_since(12);
+    // Something that the next history does not have.
+    stage.write("README.md", "Services\n");
+    let lost = stage.commit(-30, PERSON, "Say what is here");
+    stage.land();
+    stage.pass(0);
+    age_looks(&stage, 5);
+    stage.git(&["reset", "-q", "--hard", &format!("{lost}^")]);
+    stage.write(&path_of("web"), &values("web", "v2"));
+    let forced = stage.commit(-25, BOT, "Deploy web v2");
+    stage.git(&["push", "-q", "--force", stage.bare.to_str().unwrap(), "HEAD:main"]);
+    let report = stage.pass(0);
+    assert_eq!(landed_by(&report), "sighting", "{report:#}");
+    assert!(!words(item(&report, "web")).ends_with("revert"), "{report:#}");
+    assert_eq!(stage.tip(), forced);
+}
+
+/// One pass had a clock that was a day ahead. What it wrote down does not count as seen until tomorrow.
+#[test]
+fn looks_of_a_clock_that_was_ahead_do_not_move_what_lands_later() {
+    let stage = failing_since(12);
+    stage.pass(0);
+    age_looks(&stage, -24 * 60);
+    stage.pass(0);
+    age_looks(&stage, 5);
+    let late = land(&stage, "v2", -25);
+    let report = stage.pass(0);
+    assert_eq!(landed_by(&report), "sighting", "{report:#}");
+    assert!(!words(item(&report, "web")).ends_with("revert"), "{report:#}");
+    assert_eq!(stage.tip(), late);
+}
+
 #[test]
 fn a_clock_that_is_ahead_does_not_hide_damage() {
     let stage = failing_since(8);
