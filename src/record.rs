@@ -329,7 +329,9 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
                 let after = verdict.evidence.after_revert.map(|revert| format!(" after {revert}"));
                 (verdict.id, done + &after.unwrap_or_default())
             }
-            Record::Recovery(recovery) => (recovery.id, format!("recovery {:?}", recovery.outcome)),
+            Record::Recovery(recovery) => {
+                (recovery.id, format!("recovery {:?} after {}", recovery.outcome, recovery.revert))
+            }
             // Overdue once more is news after somebody has asked to try again.
             Record::Review(review) if review.outcome == ReviewOutcome::Overdue => return None,
             Record::Review(review) => (review.id, format!("review {:?}", review.outcome)),

@@ -26,10 +26,7 @@ pub(super) fn decide_all(
     let cases: Vec<Case<'_>> = judged.iter().map(Judged::case).collect();
     let regressed: Vec<Case<'_>> =
         cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
-    let is_reverted =
-        |deployment: &Deployment| entries.iter().any(|entry| deployment.was_taken_back_by(entry));
-    let standing = state.left_red(pass).into_iter().filter(|deployment| !is_reverted(deployment));
-    let red_before: Vec<Deployment> = standing.chain(state.recovering(pass)).cloned().collect();
+    let red_before: Vec<Deployment> = state.recovering(pass).into_iter().cloned().collect();
     let in_vain = state.in_vain(pass);
     let decide_one = |case: &Case<'_>| {
         let own = &case.deployment.id;
@@ -40,6 +37,7 @@ pub(super) fn decide_all(
             now: pass.now,
             budget: pass.environment.budget,
             reverts: &reverts,
+            gone: &state.gone,
             regressed: &regressed,
             red_before: &red_before,
             in_vain: &in_vain,

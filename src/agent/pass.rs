@@ -14,6 +14,7 @@ use super::judge::judged::Judged;
 use super::judge::open::judge_open;
 use super::look::branches::{Branches, Fetched, fetch};
 use super::look::context::{Intent, Pass};
+use super::look::gone::gone_reverts;
 use super::look::landed::remember_tips;
 use super::look::lineage::fetch_ahead;
 use super::look::proposals::Proposals;
@@ -162,6 +163,7 @@ async fn examine(
     report.problems.extend(state.proposals.problems.iter().cloned());
     report.problems.extend(state.leave_out_found_twice(pass).await?);
     report.problems.extend(state.unreadable_notes(pass).await?);
+    state.gone = gone_reverts(pass, &state).await;
     let mut judged = judge_open(pass, &state).await;
     add_fallbacks(pass, &state, &mut judged, report).await;
     Ok((state, judged))

@@ -205,8 +205,8 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
             Shown::Record(record) => output::line(&describe(record)),
             Shown::Bare(revert) => output::line(&describe_bare(revert)),
             Shown::NotOurs { head, .. } => output::line(&format!(
-                "{} {}/{} {} NOT OURS: no key in `record` proves this record, and it counts for nothing. If an agent \
-                 wrote it with an earlier key, add that key to `record.old_keys`",
+                "{} {}/{} {} NOT OURS: no key in `record` proves this record, and it counts for nothing. It may be from \
+                 before a key was set. If an agent wrote it with an earlier key, add that key to `record.old_keys`",
                 head.at,
                 head.environment,
                 head.service,
@@ -332,7 +332,7 @@ fn add_bare(entries: &mut Vec<Entry>, reverts: Vec<RevertEntry>, wanted: &Wanted
 }
 
 fn describe_bare(revert: &RevertEntry) -> String {
-    let why = if revert.requested { "a person asked for it" } else { "its record is not written yet" };
+    let why = if revert.requested { "a person asked for it" } else { "no record that counts tells why" };
     format!(
         "{} {}/{} {} reverted by {}: {why}",
         revert.at,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 pub use self::stack::may_be_of;
 use self::stack::{inherited, last_of, later_deployment, superseded};
-pub use self::types::{Case, Decision, GuardAnswer, Situation};
+pub use self::types::{Case, Decision, GoneRevert, GuardAnswer, Situation};
 use crate::domain::deployment::lineage::{Earlier, Goal};
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::{Budget, Mixed, Mode};
@@ -197,6 +197,15 @@ fn rollback(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
 const MAX_REVERTS_OF_A_VALUE: usize = 2;
 
 fn quarantine(case: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    let taken_off = || situation.gone.iter().filter(|one| one.id == case.deployment.id);
+    if taken_off().count() >= MAX_REVERTS_OF_A_VALUE {
+        let last = taken_off().next_back()?;
+        return Some(Decision::Escalate(format!(
+            "somebody took its reverts off the branch {} times (last {}): settle first what is to run",
+            taken_off().count(),
+            last.commit.short()
+        )));
+    }
     let before = quarantined_by(case, situation);
     let last = before.first()?;
     if !is_automation(&case.deployment.author, &case.policy.automation) {
@@ -296,7 +305,9 @@ fn release(deployment: &Deployment) -> (&str, CommitId, BTreeSet<String>) {
 fn budget(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     let window = i64::from(situation.budget.window_secs);
     let in_window = |entry: &&RevertEntry| !entry.requested && situation.now.secs_since(entry.at) < window;
-    let used = situation.reverts.iter().filter(in_window).count();
+    // What was taken off the branch was made all the same.
+    let gone = situation.gone.iter().filter(|one| situation.now.secs_since(one.at) < window).count();
+    let used = situation.reverts.iter().filter(in_window).count() + gone;
     let max = usize::try_from(situation.budget.max_reverts).unwrap_or(usize::MAX);
     (used >= max).then(|| {
         let window = human_secs(window);

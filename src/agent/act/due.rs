@@ -146,8 +146,8 @@ async fn work_through(
 }
 
 /// Leaves alone what an earlier pass left to people, or alone: an incident that is over by now is no reason to revert what a
-/// person was told to look at. The notes say so, and others may have written them. So each such decision is worked out again
-/// as of its time, from the branch as it was then and the metrics. What does not follow is not believed.
+/// person was told to look at. The notes say so. Where others may have written them, each such decision is worked out again as of
+/// its time, from the branch as it was then and the metrics. What does not follow is not believed.
 ///
 /// `known` remembers from one call to the next what was decided when.
 async fn honor_earlier(
@@ -162,6 +162,10 @@ async fn honor_earlier(
         // The same is decided now, or less. Who has a proposal need not be told that it would be made no more.
         let is_proposed = matches!((&*decision, told), (Decision::Escalate(_), Decision::Propose));
         if rank(pass, decision) <= rank(pass, told) && !is_proposed {
+            continue;
+        }
+        if pass.world.records_proven {
+            decision.clone_from(told);
             continue;
         }
         if !known.contains_key(at) {

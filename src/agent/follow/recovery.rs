@@ -7,12 +7,11 @@ use crate::agent::judge::reverted::{
     as_configured, deployment_taken_back, evidence_since_revert, evidence_until,
 };
 use crate::agent::look::context::Pass;
-use crate::agent::look::gone::{gone, was_there};
 use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Recovered};
 use crate::agent::tell::notes::Lines;
-use crate::domain::deployment::Deployment;
+use crate::domain::decision::GoneRevert;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
@@ -36,16 +35,16 @@ pub(in crate::agent) async fn watch_recoveries(
         let about = (&*entry.id, &entry.service, entry.reverts, entry.commit);
         tell(pass, about, (outcome, reason), &mut lines, report);
     }
-    for (deployment, revert) in gone(state) {
-        if is_told(state, deployment, revert) || !was_there(pass, deployment, revert).await {
-            continue;
-        }
+    for gone in state.gone.iter().filter(|gone| !is_told(state, gone)) {
         let reason = format!(
-            "the revert {} is not on {} any more, whose history was rewritten: the deployment is judged anew",
-            revert.short(),
-            pass.environment.branch
+            "somebody rewrote the history of {} without it: {}",
+            pass.environment.branch,
+            match gone.replaced_by {
+                None => format!("what {} deployed runs again, and is judged again", gone.reverts.short()),
+                Some(by) => format!("{} has replaced what {} deployed", by.short(), gone.reverts.short()),
+            }
         );
-        let about = (&*deployment.id, &deployment.service, deployment.commit, revert);
+        let about = (&*gone.id, &gone.service, gone.reverts, gone.commit);
         tell(pass, about, (Recovery::Gone, reason), &mut lines, report);
     }
     lines.append(pass, report).await;
@@ -74,11 +73,11 @@ fn tell(
     report.recoveries.push(Recovered { service: service.clone(), deployment, revert, outcome, reason });
 }
 
-/// Whether an earlier pass has told that the revert of a deployment is gone.
-fn is_told(state: &State, deployment: &Deployment, revert: CommitId) -> bool {
-    let records = state.records.get(&deployment.commit).into_iter().flatten();
+/// Whether an earlier pass has told that a revert is gone.
+fn is_told(state: &State, gone: &GoneRevert) -> bool {
+    let records = state.records.get(&gone.reverts).into_iter().flatten();
     let mut recoveries = records.filter_map(Record::as_recovery);
-    recoveries.any(|one| one.revert == revert && one.outcome == Recovery::Gone)
+    recoveries.any(|one| one.revert == gone.commit && one.outcome == Recovery::Gone)
 }
 
 /// What the notes say about the deployment that a revert took back.
@@ -89,7 +88,8 @@ fn records<'r>(state: &'r State, entry: &RevertEntry) -> impl Iterator<Item = &'
 
 /// Whether it is written down already what a revert did.
 fn is_known(state: &State, entry: &RevertEntry) -> bool {
-    records(state, entry).filter_map(Record::as_recovery).any(|one| one.outcome != Recovery::Gone)
+    let is_of = |one: &RecoveryRecord| one.revert == entry.commit && one.outcome != Recovery::Gone;
+    records(state, entry).filter_map(Record::as_recovery).any(is_of)
 }
 
 /// What a revert did to the signals; none while that is not clear, or where the revert is not watched.

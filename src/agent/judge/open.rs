@@ -10,7 +10,6 @@ use super::returned::{judge_returned, put_back};
 use super::told::find_told;
 use super::usual::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
-use crate::agent::look::gone::{gone, was_there};
 use crate::agent::look::state::State;
 use crate::domain::decision::incident_services;
 use crate::domain::deployment::Deployment;
@@ -77,7 +76,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
         one.put_back = put_back(state, &one.deployment, &one.policy);
         one.unjudged = too_blind.remove(&place);
     }
-    find_brought_back(pass, state, &mut judged).await;
+    find_brought_back(pass, state, &mut judged);
     blame(pass, state, &mut judged);
     find_told(pass, state, &subjects, &mut judged, is_incident).await;
     judged.extend(state.missed.iter().filter_map(|deployment| missed(pass, deployment)));
@@ -93,17 +92,16 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
 
 /// Finds the deployments of which the revert is gone from the branch, and which nothing shows to be bad to the end of their watch
 /// window: most of what was measured may be from the time under the revert.
-async fn find_brought_back(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) {
-    for (deployment, revert) in gone(state) {
-        let is_it = |one: &&mut Judged| one.deployment.id == deployment.id;
+fn find_brought_back(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) {
+    for gone in &state.gone {
+        let is_it = |one: &&mut Judged| one.deployment.id == gone.id;
         let Some(one) = judged.iter_mut().find(is_it) else { continue };
-        let is_over = pass.now.secs_since(deployment.at) >= i64::from(one.policy.watch_secs);
-        let is_open = is_over && one.unjudged.is_none() && one.judgement.verdict != Verdict::Regressed;
-        if is_open && was_there(pass, deployment, revert).await {
+        let is_over = pass.now.secs_since(one.deployment.at) >= i64::from(one.policy.watch_secs);
+        if is_over && one.unjudged.is_none() && one.judgement.verdict != Verdict::Regressed {
             one.unjudged = Some(format!(
-                "it was reverted by {0}, and {0} is not on {1} any more: what was bad runs again. Its watch window shows the \
-                 time under the revert too, so nobody can judge it",
-                revert.short(),
+                "its revert {} is gone from {}: what was bad runs again. The samples in its watch window are from the time under the \
+                 revert too, and do not show that it is good",
+                gone.commit.short(),
                 pass.environment.branch
             ));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::context::Pass;
 use super::proposals::Proposals;
 use super::services::services_found_twice;
-use crate::domain::decision::{Decision, LATE_SECS};
+use crate::domain::decision::{Decision, GoneRevert, LATE_SECS};
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::Mode;
 use crate::domain::history::automation::is_automation;
@@ -55,6 +55,8 @@ pub(in crate::agent) struct State {
     pub deployed: BTreeSet<String>,
     /// The branches of proposals, and what the notes say about their deployments.
     pub proposals: Proposals,
+    /// The agent's reverts that somebody has taken off the branch, of the deployments that are watched.
+    pub gone: Vec<GoneRevert>,
     /// Whether it is the environment as it was at an earlier time, of which nothing was written down yet.
     pub is_earlier: bool,
 }
@@ -79,6 +81,7 @@ impl State {
             decided: BTreeMap::new(),
             deployed,
             proposals,
+            gone: Vec::new(),
             is_earlier: false,
         };
         state.read_records(pass).await?;
@@ -191,6 +194,7 @@ impl State {
             asked: None,
             decided: BTreeMap::new(),
             proposals: Proposals::default(),
+            gone: self.gone.iter().filter(|one| one.at <= pass.now).cloned().collect(),
             is_earlier: true,
         }))
     }
@@ -233,30 +237,14 @@ impl State {
 
     /// Whether nothing is left to judge.
     ///
-    /// Where others may have written the notes, they keep nothing from being judged as long as a revert could be made: it is
-    /// judged again, and what comes of it is told only where it is news.
+    /// What was found bad is judged again as long as a revert could be made, so that what is red is red now and not only once. Where
+    /// others may have written the notes, everything is. What comes of it is told only where it is news.
     pub(in crate::agent) fn is_settled(&self, pass: &Pass<'_>, deployment: &Deployment) -> bool {
+        let Some(settling) = self.settling(pass, deployment) else { return false };
         let watch_secs = pass.rule(deployment).map_or(0, |rule| i64::from(rule.policy.watch_secs));
-        let is_late = || pass.now.secs_since(deployment.at) > watch_secs + LATE_SECS;
-        let is_believed = || pass.world.records_proven || is_late() || self.revert_of(deployment).is_some();
-        self.settling(pass, deployment).is_some() && is_believed()
-    }
-
-    /// The deployments that an earlier pass found to be bad and left where they are, as long as they are watched. None where
-    /// others may have written that: then each of them was judged again in this pass.
-    pub(in crate::agent) fn left_red(&self, pass: &Pass<'_>) -> Vec<&Deployment> {
-        if !pass.world.records_proven {
-            return Vec::new();
-        }
-        let is_red = |deployment: &&Deployment| {
-            self.verdicts(deployment).any(|verdict| verdict.judgement.verdict == Verdict::Regressed)
-        };
-        let is_watched = |deployment: &&Deployment| {
-            let rule = pass.rule(deployment);
-            rule.is_some_and(|rule| pass.now.secs_since(deployment.at) <= i64::from(rule.policy.watch_secs))
-        };
-        let standing = self.watched.iter().filter(|deployment| deployment.superseded_by.is_none());
-        standing.filter(is_watched).filter(is_red).collect()
+        let is_late = pass.now.secs_since(deployment.at) > watch_secs + LATE_SECS;
+        let is_proven = pass.world.records_proven && settling.judgement.verdict != Verdict::Regressed;
+        is_proven || is_late || self.revert_of(deployment).is_some()
     }
 
     /// The records of the recovery after a revert. Two agents may each have written one.

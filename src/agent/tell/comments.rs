@@ -25,12 +25,11 @@ pub(super) struct Comments {
 
 impl Comments {
     /// None yet. An incident is told on the oldest of its bad commits alone, whichever pass tells it.
-    pub(super) fn new(pass: &Pass<'_>, state: &State, settled: &[Settled]) -> Self {
+    pub(super) fn new(settled: &[Settled]) -> Self {
         let parts =
             settled.iter().filter(|one| one.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD));
         let why = parts.clone().find_map(|one| one.decision.why());
-        let now = parts.map(|one| &one.judged.deployment);
-        let oldest = now.chain(state.left_red(pass)).min_by_key(|one| (one.at, one.commit));
+        let oldest = parts.map(|one| &one.judged.deployment).min_by_key(|one| (one.at, one.commit));
         let incident = why.zip(oldest).map(|(why, oldest)| (oldest.commit, why.to_owned()));
         Self { outcomes: BTreeMap::new(), incident }
     }

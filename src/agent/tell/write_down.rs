@@ -19,6 +19,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::lean::{lean, without_idle};
+use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
 use crate::record::{Proposal, Record, VERSION, VerdictRecord};
 
@@ -38,7 +39,7 @@ pub(in crate::agent) async fn write_down(
     let written = already_written(state, &settled, &records);
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();
-    let mut comments = Comments::new(pass, state, &settled);
+    let mut comments = Comments::new(&settled);
     for one in &settled {
         let id = one.judged.deployment.id.clone();
         let mut item = item(one);
@@ -105,22 +106,22 @@ async fn announced(
 }
 
 /// Whether the services that are red at once were an incident before this pass, of which a person was told. Each of them was
-/// found red in this pass too, whatever the notes say.
+/// found red in this pass too, whatever the notes say. What a person has reverted since does not count: they are at work on it,
+/// and what joins then is news to them.
 fn is_told_incident(pass: &Pass<'_>, state: &State, settled: &[Settled]) -> bool {
-    let is_told = |one: &&Deployment| {
+    let is_told = |one: &&Settled| {
+        one.judged.told_before.is_some() && one.judged.judgement.verdict == Verdict::Regressed
+    };
+    let told = settled.iter().filter(is_told).map(|one| &one.judged.deployment);
+    let is_part = |one: &Deployment| {
         state.verdicts(one).any(|verdict| {
-            verdict.at <= pass.now
-                && verdict.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD)
+            verdict.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD)
                 && matches!(verdict.decision, Decision::Escalate(_))
         })
     };
-    let parts =
-        settled.iter().filter(|one| one.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD));
-    let told: Vec<&Deployment> = parts.map(|one| &one.judged.deployment).filter(is_told).collect();
-    let left: Vec<&Deployment> = state.left_red(pass).into_iter().filter(is_told).collect();
-    let is_any_told = !told.is_empty() || !left.is_empty();
-    let before = told.into_iter().chain(left).chain(state.recovering(pass));
-    is_any_told && incident_services(before, pass.environment.budget).is_some()
+    let own = state.recovering(pass).into_iter();
+    let own = own.filter(|one| state.revert_of(one).is_some_and(|entry| !entry.requested));
+    told.clone().any(is_part) && incident_services(told.chain(own), pass.environment.budget).is_some()
 }
 
 /// Whether a person has not been told yet what came of judging a deployment again.

@@ -87,6 +87,7 @@ fn quiet<'a>(now: Time) -> Situation<'a> {
         reverts: &[],
         regressed: &[],
         red_before: &[],
+        gone: &[],
         in_vain: &[],
         open: &[],
         watched: &[],

@@ -7,6 +7,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::{Budget, Policy};
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
 
@@ -78,6 +79,23 @@ pub struct Case<'a> {
     pub is_fallback: bool,
 }
 
+/// A revert that is gone from the branch, whose history was rewritten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoneRevert {
+    /// The rollback id.
+    pub id: String,
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment that it had taken back, and that runs again.
+    pub reverts: CommitId,
+    /// The revert itself.
+    pub commit: CommitId,
+    /// When it was made.
+    pub at: Time,
+    /// What has replaced the deployment by now; none where it runs again.
+    pub replaced_by: Option<CommitId>,
+}
+
 /// What else is going on.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
@@ -87,10 +105,11 @@ pub struct Situation<'a> {
     pub budget: Budget,
     /// The reverts of this environment, newest first.
     pub reverts: &'a [RevertEntry],
+    /// The agent's reverts that somebody has taken off the branch, oldest first, of the deployments that are watched.
+    pub gone: &'a [GoneRevert],
     /// All regressed deployments of this environment, this one included.
     pub regressed: &'a [Case<'a>],
-    /// Deployments that earlier passes found regressed: those that they left so and that are still watched, and those that the
-    /// agent reverted while nothing is known of the recovery yet.
+    /// Deployments that were reverted and may still be red: nothing is known of the recovery yet, or the revert did not help.
     pub red_before: &'a [Deployment],
     /// The agent's own reverts that did not help, and that no person has answered since.
     pub in_vain: &'a [RevertEntry],

@@ -155,7 +155,7 @@ fn a_revert_that_was_forced_away_is_told_once_and_the_deployment_is_open_again()
     assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
     let told = &report["environments"][0]["recoveries"][0];
     assert_eq!((text(told, "outcome"), text(told, "revert")), ("gone", gone.as_str()));
-    assert!(text(told, "reason").contains("is not on main any more"), "{told:#}");
+    assert!(text(told, "reason").contains("rewrote the history of main"), "{told:#}");
     assert_ne!(stage.tip(), bad);
     stage.nothing_more();
 }
@@ -169,21 +169,43 @@ fn force_away(stage: &Stage, until: &str, minutes: i64) {
     stage.push();
 }
 
+/// Each time is told and written down once. After the second the agent does not fight on.
 #[test]
-fn a_revert_that_is_forced_away_twice_is_told_twice() {
+fn a_revert_that_is_forced_away_twice_is_told_twice_and_not_made_a_third_time() {
     let (stage, bad) = with_bad_deployment();
     stage.pass(3);
-    for minutes in [-2, -1] {
+    for (minutes, decided) in [(-2, "regressed revert"), (-1, "regressed escalate")] {
         let gone = stage.tip();
         force_away(&stage, &bad, minutes);
         let report = stage.pass(4);
-        assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+        assert_eq!(words(item(&report, "web")), decided, "{report:#}");
         let told = &report["environments"][0]["recoveries"][0];
         assert_eq!((text(told, "outcome"), text(told, "revert")), ("gone", gone.as_str()));
         stage.nothing_more();
+        stage.nothing_more();
     }
-    let reverts = stage.history().iter().filter(|one| one["revert"].is_string()).count();
-    assert!(reverts >= 3, "each revert is in the record: {:#?}", stage.history());
+    assert_eq!(stage.file("main", "web"), values("web", "v2"));
+    let history = stage.history();
+    let reverts = history.iter().filter(|one| one["revert"].is_string() && text(one, "kind") == "verdict");
+    assert!(reverts.count() >= 2, "each revert is in the record: {history:#?}");
+    let gone = history.iter().filter(|one| one["outcome"] == "gone").count();
+    assert_eq!(gone, 2, "{history:#?}");
+}
+
+/// What was taken off the branch was made all the same.
+#[test]
+fn reverts_that_were_forced_away_count_for_the_budget() {
+    let (stage, bad) = with_bad_deployment();
+    stage.configure(&Config {
+        environments: "  production: {branch: main, mode: auto, budget: {max_reverts: 1}}\n".to_owned(),
+        ..Config::of("one")
+    });
+    stage.pass(3);
+    force_away(&stage, &bad, -1);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "web")), "regressed escalate", "{report:#}");
+    assert!(text(item(&report, "web"), "why").contains("the budget of 1 revert"), "{report:#}");
+    stage.nothing_more();
 }
 
 /// Its watch window then shows mostly the time under the revert: that is no proof that it is healthy.

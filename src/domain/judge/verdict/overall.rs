@@ -58,8 +58,8 @@ pub(super) fn combine(weighted: Vec<Weighted>, quorum: u32, open: bool) -> Judge
         Verdict::Healthy | Verdict::Inconclusive(_) | Verdict::Pending => None,
     };
     let reason = match asked.iter().find(|weighted| weighted.excused) {
-        Some(excused) if decisive.is_empty() && verdict == Verdict::Pending => excused.finding.reason.clone(),
-        _ => reason(&verdict, &decisive),
+        Some(excused) if verdict == Verdict::Pending => excused.finding.reason.clone(),
+        _ => reason(&verdict, &decisive) + &without_answer(&verdict, &asked),
     };
     Judgement {
         verdict,
@@ -156,6 +156,16 @@ fn verdict(weighted: &[&Weighted], quorum: u32, open: bool) -> Verdict {
         })
         .collect();
     Verdict::Inconclusive(unclear.join("; "))
+}
+
+/// Which signals nobody could judge where the others are healthy: a reader would take the deployment for healthy in all.
+fn without_answer(verdict: &Verdict, asked: &[&Weighted]) -> String {
+    let unclear = |weighted: &&&Weighted| matches!(weighted.finding.verdict, Verdict::Inconclusive(_));
+    let names: Vec<&Weighted> = asked.iter().filter(unclear).copied().collect();
+    match names.is_empty() || *verdict != Verdict::Healthy {
+        true => String::new(),
+        false => format!("; not known of {}", list(names.iter())),
+    }
 }
 
 fn list<'a>(weighted: impl Iterator<Item = &'a &'a Weighted>) -> String {
