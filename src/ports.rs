@@ -7,6 +7,7 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 
+use crate::domain::environment::policy::Delivery;
 use crate::domain::environment::signal::RangeQuery;
 use crate::domain::history::landing::{BranchMove, Sighting};
 use crate::domain::history::scope::Scope;
@@ -326,6 +327,9 @@ pub enum ForgeError {
     /// The forge refuses this as things stand: it exists already, conflicts, or breaks a rule. Look at it again.
     #[error("{0}")]
     Refused(String),
+    /// A feature that is switched off in the repository's settings. That is a fact about the repository, and no error.
+    #[error("{0}")]
+    Off(String),
     /// Another account has a pull request open from that branch, and the forge takes no second one. Only a person can close
     /// or merge that one.
     #[error("{0}")]
@@ -355,6 +359,11 @@ pub trait Forge: Send + Sync {
     /// Opens a pull request and asks for reviews. Where one is open already it is [`ForgeError::Refused`], and
     /// [`ForgeError::Taken`] where another account has opened that one.
     fn open<'a>(&'a self, new: &'a NewReview) -> Forged<'a, Review>;
+
+    /// Why commands in comments are not obeyed, and which right is missing, in words; none where they are.
+    fn deaf(&self) -> Forged<'_, Option<String>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Replaces the description of a pull request.
     fn describe<'a>(&'a self, review: &'a Review, body: &'a str) -> Forged<'a, ()>;
@@ -401,8 +410,9 @@ pub trait Forge: Send + Sync {
     /// forge keeps no log or does not show it to us.
     fn moves<'a>(&'a self, branch: &'a BranchName, since: Time) -> Forged<'a, Vec<BranchMove>>;
 
-    /// What a person should know before relying on it for reviews into `base`: what is there, each in a sentence.
-    fn check<'a>(&'a self, base: &'a BranchName) -> Forged<'a, String>;
+    /// What a person should know before relying on it for reviews into `base`: what is there, each in a sentence, and what could
+    /// not be tried without changing something. `delivery` is how reverts get there.
+    fn check<'a>(&'a self, base: &'a BranchName, delivery: Delivery) -> Forged<'a, String>;
 }
 
 /// What can go wrong when asking a metric source. An empty answer is no error.

@@ -86,7 +86,7 @@ async fn check_environment(
     };
     let pushed = blocking(&estate.repository, move |repository| repository.check_push(&branch)).await;
     checked.push(match pushed {
-        Ok(()) => Checked::good(format!("push to {name}"), "allowed, as far as can be seen without pushing"),
+        Ok(()) => Checked::good(format!("push to {name}"), "allowed, as far as Git tells without pushing; the rules that the server has for the branch are not tested"),
         Err(error) => Checked::bad(
             format!("push to {name}"),
             error.to_string(),
@@ -139,7 +139,7 @@ async fn check_proposals(
 
 async fn check_forge(forge: &dyn Forge, environment: &Environment) -> Checked {
     let what = format!("pull requests into {}", environment.name);
-    let told = match forge.check(&environment.branch).await {
+    let told = match forge.check(&environment.branch, environment.delivery).await {
         // Where deployments that changed a schema are told of.
         Ok(told) => forge.issues().await.map(|_| told),
         refused => refused,
@@ -149,13 +149,16 @@ async fn check_forge(forge: &dyn Forge, environment: &Environment) -> Checked {
         Err(ForgeError::Unavailable(reason)) => {
             Checked::bad(what, reason, "check `forge.url`, and that the forge is up")
         }
-        Err(ForgeError::Denied(reason) | ForgeError::Refused(reason) | ForgeError::Taken(reason)) => {
-            Checked::bad(
-                what,
-                reason,
-                "check `forge.repository`, and what the credentials in `forge.auth` may do",
-            )
-        }
+        Err(
+            ForgeError::Denied(reason)
+            | ForgeError::Refused(reason)
+            | ForgeError::Taken(reason)
+            | ForgeError::Off(reason),
+        ) => Checked::bad(
+            what,
+            reason,
+            "check `forge.repository`, and what the credentials in `forge.auth` may do",
+        ),
     }
 }
 

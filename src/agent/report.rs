@@ -36,6 +36,8 @@ pub struct EnvironmentReport {
     pub reviews: Vec<Reviewed>,
     /// The reverts whose effect became clear.
     pub recoveries: Vec<Recovered>,
+    /// What a person should know of the forge, and is no error.
+    pub facts: Vec<String>,
     /// What went wrong, in words; the rest of the pass went on.
     pub problems: Vec<String>,
     /// Whether the pass was asked to end before it was through with it: what is not told here is for the next pass.
@@ -185,6 +187,7 @@ impl EnvironmentReport {
             incident: None,
             reviews: Vec::new(),
             recoveries: Vec::new(),
+            facts: Vec::new(),
             problems: Vec::new(),
             cut_short: false,
         }

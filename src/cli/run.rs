@@ -112,11 +112,11 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
             environment.items.iter().partition(|item| item.is_of_incident());
         if let Some(incident) = &environment.incident {
             let told = match incident.told_before {
-                true => "a person was told before, and these have joined it".to_owned(),
+                true => "these have joined it, and a person was told of it before".to_owned(),
                 false => output::coloured("35;1", "a person must look"),
             };
             let (mark, why) = (output::coloured("35;1", "INCIDENT"), output::plain(&incident.why));
-            let _incident = writeln!(out, "  {mark}: {why}: {told}");
+            let _incident = writeln!(out, "  {mark}: {why}. Nothing is reverted: {told}");
             for part in parts {
                 let mut text = String::new();
                 describe_item(&mut text, (common, &environment.environment), part, in_full);
@@ -147,6 +147,9 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
                 out,
                 "  cut short: the pass was asked to end before it was through; the next one goes on"
             );
+        }
+        for fact in &environment.facts {
+            let _fact = writeln!(out, "  note: {}", output::plain(fact));
         }
         for problem in &environment.problems {
             let _problem = writeln!(out, "  problem: {}", output::plain(problem));

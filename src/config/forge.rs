@@ -137,6 +137,7 @@ fn kind(wire: Wire) -> ForgeKind {
     match wire {
         Wire::Github => ForgeKind::GitHub,
         Wire::Gitlab => ForgeKind::GitLab,
-        Wire::Gitea | Wire::Forgejo => ForgeKind::Gitea,
+        Wire::Gitea => ForgeKind::Gitea,
+        Wire::Forgejo => ForgeKind::Forgejo,
     }
 }

@@ -88,8 +88,9 @@ macro_rules! calls {
         fn check<'a>(
             &'a self,
             base: &'a $crate::domain::ids::BranchName,
+            delivery: $crate::domain::environment::policy::Delivery,
         ) -> $crate::ports::Forged<'a, String> {
-            Box::pin(self.check_repository(base))
+            Box::pin(self.check_repository(base, delivery))
         }
     };
 }

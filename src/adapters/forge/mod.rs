@@ -49,7 +49,7 @@ pub fn connect(options: ForgeOptions) -> Result<Connected, HttpError> {
             let forge = gitlab::GitLab::new(options)?;
             Ok(Connected { tokens: forge.tokens(), forge: Arc::new(forge) })
         }
-        ForgeKind::Gitea => {
+        ForgeKind::Gitea | ForgeKind::Forgejo => {
             let forge = gitea::Gitea::new(options)?;
             Ok(Connected { tokens: forge.tokens(), forge: Arc::new(forge) })
         }

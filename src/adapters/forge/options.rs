@@ -40,8 +40,10 @@ pub enum ForgeKind {
     GitHub,
     /// gitlab.com, or a GitLab of one's own.
     GitLab,
-    /// Gitea, or Forgejo.
+    /// Gitea.
     Gitea,
+    /// Forgejo, such as Codeberg.
+    Forgejo,
 }
 
 /// How to log in to a forge.

@@ -32,6 +32,8 @@ pub(super) const MAX_PAGES: usize = 10;
 const MAX_KEPT: usize = 256;
 /// The largest answer that is kept, in bytes.
 const MAX_KEPT_BYTES: usize = 1 << 20;
+/// The longest request that is told, in characters.
+const MAX_ASKED: usize = 200;
 /// The longest reason of a forge that is passed on, in characters.
 pub(super) const MAX_REASON: usize = 300;
 
@@ -58,6 +60,8 @@ pub(super) struct Lost {
 /// An answer with its status.
 #[derive(Debug)]
 pub(super) struct Reply {
+    /// What was asked: `POST /repos/shop/env/pulls`.
+    asked: String,
     pub(super) status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -162,6 +166,17 @@ impl<W: Wire> Rest<W> {
         self.send(method, path, body).await?.json(&self.name)
     }
 
+    /// Whether these credentials may open issues, tried with one that has no title: who may not is told so, and who may is told that
+    /// the title is missing. `fix` is what a person can do.
+    pub(super) async fn may_open_issues(&self, path: &str, fix: &str) -> Result<(), ForgeError> {
+        let reply = self.offer(Method::POST, path, &serde_json::json!({"title": ""})).await?;
+        match self.accepted(reply) {
+            Err(ForgeError::Denied(reason)) => Err(ForgeError::Denied(format!("{reason}: {fix}"))),
+            Err(error @ ForgeError::Unavailable(_)) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Removes something. Whether it was there.
     pub(super) async fn remove(&self, path: &str) -> Result<bool, ForgeError> {
         let reply = self.exchange(&Method::DELETE, path, None).await?;
@@ -205,7 +220,7 @@ impl<W: Wire> Rest<W> {
             let wait = MIN_WAIT.saturating_mul(1 << tries);
             match self.wire.send(self.request(method, path, body.clone())?).await {
                 Ok(response) => {
-                    let reply = self.remembered(path, is_reading, Reply::from(response));
+                    let reply = self.remembered(path, is_reading, Reply::to(method, path, response));
                     if reply.status == StatusCode::UNAUTHORIZED && !renewed && self.wire.renew() {
                         renewed = true;
                         continue;
@@ -280,7 +295,10 @@ impl<W: Wire> Rest<W> {
             return Ok(reply);
         }
         let reason = reply.reason();
-        let say = |advice: &str| self.named(&format!("{}{reason}{advice}", reply.status.as_u16()));
+        let say = |advice: &str| {
+            let status = reply.status.as_u16();
+            self.named(&format!("{status} to `{}`{reason}{advice}", reply.asked))
+        };
         Err(match (reply.status.as_u16(), reply.advice()) {
             (_, Advice::Wait(secs)) => ForgeError::Unavailable(say(&format!(
                 ": the limit of requests is reached, and more are taken in {secs} s"
@@ -329,16 +347,17 @@ enum Advice {
     Wait(u64),
 }
 
-impl From<Response<Vec<u8>>> for Reply {
-    fn from(response: Response<Vec<u8>>) -> Self {
-        let (parts, body) = response.into_parts();
-        Self { status: parts.status, headers: parts.headers, body }
-    }
-}
-
 impl Reply {
+    fn to(method: &Method, path: &str, response: Response<Vec<u8>>) -> Self {
+        let place = path.split('?').next().unwrap_or(path);
+        let asked = one_line(&format!("{method} {place}"), MAX_ASKED);
+        let (parts, body) = response.into_parts();
+        Self { asked, status: parts.status, headers: parts.headers, body }
+    }
+
     fn copy(&self) -> Self {
-        Self { status: self.status, headers: self.headers.clone(), body: self.body.clone() }
+        let (asked, headers) = (self.asked.clone(), self.headers.clone());
+        Self { asked, status: self.status, headers, body: self.body.clone() }
     }
 
     /// What it says, as a type.

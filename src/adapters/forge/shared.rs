@@ -18,6 +18,13 @@ use crate::ports::{ForgeError, MAX_MOVES};
 /// The label of issues that ask a person to roll back by hand.
 pub(super) const MANUAL_LABEL: &str = "needs-manual-rollback";
 
+/// Why no issue is opened.
+pub(super) const ISSUES_ARE_OFF: &str = "issues are off in the repository's settings, so none can be opened";
+
+/// What `check` cannot try, as it would change something.
+pub(super) const NOT_TESTED: &str =
+    "not tested, as that would change something: opening and merging pull requests, comments, statuses";
+
 /// How often a pull request is looked at until the forge has worked out whether it can be merged.
 pub(super) const LOOKS: u32 = 3;
 /// How long it is waited between two looks.
@@ -62,6 +69,7 @@ fn untold(error: ForgeError, fix: &str) -> ForgeError {
             ))
         }
         ForgeError::Unavailable(reason) => ForgeError::Unavailable(reason),
+        ForgeError::Off(reason) => ForgeError::Off(reason),
     }
 }
 

@@ -15,7 +15,8 @@ use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::review::text::{self, Story};
 use crate::domain::review::{
-    BY_HAND, Branch, Merging, NewReview, Outlook, Review, ReviewState, Step, Watched, codeowners, step,
+    Branch, Merging, NewReview, Outlook, Review, ReviewState, Step, Watched, codeowners, step,
+    waits_for_person,
 };
 use crate::domain::time::Time;
 use crate::ports::{Forge, ForgeError, RepositoryError};
@@ -62,6 +63,8 @@ pub(in crate::agent) async fn merge_when_ready(
         asked: None,
         looked_again: false,
         opened: false,
+        newest: None,
+        deaf: forge.deaf().await?,
         stuck: None,
     };
     for _ in 0..MAX_STEPS {
@@ -90,6 +93,10 @@ struct PullRequest<'a> {
     looked_again: bool,
     /// Whether a pull request was opened here.
     opened: bool,
+    /// That one, until it is known to be the only one.
+    newest: Option<Review>,
+    /// Why commands in comments are not obeyed.
+    deaf: Option<String>,
     /// Why its branch cannot be brought up to date.
     stuck: Option<String>,
 }
@@ -117,6 +124,7 @@ impl<'a> PullRequest<'a> {
             self.opened = true;
             return self.open().await;
         }
+        self.close_second(&review).await?;
         if review.state == ReviewState::Merged && !self.looked_again && self.landed(&review).await?.is_none()
         {
             self.look_again().await?;
@@ -140,10 +148,23 @@ impl<'a> PullRequest<'a> {
             asked: self.asked.as_ref(),
             by_agent: self.terms.by_agent,
             frozen: self.stuck.as_deref().or(self.terms.frozen),
+            deaf: self.deaf.as_deref(),
             now: self.pass.now,
         });
         tracing::debug!(review = review.number, ?next, "the next step of a pull request");
         self.carry_out(next, &review, &outlook).await
+    }
+
+    /// Closes what was opened here where another agent has opened one from the same branch at the same moment: some servers take
+    /// both, and the first is the one that is followed.
+    async fn close_second(&mut self, followed: &Review) -> Result<(), ForgeError> {
+        let Some(opened) = self.newest.take() else { return Ok(()) };
+        if opened.number <= followed.number || followed.state != ReviewState::Open {
+            return Ok(());
+        }
+        let why = text::same_as(&followed.url);
+        self.forge.describe(&opened, &text::with_closing(&opened.body, &why)).await?;
+        self.forge.close(&opened).await
     }
 
     async fn carry_out(
@@ -183,7 +204,10 @@ impl<'a> PullRequest<'a> {
                 self.forge.close(review).await?;
                 Some(Receipt::Superseded(why))
             }
-            Step::Done => Some(Receipt::Merged(review.place())),
+            Step::Done => {
+                self.tell_end(review).await;
+                Some(Receipt::Merged(review.place()))
+            }
             Step::Escalate(why) => {
                 self.write_status(review, &why).await?;
                 let merged = review.state == ReviewState::Merged;
@@ -202,6 +226,16 @@ impl<'a> PullRequest<'a> {
             review: Some(review.place()),
             waits_for,
         })
+    }
+
+    /// Says in the description that it is done. Nothing depends on it, and nobody looks at it again.
+    async fn tell_end(&self, review: &Review) {
+        let by = review.merged_as.map_or_else(String::new, |commit| format!(" as {commit}"));
+        let branch = &self.pass.environment.branch;
+        let status = format!("it was merged{by}, and {branch} holds the good values.");
+        if let Err(error) = self.write_status(review, &status).await {
+            tracing::warn!(%error, review = review.number, "the description does not say that it is merged");
+        }
     }
 
     /// Says in the description how things stand, unless it says so already.
@@ -237,10 +271,11 @@ impl<'a> PullRequest<'a> {
             motive: subject.motive,
             evidence: subject.evidence,
             rules: self.rules(),
+            deaf: self.deaf.as_deref(),
         };
         let waits_for = match self.terms.merge {
             Merge::Auto => "the forge to say what is in the way.".to_owned(),
-            Merge::Manual => format!("{BY_HAND}."),
+            Merge::Manual => format!("{}.", waits_for_person(self.deaf.as_deref())),
         };
         let new = NewReview {
             branch: self.branch.clone(),
@@ -253,14 +288,19 @@ impl<'a> PullRequest<'a> {
             Ok(review) => {
                 tracing::info!(url = review.url, "opened a pull request");
                 self.opened = true;
+                self.newest = Some(review);
                 Ok(None)
             }
             Err(ForgeError::Taken(reason)) => Ok(Some(Receipt::Refused(reason))),
-            // Another agent was faster; whatever else it is, looking again shows it.
-            Err(ForgeError::Refused(reason)) => match self.forge.review(&self.branch, &new.base).await? {
-                Some(_) => Ok(None),
-                None => Ok(Some(Receipt::Refused(reason))),
-            },
+            // Another agent was faster, for which some servers answer with an error of their own. Whatever else it is, looking
+            // again shows it.
+            Err(error @ (ForgeError::Refused(_) | ForgeError::Unavailable(_))) => {
+                match (self.forge.review(&self.branch, &new.base).await?, error) {
+                    (Some(_), _) => Ok(None),
+                    (None, ForgeError::Refused(reason)) => Ok(Some(Receipt::Refused(reason))),
+                    (None, error) => Err(error.into()),
+                }
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -191,9 +191,11 @@ impl Pending<'_> {
             if review.environment != pass.environment.name || review.service != self.verdict.service {
                 continue;
             }
-            // Where others may have written that, the forge says whether it is over.
+            // Where others may have written that, the forge says whether it is over. What somebody has closed they may open
+            // again, as long as its branch is there.
             if review.outcome.is_final() {
-                if pass.world.records_proven || !self.is_left {
+                let is_over = pass.world.records_proven && review.outcome != ReviewOutcome::Declined;
+                if is_over || !self.is_left {
                     return None;
                 }
                 self.told = Some(review.outcome);

@@ -39,6 +39,9 @@ pub(super) async fn announce(
     if is_flagged {
         match issues.open(pass, forge, settled).await {
             Ok(issue) => url = Some(issue),
+            Err(ForgeError::Off(why)) => {
+                report.facts.push(format!("no issue is opened about {}: {why}", item.service));
+            }
             Err(error) => {
                 report.problems.push(format!("no issue can be opened about {}: {error}", item.service));
                 // What the forge refuses it will refuse again; what was lost is shown in the next pass.

@@ -13,6 +13,6 @@ mod next;
 mod notice;
 mod pull;
 
-pub use self::next::{BY_HAND, Branch, Outlook, Step, Watched, step};
+pub use self::next::{Branch, Outlook, Step, Watched, step, waits_for_person};
 pub use self::notice::{CommitStatus, ManualIssue, StatusState};
 pub use self::pull::{Merging, NewReview, Review, ReviewState, Standing};

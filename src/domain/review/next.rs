@@ -23,6 +23,8 @@ pub struct Watched<'a> {
     pub asked: Option<&'a Merging>,
     /// Whether it may have been the agent that asked the forge to merge it, before a person was to decide.
     pub by_agent: bool,
+    /// Why commands in comments are not obeyed, where they are not.
+    pub deaf: Option<&'a str>,
     /// Why it must not be merged by itself any more, where that was decided since: it waits for people then.
     pub frozen: Option<&'a str>,
     /// Now.
@@ -175,15 +177,19 @@ fn open(watched: &Watched<'_>) -> Step {
     {
         return Step::Recompute;
     }
-    if !is_automatic(watched, &orders) {
-        if watched.by_agent || !watched.review.scheduled {
-            return halt(watched, &by_hand(&orders));
-        }
-        // A person has asked the forge to merge it, which is an approval.
-        return Step::Wait(waits_for(watched));
+    // Where a person has asked the forge to merge it, that is an approval.
+    let is_automatic = is_automatic(watched, &orders);
+    if !is_automatic && (watched.by_agent || !watched.review.scheduled) {
+        return halt(watched, &by_hand(watched.deaf, &orders));
     }
-    if !watched.review.scheduled && watched.asked.is_none() {
+    // A forge may look at what it is to merge only when a status comes in, once, and pass over it at that moment. So what is
+    // ready is asked for, scheduled or not.
+    let is_due = !watched.review.scheduled || watched.review.standing == Standing::Ready;
+    if is_due && watched.asked.is_none() {
         return Step::Merge;
+    }
+    if !is_automatic {
+        return Step::Wait(waits_for(watched));
     }
     overdue(watched, &orders, &waits_for(watched)).unwrap_or_else(|| Step::Wait(waits_for(watched)))
 }
@@ -202,14 +208,21 @@ fn left_to_people(watched: &Watched<'_>, orders: &Orders<'_>, why: &str) -> Step
     }
 }
 
-/// What a pull request that does not merge itself waits for.
-pub const BY_HAND: &str = "a person to merge it, or to comment `/backout approve`";
+/// What a pull request that does not merge itself waits for. `deaf` is why commands are not obeyed.
+#[must_use]
+pub fn waits_for_person(deaf: Option<&str>) -> String {
+    match deaf {
+        Some(why) => format!("a person to merge it; commands in comments are not obeyed, as {why}"),
+        None => "a person to merge it, or to comment `/backout approve`".to_owned(),
+    }
+}
 
 /// The same, and why somebody's approval does not count.
-fn by_hand(orders: &Orders<'_>) -> String {
+fn by_hand(deaf: Option<&str>, orders: &Orders<'_>) -> String {
+    let waits_for = waits_for_person(deaf);
     match orders.discounted {
-        Some((by, why)) => format!("{BY_HAND}; the approval of {by} does not count, as {why}"),
-        None => BY_HAND.to_owned(),
+        Some((by, why)) => format!("{waits_for}; the approval of {by} does not count, as {why}"),
+        None => waits_for,
     }
 }
 
@@ -217,6 +230,8 @@ fn by_hand(orders: &Orders<'_>) -> String {
 fn halt(watched: &Watched<'_>, why: &str) -> Step {
     if watched.review.scheduled { Step::Unschedule(why.to_owned()) } else { Step::Wait(why.to_owned()) }
 }
+
+const STILL_LOOKING: &str = "the forge has not said yet whether it can be merged";
 
 fn must_move(standing: &Standing) -> bool {
     matches!(standing, Standing::Conflict | Standing::Behind)
@@ -226,9 +241,12 @@ fn must_move(standing: &Standing) -> bool {
 fn waits_for(watched: &Watched<'_>) -> String {
     let blockers = match &watched.review.standing {
         Standing::Blocked(names) => names.join("; "),
+        // What is made on the head of the branch cannot conflict with it: forges say so while they are still looking.
+        Standing::Conflict if watched.branch == Branch::Fresh => STILL_LOOKING.to_owned(),
         Standing::Conflict => "its changes conflict with the branch".to_owned(),
         Standing::Behind => "the branch has moved".to_owned(),
-        Standing::Ready | Standing::Unknown => "nothing that the forge tells of".to_owned(),
+        Standing::Unknown => STILL_LOOKING.to_owned(),
+        Standing::Ready => "nothing that the forge tells of".to_owned(),
     };
     match watched.asked {
         Some(Merging::Waiting(why)) => format!("{why}. In the way: {blockers}"),

@@ -1,5 +1,6 @@
 //! What every forge does.
 
+use backout::domain::environment::policy::Delivery;
 use backout::domain::history::landing::BranchMove;
 use backout::domain::ids::BranchName;
 use backout::domain::review::command::{Order, Right};
@@ -333,7 +334,7 @@ async fn follows_nothing_where_its_own_account_is_not_told(face: Face) {
         Face::Gitea => "the scope `read:user`",
     };
     let found = place.forge.review(&new.branch, &new.base).await;
-    match (found, place.forge.check(&main()).await) {
+    match (found, place.forge.check(&main(), Delivery::PullRequest).await) {
         (Err(ForgeError::Denied(found)), Err(ForgeError::Denied(checked))) => {
             assert!(found.contains(fix), "{found}");
             assert_eq!(found, checked);
@@ -349,7 +350,7 @@ async fn follows_nothing_where_its_own_account_is_not_told(face: Face) {
     }
     let asked = place.sim.log().iter().filter(|asked| asked.path.last().unwrap() == "user").count();
     assert_eq!(asked, 1);
-    let told = place.forge.check(&main()).await.unwrap();
+    let told = place.forge.check(&main(), Delivery::PullRequest).await.unwrap();
     assert!(told.contains(AGENT), "{told}");
 }
 
@@ -623,7 +624,8 @@ async fn says_what_a_person_can_do(face: Face) {
         });
         match place.forge.open(&new).await {
             Err(ForgeError::Denied(reason)) if denied => {
-                assert!(reason.contains(advice), "{status}: {reason}")
+                assert!(reason.contains(advice), "{status}: {reason}");
+                assert!(reason.contains(&format!(": {status} to `POST /")), "{reason}");
             }
             Err(ForgeError::Refused(reason)) if !denied => {
                 assert!(reason.contains(advice), "{status}: {reason}")
@@ -635,6 +637,6 @@ async fn says_what_a_person_can_do(face: Face) {
 
 async fn says_what_to_expect(face: Face) {
     let place = Place::new(face);
-    let told = place.forge.check(&main()).await.unwrap();
+    let told = place.forge.check(&main(), Delivery::PullRequest).await.unwrap();
     assert!(told.contains("shop/environments"), "{told}");
 }

@@ -5,6 +5,7 @@
 
 use backout::adapters::forge::{ForgeAuth, ForgeKind, ForgeOptions, connect};
 use backout::adapters::http::HttpOptions;
+use backout::domain::environment::policy::Delivery;
 use backout::domain::ids::BranchName;
 use backout::domain::review::{Merging, NewReview, ReviewState};
 use backout::ports::ForgeError;
@@ -94,7 +95,7 @@ async fn a_key_of_another_app_is_refused_with_what_to_check() {
     let directory = tempfile::tempdir().unwrap();
     let key = std::fs::read_to_string(crate::support::forge::app_key(directory.path())).unwrap();
     let forge = connect(options(&emulator, &key, None)).unwrap().forge;
-    match forge.check(&main()).await {
+    match forge.check(&main(), Delivery::PullRequest).await {
         Err(ForgeError::Denied(reason)) => {
             assert!(reason.contains("`forge.auth`"), "{reason}");
             assert!(!reason.contains("PRIVATE"), "{reason}");

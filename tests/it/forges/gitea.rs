@@ -1,6 +1,7 @@
 //! What is Gitea's and Forgejo's own.
 
 use backout::adapters::forge::gitea::OPERATIONS;
+use backout::domain::environment::policy::Delivery;
 use backout::domain::review::command::Right;
 use backout::domain::review::{Merging, Standing};
 use backout::domain::time::Time;
@@ -307,11 +308,14 @@ async fn says_what_is_off() {
     let place = Place::new(Face::Gitea);
     let mut info = json!({
         "full_name": "shop/environments", "archived": false, "has_issues": false, "has_pull_requests": true,
-        "permissions": {"admin": false, "push": true, "pull": true},
+        "permissions": {"admin": false, "push": true, "pull": true}, "allow_merge_commits": true,
     });
     instead(&place, "/shop/environments", Reply::json(200, info.clone()));
-    let told = place.forge.check(&main()).await.unwrap();
-    assert!(told.contains("issues are off") && told.contains("administrators alone"), "{told}");
+    let told = place.forge.check(&main(), Delivery::PullRequest).await.unwrap();
+    assert!(
+        told.contains("issues are off") && told.contains("commands in comments are not obeyed"),
+        "{told}"
+    );
     for (key, value, expected) in [
         ("has_pull_requests", json!(false), "pull requests are off"),
         ("permissions", json!({"push": false}), "may not push"),
@@ -319,7 +323,7 @@ async fn says_what_is_off() {
     ] {
         info[key] = value;
         instead(&place, "/shop/environments", Reply::json(200, info.clone()));
-        let error = place.forge.check(&main()).await.unwrap_err().to_string();
+        let error = place.forge.check(&main(), Delivery::PullRequest).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use backout::adapters::forge::github::{DOCUMENTS, OPERATIONS};
 use backout::adapters::forge::{ForgeAuth, ForgeOptions};
+use backout::domain::environment::policy::Delivery;
 use backout::domain::review::{CommitStatus, Merging, StatusState};
 use backout::domain::time::Time;
 use backout::ports::CommitRequest;
@@ -27,7 +28,7 @@ fn as_app(options: &mut ForgeOptions) {
 async fn use_everything(place: &mut Place) {
     let forge = std::sync::Arc::clone(&place.forge);
     place.sim.state().rules.signatures = true;
-    let told = forge.check(&main()).await.unwrap();
+    let told = forge.check(&main(), Delivery::PullRequest).await.unwrap();
     assert!(told.contains("GitHub makes and signs the commits"), "{told}");
     // Made and brought up to date by the forge, as only it can sign.
     let new = place.proposal("backout/a", "v1");

@@ -1,5 +1,6 @@
 //! What is GitLab's alone.
 
+use backout::domain::environment::policy::Delivery;
 use backout::domain::review::command::Right;
 use backout::domain::review::{Merging, ReviewState, Standing, StatusState};
 use backout::domain::time::Time;
@@ -78,7 +79,7 @@ async fn goes_by_train_and_never_past_it() {
     place.sim.state().pulls[0].queued = false;
     let merging = place.forge.merge(&opened, &main(), &message("v1")).await.unwrap();
     assert!(matches!(merging, Merging::Waiting(_)), "{merging:?}");
-    let told = place.forge.check(&main()).await.unwrap();
+    let told = place.forge.check(&main(), Delivery::PullRequest).await.unwrap();
     assert!(told.contains("merge train"), "{told}");
 }
 
@@ -195,7 +196,7 @@ async fn a_status_that_is_there_already_is_no_error() {
 async fn a_project_may_be_deep_in_groups() {
     let place = Place::with(Face::GitLab, |options| options.repository = "shop/platform/eu/env".to_owned());
     // There is no such project, and that is what it says; what matters is how it asks.
-    let nothing = place.forge.check(&main()).await;
+    let nothing = place.forge.check(&main(), Delivery::PullRequest).await;
     assert!(matches!(nothing, Err(ForgeError::Denied(_))), "{nothing:?}");
     assert_eq!(place.sim.log()[0].target, "/api/v4/projects/shop%2Fplatform%2Feu%2Fenv");
 }

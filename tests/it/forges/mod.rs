@@ -6,6 +6,7 @@ mod emulator;
 mod gitea;
 mod github;
 mod gitlab;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

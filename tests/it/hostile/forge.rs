@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use backout::domain::environment::policy::Delivery;
 use backout::domain::history::landing::BranchMove;
 use backout::domain::history::snapshot::Person;
 use backout::domain::ids::{BranchName, CommitId, FilePath};
@@ -264,7 +265,7 @@ impl Forge for OwnForge {
         answer(Ok(of_branch.map(|(_, _, after, at)| BranchMove { after: *after, at: *at }).collect()))
     }
 
-    fn check<'a>(&'a self, _: &'a BranchName) -> Forged<'a, String> {
+    fn check<'a>(&'a self, _: &'a BranchName, _: Delivery) -> Forged<'a, String> {
         answer(Ok(String::new()))
     }
 }

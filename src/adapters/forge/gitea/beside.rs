@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::Gitea;
 use super::types::{Issue, Pull, RepoInfo, Status};
-use crate::adapters::forge::shared::{MANUAL_LABEL, Placing, placing, plain};
+use crate::adapters::forge::rest::path_part;
+use crate::adapters::forge::shared::{ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, placing, plain};
+use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -50,40 +52,66 @@ impl Gitea {
         self.rest.send(method, &path, &json!({"body": text})).await.map(drop)
     }
 
-    /// Where there is no such label in the repository, Gitea lists all issues; so each is looked at.
+    /// They are found by the account that has opened them. A list by label is empty as soon as there are two labels of one name,
+    /// and holds all issues where there is no such label.
     /// Source: <https://github.com/go-gitea/gitea/blob/main/routers/api/v1/repo/issue.go>, `ListIssues`.
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {
+        let own = self.own_account().await?;
         let path = format!(
-            "{}/issues?type=issues&labels={MANUAL_LABEL}&state=open&limit={}",
+            "{}/issues?type=issues&created_by={}&state=open&limit={}",
             self.root,
+            path_part(&own.name),
             super::PAGE
         );
-        let issues: Vec<Issue> = self.rest.list(&path).await?;
-        let is_asked_for = |issue: &Issue| {
-            issue.pull_request.is_none() && issue.labels.iter().any(|label| label.name == MANUAL_LABEL)
+        let issues: Vec<Issue> = match self.rest.list(&path).await {
+            Ok(issues) => issues,
+            Err(_refused) if self.issues_are_off().await? => return Ok(Vec::new()),
+            Err(error) => return Err(error),
         };
-        Ok(issues.into_iter().filter(is_asked_for).map(ManualIssue::from).collect())
+        let is_own = |issue: &Issue| {
+            issue.pull_request.is_none() && issue.user.as_ref().is_some_and(|user| user.id == Some(own.id))
+        };
+        Ok(issues.into_iter().filter(is_own).map(ManualIssue::from).collect())
     }
 
-    /// The label is what it is found by, so that without it nothing is opened. An assignee who is not there would keep the
-    /// issue from being opened, so that they come after it.
+    async fn issues_are_off(&self) -> Result<bool, ForgeError> {
+        let info: RepoInfo = self.rest.get(&self.root).await?;
+        Ok(info.has_issues == Some(false))
+    }
+
+    /// An assignee who is not there would keep the issue from being opened, so that they come after it.
     pub(super) async fn open_manual_issue(&self, title: &str, body: &str) -> Result<ManualIssue, ForgeError> {
-        let labels = self.label_ids(&[MANUAL_LABEL]).await?;
-        if labels.is_empty() {
-            let reason = format!("there is no label `{MANUAL_LABEL}`, and it cannot be made: make it");
-            return Err(ForgeError::Denied(self.rest.named(&reason)));
-        }
+        let labels = self.label_ids(&[MANUAL_LABEL]).await.unwrap_or_default();
         let request = json!({"title": title, "body": body, "labels": labels});
-        let issue: Issue =
-            self.rest.send_for(Method::POST, &format!("{}/issues", self.root), &request).await?;
-        if !self.options.assignees.is_empty() {
-            let path = format!("{}/issues/{}", self.root, issue.number);
-            let request = json!({"assignees": self.options.assignees});
-            if let Err(error) = self.rest.send(Method::PATCH, &path, &request).await {
-                tracing::warn!(%error, "the issue goes without assignees");
+        let sent =
+            self.rest.send_for::<Issue>(Method::POST, &format!("{}/issues", self.root), &request).await;
+        let issue = match sent {
+            Ok(issue) => issue,
+            Err(_refused) if self.issues_are_off().await? => {
+                return Err(ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)));
+            }
+            Err(error) => return Err(error),
+        };
+        self.assign(&format!("{}/issues/{}", self.root, issue.number)).await;
+        Ok(issue.into())
+    }
+
+    /// Assigns an issue or a pull request. The server takes all of them or none, and one whom it does not know keeps the others
+    /// out: then each is tried, and left out where it is refused.
+    pub(super) async fn assign(&self, path: &str) {
+        let wanted = &self.options.assignees;
+        let assigned = |names: &[String]| json!({"assignees": names});
+        if wanted.is_empty() || self.rest.send(Method::PATCH, path, &assigned(wanted)).await.is_ok() {
+            return;
+        }
+        let mut taken: Vec<String> = Vec::new();
+        for name in wanted {
+            taken.push(name.clone());
+            if let Err(error) = self.rest.send(Method::PATCH, path, &assigned(&taken)).await {
+                tracing::warn!(%error, name, path, "it goes without this assignee");
+                taken.pop();
             }
         }
-        Ok(issue.into())
     }
 
     pub(super) async fn close_manual_issue(&self, number: u64, comment: &str) -> Result<(), ForgeError> {
@@ -92,7 +120,11 @@ impl Gitea {
         self.rest.send(Method::PATCH, &path, &json!({"state": "closed"})).await.map(drop)
     }
 
-    pub(super) async fn check_repository(&self, base: &BranchName) -> Result<String, ForgeError> {
+    pub(super) async fn check_repository(
+        &self,
+        base: &BranchName,
+        delivery: Delivery,
+    ) -> Result<String, ForgeError> {
         let info: RepoInfo = self.rest.get(&self.root).await?;
         let denied = |reason: &str| Err(ForgeError::Denied(self.rest.named(reason)));
         if info.archived {
@@ -104,21 +136,37 @@ impl Gitea {
         if info.has_pull_requests == Some(false) {
             return denied("pull requests are off in the repository's settings: turn them on");
         }
+        if info.way().is_none() {
+            return denied("no way to merge is allowed in the repository's settings: allow one");
+        }
         let account = plain(&self.own_account().await?.name);
-        let keeps_out = self.branch(base).await?.user_can_merge == Some(false);
+        let branch = self.branch(base).await?;
+        if delivery == Delivery::Push && branch.user_can_push == Some(false) {
+            return denied(&format!(
+                "the protection of `{base}` does not let the agent push: let it, or set `delivery: pull-request`"
+            ));
+        }
+        let keeps_out = branch.user_can_merge == Some(false);
         let merging = match keeps_out {
-            true => "the branch's protection does not let the agent merge, so a person has to",
-            false => "Gitea merges by itself",
+            true => "the branch's protection does not let the agent merge, so a person has to".to_owned(),
+            false => format!("{} merges by itself", self.kind),
         };
         let commands = match info.permissions {
             Some(permissions) if !permissions.admin => {
-                "; it tells administrators alone who may push, so no commands in comments are obeyed"
+                format!("; commands in comments are not obeyed: {}", self.deafness())
             }
-            Some(_) | None => "",
+            Some(_) | None => String::new(),
         };
-        let issues =
-            if info.has_issues == Some(false) { "; issues are off, so none can be opened" } else { "" };
-        Ok(format!("{} answers to {account}; {merging}{commands}{issues}", self.options.repository))
+        let issues = match info.has_issues {
+            Some(false) => "; issues are off, so none can be opened",
+            Some(true) | None => {
+                let fix = "the token may not open issues: give it the scope `write:issue`";
+                self.rest.may_open_issues(&format!("{}/issues", self.root), fix).await?;
+                ""
+            }
+        };
+        let place = &self.options.repository;
+        Ok(format!("{place} answers to {account}; {merging}{commands}{issues}; {NOT_TESTED}"))
     }
 }
 

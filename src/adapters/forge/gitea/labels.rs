@@ -22,13 +22,21 @@ impl Gitea {
         if names.iter().any(|name| is_missing(&known, name)) {
             known.extend(self.labels_of_organisation().await?);
         }
+        let mut is_made = false;
         for name in names {
             if is_missing(&known, name) {
-                known.extend(self.new_label(name).await);
+                is_made |= self.make_label(name).await;
             }
         }
-        let id = |name: &&str| known.iter().find(|label| label.name == *name);
-        Ok(names.iter().filter_map(id).map(|label| label.id).collect())
+        if is_made {
+            known.extend(self.pages::<Label>(&format!("{}/labels", self.root)).await?);
+        }
+        // Gitea takes several labels of one name, such as of two agents that each make one: all of them use the first.
+        let first = |name: &&str| {
+            let ids = known.iter().filter(|label| label.name == *name).map(|label| label.id);
+            ids.min()
+        };
+        Ok(names.iter().filter_map(first).collect())
     }
 
     /// An organisation has labels for all of its repositories, and a person has none.
@@ -42,14 +50,12 @@ impl Gitea {
         }
     }
 
-    async fn new_label(&self, name: &str) -> Option<Label> {
+    async fn make_label(&self, name: &str) -> bool {
         let body = json!({"name": name, "color": COLOUR});
-        match self.rest.send_for(Method::POST, &format!("{}/labels", self.root), &body).await {
-            Ok(label) => Some(label),
-            Err(error) => {
-                tracing::warn!(%error, name, "there is no such label, and it cannot be made");
-                None
-            }
+        let made = self.rest.send(Method::POST, &format!("{}/labels", self.root), &body).await;
+        if let Err(error) = &made {
+            tracing::warn!(%error, name, "there is no such label, and it cannot be made");
         }
+        made.is_ok()
     }
 }

@@ -74,15 +74,22 @@ impl Gitea {
     }
 }
 
+const FAST_FORWARD: &str = "fast-forward-only";
+
 impl RepoInfo {
+    /// Whether nothing can be merged but what contains the tip of the branch.
+    pub(super) fn is_fast_forward_only(&self) -> bool {
+        self.way() == Some(FAST_FORWARD)
+    }
+
     /// The way to merge that is preferred among the allowed ones. Gitea takes any way for a schedule, and fails later.
-    fn way(&self) -> Option<&'static str> {
+    pub(super) fn way(&self) -> Option<&'static str> {
         let ways = [
             ("squash", self.allow_squash_merge),
             ("merge", self.allow_merge_commits),
             ("rebase-merge", self.allow_rebase_explicit),
             ("rebase", self.allow_rebase),
-            ("fast-forward-only", self.allow_fast_forward_only_merge),
+            (FAST_FORWARD, self.allow_fast_forward_only_merge),
         ];
         ways.into_iter().find(|(_, allowed)| *allowed).map(|(way, _)| way)
     }

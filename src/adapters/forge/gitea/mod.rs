@@ -17,15 +17,15 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use self::types::User;
+use self::types::{RepoInfo, User};
 use super::calls::calls;
-use super::options::{ForgeOptions, TokenSource};
+use super::options::{ForgeKind, ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::Rest;
 use super::shared::{Account, OwnAccount};
 use crate::adapters::http::HttpError;
 use crate::domain::review::text::ChartStyle;
-use crate::ports::{Forge, ForgeError};
+use crate::ports::{Forge, ForgeError, Forged};
 
 /// Every operation of the API that is used, by its id in Forgejo's description of it. A test holds what is sent against
 /// this list, and the list against the description.
@@ -70,6 +70,8 @@ const MAX_PAGES: usize = 20;
 pub struct Gitea {
     rest: Rest<PlainWire>,
     options: ForgeOptions,
+    /// What people call it.
+    kind: &'static str,
     /// `/repos/owner/name`.
     root: String,
     account: OwnAccount,
@@ -83,9 +85,10 @@ impl Gitea {
     pub fn new(options: ForgeOptions) -> Result<Self, HttpError> {
         let host = options.api.host_str().unwrap_or("").to_owned();
         let wire = PlainWire::new(&options, http::header::AUTHORIZATION, "token ")?;
-        let name = format!("Gitea at {host}, {}", options.repository);
+        let kind = if options.kind == ForgeKind::Forgejo { "Forgejo" } else { "Gitea" };
+        let name = format!("{kind} at {host}, {}", options.repository);
         let root = format!("/repos/{}", options.repository);
-        Ok(Self { rest: Rest::new(name, wire), options, root, account: OwnAccount::default() })
+        Ok(Self { rest: Rest::new(name, wire), options, kind, root, account: OwnAccount::default() })
     }
 
     /// The credentials, for Git.
@@ -102,6 +105,14 @@ impl Gitea {
                 Ok(Account { id: user.id.ok_or_else(unknown)?, name: user.login })
             })
             .await
+    }
+
+    /// Why no command is obeyed where the agent is no administrator.
+    fn deafness(&self) -> String {
+        format!(
+            "{} tells only administrators of the repository who may push, and the agent's account is none: give it that right",
+            self.kind
+        )
     }
 
     /// The part before the slash.
@@ -141,6 +152,13 @@ impl Forge for Gitea {
     /// is read everywhere.
     fn chart(&self) -> ChartStyle {
         ChartStyle::Table
+    }
+
+    fn deaf(&self) -> Forged<'_, Option<String>> {
+        Box::pin(async {
+            let info: RepoInfo = self.rest.get(&self.root).await?;
+            Ok(info.permissions.filter(|permissions| !permissions.admin).map(|_| self.deafness()))
+        })
     }
 
     calls!();

@@ -9,6 +9,7 @@ use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{Commanders, buried, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, Order, Right, order};
+use crate::domain::review::text::is_second;
 use crate::domain::review::{NewReview, Review, ReviewState};
 use crate::ports::ForgeError;
 
@@ -40,6 +41,14 @@ impl Timeline {
     }
 }
 
+/// Which of our pull requests from a branch is followed: the first that is open, as the server takes two that are opened at the
+/// same moment, and else the newest that was not closed as the second of two.
+fn followed<'p>(own: impl Iterator<Item = &'p Pull> + Clone) -> Option<u64> {
+    let open = own.clone().filter(|pull| pull.state == "open" && !pull.merged).map(|pull| pull.number).min();
+    let is_second = |pull: &&Pull| pull.state != "open" && is_second(&pull.body);
+    open.or_else(|| own.filter(|pull| !is_second(pull)).map(|pull| pull.number).max())
+}
+
 impl Gitea {
     /// The newest pull request of a branch that our account has opened. The list knows neither branch nor base in all
     /// versions (Forgejo filters by `base` and `head`, Gitea ignores them), and `/pulls/{base}/{head}` gives one in whatever
@@ -55,7 +64,7 @@ impl Gitea {
     ) -> Result<Option<Review>, ForgeError> {
         let own = self.own_account().await?.id;
         let is_by_us = |pull: &&Pull| self.is_from(pull, branch, base) && pull.opener() == Some(own);
-        let newest = |pulls: &[Pull]| pulls.iter().filter(is_by_us).map(|pull| pull.number).max();
+        let newest = |pulls: &[Pull]| followed(pulls.iter().filter(is_by_us));
         let (head_part, base_part) = (path_part(branch.as_str()), path_part(base.as_str()));
         let list = format!("{}/pulls?state=all&base={base_part}&head={head_part}", self.root);
         let first: Vec<Pull> = self.page(&list, 1).await?;
@@ -234,10 +243,7 @@ impl Gitea {
     /// Assignees and reviewers, each for itself: one that Gitea does not take keeps no other out.
     async fn dress(&self, number: u64) {
         let path = format!("{}/pulls/{number}", self.root);
-        if !self.options.assignees.is_empty() {
-            let body = json!({"assignees": self.options.assignees});
-            self.decorate("assignees", Method::PATCH, &path, body).await;
-        }
+        self.assign(&path).await;
         let mut wanted: Vec<&str> =
             self.options.reviewers.iter().map(|name| name.trim_start_matches('@')).collect();
         wanted.sort_unstable();

@@ -72,8 +72,8 @@ pub(super) struct Issue {
     pub(super) html_url: String,
     #[serde(default, deserialize_with = "nothing")]
     pub(super) body: String,
-    #[serde(default, deserialize_with = "nothing")]
-    pub(super) labels: Vec<Label>,
+    #[serde(default)]
+    pub(super) user: Option<User>,
     /// Pull requests are issues too.
     #[serde(default)]
     pub(super) pull_request: Option<serde_json::Value>,
@@ -137,6 +137,8 @@ pub(super) struct Branch {
     pub(super) enable_status_check: bool,
     #[serde(default, deserialize_with = "nothing")]
     pub(super) status_check_contexts: Vec<String>,
+    #[serde(default)]
+    pub(super) user_can_push: Option<bool>,
     #[serde(default)]
     pub(super) user_can_merge: Option<bool>,
     /// The name of the protection, which administrators of the repository are told.

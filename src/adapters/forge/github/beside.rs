@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::GitHub;
 use super::types::{CombinedStatus, Comment, Issue, Pull, RepoInfo, Status};
-use crate::adapters::forge::shared::{MANUAL_LABEL, Placing, placing, plain};
+use crate::adapters::forge::shared::{ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, placing, plain};
+use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -58,17 +59,40 @@ impl GitHub {
 
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {
         let path = format!("{}/issues?labels={MANUAL_LABEL}&state=open&per_page=100", self.root);
-        let issues: Vec<Issue> = self.rest.list(&path).await?;
+        let issues: Vec<Issue> = match self.rest.list(&path).await {
+            Ok(issues) => issues,
+            Err(_refused) if self.issues_are_off().await? => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
         Ok(issues.into_iter().filter(|issue| issue.pull_request.is_none()).map(ManualIssue::from).collect())
     }
 
-    pub(super) async fn open_manual_issue(&self, title: &str, body: &str) -> Result<ManualIssue, ForgeError> {
-        let mut request = json!({"title": title, "body": body, "labels": [MANUAL_LABEL]});
-        if let Some(request) = request.as_object_mut().filter(|_| !self.options.assignees.is_empty()) {
-            request.insert("assignees".to_owned(), json!(self.options.assignees));
+    /// GitHub answers 410 then.
+    async fn issues_are_off(&self) -> Result<bool, ForgeError> {
+        let info: RepoInfo = self.rest.get(&self.root).await?;
+        Ok(info.has_issues == Some(false))
+    }
+
+    /// Assigns an issue or a pull request, to each for themselves: one whom GitHub does not know keeps no other out.
+    pub(super) async fn assign(&self, number: u64) {
+        for name in &self.options.assignees {
+            let path = format!("{}/issues/{number}/assignees", self.root);
+            self.decorate("an assignee", &path, json!({"assignees": [name]})).await;
         }
-        let issue: Issue =
-            self.rest.send_for(Method::POST, &format!("{}/issues", self.root), &request).await?;
+    }
+
+    pub(super) async fn open_manual_issue(&self, title: &str, body: &str) -> Result<ManualIssue, ForgeError> {
+        let request = json!({"title": title, "body": body, "labels": [MANUAL_LABEL]});
+        let sent =
+            self.rest.send_for::<Issue>(Method::POST, &format!("{}/issues", self.root), &request).await;
+        let issue = match sent {
+            Ok(issue) => issue,
+            Err(_refused) if self.issues_are_off().await? => {
+                return Err(ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)));
+            }
+            Err(error) => return Err(error),
+        };
+        self.assign(issue.number).await;
         Ok(issue.into())
     }
 
@@ -79,7 +103,11 @@ impl GitHub {
         self.rest.send(Method::PATCH, &path, &body).await.map(drop)
     }
 
-    pub(super) async fn check_repository(&self, base: &BranchName) -> Result<String, ForgeError> {
+    pub(super) async fn check_repository(
+        &self,
+        base: &BranchName,
+        delivery: Delivery,
+    ) -> Result<String, ForgeError> {
         let info: RepoInfo = self.rest.get(&self.root).await?;
         if info.archived {
             return Err(ForgeError::Denied(
@@ -99,13 +127,29 @@ impl GitHub {
                 "auto-merge is off in the repository's settings, so the agent merges in a later pass"
             }
         };
-        let issues =
-            if info.has_issues == Some(false) { "; issues are off, so none can be opened" } else { "" };
+        if settings.methods.is_empty() {
+            let reason = "no way to merge is allowed in the repository's settings: allow one";
+            return Err(ForgeError::Denied(self.rest.named(reason)));
+        }
+        let issues = match info.has_issues {
+            Some(false) => "; issues are off, so none can be opened",
+            Some(true) | None => {
+                let fix = "the credentials may not open issues: give them write access to issues";
+                self.rest.may_open_issues(&format!("{}/issues", self.root), fix).await?;
+                ""
+            }
+        };
+        // GitHub tells nobody whether a branch takes their pushes.
+        let pushes = match delivery {
+            Delivery::Push => format!(", and pushes to `{base}`"),
+            Delivery::Branch | Delivery::PullRequest => String::new(),
+        };
         let signed = match (settings.wants_signatures, self.options.signed) {
             (true, false) => "; GitHub makes and signs the commits",
             (_, _) => "",
         };
-        Ok(format!("{} answers to {account}; {merging}{signed}{issues}", self.options.repository))
+        let place = &self.options.repository;
+        Ok(format!("{place} answers to {account}; {merging}{signed}{issues}; {NOT_TESTED}{pushes}"))
     }
 }
 

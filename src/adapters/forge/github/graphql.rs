@@ -113,8 +113,8 @@ impl GitHub {
                 let found: Option<InRepository<RepositorySettings>> = self.understood(answer.data)?;
                 found.and_then(|found| found.repository).map_or_else(Settings::unknown, Settings::from)
             }
-            Err(ForgeError::Denied(_) | ForgeError::Refused(_) | ForgeError::Taken(_)) => Settings::unknown(),
             Err(error @ ForgeError::Unavailable(_)) => return Err(error),
+            Err(_not_told) => Settings::unknown(),
         };
         known().insert(base.clone(), (now, settings.clone()));
         Ok(settings)

@@ -45,6 +45,10 @@ impl GitHub {
         message: &str,
     ) -> Result<Merging, ForgeError> {
         let settings = self.settings(base).await?;
+        if settings.has_queue && review.scheduled {
+            // What is in the queue, or is to go there, is not taken a second time.
+            return Ok(Merging::Scheduled);
+        }
         if review.standing == Standing::Ready {
             return self.merge_ready(review, &settings, message).await;
         }
@@ -52,7 +56,7 @@ impl GitHub {
             Ok(()) => return Ok(Merging::Scheduled),
             Err(ForgeError::Refused(reason)) => reason,
             // The rights to merge by itself may be other ones than those to merge.
-            Err(ForgeError::Denied(reason) | ForgeError::Taken(reason)) => reason,
+            Err(ForgeError::Denied(reason) | ForgeError::Taken(reason) | ForgeError::Off(reason)) => reason,
             Err(error @ ForgeError::Unavailable(_)) => return Err(error),
         };
         // GitHub does not take this for what can be merged at once.

@@ -177,10 +177,7 @@ impl GitHub {
         if !options.labels.is_empty() {
             self.decorate("labels", &format!("{issue}/labels"), json!({"labels": options.labels})).await;
         }
-        if !options.assignees.is_empty() {
-            let body = json!({"assignees": options.assignees});
-            self.decorate("assignees", &format!("{issue}/assignees"), body).await;
-        }
+        self.assign(number).await;
         let owners = new.owners.iter().filter(|_| options.code_owners);
         let mut wanted: Vec<&str> =
             options.reviewers.iter().chain(owners).map(|name| name.trim_start_matches('@')).collect();
@@ -197,7 +194,7 @@ impl GitHub {
         }
     }
 
-    async fn decorate(&self, what: &str, path: &str, body: serde_json::Value) {
+    pub(super) async fn decorate(&self, what: &str, path: &str, body: serde_json::Value) {
         if let Err(error) = self.rest.send(Method::POST, path, &body).await {
             tracing::warn!(%error, "the pull request goes without {what}");
         }

@@ -7,7 +7,8 @@ use super::GitLab;
 use super::rights::{DEVELOPER, MAINTAINER};
 use super::types::{Branch, Issue, MergeRequest, Permissions, Project, Status};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::{MANUAL_LABEL, Placing, placing, plain};
+use crate::adapters::forge::shared::{ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, placing, plain};
+use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
@@ -72,7 +73,11 @@ impl GitLab {
     /// Source: <https://docs.gitlab.com/api/issues/>.
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {
         let path = format!("{}/issues?labels={MANUAL_LABEL}&state=opened&per_page=100", self.root);
-        let issues: Vec<Issue> = self.rest.list(&path).await?;
+        let issues: Vec<Issue> = match self.rest.list(&path).await {
+            Ok(issues) => issues,
+            Err(_refused) if !has_issues(&self.project().await?) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
         Ok(issues.into_iter().map(ManualIssue::from).collect())
     }
 
@@ -81,9 +86,12 @@ impl GitLab {
         let request = json!({
             "title": title, "description": body, "labels": MANUAL_LABEL, "assignee_ids": assignees,
         });
-        let issue: Issue =
-            self.rest.send_for(Method::POST, &format!("{}/issues", self.root), &request).await?;
-        Ok(issue.into())
+        match self.rest.send_for::<Issue>(Method::POST, &format!("{}/issues", self.root), &request).await {
+            Err(_refused) if !has_issues(&self.project().await?) => {
+                Err(ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)))
+            }
+            sent => Ok(sent?.into()),
+        }
     }
 
     pub(super) async fn close_manual_issue(&self, number: u64, comment: &str) -> Result<(), ForgeError> {
@@ -92,7 +100,11 @@ impl GitLab {
         self.rest.send(Method::PUT, &path, &json!({"state_event": "close"})).await.map(drop)
     }
 
-    pub(super) async fn check_repository(&self, base: &BranchName) -> Result<String, ForgeError> {
+    pub(super) async fn check_repository(
+        &self,
+        base: &BranchName,
+        delivery: Delivery,
+    ) -> Result<String, ForgeError> {
         let project = self.project().await?;
         let denied = |reason: &str| Err(ForgeError::Denied(self.rest.named(reason)));
         if project.archived {
@@ -111,14 +123,27 @@ impl GitLab {
         let account = plain(&self.own_account().await?.name);
         let path = format!("{}/repository/branches/{}", self.root, path_part(base.as_str()));
         let branch: Branch = self.rest.get_if_any(&path).await?.unwrap_or_default();
+        if delivery == Delivery::Push && branch.can_push == Some(false) {
+            return denied(&format!(
+                "`{base}` is protected and does not take the agent's pushes: let it push, or set `delivery: pull-request`"
+            ));
+        }
         let is_kept = branch.protected && !branch.developers_can_merge;
         let role = if is_kept && level.is_some_and(|level| level < MAINTAINER) {
             format!("; `{base}` is protected, so that only those merge who are named there, or a Maintainer")
         } else {
             String::new()
         };
-        let issues = if has_issues(&project) { "" } else { "; issues are off, so none can be opened" };
-        Ok(format!("{} answers to {account}; {}{role}{issues}", self.options.repository, way(&project)))
+        let issues = match has_issues(&project) {
+            true => {
+                let fix = "the token may not open issues: give it the scope `api`";
+                self.rest.may_open_issues(&format!("{}/issues", self.root), fix).await?;
+                ""
+            }
+            false => "; issues are off, so none can be opened",
+        };
+        let (place, way) = (&self.options.repository, way(&project));
+        Ok(format!("{place} answers to {account}; {way}{role}{issues}; {NOT_TESTED}"))
     }
 }
 

@@ -28,7 +28,12 @@ impl GitLab {
     ) -> Result<Merging, ForgeError> {
         let project = self.project().await?;
         if project.merge_trains_enabled == Some(true) {
-            return self.board(review, &project).await;
+            // What is on the train, or is to go on it, is not taken a second time.
+            return if review.scheduled {
+                Ok(Merging::Scheduled)
+            } else {
+                self.board(review, &project).await
+            };
         }
         let at_once = review.standing == Standing::Ready;
         if at_once && let Asked::Is(merging) = self.ask(review, base, &project, message, false).await? {

@@ -204,6 +204,9 @@ pub(super) struct Branch {
     pub(super) protected: bool,
     #[serde(default)]
     pub(super) developers_can_merge: bool,
+    /// Whether the branch takes pushes of whoever asks.
+    #[serde(default)]
+    pub(super) can_push: Option<bool>,
 }
 
 /// A rule for branches, by name or by pattern. Source: <https://docs.gitlab.com/api/protected_branches/>.

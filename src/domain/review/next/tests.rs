@@ -40,6 +40,7 @@ fn watched<'a>(review: &'a Review, outlook: &'a Outlook) -> Watched<'a> {
         asked: None,
         by_agent: false,
         frozen: None,
+        deaf: None,
         now: Time::from_unix(1_600),
     }
 }
@@ -95,6 +96,25 @@ fn an_open_one_is_merged_once_it_may() {
         watched.rules.merge = merge;
         assert_eq!(words(&step(&watched)), expected, "{scheduled} {merge:?} {orders:?}");
     }
+}
+
+/// A forge may pass over what it was asked to merge, and not look again.
+#[test]
+fn what_is_ready_is_asked_for_though_the_forge_was_to_merge_it() {
+    let scheduled = review(ReviewState::Open, true, Standing::Ready, Vec::new());
+    let mut watched = watched(&scheduled, &Outlook::Due);
+    assert_eq!(step(&watched), Step::Merge);
+    let refused = Merging::Waiting("the agent, which asks again".to_owned());
+    for asked in [&Merging::Scheduled, &refused] {
+        let watched = Watched { asked: Some(asked), ..watched };
+        assert_eq!(words(&step(&watched)), "wait", "once in a pass, and the schedule is kept");
+    }
+    watched.rules.merge = Merge::Manual;
+    assert_eq!(step(&watched), Step::Merge, "a person has asked the forge for it, which is an approval");
+    watched.by_agent = true;
+    assert_eq!(words(&step(&watched)), "unschedule");
+    watched.branch = Branch::Foreign;
+    assert_eq!(words(&step(&watched)), "unschedule");
 }
 
 #[test]
@@ -235,21 +255,26 @@ proptest! {
             Just(Branch::Fresh), Just(Branch::Current), Just(Branch::Stale), Just(Branch::Foreign)
         ],
         due in any::<bool>(),
+        ready in any::<bool>(),
+        by_agent in any::<bool>(),
         now in 0_i64..20_000,
     ) {
-        let review = review(ReviewState::Open, scheduled, blocked(), commands);
+        let standing = if ready { Standing::Ready } else { blocked() };
+        let review = review(ReviewState::Open, scheduled, standing, commands);
         let outlook = if due { Outlook::Due } else { Outlook::Lost("gone".to_owned()) };
         let watched = Watched {
             branch,
             rules: ReviewRules { merge: if manual { Merge::Manual } else { Merge::Auto }, deadline_secs: 600 },
             now: Time::from_unix(now),
+            by_agent,
             ..watched(&review, &outlook)
         };
         let next = step(&watched);
         let approved = review.commands.iter().any(|one| one.right == Right::Given && one.order == Order::Approve);
         if next == Step::Merge {
             prop_assert!(due && matches!(branch, Branch::Fresh | Branch::Current));
-            prop_assert!(!manual || approved);
+            // To ask the forge to merge it is an approval, where it was a person who asked.
+            prop_assert!(!manual || approved || scheduled && !by_agent);
         }
         if scheduled && (branch == Branch::Foreign || !due) {
             prop_assert!(matches!(next, Step::Unschedule(_)), "{:?}", next);

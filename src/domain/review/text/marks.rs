@@ -91,6 +91,21 @@ pub fn with_closing(body: &str, reason: &str) -> String {
     }
 }
 
+/// How the reason begins for which the agent closes the second of two pull requests.
+const SAME_AS: &str = "the same as ";
+
+/// Why the agent closes a pull request where another one, at `url`, is followed.
+#[must_use]
+pub fn same_as(url: &str) -> String {
+    format!("{SAME_AS}{url}")
+}
+
+/// Whether the agent has closed a pull request because another one is followed.
+#[must_use]
+pub fn is_second(body: &str) -> bool {
+    closing_reason(body).is_some_and(|reason| reason.starts_with(SAME_AS))
+}
+
 /// Why the agent has closed a pull request, where it was the agent: as [`with_closing`] has written it into the status
 /// block, and nowhere else.
 #[must_use]

@@ -23,7 +23,7 @@ use crate::domain::judge::evidence::Evidence;
 use crate::domain::text::cut;
 
 pub use self::issue::{IssueMark, Plan, issue_body, issue_mark, issue_title};
-pub use self::marks::{closing_reason, id_in, with_closing, with_status};
+pub use self::marks::{closing_reason, id_in, is_second, same_as, with_closing, with_status};
 pub use self::source::{Outcome, source_comment};
 pub use super::chart::ChartStyle;
 
@@ -40,6 +40,8 @@ pub struct Story<'a> {
     pub evidence: Option<&'a Evidence>,
     /// What holds for the pull request.
     pub rules: ReviewRules,
+    /// Why commands in comments are not obeyed, where they are not.
+    pub deaf: Option<&'a str>,
 }
 
 /// The title of a pull request: the first line of the commit's message.
@@ -51,7 +53,7 @@ pub fn title(change: &Change) -> String {
 /// The body of a pull request, with a status.
 #[must_use]
 pub fn body(story: &Story<'_>, style: ChartStyle, status: &str) -> String {
-    let Story { change, deployment, motive, evidence, rules } = *story;
+    let Story { change, deployment, motive, evidence, rules, deaf } = *story;
     let mut text = Words::new(&marks::first_line(&change.id));
     text.paragraph(&format!("{} {}", what_happened(deployment, motive), what_it_does(change)));
     if rules.merge == Merge::Manual {
@@ -64,7 +66,7 @@ pub fn body(story: &Story<'_>, style: ChartStyle, status: &str) -> String {
         text.block(&chart(judgement, evidence, style));
     }
     text.block(&field_section(change));
-    text.block(&next_section(change, rules, motive));
+    text.block(&next_section(change, rules, motive, deaf));
     if let Some(judgement) = motive.judgement() {
         text.block(&evidence_section(deployment, judgement, evidence));
     }

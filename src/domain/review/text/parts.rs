@@ -193,7 +193,12 @@ fn left_behind(addresses: &[String]) -> String {
 }
 
 /// What happens next, and what people can do.
-pub(super) fn next_section(change: &Change, rules: ReviewRules, motive: Motive<'_>) -> String {
+pub(super) fn next_section(
+    change: &Change,
+    rules: ReviewRules,
+    motive: Motive<'_>,
+    deaf: Option<&str>,
+) -> String {
     let deadline = human_secs(i64::from(rules.deadline_secs));
     let branch = code(change.branch.as_str(), 120);
     let merge = match rules.merge {
@@ -201,9 +206,16 @@ pub(super) fn next_section(change: &Change, rules: ReviewRules, motive: Motive<'
             "It is merged as soon as the forge's own rules let it. If it is not merged within {deadline}, a person is \
              asked to look; it stays open."
         ),
+        Merge::Manual if deaf.is_some() => "It waits for a person: merging it is the approval.".to_owned(),
         Merge::Manual => {
             "It waits for a person: merging it is the approval, and so is the comment below.".to_owned()
         }
+    };
+    let commands = match deaf {
+        Some(why) => format!("Commands in comments are not obeyed here: {why}."),
+        None => "Comments of people who may push are obeyed: `/backout approve` merges it as soon as the forge's rules let it, \
+                 `/backout hold 2h` keeps it from being merged for so long, `/backout retry` ends a hold, and its time begins again."
+            .to_owned(),
     };
     let after = match motive {
         Motive::Metrics(_) | Motive::Fallback(..) => ", and watches whether the signals come back",
@@ -214,8 +226,7 @@ pub(super) fn next_section(change: &Change, rules: ReviewRules, motive: Motive<'
          - {merge}\n\
          - After the merge the agent checks that {branch} holds these values{after}.\n\
          - If {branch} moves, it is worked out anew; if the values are back by another way, it is closed.\n\
-         - Comments of people who may push are obeyed: `/backout approve` merges it as soon as the forge's rules let it, \
-         `/backout hold 2h` keeps it from being merged for so long, `/backout retry` ends a hold, and its time begins again.\n\
+         - {commands}\n\
          - Closing it without merging means no: that is respected.\n"
     )
 }

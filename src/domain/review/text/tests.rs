@@ -145,6 +145,7 @@ fn a_pull_request_that_merges_itself() {
         motive,
         evidence: Some(&evidence),
         rules: ReviewRules::default(),
+        deaf: None,
     };
     let text =
         body(&story, ChartStyle::Mermaid, "the forge merges it when nothing is in the way: test; 1 approval");
@@ -160,7 +161,8 @@ fn a_pull_request_that_a_person_merges() {
     let motive = Motive::Metrics(&judgement);
     let change = planned(&bad, motive);
     let rules = ReviewRules { merge: Merge::Manual, deadline_secs: 3_600 };
-    let story = Story { change: &change, deployment: &bad, motive, evidence: Some(&evidence), rules };
+    let story =
+        Story { change: &change, deployment: &bad, motive, evidence: Some(&evidence), rules, deaf: None };
     let text = body(&story, ChartStyle::Table, "a person merges it, or comments `/backout approve`");
     assert_reads(&text, include_str!("tests/manual.md"), "manual.md");
 }
@@ -170,8 +172,14 @@ fn a_pull_request_that_a_person_asked_for() {
     let bad = release();
     let motive = Motive::Request(Asked { who: "bob <bob@example.com>", why: None });
     let change = planned(&bad, motive);
-    let story =
-        Story { change: &change, deployment: &bad, motive, evidence: None, rules: ReviewRules::default() };
+    let story = Story {
+        change: &change,
+        deployment: &bad,
+        motive,
+        evidence: None,
+        rules: ReviewRules::default(),
+        deaf: None,
+    };
     let text = body(&story, ChartStyle::Mermaid, "it waits");
     assert!(text.contains("goes back because `bob <bob@example.com>` asked for it."), "{text}");
     assert!(!text.contains("### Signals") && !text.contains("<details>"), "{text}");
@@ -306,7 +314,8 @@ fn told(words: &[String; 4], count: usize) -> String {
     field.address.clone_from(reason);
     change.fields = vec![(path, field); count];
     let rules = ReviewRules::default();
-    let story = Story { change: &change, deployment: &bad, motive, evidence: Some(&evidence), rules };
+    let story =
+        Story { change: &change, deployment: &bad, motive, evidence: Some(&evidence), rules, deaf: None };
     body(&story, ChartStyle::Mermaid, status)
 }
 

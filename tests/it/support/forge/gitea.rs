@@ -137,11 +137,11 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
 fn info(state: &State) -> Value {
     let allowed = |way: &str| state.rules.ways.iter().any(|one| one == way);
     json!({
-        "id": 1, "name": "environments", "full_name": REPOSITORY, "archived": false, "has_issues": true,
-        "has_pull_requests": true, "permissions": {"admin": true, "push": true, "pull": true},
+        "id": 1, "name": "environments", "full_name": REPOSITORY, "archived": false, "has_issues": state.rules.issues,
+        "has_pull_requests": true, "permissions": {"admin": state.rules.administers, "push": true, "pull": true},
         "allow_squash_merge": allowed("squash"), "allow_merge_commits": allowed("merge"),
         "allow_rebase": allowed("rebase"), "allow_rebase_explicit": false,
-        "allow_fast_forward_only_merge": false, "default_merge_style": "merge",
+        "allow_fast_forward_only_merge": allowed("fast-forward-only"), "default_merge_style": "merge",
     })
 }
 
@@ -321,6 +321,9 @@ fn merge(state: &mut State, found: &Pull, body: &Value) -> Reply {
     if text(body, "head_commit_id") != found.head {
         return no(409, "head out of date");
     }
+    if way == "fast-forward-only" && !state.contains_base(found) {
+        return no(500, "");
+    }
     match state.merge(found.number, &way, &title, &rest) {
         Some(_) => Reply::json(200, Value::Null),
         None => no(409, "merge conflict"),
@@ -356,6 +359,7 @@ fn branch(state: &State, name: &str) -> Reply {
         200,
         json!({
             "name": name, "commit": {"id": tip}, "protected": protected, "user_can_merge": true,
+            "user_can_push": !protected || state.rules.pushes,
             "required_approvals": if protected { state.rules.approvals } else { 0 },
             "enable_status_check": protected && !state.rules.required.is_empty(),
             "status_check_contexts": if protected { json!(state.rules.required) } else { Value::Null },
@@ -396,21 +400,34 @@ fn issue(state: &State, issue: &Issue) -> Value {
     let number = |name: &String| state.labels.iter().position(|label| label == name).unwrap_or(0) + 11;
     json!({
         "id": issue.number + 100, "number": issue.number, "title": issue.title, "body": issue.body,
-        "user": user(AGENT), "html_url": format!("{}/{REPOSITORY}/issues/{}", state.url, issue.number),
+        "user": user(&issue.by), "html_url": format!("{}/{REPOSITORY}/issues/{}", state.url, issue.number),
         "state": if issue.open { "open" } else { "closed" }, "pull_request": null,
         "labels": issue.labels.iter().map(|name| json!({"id": number(name), "name": name})).collect::<Vec<_>>(),
     })
 }
 
 fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &Value) -> Reply {
+    let is_of_issue =
+        |number: &&&str| number.parse::<u64>().is_ok_and(|n| state.pulls.iter().all(|pull| pull.number != n));
+    if !state.rules.issues && (path.is_empty() || path.first().filter(is_of_issue).is_some()) {
+        return not_found();
+    }
     match (method, path) {
         ("GET", []) => {
-            // A label that there is none of filters nothing.
+            // A label that there is none of filters nothing, and one that there are two of leaves nothing.
             let label = asked.query.get("labels").filter(|label| state.labels.contains(label));
-            let fits = |one: &&Issue| one.open && label.is_none_or(|label| one.labels.contains(label));
+            let is_double = |label: &&String| state.labels.iter().filter(|one| one == label).count() > 1;
+            let fits = |one: &&Issue| {
+                let labelled = label.is_none_or(|label| !is_double(&label) && one.labels.contains(label));
+                one.open && labelled && asked.query.get("created_by").is_none_or(|by| *by == one.by)
+            };
             let all = state.issues.iter().rev().filter(fits).map(|one| issue(state, one)).collect();
             linked_page(asked, all)
         }
+        ("POST", []) if !state.rules.writes_issues => {
+            no(403, "token does not have at least one of required scope(s): [write:issue]")
+        }
+        ("POST", []) if text(body, "title").is_empty() => no(422, "[Title]: Required"),
         ("POST", []) => {
             let assignees = texts(body, "assignees");
             if let Some(reply) = unknown_assignee(state, &assignees) {
@@ -420,6 +437,7 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
             let labels = label_names(state, body).into_iter().collect();
             state.issues.push(Issue {
                 number,
+                by: AGENT.to_owned(),
                 title: text(body, "title"),
                 body: text(body, "body"),
                 open: true,

@@ -203,7 +203,7 @@ fn restrictions(state: &State) -> Reply {
 
 fn info(state: &State) -> Value {
     json!({
-        "id": 1, "name": "environments", "full_name": REPOSITORY, "archived": false, "has_issues": true,
+        "id": 1, "name": "environments", "full_name": REPOSITORY, "archived": false, "has_issues": state.rules.issues,
         "permissions": {"admin": false, "push": true, "pull": true},
         "allow_auto_merge": state.rules.auto_merge,
     })
@@ -399,6 +399,9 @@ fn issue(state: &State, issue: &Issue) -> Value {
 }
 
 fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &Value) -> Reply {
+    if !state.rules.issues && path.is_empty() {
+        return Reply::no(410, "Issues are disabled for this repo");
+    }
     match (method, path) {
         ("GET", []) => {
             let label = asked.query.get("labels").cloned().unwrap_or_default();
@@ -410,10 +413,15 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
                 ),
             )
         }
+        ("POST", []) if !state.rules.writes_issues => {
+            Reply::no(403, "Resource not accessible by personal access token")
+        }
+        ("POST", []) if text(body, "title").is_empty() => Reply::no(422, "Validation Failed"),
         ("POST", []) => {
             let number = state.next_number();
             state.issues.push(Issue {
                 number,
+                by: AGENT.to_owned(),
                 title: text(body, "title"),
                 body: text(body, "body"),
                 open: true,
@@ -494,8 +502,17 @@ fn one_issue(
             Reply::json(200, json!(labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()))
         }
         ("POST", ["assignees"]) => {
-            let pull = state.pull(number).unwrap();
-            pull.assignees.extend(texts(body, "assignees"));
+            let assignees = texts(body, "assignees");
+            if assignees.iter().any(|login| !state.people.contains_key(login)) {
+                return Reply::no(422, "Validation Failed");
+            }
+            match state.pulls.iter_mut().find(|pull| pull.number == number) {
+                Some(pull) => pull.assignees.extend(assignees),
+                None => {
+                    let one = state.issues.iter_mut().find(|one| one.number == number).unwrap();
+                    one.assignees.extend(assignees);
+                }
+            }
             let as_issue = Issue { number, open: true, ..Issue::default() };
             Reply::json(201, issue(state, &as_issue))
         }

@@ -118,7 +118,7 @@ fn project(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Rep
                 json!({
                     "name": branch, "commit": {"id": tip}, "protected": true,
                     "developers_can_merge": state.rules.mergers.is_none(),
-                    "developers_can_push": false, "can_push": false,
+                    "developers_can_push": false, "can_push": state.rules.pushes,
                 }),
             ),
             None => Reply::no(404, "404 Branch Not Found"),
@@ -160,8 +160,8 @@ fn protections(state: &State, asked: &Asked) -> Reply {
 
 fn info(state: &State) -> Value {
     json!({
-        "id": PROJECT, "path_with_namespace": REPOSITORY, "archived": false, "issues_enabled": true,
-        "issues_access_level": "enabled", "merge_requests_enabled": true, "merge_method": merge_method(state),
+        "id": PROJECT, "path_with_namespace": REPOSITORY, "archived": false, "issues_enabled": state.rules.issues,
+        "issues_access_level": if state.rules.issues { "enabled" } else { "disabled" }, "merge_requests_enabled": true, "merge_method": merge_method(state),
         "squash_option": squash_option(state), "merge_trains_enabled": state.rules.queue,
         "only_allow_merge_if_pipeline_succeeds": !state.rules.required.is_empty(),
         "permissions": {"project_access": {"access_level": 30}, "group_access": null},
@@ -471,17 +471,23 @@ fn issue(state: &State, issue: &Issue) -> Value {
 }
 
 fn issues(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Reply {
+    if !state.rules.issues {
+        return Reply::no(403, "403 Forbidden");
+    }
     match (asked.method.as_str(), path) {
         ("GET", []) => {
             let label = asked.query.get("labels").cloned().unwrap_or_default();
             let fits = |one: &&Issue| one.open && one.labels.contains(&label);
             page(asked, state.issues.iter().rev().filter(fits).map(|one| issue(state, one)).collect())
         }
+        ("POST", []) if !state.rules.writes_issues => Reply::no(403, "403 Forbidden"),
+        ("POST", []) if text(body, "title").is_empty() => Reply::no(400, "title can't be blank"),
         ("POST", []) => {
             let number = state.next_number();
             let assignees = names(state, body, "assignee_ids").into_iter().collect();
             state.issues.push(Issue {
                 number,
+                by: AGENT.to_owned(),
                 title: text(body, "title"),
                 body: text(body, "description"),
                 open: true,

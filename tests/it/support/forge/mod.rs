@@ -73,6 +73,8 @@ pub(crate) struct Pull {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Issue {
     pub(crate) number: u64,
+    /// Who has opened it.
+    pub(crate) by: String,
     pub(crate) title: String,
     pub(crate) body: String,
     pub(crate) open: bool,
@@ -135,6 +137,16 @@ pub(crate) struct Rules {
     pub(crate) mergers: Option<BTreeSet<String>>,
     /// Whether the agent may read who may merge.
     pub(crate) tells_mergers: bool,
+    /// Whether the forge passes over what it is to merge by itself.
+    pub(crate) passes_over: bool,
+    /// Whether there are issues.
+    pub(crate) issues: bool,
+    /// Whether the agent may write them.
+    pub(crate) writes_issues: bool,
+    /// Whether the branch takes the agent's pushes.
+    pub(crate) pushes: bool,
+    /// Whether the agent administers the repository.
+    pub(crate) administers: bool,
 }
 
 /// All that the forge knows.
@@ -179,6 +191,11 @@ impl State {
             signatures: false,
             mergers: None,
             tells_mergers: true,
+            passes_over: false,
+            issues: true,
+            writes_issues: true,
+            pushes: true,
+            administers: true,
         };
         let people = [("dana", true), ("lee", true), ("mallory", false), (AGENT, true)];
         Self {
@@ -280,6 +297,7 @@ impl State {
             }
             let pull = self.pulls[index].clone();
             if let Some((way, title, text)) = &pull.auto
+                && !self.rules.passes_over
                 && self.standing(&pull) == "clean"
             {
                 if self.rules.queue {
@@ -300,8 +318,7 @@ impl State {
         if self.merged_tree(&base, &pull.head).is_none() {
             return "dirty";
         }
-        let contains = try_git(&self.repository, &["merge-base", "--is-ancestor", &base, &pull.head]);
-        if self.rules.up_to_date && !contains.status.success() {
+        if self.rules.up_to_date && !self.contains_base(pull) {
             return "behind";
         }
         let statuses = self.last_statuses(&pull.head);
@@ -313,6 +330,12 @@ impl State {
         let passed = self.rules.required.iter().all(passes);
         let approved = pull.approved_by.len() >= self.rules.approvals && pull.changes_wanted_by.is_empty();
         if passed && approved { "clean" } else { "blocked" }
+    }
+
+    /// Whether a pull request contains the tip of the branch that it is to be merged into.
+    pub(crate) fn contains_base(&self, pull: &Pull) -> bool {
+        let base = self.tip(&pull.base).unwrap_or_default();
+        try_git(&self.repository, &["merge-base", "--is-ancestor", &base, &pull.head]).status.success()
     }
 
     /// The tree of a merge; none where it conflicts.
@@ -347,7 +370,7 @@ impl State {
         let commit = match way {
             "merge" => self.write_commit(&tree, &[&base, &pull.head], &message, "forge"),
             "rebase" => self.write_commit(&tree, &[&base], &original, AGENT),
-            "ff" => pull.head.clone(),
+            "ff" | "fast-forward-only" => pull.head.clone(),
             "squash-merge" => {
                 let fork = git(&self.repository, &["merge-base", &base, &pull.head]);
                 let files = git(&self.repository, &["rev-parse", &format!("{}^{{tree}}", pull.head)]);
