@@ -347,8 +347,8 @@ pub type Forged<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 /// Implementations retry reading on their own, a bounded number of times. They send nothing twice that changes
 /// something, unless they know that the forge did not take it.
 pub trait Forge: Send + Sync {
-    /// What it draws charts from.
-    fn chart(&self) -> ChartStyle;
+    /// What it draws charts from; text where it does not say which version it is.
+    fn chart(&self) -> BoxFuture<'_, ChartStyle>;
 
     /// The newest pull request from `branch` of this very repository into `base` that the account of our credentials has
     /// opened, in whatever state; with its commands and what keeps it from being merged where it is open. Those of other

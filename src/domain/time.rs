@@ -10,6 +10,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Time(i64);
 
 impl Time {
+    /// The time of day in UTC: `03:14:00Z`.
+    #[must_use]
+    pub fn clock(self) -> String {
+        let text = self.to_string();
+        text.split_once('T').map_or(text.clone(), |(_, clock)| clock.to_owned())
+    }
+
     /// The point `secs` seconds after 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_unix(secs: i64) -> Self {
@@ -92,6 +99,12 @@ pub fn human_secs(secs: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_day_is_told_where_there_is_one() {
+        assert_eq!(Time::from_unix(1_795_144_440).clock(), "03:14:00Z");
+        assert_eq!(Time::from_unix(i64::MAX).clock(), format!("@{}", i64::MAX));
+    }
 
     #[test]
     fn time_reads_back_what_it_writes() {

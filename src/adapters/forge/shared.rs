@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::rest::parsed_time;
@@ -11,6 +12,7 @@ use crate::domain::history::landing::BranchMove;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::Standing;
 use crate::domain::review::command::{Order, Right};
+use crate::domain::review::text::ChartStyle;
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
 use crate::ports::{ForgeError, MAX_MOVES};
@@ -35,6 +37,24 @@ const MAX_REASONS: usize = 8;
 const MAX_PLACE: usize = 300;
 /// The longest name that is told, in characters.
 const MAX_NAME: usize = 100;
+
+/// The version of a server.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    pub(super) version: String,
+}
+
+/// Whether a version is at least this one, by its first two numbers.
+pub(super) fn is_at_least(version: &str, least: (u32, u32)) -> bool {
+    let mut numbers = version.split(['.', '-', '+']).map(|number| number.parse::<u32>().ok());
+    let mut number = || numbers.next().flatten();
+    number().zip(number()).is_some_and(|version| version >= least)
+}
+
+/// What a forge draws charts from that may know them.
+pub(super) fn style(draws: bool) -> ChartStyle {
+    if draws { ChartStyle::Mermaid } else { ChartStyle::Line }
+}
 
 /// An account on a forge. People can choose and change names, so that accounts are told apart by ids alone.
 #[derive(Clone, Debug)]
@@ -146,6 +166,16 @@ pub(super) fn placing(text: &str, own: i64, there: impl IntoIterator<Item = Ther
     Placing::Write
 }
 
+/// Our comments with the same first line as a text, but the first of them: two agents that write at the same moment write one each.
+pub(super) fn doubles(text: &str, own: i64, there: impl IntoIterator<Item = There>) -> Vec<u64> {
+    let is_same =
+        |body: &str| body.lines().next().map(str::trim_end) == text.lines().next().map(str::trim_end);
+    let same = there.into_iter().filter(|(_, by, body)| *by == Some(own) && is_same(body));
+    let mut ids: Vec<u64> = same.map(|(id, ..)| id).collect();
+    ids.sort_unstable();
+    ids.split_off(1.min(ids.len()))
+}
+
 /// What `look` shows as soon as it is settled, or at the last of so many looks: forges work out in the background whether a
 /// pull request can be merged.
 pub(super) async fn settled<T, F: Future<Output = Result<T, ForgeError>>>(
@@ -202,4 +232,27 @@ pub(super) fn newest_moves(logged: impl IntoIterator<Item = BranchMove>, since: 
     moves.dedup();
     moves.truncate(MAX_MOVES);
     moves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (version, expected) in [
+            ("1.22.0", true),
+            ("1.22", true),
+            ("1.23.0+dev-10-gabc", true),
+            ("1.9.4", false),
+            ("1.21.11", false),
+            ("2.0.0", true),
+            ("", false),
+            ("main", false),
+            ("1", false),
+            ("1.x", false),
+        ] {
+            assert_eq!(is_at_least(version, (1, 22)), expected, "{version}");
+        }
+    }
 }

@@ -58,7 +58,14 @@ pub(in crate::agent) async fn deliver(
         Route::Push => Ok(Receipt::Pushed(push(pass, &planned.change).await?)),
         Route::Branch => put_on_branch(pass, snapshot, planned).await,
         Route::Review(merge) => {
-            let terms = Terms { merge, overdue_at: None, may_open: true, by_agent: false, frozen: None };
+            let terms = Terms {
+                merge,
+                overdue_at: None,
+                may_open: true,
+                by_agent: false,
+                frozen: None,
+                looked: None,
+            };
             merge_when_ready(pass, &planned.to_revert, terms, snapshot).await
         }
     }

@@ -39,6 +39,8 @@ pub(in crate::agent) struct Terms<'a> {
     pub by_agent: bool,
     /// Why it must not be merged by itself any more, where that was decided since.
     pub frozen: Option<&'a str>,
+    /// What the forge has just shown of it, where it was asked already.
+    pub looked: Option<&'a Option<Review>>,
 }
 
 /// Opens the pull request of a revert where it may, merges it when it is ready, and otherwise does what is next with it, until
@@ -64,7 +66,8 @@ pub(in crate::agent) async fn merge_when_ready(
         looked_again: false,
         opened: false,
         newest: None,
-        deaf: forge.deaf().await?,
+        deaf: pass.branches.deaf(forge.as_ref()).await?.map(str::to_owned),
+        looked: terms.looked.cloned(),
         stuck: None,
     };
     for _ in 0..MAX_STEPS {
@@ -97,6 +100,8 @@ struct PullRequest<'a> {
     newest: Option<Review>,
     /// Why commands in comments are not obeyed.
     deaf: Option<String>,
+    /// What the forge shows of it, until something was done.
+    looked: Option<Option<Review>>,
     /// Why its branch cannot be brought up to date.
     stuck: Option<String>,
 }
@@ -109,7 +114,11 @@ impl<'a> PullRequest<'a> {
     /// One step; a receipt where it was the last.
     async fn take_next_step(&mut self) -> Result<Option<Receipt>, DeliveryError> {
         let base = self.pass.environment.branch.clone();
-        let Some(review) = self.forge.review(&self.branch, &base).await? else {
+        let shown = match self.looked.take() {
+            Some(shown) => shown,
+            None => self.forge.review(&self.branch, &base).await?,
+        };
+        let Some(review) = shown else {
             let why = || {
                 format!("there is no pull request from {} that the agent's account has opened", self.branch)
             };
@@ -281,7 +290,7 @@ impl<'a> PullRequest<'a> {
             branch: self.branch.clone(),
             base: self.pass.environment.branch.clone(),
             title: text::title(&planned.change),
-            body: text::body(&story, self.forge.chart(), &format!("it waits for {waits_for}")),
+            body: text::body(&story, self.forge.chart().await, &format!("it waits for {waits_for}")),
             owners: self.owners(&planned.change).await?,
         };
         match self.forge.open(&new).await {

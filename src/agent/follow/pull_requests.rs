@@ -2,8 +2,10 @@
 //! has opened, is gone on with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tokio::sync::OnceCell;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::agent::act::branch::remove_branch;
 use crate::agent::act::deliver::Route;
@@ -21,16 +23,17 @@ use crate::agent::report::{EnvironmentReport, Item, Reviewed};
 use crate::agent::tell::comments::renew_comments;
 use crate::agent::tell::notes::{Lines, review_record};
 use crate::agent::world::in_turn;
-use crate::domain::change::Motive;
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
+use crate::domain::change::{Change, Motive};
 use crate::domain::decision::{Decision, LATE_SECS};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::{Merge, Mode, Policy};
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
+use crate::domain::review::Review;
 use crate::domain::time::Time;
-use crate::ports::RepositoryError;
+use crate::ports::{ForgeError, RepositoryError};
 use crate::record::{Record, ReviewOutcome, VerdictRecord};
 
 /// The most pull requests of an environment that are followed in one pass; the others are in the next.
@@ -74,10 +77,15 @@ pub(in crate::agent) async fn follow_pull_requests(
     let services = pending.iter().map(|one| one.verdict.service.clone()).collect();
     // The history is walked once for all of them, when the first needs it.
     let past = PastOf { services, read: OnceCell::new() };
+    let Some(mut shown) = pass.stop.unless_set(shown(pass, &pending)).await else { return };
     for one in pending {
-        let Some(followed) = pass.stop.unless_set(caught(follow_one(pass, state, &past, &one))).await else {
-            break;
-        };
+        let looked = shown.remove(&one.verdict.id);
+        let following = caught(follow_one(pass, state, &past, &one, looked.as_ref()));
+        let Some(followed) = pass.stop.unless_set(following).await else { break };
+        if !matches!(followed, Ok(Ok(Some(Receipt::Proposed { .. })))) {
+            // Something may have been merged: what was shown of the others may not be so any more.
+            shown.clear();
+        }
         let receipt = match followed.unwrap_or_else(|panic| Err(RepositoryError::Broken(panic).into())) {
             Ok(Some(receipt)) => receipt,
             Ok(None) => continue,
@@ -104,6 +112,34 @@ pub(in crate::agent) async fn follow_pull_requests(
     lines.append(pass, report).await;
     renew_comments(pass, state, retold, report).await;
     clean_up(pass, state, &records, &ended, &unseen).await;
+}
+
+/// How many pull requests the forge is asked about at the same time.
+const AT_ONCE: usize = 8;
+
+/// What the forge shows of pull requests, by the ids of their verdicts. All of them are looked at before anything is done, some at
+/// the same time. Where it does not answer, whoever follows the pull request asks again.
+async fn shown(pass: &Pass<'_>, pending: &[Pending<'_>]) -> BTreeMap<String, Option<Review>> {
+    let Some(forge) = pass.estate.forge.as_ref() else { return BTreeMap::new() };
+    let (mut shown, mut asked) = (BTreeMap::new(), JoinSet::new());
+    let mut keep = |answer: Option<Result<(String, Result<_, ForgeError>), JoinError>>| {
+        if let Some(Ok((id, Ok(review)))) = answer {
+            shown.insert(id, review);
+        }
+    };
+    for Pending { verdict, .. } in pending {
+        let name = Change::branch_for(&pass.environment.name, &verdict.service, verdict.deployment);
+        let Some(branch) = name else { continue };
+        if asked.len() >= AT_ONCE {
+            keep(asked.join_next().await);
+        }
+        let (forge, base, id) = (Arc::clone(forge), pass.environment.branch.clone(), verdict.id.clone());
+        asked.spawn(async move { (id, forge.review(&branch, &base).await) });
+    }
+    while let answer @ Some(_) = asked.join_next().await {
+        keep(answer);
+    }
+    shown
 }
 
 /// Removes the branches on which nothing is left to do: the revert has come to the environment's branch, or has become
@@ -218,6 +254,7 @@ async fn follow_one(
     state: &State,
     past: &PastOf,
     one: &Pending<'_>,
+    looked: Option<&Option<Review>>,
 ) -> Result<Option<Receipt>, DeliveryError> {
     let verdict = one.verdict;
     let found = deployment_of(pass, &state.detected, (verdict.deployment, &verdict.service)).await;
@@ -251,6 +288,7 @@ async fn follow_one(
         may_open: false,
         by_agent: verdict.decision != Decision::Propose,
         frozen: frozen(&deployment, &policy, one).or((!is_the_way).then_some(other_way)),
+        looked,
     };
     if pass.world.records_proven {
         return merge_when_ready(pass, &to_revert, terms, &state.snapshot).await.map(Some);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::elsewhere::Elsewhere;
 use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
@@ -16,7 +16,7 @@ use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::history::snapshot::{Commit, MAX_CHANGED_FILES, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
-use crate::ports::{HistoryQuery, Repository, RepositoryError};
+use crate::ports::{Forge, ForgeError, HistoryQuery, Repository, RepositoryError};
 
 /// The branches of an estate during one pass.
 pub(in crate::agent) struct Branches {
@@ -31,6 +31,8 @@ pub(in crate::agent) struct Branches {
     proposals: Mutex<Option<Arc<BTreeMap<BranchName, CommitId>>>>,
     /// What services ran before, up to a commit: a walk along 90 days is made once for each.
     pub(super) pasts: Mutex<BTreeMap<(EnvironmentName, CommitId), BTreeMap<ServiceName, Ran>>>,
+    /// Why commands in comments are not obeyed, where that was asked.
+    deaf: OnceCell<Option<String>>,
     /// The environments as others see them.
     pub elsewhere: Elsewhere,
 }
@@ -68,8 +70,14 @@ impl Branches {
             read: Mutex::default(),
             proposals: Mutex::default(),
             pasts: Mutex::default(),
+            deaf: OnceCell::new(),
             elsewhere: Elsewhere::new(&estate.repository, &estate.environments, now),
         }
+    }
+
+    /// Why commands in comments are not obeyed; the forge is asked once.
+    pub(in crate::agent) async fn deaf(&self, forge: &dyn Forge) -> Result<Option<&str>, ForgeError> {
+        Ok(self.deaf.get_or_try_init(|| forge.deaf()).await?.as_deref())
     }
 
     /// Where a branch was when the pass began, where it was fetched for that.

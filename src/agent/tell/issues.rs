@@ -44,7 +44,8 @@ impl OpenIssues {
         // Worked out for the person who must decide.
         let planned = settled.planned.as_ref().filter(|_| settled.receipt == Some(Receipt::Planned));
         let plan = planned.map(|(change, diff)| Plan { change, diff });
-        let body = text::issue_body(&judged.deployment, &judged.judgement, evidence, plan, forge.chart());
+        let body =
+            text::issue_body(&judged.deployment, &judged.judgement, evidence, plan, forge.chart().await);
         let opened = forge.open_issue(&title, &body).await?;
         tracing::info!(environment = %pass.environment.name, url = opened.url, "opened an issue");
         // Two agents may have opened one each: the first stays.

@@ -1,25 +1,25 @@
-//! A chart of one signal around a deployment as a forge draws it: a mermaid block, or a table of values.
+//! A chart of one signal around a deployment as a forge draws it: a mermaid block, or a line of blocks of text.
 
-use super::markdown::{code, table_head, table_row};
+use super::markdown::code;
 use crate::domain::chart::{Chart, seconds};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
-use crate::domain::time::{Time, human_secs};
+use crate::domain::time::Time;
 
 /// The most points of a chart.
 const MAX_POINTS: usize = 60;
 /// How many points the mark of the deployment is drawn with: so many that it is a line straight up.
 const MARK_POINTS: usize = 180;
-/// The most rows of a table on either side of the deployment.
-const MAX_ROWS: [usize; 2] = [6, 9];
+/// The most characters of a line: as many as a phone shows in one.
+const MAX_BLOCKS: usize = 40;
 
 /// What a forge draws charts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChartStyle {
     /// A mermaid `xychart-beta` block.
     Mermaid,
-    /// Nothing: a table of the values.
-    Table,
+    /// Nothing: one line of block characters.
+    Line,
 }
 
 /// Draws the worst of the signals that regressed and have samples.
@@ -30,7 +30,7 @@ pub(super) fn draw_worst(judgement: &Judgement, evidence: &Evidence, style: Char
     })?;
     Some(match style {
         ChartStyle::Mermaid => mermaid(&chart.reduced(MAX_POINTS)),
-        ChartStyle::Table => table(&chart),
+        ChartStyle::Line => line_of_blocks(&chart.reduced(MAX_BLOCKS)),
     })
 }
 
@@ -50,26 +50,30 @@ fn moved(finding: &Finding) -> f64 {
     (to / 2.0 - from / 2.0).abs() / from.abs().max(f64::MIN_POSITIVE)
 }
 
-fn table(chart: &Chart<'_>) -> String {
+/// From the lowest value to the highest.
+const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+fn line_of_blocks(chart: &Chart<'_>) -> String {
+    let values = || chart.samples.iter().map(|sample| sample.value);
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let block = |value: f64| {
+        let height = (value - low) / (high - low);
+        let places = BLOCKS.iter().enumerate().rev();
+        // All values may be the same.
+        let fits = |(place, _): &(usize, &char)| height * 8.0 >= f64::from(u8::try_from(*place).unwrap_or(7));
+        places.into_iter().find(fits).map_or(BLOCKS[0], |(_, block)| *block)
+    };
     let split = chart.samples.partition_point(|sample| sample.at < chart.deployed_at);
-    let (before, after) = chart.samples.split_at(split);
-    let mut text = table_head(&["when", "value"]);
-    for (samples, most) in [before, after].into_iter().zip(MAX_ROWS) {
-        for part in samples.chunks(samples.len().div_ceil(most).max(1)) {
-            let (Some(first), Some(worst)) = (part.first(), chart.worst(part)) else { continue };
-            let distance = first.at.secs_since(chart.deployed_at);
-            let side = if distance < 0 { "before" } else { "after" };
-            let when = format!("{} {side}", human_secs(distance.saturating_abs()));
-            text.push_str(&table_row(&[when, chart.finding.show(worst)]));
-        }
-        if most == MAX_ROWS[0] {
-            let deployed = format!("**deployed** {}", chart.deployed_at);
-            text.push_str(&table_row(&[deployed, String::new()]));
-        }
-    }
+    let mut drawn: Vec<char> = values().map(block).collect();
+    drawn.insert(split.min(drawn.len()), '|');
     let name = code(chart.finding.signal.as_str(), 80);
     let of = chart.segment.map_or(String::new(), |segment| format!(" of {}", code(segment, 60)));
-    format!("{name}{of}, the worst value of each span of time:\n\n{text}")
+    format!(
+        "{name}{of}, from {} to {}, the worst value of each span of time; the upright line is the deployment:\n\n`{}`\n",
+        chart.finding.show(low),
+        chart.finding.show(high),
+        drawn.into_iter().collect::<String>()
+    )
 }
 
 fn mermaid(chart: &Chart<'_>) -> String {
@@ -203,6 +207,32 @@ mod tests {
         values[390] = 3.0;
         let drawn = lines(&chart(&values, 300 * 60, SignalKind::Traffic, None).unwrap());
         assert!(drawn[1].contains(&3.0), "{drawn:?}");
+    }
+
+    #[test]
+    fn a_line_of_blocks_shows_when_it_rose() {
+        let mut values = vec![0.1; 40];
+        values.extend([0.5, 0.9, 0.9, 0.9]);
+        let samples =
+            (0..).zip(&values).map(|(at, value)| Sample { at: Time::from_unix(at * 60), value: *value });
+        let samples: Vec<Sample> = samples.collect();
+        for (deployed, all_the_same) in [(39 * 60 + 30, false), (0, false), (43 * 60, false), (39 * 60, true)]
+        {
+            let samples: Vec<Sample> = match all_the_same {
+                true => samples.iter().map(|sample| Sample { value: 0.3, ..*sample }).collect(),
+                false => samples.clone(),
+            };
+            let at = Time::from_unix(deployed);
+            let (evidence, judgement) = made(&samples, at, SignalKind::ErrorRatio, None);
+            let text = draw_worst(&judgement, &evidence, ChartStyle::Line).unwrap();
+            let drawn = text.lines().last().unwrap().trim_matches('`').to_owned();
+            assert_eq!(drawn.matches('|').count(), 1, "{text}");
+            assert!(drawn.chars().count() <= MAX_BLOCKS + 1 && !text.contains("NaN"), "{text}");
+            if deployed == 39 * 60 + 30 {
+                let (before, after) = drawn.split_once('|').unwrap();
+                assert!(before.chars().all(|block| block == '▁') && after.ends_with("██"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use backout::ports::CommitRequest;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{Place, main, message, moves_told};
-use crate::support::forge::{Face, app_key};
+use super::{Place, main, message, moves_told, no_comments_at_first};
+use crate::support::forge::{Face, Fate, app_key};
 use crate::support::openapi::Api;
 
 fn as_app(options: &mut ForgeOptions) {
@@ -64,6 +64,10 @@ async fn use_everything(place: &mut Place) {
     for text in ["It made things worse.", "It made more things worse."] {
         forge.comment(commit, &format!("<!-- backout:1 -->\n{text}")).await.unwrap();
     }
+    // Another agent has written at the same moment.
+    place.sim.fates(no_comments_at_first());
+    forge.comment(commit, "<!-- backout:1 -->\nIt made things worse.").await.unwrap();
+    place.sim.fates(|_, _| Fate::Go);
     let status = CommitStatus {
         commit,
         context: "backout/production/app".to_owned(),

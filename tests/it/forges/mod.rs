@@ -19,7 +19,7 @@ use backout::domain::time::Time;
 use backout::ports::Forge;
 use secrecy::SecretString;
 
-use crate::support::forge::{Face, Fate, REPOSITORY, Reply, SimForge, TOKEN};
+use crate::support::forge::{Asked, Face, Fate, REPOSITORY, Reply, SimForge, TOKEN};
 use crate::support::git::{WorkTree, bare, git, log_moves};
 
 /// A forge of one kind over a repository with a branch `main`, and the adapter for it.
@@ -129,6 +129,18 @@ async fn moves_told(place: &Place, log: serde_json::Value) -> Vec<(String, Strin
     });
     let moves = place.forge.moves(&main(), Time::from_unix(0)).await.unwrap();
     moves.iter().map(|one| (one.after.to_string(), one.at.to_string())).collect()
+}
+
+/// The first list of comments that is asked for is empty, as it was before another agent wrote one.
+fn no_comments_at_first() -> impl FnMut(usize, &Asked) -> Fate + Send {
+    let mut is_first = true;
+    move |_, asked| {
+        let is_list = !asked.writes() && matches!(asked.path.last().unwrap().as_str(), "comments" | "notes");
+        match is_list && std::mem::take(&mut is_first) {
+            true => Fate::Instead(Reply::json(200, serde_json::json!([]))),
+            false => Fate::Go,
+        }
+    }
 }
 
 fn main() -> BranchName {

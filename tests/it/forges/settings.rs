@@ -1,11 +1,11 @@
 //! What forges do by the settings of a repository: features that are off, rights that are missing, names that are not there.
 
 use backout::domain::environment::policy::Delivery;
-use backout::domain::review::text::{is_second, same_as, with_closing};
+use backout::domain::review::text::{ChartStyle, is_second, same_as, with_closing};
 use backout::domain::review::{Merging, ReviewState, Standing};
 use backout::ports::ForgeError;
 
-use super::{Place, main, message};
+use super::{Place, main, message, no_comments_at_first};
 use crate::support::forge::{AGENT, Face};
 use crate::support::git::git;
 
@@ -187,6 +187,49 @@ async fn the_first_of_two_pull_requests_is_followed() {
         (found.number, found.state),
         (first.number, ReviewState::Closed { by: Some("dana".to_owned()) })
     );
+}
+
+/// Two agents have written at the same moment: the first comment stays, and each later text is put there.
+#[tokio::test]
+async fn the_first_of_two_comments_stays() {
+    for face in FACES {
+        let mut place = Place::new(face);
+        let opened = place.open("backout/a", "v1").await;
+        place.sim.state().rules.required.clear();
+        let ready = place.look(&opened).await;
+        place.forge.merge(&ready, &main(), &message("v1")).await.unwrap();
+        let commit = place.tip("main");
+        place.sim.state().sources.insert(commit.to_string(), opened.number);
+        let text = |more: &str| format!("<!-- backout:1 -->\n{more}");
+        place.forge.comment(commit, &text("First")).await.unwrap();
+        place.sim.fates(no_comments_at_first());
+        place.forge.comment(commit, &text("Second")).await.unwrap();
+        let bodies = || -> Vec<String> {
+            place.sim.state().comments.iter().map(|comment| comment.body.clone()).collect()
+        };
+        assert_eq!(bodies(), [text("First")], "{face:?}");
+        place.forge.comment(commit, &text("Third")).await.unwrap();
+        assert_eq!(bodies(), [text("Third")], "{face:?}");
+    }
+}
+
+/// An older server shows an error in place of a chart that it does not know.
+#[tokio::test]
+async fn charts_are_drawn_where_the_server_can() {
+    for (face, version, expected) in [
+        (Face::Gitea, "7.0.9+gitea-1.22.0", ChartStyle::Mermaid),
+        (Face::Gitea, "1.21.11+0-g1c5a3b5", ChartStyle::Line),
+        (Face::Gitea, "1.23.1", ChartStyle::Mermaid),
+        (Face::Gitea, "1.20.5+gitea-1.20.5", ChartStyle::Line),
+        (Face::GitLab, "17.5.1-ee", ChartStyle::Mermaid),
+        (Face::GitLab, "16.11.0", ChartStyle::Line),
+        (Face::GitLab, "nonsense", ChartStyle::Line),
+        (Face::GitHub, "", ChartStyle::Mermaid),
+    ] {
+        let place = Place::new(face);
+        version.clone_into(&mut place.sim.state().version);
+        assert_eq!(place.forge.chart().await, expected, "{face:?} {version}");
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use backout::domain::review::command::Command;
 use backout::domain::review::text::ChartStyle;
 use backout::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review, ReviewState, Standing};
 use backout::domain::time::Time;
-use backout::ports::{Forge, ForgeError, Forged};
+use backout::ports::{BoxFuture, Forge, ForgeError, Forged};
 
 use crate::support::simulated::{Node, Remote, Tree};
 
@@ -152,8 +152,8 @@ fn answer<'a, T: Send + 'a>(answer: Result<T, ForgeError>) -> Forged<'a, T> {
 }
 
 impl Forge for OwnForge {
-    fn chart(&self) -> ChartStyle {
-        ChartStyle::Table
+    fn chart(&self) -> BoxFuture<'_, ChartStyle> {
+        Box::pin(async { ChartStyle::Line })
     }
 
     fn review<'a>(&'a self, branch: &'a BranchName, _: &'a BranchName) -> Forged<'a, Option<Review>> {

@@ -6,7 +6,9 @@ use serde_json::json;
 use super::Gitea;
 use super::types::{Issue, Pull, RepoInfo, Status};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::{ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, placing, plain};
+use crate::adapters::forge::shared::{
+    ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, There, doubles, placing, plain,
+};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
@@ -42,14 +44,29 @@ impl Gitea {
             self.rest.get_if_any(&format!("{}/commits/{commit}/pull", self.root)).await?;
         let Some(source) = source.filter(|pull| pull.merged) else { return Ok(()) };
         let own = self.own_account().await?.id;
-        let there = self.comments(source.number).await?.into_iter();
-        let there = there.map(|comment| (comment.id, comment.user.and_then(|user| user.id), comment.body));
-        let (method, path) = match placing(text, own, there) {
-            Placing::Done => return Ok(()),
-            Placing::Edit(id) => (Method::PATCH, format!("{}/issues/comments/{id}", self.root)),
-            Placing::Write => (Method::POST, format!("{}/issues/{}/comments", self.root, source.number)),
-        };
-        self.rest.send(method, &path, &json!({"body": text})).await.map(drop)
+        let place = |id: u64| format!("{}/issues/comments/{id}", self.root);
+        match placing(text, own, self.written(source.number).await?) {
+            Placing::Done => Ok(()),
+            Placing::Edit(id) => {
+                self.rest.send(Method::PATCH, &place(id), &json!({"body": text})).await.map(drop)
+            }
+            Placing::Write => {
+                let path = format!("{}/issues/{}/comments", self.root, source.number);
+                self.rest.send(Method::POST, &path, &json!({"body": text})).await?;
+                for id in doubles(text, own, self.written(source.number).await?) {
+                    self.rest.remove(&place(id)).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The comments on a pull request or an issue.
+    async fn written(&self, number: u64) -> Result<Vec<There>, ForgeError> {
+        let comments = self.comments(number).await?.into_iter();
+        Ok(comments
+            .map(|comment| (comment.id, comment.user.and_then(|user| user.id), comment.body))
+            .collect())
     }
 
     /// They are found by the account that has opened them. A list by label is empty as soon as there are two labels of one name,

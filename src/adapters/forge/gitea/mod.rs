@@ -22,17 +22,19 @@ use super::calls::calls;
 use super::options::{ForgeKind, ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::Rest;
-use super::shared::{Account, OwnAccount};
+use super::shared::{Account, OwnAccount, Version, is_at_least, style};
 use crate::adapters::http::HttpError;
 use crate::domain::review::text::ChartStyle;
-use crate::ports::{Forge, ForgeError, Forged};
+use crate::ports::{BoxFuture, Forge, ForgeError, Forged};
 
 /// Every operation of the API that is used, by its id in Forgejo's description of it. A test holds what is sent against
 /// this list, and the list against the description.
-pub const OPERATIONS: [&str; 28] = [
+pub const OPERATIONS: [&str; 30] = [
+    "getVersion",
     "issueCreateComment",
     "issueCreateIssue",
     "issueCreateLabel",
+    "issueDeleteComment",
     "issueEditComment",
     "issueEditIssue",
     "issueGetComments",
@@ -148,10 +150,17 @@ fn page_path(path: &str, number: usize) -> String {
 }
 
 impl Forge for Gitea {
-    /// Gitea draws Mermaid too, but which version of it, and up to which length, is its administrator's business. A table
-    /// is read everywhere.
-    fn chart(&self) -> ChartStyle {
-        ChartStyle::Table
+    /// Both draw mermaid with the version that the server came with, and show an error in place of a kind of chart that this does not
+    /// know: mermaid has it since 10.6. Forgejo 7 came with 10.9, and calls itself `7.0.9+gitea-1.22.0`, for it is like Gitea 1.22.
+    fn chart(&self) -> BoxFuture<'_, ChartStyle> {
+        Box::pin(async {
+            let told = self.rest.get::<Version>("/version").await;
+            let draws = |version: &str| {
+                let gitea = version.split_once("+gitea-").map_or(version, |(_, gitea)| gitea);
+                is_at_least(gitea, (1, 22))
+            };
+            style(told.is_ok_and(|told| draws(&told.version)))
+        })
     }
 
     fn deaf(&self) -> Forged<'_, Option<String>> {

@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::GitHub;
 use super::types::{CombinedStatus, Comment, Issue, Pull, RepoInfo, Status};
-use crate::adapters::forge::shared::{ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, placing, plain};
+use crate::adapters::forge::shared::{
+    ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, There, doubles, placing, plain,
+};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
@@ -44,17 +46,30 @@ impl GitHub {
         let merged = pulls.into_iter().flatten().filter(|pull| pull.merged_at.is_some());
         let Some(source) = merged.max_by_key(|pull| pull.number) else { return Ok(()) };
         let path = format!("{}/issues/{}/comments", self.root, source.number);
-        let there: Vec<Comment> = self.rest.list(&format!("{path}?per_page=100")).await?;
         let own = self.own_account().await?.id;
-        let there = there.into_iter().map(|comment| {
+        let place = |id: u64| format!("{}/issues/comments/{id}", self.root);
+        match placing(text, own, self.written(&path).await?) {
+            Placing::Done => Ok(()),
+            Placing::Edit(id) => {
+                self.rest.send(Method::PATCH, &place(id), &json!({"body": text})).await.map(drop)
+            }
+            Placing::Write => {
+                self.rest.send(Method::POST, &path, &json!({"body": text})).await?;
+                for id in doubles(text, own, self.written(&path).await?) {
+                    self.rest.remove(&place(id)).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The comments at a path.
+    async fn written(&self, path: &str) -> Result<Vec<There>, ForgeError> {
+        let comments: Vec<Comment> = self.rest.list(&format!("{path}?per_page=100")).await?;
+        let there = |comment: Comment| {
             (comment.id, comment.user.and_then(|user| user.id), comment.body.unwrap_or_default())
-        });
-        let (method, path) = match placing(text, own, there) {
-            Placing::Done => return Ok(()),
-            Placing::Edit(id) => (Method::PATCH, format!("{}/issues/comments/{id}", self.root)),
-            Placing::Write => (Method::POST, path),
         };
-        self.rest.send(method, &path, &json!({"body": text})).await.map(drop)
+        Ok(comments.into_iter().map(there).collect())
     }
 
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {

@@ -7,7 +7,9 @@ use super::GitLab;
 use super::rights::{DEVELOPER, MAINTAINER};
 use super::types::{Branch, Issue, MergeRequest, Permissions, Project, Status};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::{ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, placing, plain};
+use crate::adapters::forge::shared::{
+    ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, There, doubles, placing, plain,
+};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
@@ -59,15 +61,28 @@ impl GitLab {
         let Some(source) = merged.max_by_key(|request| request.iid) else { return Ok(()) };
         let place = self.place(source.iid);
         let own = self.own_account().await?.id;
-        let there = self.notes(&place).await?.into_iter();
-        let there =
-            there.map(|note| (note.id, note.author.map(|author| author.id), note.body.unwrap_or_default()));
-        let (method, path) = match placing(text, own, there) {
-            Placing::Done => return Ok(()),
-            Placing::Edit(id) => (Method::PUT, format!("{place}/notes/{id}")),
-            Placing::Write => (Method::POST, format!("{place}/notes")),
-        };
-        self.rest.send(method, &path, &json!({"body": text})).await.map(drop)
+        match placing(text, own, self.written(&place).await?) {
+            Placing::Done => Ok(()),
+            Placing::Edit(id) => {
+                let path = format!("{place}/notes/{id}");
+                self.rest.send(Method::PUT, &path, &json!({"body": text})).await.map(drop)
+            }
+            Placing::Write => {
+                self.rest.send(Method::POST, &format!("{place}/notes"), &json!({"body": text})).await?;
+                for id in doubles(text, own, self.written(&place).await?) {
+                    self.rest.remove(&format!("{place}/notes/{id}")).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The notes on a merge request.
+    async fn written(&self, place: &str) -> Result<Vec<There>, ForgeError> {
+        let notes = self.notes(place).await?.into_iter();
+        Ok(notes
+            .map(|note| (note.id, note.author.map(|author| author.id), note.body.unwrap_or_default()))
+            .collect())
     }
 
     /// Source: <https://docs.gitlab.com/api/issues/>.

@@ -15,10 +15,10 @@ use super::calls::calls;
 use super::options::{ForgeOptions, TokenSource};
 use super::plain::PlainWire;
 use super::rest::{Rest, path_part};
-use super::shared::{Account, OwnAccount};
+use super::shared::{Account, OwnAccount, Version, is_at_least, style};
 use crate::adapters::http::HttpError;
 use crate::domain::review::text::ChartStyle;
-use crate::ports::{Forge, ForgeError};
+use crate::ports::{BoxFuture, Forge, ForgeError};
 
 /// A repository on GitLab.
 pub struct GitLab {
@@ -62,11 +62,14 @@ impl GitLab {
 }
 
 impl Forge for GitLab {
-    /// GitLab draws mermaid, but with the version that the server came with (10.7 on gitlab.com in 2025, older ones on older
-    /// servers), and shows an error in place of a kind of chart that this does not know. A table is the same everywhere, also
-    /// in the mails that GitLab sends. Source: <https://gitlab.com/gitlab-org/gitlab/-/issues/554889>.
-    fn chart(&self) -> ChartStyle {
-        ChartStyle::Table
+    /// GitLab draws mermaid with the version that the server came with (10.7 on gitlab.com in 2025), and shows an error in place of a
+    /// kind of chart that this does not know: mermaid has it since 10.6, and GitLab 17 is younger than that.
+    /// Sources: <https://gitlab.com/gitlab-org/gitlab/-/issues/554889>, <https://docs.gitlab.com/api/version/>.
+    fn chart(&self) -> BoxFuture<'_, ChartStyle> {
+        Box::pin(async {
+            let told = self.rest.get::<Version>("/version").await;
+            style(told.is_ok_and(|told| is_at_least(&told.version, (17, 0))))
+        })
     }
 
     calls!();

@@ -2,7 +2,7 @@
 
 use super::assessment::{Assessment, State};
 use super::frame::Frame;
-use crate::domain::time::{Time, human_secs};
+use crate::domain::time::human_secs;
 
 /// How a signal's numbers are written.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,7 @@ fn damage(found: &Assessment, frame: &Frame, style: Style) -> String {
             _ => format!("{} before", span(distance)),
         };
         let what = if frame.is_revert { "revert" } else { "deployment" };
-        text.push_str(&format!(" at {}, {side} the {what}", clock(since)));
+        text.push_str(&format!(" at {}, {side} the {what}", since.clock()));
     }
     if let Some(line) = found.line.filter(|_| found.of > 0) {
         let verb = if found.beyond == 1 { "is" } else { "are" };
@@ -99,12 +99,6 @@ fn comparison(found: &Assessment, style: Style) -> String {
         ));
     }
     text
-}
-
-/// The time of day of a point in time: `03:14:00Z`.
-fn clock(time: Time) -> String {
-    let text = time.to_string();
-    text.split_once('T').map_or(text.clone(), |(_, clock)| clock.to_owned())
 }
 
 /// A distance in time in words, without its sign; seconds up to two minutes.
@@ -170,9 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_day_and_spans() {
-        assert_eq!(clock(Time::from_unix(1_795_144_440)), "03:14:00Z");
-        assert_eq!(clock(Time::from_unix(i64::MAX)), format!("@{}", i64::MAX));
+    fn spans() {
         assert_eq!(span(65), "65 s");
         assert_eq!(span(-600), "10 min");
         assert_eq!(span(i64::MIN), span(i64::MAX));

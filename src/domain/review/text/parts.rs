@@ -102,7 +102,8 @@ pub(super) fn signal_section(judgement: &Judgement) -> String {
     if judgement.findings.is_empty() {
         return String::new();
     }
-    let mut text = table_head(&["signal", "verdict", "before", "after", "line", "since"]);
+    // Three columns: that is what a phone shows without scrolling.
+    let mut text = table_head(&["signal", "before → after", "bad since"]);
     // What regressed comes first.
     let mut findings: Vec<&Finding> = judgement.findings.iter().collect();
     findings.sort_by_key(|finding| finding.verdict != Verdict::Regressed);
@@ -111,16 +112,14 @@ pub(super) fn signal_section(judgement: &Judgement) -> String {
         let word = finding.verdict.word();
         let verdict =
             if finding.verdict == Verdict::Regressed { format!("**{word}**") } else { word.to_owned() };
+        let line = finding.line.map_or_else(String::new, |line| format!(", line {}", finding.show(line)));
         text.push_str(&table_row(&[
-            code(finding.signal.as_str(), 80),
-            verdict,
-            number(finding.before),
-            number(finding.after),
-            number(finding.line),
-            finding.since.map_or("–".to_owned(), |since| since.to_string()),
+            format!("{} {verdict}", code(finding.signal.as_str(), 80)),
+            format!("{} → {}{line}", number(finding.before), number(finding.after)),
+            finding.since.map_or("–".to_owned(), |since| since.clock()),
         ]));
     }
-    text.push_str(&more_row(judgement.findings.len(), MAX_SIGNALS, 6));
+    text.push_str(&more_row(judgement.findings.len(), MAX_SIGNALS, 3));
     format!("### Signals\n\n{text}")
 }
 

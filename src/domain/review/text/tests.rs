@@ -163,7 +163,7 @@ fn a_pull_request_that_a_person_merges() {
     let rules = ReviewRules { merge: Merge::Manual, deadline_secs: 3_600 };
     let story =
         Story { change: &change, deployment: &bad, motive, evidence: Some(&evidence), rules, deaf: None };
-    let text = body(&story, ChartStyle::Table, "a person merges it, or comments `/backout approve`");
+    let text = body(&story, ChartStyle::Line, "a person merges it, or comments `/backout approve`");
     assert_reads(&text, include_str!("tests/manual.md"), "manual.md");
 }
 

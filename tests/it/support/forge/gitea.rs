@@ -44,6 +44,7 @@ pub(super) fn answer(state: &mut State, asked: &Asked) -> Reply {
             no(403, "token does not have at least one of required scope(s): [read:user]")
         }
         ["api", "v1", "user"] => Reply::json(200, user(AGENT)),
+        ["api", "v1", "version"] => Reply::json(200, json!({"version": state.version})),
         ["api", "v1", "orgs", "shop", "labels"] => Reply::json(200, json!([])),
         _ => not_found(),
     }
@@ -446,6 +447,10 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
             });
             Reply::json(201, issue(state, state.issues.last().unwrap()))
         }
+        ("DELETE", ["comments", id]) => match state.remove_comment(id.parse().unwrap()) {
+            Some(()) => Reply::json(204, Value::Null),
+            None => not_found(),
+        },
         ("PATCH", ["comments", id]) => match state.edit_comment(id.parse().unwrap(), &text(body, "body")) {
             Some(edited) => Reply::json(200, comment(edited)),
             None => not_found(),

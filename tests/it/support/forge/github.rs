@@ -430,6 +430,10 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
             });
             Reply::json(201, issue(state, state.issues.last().unwrap()))
         }
+        ("DELETE", ["comments", id]) => match state.remove_comment(id.parse().unwrap()) {
+            Some(()) => Reply::json(204, Value::Null),
+            None => Reply::no(404, "Not Found"),
+        },
         ("PATCH", ["comments", id]) => match state.edit_comment(id.parse().unwrap(), &text(body, "body")) {
             Some(edited) => Reply::json(200, comment(edited)),
             None => Reply::no(404, "Not Found"),

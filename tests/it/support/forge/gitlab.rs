@@ -31,6 +31,9 @@ pub(super) fn answer(state: &mut State, asked: &Asked) -> Reply {
             Reply::json(403, json!({"error": "insufficient_scope", "error_description": said}))
         }
         ["api", "v4", "user"] => Reply::json(200, user(AGENT)),
+        ["api", "v4", "version"] => {
+            Reply::json(200, json!({"version": state.version, "revision": "c401a659d0c"}))
+        }
         ["api", "v4", "users"] => {
             let name = asked.query.get("username").unwrap();
             let found: Vec<&String> = state.people.keys().filter(|one| *one == name).collect();
@@ -357,6 +360,10 @@ fn one_request(state: &mut State, asked: &Asked, found: &Pull, rest: &[&str], bo
             let one = |name: &String| json!({"user": user(name), "state": "requested_changes"});
             Reply::json(200, against.map(one).collect())
         }
+        ("DELETE", ["notes", id]) => match state.remove_comment(id.parse().unwrap()) {
+            Some(()) => Reply::json(204, Value::Null),
+            None => Reply::no(404, "404 Not found"),
+        },
         ("PUT", ["notes", id]) => match state.edit_comment(id.parse().unwrap(), &text(body, "body")) {
             Some(edited) => {
                 Reply::json(200, json!({"id": edited.id, "body": edited.body, "author": user(AGENT)}))

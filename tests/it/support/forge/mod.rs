@@ -177,6 +177,8 @@ pub(crate) struct State {
     pub(crate) now: fn() -> i64,
     /// Its own address.
     pub(crate) url: String,
+    /// What the server says that it is.
+    pub(crate) version: String,
 }
 
 impl State {
@@ -219,6 +221,7 @@ impl State {
                 backout::adapters::clock::SystemClock.now().unix()
             },
             url,
+            version: "7.0.9+gitea-1.22.0".to_owned(),
         }
     }
 
@@ -441,8 +444,15 @@ impl State {
     /// Somebody comments.
     pub(crate) fn comment(&mut self, on: u64, by: &str, body: &str) {
         let at = (self.now)();
-        let id = 7_000 + self.comments.len() as u64;
+        let id = self.comments.last().map_or(7_000, |last| last.id + 1);
         self.comments.push(Comment { id, on, by: by.to_owned(), body: body.to_owned(), at });
+    }
+
+    /// Removes a comment; none where there is none.
+    pub(crate) fn remove_comment(&mut self, id: u64) -> Option<()> {
+        let at = self.comments.iter().position(|comment| comment.id == id)?;
+        self.comments.remove(at);
+        Some(())
     }
 
     /// Replaces the text of a comment.

@@ -111,6 +111,15 @@ const DOCUMENTED: &[Documented] = &[
         page: "notes/",
     },
     Documented {
+        method: "DELETE",
+        path: "projects/:id/merge_requests/:iid/notes/:note_id",
+        query: &[],
+        body: &[],
+        required: &[],
+        page: "notes/",
+    },
+    get("version", &[], "version/"),
+    Documented {
         method: "PUT",
         path: "projects/:id/merge_requests/:iid/notes/:note_id",
         query: &[],
