@@ -40,6 +40,8 @@ impl<'m> OwnTrailers<'m> {
     /// puts lines of its own behind it.
     #[must_use]
     pub fn find(message: &'m str) -> Option<Self> {
+        // Nearly all commits are somebody else's.
+        memchr::memmem::find(message.as_bytes(), ID_TRAILER.as_bytes())?;
         let complete = |own: &Self| {
             let needed = [ID_TRAILER, "Backout-Environment", "Backout-Service", "Backout-Reverts"];
             needed.iter().all(|name| own.value(name).is_some())
