@@ -10,7 +10,7 @@ fn trio(services: &[&str]) -> (Stage, SimForge) {
     stage.begin(services);
     let forge = SimForge::start(Face::GitHub, &stage.bare);
     stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
-    let mut config = Setting::default().config(&forge);
+    let mut config = Setting::default().config(Face::GitHub, &forge);
     config.services = Config::of("trio").services;
     stage.configure(&config);
     (stage, forge)

@@ -4,6 +4,7 @@ mod accounts;
 mod comments;
 mod people;
 mod secrets;
+mod servers;
 mod trouble;
 mod way;
 
@@ -17,6 +18,7 @@ struct Scene {
     stage: Stage,
     forge: SimForge,
     bad: String,
+    face: Face,
 }
 
 /// What a test changes of the usual: pull requests that merge themselves, by a token.
@@ -44,12 +46,17 @@ impl Setting {
         Self { environment: environment.to_owned(), ..Self::default() }
     }
 
-    fn config(&self, forge: &SimForge) -> Config {
+    fn config(&self, face: Face, forge: &SimForge) -> Config {
+        let kind = match face {
+            Face::GitHub => "github",
+            Face::GitLab => "gitlab",
+            Face::Gitea => "forgejo",
+        };
         let mut config = Config::of("one");
         config.environments = format!("  production: {{branch: main, {}}}\n", self.environment);
         config.policy.clone_from(&self.policy);
         config.run = format!(
-            "forge:\n  kind: github\n  url: {}\n  repository: {REPOSITORY}\n  auth: {}\n{}",
+            "forge:\n  kind: {kind}\n  url: {}\n  repository: {REPOSITORY}\n  auth: {}\n{}",
             forge.url(),
             self.auth,
             self.forge
@@ -60,17 +67,21 @@ impl Setting {
 
 impl Scene {
     fn new(setting: &Setting) -> Self {
+        Self::on(Face::GitHub, setting)
+    }
+
+    fn on(face: Face, setting: &Setting) -> Self {
         let mut stage = Stage::on_path();
         stage.begin(&["web"]);
-        let forge = SimForge::start(Face::GitHub, &stage.bare);
+        let forge = SimForge::start(face, &stage.bare);
         stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
-        stage.configure(&setting.config(&forge));
+        stage.configure(&setting.config(face, &forge));
         let bad = stage.deploy("web", "v2", -12, BOT);
-        Self { stage, forge, bad }
+        Self { stage, forge, bad, face }
     }
 
     fn configure(&self, setting: &Setting) {
-        self.stage.configure(&setting.config(&self.forge));
+        self.stage.configure(&setting.config(self.face, &self.forge));
     }
 
     /// The branch of the proposal.

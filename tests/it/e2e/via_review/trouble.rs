@@ -2,7 +2,7 @@
 
 use super::{Scene, Setting};
 use crate::e2e::stage::{BOT, PERSON, item, text, values, words};
-use crate::support::forge::{Fate, Reply};
+use crate::support::forge::{Face, Fate, Reply};
 use crate::support::git::{remove_notes, try_git};
 
 #[test]
@@ -175,20 +175,18 @@ fn an_answer_that_is_lost_makes_nothing_twice() {
     scene.is_over();
 }
 
-/// Kills the agent before every request of its way, and after every one that changes something, each time on a new stage,
-/// and lets another pass follow.
-fn killed_at_every_request(prepare: fn(&Scene)) {
-    let probe = Scene::new(&Setting::default());
+/// Kills the agent before and after every request of its way that changes something, each time on a new stage, and lets another
+/// pass follow. Killed at a request that changes nothing it leaves what it leaves after the one before.
+fn killed_at_every_request(face: Face, prepare: fn(&Scene)) {
+    let probe = Scene::on(face, &Setting::default());
     prepare(&probe);
     probe.forge.fates(|_, _| Fate::Go);
     probe.stage.pass(3);
     let requests = probe.forge.log();
     assert!(requests.len() > 5);
-    for (number, asked) in requests.iter().enumerate() {
-        // Killed after a request that changes nothing, the agent leaves what it leaves when it is killed before.
-        let afters: &[bool] = if asked.writes() { &[false, true] } else { &[false] };
-        for after in afters.iter().copied() {
-            let scene = Scene::new(&Setting::default());
+    for (number, _) in requests.iter().enumerate().filter(|(_, asked)| asked.writes()) {
+        for after in [false, true] {
+            let scene = Scene::on(face, &Setting::default());
             prepare(&scene);
             scene.forge.fates(move |current, _| match (current == number, after) {
                 (false, _) => Fate::Go,
@@ -215,12 +213,16 @@ fn killed_at_every_request(prepare: fn(&Scene)) {
 
 #[test]
 fn an_agent_killed_between_any_two_requests_is_followed_by_one_that_goes_on() {
-    killed_at_every_request(|_| {});
+    for face in [Face::GitHub, Face::GitLab, Face::Gitea] {
+        killed_at_every_request(face, |_| {});
+    }
 }
 
 #[test]
 fn the_same_where_the_agent_merges_at_once() {
-    killed_at_every_request(|scene| scene.forge.state().rules.required.clear());
+    for face in [Face::GitHub, Face::GitLab, Face::Gitea] {
+        killed_at_every_request(face, |scene| scene.forge.state().rules.required.clear());
+    }
 }
 
 #[test]
@@ -275,8 +277,8 @@ fn what_merges_itself_counts_against_the_budget_before_it_is_merged() {
         stage.variables.push(("FORGE_TOKEN".to_owned(), crate::support::forge::TOKEN.to_owned()));
         stage
     };
-    let forge = crate::support::forge::SimForge::start(crate::support::forge::Face::GitHub, &stage.bare);
-    let mut config = setting.config(&forge);
+    let forge = crate::support::forge::SimForge::start(Face::GitHub, &stage.bare);
+    let mut config = setting.config(Face::GitHub, &forge);
     config.services = config.services.replace("namespace: one", "namespace: pair");
     stage.configure(&config);
     stage.deploy("api", "v2", -18, BOT);

@@ -103,7 +103,7 @@ fn a_branch_that_takes_no_push_gets_a_pull_request() {
     stage.begin(&["web"]);
     let forge = SimForge::start(Face::GitHub, &stage.bare);
     stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
-    let mut config: Config = Setting::environment("mode: auto").config(&forge);
+    let mut config: Config = Setting::environment("mode: auto").config(Face::GitHub, &forge);
     // Git logs in with the forge's own credentials.
     config.repository = "  auth: {kind: forge}\n".to_owned();
     stage.configure(&config);

@@ -137,6 +137,8 @@ pub(crate) struct Rules {
     pub(crate) mergers: Option<BTreeSet<String>>,
     /// Whether the agent may read who may merge.
     pub(crate) tells_mergers: bool,
+    /// Whether it takes a second pull request from a branch.
+    pub(crate) takes_two: bool,
     /// Whether the forge passes over what it is to merge by itself.
     pub(crate) passes_over: bool,
     /// Whether there are issues.
@@ -193,6 +195,7 @@ impl State {
             signatures: false,
             mergers: None,
             tells_mergers: true,
+            takes_two: false,
             passes_over: false,
             issues: true,
             writes_issues: true,
@@ -409,7 +412,8 @@ impl State {
 
     /// Opens a pull request for the agent; none where one is open from the same branch, or nothing is on it.
     pub(crate) fn open(&mut self, branch: &str, base: &str, title: &str, body: &str) -> Result<u64, String> {
-        if self.pulls.iter().any(|pull| pull.open && pull.branch == branch && pull.base == base) {
+        let is_same = |pull: &Pull| pull.open && pull.branch == branch && pull.base == base;
+        if !self.rules.takes_two && self.pulls.iter().any(is_same) {
             return Err(format!("A pull request already exists for shop:{branch}."));
         }
         let (Some(head), Some(onto)) = (self.tip(branch), self.tip(base)) else {
