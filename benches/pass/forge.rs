@@ -78,6 +78,9 @@ impl Forge {
                     shown.map(|(number, pull)| self.pull(*number, pull)).collect();
                 Some(Value::from(shown?))
             }
+            ("GET", "") => {
+                Some(json!({"permissions": {"admin": true, "push": true}, "allow_merge_commits": true}))
+            }
             ("GET", "/branches/main") => Some(json!({"protected": false})),
             ("GET", "/issues" | "/labels") => Some(json!([])),
             ("GET", path) if path.ends_with("/timeline") || path.ends_with("/comments") => Some(json!([])),

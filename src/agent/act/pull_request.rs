@@ -66,7 +66,7 @@ pub(in crate::agent) async fn merge_when_ready(
         looked_again: false,
         opened: false,
         newest: None,
-        deaf: pass.branches.deaf(forge.as_ref()).await?.map(str::to_owned),
+        deaf: pass.branches.deaf(forge.as_ref()).await.map(str::to_owned),
         looked: terms.looked.cloned(),
         stuck: None,
     };

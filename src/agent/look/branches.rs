@@ -16,7 +16,7 @@ use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::history::snapshot::{Commit, MAX_CHANGED_FILES, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
-use crate::ports::{Forge, ForgeError, HistoryQuery, Repository, RepositoryError};
+use crate::ports::{Forge, HistoryQuery, Repository, RepositoryError};
 
 /// The branches of an estate during one pass.
 pub(in crate::agent) struct Branches {
@@ -75,9 +75,15 @@ impl Branches {
         }
     }
 
-    /// Why commands in comments are not obeyed; the forge is asked once.
-    pub(in crate::agent) async fn deaf(&self, forge: &dyn Forge) -> Result<Option<&str>, ForgeError> {
-        Ok(self.deaf.get_or_try_init(|| forge.deaf()).await?.as_deref())
+    /// Why commands in comments are not obeyed; the forge is asked once. Where it does not say, nothing more is said either.
+    pub(in crate::agent) async fn deaf(&self, forge: &dyn Forge) -> Option<&str> {
+        let asked = self.deaf.get_or_try_init(|| forge.deaf()).await;
+        asked
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "the forge does not tell whether commands in comments are obeyed");
+                &None
+            })
+            .as_deref()
     }
 
     /// Where a branch was when the pass began, where it was fetched for that.
