@@ -109,6 +109,11 @@ impl Gitea {
             .await
     }
 
+    /// The settings of the repository, as far as they are told.
+    async fn info(&self) -> Result<Option<RepoInfo>, ForgeError> {
+        self.rest.get_if_told(&self.root).await
+    }
+
     /// Why no command is obeyed where the agent is no administrator.
     fn deafness(&self) -> String {
         format!(
@@ -165,8 +170,8 @@ impl Forge for Gitea {
 
     fn deaf(&self) -> Forged<'_, Option<String>> {
         Box::pin(async {
-            let info: RepoInfo = self.rest.get(&self.root).await?;
-            Ok(info.permissions.filter(|permissions| !permissions.admin).map(|_| self.deafness()))
+            let permissions = self.info().await?.and_then(|info| info.permissions);
+            Ok(permissions.filter(|permissions| !permissions.admin).map(|_| self.deafness()))
         })
     }
 

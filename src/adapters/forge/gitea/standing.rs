@@ -4,7 +4,7 @@
 use globset::GlobBuilder;
 
 use super::Gitea;
-use super::types::{Branch, CombinedStatus, Protection, Pull, RepoInfo, Status, SubmittedReview};
+use super::types::{Branch, CombinedStatus, Protection, Pull, Status, SubmittedReview};
 use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{LOOKS, blocked, missing_approvals, plain, settled};
 use crate::domain::ids::BranchName;
@@ -67,7 +67,7 @@ impl Gitea {
         let wanted = self.wanted(base).await?;
         // Where only fast-forwards are allowed, what does not contain the branch cannot be merged: the server answers 500.
         let must_contain = wanted.rest.block_on_outdated_branch
-            || !pull.contains_base() && self.rest.get::<RepoInfo>(&self.root).await?.is_fast_forward_only();
+            || !pull.contains_base() && self.info().await?.is_some_and(|info| info.is_fast_forward_only());
         if must_contain && !pull.contains_base() {
             return Ok(Standing::Behind);
         }

@@ -167,6 +167,34 @@ fn where_only_fast_forwards_are_allowed_the_branch_is_brought_up_to_date() {
     scene.is_over();
 }
 
+/// For a second after each push the server says that it cannot be merged, as where it conflicts.
+#[test]
+fn right_after_a_push_no_conflict_is_told() {
+    let scene = Scene::on(Face::Gitea, &Setting::default());
+    {
+        let mut state = scene.forge.state();
+        (state.rules.slow_looks, state.rules.passes_over) = (12, true);
+    }
+    scene.stage.pass(3);
+    let body = scene.pull().body;
+    assert!(
+        !body.contains("conflict") && body.contains("has not said yet whether it can be merged"),
+        "{body}"
+    );
+    // The base moves just before the check turns green, and the server passes over the schedule.
+    scene.stage.write("README.md", "Services\n");
+    scene.stage.commit(-1, PERSON, "Say what is here");
+    scene.stage.push();
+    let number = scene.pull().number;
+    scene.forge.state().check(number, "success");
+    for _ in 0..4 {
+        scene.stage.run(&["run", "--once"]);
+        scene.forge.state().check(number, "success");
+    }
+    scene.stage.run(&["run", "--once"]);
+    scene.is_over();
+}
+
 /// Each time by both at the same moment: what the server takes twice is there once in the end.
 #[test]
 fn two_agents_at_once_make_one_pull_request() {

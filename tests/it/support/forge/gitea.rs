@@ -184,7 +184,7 @@ fn pull(state: &State, pull: &Pull) -> Value {
         "body": pull.body, "created_at": rfc3339(pull.created_at), "merged": pull.merged,
         "merge_commit_sha": pull.merge_commit,
         "merged_at": pull.merged.then(|| rfc3339((state.now)())), "user": user(&pull.by),
-        "mergeable": pull.open && !matches!(standing(state, pull), "dirty" | "draft"),
+        "mergeable": pull.open && !is_looked_into(state, pull) && !matches!(standing(state, pull), "dirty" | "draft"),
         "merge_base": merge_base,
         "head": {
             "label": pull.branch, "ref": name, "sha": pull.head, "repo_id": if pull.fork { 2 } else { 1 },
@@ -192,6 +192,19 @@ fn pull(state: &State, pull: &Pull) -> Value {
         },
         "base": {"label": pull.base, "ref": pull.base, "sha": base, "repo_id": 1, "repo": repo},
     })
+}
+
+/// Whether the server is still finding out whether it can be merged.
+fn is_looked_into(state: &State, pull: &Pull) -> bool {
+    pull.looks.1 < state.rules.slow_looks
+}
+
+/// Somebody looks at a pull request.
+fn look(state: &mut State, number: u64) {
+    let found = state.pull(number).unwrap().clone();
+    let between = format!("{} {}", found.head, state.tip(&found.base).unwrap_or_default());
+    let one = state.pull(number).unwrap();
+    one.looks = if one.looks.0 == between { (between, one.looks.1 + 1) } else { (between, 0) };
 }
 
 fn newest_first(state: &State) -> Vec<Value> {
@@ -230,6 +243,7 @@ fn one_pull(
     rest: &[&str],
     body: &Value,
 ) -> Reply {
+    look(state, number);
     let found = state.pull(number).unwrap().clone();
     match (method, rest) {
         ("GET", []) => Reply::json(200, pull(state, &found)),
@@ -299,6 +313,7 @@ fn merge(state: &mut State, found: &Pull, body: &Value) -> Reply {
     let is_later = body["merge_when_checks_succeed"] == true;
     match standing(state, found) {
         _ if found.merged => return no(405, ""),
+        _ if is_looked_into(state, found) && !is_later => return no(405, "Please try again later"),
         _ if !found.open => return not_found(),
         "draft" => return no(405, "Work in progress PRs cannot be merged"),
         "dirty" => return no(405, "Please try again later"),

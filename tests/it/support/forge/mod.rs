@@ -65,6 +65,8 @@ pub(crate) struct Pull {
     pub(crate) changes_wanted_by: BTreeSet<String>,
     pub(crate) labels: BTreeSet<String>,
     pub(crate) assignees: BTreeSet<String>,
+    /// Between which commits it was last looked at, and how often (on Gitea).
+    pub(crate) looks: (String, usize),
     /// What happened to it, and by whom, as far as a forge tells that it is to merge it from nothing else.
     pub(crate) events: Vec<(String, String)>,
 }
@@ -137,6 +139,9 @@ pub(crate) struct Rules {
     pub(crate) mergers: Option<BTreeSet<String>>,
     /// Whether the agent may read who may merge.
     pub(crate) tells_mergers: bool,
+    /// How often a pull request is looked at, after a push to its branch or to the base, before the forge knows whether it can be
+    /// merged (on Gitea).
+    pub(crate) slow_looks: usize,
     /// Whether it takes a second pull request from a branch.
     pub(crate) takes_two: bool,
     /// Whether the forge passes over what it is to merge by itself.
@@ -195,6 +200,7 @@ impl State {
             signatures: false,
             mergers: None,
             tells_mergers: true,
+            slow_looks: 0,
             takes_two: false,
             passes_over: false,
             issues: true,
