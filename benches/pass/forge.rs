@@ -55,6 +55,9 @@ impl Forge {
         if path == "/api/v1/user" {
             return Ok(Some(account()));
         }
+        if path == "/api/v1/version" {
+            return Ok(Some(json!({"version": "7.0.9+gitea-1.22.0"})));
+        }
         let path = path.strip_prefix("/api/v1/repos/o/r").context("another repository")?;
         let sent: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
