@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
-use crate::domain::decision::{Decision, GuardAnswer, INCIDENT_GUARD};
+use crate::domain::decision::{Decision, GuardAnswer, is_of_incident};
 use crate::domain::history::landing::Landing;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::verdict::Judgement;
@@ -154,8 +154,7 @@ impl Item {
     /// Whether it is left to a person as a part of an incident.
     #[must_use]
     pub fn is_of_incident(&self) -> bool {
-        self.guards.last().is_some_and(|guard| guard.guard == INCIDENT_GUARD)
-            && matches!(self.decision, Decision::Escalate(_))
+        is_of_incident(&self.decision, &self.guards)
     }
 }
 

@@ -30,7 +30,7 @@ pub const VERDICT_GUARD: &str = "verdict";
 pub const SCHEMA_GUARD: &str = "schema change";
 
 /// The name of the guard that leaves services which are red at once to people.
-pub const INCIDENT_GUARD: &str = "incident";
+const INCIDENT_GUARD: &str = "incident";
 
 /// The name under which it is recorded that a person must look at a revert because of what was found when it was worked out.
 pub const PLAN_GUARD: &str = "plan";
@@ -262,6 +262,13 @@ fn incident(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
         services.len(),
         some.join(", ")
     )))
+}
+
+/// Whether a deployment was left to a person as a part of an incident.
+#[must_use]
+pub fn is_of_incident(decision: &Decision, guards: &[GuardAnswer]) -> bool {
+    guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD)
+        && matches!(decision, Decision::Escalate(_))
 }
 
 /// The services of deployments that are red at once, where there are so many of them that it is an incident.

@@ -60,7 +60,7 @@ pub(super) struct Lost {
 /// An answer with its status.
 #[derive(Debug)]
 pub(super) struct Reply {
-    /// What was asked: `POST /repos/shop/env/pulls`.
+    /// The request that this answers: `POST /repos/shop/env/pulls`.
     asked: String,
     pub(super) status: StatusCode,
     headers: HeaderMap,

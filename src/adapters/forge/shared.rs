@@ -4,10 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use http::Method;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::rest::parsed_time;
+use super::rest::{Rest, Wire, parsed_time};
 use crate::domain::history::landing::BranchMove;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::Standing;
@@ -22,6 +24,18 @@ pub(super) const MANUAL_LABEL: &str = "needs-manual-rollback";
 
 /// Why no issue is opened.
 pub(super) const ISSUES_ARE_OFF: &str = "issues are off in the repository's settings, so none can be opened";
+
+/// What a forge answered about issues, and none where it refused because they are off. `are_off` finds that out, and is asked after a
+/// refusal alone.
+pub(super) async fn unless_off<T>(
+    answer: Result<T, ForgeError>,
+    are_off: impl Future<Output = Result<bool, ForgeError>>,
+) -> Result<Option<T>, ForgeError> {
+    match answer {
+        Err(_refused) if are_off.await? => Ok(None),
+        answer => answer.map(Some),
+    }
+}
 
 /// What `check` cannot try, as it would change something.
 pub(super) const NOT_TESTED: &str =
@@ -51,7 +65,7 @@ pub(super) fn is_at_least(version: &str, least: (u32, u32)) -> bool {
     number().zip(number()).is_some_and(|version| version >= least)
 }
 
-/// What a forge draws charts from that may know them.
+/// The style of charts on a forge that draws `xychart-beta` blocks, or does not.
 pub(super) fn style(draws: bool) -> ChartStyle {
     if draws { ChartStyle::Mermaid } else { ChartStyle::Line }
 }
@@ -139,7 +153,7 @@ impl Commanders {
 
 /// What is to be done so that a comment of ours has a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Placing {
+enum Placing {
     /// It has.
     Done,
     /// The comment of this id gets it.
@@ -152,7 +166,7 @@ pub(super) enum Placing {
 pub(super) type There = (u64, Option<i64>, String);
 
 /// Our comment is the one with the same first line that our account has written: whoever may comment can copy the line.
-pub(super) fn placing(text: &str, own: i64, there: impl IntoIterator<Item = There>) -> Placing {
+fn placing(text: &str, own: i64, there: impl IntoIterator<Item = There>) -> Placing {
     // Forges may end lines as the web does.
     let lines =
         |text: &str| text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
@@ -167,13 +181,45 @@ pub(super) fn placing(text: &str, own: i64, there: impl IntoIterator<Item = Ther
 }
 
 /// Our comments with the same first line as a text, but the first of them: two agents that write at the same moment write one each.
-pub(super) fn doubles(text: &str, own: i64, there: impl IntoIterator<Item = There>) -> Vec<u64> {
+fn doubles(text: &str, own: i64, there: impl IntoIterator<Item = There>) -> Vec<u64> {
     let is_same =
         |body: &str| body.lines().next().map(str::trim_end) == text.lines().next().map(str::trim_end);
     let same = there.into_iter().filter(|(_, by, body)| *by == Some(own) && is_same(body));
     let mut ids: Vec<u64> = same.map(|(id, ..)| id).collect();
     ids.sort_unstable();
     ids.split_off(1.min(ids.len()))
+}
+
+/// Where the comments on a pull request are.
+pub(super) struct CommentPlace {
+    /// The path to which a new comment is posted.
+    pub(super) new: String,
+    /// The path above that of each comment, which its id ends.
+    pub(super) each: String,
+    /// The method that replaces a text.
+    pub(super) edit: Method,
+}
+
+/// Has a comment of ours with this text, once. `there` lists the comments, and is called again after one was written.
+pub(super) async fn keep_one_comment<W: Wire, F: Future<Output = Result<Vec<There>, ForgeError>>>(
+    rest: &Rest<W>,
+    place: CommentPlace,
+    (text, own): (&str, i64),
+    there: impl Fn() -> F,
+) -> Result<(), ForgeError> {
+    let CommentPlace { new, each, edit } = place;
+    let body = json!({"body": text});
+    match placing(text, own, there().await?) {
+        Placing::Done => Ok(()),
+        Placing::Edit(id) => rest.send(edit, &format!("{each}/{id}"), &body).await.map(drop),
+        Placing::Write => {
+            rest.send(Method::POST, &new, &body).await?;
+            for id in doubles(text, own, there().await?) {
+                rest.remove(&format!("{each}/{id}")).await?;
+            }
+            Ok(())
+        }
+    }
 }
 
 /// What `look` shows as soon as it is settled, or at the last of so many looks: forges work out in the background whether a

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use git2::{Oid, Repository};
 
 use super::fault::Fault;
+use super::packs;
 
 /// From how many packs on they are joined: [`super::packs`] opens as many.
 const MANY_PACKS: usize = 32;
@@ -14,11 +15,6 @@ const MANY_PACKS: usize = 32;
 /// The largest pack that is joined with others, in bytes. A clone, and the history of 90 days, stay as the server has packed them:
 /// to pack these anew takes seconds.
 const MAX_BYTES: u64 = 4 << 20;
-
-/// The bytes of an id.
-const ID: usize = 20;
-/// Where the ids begin in an index of version 2: behind the magic number, the version, and 256 counts.
-const IDS: usize = 8 + 256 * 4;
 
 /// Whether there are many packs in a bare repository that can be joined.
 pub(super) fn is_due(directory: &Path) -> bool {
@@ -31,12 +27,13 @@ pub(super) fn is_due(directory: &Path) -> bool {
 /// [`Fault::Damaged`] says that one of them cannot be read.
 pub(super) fn join_packs(repository: &Repository) -> Result<(), Fault> {
     let objects = repository.commondir().join("objects");
-    let packs = small_packs(&objects.join("pack"))?;
+    let small = small_packs(&objects.join("pack"))?;
     let single = single_objects(&objects)?;
     let damaged = |error: git2::Error| Fault::Damaged(error.message().to_owned());
     let mut builder = repository.packbuilder()?;
-    for index in &packs {
-        for id in ids_of(index)? {
+    for index in &small {
+        let ids = packs::ids_of(index);
+        for id in ids.ok_or_else(|| Fault::Damaged(format!("{} is no index of a pack", index.display())))? {
             builder.insert_object(id, None).map_err(damaged)?;
         }
     }
@@ -47,10 +44,11 @@ pub(super) fn join_packs(repository: &Repository) -> Result<(), Fault> {
     let joined = builder.name()?.map(|name| objects.join("pack").join(format!("pack-{name}.idx")));
     let joined = joined.filter(|index| index.exists());
     let joined = joined.ok_or_else(|| Fault::broken("the joined pack is not there".to_owned()))?;
-    let old: Vec<&PathBuf> = packs.iter().filter(|index| **index != joined).collect();
+    let old: Vec<&PathBuf> = small.iter().filter(|index| **index != joined).collect();
     if let Err(error) = old.iter().try_for_each(|index| remove_pack(index)) {
-        // Where the old ones have to stay, another one helps nobody. What is removed already is in it.
-        if old.iter().all(|index| index.exists()) && !packs.contains(&joined) {
+        // If no old pack could be removed, the joined one is removed: else each fetch would add one. It stays where it holds what an old
+        // one held that is removed.
+        if old.iter().all(|index| index.exists()) && !small.contains(&joined) {
             remove_pack(&joined).map_err(|error| stays(&error))?;
         }
         return Err(stays(&error));
@@ -87,18 +85,6 @@ fn small_packs(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     Ok(found)
 }
 
-/// The ids of a pack's objects, from its index.
-fn ids_of(index: &Path) -> Result<Vec<Oid>, Fault> {
-    let broken = || Fault::Damaged(format!("{} is no index of a pack", index.display()));
-    let bytes = fs::read(index)?;
-    let (head, rest) = bytes.split_at_checked(IDS).ok_or_else(broken)?;
-    let count = head.last_chunk().map_or(0, |count| u32::from_be_bytes(*count));
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let ids = rest.get(..count.saturating_mul(ID)).filter(|_| head.starts_with(b"\xfftOc\0\0\0\x02"));
-    let (ids, _) = ids.ok_or_else(broken)?.as_chunks::<ID>();
-    Ok(ids.iter().map(|id| Oid::from_bytes(id)).collect::<Result<_, _>>()?)
-}
-
 /// The objects that are files of their own.
 fn single_objects(objects: &Path) -> Result<Vec<(Oid, PathBuf)>, Fault> {
     let mut found = Vec::new();
@@ -107,7 +93,7 @@ fn single_objects(objects: &Path) -> Result<Vec<(Oid, PathBuf)>, Fault> {
         let Some(start) = name_of(&directory).filter(|name| name.len() == 2) else { continue };
         for entry in fs::read_dir(&directory)? {
             let path = entry?.path();
-            let id = name_of(&path).map(|rest| format!("{start}{rest}")).filter(|id| id.len() == 2 * ID);
+            let id = name_of(&path).map(|rest| format!("{start}{rest}")).filter(|id| id.len() == 40);
             if let Some(id) = id.and_then(|id| Oid::from_str(&id).ok()) {
                 found.push((id, path));
             }

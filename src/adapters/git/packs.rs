@@ -61,6 +61,16 @@ enum What {
     Delta(u64),
 }
 
+/// The ids of a pack's objects, from its index. None where that is no index of version 2.
+pub(super) fn ids_of(index: &Path) -> Option<Vec<Oid>> {
+    let pack = Pack::open(index)?;
+    // A broken index may count more than it holds.
+    pack.index.metadata().ok().filter(|about| about.len() >= IDS + pack.count() * 24)?;
+    let mut ids = vec![[0; ID]; usize::try_from(pack.count()).ok()?];
+    pack.index.read_exact_at(ids.as_flattened_mut(), IDS).ok()?;
+    ids.iter().map(|id| Oid::from_bytes(id).ok()).collect()
+}
+
 impl Packs {
     pub(super) fn of(repository: &Repository) -> Self {
         let directory = repository.commondir().join("objects/pack");

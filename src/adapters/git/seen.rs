@@ -1,5 +1,5 @@
-//! What the agent has seen of the remote's branches, and when: a small file beside the cache. It is a hint that can be deleted at
-//! any time; then the time that a committer gave is all that is known again.
+//! A small file beside the cache, in which the agent remembers at which commit it saw each branch of the remote, and when. The file is
+//! a hint: who deletes it leaves the agent with the times that committers gave.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::domain::history::landing::{Sighting, with_sightings};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 
-/// What is known of each branch, oldest first.
+/// The sightings of each branch, oldest first.
 pub(super) type Known = BTreeMap<BranchName, Vec<Sighting>>;
 
 /// The file of one repository.
@@ -22,7 +22,7 @@ pub(super) type Known = BTreeMap<BranchName, Vec<Sighting>>;
 pub(super) struct Seen {
     /// None where there is no directory for it.
     file: Option<PathBuf>,
-    /// What was in it when this process last read or wrote it.
+    /// The sightings that this process last read or wrote; none before it has read the file.
     known: Mutex<Option<Known>>,
 }
 

@@ -66,7 +66,7 @@ pub(in crate::agent) async fn merge_when_ready(
         looked_again: false,
         opened: false,
         newest: None,
-        deaf: pass.branches.deaf(forge.as_ref()).await.map(str::to_owned),
+        deaf: pass.branches.deaf(forge.as_ref()).await,
         looked: terms.looked.cloned(),
         stuck: None,
     };
@@ -99,7 +99,7 @@ struct PullRequest<'a> {
     /// That one, until it is known to be the only one.
     newest: Option<Review>,
     /// Why commands in comments are not obeyed.
-    deaf: Option<String>,
+    deaf: Option<&'a str>,
     /// What the forge shows of it, until something was done.
     looked: Option<Option<Review>>,
     /// Why its branch cannot be brought up to date.
@@ -157,7 +157,7 @@ impl<'a> PullRequest<'a> {
             asked: self.asked.as_ref(),
             by_agent: self.terms.by_agent,
             frozen: self.stuck.as_deref().or(self.terms.frozen),
-            deaf: self.deaf.as_deref(),
+            deaf: self.deaf,
             now: self.pass.now,
         });
         tracing::debug!(review = review.number, ?next, "the next step of a pull request");
@@ -280,11 +280,11 @@ impl<'a> PullRequest<'a> {
             motive: subject.motive,
             evidence: subject.evidence,
             rules: self.rules(),
-            deaf: self.deaf.as_deref(),
+            deaf: self.deaf,
         };
         let waits_for = match self.terms.merge {
             Merge::Auto => "the forge to say what is in the way.".to_owned(),
-            Merge::Manual => format!("{}.", waits_for_person(self.deaf.as_deref())),
+            Merge::Manual => format!("{}.", waits_for_person(self.deaf)),
         };
         let new = NewReview {
             branch: self.branch.clone(),

@@ -77,7 +77,7 @@ pub(in crate::agent) async fn follow_pull_requests(
     let services = pending.iter().map(|one| one.verdict.service.clone()).collect();
     // The history is walked once for all of them, when the first needs it.
     let past = PastOf { services, read: OnceCell::new() };
-    let Some(mut shown) = pass.stop.unless_set(shown(pass, &pending)).await else { return };
+    let Some(mut shown) = pass.stop.unless_set(look_at_all(pass, &pending)).await else { return };
     for one in pending {
         let looked = shown.remove(&one.verdict.id);
         let following = caught(follow_one(pass, state, &past, &one, looked.as_ref()));
@@ -117,9 +117,9 @@ pub(in crate::agent) async fn follow_pull_requests(
 /// How many pull requests the forge is asked about at the same time.
 const AT_ONCE: usize = 8;
 
-/// What the forge shows of pull requests, by the ids of their verdicts. All of them are looked at before anything is done, some at
-/// the same time. Where it does not answer, whoever follows the pull request asks again.
-async fn shown(pass: &Pass<'_>, pending: &[Pending<'_>]) -> BTreeMap<String, Option<Review>> {
+/// Asks the forge about all pull requests before anything is done with one, [`AT_ONCE`] at a time. Returns its answers by the ids of the
+/// verdicts. Where the forge does not answer, [`follow_one`] asks again.
+async fn look_at_all(pass: &Pass<'_>, pending: &[Pending<'_>]) -> BTreeMap<String, Option<Review>> {
     let Some(forge) = pass.estate.forge.as_ref() else { return BTreeMap::new() };
     let (mut shown, mut asked) = (BTreeMap::new(), JoinSet::new());
     let mut keep = |answer: Option<Result<(String, Result<_, ForgeError>), JoinError>>| {

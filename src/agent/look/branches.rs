@@ -76,7 +76,7 @@ impl Branches {
     }
 
     /// Why commands in comments are not obeyed; the forge is asked once. Where it does not say, nothing more is said either.
-    pub(in crate::agent) async fn deaf(&self, forge: &dyn Forge) -> Option<&str> {
+    pub(in crate::agent) async fn deaf<'s>(&'s self, forge: &dyn Forge) -> Option<&'s str> {
         let asked = self.deaf.get_or_try_init(|| forge.deaf()).await;
         asked
             .unwrap_or_else(|error| {

@@ -8,7 +8,7 @@ use crate::agent::look::context::Pass;
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
-use crate::domain::decision::{Decision, INCIDENT_GUARD};
+use crate::domain::decision::{Decision, is_of_incident};
 use crate::domain::environment::policy::Merge;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
@@ -26,8 +26,7 @@ pub(super) struct Comments {
 impl Comments {
     /// None yet. An incident is told on the oldest of its bad commits alone, whichever pass tells it.
     pub(super) fn new(settled: &[Settled]) -> Self {
-        let parts =
-            settled.iter().filter(|one| one.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD));
+        let parts = settled.iter().filter(|one| is_of_incident(&one.decision, &one.guards));
         let why = parts.clone().find_map(|one| one.decision.why());
         let oldest = parts.map(|one| &one.judged.deployment).min_by_key(|one| (one.at, one.commit));
         let incident = why.zip(oldest).map(|(why, oldest)| (oldest.commit, why.to_owned()));

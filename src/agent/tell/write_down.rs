@@ -14,7 +14,7 @@ use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Incident, Item};
 use crate::domain::change::receipt::Receipt;
-use crate::domain::decision::{Decision, INCIDENT_GUARD, incident_services};
+use crate::domain::decision::{Decision, incident_services, is_of_incident};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::ids::{BranchName, CommitId};
@@ -114,10 +114,7 @@ fn is_told_incident(pass: &Pass<'_>, state: &State, settled: &[Settled]) -> bool
     };
     let told = settled.iter().filter(is_told).map(|one| &one.judged.deployment);
     let is_part = |one: &Deployment| {
-        state.verdicts(one).any(|verdict| {
-            verdict.guards.last().is_some_and(|last| last.guard == INCIDENT_GUARD)
-                && matches!(verdict.decision, Decision::Escalate(_))
-        })
+        state.verdicts(one).any(|verdict| is_of_incident(&verdict.decision, &verdict.guards))
     };
     let own = state.recovering(pass).into_iter();
     let own = own.filter(|one| state.revert_of(one).is_some_and(|entry| !entry.requested));

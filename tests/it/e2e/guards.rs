@@ -141,9 +141,8 @@ fn an_incident_is_one_message_with_its_services() {
     }
 }
 
-/// Services that turn bad one after the other are one incident, though the agent has reverted the first.
-#[test]
-fn a_service_that_was_reverted_is_red_until_its_recovery_is_known() {
+/// Two services, of which the agent has reverted one. Two red ones are an incident.
+fn pair_with_api_reverted() -> Stage {
     let stage = Stage::with("pair", &["api", "web"]);
     let mut config = Config::of("pair");
     config.environments =
@@ -151,6 +150,13 @@ fn a_service_that_was_reverted_is_red_until_its_recovery_is_known() {
     stage.configure(&config);
     stage.deploy("api", "v2", -18, BOT);
     stage.pass(3);
+    stage
+}
+
+/// Services that turn bad one after the other are one incident, though the agent has reverted the first.
+#[test]
+fn a_service_that_was_reverted_is_red_until_its_recovery_is_known() {
+    let stage = pair_with_api_reverted();
     stage.backdate(-13);
     let bad = stage.deploy("web", "v2", -12, BOT);
     let report = stage.pass(4);
@@ -265,13 +271,7 @@ fn an_incident_that_only_a_made_up_record_tells_of_is_told() {
 /// A revert that did not help leaves its service red, until a person has answered.
 #[test]
 fn a_service_whose_revert_did_not_help_is_still_red() {
-    let stage = Stage::with("pair", &["api", "web"]);
-    let mut config = Config::of("pair");
-    config.environments =
-        "  production: {branch: main, mode: auto, budget: {incident_services: 2}}\n".to_owned();
-    stage.configure(&config);
-    stage.deploy("api", "v2", -18, BOT);
-    stage.pass(3);
+    let stage = pair_with_api_reverted();
     stage.backdate(-16);
     assert_eq!(stage.pass(4)["environments"][0]["recoveries"][0]["outcome"], "not-recovered");
     stage.deploy("web", "v2", -12, BOT);

@@ -324,6 +324,15 @@ fn what_is_written_down_tells_agents_without_a_memory_where_the_branch_was() {
     assert_eq!(stage.history().len(), 1, "a look is of no service");
 }
 
+/// The agent knows by its own looks that a commit landed after the damage had begun, and does not revert it.
+#[track_caller]
+fn is_seen_to_land_and_left(stage: &Stage, commit: &str) {
+    let report = stage.pass(0);
+    assert_eq!(landed_by(&report), "sighting", "{report:#}");
+    assert!(!words(item(&report, "web")).ends_with("revert"), "{report:#}");
+    assert_eq!(stage.tip(), commit);
+}
+
 /// What the agent saw before the history was rewritten shows as well that the commit was not there.
 #[test]
 fn what_is_forced_onto_the_branch_landed_after_the_last_look_without_it() {
@@ -338,10 +347,7 @@ fn what_is_forced_onto_the_branch_landed_after_the_last_look_without_it() {
     stage.write(&path_of("web"), &values("web", "v2"));
     let forced = stage.commit(-25, BOT, "Deploy web v2");
     stage.git(&["push", "-q", "--force", stage.bare.to_str().unwrap(), "HEAD:main"]);
-    let report = stage.pass(0);
-    assert_eq!(landed_by(&report), "sighting", "{report:#}");
-    assert!(!words(item(&report, "web")).ends_with("revert"), "{report:#}");
-    assert_eq!(stage.tip(), forced);
+    is_seen_to_land_and_left(&stage, &forced);
 }
 
 /// One pass had a clock that was a day ahead. What it wrote down does not count as seen until tomorrow.
@@ -353,10 +359,7 @@ fn looks_of_a_clock_that_was_ahead_do_not_move_what_lands_later() {
     stage.pass(0);
     age_looks(&stage, 5);
     let late = land(&stage, "v2", -25);
-    let report = stage.pass(0);
-    assert_eq!(landed_by(&report), "sighting", "{report:#}");
-    assert!(!words(item(&report, "web")).ends_with("revert"), "{report:#}");
-    assert_eq!(stage.tip(), late);
+    is_seen_to_land_and_left(&stage, &late);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::Gitea;
 use super::types::{Issue, Pull, RepoInfo, Status};
 use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{
-    ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, There, doubles, placing, plain,
+    CommentPlace, ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, There, keep_one_comment, plain, unless_off,
 };
 use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
@@ -44,21 +44,12 @@ impl Gitea {
             self.rest.get_if_any(&format!("{}/commits/{commit}/pull", self.root)).await?;
         let Some(source) = source.filter(|pull| pull.merged) else { return Ok(()) };
         let own = self.own_account().await?.id;
-        let place = |id: u64| format!("{}/issues/comments/{id}", self.root);
-        match placing(text, own, self.written(source.number).await?) {
-            Placing::Done => Ok(()),
-            Placing::Edit(id) => {
-                self.rest.send(Method::PATCH, &place(id), &json!({"body": text})).await.map(drop)
-            }
-            Placing::Write => {
-                let path = format!("{}/issues/{}/comments", self.root, source.number);
-                self.rest.send(Method::POST, &path, &json!({"body": text})).await?;
-                for id in doubles(text, own, self.written(source.number).await?) {
-                    self.rest.remove(&place(id)).await?;
-                }
-                Ok(())
-            }
-        }
+        let place = CommentPlace {
+            new: format!("{}/issues/{}/comments", self.root, source.number),
+            each: format!("{}/issues/comments", self.root),
+            edit: Method::PATCH,
+        };
+        keep_one_comment(&self.rest, place, (text, own), || self.written(source.number)).await
     }
 
     /// The comments on a pull request or an issue.
@@ -80,11 +71,8 @@ impl Gitea {
             path_part(&own.name),
             super::PAGE
         );
-        let issues: Vec<Issue> = match self.rest.list(&path).await {
-            Ok(issues) => issues,
-            Err(_refused) if self.issues_are_off().await? => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+        let listed = self.rest.list::<Issue>(&path).await;
+        let issues = unless_off(listed, self.issues_are_off()).await?.unwrap_or_default();
         let is_own = |issue: &Issue| {
             issue.pull_request.is_none() && issue.user.as_ref().is_some_and(|user| user.id == Some(own.id))
         };
@@ -92,8 +80,7 @@ impl Gitea {
     }
 
     async fn issues_are_off(&self) -> Result<bool, ForgeError> {
-        let info: RepoInfo = self.rest.get(&self.root).await?;
-        Ok(info.has_issues == Some(false))
+        Ok(self.info().await?.is_some_and(|info| info.has_issues == Some(false)))
     }
 
     /// An assignee who is not there would keep the issue from being opened, so that they come after it.
@@ -102,13 +89,9 @@ impl Gitea {
         let request = json!({"title": title, "body": body, "labels": labels});
         let sent =
             self.rest.send_for::<Issue>(Method::POST, &format!("{}/issues", self.root), &request).await;
-        let issue = match sent {
-            Ok(issue) => issue,
-            Err(_refused) if self.issues_are_off().await? => {
-                return Err(ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)));
-            }
-            Err(error) => return Err(error),
-        };
+        let issue = unless_off(sent, self.issues_are_off())
+            .await?
+            .ok_or_else(|| ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)))?;
         self.assign(&format!("{}/issues/{}", self.root, issue.number)).await;
         Ok(issue.into())
     }

@@ -72,7 +72,7 @@ const MAX_PAGES: usize = 20;
 pub struct Gitea {
     rest: Rest<PlainWire>,
     options: ForgeOptions,
-    /// What people call it.
+    /// The name of the server in messages: `Gitea` or `Forgejo`.
     kind: &'static str,
     /// `/repos/owner/name`.
     root: String,

@@ -65,7 +65,7 @@ impl Gitea {
             return Ok(if pull.contains_base() { Standing::Unknown } else { Standing::Conflict });
         }
         let wanted = self.wanted(base).await?;
-        // Where only fast-forwards are allowed, what does not contain the branch cannot be merged: the server answers 500.
+        // A server that allows only fast-forwards answers 500 where the pull request lacks the newest commit of the branch.
         let must_contain = wanted.rest.block_on_outdated_branch
             || !pull.contains_base() && self.info().await?.is_some_and(|info| info.is_fast_forward_only());
         if must_contain && !pull.contains_base() {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::GitHub;
 use super::types::{CombinedStatus, Comment, Issue, Pull, RepoInfo, Status};
 use crate::adapters::forge::shared::{
-    ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, There, doubles, placing, plain,
+    CommentPlace, ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, There, keep_one_comment, plain, unless_off,
 };
 use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
@@ -47,20 +47,12 @@ impl GitHub {
         let Some(source) = merged.max_by_key(|pull| pull.number) else { return Ok(()) };
         let path = format!("{}/issues/{}/comments", self.root, source.number);
         let own = self.own_account().await?.id;
-        let place = |id: u64| format!("{}/issues/comments/{id}", self.root);
-        match placing(text, own, self.written(&path).await?) {
-            Placing::Done => Ok(()),
-            Placing::Edit(id) => {
-                self.rest.send(Method::PATCH, &place(id), &json!({"body": text})).await.map(drop)
-            }
-            Placing::Write => {
-                self.rest.send(Method::POST, &path, &json!({"body": text})).await?;
-                for id in doubles(text, own, self.written(&path).await?) {
-                    self.rest.remove(&place(id)).await?;
-                }
-                Ok(())
-            }
-        }
+        let place = CommentPlace {
+            new: path.clone(),
+            each: format!("{}/issues/comments", self.root),
+            edit: Method::PATCH,
+        };
+        keep_one_comment(&self.rest, place, (text, own), || self.written(&path)).await
     }
 
     /// The comments at a path.
@@ -74,11 +66,8 @@ impl GitHub {
 
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {
         let path = format!("{}/issues?labels={MANUAL_LABEL}&state=open&per_page=100", self.root);
-        let issues: Vec<Issue> = match self.rest.list(&path).await {
-            Ok(issues) => issues,
-            Err(_refused) if self.issues_are_off().await? => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+        let listed = self.rest.list::<Issue>(&path).await;
+        let issues = unless_off(listed, self.issues_are_off()).await?.unwrap_or_default();
         Ok(issues.into_iter().filter(|issue| issue.pull_request.is_none()).map(ManualIssue::from).collect())
     }
 
@@ -100,13 +89,9 @@ impl GitHub {
         let request = json!({"title": title, "body": body, "labels": [MANUAL_LABEL]});
         let sent =
             self.rest.send_for::<Issue>(Method::POST, &format!("{}/issues", self.root), &request).await;
-        let issue = match sent {
-            Ok(issue) => issue,
-            Err(_refused) if self.issues_are_off().await? => {
-                return Err(ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)));
-            }
-            Err(error) => return Err(error),
-        };
+        let issue = unless_off(sent, self.issues_are_off())
+            .await?
+            .ok_or_else(|| ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)))?;
         self.assign(issue.number).await;
         Ok(issue.into())
     }

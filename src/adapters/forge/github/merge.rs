@@ -46,7 +46,7 @@ impl GitHub {
     ) -> Result<Merging, ForgeError> {
         let settings = self.settings(base).await?;
         if settings.has_queue && review.scheduled {
-            // What is in the queue, or is to go there, is not taken a second time.
+            // GitHub does not take a pull request into the queue twice.
             return Ok(Merging::Scheduled);
         }
         if review.standing == Standing::Ready {

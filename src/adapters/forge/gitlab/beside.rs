@@ -8,7 +8,7 @@ use super::rights::{DEVELOPER, MAINTAINER};
 use super::types::{Branch, Issue, MergeRequest, Permissions, Project, Status};
 use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{
-    ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, Placing, There, doubles, placing, plain,
+    CommentPlace, ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, There, keep_one_comment, plain, unless_off,
 };
 use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
@@ -61,20 +61,9 @@ impl GitLab {
         let Some(source) = merged.max_by_key(|request| request.iid) else { return Ok(()) };
         let place = self.place(source.iid);
         let own = self.own_account().await?.id;
-        match placing(text, own, self.written(&place).await?) {
-            Placing::Done => Ok(()),
-            Placing::Edit(id) => {
-                let path = format!("{place}/notes/{id}");
-                self.rest.send(Method::PUT, &path, &json!({"body": text})).await.map(drop)
-            }
-            Placing::Write => {
-                self.rest.send(Method::POST, &format!("{place}/notes"), &json!({"body": text})).await?;
-                for id in doubles(text, own, self.written(&place).await?) {
-                    self.rest.remove(&format!("{place}/notes/{id}")).await?;
-                }
-                Ok(())
-            }
-        }
+        let notes = format!("{place}/notes");
+        let of_notes = CommentPlace { new: notes.clone(), each: notes, edit: Method::PUT };
+        keep_one_comment(&self.rest, of_notes, (text, own), || self.written(&place)).await
     }
 
     /// The notes on a merge request.
@@ -85,14 +74,15 @@ impl GitLab {
             .collect())
     }
 
+    async fn issues_are_off(&self) -> Result<bool, ForgeError> {
+        Ok(!has_issues(&self.project().await?))
+    }
+
     /// Source: <https://docs.gitlab.com/api/issues/>.
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {
         let path = format!("{}/issues?labels={MANUAL_LABEL}&state=opened&per_page=100", self.root);
-        let issues: Vec<Issue> = match self.rest.list(&path).await {
-            Ok(issues) => issues,
-            Err(_refused) if !has_issues(&self.project().await?) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+        let listed = self.rest.list::<Issue>(&path).await;
+        let issues = unless_off(listed, self.issues_are_off()).await?.unwrap_or_default();
         Ok(issues.into_iter().map(ManualIssue::from).collect())
     }
 
@@ -101,12 +91,10 @@ impl GitLab {
         let request = json!({
             "title": title, "description": body, "labels": MANUAL_LABEL, "assignee_ids": assignees,
         });
-        match self.rest.send_for::<Issue>(Method::POST, &format!("{}/issues", self.root), &request).await {
-            Err(_refused) if !has_issues(&self.project().await?) => {
-                Err(ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)))
-            }
-            sent => Ok(sent?.into()),
-        }
+        let sent =
+            self.rest.send_for::<Issue>(Method::POST, &format!("{}/issues", self.root), &request).await;
+        let issue = unless_off(sent, self.issues_are_off()).await?;
+        issue.map(ManualIssue::from).ok_or_else(|| ForgeError::Off(self.rest.named(ISSUES_ARE_OFF)))
     }
 
     pub(super) async fn close_manual_issue(&self, number: u64, comment: &str) -> Result<(), ForgeError> {

@@ -28,7 +28,7 @@ impl GitLab {
     ) -> Result<Merging, ForgeError> {
         let project = self.project().await?;
         if project.merge_trains_enabled == Some(true) {
-            // What is on the train, or is to go on it, is not taken a second time.
+            // GitLab does not take a merge request onto the train twice.
             return if review.scheduled {
                 Ok(Merging::Scheduled)
             } else {
