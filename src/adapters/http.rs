@@ -3,11 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
+
+use super::trust;
 
 /// How to reach a server.
 #[derive(Clone)]
@@ -65,43 +66,6 @@ pub enum HttpError {
     Client(String),
 }
 
-/// A client that is made when it is first used: making one reads all of the system's certificates, which is a third of
-/// the time of a pass that finds nothing to ask about.
-pub struct LazyClient(LazyLock<Result<reqwest::Client, HttpError>, MakeClient>);
-
-type MakeClient = Box<dyn FnOnce() -> Result<reqwest::Client, HttpError> + Send>;
-
-impl LazyClient {
-    /// Checks the options. With certificates or a proxy of one's own the client is made at once, so that mistakes in
-    /// them are told at once.
-    ///
-    /// # Errors
-    /// As [`client_for`].
-    pub fn new(url: &Url, options: &HttpOptions) -> Result<Self, HttpError> {
-        let special = options.ca_file.is_some() || options.proxy.is_some() || options.identity.is_some();
-        if special {
-            let made = client_for(url, options)?;
-            return Ok(Self(LazyLock::new(Box::new(move || Ok(made)))));
-        }
-        let (url, options) = (url.clone(), options.clone());
-        Ok(Self(LazyLock::new(Box::new(move || client_for(&url, &options)))))
-    }
-
-    /// The client.
-    ///
-    /// # Errors
-    /// When it cannot be made, for want of any certificates.
-    pub fn get(&self) -> Result<&reqwest::Client, &HttpError> {
-        self.0.as_ref()
-    }
-}
-
-impl fmt::Debug for LazyClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LazyClient").finish_non_exhaustive()
-    }
-}
-
 /// Makes a client for the server at `url`. Where that is this machine itself (`localhost`, `127.0.0.1`, as after
 /// `kubectl port-forward`), the proxy of the environment variables does not count, as in most programs; one that is
 /// named in the options does. Redirects are followed to the same host only, at most three.
@@ -136,6 +100,10 @@ fn build(builder: reqwest::ClientBuilder, options: &HttpOptions) -> Result<reqwe
             });
             if attempt.previous().len() > 3 || !same_host { attempt.stop() } else { attempt.follow() }
         }));
+    if options.ca_file.is_none() && options.identity.is_none() {
+        let tls = trust::by_system().map_err(|error| HttpError::Client(error.to_string()))?;
+        builder = builder.tls_backend_preconfigured(tls);
+    }
     if let Some(path) = &options.ca_file {
         let broken = |reason: String| HttpError::Certificates { path: path.clone(), reason };
         let pem = std::fs::read(path).map_err(|e| broken(e.to_string()))?;

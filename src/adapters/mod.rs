@@ -5,3 +5,4 @@ pub mod forge;
 pub mod git;
 pub mod http;
 pub mod metrics;
+mod trust;

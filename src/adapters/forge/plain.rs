@@ -6,12 +6,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::options::{ForgeAuth, ForgeOptions, TokenSource};
 use super::rest::{Lost, MAX_BODY_BYTES, Wire, innermost};
-use crate::adapters::http::{HttpError, LazyClient};
+use crate::adapters::http::{HttpError, client_for};
 use crate::ports::BoxFuture;
 
 /// A way to a forge, with a token.
 pub(super) struct PlainWire {
-    client: LazyClient,
+    client: reqwest::Client,
     api: Url,
     header: HeaderName,
     /// Marked as sensitive, so that nothing prints it.
@@ -28,7 +28,7 @@ impl PlainWire {
         let mut credentials = HeaderValue::from_str(&format!("{scheme}{}", token.expose_secret()))
             .map_err(|_e| HttpError::Client("the token has characters that no token has".to_owned()))?;
         credentials.set_sensitive(true);
-        let client = LazyClient::new(&options.api, &options.http)?;
+        let client = client_for(&options.api, &options.http)?;
         Ok(Self { client, api: options.api.clone(), header, credentials, token: token.clone() })
     }
 }
@@ -37,12 +37,11 @@ impl Wire for PlainWire {
     fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Lost>> {
         Box::pin(async move {
             let broken = |reason: String| Lost { reason, unsent: true, denied: false };
-            let client = self.client.get().map_err(|error| broken(error.to_string()))?;
             let (parts, body) = request.into_parts();
             let url = format!("{}{}", self.api.as_str().trim_end_matches('/'), parts.uri);
             let mut headers = parts.headers;
             headers.insert(self.header.clone(), self.credentials.clone());
-            let request = client.request(parts.method, url).headers(headers).body(body);
+            let request = self.client.request(parts.method, url).headers(headers).body(body);
             let failed = |error: &reqwest::Error| Lost {
                 reason: innermost(error),
                 unsent: error.is_connect(),

@@ -8,7 +8,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_A
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::adapters::http::{HttpError, HttpOptions, LazyClient};
+use crate::adapters::http::{HttpError, HttpOptions, client_for};
 use crate::ports::{Answer, SourceError};
 
 /// The most memory that is set aside because a server announces a long answer, in bytes.
@@ -71,7 +71,7 @@ impl Failure {
 pub(super) struct Exchange {
     /// What it is, for messages.
     name: &'static str,
-    client: LazyClient,
+    client: reqwest::Client,
     /// Host and port, for messages.
     host: String,
     /// All marked as sensitive, so that nothing prints them.
@@ -94,7 +94,7 @@ impl Exchange {
             return Err(HttpError::Client("the URL of the source has no host".to_owned()));
         }
         let headers = headers(options)?;
-        let client = LazyClient::new(&url, &options.http)?;
+        let client = client_for(&url, &options.http)?;
         Ok((Self { name, client, host, headers, max_body_bytes: options.max_body_bytes }, url))
     }
 
@@ -120,12 +120,8 @@ impl Exchange {
     }
 
     /// A request with all headers.
-    pub(super) fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Failure> {
-        let client = self
-            .client
-            .get()
-            .map_err(|error| Failure::last(SourceError::Unavailable(self.named(&error.to_string()))))?;
-        Ok(client.request(method, url).headers(self.headers.clone()))
+    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.client.request(method, url).headers(self.headers.clone())
     }
 
     /// Sends a request; gives the answer's head.

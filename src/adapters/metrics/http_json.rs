@@ -140,7 +140,7 @@ impl HttpJson {
     }
 
     async fn ask_once(&self, query: &RangeQuery, url: &Url) -> Result<Answer, Failure> {
-        let response = self.exchange.send(self.exchange.request(Method::GET, url.clone())?).await?;
+        let response = self.exchange.send(self.exchange.request(Method::GET, url.clone())).await?;
         let (status, retry_after) = (response.status(), retry_after(&response));
         let body = self.exchange.body(response).await?;
         if let Some(error) = self.refusal(status) {

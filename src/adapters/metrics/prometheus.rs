@@ -159,7 +159,7 @@ impl Prometheus {
             ("partial_response", "false"),
             ("deny_partial_response", "1"),
         ];
-        let request = self.exchange.request(method.clone(), self.endpoint.clone())?;
+        let request = self.exchange.request(method.clone(), self.endpoint.clone());
         let request = if method == Method::POST { request.form(&form) } else { request.query(&form) };
         self.exchange.send(request).await
     }

@@ -9,6 +9,9 @@ use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 
+/// Looks at branches, or moves of them.
+type Sightings = BTreeMap<BranchName, Vec<Sighting>>;
+
 /// Remembers where the branches are now, unless the pass touches nothing. Asks the forge when it moved those that are at a new
 /// commit. Returns the looks that were remembered before.
 pub(in crate::agent) async fn remember_tips(
@@ -16,27 +19,35 @@ pub(in crate::agent) async fn remember_tips(
     tips: &BTreeMap<BranchName, CommitId>,
     now: Time,
     intent: Intent,
-) -> Result<BTreeMap<BranchName, Vec<Sighting>>, RepositoryError> {
-    let branches: Vec<BranchName> = tips.keys().cloned().collect();
-    let known = blocking(&estate.repository, move |repository| {
-        let known = |branch: BranchName| (branch.clone(), repository.sightings(&branch));
-        Ok::<_, RepositoryError>(branches.into_iter().map(known).collect::<BTreeMap<_, _>>())
-    });
-    let known = known.await?;
-    let mut new: BTreeMap<BranchName, Vec<Sighting>> = BTreeMap::new();
-    for (branch, known) in &known {
-        let Some(tip) = tips.get(branch).copied() else { continue };
-        let mut seen = vec![Sighting { tip, first: now, last: now, is_exact: false }];
-        if intent == Intent::Act && !known.iter().any(|one| one.tip == tip) {
-            seen.extend(moves_of(estate, branch, now).await);
+) -> Result<Sightings, RepositoryError> {
+    let acts = intent == Intent::Act;
+    let asks_forge = acts && estate.forge.is_some();
+    let tips = tips.clone();
+    let looking = blocking(&estate.repository, move |repository| {
+        let known: Sightings =
+            tips.keys().map(|branch| (branch.clone(), repository.sightings(branch))).collect();
+        let is_new = |(branch, tip): &(&BranchName, &CommitId)| {
+            !known.get(*branch).into_iter().flatten().any(|look| look.tip == **tip)
+        };
+        let new = tips.iter().filter(is_new).map(|(branch, _)| branch.clone());
+        let asked: Vec<BranchName> = if asks_forge { new.collect() } else { Vec::new() };
+        let look = |(branch, tip)| (branch, vec![Sighting { tip, first: now, last: now, is_exact: false }]);
+        let looks: Sightings = tips.into_iter().map(look).collect();
+        if acts && asked.is_empty() {
+            repository.remember(&looks);
         }
-        new.insert(branch.clone(), seen);
-    }
-    if intent == Intent::Plan {
+        Ok::<_, RepositoryError>((known, looks, asked))
+    });
+    let (known, mut looks, asked) = looking.await?;
+    if asked.is_empty() {
         return Ok(known);
     }
+    for branch in asked {
+        let moves = moves_of(estate, &branch, now).await;
+        looks.entry(branch).or_default().extend(moves);
+    }
     let remembering = blocking(&estate.repository, move |repository| {
-        repository.remember(&new);
+        repository.remember(&looks);
         Ok::<_, RepositoryError>(())
     });
     remembering.await?;

@@ -167,6 +167,32 @@ fn over_http_with_a_password() {
     play(&stage);
 }
 
+/// What the system trusts is asked when a server shows a certificate: a server that is spoken to over plain HTTP needs none.
+#[test]
+fn the_systems_certificates_decide_whom_it_trusts() {
+    let nothing = tempfile::tempdir().unwrap();
+    for (is_tls, trusted) in [(true, true), (true, false), (false, false)] {
+        let remote = if is_tls { HttpRemote::start_tls() } else { HttpRemote::start() };
+        let mut stage = Stage::on(remote.repository(), remote.url());
+        let none = nothing.path().join("none.pem");
+        let certificate = if trusted { remote.certificate() } else { none };
+        let named = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
+        stage.variables.push(named("SSL_CERT_FILE", &certificate));
+        stage.variables.push(named("SSL_CERT_DIR", nothing.path()));
+        stage.variables.push(("GIT_PASSWORD".to_owned(), PASSWORD.to_owned()));
+        let auth = format!("  auth: {{kind: basic, username: {USER}, password: {{env: GIT_PASSWORD}}}}\n");
+        stage.configure(&config("shop", &auth));
+        stage.begin(&["checkout"]);
+        let plan = stage.run(&["plan"]);
+        if is_tls && !trusted {
+            let said = plan.ended(1).stderr.to_lowercase();
+            assert!(said.contains("certificate"), "{said}");
+        } else {
+            plan.ended(0);
+        }
+    }
+}
+
 #[test]
 fn over_ssh_with_a_key_and_signed() {
     let remote = SshRemote::start();
