@@ -19,6 +19,7 @@ pub(super) fn decide_all(
     made: Vec<RevertEntry>,
 ) -> Vec<(Decision, Vec<GuardAnswer>)> {
     let mut entries = state.landed.clone();
+    entries.extend(state.of_lost().cloned());
     let landed = entries.len();
     entries.extend(made);
     let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();

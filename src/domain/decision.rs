@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 pub use self::stack::may_be_of;
 use self::stack::{inherited, last_of, later_deployment, superseded};
-pub use self::types::{Case, Decision, GoneRevert, GuardAnswer, Situation};
+pub use self::types::{Case, Decision, GoneRevert, GuardAnswer, Left, Situation};
 use crate::domain::deployment::lineage::{Earlier, Goal};
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::{Budget, Mixed, Mode};
@@ -313,7 +313,9 @@ fn budget(_: &Case<'_>, situation: &Situation<'_>) -> Option<Decision> {
     let window = i64::from(situation.budget.window_secs);
     let in_window = |entry: &&RevertEntry| !entry.requested && situation.now.secs_since(entry.at) < window;
     // What was taken off the branch was made all the same.
-    let gone = situation.gone.iter().filter(|one| situation.now.secs_since(one.at) < window).count();
+    let is_new = |one: &&GoneRevert| situation.reverts.iter().all(|entry| entry.commit != one.commit);
+    let gone = situation.gone.iter().filter(is_new);
+    let gone = gone.filter(|one| situation.now.secs_since(one.at) < window).count();
     let used = situation.reverts.iter().filter(in_window).count() + gone;
     let max = usize::try_from(situation.budget.max_reverts).unwrap_or(usize::MAX);
     (used >= max).then(|| {

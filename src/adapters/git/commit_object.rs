@@ -1,10 +1,12 @@
 //! Reading commit objects as they are stored. libgit2's own commits hide the parents of a shallow clone's last
 //! commits, which would make each of those look as if it had added every file.
 
+use std::collections::HashSet;
+
 use git2::{ObjectType, Odb, OdbObject, Oid};
 
 use super::fault::Fault;
-use crate::domain::history::snapshot::Person;
+use crate::domain::history::snapshot::{MAX_MERGED, Person};
 use crate::domain::time::Time;
 
 /// What a commit object says.
@@ -15,6 +17,7 @@ pub(super) struct CommitObject {
     /// The parents besides the first: what a merge brought in.
     pub(super) merged: Vec<Oid>,
     pub(super) author: Person,
+    pub(super) authored: Time,
     pub(super) committer: Person,
     pub(super) committed: Time,
     pub(super) message: String,
@@ -113,11 +116,39 @@ fn parse(bytes: &[u8]) -> Option<CommitObject> {
             committer = committer.or(Some(signature(person)));
         }
     };
-    let (author, _) = author.unwrap_or_default();
+    let (author, authored) = author.unwrap_or_default();
     let (committer, committed) = committer?;
     // Some web forms end their lines so. What is found in messages is found by lines and paragraphs.
     let message = String::from_utf8_lossy(message).replace("\r\n", "\n");
-    Some(CommitObject { tree: tree?, first_parent, merged, author, committer, committed, message })
+    Some(CommitObject { tree: tree?, first_parent, merged, author, authored, committer, committed, message })
+}
+
+/// The messages of the commits that a merge brought in: those on the way from its other parents to the mainline. A
+/// shallow clone may not have them all; what is not there says nothing.
+pub(super) fn merged_messages(
+    odb: &Odb<'_>,
+    merge: &CommitObject,
+    mainline: &HashSet<Oid>,
+    since: Time,
+) -> Result<Vec<String>, Fault> {
+    let mut messages = Vec::new();
+    let mut next = merge.merged.clone();
+    let mut seen = HashSet::new();
+    while let Some(id) = next.pop() {
+        if messages.len() >= MAX_MERGED {
+            break;
+        }
+        if mainline.contains(&id) || !seen.insert(id) {
+            continue;
+        }
+        // Older ones may be of a mainline that was not walked as far.
+        if let Some(commit) = read(odb, id)?.filter(|commit| commit.committed >= since) {
+            next.extend(commit.first_parent);
+            next.extend(commit.merged);
+            messages.push(commit.message);
+        }
+    }
+    Ok(messages)
 }
 
 fn oid(hex: &[u8]) -> Option<Oid> {
@@ -156,6 +187,7 @@ mod tests {
         assert_eq!(commit.first_parent.unwrap().to_string(), one);
         assert_eq!(commit.merged.first().unwrap().to_string(), two);
         assert_eq!(commit.committed, Time::from_unix(1_700_000_009));
+        assert_eq!(commit.authored, Time::from_unix(1_700_000_000));
         assert_eq!(commit.author.name, "A");
         assert_eq!(commit.committer.name, "");
         assert_eq!(commit.message, "first\n\nauthor no\n");

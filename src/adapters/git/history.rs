@@ -7,20 +7,18 @@ use std::ops::ControlFlow;
 use git2::{Odb, Oid, Repository};
 
 use super::blobs::Blobs;
-use super::commit_object::{self, CommitObject, Header};
+use super::changed_files::ChangedFiles;
+use super::commit_object::{self, Header};
 use super::fault::Fault;
 use super::looks::Told;
 use super::names::{branch_ref, commit_id};
 use super::notes::Dated;
-use super::packs::Packs;
+use super::rewritten::Way;
 use super::touched::Touched;
-use super::tree_diff::TreeDiff;
-use super::{local, looks, notes};
+use super::{local, looks, notes, rewritten};
 use crate::domain::history::landing::{Landing, RECENT_SECS, Sighting, landings};
 use crate::domain::history::ledger::{named_by, says_revert};
-use crate::domain::history::snapshot::{
-    Commit, FileDiff, MAX_CHANGED_FILES, MAX_MERGED, MAX_TAKEN_BACK, Snapshot, TakenBack, settle_times,
-};
+use crate::domain::history::snapshot::{Commit, Dropped, MAX_TAKEN_BACK, Snapshot, TakenBack, settle_times};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Made};
@@ -62,19 +60,20 @@ pub(super) fn read(
     let mut commits = Vec::new();
     let mut listed_files = 0;
     let known = Touched::default();
-    let head = show((repository, &odb), Blobs::held(&odb), (query, looks, &known), &mut |commit| {
-        let taken_back = commit.taken_back.iter().flat_map(|one| &one.files);
-        listed_files += commit.files.len() + taken_back.map(Vec::len).sum::<usize>();
-        if listed_files > MAX_ALL_FILES {
-            return Err(Fault::broken(format!(
-                "the commits of {} since {} changed more than {MAX_ALL_FILES} files: look back less far",
-                query.branch, query.diffs_since
-            )));
-        }
-        commits.push(commit);
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since })
+    let (head, dropped) =
+        show((repository, &odb), Blobs::held(&odb), (query, looks, &known), &mut |commit| {
+            let taken_back = commit.taken_back.iter().flat_map(|one| &one.files);
+            listed_files += commit.files.len() + taken_back.map(Vec::len).sum::<usize>();
+            if listed_files > MAX_ALL_FILES {
+                return Err(Fault::broken(format!(
+                    "the commits of {} since {} changed more than {MAX_ALL_FILES} files: look back less far",
+                    query.branch, query.diffs_since
+                )));
+            }
+            commits.push(commit);
+            Ok(ControlFlow::Continue(()))
+        })?;
+    Ok(Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since, dropped })
 }
 
 /// Shows the branch as it is in `repository` commit by commit, newest first, and holds none of them. Returns the head.
@@ -88,7 +87,10 @@ pub(super) fn walk(
 ) -> Result<CommitId, Fault> {
     let odb = repository.odb()?;
     let known = Touched::read(repository, query.branch);
-    show((repository, &odb), Blobs::passing(&odb), (query, looks, &known), &mut |commit| Ok(visit(commit)))
+    let shown = show((repository, &odb), Blobs::passing(&odb), (query, looks, &known), &mut |commit| {
+        Ok(visit(commit))
+    });
+    shown.map(|(head, _)| head)
 }
 
 /// What a commit was made of.
@@ -99,17 +101,20 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
     Ok(Made { parents, committed: commit.committed, message: commit.message })
 }
 
+/// Shows the commits. Returns the head, and what the branch held before its history was rewritten.
 fn show(
     (repository, odb): (&Repository, &Odb<'_>),
     blobs: Blobs<'_>,
     (query, looks, known): (&HistoryQuery<'_>, Looks<'_>, &Touched),
     visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
-) -> Result<CommitId, Fault> {
+) -> Result<(CommitId, Vec<Dropped>), Fault> {
     let head = head_of(repository, query.branch)?;
     let since = query.commits_since.min(query.diffs_since);
     let mut chain = Chain::from(odb, head, since)?;
     let told = chain.told(repository, query, looks)?;
-    let times = chain.landings(&chain.on_chain(odb, looks.seen)?, &told, query.now);
+    let mut files = ChangedFiles::new(repository, odb, blobs, query.scope);
+    let ways = rewritten::ways(odb, &chain.headers, looks.seen, &mut files.diff)?;
+    let times = chain.landings(&ways, looks.seen, &told, query.now);
     // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
     let count = times.iter().take_while(|landing| landing.at >= since).count().max(1);
     let in_full = |landing: &Landing| (query.diffs_since..=query.diffs_until).contains(&landing.at);
@@ -121,8 +126,6 @@ fn show(
     let mainline = OnceCell::new();
     let mainline_of = || chain.headers.iter().map(|header| header.id).collect::<HashSet<Oid>>();
     let mut looked_for = Mainline::of(&chain.headers);
-    let mut files =
-        Files { blobs, diff: TreeDiff::new(odb, Packs::of(repository), query.scope, MAX_CHANGED_FILES) };
     for (index, (header, landing)) in chain.headers.iter().zip(&times).take(count).enumerate() {
         let commit = match chain.objects.get_mut(index).map(std::mem::take) {
             Some(bytes) => commit_object::parsed(header.id, &bytes)?,
@@ -136,7 +139,9 @@ fn show(
             landing: *landing,
             merged: match commit.merged.is_empty() {
                 true => Vec::new(),
-                false => merged_messages(odb, &commit, mainline.get_or_init(mainline_of), since)?,
+                false => {
+                    commit_object::merged_messages(odb, &commit, mainline.get_or_init(mainline_of), since)?
+                }
             },
             files: Vec::new(),
             author: commit.author,
@@ -155,7 +160,14 @@ fn show(
             break;
         }
     }
-    Ok(commit_id(head))
+    let dropped = match ways.is_empty() {
+        true => Vec::new(),
+        false => {
+            let chain = (chain.headers.as_slice(), mainline.get_or_init(mainline_of));
+            rewritten::dropped(odb, &ways, chain, since, &mut files)?
+        }
+    };
+    Ok((commit_id(head), dropped))
 }
 
 /// The deployments that a commit of the chain says it reverts, each with the files that it changed.
@@ -163,7 +175,7 @@ fn taken_back(
     commit: &Commit,
     index: usize,
     mainline: &mut Mainline<'_>,
-    (odb, files): (&Odb<'_>, &mut Files<'_>),
+    (odb, files): (&Odb<'_>, &mut ChangedFiles<'_>),
 ) -> Result<Vec<TakenBack>, Fault> {
     let mut found = Vec::new();
     for (number, named) in named_by(commit).into_iter().enumerate() {
@@ -329,50 +341,16 @@ impl Chain {
         }))
     }
 
-    /// The looks with the commit of this chain that the branch held then. What it held before its history was rewritten is not on the
-    /// chain: of that the newest commit that is counts, for whatever came after it was not there.
-    fn on_chain(&self, odb: &Odb<'_>, seen: &[Sighting]) -> Result<Vec<Sighting>, Fault> {
-        let mut bases: HashMap<CommitId, CommitId> = HashMap::new();
-        for one in seen.iter().filter(|one| !one.is_exact) {
-            let is_here = |header: &Header| header.id.as_bytes() == one.tip.as_bytes();
-            if !bases.contains_key(&one.tip) && !self.headers.iter().any(is_here) {
-                bases.insert(one.tip, self.base_of(odb, one.tip)?.unwrap_or(one.tip));
-            }
-        }
-        let held = |one: &Sighting| match bases.get(&one.tip).filter(|_| !one.is_exact) {
-            Some(base) => Sighting { tip: *base, ..one.clone() },
-            None => one.clone(),
-        };
-        Ok(seen.iter().map(held).collect())
-    }
-
-    /// The newest commit of this chain on the way back from another one, as far as that is here; none where it is older than the
-    /// chain, or does not come soon.
-    fn base_of(&self, odb: &Odb<'_>, from: CommitId) -> Result<Option<CommitId>, Fault> {
-        let Some(oldest) = self.headers.last().map(|header| header.committed) else { return Ok(None) };
-        let mut chain: Option<HashSet<Oid>> = None;
-        let mut next = Some(Oid::from_bytes(from.as_bytes())?);
-        for _ in 0..MAX_NEW {
-            let Some(id) = next else { break };
-            let Some((header, _)) = commit_object::read_header(odb, id)? else { break };
-            if header.committed < oldest {
-                break;
-            }
-            let chain = chain.get_or_insert_with(|| self.headers.iter().map(|header| header.id).collect());
-            if chain.contains(&id) {
-                return Ok(Some(commit_id(id)));
-            }
-            next = header.first_parent;
-        }
-        Ok(None)
-    }
-
-    fn landings(&self, seen: &[Sighting], told: &[Sighting], now: Time) -> Vec<Landing> {
-        let mut times: Vec<Time> = self.headers.iter().map(|header| header.committed).collect();
+    fn landings(&self, ways: &[Way], seen: &[Sighting], told: &[Sighting], now: Time) -> Vec<Landing> {
+        let committed = rewritten::committed(ways, &self.headers);
+        let mut times = committed.clone();
         settle_times(&mut times, now);
-        let commit = |(header, believed): (&Header, Time)| (commit_id(header.id), header.committed, believed);
-        let commits: Vec<(CommitId, Time, Time)> = self.headers.iter().zip(times).map(commit).collect();
-        landings(&commits, seen, told, now)
+        let commit = |((header, committed), believed): ((&Header, Time), Time)| {
+            (commit_id(header.id), committed, believed)
+        };
+        let commits: Vec<(CommitId, Time, Time)> =
+            self.headers.iter().zip(committed).zip(times).map(commit).collect();
+        landings(&commits, &rewritten::on_chain(ways, seen), told, now)
     }
 
     /// Looks up what the last commit was made on, where the walk has not been there.
@@ -434,56 +412,5 @@ impl<'c> Mainline<'c> {
             None => commit_object::read_header(odb, parent)?.map(|(parent, _)| parent),
         };
         Ok(parent.map_or(Place::Unknown, |parent| Place::Before { index, header, parent: parent.tree }))
-    }
-}
-
-/// The messages of the commits that a merge brought in: those on the way from its other parents to the mainline. A
-/// shallow clone may not have them all; what is not there says nothing.
-fn merged_messages(
-    odb: &Odb<'_>,
-    merge: &CommitObject,
-    mainline: &HashSet<Oid>,
-    since: Time,
-) -> Result<Vec<String>, Fault> {
-    let mut messages = Vec::new();
-    let mut next = merge.merged.clone();
-    let mut seen = HashSet::new();
-    while let Some(id) = next.pop() {
-        if messages.len() >= MAX_MERGED {
-            break;
-        }
-        if mainline.contains(&id) || !seen.insert(id) {
-            continue;
-        }
-        // Older ones may be of a mainline that was not walked as far.
-        if let Some(commit) = commit_object::read(odb, id)?.filter(|commit| commit.committed >= since) {
-            next.extend(commit.first_parent);
-            next.extend(commit.merged);
-            messages.push(commit.message);
-        }
-    }
-    Ok(messages)
-}
-
-struct Files<'a> {
-    blobs: Blobs<'a>,
-    diff: TreeDiff<'a>,
-}
-
-impl Files<'_> {
-    /// The files that a commit changed. `parent` is its first parent's tree.
-    fn of(&mut self, commit: &Header, parent: Option<Oid>) -> Result<Vec<FileDiff>, Fault> {
-        let (changes, truncated) = self.diff.compare(parent, Some(commit.tree))?;
-        if truncated {
-            tracing::warn!(commit = %commit.id, files = MAX_CHANGED_FILES, "the commit changed more files than are listed");
-        }
-        let mut files = Vec::with_capacity(changes.len());
-        for change in changes {
-            // The first commit of all puts everything there and deploys nothing: there is no way back from it.
-            let bytes = change.bytes && parent.is_some();
-            let (old, new) = (self.blobs.version(change.old, bytes)?, self.blobs.version(change.new, bytes)?);
-            files.push(FileDiff { path: change.path, was: None, old, new });
-        }
-        Ok(files)
     }
 }

@@ -6,6 +6,7 @@
 
 mod blobs;
 mod cache;
+mod changed_files;
 mod child;
 mod commit;
 mod commit_object;
@@ -28,6 +29,7 @@ mod packs;
 mod push;
 mod refs;
 mod repository;
+mod rewritten;
 mod seen;
 mod sign;
 mod touched;

@@ -1,5 +1,6 @@
 //! How a change reaches the environment's branch: by a push, through a branch of its own, or through a pull request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::agent::look::context::Pass;
 use crate::domain::change::Change;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::environment::policy::{Delivery, Merge};
+use crate::domain::history::landing::Sighting;
 use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::CommitId;
 use crate::domain::review::Branch;
@@ -71,11 +73,11 @@ pub(in crate::agent) async fn deliver(
     }
 }
 
-/// Pushes a change to the environment branch.
+/// Pushes a change to the environment branch. That is a look at it too: nobody may have looked before somebody takes it off again.
 async fn push(pass: &Pass<'_>, change: &Change) -> Result<CommitId, PushError> {
     let change = change.clone();
     let pushed = pass.git(move |repository| {
-        repository.commit_and_push(&CommitRequest {
+        let commit = repository.commit_and_push(&CommitRequest {
             branch: &change.branch,
             expected: Some(change.base),
             parent: change.base,
@@ -83,7 +85,10 @@ async fn push(pass: &Pass<'_>, change: &Change) -> Result<CommitId, PushError> {
             files: &change.files,
             message: &change.message,
             at: change.at,
-        })
+        })?;
+        let look = Sighting { tip: commit, first: change.at, last: change.at, is_exact: false };
+        repository.remember(&BTreeMap::from([(change.branch, vec![look])]));
+        Ok(commit)
     });
     pushed.await
 }

@@ -11,7 +11,7 @@ use crate::agent::look::search::deployment_of;
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Recovered};
 use crate::agent::tell::notes::Lines;
-use crate::domain::decision::GoneRevert;
+use crate::domain::decision::{GoneRevert, Left};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
@@ -39,9 +39,13 @@ pub(in crate::agent) async fn watch_recoveries(
         let reason = format!(
             "somebody rewrote the history of {} without it: {}",
             pass.environment.branch,
-            match gone.replaced_by {
-                None => format!("what {} deployed runs again, and is judged again", gone.reverts.short()),
-                Some(by) => format!("{} has replaced what {} deployed", by.short(), gone.reverts.short()),
+            match gone.left {
+                Left::Runs =>
+                    format!("what {} deployed runs again, and is judged again", gone.reverts.short()),
+                Left::Replaced(by) => {
+                    format!("{} has replaced what {} deployed", by.short(), gone.reverts.short())
+                }
+                Left::Gone => format!("what {} deployed is gone too", gone.reverts.short()),
             }
         );
         let about = (&*gone.id, &gone.service, gone.reverts, gone.commit);
@@ -73,11 +77,11 @@ fn tell(
     report.recoveries.push(Recovered { service: service.clone(), deployment, revert, outcome, reason });
 }
 
-/// Whether an earlier pass has told that a revert is gone.
+/// Whether an earlier pass has told that a revert is gone, under whatever id the deployment had then.
 fn is_told(state: &State, gone: &GoneRevert) -> bool {
-    let records = state.records.get(&gone.reverts).into_iter().flatten();
-    let mut recoveries = records.filter_map(Record::as_recovery);
-    recoveries.any(|one| one.revert == gone.commit && one.outcome == Recovery::Gone)
+    let mut recoveries = state.records.values().flatten().filter_map(Record::as_recovery);
+    recoveries
+        .any(|one| (one.revert, &one.service, one.outcome) == (gone.commit, &gone.service, Recovery::Gone))
 }
 
 /// What the notes say about the deployment that a revert took back.

@@ -27,18 +27,19 @@ pub(super) async fn judge_returned(
     evidence: &mut [Evidence],
 ) -> BTreeMap<usize, String> {
     let mut unjudged = BTreeMap::new();
+    let made = state.made();
     for (place, ((deployment, rule), found)) in with_rule.iter().zip(evidence).enumerate() {
         let baseline_secs = rule.policy.baseline_secs;
-        let is_soon = |entry: &&RevertEntry| {
+        let is_soon = |entry: &&&RevertEntry| {
             let after_secs = deployment.at.secs_since(entry.at);
             entry.service == deployment.service
                 && entry.commit != deployment.commit
                 && (0..=i64::from(baseline_secs)).contains(&after_secs)
         };
-        let is_return = |entry: &&RevertEntry| deployment.brings_back(entry, baseline_secs);
+        let is_return = |entry: &&&RevertEntry| deployment.brings_back(entry, baseline_secs);
         // Before the first of several reverts there was a time in which nothing was bad.
-        let returned = state.reverts.iter().rfind(is_return);
-        let Some(entry) = returned.or_else(|| state.reverts.iter().rfind(is_soon)) else { continue };
+        let returned = made.iter().rfind(is_return).copied();
+        let Some(entry) = returned.or_else(|| made.iter().rfind(is_soon).copied()) else { continue };
         let verdict = judge(found).verdict;
         let is_over = matches!(verdict, Verdict::Inconclusive(_));
         if verdict == Verdict::Regressed || returned.is_none() && !(is_over && is_blind(found)) {
@@ -50,7 +51,7 @@ pub(super) async fn judge_returned(
             // A person knows what they have put back.
             (_, Some(_)) if !is_automation(&deployment.author, &rule.policy.automation) => {}
             (Held::Bad(_) | Held::Unknown, _) if is_blind(found) => {
-                let last = state.reverts.iter().find(is_soon).unwrap_or(entry);
+                let last = made.iter().find(is_soon).map_or(entry, |last| *last);
                 let how = put_back(state, deployment, &rule.policy)
                     .map_or_else(|| soon_after(deployment, last), |who| format!("the automation {who}"));
                 let reason = format!("{how}. Too little is known of the time before that to judge it");
@@ -100,7 +101,8 @@ fn soon_after(deployment: &Deployment, last: &RevertEntry) -> String {
 
 /// Who put a value back that was reverted, in words: `renovate[bot] put back what 0afbcfdc28 had reverted 25 s before`.
 pub(super) fn put_back(state: &State, deployment: &Deployment, policy: &Policy) -> Option<String> {
-    let last = state.reverts.iter().find(|entry| deployment.brings_back(entry, policy.quarantine_secs))?;
+    let made = state.made();
+    let last = made.iter().find(|entry| deployment.brings_back(entry, policy.quarantine_secs))?;
     Some(format!(
         "{} put back what {} had reverted {} before",
         one_line(&deployment.author.name, 60),

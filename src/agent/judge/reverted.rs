@@ -28,12 +28,18 @@ pub(in crate::agent) async fn deployment_taken_back(
 ) -> Option<Deployment> {
     let rules = &pass.environment.services;
     let longest = rules.iter().map(|rule| rule.policy.watch_secs.max(rule.policy.recovery_secs)).max()?;
-    let commit = state.snapshot.commits.iter().find(|commit| commit.id == entry.reverts)?;
     let is_soon = |secs: u32, from| entry.at.secs_since(from) <= 2 * i64::from(secs);
-    if !is_soon(longest, commit.at) {
-        return None;
-    }
-    let found = deployment_of(pass, &state.detected, (entry.reverts, &entry.service)).await?;
+    let is_it = |one: &&Deployment| one.commit == entry.reverts && one.service == entry.service;
+    let found = match state.lost.iter().find(is_it) {
+        Some(lost) => lost.clone(),
+        None => {
+            let commit = state.snapshot.commits.iter().find(|commit| commit.id == entry.reverts)?;
+            if !is_soon(longest, commit.at) {
+                return None;
+            }
+            deployment_of(pass, &state.detected, (entry.reverts, &entry.service)).await?
+        }
+    };
     let policy = &pass.rule(&found)?.policy;
     is_soon(policy.watch_secs.max(policy.recovery_secs), found.at).then_some(found)
 }

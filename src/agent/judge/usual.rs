@@ -9,6 +9,7 @@ use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::ServiceRule;
 use crate::domain::environment::signal::Window;
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::question::Subject;
@@ -69,11 +70,12 @@ pub(super) fn unusual(
     let others = || of_service.iter().filter(|one| one.commit != own.commit);
     let settling = others().map(|one| window(one.at, one.at));
     let oldest = commits.last().map_or(own.at, |commit| commit.at);
-    let reverted = state
-        .reverts
-        .iter()
-        .filter(|entry| entry.service == own.service && entry.reverts != own.commit && entry.at <= own.at);
-    let reverted = reverted.map(|entry| window(time_of(entry.reverts).unwrap_or(oldest), entry.at));
+    let is_other = |entry: &&RevertEntry| {
+        entry.service == own.service && entry.reverts != own.commit && entry.at <= own.at
+    };
+    let began = |commit: CommitId| time_of(commit).or_else(|| state.time_of_lost(commit)).unwrap_or(oldest);
+    let made = state.made().into_iter();
+    let reverted = made.filter(is_other).map(|entry| window(began(entry.reverts), entry.at));
     // A person may have replaced a bad one. Where this deployment is what replaced it, the times just before it are bad,
     // and have to be seen: it did not bring what was there already.
     let replaced = others().filter_map(|one| {

@@ -1,28 +1,50 @@
 //! Reverts that are gone from the branch, whose history was rewritten: what they had taken back runs again.
 
 use super::context::Pass;
-use super::state::State;
-use crate::domain::decision::GoneRevert;
+use super::state::{State, is_watched};
+use crate::domain::decision::{GoneRevert, Left};
 use crate::domain::deployment::Deployment;
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
+use crate::domain::time::Time;
 
-/// The reverts of watched deployments that verdicts tell of and that are not on the branch, under whatever id; oldest first.
+/// The reverts of watched deployments that are not on the branch, under whatever id, oldest first: those of which verdicts tell, and
+/// those that the branch held before its history was rewritten.
 pub(in crate::agent) async fn gone_reverts(pass: &Pass<'_>, state: &State) -> Vec<GoneRevert> {
     let mut found: Vec<GoneRevert> = Vec::new();
     for deployment in &state.watched {
+        let left = deployment.superseded_by.map_or(Left::Runs, Left::Replaced);
         for verdict in state.verdicts(deployment) {
             let Some(commit) = state.gone_revert(deployment, verdict) else { continue };
-            if found.iter().any(|one| one.commit == commit) || !was_there(pass, deployment, commit).await {
-                continue;
+            if was_there(pass, deployment, commit).await {
+                add(&mut found, gone(deployment, left, (commit, verdict.at)));
             }
-            let (service, reverts) = (deployment.service.clone(), deployment.commit);
-            let (id, replaced_by) = (deployment.id.clone(), deployment.superseded_by);
-            found.push(GoneRevert { id, service, reverts, commit, at: verdict.at, replaced_by });
+        }
+        if state.revert_of(deployment).is_none() {
+            for entry in state.dropped.iter().filter(|entry| deployment.was_taken_back_by(entry)) {
+                add(&mut found, gone(deployment, left, (entry.commit, entry.at)));
+            }
+        }
+    }
+    for deployment in state.lost.iter().filter(|one| is_watched(pass, one)) {
+        for entry in state.dropped.iter().filter(|entry| deployment.was_taken_back_by(entry)) {
+            add(&mut found, gone(deployment, Left::Gone, (entry.commit, entry.at)));
         }
     }
     found.sort_by_key(|one| one.at);
     found
+}
+
+fn gone(deployment: &Deployment, left: Left, (commit, at): (CommitId, Time)) -> GoneRevert {
+    let (service, reverts) = (deployment.service.clone(), deployment.commit);
+    GoneRevert { id: deployment.id.clone(), service, reverts, commit, at, left }
+}
+
+/// Each revert counts once.
+fn add(found: &mut Vec<GoneRevert>, new: GoneRevert) {
+    if !found.iter().any(|one| (one.commit, &one.service) == (new.commit, &new.service)) {
+        found.push(new);
+    }
 }
 
 /// Whether a revert that the notes tell of was made indeed. Others may have written them: then it must be here, and say so itself.

@@ -1,5 +1,6 @@
 //! What a pass has read of one environment: its branch, what was deployed there, and what earlier passes wrote down.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,10 +12,11 @@ use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::Mode;
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
-use crate::domain::history::ledger::{RevertEntry, says_revert};
+use crate::domain::history::ledger::{RevertEntry, rollback_id, says_revert};
 use crate::domain::history::snapshot::{Commit, Snapshot};
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
+use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 use crate::record::{self, Record, Recovery, RecoveryRecord, VerdictRecord, looks_of};
 
@@ -57,6 +59,11 @@ pub(in crate::agent) struct State {
     pub proposals: Proposals,
     /// The agent's reverts that somebody has taken off the branch, of the deployments that are watched.
     pub gone: Vec<GoneRevert>,
+    /// The reverts that the branch held before its history was rewritten, newest first. Deployments that the branch has under another
+    /// id now have that id here.
+    pub dropped: Vec<RevertEntry>,
+    /// The deployments that they took back and that the branch holds no more.
+    pub lost: Vec<Deployment>,
     /// Whether it is the environment as it was at an earlier time, of which nothing was written down yet.
     pub is_earlier: bool,
 }
@@ -66,6 +73,7 @@ impl State {
     pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
         let snapshot = pass.branches.history(pass.environment).await?;
         let (detected, reverts) = pass.detect(&snapshot).await?;
+        let (lost, dropped) = dropped(pass, &snapshot).await?;
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;
         let deployed = watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect();
@@ -82,6 +90,8 @@ impl State {
             deployed,
             proposals,
             gone: Vec::new(),
+            dropped,
+            lost,
             is_earlier: false,
         };
         state.read_records(pass).await?;
@@ -144,8 +154,9 @@ impl State {
     /// Reads the notes on the watched deployments and on those that were reverted, as they are now.
     pub(in crate::agent) async fn read_records(&mut self, pass: &Pass<'_>) -> Result<(), RepositoryError> {
         let watched = self.watched.iter().map(|deployment| deployment.commit);
-        let commits: BTreeSet<CommitId> =
-            watched.chain(self.reverts.iter().map(|entry| entry.reverts)).collect();
+        let reverted = self.reverts.iter().map(|entry| entry.reverts);
+        let dropped = self.snapshot.dropped.iter().map(|one| one.commit.id);
+        let commits: BTreeSet<CommitId> = watched.chain(reverted).chain(dropped).collect();
         self.records = read_records(pass, commits.into_iter().collect()).await?;
         Ok(())
     }
@@ -195,6 +206,8 @@ impl State {
             decided: BTreeMap::new(),
             proposals: Proposals::default(),
             gone: self.gone.iter().filter(|one| one.at <= pass.now).cloned().collect(),
+            dropped: self.dropped.iter().filter(|entry| entry.at <= pass.now).cloned().collect(),
+            lost: self.lost.clone(),
             is_earlier: true,
         }))
     }
@@ -202,6 +215,23 @@ impl State {
     /// The revert of a deployment, if it was on the branch when the pass began.
     pub(in crate::agent) fn revert_of(&self, deployment: &Deployment) -> Option<&RevertEntry> {
         self.reverts.iter().find(|entry| deployment.was_taken_back_by(entry))
+    }
+
+    /// The reverts that were made, newest first: those on the branch when the pass began, and those of [`State::of_lost`].
+    pub(in crate::agent) fn made(&self) -> Vec<&RevertEntry> {
+        let mut made: Vec<&RevertEntry> = self.reverts.iter().chain(self.of_lost()).collect();
+        made.sort_by_key(|entry| Reverse(entry.at));
+        made
+    }
+
+    /// The reverts that the branch holds no more along with what they had taken back.
+    pub(in crate::agent) fn of_lost(&self) -> impl Iterator<Item = &RevertEntry> {
+        self.dropped.iter().filter(|entry| self.time_of_lost(entry.reverts).is_some())
+    }
+
+    /// When a deployment was committed that the branch holds no more.
+    pub(in crate::agent) fn time_of_lost(&self, commit: CommitId) -> Option<Time> {
+        self.lost.iter().find(|one| one.commit == commit).map(|one| one.at)
     }
 
     /// The verdicts that were written down about a deployment.
@@ -362,18 +392,44 @@ fn under_way(record: &Record, notes: &[Record], pass: &Pass<'_>) -> Option<Rever
     })
 }
 
+/// The deployments and the reverts that the branch held before its history was rewritten, as far as they are about reverts.
+async fn dropped(
+    pass: &Pass<'_>,
+    snapshot: &Snapshot,
+) -> Result<(Vec<Deployment>, Vec<RevertEntry>), RepositoryError> {
+    let off_branch = || snapshot.dropped.iter().filter(|one| one.renamed.is_none());
+    let commits: Vec<Commit> = off_branch().map(|one| one.commit.clone()).collect();
+    let Some(head) = commits.first().map(|newest| newest.id) else { return Ok(Default::default()) };
+    let (branch, diffs_since) = (snapshot.branch.clone(), Time::from_unix(0));
+    let before = Arc::new(Snapshot { branch, head, commits, diffs_since, dropped: Vec::new() });
+    let (mut lost, mut reverts) = pass.detect(&before).await?;
+    for entry in &mut reverts {
+        let renamed = snapshot.dropped.iter().find(|one| one.commit.id == entry.reverts);
+        if let Some(now) = renamed.and_then(|one| one.renamed) {
+            entry.id = rollback_id(&entry.environment, &entry.service, now);
+            entry.reverts = now;
+        }
+    }
+    lost.retain(|one| {
+        reverts.iter().any(|entry| entry.reverts == one.commit && entry.service == one.service)
+    });
+    Ok((lost, reverts))
+}
+
 fn told<'a>(notes: impl Iterator<Item = &'a Vec<Record>>, pass: &Pass<'_>) -> Vec<Sighting> {
     let seen = notes.flatten().filter_map(Record::as_seen).cloned();
     looks_of(seen, &pass.environment.branch, pass.now)
 }
 
 fn watched(detected: &[Deployment], pass: &Pass<'_>) -> Vec<Deployment> {
-    let due = |deployment: &&Deployment| {
-        pass.rule(deployment)
-            .is_some_and(|rule| pass.now.secs_since(deployment.at) <= 2 * i64::from(rule.policy.watch_secs))
-    };
     let commits = detected.chunk_by(|a, b| a.commit == b.commit).rev();
-    commits.flatten().filter(due).cloned().collect()
+    commits.flatten().filter(|one| is_watched(pass, one)).cloned().collect()
+}
+
+/// Whether a deployment is watched, or was until so recently that its verdict may still be due.
+pub(super) fn is_watched(pass: &Pass<'_>, deployment: &Deployment) -> bool {
+    pass.rule(deployment)
+        .is_some_and(|rule| pass.now.secs_since(deployment.at) <= 2 * i64::from(rule.policy.watch_secs))
 }
 
 /// What the notes say about these commits.

@@ -86,14 +86,25 @@ pub struct GoneRevert {
     pub id: String,
     /// The service.
     pub service: ServiceName,
-    /// The deployment that it had taken back, and that runs again.
+    /// The deployment that it had taken back.
     pub reverts: CommitId,
     /// The revert itself.
     pub commit: CommitId,
     /// When it was made.
     pub at: Time,
-    /// What has replaced the deployment by now; none where it runs again.
-    pub replaced_by: Option<CommitId>,
+    /// What became of the deployment.
+    pub left: Left,
+}
+
+/// What became of a deployment of which the revert is gone from the branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It runs again.
+    Runs,
+    /// Another one has replaced it.
+    Replaced(CommitId),
+    /// It is gone from the branch too.
+    Gone,
 }
 
 /// What else is going on.

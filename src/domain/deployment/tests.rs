@@ -76,6 +76,7 @@ fn snapshot(mut commits: Vec<Commit>) -> Snapshot {
         head: commits[0].id,
         commits,
         diffs_since: Time::from_unix(0),
+        dropped: Vec::new(),
     }
 }
 
@@ -392,6 +393,7 @@ fn what_was_compared_before_is_found_again_and_says_the_same() {
         head: commits[0].id,
         commits,
         diffs_since: Time::from_unix(0),
+        dropped: Vec::new(),
     };
     let environment = environment();
     let detect_with =

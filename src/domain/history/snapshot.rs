@@ -107,6 +107,17 @@ pub struct Snapshot {
     pub commits: Vec<Commit>,
     /// Commits before this time carry no [`Commit::files`], except for those that say that they are reverts of the agent.
     pub diffs_since: Time,
+    /// What the branch held before its history was rewritten, as far as that is known and as far as it is about reverts; newest first.
+    pub dropped: Vec<Dropped>,
+}
+
+/// A commit that a branch holds no more: one that says that it is a revert of the agent, or one that such a commit names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The commit, dated by its committer.
+    pub commit: Commit,
+    /// The commit by which the branch has the same change now. Then this one is without files.
+    pub renamed: Option<CommitId>,
 }
 
 /// Makes committer times trustworthy: monotone along the chain and never after `now`.

@@ -46,14 +46,14 @@ fn land(stage: &Stage, tag: &str, minutes: i64) -> String {
 }
 
 /// The file in which the agent remembers when it looked at the branch.
-fn looks(stage: &Stage) -> PathBuf {
+pub(super) fn looks(stage: &Stage) -> PathBuf {
     let cache = std::fs::read_dir(stage.home.path().join("cache")).unwrap();
     let mut found = cache.map(|entry| entry.unwrap().path());
     found.find(|path| path.to_string_lossy().ends_with(".seen")).expect("the agent remembers its looks")
 }
 
 /// Makes the agent's looks so much older.
-fn age_looks(stage: &Stage, minutes: i64) {
+pub(super) fn age_looks(stage: &Stage, minutes: i64) {
     let file = looks(stage);
     let mut aged = String::new();
     for line in std::fs::read_to_string(&file).unwrap().lines() {

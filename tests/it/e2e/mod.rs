@@ -14,6 +14,7 @@ mod narrow;
 mod proof;
 mod races;
 mod recovery;
+mod rewritten;
 mod secrets;
 mod shapes;
 mod sources;

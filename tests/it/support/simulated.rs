@@ -166,7 +166,13 @@ impl Remote {
             commit
         };
         let commits = listed.map(commit).collect();
-        Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since }
+        Snapshot {
+            branch: query.branch.clone(),
+            head,
+            commits,
+            diffs_since: query.diffs_since,
+            dropped: Vec::new(),
+        }
     }
 
     fn taken_back(&self, commit: &Commit, scope: &dyn Scope) -> Vec<TakenBack> {

@@ -1,0 +1,45 @@
+//! The files that commits changed, with their bytes.
+
+use git2::{Odb, Oid, Repository};
+
+use super::blobs::Blobs;
+use super::commit_object::Header;
+use super::fault::Fault;
+use super::packs::Packs;
+use super::tree_diff::TreeDiff;
+use crate::domain::history::scope::Scope;
+use crate::domain::history::snapshot::{FileDiff, MAX_CHANGED_FILES};
+
+/// Reads which files commits changed.
+pub(super) struct ChangedFiles<'a> {
+    blobs: Blobs<'a>,
+    pub(super) diff: TreeDiff<'a>,
+}
+
+impl<'a> ChangedFiles<'a> {
+    /// In a scope.
+    pub(super) fn new(
+        repository: &Repository,
+        odb: &'a Odb<'a>,
+        blobs: Blobs<'a>,
+        scope: &'a dyn Scope,
+    ) -> Self {
+        Self { blobs, diff: TreeDiff::new(odb, Packs::of(repository), scope, MAX_CHANGED_FILES) }
+    }
+
+    /// The files that a commit changed. `parent` is its first parent's tree.
+    pub(super) fn of(&mut self, commit: &Header, parent: Option<Oid>) -> Result<Vec<FileDiff>, Fault> {
+        let (changes, truncated) = self.diff.compare(parent, Some(commit.tree))?;
+        if truncated {
+            tracing::warn!(commit = %commit.id, files = MAX_CHANGED_FILES, "the commit changed more files than are listed");
+        }
+        let mut files = Vec::with_capacity(changes.len());
+        for change in changes {
+            // The first commit of all puts everything there and deploys nothing: there is no way back from it.
+            let bytes = change.bytes && parent.is_some();
+            let (old, new) = (self.blobs.version(change.old, bytes)?, self.blobs.version(change.new, bytes)?);
+            files.push(FileDiff { path: change.path, was: None, old, new });
+        }
+        Ok(files)
+    }
+}

@@ -1,0 +1,171 @@
+//! A branch whose history somebody rewrites, under a revert of the agent.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+
+use super::landing::{age_looks, looks};
+use super::stage::{BOT, PERSON, Stage, item, text, words};
+use super::table::{self, Rules};
+
+const PATH: &str = "apps/web/values.yaml";
+
+fn tag(tag: &str) -> String {
+    format!("image:\n  tag: {tag}\n")
+}
+
+/// A bad deployment of `web`, twelve minutes ago, and the revert of it that the agent has made now. Something else came just before it.
+struct Reverted {
+    stage: Stage,
+    /// Something that deploys nothing, just before the deployment.
+    before: String,
+    bad: String,
+    revert: String,
+}
+
+fn reverted() -> Reverted {
+    let stage = table::stage(&Rules::new(r#"[{pattern: "apps/{service}/**"}]"#), &[(PATH, &tag("v1"))]);
+    let before = table::commit(&stage, &[("README.md", "Services\n")], -20, PERSON);
+    stage.pass(0);
+    let bad = table::deploy(&stage, &[(PATH, &tag("v2"))], -12);
+    table::errors(&stage, &[("web", &[(-11, 99)])]);
+    stage.pass(3);
+    let revert = stage.tip();
+    Reverted { stage, before, bad, revert }
+}
+
+fn force(stage: &Stage) -> String {
+    stage.git(&["push", "-q", "--force", stage.bare.to_str().unwrap(), "HEAD:main"]);
+    stage.tip()
+}
+
+/// What is told of the reverts in a pass.
+fn told(report: &Value) -> &Vec<Value> {
+    report["environments"][0]["recoveries"].as_array().unwrap()
+}
+
+#[track_caller]
+fn is_told_gone(report: &Value, revert: &str, what: &str) {
+    let [gone] = told(report).as_slice() else { panic!("one revert is gone: {report:#}") };
+    assert_eq!((text(gone, "outcome"), text(gone, "revert")), ("gone", revert), "{report:#}");
+    assert!(text(gone, "reason").contains(what), "{report:#}");
+}
+
+#[test]
+fn a_deployment_that_was_reworded_is_the_one_that_it_was() {
+    let Reverted { stage, bad, revert, .. } = reverted();
+    stage.git(&["reset", "-q", "--hard", &bad]);
+    stage.dated(-1, PERSON, &["commit", "-q", "--amend", "-m", "Deploy web v2 at last"]);
+    let reworded = force(&stage);
+    assert_ne!(reworded, bad);
+    let report = stage.pass(4);
+    is_told_gone(&report, &revert, "runs again, and is judged again");
+    assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+    assert_eq!(text(item(&report, "web"), "deployment"), reworded);
+    stage.nothing_more();
+    stage.nothing_more();
+}
+
+#[test]
+fn a_deployment_that_was_put_on_another_commit_is_the_one_that_it_was() {
+    let Reverted { stage, before, bad, revert } = reverted();
+    stage.git(&["reset", "-q", "--hard", &bad]);
+    let onto = format!("{before}^");
+    stage.dated(-1, PERSON, &["rebase", "-q", "--onto", &onto, &before]);
+    let moved = force(&stage);
+    assert_ne!(moved, bad);
+    let report = stage.pass(4);
+    is_told_gone(&report, &revert, "runs again, and is judged again");
+    assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+    stage.nothing_more();
+}
+
+/// Twice in turns is a fight, whatever the ids.
+#[test]
+fn who_rewords_it_again_and_again_is_not_fought() {
+    let Reverted { stage, bad, revert, .. } = reverted();
+    let mut gone = revert;
+    for (minutes, decided) in [(-2, "regressed revert"), (-1, "regressed escalate")] {
+        stage.git(&["reset", "-q", "--hard", &bad]);
+        let message = format!("Deploy web v2, {minutes}");
+        stage.dated(minutes, PERSON, &["commit", "-q", "--amend", "-m", &message]);
+        force(&stage);
+        let report = stage.pass(4);
+        is_told_gone(&report, &gone, "runs again");
+        assert_eq!(words(item(&report, "web")), decided, "{report:#}");
+        gone = stage.tip();
+        stage.nothing_more();
+    }
+}
+
+#[test]
+fn a_revert_that_is_gone_with_its_deployment_is_told_once() {
+    let Reverted { stage, before, revert, .. } = reverted();
+    stage.git(&["reset", "-q", "--hard", &before]);
+    force(&stage);
+    let report = stage.pass(4);
+    is_told_gone(&report, &revert, "is gone too");
+    assert_eq!(report["environments"][0]["items"], json!([]), "{report:#}");
+    stage.nothing_more();
+}
+
+/// The same version once more is another deployment: it is held against what was usual before the first one.
+#[test]
+fn what_a_machine_deploys_again_after_both_are_gone_is_reverted() {
+    let Reverted { stage, before, .. } = reverted();
+    let revert = stage.backdate(-8);
+    stage.run(&["run", "--once"]);
+    age_looks(&stage, 8);
+    table::errors(&stage, &[("web", &[(-11, -8), (-4, 99)])]);
+    stage.git(&["reset", "-q", "--hard", &before]);
+    stage.write(PATH, &tag("v2"));
+    let again = stage.commit(-5, BOT, "Deploy web v2");
+    force(&stage);
+    let seen_at = stage.now() - 290;
+    let mut seen = std::fs::OpenOptions::new().append(true).open(looks(&stage)).unwrap();
+    writeln!(seen, "seen {again} {seen_at} {seen_at} main").unwrap();
+    let report = stage.pass(4);
+    is_told_gone(&report, &revert, "is gone too");
+    assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+    assert_eq!(text(item(&report, "web"), "deployment"), again);
+    stage.nothing_more();
+}
+
+/// Nothing of what was bad before is blamed on it.
+#[test]
+fn another_version_after_both_are_gone_is_watched() {
+    let Reverted { stage, before, .. } = reverted();
+    stage.backdate(-8);
+    stage.run(&["run", "--once"]);
+    age_looks(&stage, 8);
+    table::errors(&stage, &[("web", &[(-11, -8)])]);
+    stage.git(&["reset", "-q", "--hard", &before]);
+    stage.write(PATH, &tag("v3"));
+    stage.commit(-5, BOT, "Deploy web v3");
+    let tip = force(&stage);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "web")), "pending wait", "{report:#}");
+    assert_eq!(stage.tip(), tip);
+    stage.nothing_more();
+}
+
+/// What only says that it was a revert took nothing back.
+#[test]
+fn a_commit_with_quoted_trailers_that_is_gone_is_not_told() {
+    let Reverted { stage, bad, revert, .. } = reverted();
+    let quoted = stage.remote(&["show", "-s", "--format=%B", &revert]);
+    stage.git(&["reset", "-q", "--hard", &bad]);
+    table::errors(&stage, &[("web", &[])]);
+    stage.forget_looks();
+    stage.git(&["notes", "list"]);
+    for notes in stage.remote(&["for-each-ref", "--format=%(refname)", "refs/notes/"]).lines() {
+        stage.remote(&["update-ref", "-d", notes]);
+    }
+    stage.commit(-3, PERSON, &quoted);
+    force(&stage);
+    stage.pass(0);
+    stage.git(&["reset", "-q", "--hard", &bad]);
+    force(&stage);
+    let report = stage.pass(0);
+    assert_eq!(told(&report), &Vec::<Value>::new(), "{report:#}");
+}
