@@ -263,6 +263,10 @@ pub(super) fn build(
     let base = base.map(|id| repository.find_tree(id)).transpose()?;
     let tree = tree_edit::apply(repository, base.as_ref(), &edits)?;
     let message = "Notes added by backout\n";
+    // Not before what it is made on, where another clock was ahead by less than a day: libgit2 goes by these times when it looks for
+    // what a server has.
+    let after = tip.map(|tip| commit_object::committed(&odb, tip)).transpose()?.flatten();
+    let at = after.filter(|after| *after < at.plus_secs(86_400)).map_or(at, |after| after.max(at));
     Ok(Built { commit: Some(commit::write(repository, options, tree, tip.as_slice(), message, at)?), left })
 }
 

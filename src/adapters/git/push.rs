@@ -9,7 +9,7 @@ use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteCallbacks, Repository}
 
 use super::fault::{Fault, one_line};
 use super::lock::Moving;
-use super::transport::{Endpoint, LinkUrl};
+use super::transport::{Endpoint, LinkUrl, Push};
 use crate::ports::RepositoryError;
 
 /// How much of what a server's hooks say is kept, in bytes.
@@ -36,6 +36,13 @@ impl Update<'_> {
         self.rejected(format!("it is {}, not {}", show(found), show(self.expected)))
     }
 
+    /// The ref and what the target is made on.
+    fn push(&self, repository: &Repository) -> Result<Push, Fault> {
+        let target = self.target.map(|target| repository.find_commit(target)).transpose()?;
+        let parents = target.map(|target| target.parent_ids().collect()).unwrap_or_default();
+        Ok(Push { reference: self.reference.to_owned(), parents })
+    }
+
     /// Refuses what would not be a fast-forward. Every push goes through this, whatever the server would allow.
     fn must_be_forward(&self, repository: &Repository) -> Result<(), Fault> {
         match (self.expected, self.target) {
@@ -59,14 +66,14 @@ fn is_descendant(repository: &Repository, commit: Oid, ancestor: Oid) -> Result<
     }
 }
 
-/// Moves a ref at a remote. The objects must be in `repository`.
+/// Moves a ref at a remote. The objects must be in `repository`, and what the target is made on at the remote.
 pub(super) fn to_remote(
     repository: &Repository,
     endpoint: &Arc<Endpoint>,
     update: &Update<'_>,
 ) -> Result<(), Fault> {
     update.must_be_forward(repository)?;
-    let url = LinkUrl::new(endpoint);
+    let url = LinkUrl::for_push(endpoint, update.push(repository)?);
     let mut remote = repository.remote_anonymous(url.as_str())?;
     let moved: Cell<Option<Option<Oid>>> = Cell::new(None);
     let negotiated = Cell::new(false);

@@ -9,7 +9,9 @@ use backout::domain::time::Time;
 use backout::ports::{CommitRequest, PushError, Repository, RepositoryError};
 
 use super::{fetch_main, http_options, id, main_branch, open, options, push_file, ssh_options};
-use crate::support::git::{WorkTree, bare, git, hook, note_on, notes_refs, remove_notes};
+use crate::support::git::{
+    WorkTree, bare, fast_import, git, hook, linear_history, note_on, notes_refs, remove_notes,
+};
 use crate::support::http_remote::HttpRemote;
 use crate::support::ssh_remote::SshRemote;
 
@@ -290,7 +292,7 @@ fn every_fanout_of_notes_is_read() {
         split.iter().rev().for_each(|at| name.insert(*at, '/'));
         stream.push_str(&format!("M 100644 inline {name}\ndata 2\nx\n\n"));
     }
-    crate::support::git::fast_import(&path, stream.as_bytes());
+    fast_import(&path, stream.as_bytes());
     assert_eq!(agent.all_notes().unwrap().len(), 3);
     let lines = commits.iter().map(|commit| (id(commit), vec!["y".to_owned()])).collect();
     agent.append_notes(&lines, Time::from_unix(1_794_000_000)).unwrap();
@@ -340,4 +342,59 @@ fn notes_raced_locally_lose_no_line() {
     let path = bare(parent.path(), "env.git");
     let writers = (0..3).map(|_| options(path.to_str().unwrap(), parent.path())).collect();
     no_line_is_lost(writers, &path, 10);
+}
+
+/// A cache has a few hundred commits of each branch, and fewer of the notes. libgit2 looks for what the server has by walking back from
+/// what it lists, as far as the oldest of the tips: that must not lead it beyond what is here.
+#[test]
+fn what_moved_often_since_a_quiet_branch_did_is_no_hindrance() {
+    let (http, ssh) = (HttpRemote::start(), SshRemote::start());
+    for (bare, of) in [
+        (
+            http.repository(),
+            &(|cache: &std::path::Path| http_options(&http, cache))
+                as &dyn Fn(&std::path::Path) -> GitOptions,
+        ),
+        (ssh.repository(), &|cache| ssh_options(&ssh, cache)),
+    ] {
+        fast_import(&bare, &linear_history(600, 3, AT.unix() - 700 * 60));
+        let first = git(&bare, &["rev-list", "--max-parents=0", "main"]);
+        git(&bare, &["update-ref", "refs/heads/a-quiet-one", &first]);
+        let (tip, quiet) = (id(&git(&bare, &["rev-parse", "main"])), BranchName::new("a-quiet-one").unwrap());
+        let writer = tempfile::tempdir().unwrap();
+        let writer = open(options(&bare.display().to_string(), writer.path()));
+        let line = |text: String| BTreeMap::from([(tip, vec![text])]);
+        for number in 0..60 {
+            writer.append_notes(&line(format!("{number}")), AT.plus_secs(number)).unwrap();
+        }
+        let cache = tempfile::tempdir().unwrap();
+        let agent = open(of(cache.path()));
+        let tips = agent.fetch(&[main_branch(), quiet.clone()]).unwrap();
+        assert_eq!(agent.notes(&[tip]).unwrap().len(), 1);
+        let files = BTreeMap::from([(FilePath::new("f").unwrap(), Some(b"x".to_vec()))]);
+        let push = |branch: &str, expected| {
+            let branch = BranchName::new(branch).unwrap();
+            let (parent, message) = (tips[&quiet], &*format!("Revert something on {branch}\n"));
+            let request = CommitRequest {
+                branch: &branch,
+                expected,
+                parent,
+                onto: None,
+                files: &files,
+                message,
+                at: AT,
+            };
+            agent.commit_and_push(&request).unwrap()
+        };
+        // Behind all of the notes, by the clock.
+        agent.append_notes(&line("last".to_owned()), AT.minus_secs(60)).unwrap();
+        push("a-quiet-one", Some(tips[&quiet]));
+        push("backout/a-quiet-one", None);
+        push_file(&agent, tip, "g", "x").unwrap();
+        let whole = git(&bare, &["rev-list", "--count", "--all"]);
+        assert_eq!(whole, (600 + 61 + 3).to_string(), "nothing is there twice");
+        git(&bare, &["fsck", "--strict"]);
+        let shallow = git(&super::caches::directory(cache.path()), &["rev-list", "--count", "main"]);
+        assert!(shallow.parse::<usize>().unwrap() < 300, "nothing more was fetched: {shallow}");
+    }
 }

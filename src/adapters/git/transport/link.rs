@@ -68,3 +68,27 @@ pub(super) fn program(service: Service) -> &'static str {
         Service::ReceivePackLs | Service::ReceivePack => "git-receive-pack",
     }
 }
+
+/// Gives its bytes a few at a time.
+#[cfg(test)]
+pub(super) struct Slow(pub(super) Vec<u8>, pub(super) usize);
+
+#[cfg(test)]
+impl std::io::Read for Slow {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.len().min(self.1).min(buffer.len());
+        let taken: Vec<u8> = self.0.drain(..count).collect();
+        taken.as_slice().read(buffer)
+    }
+}
+
+#[cfg(test)]
+impl std::io::Write for Slow {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -4,6 +4,7 @@
 //! gets a made-up URL (`backout://7/`) under which its [`Endpoint`] is found. The real URL and its secrets never
 //! reach libgit2, and its messages cannot give them away.
 
+mod advertised;
 mod http;
 mod link;
 mod ssh;
@@ -15,6 +16,8 @@ use std::sync::{Arc, LazyLock, Mutex, Once, PoisonError};
 
 use git2::transport::{Service, SmartSubtransport, Transport};
 
+use self::advertised::Advertised;
+pub(super) use self::advertised::Push;
 use self::link::{Link, Stream};
 use self::text::{Text, TextStream};
 use super::fault::{Fault, one_line};
@@ -32,6 +35,7 @@ static OPERATIONS: LazyLock<Mutex<HashMap<String, Operation>>> = LazyLock::new(M
 #[derive(Clone)]
 struct Operation {
     endpoint: Arc<Endpoint>,
+    push: Option<Push>,
     link: Arc<Link>,
 }
 
@@ -95,10 +99,19 @@ pub(super) struct LinkUrl {
 
 impl LinkUrl {
     pub(super) fn new(endpoint: &Arc<Endpoint>) -> Self {
+        Self::of(endpoint, None)
+    }
+
+    /// Of a push, before which libgit2 is told of no other refs than it needs.
+    pub(super) fn for_push(endpoint: &Arc<Endpoint>, push: Push) -> Self {
+        Self::of(endpoint, Some(push))
+    }
+
+    fn of(endpoint: &Arc<Endpoint>, push: Option<Push>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let url = format!("{SCHEME}://{}/", NEXT.fetch_add(1, Ordering::Relaxed));
         let link = Arc::new(Link::new(endpoint.shown.clone()));
-        let operation = Operation { endpoint: Arc::clone(endpoint), link: Arc::clone(&link) };
+        let operation = Operation { endpoint: Arc::clone(endpoint), push, link: Arc::clone(&link) };
         OPERATIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone(), operation);
         Self { url, link }
     }
@@ -161,11 +174,15 @@ struct Subtransport {
 
 impl SmartSubtransport for Subtransport {
     fn action(&self, _url: &str, service: Service) -> Result<Stream, git2::Error> {
-        let Operation { endpoint, link } = &self.operation;
+        let Operation { endpoint, push, link } = &self.operation;
         let stream = match &endpoint.protocol {
             Protocol::Http(endpoint) => endpoint.open(link, &self.base, service),
             Protocol::Ssh(endpoint) => endpoint.open(link, service),
         }?;
+        let stream: Stream = match (service, push) {
+            (Service::ReceivePackLs, Some(push)) => Box::new(Advertised::new(stream, push.clone())),
+            _ => stream,
+        };
         Ok(match service {
             Service::UploadPackLs => Box::new(TextStream::new(stream, Text::UntilWritten)),
             Service::ReceivePackLs | Service::ReceivePack => Box::new(TextStream::new(stream, Text::All)),

@@ -100,28 +100,8 @@ impl Write for TextStream {
 
 #[cfg(test)]
 mod tests {
+    use super::super::link::Slow;
     use super::*;
-
-    /// Gives its bytes a few at a time.
-    struct Slow(Vec<u8>, usize);
-
-    impl Read for Slow {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let count = self.0.len().min(self.1).min(buffer.len());
-            let taken: Vec<u8> = self.0.drain(..count).collect();
-            taken.as_slice().read(buffer)
-        }
-    }
-
-    impl Write for Slow {
-        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-            Ok(buffer.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     proptest::proptest! {
         #[test]
