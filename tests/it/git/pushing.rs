@@ -394,7 +394,23 @@ fn what_moved_often_since_a_quiet_branch_did_is_no_hindrance() {
         let whole = git(&bare, &["rev-list", "--count", "--all"]);
         assert_eq!(whole, (600 + 61 + 3).to_string(), "nothing is there twice");
         git(&bare, &["fsck", "--strict"]);
-        let shallow = git(&super::caches::directory(cache.path()), &["rev-list", "--count", "main"]);
-        assert!(shallow.parse::<usize>().unwrap() < 300, "nothing more was fetched: {shallow}");
+        let cached = super::caches::directory(cache.path());
+        std::fs::write(cached.join("this-one"), "").unwrap();
+        // What is new is fetched, too, however often the notes have moved.
+        let other = tempfile::tempdir().unwrap();
+        let other = open(options(&bare.display().to_string(), other.path()));
+        for round in 0..3 {
+            for number in 0..40 {
+                let at = AT.plus_secs(1_000 + 100 * round + number);
+                writer.append_notes(&line(format!("{round} {number}")), at).unwrap();
+            }
+            let moved = push_file(&other, fetch_main(&other), "h", &format!("{round}")).unwrap();
+            assert_eq!(fetch_main(&agent), moved);
+            assert!(agent.notes(&[tip]).unwrap()[&tip].contains(&format!("{round} 39")));
+            agent.append_notes(&line(format!("{round} after")), AT).unwrap();
+        }
+        assert!(cached.join("this-one").exists(), "the cache was not cloned again");
+        let count = |name: &str| git(&cached, &["rev-list", "--count", name]).parse::<usize>().unwrap();
+        assert!(count("main") < 300, "nothing more was fetched than what is new");
     }
 }
