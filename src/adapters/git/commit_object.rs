@@ -41,10 +41,7 @@ pub(super) fn read(odb: &Odb<'_>, id: Oid) -> Result<Option<CommitObject>, Fault
 /// Reads the beginning of a commit, and hands on its bytes; `None` when it is not in the repository.
 pub(super) fn read_header<'a>(odb: &'a Odb<'_>, id: Oid) -> Result<Option<(Header, OdbObject<'a>)>, Fault> {
     let Some(object) = object(odb, id)? else { return Ok(None) };
-    match header(id, object.data()) {
-        Some(header) => Ok(Some((header, object))),
-        None => Err(broken(id)),
-    }
+    Ok(Some((parsed_header(id, object.data())?, object)))
 }
 
 /// The time that the committer of a commit gave; `None` where no such commit is in the repository.
@@ -57,6 +54,11 @@ pub(super) fn committed(odb: &Odb<'_>, id: Oid) -> Result<Option<Time>, Fault> {
         Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The beginning of a commit from its bytes.
+pub(super) fn parsed_header(id: Oid, bytes: &[u8]) -> Result<Header, Fault> {
+    header(id, bytes).ok_or_else(|| broken(id))
 }
 
 /// A commit from its bytes.

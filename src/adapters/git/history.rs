@@ -3,12 +3,14 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use git2::{Odb, Oid, Repository};
 
 use super::blobs::Blobs;
 use super::changed_files::ChangedFiles;
 use super::commit_object::{self, Header};
+use super::commits::Commits;
 use super::fault::Fault;
 use super::looks::Told;
 use super::names::{branch_ref, commit_id};
@@ -37,9 +39,11 @@ const KEPT_BYTES: usize = 4 << 20;
 /// The most changed files that are listed of all commits that are held together.
 const MAX_ALL_FILES: usize = 4_000_000;
 
-/// The sources that tell when agents saw a branch at which commit.
+/// What is remembered besides what is in the repository.
 #[derive(Clone, Copy)]
-pub(super) struct Looks<'a> {
+pub(super) struct Memory<'a> {
+    /// The commits that this process has read lately.
+    pub(super) commits: &'a Commits,
     /// The looks that this cache remembers.
     pub(super) seen: &'a [Sighting],
     /// The refs of the notes at the remote: other agents may have recorded more looks there.
@@ -54,14 +58,14 @@ pub(super) struct Looks<'a> {
 pub(super) fn read(
     repository: &Repository,
     query: &HistoryQuery<'_>,
-    looks: Looks<'_>,
+    memory: Memory<'_>,
 ) -> Result<Snapshot, Fault> {
     let odb = repository.odb()?;
     let mut commits = Vec::new();
     let mut listed_files = 0;
     let known = Touched::default();
     let (head, dropped) =
-        show((repository, &odb), Blobs::held(&odb), (query, looks, &known), &mut |commit| {
+        show((repository, &odb), Blobs::held(&odb), (query, memory, &known), &mut |commit| {
             let taken_back = commit.taken_back.iter().flat_map(|one| &one.files);
             listed_files += commit.files.len() + taken_back.map(Vec::len).sum::<usize>();
             if listed_files > MAX_ALL_FILES {
@@ -82,12 +86,12 @@ pub(super) fn read(
 pub(super) fn walk(
     repository: &Repository,
     query: &HistoryQuery<'_>,
-    looks: Looks<'_>,
+    memory: Memory<'_>,
     visit: &mut dyn FnMut(Commit) -> ControlFlow<()>,
 ) -> Result<CommitId, Fault> {
     let odb = repository.odb()?;
     let known = Touched::read(repository, query.branch);
-    let shown = show((repository, &odb), Blobs::passing(&odb), (query, looks, &known), &mut |commit| {
+    let shown = show((repository, &odb), Blobs::passing(&odb), (query, memory, &known), &mut |commit| {
         Ok(visit(commit))
     });
     shown.map(|(head, _)| head)
@@ -105,16 +109,16 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
 fn show(
     (repository, odb): (&Repository, &Odb<'_>),
     blobs: Blobs<'_>,
-    (query, looks, known): (&HistoryQuery<'_>, Looks<'_>, &Touched),
+    (query, memory, known): (&HistoryQuery<'_>, Memory<'_>, &Touched),
     visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<(CommitId, Vec<Dropped>), Fault> {
     let head = head_of(repository, query.branch)?;
     let since = query.commits_since.min(query.diffs_since);
-    let mut chain = Chain::from(odb, head, since)?;
-    let told = chain.told(repository, query, looks)?;
+    let mut chain = Chain::from(odb, memory.commits, head, since)?;
+    let told = chain.told(repository, query, memory)?;
     let mut files = ChangedFiles::new(repository, odb, blobs, query.scope);
-    let ways = rewritten::ways(odb, &chain.headers, looks.seen, &mut files.diff)?;
-    let times = chain.landings(&ways, looks.seen, &told, query.now);
+    let ways = rewritten::ways(odb, &chain.headers, memory.seen, &mut files.diff)?;
+    let times = chain.landings(&ways, memory.seen, &told, query.now);
     // The head is listed whatever its age: a snapshot without it would say nothing of the branch.
     let count = times.iter().take_while(|landing| landing.at >= since).count().max(1);
     let in_full = |landing: &Landing| (query.diffs_since..=query.diffs_until).contains(&landing.at);
@@ -202,7 +206,11 @@ fn truncated(walked: usize) -> Fault {
 /// Looks whether the branch is in `repository` as far back as `since`, and remembers which files its commits changed.
 ///
 /// [`Fault::Truncated`] says that it is not.
-pub(super) fn reaches(repository: &Repository, branch: &BranchName, since: Time) -> Result<(), Fault> {
+pub(super) fn reaches(
+    (repository, commits): (&Repository, &Commits),
+    branch: &BranchName,
+    since: Time,
+) -> Result<(), Fault> {
     let (odb, head, known) =
         (repository.odb()?, head_of(repository, branch)?, Touched::read(repository, branch));
     if known.reaches(head, since) {
@@ -210,7 +218,7 @@ pub(super) fn reaches(repository: &Repository, branch: &BranchName, since: Time)
     }
     let headers = match until_known(&odb, head, |id| known.reaches(id, since))? {
         Some(new) => new,
-        None => Chain::from(&odb, head, since)?.headers,
+        None => Chain::from(&odb, commits, head, since)?.headers,
     };
     known.learn((repository, &odb), branch, &headers, since)
 }
@@ -243,7 +251,7 @@ fn head_of(repository: &Repository, branch: &BranchName) -> Result<Oid, Fault> {
 struct Chain {
     headers: Vec<Header>,
     /// The commits themselves, as many of the newest as are kept.
-    objects: Vec<Box<[u8]>>,
+    objects: Vec<Arc<[u8]>>,
     /// The tree of the parent of the last of them, where it is needed.
     beyond: Option<Oid>,
 }
@@ -275,7 +283,7 @@ pub(super) fn needs_notes(seen: &[Sighting], now: Time) -> bool {
 
 impl Chain {
     /// The chain from `head` until enough commits in a row are older than `since`.
-    fn from(odb: &Odb<'_>, head: Oid, since: Time) -> Result<Self, Fault> {
+    fn from(odb: &Odb<'_>, commits: &Commits, head: Oid, since: Time) -> Result<Self, Fault> {
         let mut chain = Self { headers: Vec::new(), objects: Vec::new(), beyond: None };
         let (mut old, mut bytes) = (0, 0);
         let mut next = Some(head);
@@ -287,7 +295,7 @@ impl Chain {
                 tracing::warn!(commits = MAX_COMMITS, "the history is longer than is read");
                 break;
             }
-            let (header, object) = match commit_object::read_header(odb, id)? {
+            let (header, object) = match commits.header(odb, id)? {
                 Some(commit) => commit,
                 None if chain.headers.is_empty() => {
                     return Err(Fault::Damaged(format!("the commit {id} is missing")));
@@ -296,7 +304,7 @@ impl Chain {
             };
             bytes += object.len();
             if bytes <= KEPT_BYTES {
-                chain.objects.push(Box::from(object.data()));
+                chain.objects.push(object);
             }
             old = if header.committed < since { old + 1 } else { 0 };
             next = header.first_parent;
@@ -322,7 +330,7 @@ impl Chain {
         &self,
         repository: &Repository,
         query: &HistoryQuery<'_>,
-        known: Looks<'_>,
+        known: Memory<'_>,
     ) -> Result<Vec<Sighting>, Fault> {
         if !needs_notes(known.seen, query.now) {
             return Ok(Vec::new());

@@ -10,6 +10,7 @@ mod changed_files;
 mod child;
 mod commit;
 mod commit_object;
+mod commits;
 mod fault;
 mod fetch;
 mod history;

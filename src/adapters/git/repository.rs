@@ -11,9 +11,10 @@ use std::time::Duration;
 use git2::{Direction, Oid, Repository};
 
 use super::cache::{Cache, directory_name};
+use super::commits::Commits;
 use super::fault::Fault;
 use super::fetch::{self, Depth};
-use super::history::Looks;
+use super::history::Memory;
 use super::location::Location;
 use super::looks::Told;
 use super::names::{OLD_NOTES_REF, branch_ref, commit_id};
@@ -39,6 +40,7 @@ pub struct GitRepository {
     place: Storage,
     seen: Seen,
     told: Told,
+    commits: Commits,
     shown: String,
 }
 
@@ -74,7 +76,7 @@ impl GitRepository {
             }
         };
         let seen = Seen::new(&options.cache_dir, &directory_name(&location.identity(), &shown));
-        Ok(Self { options, place, seen, told: Told::default(), shown })
+        Ok(Self { options, place, seen, told: Told::default(), commits: Commits::default(), shown })
     }
 
     /// Runs an operation that reads, or only adds objects.
@@ -83,6 +85,11 @@ impl GitRepository {
             Storage::Local(path) => operation(&local::open(path)?),
             Storage::Remote(cache) => cache.with(operation),
         }
+    }
+
+    fn memory<'a>(&'a self, seen: &'a [Sighting], listed: &'a BTreeMap<String, Oid>) -> Memory<'a> {
+        let notes = (&self.options.record_keys, &self.told);
+        Memory { commits: &self.commits, seen, listed, notes }
     }
 
     fn read<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, RepositoryError> {
@@ -220,17 +227,16 @@ impl ports::Repository for GitRepository {
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
         let seen = self.seen.of(query.branch);
         self.deep_enough(query.branch, |repository, listed| {
-            let looks = Looks { seen: &seen, listed, notes: (&self.options.record_keys, &self.told) };
-            history::read(repository, query, looks)
+            history::read(repository, query, self.memory(&seen, listed))
         })
     }
 
     fn deepen(&self, branch: &BranchName, since: Time) -> Result<(), RepositoryError> {
         match &self.place {
             Storage::Local(_) => Ok(()),
-            Storage::Remote(_) => {
-                self.deep_enough(branch, |repository, _| history::reaches(repository, branch, since))
-            }
+            Storage::Remote(_) => self.deep_enough(branch, |repository, _| {
+                history::reaches((repository, &self.commits), branch, since)
+            }),
         }
     }
 
@@ -243,10 +249,10 @@ impl ports::Repository for GitRepository {
         let visit = RefCell::new(visit);
         let last = Cell::new(None);
         self.deep_enough(query.branch, |repository, listed| {
-            let looks = Looks { seen: &seen, listed, notes: (&self.options.record_keys, &self.told) };
+            let memory = self.memory(&seen, listed);
             // On a cache that had to be rebuilt it runs a second time: it goes on behind what was visited already.
             let mut behind = last.get();
-            let head = history::walk(repository, query, looks, &mut |commit| {
+            let head = history::walk(repository, query, memory, &mut |commit| {
                 if behind.is_some() {
                     behind = behind.filter(|id| *id != commit.id);
                     return ControlFlow::Continue(());

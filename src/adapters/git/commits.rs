@@ -1,0 +1,43 @@
+//! The commits that a process has read lately. Branches share most of their history, and a pass reads it along each of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use git2::{Odb, Oid};
+
+use super::commit_object::{self, Header};
+use super::fault::Fault;
+
+/// How many bytes of commits are kept: some thousands. When there are more, it begins anew.
+const MAX_BYTES: usize = 2 << 20;
+
+/// Commits by their ids, as they are stored. What an id names never changes.
+#[derive(Debug, Default)]
+pub(super) struct Commits(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    objects: HashMap<Oid, Arc<[u8]>>,
+    bytes: usize,
+}
+
+impl Commits {
+    /// The beginning of a commit, and its bytes; `None` when it is not in the repository.
+    pub(super) fn header(&self, odb: &Odb<'_>, id: Oid) -> Result<Option<(Header, Arc<[u8]>)>, Fault> {
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().objects.get(&id).cloned();
+        if let Some(bytes) = known {
+            return Ok(Some((commit_object::parsed_header(id, &bytes)?, bytes)));
+        }
+        let Some((header, object)) = commit_object::read_header(odb, id)? else { return Ok(None) };
+        let bytes: Arc<[u8]> = Arc::from(object.data());
+        let mut kept = kept();
+        if kept.bytes.saturating_add(bytes.len()) > MAX_BYTES {
+            *kept = Kept::default();
+        }
+        kept.bytes = kept.bytes.saturating_add(bytes.len());
+        kept.objects.insert(id, Arc::clone(&bytes));
+        drop(kept);
+        Ok(Some((header, bytes)))
+    }
+}
