@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -16,6 +18,8 @@ use crate::server::{Request, listen, serve};
 pub(crate) struct Forge {
     pub(crate) address: SocketAddr,
     repo: PathBuf,
+    /// How long each answer takes, as on a network, from when [`Forge::answer_after`] was called.
+    delay_ms: AtomicU64,
     /// The branches of the pull requests, with the text of each.
     pulls: Mutex<BTreeMap<usize, (String, String)>>,
 }
@@ -24,10 +28,15 @@ impl Forge {
     /// Starts it; it ends with the program.
     pub(crate) fn start(repo: PathBuf) -> anyhow::Result<Arc<Self>> {
         let (listener, address) = listen()?;
-        let forge = Arc::new(Self { address, repo, pulls: Mutex::default() });
+        let forge = Arc::new(Self { address, repo, delay_ms: AtomicU64::new(0), pulls: Mutex::default() });
         let serving = Arc::clone(&forge);
         serve(listener, move |stream| serving.connection(stream));
         Ok(forge)
+    }
+
+    /// Has each answer take this long.
+    pub(crate) fn answer_after(&self, delay_ms: u64) {
+        self.delay_ms.store(delay_ms, Ordering::Relaxed);
     }
 
     /// How many pull requests there are.
@@ -40,6 +49,7 @@ impl Forge {
         let mut stream = BufReader::new(stream);
         while let Some(request) = Request::read(&mut stream)? {
             let body = self.answer(&request)?;
+            std::thread::sleep(Duration::from_millis(self.delay_ms.load(Ordering::Relaxed)));
             let (status, body) = match body {
                 Some(body) => ("200 OK", body.to_string()),
                 None => ("404 Not Found", "{}".to_owned()),
@@ -67,7 +77,7 @@ impl Forge {
                 let text = |key: &str| sent.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let number = pulls.len() + 1;
                 pulls.insert(number, (text("head"), text("body")));
-                Some(self.pull(number, &pulls[&number])?)
+                Some(pull(&self.tips()?, number, &pulls[&number])?)
             }
             ("GET", "/pulls") => {
                 let url = reqwest::Url::parse(&format!("http://localhost/?{query}"))?;
@@ -77,8 +87,9 @@ impl Forge {
                 let is_asked = |branch: &str| head.as_ref().is_none_or(|head| head.as_ref() == branch);
                 let first = page.is_none_or(|page| page == "1");
                 let shown = pulls.iter().filter(|(_, (branch, _))| first && is_asked(branch));
+                let tips = self.tips()?;
                 let shown: anyhow::Result<Vec<Value>> =
-                    shown.map(|(number, pull)| self.pull(*number, pull)).collect();
+                    shown.map(|(number, of)| pull(&tips, *number, of)).collect();
                 Some(Value::from(shown?))
             }
             ("GET", "") => {
@@ -90,30 +101,39 @@ impl Forge {
             ("GET", path) if path.ends_with("/status") => Some(json!({"statuses": []})),
             ("GET" | "PATCH", path) if path.starts_with("/pulls/") => {
                 let found = number("/pulls/").and_then(|number| Some((number, pulls.get(&number)?)));
-                found.map(|(number, pull)| self.pull(number, pull)).transpose()?
+                let tips = self.tips()?;
+                found.map(|(number, of)| pull(&tips, number, of)).transpose()?
             }
             ("POST" | "PATCH", _) => Some(json!({"id": 1, "number": 1, "html_url": "http://localhost/"})),
             _ => None,
         })
     }
 
-    fn pull(&self, number: usize, (branch, body): &(String, String)) -> anyhow::Result<Value> {
-        let tip = |name: &str| -> anyhow::Result<String> {
-            let output = command("git").args(["rev-parse", name]).current_dir(&self.repo).output()?;
-            Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-        };
-        let side = |name: &str| -> anyhow::Result<Value> {
-            let repo = json!({"full_name": "o/r"});
-            Ok(
-                json!({"label": name, "ref": name, "sha": tip(&format!("refs/heads/{name}"))?, "repo_id": 1, "repo": repo}),
-            )
-        };
-        Ok(json!({
-            "number": number, "html_url": format!("http://localhost/{number}"), "state": "open", "user": account(),
-            "title": "Revert", "draft": false, "body": body, "created_at": "2026-11-24T10:00:00Z", "merged": false,
-            "head": side(branch)?, "base": side("main")?, "merge_base": tip("main")?, "mergeable": true,
-        }))
+    /// Where the branches are.
+    fn tips(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut listing = command("git");
+        listing.args(["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"]);
+        let listed = String::from_utf8(listing.current_dir(&self.repo).output()?.stdout)?;
+        let tip = |line: &str| line.split_once(' ').map(|(id, name)| (name.to_owned(), id.to_owned()));
+        Ok(listed.lines().filter_map(tip).collect())
     }
+}
+
+fn pull(
+    tips: &BTreeMap<String, String>,
+    number: usize,
+    (branch, body): &(String, String),
+) -> anyhow::Result<Value> {
+    let side = |name: &str| -> anyhow::Result<Value> {
+        let sha = tips.get(name).with_context(|| format!("there is no branch {name}"))?;
+        let repo = json!({"full_name": "o/r"});
+        Ok(json!({"label": name, "ref": name, "sha": sha, "repo_id": 1, "repo": repo}))
+    };
+    Ok(json!({
+        "number": number, "html_url": format!("http://localhost/{number}"), "state": "open", "user": account(),
+        "title": "Revert", "draft": false, "body": body, "created_at": "2026-11-24T10:00:00Z", "merged": false,
+        "head": side(branch)?, "base": side("main")?, "merge_base": side("main")?["sha"], "mergeable": true,
+    }))
 }
 
 fn account() -> Value {

@@ -47,8 +47,10 @@ const SMALL: Size = Size { services: 100, commits: 500 };
 const DEPLOYMENTS: usize = 10;
 /// How many services are red at once in an incident.
 const RED: usize = 60;
-/// How many pull requests are open.
-const WAITING: usize = 5;
+/// How many pull requests are open, and how many where each answer takes as long as on a network.
+const WAITING: [usize; 2] = [5, 20];
+/// How long an answer takes there.
+const ANSWER_MS: u64 = 50;
 /// How many environments share the repository where there are many.
 const ENVIRONMENTS: usize = 100;
 /// How long ago they went out; they are watched for half an hour.
@@ -65,9 +67,11 @@ fn main() -> anyhow::Result<()> {
     Bench::new(&directory, size)?.incident(times[2])?;
     // The same work on a long history and on a short one.
     for commits in [size.commits, 200] {
-        Bench::new(&directory, Size { commits, ..size })?.follow(times[3])?;
+        Bench::new(&directory, Size { commits, ..size })?.follow(times[3], WAITING[0], 0)?;
     }
-    Ok(())
+    // In the small run, a debug build, opening so many would take a minute.
+    let waiting = if small { WAITING[0] } else { WAITING[1] };
+    Bench::new(&directory, Size { commits: 200, ..size })?.follow(times[3], waiting, ANSWER_MS)
 }
 
 /// A repo, a server and a configuration.
@@ -250,7 +254,7 @@ impl Bench {
     }
 
     /// Pull requests that wait for a person.
-    fn follow(&self, times: usize) -> anyhow::Result<()> {
+    fn follow(&self, times: usize, waiting: usize, answer_ms: u64) -> anyhow::Result<()> {
         let origin = self.at("env.git");
         let forge = Forge::start(origin.clone())?;
         let environment = "  production: {branch: main, mode: propose, delivery: pull-request, budget: {max_reverts: 99, incident_services: 99}}\n";
@@ -271,12 +275,15 @@ impl Bench {
         // One after the other, so that each is to blame for its own damage.
         let begin = now()? - 1_700;
         let bad: Vec<(usize, i64)> =
-            (0..WAITING).zip((begin..).step_by(300)).map(|(n, at)| (n * 9, at)).collect();
+            (0..waiting).zip((begin..).step_by(1_500 / waiting)).map(|(n, at)| (n * 9, at)).collect();
         repo::deploy(&origin, &bad, 5_000_000)?;
         self.server.fail(bad.iter().map(|(service, at)| (*service, at + 60)));
         let first = pass().output()?;
-        ensure!(forge.count() == WAITING, "{} pull requests\n{first:?}", forge.count());
-        let name = format!("pass that follows {WAITING} open pull requests, {} commits", self.size.commits);
+        ensure!(forge.count() == waiting, "{} pull requests\n{first:?}", forge.count());
+        forge.answer_after(answer_ms);
+        let commits = self.size.commits;
+        let after = if answer_ms > 0 { format!(", {answer_ms} ms an answer") } else { String::new() };
+        let name = format!("pass that follows {waiting} open pull requests, {commits} commits{after}");
         self.row(&name, times, (0, "proposed as"), pass, || Ok(()))
     }
 

@@ -36,7 +36,7 @@ pub struct EnvironmentReport {
     pub reviews: Vec<Reviewed>,
     /// The reverts whose effect became clear.
     pub recoveries: Vec<Recovered>,
-    /// What a person should know of the forge, and is no error.
+    /// What a person should know, and is no error: of the forge, and in a plan of what is still bad.
     pub facts: Vec<String>,
     /// What went wrong, in words; the rest of the pass went on.
     pub problems: Vec<String>,

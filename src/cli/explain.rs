@@ -14,7 +14,7 @@ use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::ports::{Repository, RepositoryError};
-use crate::record::{self, Record, VerdictRecord};
+use crate::record::{self, Record, RecoveryRecord, VerdictRecord};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -47,15 +47,16 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
         Format::Json => {
             let pairs = verdicts.iter().zip(&derived).map(|(recorded, derived)| {
                 let same = follows(recorded, derived);
-                Ok(serde_json::json!({"recorded": recorded.in_full()?, "derived": derived, "same": same}))
+                let since: Vec<&RecoveryRecord> = since_revert(&records, recorded).collect();
+                let recorded = recorded.in_full()?;
+                Ok(serde_json::json!({"recorded": recorded, "derived": derived, "same": same, "since": since}))
             });
             output::json(&pairs.collect::<Result<Vec<_>, serde_json::Error>>()?)?;
         }
         Format::Text => {
-            verdicts
-                .iter()
-                .zip(&derived)
-                .for_each(|(recorded, derived)| output::text(&describe(recorded, derived)));
+            for (recorded, derived) in verdicts.iter().zip(&derived) {
+                output::text(&describe(recorded, derived, since_revert(&records, recorded)));
+            }
         }
     }
     let same = verdicts.iter().zip(&derived).all(|(recorded, derived)| follows(recorded, derived));
@@ -65,6 +66,16 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
 /// Whether what is recorded follows from its evidence. Where no signal was asked, nothing has to follow.
 fn follows(recorded: &VerdictRecord, derived: &Judgement) -> bool {
     recorded.judgement == *derived || is_unasked(recorded)
+}
+
+/// What was recorded about the revert that a verdict led to, after the revert.
+fn since_revert<'r>(
+    records: &'r [Record],
+    verdict: &VerdictRecord,
+) -> impl Iterator<Item = &'r RecoveryRecord> {
+    let (id, revert) = (verdict.id.clone(), verdict.revert);
+    let recoveries = records.iter().filter_map(Record::as_recovery);
+    recoveries.filter(move |one| one.id == id && Some(one.revert) == revert)
 }
 
 /// Whether a deployment was left to a person without being judged, such as one that nobody has watched.
@@ -126,7 +137,11 @@ fn records_of(
     Ok((commit, records))
 }
 
-fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
+fn describe<'r>(
+    recorded: &VerdictRecord,
+    derived: &Judgement,
+    since: impl Iterator<Item = &'r RecoveryRecord>,
+) -> String {
     let mut lines = vec![
         format!(
             "{} in {}: {}, decided {} at {}",
@@ -168,6 +183,15 @@ fn describe(recorded: &VerdictRecord, derived: &Judgement) -> String {
         lines.push(format!("  guard {}: {said}", guard.guard));
     }
     lines.extend(recorded.revert.map(|revert| format!("  reverted by {revert}")));
+    let told = since.map(|one| {
+        format!(
+            "    {}: {}: {}",
+            one.at,
+            output::outcome(one.outcome, one.revert),
+            output::plain(&one.reason)
+        )
+    });
+    lines.extend(told);
     if let Some(proposal) = &recorded.proposal {
         lines.push(format!("  proposed on {}", proposal.branch));
         lines.extend(proposal.review.iter().map(|review| format!("  in {}", output::plain(&review.url))));

@@ -18,7 +18,7 @@ use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::keys::not_ours;
-use crate::record::{Record, Recovery, ReviewOutcome};
+use crate::record::{Record, ReviewOutcome};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -195,6 +195,10 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
     // A line that is not understood takes nobody's place.
     let mut shown: Vec<Shown> = entries.into_iter().rev().filter_map(Entry::read).take(args.limit).collect();
     shown.reverse();
+    // What is no environment any more may have records.
+    if shown.is_empty() {
+        world::ensure_known(&world, args.environment.as_deref())?;
+    }
     match common.format {
         Format::Json => {
             let shown = shown.iter().map(Shown::in_full);
@@ -379,20 +383,13 @@ fn describe(record: &Record) -> String {
         }
         Record::Seen(seen) => format!("{} {} seen at {}", seen.at, seen.branch, seen.tip.short()),
         Record::Recovery(recovery) => {
-            let outcome = match recovery.outcome {
-                Recovery::Recovered => "recovered",
-                Recovery::NotRecovered => "NOT recovered",
-                Recovery::Replaced => "replaced",
-                Recovery::Gone => "revert GONE from the branch",
-                Recovery::Unknown => "recovery unknown",
-            };
             format!(
-                "{} {}/{} {} {outcome} after {}: {}",
+                "{} {}/{} {} {}: {}",
                 recovery.at,
                 recovery.environment,
                 recovery.service,
                 recovery.deployment.short(),
-                recovery.revert.short(),
+                output::outcome(recovery.outcome, recovery.revert),
                 output::plain(&recovery.reason)
             )
         }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::domain::ids::CommitId;
 use crate::domain::text::flat;
+use crate::record::Recovery;
 
 /// Whether something could not be printed.
 static LOST: AtomicBool = AtomicBool::new(false);
@@ -57,6 +59,18 @@ pub(super) fn warning(warning: &str) {
 /// direction, which could show a value as another one.
 pub(super) fn plain(text: &str) -> String {
     flat(text)
+}
+
+/// What became of a revert, in words.
+pub(super) fn outcome(outcome: Recovery, revert: CommitId) -> String {
+    let revert = revert.short();
+    match outcome {
+        Recovery::Recovered => format!("recovered after {revert}"),
+        Recovery::NotRecovered => format!("NOT recovered after {revert}"),
+        Recovery::Replaced => format!("replaced after {revert}"),
+        Recovery::Gone => format!("the revert {revert} is GONE from the branch"),
+        Recovery::Unknown => format!("recovery unknown after {revert}"),
+    }
 }
 
 /// The same for text of several lines.

@@ -77,7 +77,7 @@ async fn prepare<'a>(
     args: &RevertArgs,
     asked: Asked<'a>,
 ) -> anyhow::Result<(Request<'a>, PreparedAll)> {
-    ensure_known(world, args.environment.as_deref())?;
+    world::ensure_known(world, args.environment.as_deref())?;
     let mut found: Vec<(&str, Request<'a>, PreparedAll)> = Vec::new();
     let mut reasons = Vec::new();
     let is_meant = |environment: &&Arc<Environment>| {
@@ -213,17 +213,6 @@ fn unseen(name: &RepositoryName, error: &RepositoryError) -> anyhow::Error {
     anyhow::anyhow!(
         "{name} may hold it too, and cannot be read ({error}): say which is meant with --environment, or mend {name}"
     )
-}
-
-/// Fails where the environment that was named is not there.
-fn ensure_known(world: &World, environment: Option<&str>) -> anyhow::Result<()> {
-    let known: Vec<&str> = world.environments().map(|(_, environment)| environment.name.as_str()).collect();
-    match environment {
-        Some(name) if !known.contains(&name) => {
-            anyhow::bail!("there is no environment {name}: there are {}", known.join(", "))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A commit where the text is one, and a service otherwise.

@@ -10,7 +10,6 @@ use crate::agent::{Intent, Item, PassReport, Stop, pass};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::ids::EnvironmentName;
-use crate::record::Recovery;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -131,16 +130,9 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
             let _review = writeln!(out, "  {} {}: {state}", review.service, review.deployment.short());
         }
         for recovery in &environment.recoveries {
-            let mark = match recovery.outcome {
-                Recovery::Recovered => "recovered",
-                Recovery::NotRecovered => "NOT recovered",
-                Recovery::Replaced => "replaced",
-                Recovery::Gone => "GONE",
-                Recovery::Unknown => "recovery unknown",
-            };
+            let outcome = output::outcome(recovery.outcome, recovery.revert);
             let reason = output::plain(&recovery.reason);
-            let _recovery =
-                writeln!(out, "  {} {mark} after {}: {reason}", recovery.service, recovery.revert.short());
+            let _recovery = writeln!(out, "  {} {outcome}: {reason}", recovery.service);
         }
         if environment.cut_short {
             let _cut = writeln!(

@@ -89,6 +89,17 @@ fn connect_estate(settings: &EstateSettings) -> anyhow::Result<Estate> {
     })
 }
 
+/// Fails where the environment that was named is not there.
+pub(super) fn ensure_known(world: &World, environment: Option<&str>) -> anyhow::Result<()> {
+    let known: Vec<&str> = world.environments().map(|(_, environment)| environment.name.as_str()).collect();
+    match environment {
+        Some(name) if !known.contains(&name) => {
+            anyhow::bail!("there is no environment {name}: there are {}", known.join(", "))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A world without metrics: nothing is asked of anybody.
 pub(super) fn only(estate: Estate) -> World {
     World {

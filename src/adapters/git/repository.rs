@@ -87,9 +87,14 @@ impl GitRepository {
         }
     }
 
-    fn memory<'a>(&'a self, seen: &'a [Sighting], listed: &'a BTreeMap<String, Oid>) -> Memory<'a> {
+    fn memory<'a>(
+        &'a self,
+        repository: &Repository,
+        seen: &'a [Sighting],
+        listed: &'a BTreeMap<String, Oid>,
+    ) -> Memory<'a> {
         let notes = (&self.options.record_keys, &self.told);
-        Memory { commits: &self.commits, seen, listed, notes }
+        Memory { commits: self.commits.of(repository), seen, listed, notes }
     }
 
     fn read<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, RepositoryError> {
@@ -134,7 +139,14 @@ impl GitRepository {
         }
         let mut round = 0;
         let fault = loop {
-            match self.with(|repository| read(repository, &listed)) {
+            let reading = |repository: &Repository| {
+                let read = read(repository, &listed);
+                if matches!(read, Err(Fault::Damaged(_))) {
+                    self.commits.forget();
+                }
+                read
+            };
+            match self.with(reading) {
                 Ok(done) => return Ok(done),
                 Err(Fault::Behind(notes)) => {
                     if let Storage::Remote(cache) = &self.place
@@ -227,7 +239,7 @@ impl ports::Repository for GitRepository {
     fn history(&self, query: &HistoryQuery<'_>) -> Result<Snapshot, RepositoryError> {
         let seen = self.seen.of(query.branch);
         self.deep_enough(query.branch, |repository, listed| {
-            history::read(repository, query, self.memory(&seen, listed))
+            history::read(repository, query, self.memory(repository, &seen, listed))
         })
     }
 
@@ -235,7 +247,7 @@ impl ports::Repository for GitRepository {
         match &self.place {
             Storage::Local(_) => Ok(()),
             Storage::Remote(_) => self.deep_enough(branch, |repository, _| {
-                history::reaches((repository, &self.commits), branch, since)
+                history::reaches((repository, self.commits.of(repository)), branch, since)
             }),
         }
     }
@@ -249,7 +261,7 @@ impl ports::Repository for GitRepository {
         let visit = RefCell::new(visit);
         let last = Cell::new(None);
         self.deep_enough(query.branch, |repository, listed| {
-            let memory = self.memory(&seen, listed);
+            let memory = self.memory(repository, &seen, listed);
             // On a cache that had to be rebuilt it runs a second time: it goes on behind what was visited already.
             let mut behind = last.get();
             let head = history::walk(repository, query, memory, &mut |commit| {

@@ -7,6 +7,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
+use crate::ports::RepositoryError;
 
 /// The reverts of watched deployments that are not on the branch, under whatever id, oldest first: those of which verdicts tell, and
 /// those that the branch held before its history was rewritten.
@@ -32,7 +33,21 @@ pub(in crate::agent) async fn gone_reverts(pass: &Pass<'_>, state: &State) -> Ve
         }
     }
     found.sort_by_key(|one| one.at);
+    if !found.is_empty() && !is_newest(pass, state).await {
+        // Another agent may have made them since the branch was fetched. What is gone is told by the next pass.
+        found.clear();
+    }
     found
+}
+
+/// Whether the branch is still where it was when it was read.
+async fn is_newest(pass: &Pass<'_>, state: &State) -> bool {
+    let branch = pass.environment.branch.clone();
+    let tip = pass.git(move |repository| repository.remote_tip(&branch)).await;
+    tip.unwrap_or_else(|error: RepositoryError| {
+        tracing::warn!(branch = %pass.environment.branch, %error, "the branch cannot be looked at once more");
+        None
+    }) == Some(state.snapshot.head)
 }
 
 fn gone(deployment: &Deployment, left: Left, (commit, at): (CommitId, Time)) -> GoneRevert {

@@ -20,6 +20,7 @@ use crate::domain::deployment::lineage::Goal;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::judge::lean::{lean, without_idle};
 use crate::domain::judge::verdict::Verdict;
+use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 use crate::record::{Proposal, Record, VERSION, VerdictRecord};
 
@@ -40,11 +41,13 @@ pub(in crate::agent) async fn write_down(
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();
     let mut comments = Comments::new(&settled);
+    let mut still_bad: Vec<String> = Vec::new();
     for one in &settled {
         let id = one.judged.deployment.id.clone();
         let mut item = item(one);
         let told_before = one.judged.told_before.as_ref().map(|(_, told)| told);
         if told_before.is_some_and(|told| !is_news(&item, told)) {
+            still_bad.extend(one.judged.told_before.as_ref().and_then(|(at, _)| as_told(&item, *at)));
             continue;
         }
         item.revert = item.revert.or_else(|| {
@@ -78,9 +81,9 @@ pub(in crate::agent) async fn write_down(
         report.items.push(item);
     }
     report.incident = Incident::of(&report.items, is_told_incident(pass, state, &settled));
-    if pass.intent != Intent::Plan
-        && let Err(panic) = caught(comments.write(pass, state, &records, report)).await
-    {
+    if pass.intent == Intent::Plan {
+        report.facts.extend(told_and_bad(&still_bad));
+    } else if let Err(panic) = caught(comments.write(pass, state, &records, report)).await {
         report.problems.push(format!("the comments cannot be written: {panic}"));
     }
     if let Err(error) = add_looks(pass, state, &settled, &mut lines).await {
@@ -119,6 +122,23 @@ fn is_told_incident(pass: &Pass<'_>, state: &State, settled: &[Settled]) -> bool
     let own = state.recovering(pass).into_iter();
     let own = own.filter(|one| state.revert_of(one).is_some_and(|entry| !entry.requested));
     told.clone().any(is_part) && incident_services(told.chain(own), pass.environment.budget).is_some()
+}
+
+/// A deployment that is still bad and that a person has been told of, in words.
+fn as_told(item: &Item, at: Time) -> Option<String> {
+    let is_bad = item.judgement.verdict == Verdict::Regressed;
+    is_bad.then(|| format!("{} {} (told at {at})", item.service, item.deployment.short()))
+}
+
+/// The most deployments that are named in one note.
+const MAX_NAMED: usize = 20;
+
+/// What is bad and was told before, for who asks what a pass would do: it does nothing more about it.
+fn told_and_bad(bad: &[String]) -> Option<String> {
+    let named = bad.get(..MAX_NAMED).unwrap_or(bad).join(", ");
+    let more = bad.len().saturating_sub(MAX_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!bad.is_empty()).then(|| format!("told before, and still bad: {named}{more}"))
 }
 
 /// Whether a person has not been told yet what came of judging a deployment again.

@@ -139,6 +139,20 @@ fn an_incident_is_one_message_with_its_services() {
         assert_eq!(told.matches(&format!("\n    {service} ")).count(), 1, "{told}");
         assert_eq!(told.matches(&format!("--service {service} ")).count(), 1, "{told}");
     }
+    // Who asks later what a pass would do is told that nothing is over.
+    let planned = stage.run(&["plan"]).ended(0).stdout;
+    assert!(planned.contains("nothing new"), "{planned}");
+    let note = planned.lines().find(|line| line.contains("told before, and still bad: ")).unwrap();
+    assert!(services.iter().all(|service| note.contains(&format!("{service} "))), "{note}");
+    assert!(!stage.run(&["run", "--once"]).ended(0).stdout.contains("still bad"), "a pass repeats nothing");
+}
+
+#[test]
+fn the_history_of_an_environment_that_is_not_there_says_so() {
+    let stage = Stage::with("one", &["web"]);
+    let refused = stage.run(&["history", "--environment", "prod"]).ended(1).stderr;
+    assert!(refused.contains("there is no environment prod: there are production"), "{refused}");
+    stage.run(&["history", "--environment", "production"]).ended(0);
 }
 
 /// Two services, of which the agent has reverted one. Two red ones are an incident.

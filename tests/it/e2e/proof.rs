@@ -158,6 +158,8 @@ fn a_revert_that_was_forced_away_is_told_once_and_the_deployment_is_open_again()
     assert!(text(told, "reason").contains("rewrote the history of main"), "{told:#}");
     assert_ne!(stage.tip(), bad);
     stage.nothing_more();
+    let (explained, gone) = (stage.run(&["explain", &bad]).ended(0).stdout, &gone[..10]);
+    assert!(explained.contains(&format!("the revert {gone} is GONE from the branch")), "{explained}");
 }
 
 /// Takes the newest commit off `main`, and puts another one there: the next revert is another commit, whatever the second.

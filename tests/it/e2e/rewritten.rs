@@ -64,6 +64,8 @@ fn a_deployment_that_was_reworded_is_the_one_that_it_was() {
     assert_eq!(text(item(&report, "web"), "deployment"), reworded);
     stage.nothing_more();
     stage.nothing_more();
+    let explained = stage.run(&["explain", &reworded]).ended(0).stdout;
+    assert!(explained.contains("reverted by"), "{explained}");
 }
 
 #[test]
