@@ -112,6 +112,17 @@ impl<W: Wire> Rest<W> {
         self.list_from(path, first).await
     }
 
+    /// The same of a list of which nothing may be missing.
+    pub(super) async fn whole_list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
+        let first = self.read(path).await?;
+        match self.list_to_the_end(path, first).await? {
+            (all, true) => Ok(all),
+            (all, false) => Err(ForgeError::Refused(
+                self.named(&format!("there are more than the {} that are read", all.len())),
+            )),
+        }
+    }
+
     /// The same of a list that may not be there, or that these credentials may not see: what is not told is empty.
     pub(super) async fn list_if_told<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
         match self.read_if_told(path).await? {
@@ -122,6 +133,15 @@ impl<W: Wire> Rest<W> {
 
     /// A list from its first page on.
     async fn list_from<T: DeserializeOwned>(&self, path: &str, first: Reply) -> Result<Vec<T>, ForgeError> {
+        self.list_to_the_end(path, first).await.map(|(all, _)| all)
+    }
+
+    /// The same, and whether the end was reached.
+    async fn list_to_the_end<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        first: Reply,
+    ) -> Result<(Vec<T>, bool), ForgeError> {
         let place = path.split('?').next().unwrap_or(path);
         let mut all: Vec<T> = first.json(&self.name)?;
         let mut next = first.next_page();
@@ -131,7 +151,7 @@ impl<W: Wire> Rest<W> {
             next = reply.next_page();
             all.extend(reply.json::<Vec<T>>(&self.name)?);
         }
-        Ok(all)
+        Ok((all, next.is_none()))
     }
 
     /// Changes something. What the forge refuses as things stand is [`ForgeError::Refused`].

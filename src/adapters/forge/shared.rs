@@ -13,7 +13,7 @@ use super::rest::{Rest, Wire, parsed_time};
 use crate::domain::history::landing::BranchMove;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::review::Standing;
-use crate::domain::review::command::{Order, Right};
+use crate::domain::review::command::{Command, Order, Right};
 use crate::domain::review::text::ChartStyle;
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
@@ -123,6 +123,27 @@ pub(super) fn buried(branch: &BranchName) -> String {
 
 /// Of how many commands of different people it is asked whether they may give them, for one pull request: strangers may comment as often as they like.
 const MAX_COMMANDERS: usize = 30;
+
+/// An approval in a comment that was changed after it was written counts for nobody: others than its author may have changed it.
+const EDITED: &str = "their comment was edited after they wrote it: they have to write a new one";
+
+/// How much later than the comment its last change may be, in seconds, for a comment that nobody has edited.
+const SAME_SECS: i64 = 2;
+
+/// Whether an order stands in a comment that was edited, and counts only in one that was not. `edited_at` is when the comment was
+/// last changed, where the forge says so.
+pub(super) fn is_spoilt(order: Order, at: Time, edited_at: Option<Time>) -> Option<Right> {
+    let is_edited = edited_at.is_some_and(|edited_at| edited_at.secs_since(at) > SAME_SECS);
+    (order == Order::Approve && is_edited).then(|| Right::PushOnly(EDITED.to_owned()))
+}
+
+/// The commands, or why they are not all known.
+pub(super) fn known(commands: Result<Vec<Command>, ForgeError>) -> (Vec<Command>, Option<String>) {
+    match commands {
+        Ok(commands) => (commands, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    }
+}
 
 /// What those may do who have given commands: by their names, and by whether it is about an approval.
 #[derive(Default)]

@@ -66,6 +66,7 @@ pub(in crate::agent) async fn deliver(
                 may_open: true,
                 by_agent: false,
                 frozen: None,
+                declined_at: None,
                 looked: None,
             };
             merge_when_ready(pass, &planned.to_revert, terms, snapshot).await

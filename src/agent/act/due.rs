@@ -123,7 +123,7 @@ async fn work_through(
         };
         match done {
             Ok((receipt, planned)) => {
-                let guards = with_doubts(guards, planned.as_ref());
+                let guards = with_doubts(guards, &receipt, planned.as_ref());
                 tried.insert(key, Tried { receipt, planned, guards });
                 if pass.intent == Intent::Act {
                     state.fetch_again(pass).await?;
@@ -159,6 +159,10 @@ async fn honor_earlier(
 ) -> Result<(), RepositoryError> {
     for (one, (decision, _)) in judged.iter().zip(decided) {
         let Some((at, told)) = &one.told_before else { continue };
+        // The forge did not take what was decided then, or a branch was in the way: it is tried again.
+        if one.refused_before {
+            continue;
+        }
         // The same is decided now, or less. Who has a proposal need not be told that it would be made no more.
         let is_proposed = matches!((&*decision, told), (Decision::Escalate(_), Decision::Propose));
         if rank(pass, decision) <= rank(pass, told) && !is_proposed {
@@ -383,7 +387,15 @@ async fn try_one(
 }
 
 /// The guards with one more answer, where a revert is left to a person because of what was found when it was worked out.
-fn with_doubts(mut guards: Vec<GuardAnswer>, planned: Option<&(Box<Change>, String)>) -> Vec<GuardAnswer> {
+fn with_doubts(
+    mut guards: Vec<GuardAnswer>,
+    receipt: &Receipt,
+    planned: Option<&(Box<Change>, String)>,
+) -> Vec<GuardAnswer> {
+    if let (Receipt::Refused(why), None) = (receipt, planned) {
+        let decision = Some(Decision::Escalate(why.clone()));
+        guards.push(GuardAnswer { guard: PLAN_GUARD.to_owned(), decision });
+    }
     let is_doubted = planned.is_some_and(|(change, _)| !change.doubts.is_empty());
     if is_doubted && guards.last().is_none_or(|last| last.decision.is_none()) {
         guards.push(GuardAnswer { guard: PLAN_GUARD.to_owned(), decision: Some(Decision::Propose) });
@@ -456,7 +468,10 @@ fn settled(judged: Vec<Judged>, decided: Vec<Decided>, mut tried: BTreeMap<Strin
             return Settled { judged, decision, guards, planned: None, receipt: None };
         };
         let Tried { receipt, planned, guards } = tried;
-        let is_doubted = guards.last().is_some_and(|last| last.guard == PLAN_GUARD);
+        let is_doubt = |last: &GuardAnswer| {
+            last.guard == PLAN_GUARD && last.decision.as_ref() == Some(&Decision::Propose)
+        };
+        let is_doubted = guards.last().is_some_and(is_doubt);
         let decision = if is_doubted && decision == Decision::Revert { Decision::Propose } else { decision };
         Settled { judged, decision, guards, planned, receipt: Some(receipt) }
     };

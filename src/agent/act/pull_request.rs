@@ -39,6 +39,8 @@ pub(in crate::agent) struct Terms<'a> {
     pub by_agent: bool,
     /// Why it must not be merged by itself any more, where that was decided since.
     pub frozen: Option<&'a str>,
+    /// When it was last found closed without having been merged.
+    pub declined_at: Option<Time>,
     /// What the forge has just shown of it, where it was asked already.
     pub looked: Option<&'a Option<Review>>,
 }
@@ -157,6 +159,7 @@ impl<'a> PullRequest<'a> {
             asked: self.asked.as_ref(),
             by_agent: self.terms.by_agent,
             frozen: self.stuck.as_deref().or(self.terms.frozen),
+            declined_at: self.terms.declined_at,
             deaf: self.deaf,
             now: self.pass.now,
         });
@@ -197,7 +200,9 @@ impl<'a> PullRequest<'a> {
             }
             Step::Merge => {
                 let message = worked_out.message();
-                let merging = self.forge.merge(review, &self.pass.environment.branch, message).await?;
+                let merging = self.forge.merge(review, &self.pass.environment.branch, message).await;
+                // It is open, whatever comes of this: that is written down, and what it waits for is said.
+                let merging = merging.unwrap_or_else(|error| Merging::Waiting(error.to_string()));
                 if merging == Merging::Merged {
                     self.look_again().await?;
                 }

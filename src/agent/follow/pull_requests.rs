@@ -49,6 +49,8 @@ struct Pending<'r> {
     is_left: bool,
     /// How it ended, as the notes tell.
     told: Option<ReviewOutcome>,
+    /// When it was last found declined, as the notes tell.
+    declined_at: Option<Time>,
     /// Whether the verdict was to end in it.
     is_decided: bool,
 }
@@ -202,7 +204,15 @@ fn pending<'r>(
             let is_decided = verdict.judgement.verdict == Verdict::Regressed && is_decided(&verdict.decision);
             if review.is_some() || is_left {
                 let is_decided = review.is_some() || is_decided;
-                let one = Pending { verdict, review, overdue_at: None, is_left, told: None, is_decided };
+                let one = Pending {
+                    verdict,
+                    review,
+                    overdue_at: None,
+                    is_left,
+                    told: None,
+                    declined_at: None,
+                    is_decided,
+                };
                 of_commit.insert(verdict.service.clone(), one);
             }
         }
@@ -237,6 +247,9 @@ impl Pending<'_> {
                 self.told = Some(review.outcome);
             }
             self.overdue_at = self.overdue_at.max(Some(review.at));
+            if review.outcome == ReviewOutcome::Declined {
+                self.declined_at = self.declined_at.max(Some(review.at.min(pass.now)));
+            }
         }
         Some(self)
     }
@@ -288,8 +301,14 @@ async fn follow_one(
         may_open: false,
         by_agent: verdict.decision != Decision::Propose,
         frozen: frozen(&deployment, &policy, one).or((!is_the_way).then_some(other_way)),
+        declined_at: one.declined_at,
         looked,
     };
+    // Where none was opened there is nothing to follow: who decides on it anew opens it.
+    let is_nothing = one.review.is_none() && looked.is_some_and(Option::is_none);
+    if pass.world.records_proven && is_nothing {
+        return Ok(None);
+    }
     if pass.world.records_proven {
         return merge_when_ready(pass, &to_revert, terms, &state.snapshot).await.map(Some);
     }
@@ -304,6 +323,9 @@ async fn follow_one(
         *decision == Decision::Revert && *undone == undone_by(goal.as_ref())
     };
     terms.may_open = now.is_some_and(is_same) && is_the_way;
+    if is_nothing && !terms.may_open {
+        return Ok(None);
+    }
     terms.merge = if again.is_some_and(is_same) { terms.merge } else { Merge::Manual };
     // What cannot be worked out at this moment does not take back what was asked for before.
     terms.by_agent &= again.is_some_and(|(decision, _)| *decision != Decision::Wait);

@@ -17,6 +17,8 @@ pub(in crate::agent) struct Judged {
     pub judgement: Judgement,
     /// What the notes say was decided about it before, and when, where it is judged again all the same.
     pub told_before: Option<(Time, Decision)>,
+    /// Whether a person was told because a revert could not be delivered then, while no guard was against it.
+    pub refused_before: bool,
     /// Whether its watch window passed while no agent was looking.
     pub missed: bool,
     /// Who put it back after it had been reverted, in words; none where it was not.
@@ -42,6 +44,7 @@ impl Judged {
             judgement: judge(&evidence),
             evidence,
             told_before: None,
+            refused_before: false,
             missed: false,
             put_back: None,
             unjudged: None,

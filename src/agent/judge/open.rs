@@ -11,7 +11,7 @@ use super::told::find_told;
 use super::usual::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
-use crate::domain::decision::incident_services;
+use crate::domain::decision::{Decision, GuardAnswer, incident_services};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::ServiceRule;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -86,6 +86,11 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     for one in &mut judged {
         let told = state.settling(pass, &one.deployment);
         one.told_before = told.map(|told| (told.at, told.decision.clone()));
+        one.refused_before = told.is_some_and(|told| {
+            let is_against = |guard: &GuardAnswer| guard.decision.is_some();
+            let is_red = told.judgement.verdict == Verdict::Regressed && !told.guards.is_empty();
+            is_red && matches!(told.decision, Decision::Escalate(_)) && !told.guards.iter().any(is_against)
+        });
     }
     judged
 }

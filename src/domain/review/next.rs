@@ -27,6 +27,8 @@ pub struct Watched<'a> {
     pub deaf: Option<&'a str>,
     /// Why it must not be merged by itself any more, where that was decided since: it waits for people then.
     pub frozen: Option<&'a str>,
+    /// When it was last found closed without having been merged: what was approved before that was answered with a no.
+    pub declined_at: Option<Time>,
     /// Now.
     pub now: Time,
 }
@@ -96,9 +98,10 @@ struct Orders<'a> {
 
 impl<'a> Orders<'a> {
     /// A later order replaces an earlier one of its kind; to approve or to try again ends a hold.
-    fn of(review: &'a Review) -> Self {
+    fn of(review: &'a Review, declined_at: Option<Time>) -> Self {
         let mut orders = Self::default();
-        for command in &review.commands {
+        let since_no = review.commands.iter().filter(|one| declined_at.is_none_or(|no| one.at > no));
+        for command in since_no {
             match &command.right {
                 Right::Given => {}
                 Right::Missing => continue,
@@ -147,7 +150,7 @@ fn merged(outlook: &Outlook) -> Step {
 }
 
 fn open(watched: &Watched<'_>) -> Step {
-    let orders = Orders::of(watched.review);
+    let orders = Orders::of(watched.review, watched.declined_at);
     match watched.outlook {
         Outlook::Due => {}
         Outlook::Restored | Outlook::RestoredWithMore => {
@@ -168,6 +171,12 @@ fn open(watched: &Watched<'_>) -> Step {
     if watched.branch == Branch::Foreign {
         let why = "its branch holds something else than the revert, so somebody has worked on it";
         return left_to_people(watched, &orders, why);
+    }
+    if let Some(why) = &watched.review.unread {
+        return halt(
+            watched,
+            &format!("its comments, of which one may hold it and not all can be read ({why})"),
+        );
     }
     if let Some((by, until)) = orders.held.filter(|(_, until)| *until > watched.now) {
         return halt(watched, &format!("{until}: {by} holds it until then"));

@@ -28,6 +28,8 @@ pub struct Review {
     pub standing: Standing,
     /// What people have told the agent in comments, oldest first.
     pub commands: Vec<Command>,
+    /// Why not all of that is known, where it is not: one of the others may hold it.
+    pub unread: Option<String>,
 }
 
 /// Whether a pull request is open.

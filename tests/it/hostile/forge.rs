@@ -134,6 +134,7 @@ impl OwnForge {
             body: pull.body.clone(),
             scheduled: pull.scheduled,
             standing,
+            unread: None,
             commands: pull.commands.clone(),
         }
     }

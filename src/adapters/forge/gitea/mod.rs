@@ -136,15 +136,20 @@ impl Gitea {
     /// A list whose pages do not say whether there are more. A page of the timeline may be short, as comments on code are
     /// left out of it after it was cut; so only an empty one is the end.
     async fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
+        self.pages_to_the_end(path).await.map(|(all, _)| all)
+    }
+
+    /// The same, and whether the end was reached: at most [`MAX_PAGES`] are read.
+    async fn pages_to_the_end<T: DeserializeOwned>(&self, path: &str) -> Result<(Vec<T>, bool), ForgeError> {
         let mut all = Vec::new();
         for number in 1..=MAX_PAGES {
             let page = self.page(path, number).await?;
             if page.is_empty() {
-                break;
+                return Ok((all, true));
             }
             all.extend(page);
         }
-        Ok(all)
+        Ok((all, false))
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::types::{Comment, Event, Permission, Protection, Pull};
 use super::{Gitea, MAX_PAGES};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::{Commanders, buried, taken};
+use crate::adapters::forge::shared::{Commanders, buried, is_spoilt, known, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, Order, Right, order};
 use crate::domain::review::text::is_second;
@@ -21,22 +21,27 @@ impl Pull {
 }
 
 /// What happened, in order.
-pub(super) struct Timeline(Vec<Event>);
+pub(super) struct Timeline {
+    events: Vec<Event>,
+    /// Whether these are all.
+    is_whole: bool,
+}
 
 impl Timeline {
     /// Whether Gitea is to merge it by itself: nothing but the last of these events says so. A schedule outlives that the
-    /// pull request is closed and opened again.
+    /// pull request is closed and opened again. Where more has happened than can be read, it may be.
     /// Source: <https://github.com/go-gitea/gitea/blob/main/models/issues/comment.go>, the names of its types.
     pub(super) fn is_scheduled(&self) -> bool {
         let told = |event: &&Event| {
             matches!(event.kind.as_str(), "pull_scheduled_merge" | "pull_cancel_scheduled_merge")
         };
-        self.0.iter().rfind(told).is_some_and(|event| event.kind == "pull_scheduled_merge")
+        !self.is_whole
+            || self.events.iter().rfind(told).is_some_and(|event| event.kind == "pull_scheduled_merge")
     }
 
     /// Who has closed it last.
     fn closer(self) -> Option<String> {
-        let last = self.0.into_iter().rfind(|event| event.kind == "close")?;
+        let last = self.events.into_iter().rfind(|event| event.kind == "close")?;
         last.user.map(|user| user.login)
     }
 }
@@ -127,15 +132,29 @@ impl Gitea {
             (false, _) => ReviewState::Closed { by: self.timeline(number).await?.closer() },
         };
         let is_open = state == ReviewState::Open;
+        let (commands, mut unread) = match is_open {
+            true => known(self.commands(number, base).await),
+            false => Default::default(),
+        };
+        let scheduled = match is_open {
+            true => self.timeline(number).await.map(|timeline| timeline.is_scheduled()),
+            false => Ok(false),
+        };
+        // It may be: then that is taken back.
+        let scheduled = scheduled.unwrap_or_else(|error| {
+            unread.get_or_insert_with(|| error.to_string());
+            true
+        });
         Ok(Review {
             number,
             url: pull.html_url.clone(),
             head: self.rest.commit_id(&pull.head.sha)?,
             opened_at: self.rest.time(&pull.created_at)?,
             body: pull.body.clone(),
-            scheduled: is_open && self.timeline(number).await?.is_scheduled(),
+            scheduled,
             standing: self.standing(&pull, base, is_open).await?,
-            commands: if is_open { self.commands(number, base).await? } else { Vec::new() },
+            commands,
+            unread,
             merged_as: pull
                 .merge_commit_sha
                 .as_deref()
@@ -151,7 +170,9 @@ impl Gitea {
     }
 
     pub(super) async fn timeline(&self, number: u64) -> Result<Timeline, ForgeError> {
-        self.pages(&format!("{}/issues/{number}/timeline", self.root)).await.map(Timeline)
+        let path = format!("{}/issues/{number}/timeline", self.root);
+        let (events, is_whole) = self.pages_to_the_end(&path).await?;
+        Ok(Timeline { events, is_whole })
     }
 
     /// The commands in the comments, and whether who wrote each may give it. Gitea gives all comments at once.
@@ -160,7 +181,11 @@ impl Gitea {
         for comment in self.comments(number).await? {
             let (Some(user), Some(order)) = (comment.user, order(&comment.body)) else { continue };
             let at = self.rest.time(&comment.created_at)?;
-            let right = people.right(&user.login, order, || self.right(&user.login, order, base)).await?;
+            let edited_at = comment.updated_at.as_deref().and_then(|text| self.rest.time(text).ok());
+            let right = match is_spoilt(order, at, edited_at) {
+                Some(right) => right,
+                None => people.right(&user.login, order, || self.right(&user.login, order, base)).await?,
+            };
             commands.push(Command { by: user.login, at, order, right });
         }
         Ok(commands)

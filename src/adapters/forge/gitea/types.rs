@@ -93,6 +93,8 @@ pub(super) struct Comment {
     #[serde(default, deserialize_with = "nothing")]
     pub(super) body: String,
     pub(super) created_at: String,
+    #[serde(default)]
+    pub(super) updated_at: Option<String>,
 }
 
 /// Something that happened to a pull request or an issue.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::GitHub;
 use super::types::{Comment, Issue, Permission, Pull, Restrictions, Tip, User};
 use crate::adapters::forge::rest::{MAX_PAGES, path_part};
-use crate::adapters::forge::shared::{Commanders, buried, taken};
+use crate::adapters::forge::shared::{Commanders, buried, is_spoilt, known, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, Order, Right, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
@@ -74,6 +74,10 @@ impl GitHub {
             (false, _) => ReviewState::Closed { by: self.closer(number).await? },
         };
         let is_open = state == ReviewState::Open;
+        let (commands, unread) = match is_open {
+            true => known(self.commands(number, base).await),
+            false => Default::default(),
+        };
         Ok(Review {
             number,
             url: pull.html_url.clone(),
@@ -82,7 +86,8 @@ impl GitHub {
             body: pull.body.clone().unwrap_or_default(),
             scheduled: is_open && self.is_scheduled(&pull, base).await?,
             standing: self.standing(&pull, base, is_open).await?,
-            commands: if is_open { self.commands(number, base).await? } else { Vec::new() },
+            commands,
+            unread,
             merged_as: pull
                 .merge_commit_sha
                 .as_deref()
@@ -106,14 +111,18 @@ impl GitHub {
     /// The commands in the comments, and whether who wrote each may give it.
     async fn commands(&self, number: u64, base: &BranchName) -> Result<Vec<Command>, ForgeError> {
         let path = format!("{}/issues/{number}/comments?per_page=100", self.root);
-        let comments: Vec<Comment> = self.rest.list(&path).await?;
+        let comments: Vec<Comment> = self.rest.whole_list(&path).await?;
         let (mut commands, mut people) = (Vec::new(), Commanders::default());
         for comment in comments {
             let (Some(user), Some(order)) = (comment.user, comment.body.as_deref().and_then(order)) else {
                 continue;
             };
             let at = self.rest.time(&comment.created_at)?;
-            let right = people.right(&user.login, order, || self.right(&user, order, base)).await?;
+            let edited_at = comment.updated_at.as_deref().and_then(|text| self.rest.time(text).ok());
+            let right = match is_spoilt(order, at, edited_at) {
+                Some(right) => right,
+                None => people.right(&user.login, order, || self.right(&user, order, base)).await?,
+            };
             commands.push(Command { by: user.login, at, order, right });
         }
         Ok(commands)

@@ -74,6 +74,8 @@ pub(super) struct Comment {
     #[serde(default)]
     pub(super) body: Option<String>,
     pub(super) created_at: String,
+    #[serde(default)]
+    pub(super) updated_at: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

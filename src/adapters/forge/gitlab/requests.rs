@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::GitLab;
 use super::types::{MergeRequest, Note, User};
 use crate::adapters::forge::rest::path_part;
-use crate::adapters::forge::shared::{Commanders, taken};
+use crate::adapters::forge::shared::{Commanders, is_spoilt, known, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, order};
 use crate::domain::review::{NewReview, Review, ReviewState};
@@ -14,6 +14,11 @@ use crate::ports::ForgeError;
 
 /// The longest title that GitLab takes, in characters.
 const MAX_TITLE: usize = 255;
+
+/// Where the notes on a merge request or an issue are, oldest first.
+fn notes_of(place: &str) -> String {
+    format!("{place}/notes?sort=asc&order_by=created_at&per_page=100")
+}
 
 impl GitLab {
     pub(super) async fn find_review(
@@ -64,6 +69,10 @@ impl GitLab {
             "merged" => ReviewState::Merged,
             _ => ReviewState::Closed { by: request.closed_by.as_ref().map(|user| user.username.clone()) },
         };
+        let (commands, unread) = match is_open {
+            true => known(self.commands(number, base).await),
+            false => Default::default(),
+        };
         Ok(Review {
             number,
             url: request.web_url.clone(),
@@ -72,7 +81,8 @@ impl GitLab {
             body: request.description.clone().unwrap_or_default(),
             scheduled: is_open && request.merge_when_pipeline_succeeds,
             standing: self.standing(&request).await?,
-            commands: if is_open { self.commands(number, base).await? } else { Vec::new() },
+            commands,
+            unread,
             merged_as: request
                 .merged_as()
                 .filter(|_| state == ReviewState::Merged)
@@ -85,12 +95,17 @@ impl GitLab {
     /// The commands in the notes, and whether who wrote each may give it.
     async fn commands(&self, number: u64, base: &BranchName) -> Result<Vec<Command>, ForgeError> {
         let (mut commands, mut people) = (Vec::new(), Commanders::default());
-        for note in self.notes(&self.place(number)).await? {
+        let notes: Vec<Note> = self.rest.whole_list(&notes_of(&self.place(number))).await?;
+        for note in notes.into_iter().filter(|note| !note.system) {
             let (Some(user), Some(order)) = (note.author, note.body.as_deref().and_then(order)) else {
                 continue;
             };
             let at = self.rest.time(&note.created_at)?;
-            let right = people.right(&user.username, order, || self.right(user.id, order, base)).await?;
+            let edited_at = note.updated_at.as_deref().and_then(|text| self.rest.time(text).ok());
+            let right = match is_spoilt(order, at, edited_at) {
+                Some(right) => right,
+                None => people.right(&user.username, order, || self.right(user.id, order, base)).await?,
+            };
             commands.push(Command { by: user.username, at, order, right });
         }
         Ok(commands)
@@ -98,8 +113,7 @@ impl GitLab {
 
     /// What people wrote on a merge request or an issue, oldest first.
     pub(super) async fn notes(&self, place: &str) -> Result<Vec<Note>, ForgeError> {
-        let path = format!("{place}/notes?sort=asc&order_by=created_at&per_page=100");
-        let mut notes: Vec<Note> = self.rest.list(&path).await?;
+        let mut notes: Vec<Note> = self.rest.list(&notes_of(place)).await?;
         notes.retain(|note| !note.system);
         Ok(notes)
     }

@@ -117,6 +117,8 @@ pub(super) struct Note {
     #[serde(default)]
     pub(super) body: Option<String>,
     pub(super) created_at: String,
+    #[serde(default)]
+    pub(super) updated_at: Option<String>,
     /// Whether GitLab itself wrote it.
     #[serde(default)]
     pub(super) system: bool,

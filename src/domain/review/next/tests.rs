@@ -17,6 +17,7 @@ fn review(state: ReviewState, scheduled: bool, standing: Standing, commands: Vec
         scheduled,
         standing,
         commands,
+        unread: None,
     }
 }
 
@@ -40,6 +41,7 @@ fn watched<'a>(review: &'a Review, outlook: &'a Outlook) -> Watched<'a> {
         asked: None,
         by_agent: false,
         frozen: None,
+        declined_at: None,
         deaf: None,
         now: Time::from_unix(1_600),
     }
@@ -279,5 +281,31 @@ proptest! {
         if scheduled && (branch == Branch::Foreign || !due) {
             prop_assert!(matches!(next, Step::Unschedule(_)), "{:?}", next);
         }
+    }
+}
+
+/// One of the comments that cannot be read may hold it.
+#[test]
+fn what_may_be_held_by_a_comment_that_cannot_be_read_is_not_merged() {
+    for (scheduled, expected) in [(true, "unschedule"), (false, "wait")] {
+        let mut review = review(ReviewState::Open, scheduled, Standing::Ready, Vec::new());
+        review.unread = Some("the answer is too large".to_owned());
+        let next = step(&watched(&review, &Outlook::Due));
+        assert_eq!(words(&next), expected);
+        let (Step::Wait(why) | Step::Unschedule(why)) = next else { panic!("{next:?}") };
+        assert!(why.contains("not all can be read (the answer is too large)"), "{why}");
+    }
+}
+
+#[test]
+fn what_was_approved_before_a_no_is_no_approval() {
+    let review = review(ReviewState::Open, false, Standing::Ready, vec![said(1_100, Order::Approve, true)]);
+    for (declined_at, expected) in
+        [(None, "merge"), (Some(1_050), "merge"), (Some(1_100), "wait"), (Some(1_200), "wait")]
+    {
+        let mut watched = watched(&review, &Outlook::Due);
+        watched.rules.merge = Merge::Manual;
+        watched.declined_at = declined_at.map(Time::from_unix);
+        assert_eq!(words(&step(&watched)), expected, "{declined_at:?}");
     }
 }

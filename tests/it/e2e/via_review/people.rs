@@ -2,6 +2,7 @@
 
 use super::{Scene, Setting};
 use crate::e2e::stage::{BOT, PERSON, item, text, values, words};
+use crate::support::forge::Face;
 use crate::support::git::remove_notes;
 
 fn proposing() -> Setting {
@@ -63,6 +64,87 @@ fn the_approval_of_somebody_who_may_push_and_not_merge_does_not_count_and_is_tol
     let report = scene.stage.pass(3);
     assert_eq!(scene.review(&report)["outcome"], "merged");
     scene.is_over();
+}
+
+/// Who may edit comments, and not merge, makes nobody else approve.
+#[test]
+fn an_approval_that_was_edited_into_a_comment_does_not_count() {
+    for face in [Face::GitHub, Face::GitLab, Face::Gitea] {
+        let scene = Scene::on(face, &proposing());
+        scene.stage.pass(3);
+        let number = scene.pull().number;
+        scene.forge.state().check(number, "success");
+        scene.forge.state().comment(number, "dana", "/backout approve");
+        {
+            let mut state = scene.forge.state();
+            let now = (state.now)();
+            let last = state.comments.last_mut().unwrap();
+            (last.at, last.edited_at) = (now - 60, Some(now));
+        }
+        let report = scene.stage.pass(0);
+        let state = text(scene.review(&report), "state");
+        assert!(
+            state.contains("the approval of dana does not count, as their comment was edited"),
+            "{state}"
+        );
+        assert_eq!(scene.stage.tip(), scene.bad, "{face:?}");
+        scene.forge.state().comment(number, "dana", "/backout approve");
+        let report = scene.stage.pass(3);
+        assert_eq!(scene.review(&report)["outcome"], "merged", "{face:?}");
+        scene.is_over();
+    }
+}
+
+/// Strangers may write as many comments as they like: none hides a hold.
+#[test]
+fn where_not_all_comments_can_be_read_nothing_merges_itself() {
+    for face in [Face::GitHub, Face::GitLab, Face::Gitea] {
+        let scene = Scene::on(face, &Setting::default());
+        scene.stage.pass(3);
+        let number = scene.pull().number;
+        {
+            let mut state = scene.forge.state();
+            // Gitea gives all comments at once, up to a size; the others page by page.
+            let (count, size) = if face == Face::Gitea { (6, 3 << 20) } else { (1_100, 1) };
+            for _ in 0..count {
+                state.comment(number, "stranger", &"x".repeat(size));
+            }
+            state.comment(number, "dana", "/backout hold 2h");
+        }
+        let report = scene.stage.pass(0);
+        let state = text(scene.review(&report), "state");
+        assert!(state.contains("of which one may hold it and not all can be read"), "{face:?}: {state}");
+        let pull = scene.pull();
+        assert!(pull.auto.is_none(), "{face:?}: it does not merge itself any more");
+        scene.forge.state().check(number, "success");
+        scene.is_quiet();
+        assert_eq!(scene.stage.tip(), scene.bad, "{face:?}");
+    }
+}
+
+/// An approval from before a no is answered by it.
+#[test]
+fn what_was_declined_and_is_opened_again_needs_a_new_approval() {
+    let scene = Scene::on(Face::Gitea, &proposing());
+    scene.stage.pass(3);
+    let number = scene.pull().number;
+    scene.forge.state().comment(number, "dana", "/backout approve");
+    scene.forge.state().comments.last_mut().unwrap().at -= 60;
+    let close = |is_open: bool| {
+        let mut state = scene.forge.state();
+        let pull = state.pull(number).unwrap();
+        (pull.open, pull.closed_by, pull.auto) = (is_open, Some("root".to_owned()), None);
+    };
+    close(false);
+    scene.stage.pass(0);
+    close(true);
+    scene.forge.state().check(number, "success");
+    scene.stage.run(&["run", "--once"]);
+    assert_eq!(scene.stage.tip(), scene.bad);
+    scene.forge.state().comment(number, "dana", "/backout approve");
+    scene.forge.state().comments.last_mut().unwrap().at += 5;
+    scene.stage.run(&["run", "--once"]);
+    assert_eq!(scene.stage.file("main", "web"), values("web", "v1"));
 }
 
 #[test]

@@ -143,8 +143,20 @@ fn what_a_forge_refuses_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_refused_pull_request_goes_to_a_person() {
-    let scene = Scene::new(&Setting::default());
+fn a_refused_pull_request_goes_to_a_person_and_is_tried_again() {
+    for key in ["", "record: {key: {env: RECORD_KEY}}\n"] {
+        refused_once(key);
+    }
+}
+
+fn refused_once(key: &str) {
+    let setting = Setting::default();
+    let mut scene = Scene::new(&setting);
+    let secret = "a key that nobody else has, 32 bytes";
+    scene.stage.variables.push(("RECORD_KEY".to_owned(), secret.to_owned()));
+    let mut config = setting.config(scene.face, &scene.forge);
+    config.run.push_str(key);
+    scene.stage.configure(&config);
     scene.forge.fates(|_, asked| match asked.line().as_str() {
         line if line.starts_with("POST") && line.ends_with("/pulls") => {
             Fate::Instead(Reply::no(422, "Pull requests are disabled"))
@@ -154,6 +166,16 @@ fn a_refused_pull_request_goes_to_a_person() {
     let report = scene.stage.pass(4);
     assert_eq!(words(item(&report, "web")), "regressed escalate");
     assert!(text(item(&report, "web"), "why").contains("Pull requests are disabled"), "{report:#}");
+    // A person was told, and is not told again.
+    let told = scene.stage.run(&["run", "--once"]).ended(0);
+    assert!(!told.stdout.contains("a person must look") && !told.stderr.contains("WARN"), "{told:?}");
+    scene.forge.fates(|_, _| Fate::Go);
+    let report = scene.stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+    let number = scene.pull().number;
+    scene.forge.state().check(number, "success");
+    scene.stage.pass(3);
+    scene.is_over();
 }
 
 #[test]

@@ -519,7 +519,7 @@ fn one_issue(
 fn comment(comment: &super::Comment) -> Value {
     json!({
         "id": comment.id, "type": "comment", "user": user(&comment.by), "body": comment.body,
-        "created_at": rfc3339(comment.at),
+        "created_at": rfc3339(comment.at), "updated_at": rfc3339(comment.changed_at()),
     })
 }
 

@@ -446,7 +446,7 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
 fn comment(comment: &Comment) -> Value {
     json!({
         "id": comment.id, "user": user(&comment.by), "body": comment.body, "created_at": rfc3339(comment.at),
-        "updated_at": rfc3339(comment.at),
+        "updated_at": rfc3339(comment.changed_at()),
     })
 }
 

@@ -455,13 +455,15 @@ fn notes(state: &mut State, asked: &Asked, on: u64, body: &Value) -> Reply {
             json!({"id": state.comments.last().unwrap().id, "body": text(body, "body"), "author": user(AGENT)}),
         );
     }
-    let note = |id: u64, by: &str, body: &str, at: i64, system: bool| {
-        let at = rfc3339(at);
-        json!({"id": id, "author": user(by), "body": body, "created_at": at, "system": system})
+    let note = |id: u64, by: &str, body: &str, (at, changed_at): (i64, i64), system: bool| {
+        let (at, changed_at) = (rfc3339(at), rfc3339(changed_at));
+        json!({"id": id, "author": user(by), "body": body, "created_at": at, "updated_at": changed_at, "system": system})
     };
-    let mut all = vec![note(1, "dana", "assigned to @lee", 0, true)];
+    let mut all = vec![note(1, "dana", "assigned to @lee", (0, 0), true)];
     let of_it = state.comments.iter().filter(|comment| comment.on == on);
-    all.extend(of_it.map(|comment| note(comment.id, &comment.by, &comment.body, comment.at, false)));
+    all.extend(of_it.map(|comment| {
+        note(comment.id, &comment.by, &comment.body, (comment.at, comment.changed_at()), false)
+    }));
     if asked.query.get("sort").map(String::as_str) != Some("asc") {
         all.reverse();
     }

@@ -92,6 +92,15 @@ pub(crate) struct Comment {
     pub(crate) by: String,
     pub(crate) body: String,
     pub(crate) at: i64,
+    /// When somebody edited it.
+    pub(crate) edited_at: Option<i64>,
+}
+
+impl Comment {
+    /// When it was last changed.
+    pub(crate) fn changed_at(&self) -> i64 {
+        self.edited_at.unwrap_or(self.at)
+    }
 }
 
 /// A move of a branch.
@@ -455,7 +464,7 @@ impl State {
     pub(crate) fn comment(&mut self, on: u64, by: &str, body: &str) {
         let at = (self.now)();
         let id = self.comments.last().map_or(7_000, |last| last.id + 1);
-        self.comments.push(Comment { id, on, by: by.to_owned(), body: body.to_owned(), at });
+        self.comments.push(Comment { id, on, by: by.to_owned(), body: body.to_owned(), at, edited_at: None });
     }
 
     /// Removes a comment; none where there is none.
