@@ -1,7 +1,7 @@
 //! The first-parent history of a branch, with the files that its commits changed.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub(super) fn read(
     let mut commits = Vec::new();
     let mut listed_files = 0;
     let known = Touched::default();
-    let (head, dropped) =
+    let (head, (dropped, former)) =
         show((repository, &odb), Blobs::held(&odb), (query, memory, &known), &mut |commit| {
             let taken_back = commit.taken_back.iter().flat_map(|one| &one.files);
             listed_files += commit.files.len() + taken_back.map(Vec::len).sum::<usize>();
@@ -77,7 +77,14 @@ pub(super) fn read(
             commits.push(commit);
             Ok(ControlFlow::Continue(()))
         })?;
-    Ok(Snapshot { branch: query.branch.clone(), head, commits, diffs_since: query.diffs_since, dropped })
+    Ok(Snapshot {
+        branch: query.branch.clone(),
+        head,
+        commits,
+        diffs_since: query.diffs_since,
+        dropped,
+        former,
+    })
 }
 
 /// Shows the branch as it is in `repository` commit by commit, newest first, and holds none of them. Returns the head.
@@ -105,13 +112,16 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
     Ok(Made { parents, committed: commit.committed, message: commit.message })
 }
 
+/// What a branch held before its history was rewritten, and which ids its commits had then.
+type Before = (Vec<Dropped>, BTreeMap<CommitId, BTreeSet<CommitId>>);
+
 /// Shows the commits. Returns the head, and what the branch held before its history was rewritten.
 fn show(
     (repository, odb): (&Repository, &Odb<'_>),
     blobs: Blobs<'_>,
     (query, memory, known): (&HistoryQuery<'_>, Memory<'_>, &Touched),
     visit: &mut dyn FnMut(Commit) -> Result<ControlFlow<()>, Fault>,
-) -> Result<(CommitId, Vec<Dropped>), Fault> {
+) -> Result<(CommitId, Before), Fault> {
     let head = head_of(repository, query.branch)?;
     let since = query.commits_since.min(query.diffs_since);
     let mut chain = Chain::from(odb, memory.commits, head, since)?;
@@ -158,7 +168,7 @@ fn show(
         let is_wanted = in_full(landing) || is_known && says_revert(&shown);
         if is_wanted && !known.is_elsewhere(header.id, query.scope) {
             shown.files = files.of(header, parent)?;
-            shown.taken_back = taken_back(&shown, index, &mut looked_for, (odb, &mut files))?;
+            shown.taken_back = taken_back(&shown, index, (&mut looked_for, &ways), (odb, &mut files))?;
         }
         if visit(shown)?.is_break() {
             break;
@@ -171,20 +181,21 @@ fn show(
             rewritten::dropped(odb, &ways, chain, since, &mut files)?
         }
     };
-    Ok((commit_id(head), dropped))
+    Ok((commit_id(head), (dropped, rewritten::former(&ways))))
 }
 
 /// The deployments that a commit of the chain says it reverts, each with the files that it changed.
 fn taken_back(
     commit: &Commit,
     index: usize,
-    mainline: &mut Mainline<'_>,
+    (mainline, ways): (&mut Mainline<'_>, &[Way]),
     (odb, files): (&Odb<'_>, &mut ChangedFiles<'_>),
 ) -> Result<Vec<TakenBack>, Fault> {
     let mut found = Vec::new();
     for (number, named) in named_by(commit).into_iter().enumerate() {
+        let now = rewritten::renamed(ways, named).unwrap_or(named);
         let place = match number < MAX_TAKEN_BACK {
-            true => mainline.place_of(odb, Oid::from_bytes(named.as_bytes())?)?,
+            true => mainline.place_of(odb, Oid::from_bytes(now.as_bytes())?)?,
             false => Place::Unknown,
         };
         match place {

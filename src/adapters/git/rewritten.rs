@@ -2,7 +2,7 @@
 //! it is what this cache has fetched and seen at the tip.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use git2::{Odb, Oid};
 
@@ -30,8 +30,9 @@ pub(super) struct Way {
     /// The commits of the branch that make the change of a dropped one, by the id of that one: somebody has reworded it, or put it on
     /// another commit.
     renamed: HashMap<CommitId, CommitId>,
-    /// The newest commit of the branch that it held when the tip was seen, under whatever id.
+    /// The newest commit of the branch that it held when the tip was seen, under whatever id, and its place.
     held: CommitId,
+    place: usize,
 }
 
 /// What makes two commits the same change.
@@ -70,8 +71,10 @@ pub(super) fn ways(
         if tips.remove(&one.tip)
             && let Some((dropped, base)) = way_back(odb, &places, (one.tip, oldest), &mut left)?
         {
-            let (held, renamed) = changes.made_again(chain, &dropped, base)?;
-            ways.push(Way { tip: one.tip, dropped, base, renamed, held });
+            let (place, renamed) = changes.made_again(chain, &dropped, base)?;
+            if let Some(held) = chain.get(place).map(|held| commit_id(held.id)) {
+                ways.push(Way { tip: one.tip, dropped, base, renamed, held, place });
+            }
         }
     }
     Ok(ways)
@@ -93,7 +96,31 @@ pub(super) fn committed(ways: &[Way], chain: &[Header]) -> Vec<Time> {
             first.get(&commit_id(header.id)).map_or(header.committed, |first| header.committed.min(*first))
         }
     };
-    chain.iter().map(of).collect()
+    let mut times: Vec<Time> = chain.iter().map(of).collect();
+    // What was put before one of them, and changes nothing, does not make it any newer.
+    for way in ways {
+        let held = times.get_mut(way.place..way.base).unwrap_or_default();
+        let mut newest = held.first().copied().unwrap_or_default();
+        for time in held {
+            newest = newest.min(*time);
+            *time = newest;
+        }
+    }
+    times
+}
+
+/// The commits of the branch that make the change of a dropped one, each with the ids that it had before.
+pub(super) fn former(ways: &[Way]) -> BTreeMap<CommitId, BTreeSet<CommitId>> {
+    let mut former: BTreeMap<CommitId, BTreeSet<CommitId>> = BTreeMap::new();
+    for (old, new) in ways.iter().flat_map(|way| &way.renamed) {
+        former.entry(*new).or_default().insert(*old);
+    }
+    former
+}
+
+/// The id that a commit has on the branch now.
+pub(super) fn renamed(ways: &[Way], id: CommitId) -> Option<CommitId> {
+    ways.iter().find_map(|way| way.renamed.get(&id)).copied()
 }
 
 /// The looks with the commit of the chain that the branch held then.
@@ -204,14 +231,14 @@ struct Changes<'a, 'd> {
 }
 
 impl Changes<'_, '_> {
-    /// The commits of a chain, from a place of it on, that make the same changes as these (newest first) in the same order: the newest,
-    /// and the ids of all that change anything. At the first one that is new it ends: what is on top of that was not there.
+    /// The commits of a chain, from a place of it on, that make the same changes as these (newest first) in the same order: the place of the
+    /// newest, and the ids of all that change anything. At the first one that is new it ends: what is on top of that was not there.
     fn made_again(
         &mut self,
         chain: &[Header],
         dropped: &[Header],
         base: usize,
-    ) -> Result<(CommitId, HashMap<CommitId, CommitId>), Fault> {
+    ) -> Result<(usize, HashMap<CommitId, CommitId>), Fault> {
         let mut renamed = HashMap::new();
         let mut held = base;
         let with_parent = |commits: &[Header], place: usize| {
@@ -237,9 +264,7 @@ impl Changes<'_, '_> {
             renamed.insert(commit_id(same), commit_id(new.id));
             held = place;
         }
-        let held =
-            chain.get(held).ok_or_else(|| Fault::broken("a commit of the chain is gone".to_owned()))?;
-        Ok((commit_id(held.id), renamed))
+        Ok((held, renamed))
     }
 
     fn of(&mut self, commit: Header, parent: Oid) -> Result<&Change, Fault> {

@@ -31,7 +31,10 @@ pub(super) async fn trace(
         return Ok(());
     }
     let Some(pasts) = pass.stop.unless_set(pasts(pass, services, Some(head))).await else { return Ok(()) };
-    let pasts = pasts?;
+    let mut pasts = pasts?;
+    for (service, past) in &mut pasts {
+        past.know(service, &state.dropped);
+    }
     for one in red {
         let Some(past) = pasts.get(&one.deployment.service) else { continue };
         if let Some(known) = past.lineage.of(one.deployment.commit) {

@@ -283,8 +283,9 @@ async fn follow_one(
         Route::Push | Route::Branch => return Ok(None),
     };
     let reading = || pasts(pass, past.services.clone(), Some(state.snapshot.head));
-    let past =
+    let mut past =
         past.read.get_or_try_init(reading).await?.get(&deployment.service).cloned().unwrap_or_default();
+    past.know(&deployment.service, &state.dropped);
     let past = past.when_decided(&deployment, &undone_with(state, verdict));
     let goal = past.goal(&policy, &deployment, pass.now);
     let to_revert = ToRevert {

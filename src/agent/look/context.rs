@@ -7,8 +7,9 @@ use crate::agent::world::{Estate, Stop, World, blocking};
 use crate::domain::deployment::{Deployment, Detector, Documents};
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::{Environment, ServiceRule};
-use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::ledger::{RevertEntry, rollback_id};
 use crate::domain::history::snapshot::{FileDiff, Snapshot};
+use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
 use crate::ports::{Repository, RepositoryError};
 
@@ -32,6 +33,22 @@ pub(in crate::agent) struct Pass<'a> {
     pub now: Time,
     pub intent: Intent,
     pub stop: &'a Stop,
+}
+
+/// Has reverts name deployments by the ids that the branch has now.
+fn rename(snapshot: &Snapshot, reverts: &mut [RevertEntry]) {
+    let now = |id: CommitId| {
+        let renamed = snapshot.former.iter().find(|(_, former)| former.contains(&id));
+        renamed.map_or(id, |(now, _)| *now)
+    };
+    for entry in reverts.iter_mut().filter(|_| !snapshot.former.is_empty()) {
+        let named = now(entry.reverts);
+        if named != entry.reverts {
+            entry.id = rollback_id(&entry.environment, &entry.service, named);
+            entry.reverts = named;
+        }
+        entry.with.iter_mut().for_each(|id| *id = now(*id));
+    }
 }
 
 impl Pass<'_> {
@@ -62,9 +79,14 @@ impl Pass<'_> {
         if !snapshot.commits.iter().flat_map(|commit| &commit.files).any(is_own) {
             return Ok(Default::default());
         }
-        let (environment, snapshot, documents) =
+        let (environment, shown, documents) =
             (Arc::clone(self.environment), Arc::clone(snapshot), self.documents());
-        self.git(move |_| Ok(Detector::with(&environment, documents).all_with_reverts(&snapshot))).await
+        let detecting = self.git(move |_| {
+            Ok::<_, RepositoryError>(Detector::with(&environment, documents).all_with_reverts(&shown))
+        });
+        let (deployments, mut reverts) = detecting.await?;
+        rename(snapshot, &mut reverts);
+        Ok((deployments, reverts))
     }
 
     /// The reverts alone.
@@ -72,9 +94,13 @@ impl Pass<'_> {
         &self,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Vec<RevertEntry>, RepositoryError> {
-        let (environment, snapshot, documents) =
+        let (environment, shown, documents) =
             (Arc::clone(self.environment), Arc::clone(snapshot), self.documents());
-        self.git(move |_| Ok(Detector::with(&environment, documents).reverts(&snapshot))).await
+        let detecting = self
+            .git(move |_| Ok::<_, RepositoryError>(Detector::with(&environment, documents).reverts(&shown)));
+        let mut reverts = detecting.await?;
+        rename(snapshot, &mut reverts);
+        Ok(reverts)
     }
 
     /// The rule by which a deployment's service was found; none where the configuration has changed since.

@@ -149,6 +149,11 @@ async fn read_pasts(
 }
 
 impl Past {
+    /// Adds what is known of reverts that the branch holds no more.
+    pub(in crate::agent) fn know(&mut self, service: &ServiceName, dropped: &[RevertEntry]) {
+        self.reverts.extend(dropped.iter().filter(|entry| entry.service == *service).cloned());
+    }
+
     /// As it was when the revert of a deployment was worked out that takes these others (`with`) back too.
     pub(in crate::agent) fn when_decided(
         mut self,

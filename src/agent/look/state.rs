@@ -73,7 +73,7 @@ impl State {
     pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
         let snapshot = pass.branches.history(pass.environment).await?;
         let (detected, reverts) = pass.detect(&snapshot).await?;
-        let (lost, dropped) = dropped(pass, &snapshot).await?;
+        let (lost, dropped) = dropped(pass, &snapshot, &reverts).await?;
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;
         let deployed = watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect();
@@ -156,7 +156,10 @@ impl State {
         let watched = self.watched.iter().map(|deployment| deployment.commit);
         let reverted = self.reverts.iter().map(|entry| entry.reverts);
         let dropped = self.snapshot.dropped.iter().map(|one| one.commit.id);
-        let commits: BTreeSet<CommitId> = watched.chain(reverted).chain(dropped).collect();
+        let mut commits: BTreeSet<CommitId> = watched.chain(reverted).chain(dropped).collect();
+        let former = commits.iter().filter_map(|commit| self.snapshot.former.get(commit)).flatten();
+        let former: Vec<CommitId> = former.copied().collect();
+        commits.extend(former);
         self.records = read_records(pass, commits.into_iter().collect()).await?;
         Ok(())
     }
@@ -234,11 +237,17 @@ impl State {
         self.lost.iter().find(|one| one.commit == commit).map(|one| one.at)
     }
 
-    /// The verdicts that were written down about a deployment.
+    /// The verdicts that were written down about a deployment, under whatever id it had then.
     pub(in crate::agent) fn verdicts(&self, deployment: &Deployment) -> impl Iterator<Item = &VerdictRecord> {
-        let id = &deployment.id;
-        let records = self.records.get(&deployment.commit).into_iter().flatten();
-        records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == *id)
+        let former = self.snapshot.former.get(&deployment.commit).into_iter().flatten();
+        let (environment, service) = (&deployment.environment, &deployment.service);
+        let former = former.map(|id| (*id, rollback_id(environment, service, *id)));
+        let names: Vec<(CommitId, String)> =
+            former.chain([(deployment.commit, deployment.id.clone())]).collect();
+        names.into_iter().flat_map(|(commit, id)| {
+            let records = self.records.get(&commit).into_iter().flatten();
+            records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == id)
+        })
     }
 
     /// The newest verdict in the notes that leaves nothing to judge, if there is one. A verdict whose revert is gone from the
@@ -261,8 +270,7 @@ impl State {
         deployment: &Deployment,
         verdict: &VerdictRecord,
     ) -> Option<CommitId> {
-        let is_there = |id: CommitId| self.snapshot.commits.iter().any(|commit| commit.id == id);
-        verdict.revert.filter(|revert| !is_there(*revert) && self.revert_of(deployment).is_none())
+        verdict.revert.filter(|revert| !self.snapshot.holds(*revert) && self.revert_of(deployment).is_none())
     }
 
     /// Whether nothing is left to judge.
@@ -396,20 +404,17 @@ fn under_way(record: &Record, notes: &[Record], pass: &Pass<'_>) -> Option<Rever
 async fn dropped(
     pass: &Pass<'_>,
     snapshot: &Snapshot,
+    on_branch: &[RevertEntry],
 ) -> Result<(Vec<Deployment>, Vec<RevertEntry>), RepositoryError> {
     let off_branch = || snapshot.dropped.iter().filter(|one| one.renamed.is_none());
     let commits: Vec<Commit> = off_branch().map(|one| one.commit.clone()).collect();
     let Some(head) = commits.first().map(|newest| newest.id) else { return Ok(Default::default()) };
     let (branch, diffs_since) = (snapshot.branch.clone(), Time::from_unix(0));
-    let before = Arc::new(Snapshot { branch, head, commits, diffs_since, dropped: Vec::new() });
+    let former = snapshot.former.clone();
+    let before = Arc::new(Snapshot { branch, head, commits, diffs_since, dropped: Vec::new(), former });
     let (mut lost, mut reverts) = pass.detect(&before).await?;
-    for entry in &mut reverts {
-        let renamed = snapshot.dropped.iter().find(|one| one.commit.id == entry.reverts);
-        if let Some(now) = renamed.and_then(|one| one.renamed) {
-            entry.id = rollback_id(&entry.environment, &entry.service, now);
-            entry.reverts = now;
-        }
-    }
+    // The same revert may be there by another commit, such as without the merge that brought it.
+    reverts.retain(|entry| on_branch.iter().all(|own| own.id != entry.id));
     lost.retain(|one| {
         reverts.iter().any(|entry| entry.reverts == one.commit && entry.service == one.service)
     });

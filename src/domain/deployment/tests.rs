@@ -77,6 +77,7 @@ fn snapshot(mut commits: Vec<Commit>) -> Snapshot {
         commits,
         diffs_since: Time::from_unix(0),
         dropped: Vec::new(),
+        former: BTreeMap::new(),
     }
 }
 
@@ -394,6 +395,7 @@ fn what_was_compared_before_is_found_again_and_says_the_same() {
         commits,
         diffs_since: Time::from_unix(0),
         dropped: Vec::new(),
+        former: BTreeMap::new(),
     };
     let environment = environment();
     let detect_with =

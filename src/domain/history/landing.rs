@@ -224,9 +224,12 @@ fn placed(seen: &[Sighting], is_exact: bool, places: &HashMap<CommitId, usize>) 
     found
 }
 
-/// The last look that did not find a commit, and the first that did, not after `until`.
+/// The last look that did not find a commit, and the first after it that did, not after `until`. What was taken off the branch and
+/// came again landed when it came again: until then it did nothing.
 fn around(looks: &[Placed], place: usize, until: Time) -> (Option<Time>, Option<Time>) {
-    let with = looks.iter().position(|one| one.2 <= place);
+    let without = looks.iter().rposition(|one| one.2 > place);
+    let since = without.map_or(0, |without| without + 1);
+    let with = (since < looks.len()).then_some(since);
     let latest = with.and_then(|with| looks.get(with)).map(|one| one.0.min(until));
     let before = looks.get(..with.unwrap_or(looks.len())).unwrap_or_default();
     let earliest = before.iter().map(|one| one.1).max();

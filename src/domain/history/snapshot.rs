@@ -1,5 +1,6 @@
 //! What one pass knows of the repository: the head of a branch and its first-parent history as far back as needed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::history::landing::Landing;
@@ -109,6 +110,17 @@ pub struct Snapshot {
     pub diffs_since: Time,
     /// What the branch held before its history was rewritten, as far as that is known and as far as it is about reverts; newest first.
     pub dropped: Vec<Dropped>,
+    /// The commits of the chain that somebody has reworded or put on another commit, each with the ids that it had before, as far as that
+    /// is known.
+    pub former: BTreeMap<CommitId, BTreeSet<CommitId>>,
+}
+
+impl Snapshot {
+    /// Whether a commit is on the branch, under this id or another.
+    #[must_use]
+    pub fn holds(&self, id: CommitId) -> bool {
+        self.commits.iter().any(|commit| commit.id == id) || self.former.values().any(|ids| ids.contains(&id))
+    }
 }
 
 /// A commit that a branch holds no more: one that says that it is a revert of the agent, or one that such a commit names.

@@ -171,3 +171,124 @@ fn a_commit_with_quoted_trailers_that_is_gone_is_not_told() {
     let report = stage.pass(0);
     assert_eq!(told(&report), &Vec::<Value>::new(), "{report:#}");
 }
+
+/// Writes into the agent's memory that it saw the branch at these commits, so many minutes ago.
+fn saw(stage: &Stage, commits: &[(&str, i64)]) {
+    let mut seen = std::fs::OpenOptions::new().append(true).open(looks(stage)).unwrap();
+    for (commit, minutes) in commits {
+        let at = stage.now() - minutes * 60;
+        writeln!(seen, "seen {commit} {at} {at} main").unwrap();
+    }
+}
+
+/// A stage whose agent has looked at `web` at v1, half an hour ago.
+fn watched() -> (Stage, String) {
+    let stage = table::stage(&Rules::new(r#"[{pattern: "apps/{service}/**"}]"#), &[(PATH, &tag("v1"))]);
+    let before = table::commit(&stage, &[("README.md", "Services\n")], -40, PERSON);
+    stage.pass(0);
+    age_looks(&stage, 30);
+    (stage, before)
+}
+
+/// What was taken off the branch, and comes again, is not blamed for what began in between.
+#[test]
+fn what_comes_again_landed_when_it_came_again() {
+    for reword in [false, true] {
+        let (stage, before) = watched();
+        stage.write(PATH, &tag("v2"));
+        let mut good = stage.commit(-22, BOT, "Deploy web v2");
+        force(&stage);
+        saw(&stage, &[(&good, 21), (&good, 18), (&before, 17), (&before, 6)]);
+        table::errors(&stage, &[("web", &[(-12, 99)])]);
+        if reword {
+            stage.dated(-6, PERSON, &["commit", "-q", "--amend", "-m", "Deploy web v2 again"]);
+            good = force(&stage);
+        }
+        saw(&stage, &[(&good, 5)]);
+        let report = stage.pass(0);
+        assert_eq!(stage.tip(), good, "{report:#}");
+        let landed = item(&report, "web")["landing"]["earliest"].as_str().unwrap().parse::<jiff::Timestamp>();
+        assert_eq!((stage.now() - landed.unwrap().as_second()) / 60, 6, "{reword}: {report:#}");
+    }
+}
+
+#[test]
+fn what_only_got_a_commit_before_it_landed_when_it_did() {
+    let (stage, before) = watched();
+    stage.write(PATH, &tag("v2"));
+    let bad = stage.commit(-12, BOT, "Deploy web v2");
+    force(&stage);
+    saw(&stage, &[(&bad, 11), (&bad, 3)]);
+    table::errors(&stage, &[("web", &[(-11, 99)])]);
+    stage.git(&["reset", "-q", "--hard", &before]);
+    stage.write("docs.md", "More\n");
+    stage.commit(-2, PERSON, "Say more");
+    stage.dated(-2, PERSON, &["cherry-pick", &bad]);
+    let moved = force(&stage);
+    assert_ne!(moved, bad);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+    stage.nothing_more();
+}
+
+/// What the agent has reverted once is no good state, under whatever id it comes again.
+#[test]
+fn no_revert_leads_to_what_was_reverted_under_another_id() {
+    let Reverted { stage, bad, .. } = reverted();
+    stage.backdate(-9);
+    stage.run(&["run", "--once"]);
+    age_looks(&stage, 8);
+    stage.git(&["reset", "-q", "--hard", &bad]);
+    stage.dated(-7, PERSON, &["commit", "-q", "--amend", "-m", "Deploy web v2 at last"]);
+    stage.write(PATH, &tag("v3"));
+    let newest = stage.commit(-7, BOT, "Deploy web v3");
+    force(&stage);
+    saw(&stage, &[(&newest, 6)]);
+    stage.run(&["run", "--once"]);
+    let file = stage.file("main", "web");
+    assert!(file.contains("v1") || file.contains("v3"), "v2 was reverted before: {file}");
+}
+
+/// A revert that was only put on another commit is the one that it was.
+#[test]
+fn a_revert_that_was_carried_over_still_counts() {
+    let Reverted { stage, before, bad, .. } = reverted();
+    let revert = stage.backdate(-9);
+    stage.run(&["run", "--once"]);
+    table::errors(&stage, &[("web", &[(-11, -9)])]);
+    stage.git(&["reset", "-q", "--hard", &revert]);
+    let onto = format!("{before}^");
+    stage.dated(-7, PERSON, &["rebase", "-q", "--onto", &onto, &before]);
+    let carried = force(&stage);
+    assert_ne!(carried, revert);
+    let report = stage.pass(0);
+    assert!(told(&report).iter().all(|one| text(one, "outcome") != "gone"), "{report:#}");
+    age_looks(&stage, 7);
+    stage.write(PATH, &tag("v2"));
+    let back = stage.commit(-5, PERSON, "Put v2 back on purpose");
+    force(&stage);
+    saw(&stage, &[(&back, 4)]);
+    table::errors(&stage, &[("web", &[(-11, -9), (-4, 99)])]);
+    let report = stage.pass(4);
+    assert!(text(item(&report, "web"), "why").contains("put back on purpose"), "{bad}: {report:#}");
+    assert_eq!(stage.tip(), back);
+}
+
+/// What a person was told is not told again because somebody has reworded it.
+#[test]
+fn what_was_told_is_not_told_again_when_it_is_reworded() {
+    let both = |version: &str| [PATH, "apps/api/values.yaml"].map(|path| (path, tag(version)));
+    let rules = Rules {
+        environments: "{production: {branch: main, mode: auto, budget: {incident_services: 2}}}",
+        ..Rules::new(r#"[{pattern: "apps/{service}/**"}]"#)
+    };
+    let of = |version: &str| both(version).map(|(path, text)| (path, text.leak() as &str));
+    let stage = table::stage(&rules, &of("v1"));
+    stage.pass(0);
+    table::deploy(&stage, &of("v2"), -12);
+    table::errors(&stage, &[("web", &[(-11, 99)]), ("api", &[(-11, 99)])]);
+    stage.pass(4);
+    stage.dated(-1, PERSON, &["commit", "-q", "--amend", "-m", "Deploy web v2 at last"]);
+    force(&stage);
+    stage.nothing_more();
+}

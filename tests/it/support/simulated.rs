@@ -172,6 +172,7 @@ impl Remote {
             commits,
             diffs_since: query.diffs_since,
             dropped: Vec::new(),
+            former: BTreeMap::new(),
         }
     }
 
