@@ -40,9 +40,11 @@ impl Commits {
         self
     }
 
-    /// Forgets everything.
-    pub(super) fn forget(&self) {
-        *self.kept() = Kept::default();
+    /// Forgets everything where the repository is damaged: it may be made anew, and hold less.
+    pub(super) fn forget_after(&self, fault: &Fault) {
+        if matches!(fault, Fault::Damaged(_)) {
+            *self.kept() = Kept::default();
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

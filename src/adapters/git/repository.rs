@@ -140,11 +140,7 @@ impl GitRepository {
         let mut round = 0;
         let fault = loop {
             let reading = |repository: &Repository| {
-                let read = read(repository, &listed);
-                if matches!(read, Err(Fault::Damaged(_))) {
-                    self.commits.forget();
-                }
-                read
+                read(repository, &listed).inspect_err(|fault| self.commits.forget_after(fault))
             };
             match self.with(reading) {
                 Ok(done) => return Ok(done),

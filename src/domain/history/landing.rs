@@ -163,13 +163,16 @@ pub fn landings(
     let told = placed(told, false, &places);
     let mut landings: Vec<Landing> = Vec::with_capacity(commits.len());
     for (place, (_, committed, believed)) in commits.iter().enumerate() {
-        let holds = |one: &&Placed| one.2 <= place;
-        let (earliest, look) = around(&looks, place, now);
+        let (earliest, look) = around(&looks, last_come(&looks, place), now);
         let latest = look.unwrap_or(now);
-        let moved = moves.iter().position(|one| one.2 <= place);
-        let is_first = moved == Some(0);
-        let by_move = moves.iter().find(holds).filter(|one| !is_first || one.2 == place).map(|one| one.0);
-        let known_by = moves.iter().find(holds).map_or(latest, |one| one.0.min(latest));
+        let come = last_come(&moves, place);
+        let moved = come.and_then(|come| moves.get(come));
+        let by_move = moved.filter(|one| come != Some(0) || one.2 == place).map(|one| one.0);
+        let known_by = moved.map_or(latest, |one| one.0.min(latest));
+        // The log may know that it was taken off after the look that found it.
+        let taken_off = come.and_then(|come| moves.get(come.checked_sub(1)?)).map(|one| one.0);
+        let latest =
+            latest.max(by_move.filter(|_| taken_off.is_some_and(|off| off > latest)).unwrap_or(latest));
         landings.push(match (by_move, earliest) {
             (Some(at), _) => {
                 let at = at.min(latest);
@@ -224,12 +227,16 @@ fn placed(seen: &[Sighting], is_exact: bool, places: &HashMap<CommitId, usize>) 
     found
 }
 
-/// The last look that did not find a commit, and the first after it that did, not after `until`. What was taken off the branch and
-/// came again landed when it came again: until then it did nothing.
-fn around(looks: &[Placed], place: usize, until: Time) -> (Option<Time>, Option<Time>) {
-    let without = looks.iter().rposition(|one| one.2 > place);
+/// The first sighting of a commit after the last one without it. What was taken off the branch and came again landed when it came
+/// again: until then it did nothing.
+fn last_come(seen: &[Placed], place: usize) -> Option<usize> {
+    let without = seen.iter().rposition(|one| one.2 > place);
     let since = without.map_or(0, |without| without + 1);
-    let with = (since < looks.len()).then_some(since);
+    (since < seen.len()).then_some(since)
+}
+
+/// The last look before the one `with` a commit, and that one, not after `until`.
+fn around(looks: &[Placed], with: Option<usize>, until: Time) -> (Option<Time>, Option<Time>) {
     let latest = with.and_then(|with| looks.get(with)).map(|one| one.0.min(until));
     let before = looks.get(..with.unwrap_or(looks.len())).unwrap_or_default();
     let earliest = before.iter().map(|one| one.1).max();
@@ -244,7 +251,7 @@ fn by_record(
     (committed, believed): (Time, Time),
     known_by: Time,
 ) -> Option<Landing> {
-    let (earliest, latest) = around(told, place, known_by);
+    let (earliest, latest) = around(told, told.iter().position(|one| one.2 <= place), known_by);
     let at = earliest.filter(|earliest| earliest.secs_since(believed) > CLOSE_SECS)?;
     let latest = latest.unwrap_or(known_by);
     Some(Landing { at, earliest: at, latest, by: LandedBy::Record, committed })

@@ -13,9 +13,10 @@ const FACES: [Face; 3] = [Face::GitHub, Face::Gitea, Face::GitLab];
 
 #[tokio::test]
 async fn where_issues_are_off_there_are_none_and_none_can_be_opened() {
-    for face in FACES {
+    for (face, tracks_elsewhere) in FACES.map(|face| (face, false)).into_iter().chain([(Face::Gitea, true)]) {
         let place = Place::new(face);
         place.sim.state().rules.issues = false;
+        place.sim.state().rules.tracks_elsewhere = tracks_elsewhere;
         assert_eq!(place.forge.issues().await, Ok(Vec::new()), "{face:?}");
         let refused = place.forge.open_issue("Roll back app", "By hand").await;
         assert!(

@@ -80,7 +80,7 @@ impl Gitea {
     }
 
     async fn issues_are_off(&self) -> Result<bool, ForgeError> {
-        Ok(self.info().await?.is_some_and(|info| info.has_issues == Some(false)))
+        Ok(self.info().await?.is_some_and(|info| info.has_no_issues()))
     }
 
     /// An assignee who is not there would keep the issue from being opened, so that they come after it.
@@ -151,15 +151,15 @@ impl Gitea {
             true => "the branch's protection does not let the agent merge, so a person has to".to_owned(),
             false => format!("{} merges by itself", self.kind),
         };
-        let commands = match info.permissions {
+        let commands = match &info.permissions {
             Some(permissions) if !permissions.admin => {
                 format!("; commands in comments are not obeyed: {}", self.deafness())
             }
             Some(_) | None => String::new(),
         };
-        let issues = match info.has_issues {
-            Some(false) => "; issues are off, so none can be opened",
-            Some(true) | None => {
+        let issues = match info.has_no_issues() {
+            true => "; issues are off, so none can be opened",
+            false => {
                 let fix = "the token may not open issues: give it the scope `write:issue`";
                 self.rest.may_open_issues(&format!("{}/issues", self.root), fix).await?;
                 ""

@@ -202,7 +202,7 @@ impl Gitea {
         let path = format!("{}/collaborators/{}/permission", self.root, path_part(login));
         let told = match self.rest.get_if_any::<Permission>(&path).await {
             Err(ForgeError::Denied(reason)) => {
-                tracing::warn!(reason, "the command is not obeyed, as Gitea does not tell who may push");
+                tracing::warn!(reason, forge = %self.kind, "the command is not obeyed, as the forge does not tell who may push");
                 None
             }
             told => told?,

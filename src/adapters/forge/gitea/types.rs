@@ -1,6 +1,7 @@
 //! What Gitea answers, as far as it is read. Everything that a server may omit is optional, and a list may be `null`,
 //! which is how Go writes an empty one.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 /// What is `null` as what is not there.
@@ -189,6 +190,9 @@ pub(super) struct RepoInfo {
     pub(super) archived: bool,
     #[serde(default)]
     pub(super) has_issues: Option<bool>,
+    /// Where issues are kept elsewhere. Then `has_issues` is true, and the server has none all the same.
+    #[serde(default)]
+    pub(super) external_tracker: Option<IgnoredAny>,
     #[serde(default)]
     pub(super) has_pull_requests: Option<bool>,
     #[serde(default)]
@@ -203,6 +207,13 @@ pub(super) struct RepoInfo {
     pub(super) allow_rebase: bool,
     #[serde(default)]
     pub(super) allow_fast_forward_only_merge: bool,
+}
+
+impl RepoInfo {
+    /// Whether the server keeps no issues of the repository.
+    pub(super) fn has_no_issues(&self) -> bool {
+        self.has_issues == Some(false) || self.external_tracker.is_some()
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -199,3 +199,19 @@ proptest::proptest! {
         proptest::prop_assert!(found.iter().all(|one| one.at <= now && one.earliest <= one.at && one.at <= one.latest));
     }
 }
+
+#[test]
+fn what_was_taken_off_and_comes_again_landed_when_it_came_again() {
+    // Commit 3 was there from 5,000 on, was taken off, and came again at 9,000.
+    let seen = [look(2, 4_000, 4_900), look(3, 5_000, 6_000), look(2, 6_100, 8_900), look(3, 9_000, 9_060)];
+    let found = landed([4_950, 3_000, 1_000], &seen, 9_100);
+    assert_eq!(found[0], (8_900, 8_900, 9_000, LandedBy::Sighting));
+    // So does the forge's log say, also where nobody has looked in between.
+    let moves = [moved(2, 4_000), moved(3, 4_960), moved(2, 6_050), moved(3, 8_950)];
+    for looks in [&[][..], &[look(3, 5_000, 6_000), look(3, 9_000, 9_060)]] {
+        let found = landed([4_950, 3_000, 1_000], &[&moves[..], looks].concat(), 9_100);
+        assert_eq!(found[0], (8_950, 8_950, 8_950, LandedBy::Forge));
+        // The commit below it was there all the time.
+        assert_eq!(found[1].0, 4_000);
+    }
+}

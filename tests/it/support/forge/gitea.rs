@@ -137,8 +137,11 @@ fn repository(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> 
 
 fn info(state: &State) -> Value {
     let allowed = |way: &str| state.rules.ways.iter().any(|one| one == way);
+    let elsewhere = state.rules.tracks_elsewhere;
+    let tracker = elsewhere.then(|| json!({"external_tracker_url": "https://tracker.example.com"}));
     json!({
-        "id": 1, "name": "environments", "full_name": REPOSITORY, "archived": false, "has_issues": state.rules.issues,
+        "id": 1, "name": "environments", "full_name": REPOSITORY, "archived": false,
+        "has_issues": state.rules.issues || elsewhere, "external_tracker": tracker,
         "has_pull_requests": true, "permissions": {"admin": state.rules.administers, "push": true, "pull": true},
         "allow_squash_merge": allowed("squash"), "allow_merge_commits": allowed("merge"),
         "allow_rebase": allowed("rebase"), "allow_rebase_explicit": false,

@@ -157,6 +157,8 @@ pub(crate) struct Rules {
     pub(crate) passes_over: bool,
     /// Whether there are issues.
     pub(crate) issues: bool,
+    /// Whether they are kept somewhere else, which Gitea tells as if there were some.
+    pub(crate) tracks_elsewhere: bool,
     /// Whether the agent may write them.
     pub(crate) writes_issues: bool,
     /// Whether the branch takes the agent's pushes.
@@ -213,6 +215,7 @@ impl State {
             takes_two: false,
             passes_over: false,
             issues: true,
+            tracks_elsewhere: false,
             writes_issues: true,
             pushes: true,
             administers: true,
