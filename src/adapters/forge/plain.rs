@@ -36,8 +36,14 @@ impl PlainWire {
 impl Wire for PlainWire {
     fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Lost>> {
         Box::pin(async move {
-            let broken = |reason: String| Lost { reason, unsent: true, denied: false };
             let (parts, body) = request.into_parts();
+            let asked = format!("{} {}", parts.method, parts.uri.path());
+            let broken = |why: &str| Lost {
+                reason: format!("the answer to `{asked}` {why}"),
+                unsent: false,
+                denied: false,
+                again: false,
+            };
             let url = format!("{}{}", self.api.as_str().trim_end_matches('/'), parts.uri);
             let mut headers = parts.headers;
             headers.insert(self.header.clone(), self.credentials.clone());
@@ -46,6 +52,7 @@ impl Wire for PlainWire {
                 reason: innermost(error),
                 unsent: error.is_connect(),
                 denied: false,
+                again: true,
             };
             let mut answer = request.send().await.map_err(|error| failed(&error))?;
             let mut response = Response::builder().status(answer.status());
@@ -56,10 +63,10 @@ impl Wire for PlainWire {
             while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
                 bytes.extend_from_slice(&chunk);
                 if bytes.len() > MAX_BODY_BYTES {
-                    return Err(broken(format!("the answer is larger than {MAX_BODY_BYTES} bytes")));
+                    return Err(broken(&format!("is larger than {MAX_BODY_BYTES} bytes")));
                 }
             }
-            response.body(bytes).map_err(|error| broken(error.to_string()))
+            response.body(bytes).map_err(|error| broken(&format!("is broken: {error}")))
         })
     }
 

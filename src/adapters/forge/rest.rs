@@ -55,6 +55,8 @@ pub(super) struct Lost {
     pub(super) unsent: bool,
     /// Whether a person has to mend it: a mistake in the credentials, not in the network.
     pub(super) denied: bool,
+    /// Whether the same request may end otherwise.
+    pub(super) again: bool,
 }
 
 /// An answer with its status.
@@ -255,7 +257,9 @@ impl<W: Wire> Rest<W> {
                     }
                 }
                 Err(lost) if lost.denied => return Err(ForgeError::Denied(self.named(&lost.reason))),
-                Err(lost) if !is_last && (is_reading || lost.unsent) => tokio::time::sleep(wait).await,
+                Err(lost) if !is_last && lost.again && (is_reading || lost.unsent) => {
+                    tokio::time::sleep(wait).await;
+                }
                 Err(lost) => return Err(ForgeError::Unavailable(self.named(&lost.reason))),
             }
         }

@@ -190,7 +190,7 @@ impl GitHubWire {
         let (parts, body) = request.into_parts();
         let broken = |error: &octocrab::Error| {
             let unsent = is_connect(error);
-            Lost { reason: innermost(error), unsent, denied: false }
+            Lost { reason: innermost(error), unsent, denied: false, again: true }
         };
         let answer = way.execute(Request::from_parts(parts, body)).await.map_err(|error| broken(&error))?;
         let (parts, body) = answer.into_parts();
@@ -198,6 +198,7 @@ impl GitHubWire {
             reason: format!("the answer broke off or is too large: {}", innermost(error.as_ref())),
             unsent: false,
             denied: false,
+            again: true,
         })?;
         Ok(Response::from_parts(parts, body.to_bytes().to_vec()))
     }
@@ -232,7 +233,7 @@ fn graphql_base(api: &Url) -> Url {
 }
 
 fn lost(reason: impl Into<String>, denied: bool) -> Lost {
-    Lost { reason: reason.into(), unsent: true, denied }
+    Lost { reason: reason.into(), unsent: true, denied, again: true }
 }
 
 impl Wire for GitHubWire {
