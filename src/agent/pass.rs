@@ -163,7 +163,7 @@ async fn examine(
     report.problems.extend(state.proposals.problems.iter().cloned());
     report.problems.extend(state.leave_out_found_twice(pass).await?);
     report.problems.extend(state.unreadable_notes(pass).await?);
-    state.gone = gone_reverts(pass, &state).await;
+    (state.gone, state.sure_of_gone) = gone_reverts(pass, &state).await;
     let mut judged = judge_open(pass, &state).await;
     add_fallbacks(pass, &state, &mut judged, report).await;
     Ok((state, judged))

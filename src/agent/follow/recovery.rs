@@ -35,7 +35,8 @@ pub(in crate::agent) async fn watch_recoveries(
         let about = (&*entry.id, &entry.service, entry.reverts, entry.commit);
         tell(pass, about, (outcome, reason), &mut lines, report);
     }
-    for gone in state.gone.iter().filter(|gone| !is_told(state, gone)) {
+    let gone = state.gone.iter().filter(|_| state.sure_of_gone);
+    for gone in gone.filter(|gone| !is_told(state, gone)) {
         let reason = format!(
             "somebody rewrote the history of {} without it: {}",
             pass.environment.branch,
@@ -46,6 +47,10 @@ pub(in crate::agent) async fn watch_recoveries(
                     format!("{} has replaced what {} deployed", by.short(), gone.reverts.short())
                 }
                 Left::Gone => format!("what {} deployed is gone too", gone.reverts.short()),
+                Left::Unwatched => format!(
+                    "what {} deployed is not watched any more, and is not judged again: look which version runs",
+                    gone.reverts.short()
+                ),
             }
         );
         let about = (&*gone.id, &gone.service, gone.reverts, gone.commit);

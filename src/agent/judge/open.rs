@@ -98,7 +98,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
 /// Finds the deployments of which the revert is gone from the branch, and which nothing shows to be bad to the end of their watch
 /// window: most of what was measured may be from the time under the revert.
 fn find_brought_back(pass: &Pass<'_>, state: &State, judged: &mut [Judged]) {
-    for gone in &state.gone {
+    for gone in state.gone.iter().filter(|_| state.sure_of_gone) {
         let is_it = |one: &&mut Judged| one.deployment.id == gone.id;
         let Some(one) = judged.iter_mut().find(is_it) else { continue };
         let is_over = pass.now.secs_since(one.deployment.at) >= i64::from(one.policy.watch_secs);

@@ -4,14 +4,16 @@ use super::context::Pass;
 use super::state::{State, is_watched};
 use crate::domain::decision::{GoneRevert, Left};
 use crate::domain::deployment::Deployment;
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
 use crate::domain::time::Time;
 use crate::ports::RepositoryError;
 
 /// The reverts of watched deployments that are not on the branch, under whatever id, oldest first: those of which verdicts tell, and
-/// those that the branch held before its history was rewritten.
-pub(in crate::agent) async fn gone_reverts(pass: &Pass<'_>, state: &State) -> Vec<GoneRevert> {
+/// those that the branch held before its history was rewritten. Says too whether they are gone for sure: another agent may have made them
+/// since the branch was fetched. Then the next pass tells.
+pub(in crate::agent) async fn gone_reverts(pass: &Pass<'_>, state: &State) -> (Vec<GoneRevert>, bool) {
     let mut found: Vec<GoneRevert> = Vec::new();
     for deployment in &state.watched {
         let left = deployment.superseded_by.map_or(Left::Runs, Left::Replaced);
@@ -32,12 +34,20 @@ pub(in crate::agent) async fn gone_reverts(pass: &Pass<'_>, state: &State) -> Ve
             add(&mut found, gone(deployment, Left::Gone, (entry.commit, entry.at)));
         }
     }
-    found.sort_by_key(|one| one.at);
-    if !found.is_empty() && !is_newest(pass, state).await {
-        // Another agent may have made them since the branch was fetched. What is gone is told by the next pass.
-        found.clear();
+    // What such a revert took back may be of long ago: a fallback takes back what ran well once.
+    let watch_secs = pass.environment.services.iter().map(|rule| i64::from(rule.policy.watch_secs)).max();
+    let is_recent = |entry: &&RevertEntry| {
+        watch_secs.is_some_and(|secs| pass.now.secs_since(entry.at) <= 2 * secs)
+            && state.snapshot.holds(entry.reverts)
+    };
+    for entry in state.dropped.iter().filter(is_recent) {
+        let (id, service, reverts) = (entry.id.clone(), entry.service.clone(), entry.reverts);
+        let (commit, at, left) = (entry.commit, entry.at, Left::Unwatched);
+        add(&mut found, GoneRevert { id, service, reverts, commit, at, left });
     }
-    found
+    found.sort_by_key(|one| one.at);
+    let is_sure = found.is_empty() || is_newest(pass, state).await;
+    (found, is_sure)
 }
 
 /// Whether the branch is still where it was when it was read.

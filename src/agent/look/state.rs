@@ -59,6 +59,8 @@ pub(in crate::agent) struct State {
     pub proposals: Proposals,
     /// The agent's reverts that somebody has taken off the branch, of the deployments that are watched.
     pub gone: Vec<GoneRevert>,
+    /// Whether these are gone for sure. Where they are not, they count against further reverts, and nobody is told of them yet.
+    pub sure_of_gone: bool,
     /// The reverts that the branch held before its history was rewritten, newest first. Deployments that the branch has under another
     /// id now have that id here.
     pub dropped: Vec<RevertEntry>,
@@ -90,6 +92,7 @@ impl State {
             deployed,
             proposals,
             gone: Vec::new(),
+            sure_of_gone: true,
             dropped,
             lost,
             is_earlier: false,
@@ -156,6 +159,7 @@ impl State {
         let watched = self.watched.iter().map(|deployment| deployment.commit);
         let reverted = self.reverts.iter().map(|entry| entry.reverts);
         let dropped = self.snapshot.dropped.iter().map(|one| one.commit.id);
+        let dropped = dropped.chain(self.dropped.iter().map(|entry| entry.reverts));
         let mut commits: BTreeSet<CommitId> = watched.chain(reverted).chain(dropped).collect();
         let former = commits.iter().filter_map(|commit| self.snapshot.former.get(commit)).flatten();
         let former: Vec<CommitId> = former.copied().collect();
@@ -209,6 +213,7 @@ impl State {
             decided: BTreeMap::new(),
             proposals: Proposals::default(),
             gone: self.gone.iter().filter(|one| one.at <= pass.now).cloned().collect(),
+            sure_of_gone: self.sure_of_gone,
             dropped: self.dropped.iter().filter(|entry| entry.at <= pass.now).cloned().collect(),
             lost: self.lost.clone(),
             is_earlier: true,

@@ -105,6 +105,8 @@ pub enum Left {
     Replaced(CommitId),
     /// It is gone from the branch too.
     Gone,
+    /// It is on the branch, and is not watched any more.
+    Unwatched,
 }
 
 /// What else is going on.

@@ -292,3 +292,17 @@ fn what_was_told_is_not_told_again_when_it_is_reworded() {
     force(&stage);
     stage.nothing_more();
 }
+
+/// The deployment may be of long ago, as with a fallback: it is told all the same.
+#[test]
+fn the_revert_of_a_deployment_that_is_not_watched_any_more_is_told_when_it_is_gone() {
+    let Reverted { stage, bad, revert, .. } = reverted();
+    let rules = Rules::new(r#"[{pattern: "apps/{service}/**"}]"#);
+    table::configure(&stage, &Rules { policy: "settle: 30s, watch: 4m, baseline: 30m", ..rules });
+    stage.git(&["reset", "-q", "--hard", &bad]);
+    force(&stage);
+    let report = stage.pass(4);
+    is_told_gone(&report, &revert, "is not watched any more, and is not judged again");
+    stage.nothing_more();
+    stage.nothing_more();
+}
