@@ -144,7 +144,7 @@ pub(super) fn dropped(
     let mut found: Vec<Dropped> = Vec::new();
     for way in ways {
         let on_branch = chain.get(way.base..).unwrap_or_default();
-        let older = |place: usize| way.dropped.iter().skip(place).chain(on_branch);
+        let older = |place: usize| way.dropped.iter().chain(on_branch).skip(place);
         let parent_of = |place: usize| older(place).nth(1).map(|parent| parent.tree);
         let mut named: HashSet<CommitId> = HashSet::new();
         for (place, header) in way.dropped.iter().enumerate() {

@@ -306,3 +306,25 @@ fn the_revert_of_a_deployment_that_is_not_watched_any_more_is_told_when_it_is_go
     stage.nothing_more();
     stage.nothing_more();
 }
+
+/// Others have come to the branch between the deployment and its revert.
+#[test]
+fn a_gone_revert_is_known_however_much_came_before_it() {
+    let stage = table::stage(&Rules::new(r#"[{pattern: "apps/{service}/**"}]"#), &[(PATH, &tag("v1"))]);
+    stage.pass(0);
+    table::deploy(&stage, &[(PATH, &tag("v2"))], -12);
+    table::commit(&stage, &[("README.md", "Services\n")], -11, PERSON);
+    let last = table::deploy(&stage, &[("apps/api/values.yaml", &tag("v7"))], -10);
+    table::errors(&stage, &[("web", &[(-11, 99)])]);
+    stage.run(&["run", "--once"]).ended(3);
+    let revert = stage.tip();
+    // Nothing but the history tells of it.
+    for notes in stage.remote(&["for-each-ref", "--format=%(refname)", "refs/notes/"]).lines() {
+        stage.remote(&["update-ref", "-d", notes]);
+    }
+    stage.git(&["reset", "-q", "--hard", &last]);
+    force(&stage);
+    let report = stage.run(&["run", "--once", "--format", "json"]).ended(4).json();
+    is_told_gone(&report, &revert, "runs again, and is judged again");
+    assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
+}
