@@ -26,6 +26,9 @@ struct Kept {
     bytes: usize,
 }
 
+/// The beginning of a commit, and its bytes.
+type Beginning = (Header, Arc<[u8]>);
+
 impl Commits {
     /// Of a repository. Where another one has taken its place, such as a cache that was cloned again, it begins anew: that one may hold
     /// less.
@@ -52,7 +55,7 @@ impl Commits {
     }
 
     /// The beginning of a commit, and its bytes; `None` when it is not in the repository.
-    pub(super) fn header(&self, odb: &Odb<'_>, id: Oid) -> Result<Option<(Header, Arc<[u8]>)>, Fault> {
+    pub(super) fn header(&self, odb: &Odb<'_>, id: Oid) -> Result<Option<Beginning>, Fault> {
         let known = self.kept().objects.get(&id).cloned();
         if let Some(bytes) = known {
             return Ok(Some((commit_object::parsed_header(id, &bytes)?, bytes)));

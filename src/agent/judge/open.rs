@@ -19,6 +19,7 @@ use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::question::Subject;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::{Time, human_secs};
+use crate::record::VerdictRecord;
 
 /// Judges every deployment that has no verdict yet, or none that is believed.
 pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<Judged> {
@@ -86,13 +87,16 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     for one in &mut judged {
         let told = state.settling(pass, &one.deployment);
         one.told_before = told.map(|told| (told.at, told.decision.clone()));
-        one.refused_before = told.is_some_and(|told| {
-            let is_against = |guard: &GuardAnswer| guard.decision.is_some();
-            let is_red = told.judgement.verdict == Verdict::Regressed && !told.guards.is_empty();
-            is_red && matches!(told.decision, Decision::Escalate(_)) && !told.guards.iter().any(is_against)
-        });
+        one.refused_before = told.is_some_and(was_refused);
     }
     judged
+}
+
+/// Whether a person was told because a revert could not be delivered, while no guard was against it.
+fn was_refused(told: &VerdictRecord) -> bool {
+    let is_against = |guard: &GuardAnswer| guard.decision.is_some();
+    let is_red = told.judgement.verdict == Verdict::Regressed && !told.guards.is_empty();
+    is_red && matches!(told.decision, Decision::Escalate(_)) && !told.guards.iter().any(is_against)
 }
 
 /// Finds the deployments of which the revert is gone from the branch, and which nothing shows to be bad to the end of their watch
