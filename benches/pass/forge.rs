@@ -109,7 +109,7 @@ impl Forge {
         })
     }
 
-    /// Where the branches are.
+    /// The commit that each branch is at, by the name of the branch.
     fn tips(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let mut listing = command("git");
         listing.args(["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"]);

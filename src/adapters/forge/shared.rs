@@ -124,14 +124,14 @@ pub(super) fn buried(branch: &BranchName) -> String {
 /// Of how many commands of different people it is asked whether they may give them, for one pull request: strangers may comment as often as they like.
 const MAX_COMMANDERS: usize = 30;
 
-/// An approval in a comment that was changed after it was written counts for nobody: others than its author may have changed it.
+/// Why an edited comment approves nothing: somebody else than its author may have edited it.
 const EDITED: &str = "their comment was edited after they wrote it: they have to write a new one";
 
 /// How much later than the comment its last change may be, in seconds, for a comment that nobody has edited.
 const SAME_SECS: i64 = 2;
 
-/// Whether an order stands in a comment that was edited, and counts only in one that was not. `edited_at` is when the comment was
-/// last changed, where the forge says so.
+/// What an approval in an edited comment is worth; none for any other order or comment. `edited_at` is when somebody last changed the
+/// comment, where the forge says so.
 pub(super) fn is_spoilt(order: Order, at: Time, edited_at: Option<Time>) -> Option<Right> {
     let is_edited = edited_at.is_some_and(|edited_at| edited_at.secs_since(at) > SAME_SECS);
     (order == Order::Approve && is_edited).then(|| Right::PushOnly(EDITED.to_owned()))

@@ -39,7 +39,7 @@ const KEPT_BYTES: usize = 4 << 20;
 /// The most changed files that are listed of all commits that are held together.
 const MAX_ALL_FILES: usize = 4_000_000;
 
-/// What is remembered besides what is in the repository.
+/// What the agent remembers of a branch outside of the repository.
 #[derive(Clone, Copy)]
 pub(super) struct Memory<'a> {
     /// The commits that this process has read lately.
@@ -112,7 +112,7 @@ pub(super) fn made(repository: &Repository, id: Oid) -> Result<Made, Fault> {
     Ok(Made { parents, committed: commit.committed, message: commit.message })
 }
 
-/// What a branch held before its history was rewritten, and which ids its commits had then.
+/// The commits that a branch held before somebody rewrote its history, and the former ids of those that it still holds.
 type Before = (Vec<Dropped>, BTreeMap<CommitId, BTreeSet<CommitId>>);
 
 /// Shows the commits. Returns the head, and what the branch held before its history was rewritten.

@@ -35,7 +35,7 @@ pub(super) struct Way {
     place: usize,
 }
 
-/// What makes two commits the same change.
+/// Two commits with equal values of this make the same change.
 #[derive(PartialEq, Eq)]
 struct Change {
     author: Person,
@@ -97,7 +97,7 @@ pub(super) fn committed(ways: &[Way], chain: &[Header]) -> Vec<Time> {
         }
     };
     let mut times: Vec<Time> = chain.iter().map(of).collect();
-    // What was put before one of them, and changes nothing, does not make it any newer.
+    // A commit that somebody put before one of them, and that changes no tracked file, does not make that one any newer.
     for way in ways {
         let held = times.get_mut(way.place..way.base).unwrap_or_default();
         let mut newest = held.first().copied().unwrap_or_default();
@@ -223,7 +223,7 @@ fn way_back(
     Ok(None)
 }
 
-/// What commits change. Each is looked up once.
+/// Looks up what commits change, each commit once.
 struct Changes<'a, 'd> {
     odb: &'a Odb<'a>,
     diff: &'a mut TreeDiff<'d>,

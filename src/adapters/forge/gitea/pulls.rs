@@ -140,7 +140,7 @@ impl Gitea {
             true => self.timeline(number).await.map(|timeline| timeline.is_scheduled()),
             false => Ok(false),
         };
-        // It may be: then that is taken back.
+        // Where the server does not tell, the agent takes a schedule back that may be there.
         let scheduled = scheduled.unwrap_or_else(|error| {
             unread.get_or_insert_with(|| error.to_string());
             true

@@ -190,7 +190,8 @@ pub(super) struct RepoInfo {
     pub(super) archived: bool,
     #[serde(default)]
     pub(super) has_issues: Option<bool>,
-    /// Where issues are kept elsewhere. Then `has_issues` is true, and the server has none all the same.
+    /// The tracker outside of the server that keeps the repository's issues, where one does. The server says `has_issues` then, and keeps
+    /// none.
     #[serde(default)]
     pub(super) external_tracker: Option<IgnoredAny>,
     #[serde(default)]

@@ -15,7 +15,7 @@ use crate::ports::ForgeError;
 /// The longest title that GitLab takes, in characters.
 const MAX_TITLE: usize = 255;
 
-/// Where the notes on a merge request or an issue are, oldest first.
+/// The path at which GitLab lists the notes on a merge request or an issue, oldest first.
 fn notes_of(place: &str) -> String {
     format!("{place}/notes?sort=asc&order_by=created_at&per_page=100")
 }

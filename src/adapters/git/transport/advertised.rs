@@ -1,4 +1,5 @@
-//! What libgit2 is told of a server before a push: the ref that is moved, and the commits that the new one is made on.
+//! The agent tells libgit2 before a push only two things of a server: where the ref is that the push moves, and that the server has the
+//! parents of the new commit.
 //!
 //! libgit2 walks back from every ref that the server lists and the cache has, to find what the server has already. It goes on beyond what
 //! the cache has of a ref that moved often lately, and then the push fails. What a commit of the agent is made on came from the
