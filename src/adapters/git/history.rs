@@ -20,7 +20,7 @@ use super::touched::Touched;
 use super::{local, looks, notes, rewritten};
 use crate::domain::history::landing::{Landing, RECENT_SECS, Sighting, landings};
 use crate::domain::history::ledger::{named_by, says_revert};
-use crate::domain::history::snapshot::{Commit, Dropped, MAX_TAKEN_BACK, Snapshot, TakenBack, settle_times};
+use crate::domain::history::snapshot::{Commit, Dropped, MAX_TAKEN_BACK, Snapshot, TakenBack};
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Made};
@@ -361,15 +361,10 @@ impl Chain {
     }
 
     fn landings(&self, ways: &[Way], seen: &[Sighting], told: &[Sighting], now: Time) -> Vec<Landing> {
-        let committed = rewritten::committed(ways, &self.headers);
-        let mut times = committed.clone();
-        settle_times(&mut times, now);
-        let commit = |((header, committed), believed): ((&Header, Time), Time)| {
-            (commit_id(header.id), committed, believed)
-        };
-        let commits: Vec<(CommitId, Time, Time)> =
-            self.headers.iter().zip(committed).zip(times).map(commit).collect();
-        landings(&commits, &rewritten::on_chain(ways, seen), told, now)
+        let commits = rewritten::dated(&self.headers, rewritten::committed(ways, &self.headers), now);
+        let mut times = landings(&commits, &rewritten::on_chain(ways, seen), told, now);
+        rewritten::leave_open(ways, (&self.headers, seen), now, &mut times);
+        times
     }
 
     /// Looks up what the last commit was made on, where the walk has not been there.

@@ -11,9 +11,9 @@ use super::commit_object::{self, Header};
 use super::fault::Fault;
 use super::names::commit_id;
 use super::tree_diff::TreeDiff;
-use crate::domain::history::landing::{Landing, Sighting};
+use crate::domain::history::landing::{Landing, Sighting, landings};
 use crate::domain::history::ledger::{named_by, says_revert};
-use crate::domain::history::snapshot::{Commit, Dropped, MAX_TAKEN_BACK, Person, TakenBack};
+use crate::domain::history::snapshot::{Commit, Dropped, MAX_TAKEN_BACK, Person, TakenBack, settle_times};
 use crate::domain::ids::{BlobId, CommitId, FilePath};
 use crate::domain::time::Time;
 
@@ -33,6 +33,9 @@ pub(super) struct Way {
     /// The newest commit of the branch that it held when the tip was seen, under whatever id, and its place.
     held: CommitId,
     place: usize,
+    /// The commits of the branch on top of that one that give a file what it had at the tip: the place of each, and that of the oldest
+    /// dropped commit that gave it this.
+    there_before: Vec<(usize, usize)>,
 }
 
 /// Two commits with equal values of this make the same change.
@@ -72,8 +75,9 @@ pub(super) fn ways(
             && let Some((dropped, base)) = way_back(odb, &places, (one.tip, oldest), &mut left)?
         {
             let (place, renamed) = changes.made_again(chain, &dropped, base)?;
+            let there_before = changes.there_before(chain, &dropped, (place, base))?;
             if let Some(held) = chain.get(place).map(|held| commit_id(held.id)) {
-                ways.push(Way { tip: one.tip, dropped, base, renamed, held, place });
+                ways.push(Way { tip: one.tip, dropped, base, renamed, held, place, there_before });
             }
         }
     }
@@ -109,6 +113,14 @@ pub(super) fn committed(ways: &[Way], chain: &[Header]) -> Vec<Time> {
     times
 }
 
+/// The commits of a chain with the times that their committers gave, and with those that are believed of these.
+pub(super) fn dated(chain: &[Header], committed: Vec<Time>, now: Time) -> Vec<(CommitId, Time, Time)> {
+    let mut times = committed.clone();
+    settle_times(&mut times, now);
+    let all = chain.iter().zip(committed).zip(times);
+    all.map(|((header, committed), believed)| (commit_id(header.id), committed, believed)).collect()
+}
+
 /// The commits of the branch that make the change of a dropped one, each with the ids that it had before.
 pub(super) fn former(ways: &[Way]) -> BTreeMap<CommitId, BTreeSet<CommitId>> {
     let mut former: BTreeMap<CommitId, BTreeSet<CommitId>> = BTreeMap::new();
@@ -130,6 +142,27 @@ pub(super) fn on_chain(ways: &[Way], seen: &[Sighting]) -> Vec<Sighting> {
         None => one.clone(),
     };
     seen.iter().map(held).collect()
+}
+
+/// Has the commits that give a file what the branch held before land at the earliest when that came: what they do may be older than
+/// they are. `seen` are the looks.
+pub(super) fn leave_open(
+    ways: &[Way],
+    (chain, seen): (&[Header], &[Sighting]),
+    now: Time,
+    times: &mut [Landing],
+) {
+    for way in ways.iter().filter(|way| !way.there_before.is_empty()) {
+        let on_branch = chain.get(way.base..).unwrap_or_default();
+        let older: Vec<Header> = way.dropped.iter().chain(on_branch).copied().collect();
+        let landed =
+            landings(&dated(&older, older.iter().map(|one| one.committed).collect(), now), seen, &[], now);
+        for (place, of_old) in &way.there_before {
+            if let Some((own, old)) = times.get_mut(*place).zip(landed.get(*of_old)) {
+                own.earliest = own.earliest.min(old.earliest);
+            }
+        }
+    }
 }
 
 /// The commits of these ways that are about reverts of the agent, newest first. `chain` are the commits of the branch, newest first,
@@ -223,6 +256,11 @@ fn way_back(
     Ok(None)
 }
 
+/// A commit of these (newest first), with the tree that it was made on: that of the next one, or of `base` behind the last.
+fn with_parent(commits: &[Header], place: usize, base: Option<&Header>) -> Option<(Header, Oid)> {
+    Some((*commits.get(place)?, commits.get(place + 1).or(base)?.tree))
+}
+
 /// Looks up what commits change, each commit once.
 struct Changes<'a, 'd> {
     odb: &'a Odb<'a>,
@@ -232,7 +270,7 @@ struct Changes<'a, 'd> {
 
 impl Changes<'_, '_> {
     /// The commits of a chain, from a place of it on, that make the same changes as these (newest first) in the same order: the place of the
-    /// newest, and the ids of all that change anything. At the first one that is new it ends: what is on top of that was not there.
+    /// newest, and the ids of all that change anything. What is on top of the first one that is new was not held, but is the same change.
     fn made_again(
         &mut self,
         chain: &[Header],
@@ -240,31 +278,64 @@ impl Changes<'_, '_> {
         base: usize,
     ) -> Result<(usize, HashMap<CommitId, CommitId>), Fault> {
         let mut renamed = HashMap::new();
-        let mut held = base;
-        let with_parent = |commits: &[Header], place: usize| {
-            Some((*commits.get(place)?, commits.get(place + 1).or_else(|| chain.get(base))?.tree))
-        };
-        let mut older = (0..dropped.len()).rev();
+        let (mut held, mut is_held) = (base, true);
+        let mut next_old = dropped.len();
         for place in (base.saturating_sub(MAX_DROPPED)..base).rev() {
-            let Some((new, parent)) = with_parent(chain, place) else { break };
+            let Some((new, parent)) = with_parent(chain, place, None) else { break };
             if self.of(new, parent)?.files.is_empty() {
-                held = place;
+                held = if is_held { place } else { held };
                 continue;
             }
             let mut same = None;
-            for old in older.by_ref() {
-                let Some((old, parent_of_old)) = with_parent(dropped, old) else { break };
+            for of_old in (0..next_old).rev() {
+                let Some((old, parent_of_old)) = with_parent(dropped, of_old, chain.get(base)) else { break };
                 self.of(old, parent_of_old)?;
                 if self.known.get(&old.id) == self.known.get(&new.id) {
-                    same = Some(old.id);
+                    same = Some((old.id, of_old));
                     break;
                 }
             }
-            let Some(same) = same else { break };
-            renamed.insert(commit_id(same), commit_id(new.id));
-            held = place;
+            match same {
+                Some((old, of_old)) => {
+                    next_old = of_old;
+                    renamed.insert(commit_id(old), commit_id(new.id));
+                    held = if is_held { place } else { held };
+                }
+                None => is_held = false,
+            }
         }
         Ok((held, renamed))
+    }
+
+    /// Of the commits of a chain that came on top of `held` those that give a file what it had at the newest of `dropped`: the place of
+    /// each, and that of the oldest dropped one that gave it this.
+    fn there_before(
+        &mut self,
+        chain: &[Header],
+        dropped: &[Header],
+        (held, base): (usize, usize),
+    ) -> Result<Vec<(usize, usize)>, Fault> {
+        let new = held.saturating_sub(MAX_DROPPED)..held;
+        if new.is_empty() || dropped.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut given: HashMap<FilePath, (Option<BlobId>, usize)> = HashMap::new();
+        for place in 0..dropped.len() {
+            let Some((old, parent)) = with_parent(dropped, place, chain.get(base)) else { break };
+            for (path, _, blob) in &self.of(old, parent)?.files {
+                given.entry(path.clone()).or_insert((*blob, place));
+            }
+        }
+        let mut found = Vec::new();
+        for place in new {
+            let Some((new, parent)) = with_parent(chain, place, None) else { continue };
+            let files = self.of(new, parent)?.files.iter();
+            let of_old = files.filter_map(|(path, _, blob)| {
+                given.get(path).filter(|(given, _)| given == blob).map(|(_, of_old)| *of_old)
+            });
+            found.extend(of_old.max().map(|of_old| (place, of_old)));
+        }
+        Ok(found)
     }
 
     fn of(&mut self, commit: Header, parent: Oid) -> Result<&Change, Fault> {

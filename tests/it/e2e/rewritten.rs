@@ -231,6 +231,45 @@ fn what_only_got_a_commit_before_it_landed_when_it_did() {
     stage.nothing_more();
 }
 
+/// Somebody puts a release before the deployment, or makes one commit of both: nobody can say by the branch when that landed. What it
+/// does may be older than it is, and is not excused for that.
+#[test]
+fn a_deployment_among_new_ones_is_not_excused_by_its_own_damage() {
+    const API: &str = "apps/api/values.yaml";
+    for kind in ["a release before it", "one commit of two", "amended"] {
+        let (stage, before) = watched();
+        stage.write(API, &tag("v1"));
+        let with_api = stage.commit(-38, BOT, "Deploy api v1");
+        stage.write(PATH, &tag("v2"));
+        let bad = stage.commit(-22, BOT, "Deploy web v2");
+        force(&stage);
+        saw(&stage, &[(&before, 39), (&with_api, 37), (&with_api, 23), (&bad, 21), (&bad, 3)]);
+        table::errors(&stage, &[("web", &[(-11, 99)])]);
+        let onto = if kind == "amended" { &bad } else { &with_api };
+        stage.git(&["reset", "-q", "--hard", onto]);
+        stage.write(API, &tag("v2"));
+        match kind {
+            "a release before it" => {
+                stage.commit(-2, BOT, "Deploy api v2");
+                stage.dated(-2, PERSON, &["cherry-pick", &bad]);
+            }
+            "one commit of two" => {
+                stage.write(PATH, &tag("v2"));
+                stage.commit(-2, PERSON, "Deploy web v2 and api v2");
+            }
+            _ => {
+                stage.git(&["add", "."]);
+                stage.dated(-2, PERSON, &["commit", "-q", "--amend", "-m", "Deploy web v2 and api v2"]);
+            }
+        }
+        let tip = force(&stage);
+        let report = stage.pass(3);
+        assert_eq!(words(item(&report, "web")), "regressed propose", "{kind}: {report:#}");
+        assert_eq!(stage.tip(), tip, "{kind}");
+        stage.nothing_more();
+    }
+}
+
 /// What the agent has reverted once is no good state, under whatever id it comes again.
 #[test]
 fn no_revert_leads_to_what_was_reverted_under_another_id() {
