@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER};
+use http::header::{ETAG, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -334,7 +334,11 @@ impl<W: Wire> Rest<W> {
                 ": it is not there, or the credentials may not see it; check `forge.repository` and `forge.auth`",
             )),
             (300..=399, _) => {
-                ForgeError::Denied(say(": the repository has moved; set `forge.repository` or `forge.url`"))
+                let place = one_line(reply.header(LOCATION.as_str()).unwrap_or("another place"), MAX_ASKED);
+                ForgeError::Denied(say(&format!(
+                    ": it points to `{place}`; set `forge.repository` or `forge.url` to where it is now, or have the API answer \
+                     without a login page"
+                )))
             }
             _ => ForgeError::Refused(say("")),
         })
@@ -388,8 +392,17 @@ impl Reply {
     fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ForgeError> {
         // Some answers have no content.
         let body = if self.body.is_empty() { b"null" } else { self.body.as_slice() };
-        serde_json::from_slice(body)
-            .map_err(|e| ForgeError::Unavailable(format!("{name}: the answer is not understood: {e}")))
+        serde_json::from_slice(body).map_err(|error| {
+            let asked = &self.asked;
+            let is_page = body.trim_ascii_start().starts_with(b"<");
+            ForgeError::Unavailable(match is_page {
+                true => format!(
+                    "{name}: the answer to `{asked}` is a web page and no JSON: check `forge.url`, and whether a login page or a \
+                     proxy stands before the API"
+                ),
+                false => format!("{name}: the answer to `{asked}` is not understood: {error}"),
+            })
+        })
     }
 
     fn header(&self, name: &str) -> Option<&str> {

@@ -15,7 +15,7 @@ use crate::domain::history::snapshot::Snapshot;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::review::text::{self, Story};
 use crate::domain::review::{
-    Branch, Merging, NewReview, Outlook, Review, ReviewState, Step, Watched, codeowners, step,
+    Branch, Merging, NewReview, Outlook, Review, ReviewState, Second, Step, Watched, codeowners, step,
     waits_for_person,
 };
 use crate::domain::time::Time;
@@ -67,7 +67,6 @@ pub(in crate::agent) async fn merge_when_ready(
         asked: None,
         looked_again: false,
         opened: false,
-        newest: None,
         deaf: pass.branches.deaf(forge.as_ref()).await,
         looked: terms.looked.cloned(),
         stuck: None,
@@ -98,8 +97,6 @@ struct PullRequest<'a> {
     looked_again: bool,
     /// Whether a pull request was opened here.
     opened: bool,
-    /// That one, until it is known to be the only one.
-    newest: Option<Review>,
     /// Why commands in comments are not obeyed.
     deaf: Option<&'a str>,
     /// What the forge shows of it, until something was done.
@@ -135,7 +132,9 @@ impl<'a> PullRequest<'a> {
             self.opened = true;
             return self.open().await;
         }
-        self.close_second(&review).await?;
+        if let Some(second) = &review.second {
+            self.close_second(&review, second).await?;
+        }
         if review.state == ReviewState::Merged && !self.looked_again && self.landed(&review).await?.is_none()
         {
             self.look_again().await?;
@@ -167,16 +166,12 @@ impl<'a> PullRequest<'a> {
         self.carry_out(next, &review, &outlook).await
     }
 
-    /// Closes what was opened here where another agent has opened one from the same branch at the same moment: some servers take
-    /// both, and the first is the one that is followed.
-    async fn close_second(&mut self, followed: &Review) -> Result<(), ForgeError> {
-        let Some(opened) = self.newest.take() else { return Ok(()) };
-        if opened.number <= followed.number || followed.state != ReviewState::Open {
-            return Ok(());
-        }
+    /// Closes the second of two from one branch, whichever agent has opened it: that one may have been killed since.
+    async fn close_second(&self, followed: &Review, second: &Second) -> Result<(), ForgeError> {
         let why = text::same_as(&followed.url);
-        self.forge.describe(&opened, &text::with_closing(&opened.body, &why)).await?;
-        self.forge.close(&opened).await
+        let second = Review { number: second.number, body: second.body.clone(), ..followed.clone() };
+        self.forge.describe(&second, &text::with_closing(&second.body, &why)).await?;
+        self.forge.close(&second).await
     }
 
     async fn carry_out(
@@ -227,7 +222,10 @@ impl<'a> PullRequest<'a> {
                 let merged = review.state == ReviewState::Merged;
                 Some(Receipt::Stuck { review: review.place(), head: review.head, merged, why })
             }
-            Step::Declined(by) => Some(Receipt::Declined { review: review.place(), by }),
+            Step::Declined(by) => {
+                self.tell_declined(review).await;
+                Some(Receipt::Declined { review: review.place(), by })
+            }
             Step::Closed(why) => Some(Receipt::Superseded(why)),
         })
     }
@@ -242,13 +240,28 @@ impl<'a> PullRequest<'a> {
         })
     }
 
-    /// Says in the description that it is done. Nothing depends on it, and nobody looks at it again.
+    /// Says in the description that it is done.
     async fn tell_end(&self, review: &Review) {
         let by = review.merged_as.map_or_else(String::new, |commit| format!(" as {commit}"));
         let branch = &self.pass.environment.branch;
-        let status = format!("it was merged{by}, and {branch} holds the good values.");
-        if let Err(error) = self.write_status(review, &status).await {
-            tracing::warn!(%error, review = review.number, "the description does not say that it is merged");
+        self.tell(review, &format!("it was merged{by}, and put the good values back on {branch}.")).await;
+    }
+
+    /// Says in the description that it was declined. A schedule that outlives this would merge it when somebody opens it again.
+    async fn tell_declined(&self, review: &Review) {
+        if review.scheduled
+            && let Err(error) = self.forge.unschedule(review).await
+        {
+            tracing::warn!(%error, review = review.number, "it is closed, and still to be merged by itself");
+        }
+        let status = "somebody closed it without merging it. backout takes that for a no, and follows it again when it is opened again.";
+        self.tell(review, status).await;
+    }
+
+    /// Says in the description how it ended. Nothing depends on it.
+    async fn tell(&self, review: &Review, status: &str) {
+        if let Err(error) = self.write_status(review, status).await {
+            tracing::warn!(%error, review = review.number, "the description does not say how it ended");
         }
     }
 
@@ -302,7 +315,6 @@ impl<'a> PullRequest<'a> {
             Ok(review) => {
                 tracing::info!(url = review.url, "opened a pull request");
                 self.opened = true;
-                self.newest = Some(review);
                 Ok(None)
             }
             Err(ForgeError::Taken(reason)) => Ok(Some(Receipt::Refused(reason))),

@@ -15,4 +15,4 @@ mod pull;
 
 pub use self::next::{Branch, Outlook, Step, Watched, step, waits_for_person};
 pub use self::notice::{CommitStatus, ManualIssue, StatusState};
-pub use self::pull::{Merging, NewReview, Review, ReviewState, Standing};
+pub use self::pull::{Merging, NewReview, Review, ReviewState, Second, Standing};

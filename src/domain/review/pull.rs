@@ -30,6 +30,18 @@ pub struct Review {
     pub commands: Vec<Command>,
     /// Why not all of that is known, where it is not: one of the others may hold it.
     pub unread: Option<String>,
+    /// The other one of ours that is open and comes from the same branch, where the server has taken two: two agents have opened them at
+    /// the same moment.
+    pub second: Option<Second>,
+}
+
+/// The second of two pull requests from one branch. The first is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Second {
+    /// Its number in the repository.
+    pub number: u64,
+    /// Its description, as it is now.
+    pub body: String,
 }
 
 /// Whether a pull request is open.

@@ -135,6 +135,7 @@ impl OwnForge {
             scheduled: pull.scheduled,
             standing,
             unread: None,
+            second: None,
             commands: pull.commands.clone(),
         }
     }

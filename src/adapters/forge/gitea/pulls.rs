@@ -10,7 +10,7 @@ use crate::adapters::forge::shared::{Commanders, buried, is_spoilt, known, taken
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, Order, Right, order};
 use crate::domain::review::text::is_second;
-use crate::domain::review::{NewReview, Review, ReviewState};
+use crate::domain::review::{NewReview, Review, ReviewState, Second};
 use crate::ports::ForgeError;
 
 impl Pull {
@@ -40,18 +40,23 @@ impl Timeline {
     }
 
     /// Who has closed it last.
-    fn closer(self) -> Option<String> {
-        let last = self.events.into_iter().rfind(|event| event.kind == "close")?;
-        last.user.map(|user| user.login)
+    fn closer(&self) -> Option<String> {
+        let last = self.events.iter().rfind(|event| event.kind == "close")?;
+        last.user.as_ref().map(|user| user.login.clone())
     }
 }
 
 /// Which of our pull requests from a branch is followed: the first that is open, as the server takes two that are opened at the
 /// same moment, and else the newest that was not closed as the second of two.
-fn followed<'p>(own: impl Iterator<Item = &'p Pull> + Clone) -> Option<u64> {
-    let open = own.clone().filter(|pull| pull.state == "open" && !pull.merged).map(|pull| pull.number).min();
+/// With it comes the second, where that is open too.
+fn followed<'p>(own: impl Iterator<Item = &'p Pull> + Clone) -> Option<(u64, Option<Second>)> {
+    let open = own.clone().filter(|pull| pull.state == "open" && !pull.merged);
+    if let Some(first) = open.clone().map(|pull| pull.number).min() {
+        let second = open.filter(|pull| pull.number > first).min_by_key(|pull| pull.number);
+        return Some((first, second.map(|pull| Second { number: pull.number, body: pull.body.clone() })));
+    }
     let is_second = |pull: &&Pull| pull.state != "open" && is_second(&pull.body);
-    open.or_else(|| own.filter(|pull| !is_second(pull)).map(|pull| pull.number).max())
+    own.filter(|pull| !is_second(pull)).map(|pull| pull.number).max().map(|newest| (newest, None))
 }
 
 impl Gitea {
@@ -73,8 +78,8 @@ impl Gitea {
         let (head_part, base_part) = (path_part(branch.as_str()), path_part(base.as_str()));
         let list = format!("{}/pulls?state=all&base={base_part}&head={head_part}", self.root);
         let first: Vec<Pull> = self.page(&list, 1).await?;
-        if let Some(number) = newest(&first) {
-            return self.read_review(number, base).await.map(Some);
+        if let Some(found) = newest(&first) {
+            return self.read_found(found, base).await.map(Some);
         }
         if first.is_empty() {
             return Ok(None);
@@ -82,11 +87,11 @@ impl Gitea {
         let one = format!("{}/pulls/{base_part}/{head_part}", self.root);
         let Some(some) = self.rest.get_if_any::<Pull>(&one).await? else { return Ok(None) };
         // Nothing of ours is older than that one, where it is ours.
-        let oldest = newest(std::slice::from_ref(&some));
+        let oldest = newest(std::slice::from_ref(&some)).map(|(number, _)| number);
         for number in 2..=MAX_PAGES {
             let page: Vec<Pull> = self.page(&list, number).await?;
-            if let Some(number) = newest(&page) {
-                return self.read_review(number, base).await.map(Some);
+            if let Some(found) = newest(&page) {
+                return self.read_found(found, base).await.map(Some);
             }
             let is_past = |oldest: u64| page.iter().all(|pull| pull.number <= oldest);
             match oldest {
@@ -99,6 +104,14 @@ impl Gitea {
             Some(number) => self.read_review(number, base).await.map(Some),
             None => Err(ForgeError::Refused(self.rest.named(&buried(branch)))),
         }
+    }
+
+    async fn read_found(
+        &self,
+        (number, second): (u64, Option<Second>),
+        base: &BranchName,
+    ) -> Result<Review, ForgeError> {
+        Ok(Review { second, ..self.read_review(number, base).await? })
     }
 
     /// Whether a pull request is from the branch, of this very repository, into the base.
@@ -126,25 +139,24 @@ impl Gitea {
     /// One pull request, in full.
     pub(super) async fn read_review(&self, number: u64, base: &BranchName) -> Result<Review, ForgeError> {
         let pull = self.settled_pull(number).await?;
-        let state = match (pull.merged, pull.state.as_str()) {
-            (true, _) => ReviewState::Merged,
-            (false, "open") => ReviewState::Open,
-            (false, _) => ReviewState::Closed { by: self.timeline(number).await?.closer() },
-        };
-        let is_open = state == ReviewState::Open;
+        let is_open = pull.state == "open" && !pull.merged;
         let (commands, mut unread) = match is_open {
             true => known(self.commands(number, base).await),
             false => Default::default(),
         };
-        let scheduled = match is_open {
-            true => self.timeline(number).await.map(|timeline| timeline.is_scheduled()),
-            false => Ok(false),
+        let (state, scheduled) = match pull.merged {
+            true => (ReviewState::Merged, false),
+            false => match self.timeline(number).await {
+                Ok(timeline) if is_open => (ReviewState::Open, timeline.is_scheduled()),
+                Ok(timeline) => (ReviewState::Closed { by: timeline.closer() }, timeline.is_scheduled()),
+                // Where the server does not tell, the agent takes a schedule back that may be there.
+                Err(error) if is_open => {
+                    unread.get_or_insert_with(|| error.to_string());
+                    (ReviewState::Open, true)
+                }
+                Err(error) => return Err(error),
+            },
         };
-        // Where the server does not tell, the agent takes a schedule back that may be there.
-        let scheduled = scheduled.unwrap_or_else(|error| {
-            unread.get_or_insert_with(|| error.to_string());
-            true
-        });
         Ok(Review {
             number,
             url: pull.html_url.clone(),
@@ -155,6 +167,7 @@ impl Gitea {
             standing: self.standing(&pull, base, is_open).await?,
             commands,
             unread,
+            second: None,
             merged_as: pull
                 .merge_commit_sha
                 .as_deref()

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::GitHub;
 use super::types::{CombinedStatus, Comment, Issue, Pull, RepoInfo, Status};
+use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{
     CommentPlace, ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, There, keep_one_comment, plain, unless_off,
 };
@@ -65,10 +66,14 @@ impl GitHub {
     }
 
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {
-        let path = format!("{}/issues?labels={MANUAL_LABEL}&state=open&per_page=100", self.root);
+        let own = self.own_account().await?;
+        let path = format!("{}/issues?creator={}&state=open&per_page=100", self.root, path_part(&own.name));
         let listed = self.rest.list::<Issue>(&path).await;
         let issues = unless_off(listed, self.issues_are_off()).await?.unwrap_or_default();
-        Ok(issues.into_iter().filter(|issue| issue.pull_request.is_none()).map(ManualIssue::from).collect())
+        let is_own = |issue: &Issue| {
+            issue.pull_request.is_none() && issue.user.as_ref().is_some_and(|user| user.id == Some(own.id))
+        };
+        Ok(issues.into_iter().filter(is_own).map(ManualIssue::from).collect())
     }
 
     /// GitHub answers 410 then.

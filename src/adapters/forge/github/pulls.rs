@@ -88,6 +88,7 @@ impl GitHub {
             standing: self.standing(&pull, base, is_open).await?,
             commands,
             unread,
+            second: None,
             merged_as: pull
                 .merge_commit_sha
                 .as_deref()

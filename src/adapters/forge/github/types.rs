@@ -60,6 +60,8 @@ pub(super) struct Issue {
     #[serde(default)]
     pub(super) body: Option<String>,
     #[serde(default)]
+    pub(super) user: Option<User>,
+    #[serde(default)]
     pub(super) closed_by: Option<User>,
     /// Pull requests are issues too.
     #[serde(default)]

@@ -80,10 +80,12 @@ impl GitLab {
 
     /// Source: <https://docs.gitlab.com/api/issues/>.
     pub(super) async fn manual_issues(&self) -> Result<Vec<ManualIssue>, ForgeError> {
-        let path = format!("{}/issues?labels={MANUAL_LABEL}&state=opened&per_page=100", self.root);
+        let own = self.own_account().await?.id;
+        let path = format!("{}/issues?author_id={own}&state=opened&per_page=100", self.root);
         let listed = self.rest.list::<Issue>(&path).await;
         let issues = unless_off(listed, self.issues_are_off()).await?.unwrap_or_default();
-        Ok(issues.into_iter().map(ManualIssue::from).collect())
+        let is_own = |issue: &Issue| issue.author.as_ref().is_some_and(|author| author.id == own);
+        Ok(issues.into_iter().filter(is_own).map(ManualIssue::from).collect())
     }
 
     pub(super) async fn open_manual_issue(&self, title: &str, body: &str) -> Result<ManualIssue, ForgeError> {

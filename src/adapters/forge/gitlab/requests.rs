@@ -83,6 +83,7 @@ impl GitLab {
             standing: self.standing(&request).await?,
             commands,
             unread,
+            second: None,
             merged_as: request
                 .merged_as()
                 .filter(|_| state == ReviewState::Merged)

@@ -136,6 +136,8 @@ pub(super) struct Issue {
     pub(super) web_url: String,
     #[serde(default)]
     pub(super) description: Option<String>,
+    #[serde(default)]
+    pub(super) author: Option<User>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -18,6 +18,7 @@ fn review(state: ReviewState, scheduled: bool, standing: Standing, commands: Vec
         standing,
         commands,
         unread: None,
+        second: None,
     }
 }
 

@@ -59,7 +59,7 @@ fn the_description_of_a_merged_pull_request_says_the_end() {
         scene.forge.state().check(number, "success");
         scene.stage.pass(3);
         let (pull, tip) = (scene.pull(), scene.stage.tip());
-        let told = format!("**Now:** it was merged as {tip}, and main holds the good values.");
+        let told = format!("**Now:** it was merged as {tip}, and put the good values back on main.");
         assert!(pull.body.contains(&told), "{face:?}: {}", pull.body);
         scene.is_over();
     }
@@ -129,12 +129,14 @@ fn a_declined_pull_request_that_is_opened_again_is_followed() {
             let mut state = scene.forge.state();
             let pull = state.pull(number).unwrap();
             (pull.open, pull.closed_by) = (is_open, Some("dana".to_owned()));
-            pull.auto = None;
-            pull.events.push(("pull_cancel_scheduled_merge".to_owned(), "dana".to_owned()));
         };
+        assert!(scene.pull().auto.is_some());
         close(false);
         let report = scene.stage.pass(0);
         assert_eq!(scene.review(&report)["outcome"], "declined", "{report:#}");
+        let pull = scene.pull();
+        assert!(pull.auto.is_none(), "the schedule would outlive the no");
+        assert!(pull.body.contains("**Now:** somebody closed it without merging it."), "{}", pull.body);
         scene.is_quiet();
         close(true);
         scene.stage.run(&["run", "--once"]);
@@ -193,6 +195,27 @@ fn right_after_a_push_no_conflict_is_told() {
     }
     scene.stage.run(&["run", "--once"]);
     scene.is_over();
+}
+
+/// An agent was killed right after the server had taken its pull request beside that of another one.
+#[test]
+fn the_second_pull_request_of_a_killed_agent_is_closed() {
+    let scene = Scene::on(Face::Gitea, &Setting::default());
+    scene.stage.pass(3);
+    {
+        let mut state = scene.forge.state();
+        let mut twin = state.pulls[0].clone();
+        (twin.number, twin.auto) = (state.next_number(), None);
+        state.pulls.push(twin);
+    }
+    scene.stage.pass(0);
+    {
+        let state = scene.forge.state();
+        let open: Vec<bool> = state.pulls.iter().map(|pull| pull.open).collect();
+        assert_eq!(open, [true, false]);
+        assert!(state.pulls[1].body.contains("the same as "), "{}", state.pulls[1].body);
+    }
+    scene.is_quiet();
 }
 
 /// Each time by both at the same moment: what the server takes twice is there once in the end.

@@ -394,7 +394,7 @@ fn issue(state: &State, issue: &Issue) -> Value {
         "id": issue.number, "number": issue.number, "title": issue.title, "body": issue.body, "user": user(AGENT),
         "html_url": format!("{}/{REPOSITORY}/issues/{}", state.url, issue.number),
         "state": if issue.open { "open" } else { "closed" }, "pull_request": null, "closed_by": null,
-        "labels": issue.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
+        "user": user(&issue.by), "labels": issue.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
     })
 }
 
@@ -404,8 +404,8 @@ fn issues(state: &mut State, method: &str, asked: &Asked, path: &[&str], body: &
     }
     match (method, path) {
         ("GET", []) => {
-            let label = asked.query.get("labels").cloned().unwrap_or_default();
-            let fits = |one: &&Issue| one.open && one.labels.contains(&label);
+            let by = asked.query.get("creator").cloned().unwrap_or_default();
+            let fits = |one: &&Issue| one.open && one.by == by;
             Reply::json(
                 200,
                 json!(

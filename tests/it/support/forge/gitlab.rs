@@ -475,7 +475,7 @@ fn issue(state: &State, issue: &Issue) -> Value {
         "id": issue.number + 1000, "iid": issue.number, "title": issue.title, "description": issue.body,
         "state": if issue.open { "opened" } else { "closed" }, "labels": issue.labels,
         "web_url": format!("{}/{REPOSITORY}/-/issues/{}", state.url, issue.number),
-        "author": user(AGENT), "assignees": users(&issue.assignees),
+        "author": user(&issue.by), "assignees": users(&issue.assignees),
     })
 }
 
@@ -485,8 +485,8 @@ fn issues(state: &mut State, asked: &Asked, path: &[&str], body: &Value) -> Repl
     }
     match (asked.method.as_str(), path) {
         ("GET", []) => {
-            let label = asked.query.get("labels").cloned().unwrap_or_default();
-            let fits = |one: &&Issue| one.open && one.labels.contains(&label);
+            let by = asked.query.get("author_id").cloned().unwrap_or_default();
+            let fits = |one: &&Issue| one.open && user_id(&one.by).to_string() == by;
             page(asked, state.issues.iter().rev().filter(fits).map(|one| issue(state, one)).collect())
         }
         ("POST", []) if !state.rules.writes_issues => Reply::no(403, "403 Forbidden"),

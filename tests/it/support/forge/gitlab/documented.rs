@@ -129,7 +129,7 @@ const DOCUMENTED: &[Documented] = &[
     },
     get("projects/:id/protected_branches", PAGES, "protected_branches/"),
     get("projects/:id/members/all/:user_id", &[], "members/"),
-    get("projects/:id/issues", &["labels", "state", "page", "per_page"], "issues/"),
+    get("projects/:id/issues", &["author_id", "state", "page", "per_page"], "issues/"),
     Documented {
         method: "POST",
         path: "projects/:id/issues",
