@@ -367,9 +367,10 @@ async fn opens_lists_and_closes_issues(face: Face) {
         assert_eq!(issue.title, "Roll back app");
         assert!(issue.labels.contains("needs-manual-rollback"), "{issue:?}");
         assert!(issue.assignees.contains("dana"), "{issue:?}");
-        // One of somebody else, without the label.
+        // A copy by somebody else.
         let number = state.next_number();
-        state.issues.push(crate::support::forge::Issue { number, open: true, ..Default::default() });
+        let copy = crate::support::forge::Issue { number, by: "mallory".to_owned(), ..state.issues[0].clone() };
+        state.issues.push(copy);
     }
     assert_eq!(place.forge.issues().await.unwrap(), std::slice::from_ref(&opened));
     place.forge.close_issue(opened.number, "Nothing is left to do here.").await.unwrap();
