@@ -11,6 +11,7 @@ pub mod github;
 pub mod gitlab;
 mod options;
 mod plain;
+mod reply;
 mod rest;
 mod shared;
 

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{ETAG, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ETAG, IF_NONE_MATCH, LOCATION};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::options::TokenSource;
+use super::reply::{Advice, MAX_ASKED, Reply};
 use crate::domain::ids::CommitId;
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
@@ -32,10 +32,6 @@ pub(super) const MAX_PAGES: usize = 10;
 const MAX_KEPT: usize = 256;
 /// The largest answer that is kept, in bytes.
 const MAX_KEPT_BYTES: usize = 1 << 20;
-/// The longest request that is told, in characters.
-const MAX_ASKED: usize = 200;
-/// The longest reason of a forge that is passed on, in characters.
-pub(super) const MAX_REASON: usize = 300;
 
 /// How requests reach a server: through whatever client, with credentials.
 pub(super) trait Wire: TokenSource + 'static {
@@ -57,16 +53,6 @@ pub(super) struct Lost {
     pub(super) denied: bool,
     /// Whether the same request may end otherwise.
     pub(super) again: bool,
-}
-
-/// An answer with its status.
-#[derive(Debug)]
-pub(super) struct Reply {
-    /// The request that this answers: `POST /repos/shop/env/pulls`.
-    asked: String,
-    pub(super) status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
 }
 
 /// A server that is asked.
@@ -362,117 +348,6 @@ impl<W: Wire> Rest<W> {
 
     pub(super) fn named(&self, reason: &str) -> String {
         format!("{}: {reason}", self.name)
-    }
-}
-
-/// What an answer says about sending the request again.
-enum Advice {
-    /// It is the answer.
-    Take,
-    /// It may be another one next time.
-    Again,
-    /// Too many requests: it was not looked at, and will be after so many seconds.
-    Wait(u64),
-}
-
-impl Reply {
-    fn to(method: &Method, path: &str, response: Response<Vec<u8>>) -> Self {
-        let place = path.split('?').next().unwrap_or(path);
-        let asked = one_line(&format!("{method} {place}"), MAX_ASKED);
-        let (parts, body) = response.into_parts();
-        Self { asked, status: parts.status, headers: parts.headers, body }
-    }
-
-    fn copy(&self) -> Self {
-        let (asked, headers) = (self.asked.clone(), self.headers.clone());
-        Self { asked, status: self.status, headers, body: self.body.clone() }
-    }
-
-    /// What it says, as a type.
-    fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ForgeError> {
-        // Some answers have no content.
-        let body = if self.body.is_empty() { b"null" } else { self.body.as_slice() };
-        serde_json::from_slice(body).map_err(|error| {
-            let asked = &self.asked;
-            let is_page = body.trim_ascii_start().starts_with(b"<");
-            ForgeError::Unavailable(match is_page {
-                true => format!(
-                    "{name}: the answer to `{asked}` is a web page and no JSON: check `forge.url`, and whether a login page or a \
-                     proxy stands before the API"
-                ),
-                false => format!("{name}: the answer to `{asked}` is not understood: {error}"),
-            })
-        })
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// GitHub limits requests with 403 and 429, the others with 429.
-    /// Source: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
-    fn advice(&self) -> Advice {
-        let is_limit = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN);
-        let after = self.header(RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
-        let is_used_up = self.header("x-ratelimit-remaining") == Some("0");
-        match (after, self.status) {
-            (Some(secs), _) if is_limit => Advice::Wait(secs),
-            (None, _) if is_limit && is_used_up => Advice::Wait(self.secs_to_reset()),
-            // The limit that GitHub calls secondary sometimes says so in words alone, and then asks for a minute.
-            (None, StatusCode::FORBIDDEN) if self.reason().contains("rate limit") => Advice::Wait(60),
-            (None, StatusCode::TOO_MANY_REQUESTS) => Advice::Wait(60),
-            _ if self.status.is_server_error() || self.status == StatusCode::REQUEST_TIMEOUT => Advice::Again,
-            _ => Advice::Take,
-        }
-    }
-
-    /// The seconds until requests are taken again, by the server's own clock.
-    fn secs_to_reset(&self) -> u64 {
-        let date = self.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-        let reset = self.header("x-ratelimit-reset").and_then(|text| text.parse::<i64>().ok());
-        let secs = reset.zip(date).map(|(reset, date)| reset.saturating_sub(date.timestamp().as_second()));
-        secs.and_then(|secs| u64::try_from(secs.max(1)).ok()).unwrap_or(60)
-    }
-
-    /// What the server says about a refusal, in one line.
-    pub(super) fn reason(&self) -> String {
-        let said: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let mut parts = Vec::new();
-        for key in ["message", "error", "error_description"] {
-            collect(said.get(key), &mut parts);
-        }
-        for error in said.get("errors").and_then(Value::as_array).into_iter().flatten() {
-            collect(Some(error.get("message").unwrap_or(error)), &mut parts);
-        }
-        parts.dedup();
-        let short = one_line(&parts.join("; "), MAX_REASON);
-        if short.is_empty() { String::new() } else { format!(" ({short})") }
-    }
-
-    /// The query of the next page of a list. Source: <https://datatracker.ietf.org/doc/html/rfc8288>.
-    fn next_page(&self) -> Option<String> {
-        let links = self.header(LINK.as_str())?.split(',');
-        let next =
-            links.filter_map(|link| link.split_once(';')).find(|(_, rel)| rel.contains("rel=\"next\""));
-        let target = next?.0.trim().strip_prefix('<')?.strip_suffix('>')?;
-        // Only the question is taken from it: it is asked where everything else is.
-        target.split_once('?').map(|(_, query)| query.to_owned())
-    }
-}
-
-/// The texts in a value, whatever its shape.
-fn collect(value: Option<&Value>, texts: &mut Vec<String>) {
-    match value {
-        Some(Value::String(text)) => texts.push(text.clone()),
-        Some(Value::Array(items)) => items.iter().take(5).for_each(|item| collect(Some(item), texts)),
-        Some(Value::Object(fields)) => {
-            for (key, inner) in fields.iter().take(5) {
-                let mut inside = Vec::new();
-                collect(Some(inner), &mut inside);
-                texts.extend(inside.iter().map(|text| format!("{key}: {text}")));
-            }
-        }
-        Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => {}
     }
 }
 

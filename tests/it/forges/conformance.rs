@@ -369,7 +369,8 @@ async fn opens_lists_and_closes_issues(face: Face) {
         assert!(issue.assignees.contains("dana"), "{issue:?}");
         // A copy by somebody else.
         let number = state.next_number();
-        let copy = crate::support::forge::Issue { number, by: "mallory".to_owned(), ..state.issues[0].clone() };
+        let copy =
+            crate::support::forge::Issue { number, by: "mallory".to_owned(), ..state.issues[0].clone() };
         state.issues.push(copy);
     }
     assert_eq!(place.forge.issues().await.unwrap(), std::slice::from_ref(&opened));

@@ -10,7 +10,7 @@ use super::documents::{QUEUED, SETTINGS};
 use super::settings::{RepositorySettings, Settings};
 use super::wire::GRAPHQL;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::forge::rest::MAX_REASON;
+use crate::adapters::forge::reply::MAX_REASON;
 use crate::domain::ids::BranchName;
 use crate::domain::text::one_line;
 use crate::ports::{Clock as _, ForgeError};

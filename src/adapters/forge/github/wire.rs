@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::forge::options::{ForgeAuth, ForgeOptions, TokenSource};
-use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, MAX_REASON, Wire, innermost, parsed_time};
+use crate::adapters::forge::reply::MAX_REASON;
+use crate::adapters::forge::rest::{Lost, MAX_BODY_BYTES, Wire, innermost, parsed_time};
 use crate::adapters::http::{HttpError, client_for};
 use crate::domain::text::one_line;
 use crate::domain::time::Time;

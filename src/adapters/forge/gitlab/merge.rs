@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::GitLab;
 use super::types::{Cancelled, MergeRequest, Project};
-use crate::adapters::forge::rest::MAX_REASON;
+use crate::adapters::forge::reply::MAX_REASON;
 use crate::domain::ids::BranchName;
 use crate::domain::review::{Merging, Review, Standing};
 use crate::domain::text::one_line;
