@@ -261,7 +261,7 @@ impl Bench {
         let url = format!("http://{}/api/v1", forge.address);
         let config = self.server.config(environment)
             + &format!(
-                "forge: {{kind: gitea, url: \"{url}\", repository: o/r, auth: {{kind: token, token: {{env: BENCH_TOKEN}}}}}}\n"
+                "policies: {{default: {{watch: 3h}}}}\nforge: {{kind: gitea, url: \"{url}\", repository: o/r, auth: {{kind: token, token: {{env: BENCH_TOKEN}}}}}}\n"
             );
         fs::write(self.at("propose.yaml"), config)?;
         let pass = || {
@@ -272,10 +272,10 @@ impl Bench {
         pass().output()?;
         forget_looks(&self.at("cache"))?;
         forget_recorded_looks(&origin)?;
-        // One after the other, so that each is to blame for its own damage.
-        let begin = now()? - 1_700;
+        // One every seven minutes, so that each is to blame for its own damage.
+        let begin = now()? - 420 * i64::try_from(waiting)? - 900;
         let bad: Vec<(usize, i64)> =
-            (0..waiting).zip((begin..).step_by(1_500 / waiting)).map(|(n, at)| (n * 9, at)).collect();
+            (0..waiting).zip((begin..).step_by(420)).map(|(n, at)| (n * 9, at)).collect();
         repo::deploy(&origin, &bad, 5_000_000)?;
         self.server.fail(bad.iter().map(|(service, at)| (*service, at + 60)));
         let first = pass().output()?;
