@@ -14,6 +14,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{self, FieldOutcome, FieldResult};
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::trailers::NOTHING;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
@@ -172,7 +173,7 @@ fn outcome_text(field: &FieldResult) -> String {
 
 /// A value for people: one that is not there is called so.
 fn shown(text: &str) -> &str {
-    if text.is_empty() { "(nothing)" } else { text }
+    if text.is_empty() { NOTHING } else { text }
 }
 
 impl fmt::Display for Change {

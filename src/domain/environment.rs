@@ -7,6 +7,7 @@ pub mod overlap;
 pub mod pattern;
 pub mod policy;
 pub mod signal;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -97,13 +98,18 @@ pub struct ServiceMatch<'e> {
 }
 
 impl Environment {
-    /// The rule that the file at `path` belongs to: the first that matches.
+    /// The rule that the file at `path` belongs to: the first that matches. Of files of CI and tools, and of texts for people, the first
+    /// that names them.
     #[must_use]
     pub fn rule_of<'e, 'p>(&'e self, path: &'p str) -> Option<RuleMatch<'e, 'p>> {
         if self.paths.as_ref().is_some_and(|globs| !globs.matches(path)) {
             return None;
         }
+        let tool = tools::mark_of(path);
         self.services.iter().enumerate().find_map(|(rule_index, rule)| {
+            if tool.is_some_and(|mark| !rule.names(mark)) {
+                return None;
+            }
             let (captured, root) = rule.captures(path, &self.name)?;
             Some(RuleMatch { rule, rule_index, root, captured })
         })
@@ -161,6 +167,16 @@ impl ServiceRule {
             signals: Vec::new(),
             policy: Policy::default(),
             depends_on: Vec::new(),
+        }
+    }
+
+    /// Whether the paths that it gives have a piece of a path in them.
+    fn names(&self, piece: &str) -> bool {
+        match &self.files {
+            ServiceFiles::Pattern(pattern) => pattern.to_string().contains(piece),
+            ServiceFiles::Named(_, globs) | ServiceFiles::Shared(globs) => {
+                globs.texts().any(|text| text.contains(piece))
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::change::{Asked, Change, Motive};
+use crate::domain::change::{Asked, Change, Motive, shown};
 use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
@@ -104,7 +104,7 @@ fn restored(change: &Change) -> impl Iterator<Item = &(FilePath, FieldResult)> {
 
 /// A value for the subject.
 fn bare(text: &str) -> String {
-    cell(version_of(text), 40)
+    cell(version_of(shown(text)), 40)
 }
 
 fn signal_table(judgement: &Judgement) -> String {
@@ -135,13 +135,13 @@ fn field_table(change: &Change) -> String {
     let mut text = "\n| file | field | deployed | now |\n| --- | --- | --- | --- |\n".to_owned();
     for (path, field) in change.fields.iter().take(MAX_ROWS) {
         let now = match &field.outcome {
-            FieldOutcome::Restored => cell(&field.old_text, 100),
-            FieldOutcome::AlreadyBack => format!("{} (was so already)", cell(&field.old_text, 100)),
+            FieldOutcome::Restored => cell(shown(&field.old_text), 100),
+            FieldOutcome::AlreadyBack => format!("{} (was so already)", cell(shown(&field.old_text), 100)),
             FieldOutcome::Superseded(value) => format!("{} (changed since, left alone)", cell(value, 100)),
             FieldOutcome::Gone => "gone, left alone".to_owned(),
         };
         let (path, address) = (cell(path.as_str(), 200), cell(&field.address, 200));
-        put(&mut text, &format!("| {path} | {address} | {} | {now} |\n", cell(&field.new_text, 100)));
+        put(&mut text, &format!("| {path} | {address} | {} | {now} |\n", cell(shown(&field.new_text), 100)));
     }
     if change.fields.len() > MAX_ROWS {
         put(&mut text, &format!("| … | {} more | | |\n", change.fields.len() - MAX_ROWS));

@@ -56,15 +56,32 @@ impl Changes {
                 path: path.clone(),
                 address: change.address.clone(),
                 rule: change.rule?,
-                old: change.old_text.clone(),
-                new: change.new_text.clone(),
+                old: change.old_shown().to_owned(),
+                new: change.new_shown().to_owned(),
                 addressed: change.addressed,
-                engine: field::rules::is_engine_version(change.key()),
+                engine: change.engine,
             })
+        };
+        let alone = |companion: &field::Companion| {
+            let (old, new) = companion.shown();
+            FieldChange {
+                path: path.clone(),
+                address: companion.address.clone(),
+                rule: companion.rule,
+                old,
+                new,
+                addressed: companion.addressed,
+                engine: companion.part == field::PartOf::Alone { engine: true },
+            }
         };
         let place = |address: &str| format!("{path}: {address}");
         Self {
-            fields: comparison.release_fields().filter_map(field).take(MAX_FIELDS + 1).collect(),
+            fields: comparison
+                .release_fields()
+                .filter_map(field)
+                .chain(comparison.alone().map(alone))
+                .take(MAX_FIELDS + 1)
+                .collect(),
             left_behind: comparison.left_behind().map(place).collect(),
         }
     }

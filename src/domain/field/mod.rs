@@ -16,6 +16,7 @@
 //! Below these four: `vocabulary` says what the words of a key mean, `lines`, `words` and [`tokens`] take texts apart, and
 //! `types` holds what goes in and comes out. This file stands above all of them; none of them imports it.
 
+mod context;
 pub mod entries;
 pub mod leaves;
 mod lines;
@@ -35,7 +36,7 @@ pub use leaves::Document;
 pub use rules::FieldRule;
 pub use selection::Selection;
 pub use types::{
-    Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange, is_half,
+    Companion, Comparison, FieldOutcome, FieldResult, File, PartOf, Refusal, Reverted, ScalarChange, is_half,
 };
 
 /// Compares two versions of a file: as YAML where both are, and line by line otherwise.

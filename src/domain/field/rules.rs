@@ -8,7 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::tokens::{
-    argument_image, denied_value, image_parts, is_dotted, is_surely_image, mask, one_word, version_like,
+    argument_image, argument_tag, denied_value, image_parts, is_dotted, is_surely_image, mask, one_word,
+    version_like, version_tokens,
 };
 use super::vocabulary::{WordRole, any, ends_in, is, mentions, words_of};
 
@@ -79,65 +80,159 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
         return of_one_value(&words, if old.is_empty() { new } else { old });
     }
     let values = |wanted: fn(&str) -> bool| wanted(old) && wanted(new);
-    let images = image_parts(old).zip(image_parts(new));
-    let name = |repository: &'_ str| repository.rsplit('/').next().map(str::to_owned);
-    let same_image = images.is_some_and(|((a, _), (b, _))| name(a) == name(b));
-    let surely_image = same_image && images.is_some_and(|(a, b)| is_surely_image(a) && is_surely_image(b));
-    let (old_masked, new_masked) = (mask(old), mask(new));
-    let masked_equal = old_masked == new_masked && old_masked != old;
-    let dotted = masked_equal && is_dotted(old) && !denied_value(old);
     let is_switch = |text: &str| matches!(text, "true" | "false" | "yes" | "no" | "on" | "off");
     if key.starts_with("controller-gen") || values(is_switch) || values(|text| text.starts_with("ENC[")) {
         return None;
     }
+    let is_version = |text: &str| one_word(text) && (is_dotted(text) || mask(text) == "*");
+    // In a block of versions the key is the name of a service, whatever that reads like.
+    if named.is_some_and(lists_versions)
+        && values(is_version)
+        && !other_version(&words)
+        && !old.contains("://")
+    {
+        return Some(FieldRule::NamedValue);
+    }
+    let (old_masked, new_masked) = (mask(old), mask(new));
+    let masked_equal = old_masked == new_masked && old_masked != old;
+    let dotted = masked_equal && is_dotted(old) && !denied_value(old);
+    let surely_image = is_same_image(old, new);
+    let is_about_tags = words.iter().any(|word| tag_word(word)) && ends_in(&words, WordRole::AboutTags);
     if denied_key(&words) && !surely_image
+        || is_about_tags
         || vague_key(&words) && !dotted && !surely_image
         || other_version(&words)
     {
         return None;
     }
+    by_key(&candidate, &words).or_else(|| by_value(&candidate, &words, masked_equal, surely_image))
+}
+
+/// The rule of a field that names what a version is of: the chart, the repository of an image. It is one of its own where no version
+/// beside it changed.
+pub(super) fn names_release(candidate: Candidate<'_>) -> Option<FieldRule> {
+    let Candidate { key, named, old, new } = candidate;
+    let words = words_of(key);
+    let last = words.last().map_or("", String::as_str);
+    let is_name = key == "newName"
+        || last == "chart"
+        || last == "repository" && named.is_some_and(|name| name.to_lowercase().contains("image"));
+    let is_value = |text: &str| version_like(text) && !text.contains("://");
+    (is_name && is_value(old) && is_value(new)).then_some(FieldRule::Image)
+}
+
+/// Whether both values are surely image references, of one image.
+fn is_same_image(old: &str, new: &str) -> bool {
+    let name = |repository: &'_ str| repository.rsplit('/').next().map(str::to_owned);
+    image_parts(old)
+        .zip(image_parts(new))
+        .is_some_and(|(a, b)| name(a.0) == name(b.0) && is_surely_image(a) && is_surely_image(b))
+}
+
+/// The rule of a field by its key.
+fn by_key(candidate: &Candidate<'_>, words: &[String]) -> Option<FieldRule> {
+    let Candidate { key, old, new, .. } = *candidate;
+    let values = |wanted: fn(&str) -> bool| wanted(old) && wanted(new);
     let last = words.last().map_or("", String::as_str);
     let image_key = last.contains("image")
         || words.iter().any(|word| word.contains("image")) && is(last, WordRole::ImagePart);
-    let image_like = words.iter().any(|word| word.contains("image") || is(word, WordRole::Image));
-    if image_like && images.is_some() || image_key && values(version_like) {
+    let is_new_name = key == "newName";
+    let image_like =
+        is_new_name || words.iter().any(|word| word.contains("image") || is(word, WordRole::Image));
+    // One that is no image reference any more is broken, and has to go back.
+    let is_broken = words == ["image"]
+        && image_parts(old).or(image_parts(new)).is_some_and(is_surely_image)
+        && ![old, new].iter().any(|text| text.starts_with(['{', '$']));
+    let are_images = image_parts(old).is_some() && image_parts(new).is_some();
+    if image_like && are_images || image_key && values(version_like) || is_broken {
         return Some(FieldRule::Image);
     }
     if words.iter().any(|word| tag_word(word)) && values(one_word) {
         return Some(FieldRule::Tag);
     }
     let numbered = |text: &str| version_like(text) && text.contains(|c: char| c.is_ascii_digit());
-    if any(&words, WordRole::Version) && values(version_like)
+    if any(words, WordRole::Version) && values(version_like)
         || is(last, WordRole::Numbered) && values(numbered)
     {
         return Some(FieldRule::Version);
     }
     let of_a_kind = last == "ref" && words.len() > 1 && !values(numbered);
-    if is(last, WordRole::Revision) && values(one_word) && !of_a_kind {
-        return Some(FieldRule::Revision);
-    }
-    if (old.contains("://") || old.contains("?ref=")) && masked_equal {
+    (is(last, WordRole::Revision) && values(one_word) && !of_a_kind).then_some(FieldRule::Revision)
+}
+
+/// The rule of a field by its values.
+fn by_value(
+    candidate: &Candidate<'_>,
+    words: &[String],
+    masked_equal: bool,
+    surely_image: bool,
+) -> Option<FieldRule> {
+    let Candidate { named, old, new, .. } = *candidate;
+    let values = |wanted: fn(&str) -> bool| wanted(old) && wanted(new);
+    if old.contains("://") && masked_equal && names_artifact(old, new) || is_other_ref(old, new) {
         return Some(FieldRule::Url);
     }
-    if surely_image || argument_image(old).zip(argument_image(new)).is_some_and(|(a, b)| a == b) {
+    let is_option = argument_tag(old).is_some() && argument_tag(old) == argument_tag(new);
+    if surely_image || is_option || argument_image(old).zip(argument_image(new)).is_some_and(|(a, b)| a == b)
+    {
         return Some(FieldRule::ImageAnywhere);
     }
-    if is(last, WordRole::Value) && named.is_some_and(speaks_of_version) && values(one_word) {
+    let is_value = ends_in(words, WordRole::Value) && named.is_some_and(speaks_of_version);
+    let is_listed = named.is_some_and(lists_versions) && !old.contains("://");
+    if (is_value || is_listed) && values(one_word) {
         return Some(FieldRule::NamedValue);
     }
-    if named.is_some_and(lists_versions) && values(one_word) && !old.contains("://") {
-        return Some(FieldRule::NamedValue);
+    // In a sentence or an expression a number with one dot is just a number, and a hash is one of many things.
+    let is_expression = old.contains(char::is_whitespace) || old.contains(['(', '"']);
+    let sentence = is_expression && !is_dotted(old);
+    (masked_equal && !sentence && !old.contains("://") && !denied_value(old) && !denied_value(new))
+        .then_some(FieldRule::VersionToken)
+}
+
+/// Whether the version in which two URLs differ is that of what is fetched there. A number or a hash may be any part of a URL: the
+/// version of an API, the secret of a webhook, the page of a dashboard.
+fn names_artifact(old: &str, new: &str) -> bool {
+    const SCHEMES: [&str; 8] = ["oci://", "s3://", "gs://", "docker://", "git::", "git+", "hf://", "ssh://"];
+    const PLACES: [&str; 6] = ["?ref=", "&ref=", "/releases/", "/archive/", "/download/", "/blob/"];
+    const ENDS: [&str; 16] = [
+        ".tgz", ".gz", ".zip", ".jar", ".whl", ".deb", ".rpm", ".yaml", ".yml", ".tar", ".xz", ".bz2",
+        ".exe", ".wasm", ".img", ".bin",
+    ];
+    let path = old.split(['?', '#']).next().unwrap_or(old);
+    if SCHEMES.iter().any(|scheme| old.starts_with(scheme))
+        || PLACES.iter().any(|place| old.contains(place))
+        || ENDS.iter().any(|end| path.ends_with(end))
+    {
+        return true;
     }
-    // In a sentence or an expression a number with one dot is just a number.
-    let sentence = old.contains(char::is_whitespace) && !is_dotted(old);
-    (masked_equal && !sentence && !denied_value(old) && !denied_value(new)).then_some(FieldRule::VersionToken)
+    let (old, new) = (version_tokens(old), version_tokens(new));
+    let mut differing = old.iter().zip(&new).filter(|(a, b)| a != b).peekable();
+    let is_version = |token: &str| (is_dotted(token) || is_day(token)) && !denied_value(token);
+    differing.peek().is_some() && differing.all(|(a, b)| is_version(a) && is_version(b))
+}
+
+/// Whether a token is a date, with or without the time of day.
+fn is_day(token: &str) -> bool {
+    let digits = token.chars().filter(char::is_ascii_digit).count();
+    token.starts_with("20") && digits >= 8 && token.chars().all(|c| c.is_ascii_digit() || "-TZ".contains(c))
+}
+
+/// Whether two URLs are of the same repository and differ in their `?ref=`, and maybe in their paths too.
+fn is_other_ref(old: &str, new: &str) -> bool {
+    let parts = |text: &str| {
+        let (place, query) = text.split_once("?ref=")?;
+        let scheme = place.find("://").map_or(0, |at| at + 3);
+        let end = place.get(scheme..)?.find("//").map_or(place.len(), |at| scheme + at);
+        Some((place.get(..end)?.to_owned(), query.to_owned()))
+    };
+    parts(old).zip(parts(new)).is_some_and(|((a, one), (b, other))| a == b && one != other)
 }
 
 /// The rule of a field that was empty before or is now: its key has to tell.
 fn of_one_value(words: &[String], value: &str) -> Option<FieldRule> {
     if value.is_empty() || !one_word(value) || denied_key(words) || vague_key(words) || other_version(words) {
         None
-    } else if words.iter().any(|word| tag_word(word)) {
+    } else if words.iter().any(|word| tag_word(word)) && !ends_in(words, WordRole::AboutTags) {
         Some(FieldRule::Tag)
     } else if words.iter().any(|word| word.contains("image")) {
         Some(FieldRule::Image)
@@ -169,7 +264,8 @@ fn denied_key(words: &[String]) -> bool {
 /// Keys whose values are hashes, numbers and dates of many kinds: only what is surely a version counts there, or what
 /// belongs to a release (`buildId`).
 fn vague_key(words: &[String]) -> bool {
-    let of_release = matches!(words, [.., of, id] if id == "id" && is(of, WordRole::ReleaseId));
+    let is_id = |word: &str| matches!(word, "id" | "hash" | "sha");
+    let of_release = matches!(words, [.., of, id] if is_id(id) && is(of, WordRole::ReleaseId));
     any(words, WordRole::Vague) && !of_release && !ends_in(words, WordRole::EndsRelease)
 }
 

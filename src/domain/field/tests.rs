@@ -1,5 +1,8 @@
 //! Tests of comparing files and of putting fields back.
 
+mod places;
+mod values;
+
 use super::*;
 
 fn revert(parent: &[u8], bad: &[u8], current: &[u8]) -> Result<Reverted, Refusal> {

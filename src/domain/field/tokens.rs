@@ -44,6 +44,14 @@ pub(super) fn argument_image(text: &str) -> Option<&str> {
         .map(|(repo, _)| repo)
 }
 
+/// The option of an argument such as `--web-image-tag=blue`.
+pub(super) fn argument_tag(text: &str) -> Option<&str> {
+    let (option, value) = text.trim().split_once('=')?;
+    let is_option =
+        option.starts_with("--") && ["-tag", "-version", "-digest"].iter().any(|end| option.ends_with(end));
+    (is_option && option.contains("image") && one_word(value) && !value.is_empty()).then_some(option)
+}
+
 static VERSION_TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let digest = r"sha256:[0-9a-f]{64}";
     let semver = r"\bv?\d+(?:\.\d+)*\.(?:\d+|v[0-9a-f_]{6,})(?:[-+._][0-9A-Za-z][0-9A-Za-z.+_-]*)?";
@@ -101,7 +109,13 @@ pub(super) fn denied_value(text: &str) -> bool {
     ];
     let is_address = |word: &str| {
         let octets = word.trim_end_matches('.').split(['/', ':']).next().unwrap_or("").split('.');
-        octets.clone().count() == 4 && octets.clone().all(|octet| octet.parse::<u8>().is_ok())
+        let octets: Vec<u8> = octets.map_while(|octet| octet.parse().ok()).collect();
+        let is_quad = word
+            .trim_end_matches('.')
+            .split(['/', ':'])
+            .next()
+            .is_some_and(|quad| quad.split('.').count() == 4);
+        is_quad && octets.len() == 4 && !is_version_quad(&octets)
     };
     let digits_at = |groups: &[usize], text: &str| {
         let parts: Vec<&str> = text.split('-').collect();
@@ -129,6 +143,16 @@ pub(super) fn denied_value(text: &str) -> bool {
         || size
         || plain_number
         || IDS.iter().any(|id| text.starts_with(id))
+}
+
+/// Whether four numbers are a version (`6.7.2.2`) rather than an address: all are small, and it is no address of a private network or of
+/// a well-known resolver.
+fn is_version_quad(numbers: &[u8]) -> bool {
+    let is_known = matches!(
+        numbers,
+        [10 | 0, ..] | [1, 1, 1, 1] | [1, 0, 0, 1] | [8, 8, ..] | [9, 9, 9, 9] | [4, 4, 4, 4]
+    );
+    !is_known && numbers.iter().all(|number| *number < 50)
 }
 
 /// Whether a text holds a version that cannot be a mere number or a hash: `1.2.3`, `v2`.

@@ -26,9 +26,9 @@ pub struct ScalarChange {
     pub old: Range<usize>,
     /// Its bytes in the file after.
     pub new: Range<usize>,
-    /// Its source text before, quotes included.
+    /// Its source text before, quotes included. With the `&name` before it where only one of both versions has that name.
     pub old_text: String,
-    /// Its source text after, quotes included.
+    /// Its source text after, likewise.
     pub new_text: String,
     /// Its value before, without quotes.
     pub old_value: String,
@@ -37,6 +37,12 @@ pub struct ScalarChange {
     /// Whether the address finds it again in any version of the file. A mere place in a list, or a line that stands twice
     /// in its block, does not: those are followed from version to version.
     pub addressed: bool,
+    /// Whether it is the version of what keeps data, or of the whole platform: it cannot simply go back.
+    pub engine: bool,
+    /// What it is, where it changes what a service runs with and does not go back by machine.
+    pub by_hand: Option<&'static str>,
+    /// Whether it says which of several things is in use: it goes back with the versions beside it, or they do not either.
+    pub switch: bool,
     pub(super) key: String,
     /// The block that it is in.
     pub(super) block: String,
@@ -49,6 +55,18 @@ pub struct ScalarChange {
 }
 
 impl ScalarChange {
+    /// What people and trailers call it before: its source text, and of what an alias stands for the value.
+    #[must_use]
+    pub fn old_shown(&self) -> &str {
+        shown(&self.old_text, &self.old_value)
+    }
+
+    /// The same after.
+    #[must_use]
+    pub fn new_shown(&self) -> &str {
+        shown(&self.new_text, &self.new_value)
+    }
+
     /// The key that it stands under, as far as there is one.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -56,19 +74,64 @@ impl ScalarChange {
     }
 }
 
-/// A release field that came or went beside one that changed.
+/// No scalar of YAML begins so, unless in quotes.
+fn shown<'t>(text: &'t str, value: &'t str) -> &'t str {
+    if text.starts_with(['*', '&']) && text != value { value } else { text }
+}
+
+/// What a field that came or went is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartOf {
+    /// It belongs to a field beside it that changed.
+    Beside,
+    /// It is a deployment by itself.
+    Alone {
+        /// Whether it is the version of what keeps data, or of the whole platform.
+        engine: bool,
+    },
+}
+
+/// A release field that came or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Companion {
     /// Where it is.
     pub address: String,
     /// Why it counts as a release field.
     pub rule: FieldRule,
+    /// The key that it stands under.
+    pub key: String,
     /// Its source text.
     pub text: String,
+    /// Its value: of a line the last word.
+    pub value: String,
     /// Whether it came.
     pub added: bool,
+    /// What it is a part of.
+    pub part: PartOf,
+    /// Whether the address finds it again in any version of the file.
+    pub addressed: bool,
+    /// The value that a merge (`<<: *name`) puts there in the other version, where one does.
+    pub beneath: Option<String>,
     /// Its bytes in the file after, if it came, or before, if it went.
     pub(super) span: Range<usize>,
+}
+
+impl Companion {
+    /// Whether it is a deployment by itself.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        matches!(self.part, PartOf::Alone { .. })
+    }
+
+    /// What people and trailers call it before and after: empty where it is not there.
+    #[must_use]
+    pub fn shown(&self) -> (String, String) {
+        let beneath = self.beneath.clone().unwrap_or_default();
+        // Its source text with its quotes, unless that is an alias or a whole line.
+        let is_value = self.text.trim_matches(['"', '\'']) == self.value;
+        let own = if is_value { &self.text } else { &self.value };
+        if self.added { (beneath, own.clone()) } else { (own.clone(), beneath) }
+    }
 }
 
 /// What a commit changed in a file.
@@ -76,8 +139,10 @@ pub struct Companion {
 pub struct Comparison {
     /// The values that differ, in the order of the file after.
     pub changes: Vec<ScalarChange>,
-    /// Release fields that came or went beside one that changed.
+    /// Release fields that came or went.
     pub companions: Vec<Companion>,
+    /// Where it says that a schema is to be migrated, or to which state.
+    pub migrates: Option<String>,
     /// Anything else that came or went: its address, its bytes, and whether it came.
     pub(super) others: Vec<(String, Range<usize>, bool)>,
     /// The stretches of lines that differ, before and after.
@@ -90,6 +155,17 @@ impl Comparison {
     /// The changed release fields.
     pub fn release_fields(&self) -> impl Iterator<Item = &ScalarChange> {
         self.changes.iter().filter(|change| change.rule.is_some())
+    }
+
+    /// The release fields that came or went, and that are deployments by themselves.
+    pub fn alone(&self) -> impl Iterator<Item = &Companion> {
+        self.companions.iter().filter(|companion| companion.is_alone())
+    }
+
+    /// Whether there is anything to take back.
+    #[must_use]
+    pub fn is_deployment(&self) -> bool {
+        self.release_fields().next().is_some() || self.alone().next().is_some()
     }
 
     /// The addresses of what else changed.
@@ -170,7 +246,7 @@ pub enum Refusal {
     NoReleaseField,
     /// The bad commit added or removed a release field besides, and it is not clear where that stands now.
     #[error(
-        "the commit also added or removed {0}, and the lines around it have changed since: put it back by hand"
+        "the commit added or removed {0}, and the lines around it have changed since: put it back by hand"
     )]
     Companion(String),
     /// It cannot be told which of several places is meant.

@@ -107,10 +107,17 @@ impl<'m> OwnTrailers<'m> {
     }
 }
 
+/// What a value is called that is not there: a field that a commit added has it before, one that it removed after. No value of a field
+/// reads so, as rules take none with spaces.
+pub const NOTHING: &str = "(nothing)";
+
 /// A value as one line of a trailer: without the quotes of its file, without control characters, at most 200 characters.
 /// Words that would keep a forge from running its checks on the revert are taken apart, on both sides of a comparison.
 #[must_use]
 pub fn trailer_value(text: &str) -> String {
+    if text.is_empty() {
+        return NOTHING.to_owned();
+    }
     let text = text.trim();
     let quoted = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     let bare = quoted('"').or_else(|| quoted('\'')).unwrap_or(text);

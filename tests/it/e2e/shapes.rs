@@ -181,12 +181,12 @@ fn a_list_item_that_moved_since_is_found_again() {
         let image = |(name, tag): &(&str, &str)| format!("  - name: {name}\n    newTag: {tag}\n");
         format!("resources: [../base]\nimages:\n{}", images.iter().map(image).collect::<String>())
     };
-    stage.write(path, &file(&[("shop/proxy", "v7"), ("shop/web", "v1")]));
+    stage.write(path, &file(&[("shop/proxy", "v7"), ("shop/web", "v1"), ("shop/cache", "v2")]));
     stage.commit(-180, PERSON, "Set up");
-    stage.write(path, &file(&[("shop/proxy", "v7"), ("shop/web", "v2")]));
+    stage.write(path, &file(&[("shop/proxy", "v7"), ("shop/web", "v2"), ("shop/cache", "v2")]));
     stage.commit(-12, BOT, "Deploy web v2");
     stage.write(path, &file(&[("shop/web", "v2"), ("shop/cache", "v2"), ("shop/proxy", "v7")]));
-    stage.commit(-3, PERSON, "Add a cache, sort");
+    stage.commit(-3, PERSON, "Sort");
     stage.push();
     let report = stage.pass(3);
     let now = stage.remote(&["show", &format!("main:{path}")]) + "\n";

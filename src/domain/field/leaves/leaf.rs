@@ -32,9 +32,28 @@ pub struct Leaf {
     pub value: String,
     /// Whether the address finds it again. A mere place in a list does not, once the list has changed.
     pub sure: bool,
+    /// Where the `&name` before it begins, where it has one.
+    pub anchor: Option<usize>,
+    /// Where its value comes from, where that is another place. Then `span` is the `*name` that brings it here.
+    pub brought: Option<Brought>,
+}
+
+/// How a value comes to a place by a name that YAML gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// The bytes of the scalar itself.
+    pub from: Range<usize>,
+    /// Whether a merge (`<<: *name`) brings it: then nothing stands at the place itself.
+    pub merged: bool,
 }
 
 impl Leaf {
+    /// Whether it comes from a merge: nothing stands at its place.
+    #[must_use]
+    pub fn is_merged(&self) -> bool {
+        self.brought.as_ref().is_some_and(|brought| brought.merged)
+    }
+
     /// The address of the block that it is in.
     #[must_use]
     pub fn block(&self) -> &str {
@@ -48,6 +67,11 @@ impl Leaf {
             block: if self.block == 0 { address.len() } else { address.len() + " > ".len() + self.block },
             span: self.span.start + offset..self.span.end + offset,
             sure: self.sure && sure,
+            anchor: self.anchor.map(|at| at + offset),
+            brought: self.brought.map(|brought| Brought {
+                from: brought.from.start + offset..brought.from.end + offset,
+                ..brought
+            }),
             ..self
         }
     }

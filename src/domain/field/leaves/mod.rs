@@ -3,6 +3,7 @@
 //! [`leaf`] says what one is. [`yaml`] finds the scalars, `outline` the lines; a [`Document`] is read by one of them.
 
 pub mod leaf;
+mod node;
 mod outline;
 pub mod yaml;
 
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use self::leaf::Leaf;
+use self::leaf::{Leaf, LeafKind};
 use super::lines::Lines;
 use super::vocabulary::stem;
 
@@ -41,9 +42,10 @@ impl Document {
         std::str::from_utf8(&self.bytes).unwrap_or("")
     }
 
-    /// Its leaves as YAML. That a text can be parsed proves little; a parse that finds no structure counts for nothing.
+    /// Its leaves as YAML. That a text can be parsed proves little; a parse that finds texts without any structure counts for nothing.
     fn yaml(&self) -> Option<&Leaves> {
-        let structured = |leaves: &Vec<Leaf>| leaves.iter().any(|leaf| !leaf.key.is_empty());
+        let structured =
+            |leaves: &Vec<Leaf>| leaves.is_empty() || leaves.iter().any(|leaf| !leaf.key.is_empty());
         let read = || yaml::leaves(self.text()).filter(structured).map(Leaves::new);
         self.yaml.get_or_init(read).as_ref()
     }
@@ -183,6 +185,17 @@ impl<'t> Text<'t> {
     /// The runs of leaves with one address.
     pub(super) fn addresses(&self) -> impl Iterator<Item = &'t [usize]> {
         self.by_address.chunk_by(|a, b| self.address(*a) == self.address(*b))
+    }
+
+    /// The address of a leaf as people read it: a line that nothing names goes by its number.
+    pub(super) fn shown(&self, leaf: &Leaf) -> String {
+        let named =
+            leaf.kind == LeafKind::Scalar || leaf.sure && leaf.address.contains(char::is_alphanumeric);
+        if named && !leaf.address.is_empty() {
+            leaf.address.clone()
+        } else {
+            format!("line {}", self.line_of(&leaf.span) + 1)
+        }
     }
 
     /// The line that a leaf begins on.

@@ -88,6 +88,8 @@ pub(super) fn leaves(text: &str) -> Vec<Leaf> {
             span: end - content.len()..end,
             value: content.to_owned(),
             sure: around.sure,
+            anchor: None,
+            brought: None,
         });
         if !block.address.ends_with(content) && tokens::mask(content) != content {
             block.wholes.push(content.to_owned());

@@ -3,30 +3,26 @@
 //! A scalar is found again by its address: the document by kind and name, list items by a name or by what they are a
 //! version of, and everything else by key. Block scalars that hold YAML or JSON themselves are looked into.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, ScalarStyle};
+use granit_parser::ScalarStyle;
 
 use super::super::tokens;
 use super::super::vocabulary::{ENTRY_NAMES, ITEM_NAMES, SOURCES};
-use super::leaf::{self, Leaf, LeafKind};
+use super::leaf::{self, Brought, Leaf, LeafKind};
+use super::node::{MERGE, Node, parse};
 use super::outline;
 
 /// The longest address, and all addresses of a file together, in bytes: what is longer is no environment file.
 const MAX_ADDRESS: usize = 8 << 10;
 const MAX_ADDRESSES: usize = 128 << 20;
 
-/// How deep structures may nest, and how deep YAML may stand within block scalars of YAML.
-const MAX_DEPTH: usize = 96;
+/// How deep YAML may stand within block scalars of YAML.
 const MAX_EMBEDDING: usize = 2;
-
-enum Node {
-    Scalar { value: String, span: Range<usize>, style: ScalarStyle },
-    Map(Vec<(String, Node)>),
-    List(Vec<Node>),
-    Other,
-}
+/// How many nodes of a file are looked at through aliases: each alias repeats what it stands for, and aliases of aliases do so without
+/// end. What is beyond counts as unknown.
+const MAX_BROUGHT: usize = 50_000;
 
 /// The scalars of `text`, in their order, or `None` when it is no YAML (or nests too deep).
 #[must_use]
@@ -38,8 +34,16 @@ fn leaves_within(text: &str, embedding: usize) -> Option<Vec<Leaf>> {
     let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let documents = parse(text.get(bom..)?, bom)?;
     let names = unique_names(documents.iter().map(document_name).collect());
-    let mut walk =
-        Walk { text, embedding, sure: true, names: Vec::new(), addresses: Some(0), out: Vec::new() };
+    let mut walk = Walk {
+        text,
+        embedding,
+        sure: true,
+        names: Vec::new(),
+        addresses: Some(0),
+        brought: None,
+        brought_nodes: 0,
+        out: Vec::new(),
+    };
     for (index, (document, name)) in documents.iter().zip(names).enumerate() {
         walk.names.clear();
         let prefix = match name {
@@ -58,104 +62,6 @@ fn leaves_within(text: &str, embedding: usize) -> Option<Vec<Leaf>> {
     Some(walk.out)
 }
 
-/// Parses the text, and takes what only looks like YAML for none: templates whose braces read as mappings, and jsonnet
-/// and the like, which read as one mapping in braces.
-fn parse(text: &str, offset: usize) -> Option<Vec<Node>> {
-    let mut documents = Vec::new();
-    let braces = text.trim_start().starts_with(['{', '[']);
-    let mut builder = Builder { stack: Vec::new(), root: None, json_keys: braces, is_other: false };
-    for next in Parser::new_from_str(text) {
-        let (event, span) = next.ok()?;
-        match event {
-            Event::DocumentStart(..) => builder.root = None,
-            Event::DocumentEnd => documents.push(builder.root.take().unwrap_or(Node::Other)),
-            Event::Scalar(value, style, ..) => {
-                let range = span.byte_range()?;
-                let span = range.start + offset..range.end + offset;
-                builder.add(Node::Scalar { value: value.into_owned(), span, style });
-            }
-            Event::SequenceStart(..) => builder.open(Open::List(Vec::new()))?,
-            Event::MappingStart(..) => builder.open(Open::Map(Vec::new(), None))?,
-            Event::SequenceEnd | Event::MappingEnd => builder.close(),
-            Event::Alias(_) | Event::UnresolvedAlias(_) => builder.add(Node::Other),
-            Event::StreamStart | Event::StreamEnd | Event::Anchor(..) | _ => {}
-        }
-        if builder.is_other {
-            return None;
-        }
-    }
-    let one_text = |document: &Node| matches!(document, Node::Scalar { style: ScalarStyle::Plain, .. });
-    (!documents.iter().any(one_text)).then_some(documents)
-}
-
-enum Open {
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>, Option<String>),
-}
-
-/// Puts events together to nodes, without recursion.
-struct Builder {
-    stack: Vec<Open>,
-    root: Option<Node>,
-    /// Whether keys have to be quoted, as in JSON.
-    json_keys: bool,
-    /// Whether something was seen that no environment file in YAML has.
-    is_other: bool,
-}
-
-impl Builder {
-    fn open(&mut self, open: Open) -> Option<()> {
-        self.stack.push(open);
-        (self.stack.len() <= MAX_DEPTH).then_some(())
-    }
-
-    fn close(&mut self) {
-        match self.stack.pop() {
-            Some(Open::List(items)) => self.add(Node::List(items)),
-            Some(Open::Map(entries, _)) => self.add(Node::Map(entries)),
-            None => {}
-        }
-    }
-
-    fn add(&mut self, node: Node) {
-        match self.stack.last_mut() {
-            Some(Open::List(items)) => items.push(node),
-            Some(Open::Map(entries, key)) => match key.take() {
-                Some(key) => entries.push((key, node)),
-                None => match node {
-                    Node::Scalar { value, style, .. } => {
-                        self.is_other |= self.json_keys && style != ScalarStyle::DoubleQuoted;
-                        *key = Some(value);
-                    }
-                    Node::Map(_) | Node::List(_) => self.is_other = true,
-                    Node::Other => *key = Some("?".to_owned()),
-                },
-            },
-            None => self.root = Some(node),
-        }
-    }
-}
-
-impl Node {
-    fn get(&self, key: &str) -> Option<&Node> {
-        match self {
-            Self::Map(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, node)| node),
-            Self::Scalar { .. } | Self::List(_) | Self::Other => None,
-        }
-    }
-
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Scalar { value, .. } if !value.is_empty() && value.len() <= 300 => Some(value),
-            Self::Scalar { .. } | Self::Map(_) | Self::List(_) | Self::Other => None,
-        }
-    }
-
-    fn text_at(&self, key: &str) -> Option<&str> {
-        self.get(key)?.text()
-    }
-}
-
 /// `Deployment/shop/web` for a Kubernetes object.
 fn document_name(node: &Node) -> Option<String> {
     let kind = node.text_at("kind")?;
@@ -170,7 +76,7 @@ fn document_name(node: &Node) -> Option<String> {
 
 /// By what a list item is found again when its place in the list has changed.
 fn item_name(item: &Node) -> Option<String> {
-    if let Node::Scalar { value, .. } = item {
+    if let Node::Scalar { value, .. } = item.itself() {
         // `IMAGE=registry/app:1.2` is known by what is assigned.
         let assigned = value.split_once('=').filter(|(name, _)| !name.contains([' ', '/', '?']));
         return Some(match (assigned, tokens::image_parts(value)) {
@@ -188,12 +94,10 @@ fn item_name(item: &Node) -> Option<String> {
 
 /// The key of an item that says by it what it is, as generators and sources do (`- git: …`).
 fn only_key(item: &Node) -> Option<String> {
-    match item {
-        Node::Map(entries) => match entries.as_slice() {
-            [(key, Node::Map(_) | Node::List(_))] => Some(key.clone()),
-            _ => None,
-        },
-        Node::Scalar { .. } | Node::List(_) | Node::Other => None,
+    let Node::Map(entries) = item.itself() else { return None };
+    match entries.as_slice() {
+        [(key, node)] if matches!(node.itself(), Node::Map(_) | Node::List(_)) => Some(key.clone()),
+        _ => None,
     }
 }
 
@@ -234,6 +138,10 @@ struct Walk<'t> {
     names: Vec<String>,
     /// The bytes of all addresses so far; `None` once there are too many.
     addresses: Option<usize>,
+    /// The alias by which one came to where one is, and whether that is a merge.
+    brought: Option<(Range<usize>, bool)>,
+    /// How many nodes were looked at through aliases.
+    brought_nodes: usize,
     out: Vec<Leaf>,
 }
 
@@ -249,7 +157,9 @@ struct Beside<'n> {
 impl<'n> Beside<'n> {
     /// `key` is that of the mapping: it names what is in it where nothing inside does.
     fn of(map: &'n Node, key: &'n str) -> Self {
-        let named = ENTRY_NAMES.iter().find_map(|key| map.text_at(key));
+        // In `versions: {key: v3}` it is the name of a service, and no name of an entry.
+        let is_name = |text: &&str| tokens::mask(text) != "*";
+        let named = ENTRY_NAMES.iter().find_map(|key| map.text_at(key).filter(is_name));
         let source = |key: &&'static str| Some((*key, versionless(map.text_at(key)?)));
         Self {
             named: named.or(Some(key).filter(|key| !key.is_empty())),
@@ -270,19 +180,72 @@ impl Walk<'_> {
         if self.addresses.is_none() {
             return;
         }
+        if self.brought.is_some() {
+            self.brought_nodes += 1;
+            if self.brought_nodes > MAX_BROUGHT {
+                return;
+            }
+        }
         match node {
             Node::Scalar { value, span, style } => {
                 self.scalar(value, span, *style, address, key, beside);
             }
             Node::Map(entries) => {
                 let beside = Beside::of(node, key);
+                let merges = node.merges();
                 for (entry_key, child) in entries {
-                    self.node(child, &join(address, entry_key), entry_key, &beside);
+                    if entry_key != MERGE || merges.is_empty() {
+                        self.node(child, &join(address, entry_key), entry_key, &beside);
+                    }
                 }
+                self.merged(entries, merges, address, &beside);
             }
             Node::List(items) => self.list(items, address, key),
+            Node::Named(node) => self.node(node, address, key, beside),
+            Node::Alias(at, node) => self.through((at, false), node, address, key, beside),
             Node::Other => {}
         }
+    }
+
+    /// What a mapping takes from others and does not say itself. Of several the first counts.
+    fn merged(
+        &mut self,
+        own: &[(String, Node)],
+        merges: Vec<(&Range<usize>, &Node)>,
+        address: &str,
+        beside: &Beside<'_>,
+    ) {
+        let mut said: HashSet<&str> = own.iter().map(|(key, _)| key.as_str()).collect();
+        let mut left: Vec<(&Range<usize>, &Node)> = merges.into_iter().rev().collect();
+        while let Some((at, taken)) = left.pop() {
+            self.brought_nodes += 1;
+            if self.brought_nodes > MAX_BROUGHT {
+                return;
+            }
+            // What one of them takes itself comes by the same alias.
+            left.extend(taken.merges().into_iter().rev().map(|(_, further)| (at, further)));
+            let Node::Map(entries) = taken.itself() else { continue };
+            for (key, child) in entries.iter().filter(|(key, _)| key != MERGE) {
+                if said.insert(key) {
+                    self.through((at, true), child, &join(address, key), key, beside);
+                }
+            }
+        }
+    }
+
+    /// Looks at a node by way of an alias. Of aliases within aliases the outermost counts: it is what stands in the text here.
+    fn through(
+        &mut self,
+        (at, is_merge): (&Range<usize>, bool),
+        node: &Node,
+        address: &str,
+        key: &str,
+        beside: &Beside<'_>,
+    ) {
+        let outer = self.brought.clone();
+        self.brought.get_or_insert_with(|| (at.clone(), is_merge));
+        self.node(node, address, key, beside);
+        self.brought = outer;
     }
 
     fn list(&mut self, items: &[Node], address: &str, key: &str) {
@@ -293,7 +256,7 @@ impl Walk<'_> {
             // With the length, a place in a list that has grown is not taken for the one in the list before.
             let (step, whole) = name.unwrap_or_else(|| (format!("{index} of {}", items.len()), None));
             // What an item is a version of changes with it; what it is called does not.
-            self.names.extend(whole.filter(|_| matches!(item, Node::Map(_))));
+            self.names.extend(whole.filter(|_| matches!(item.itself(), Node::Map(_))));
             self.node(item, &format!("{address}[{step}]"), key, &Beside::default());
             self.sure = sure;
             self.names.truncate(depth);
@@ -309,6 +272,10 @@ impl Walk<'_> {
         key: &str,
         beside: &Beside<'_>,
     ) {
+        if let Some((at, merged)) = self.brought.clone() {
+            let brought = Brought { from: span.clone(), merged };
+            return self.leaf(value, at, address, (key, beside), None, Some(brought));
+        }
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let span = if block { block_lines(self.text, span) } else { span.clone() };
         let source_text = self.text.get(span.clone()).unwrap_or("");
@@ -318,20 +285,35 @@ impl Walk<'_> {
             let lines = outline::leaves(source_text).into_iter();
             self.out.extend(lines.map(|leaf| leaf.within(address, span.start, self.sure)));
         } else {
-            let names = self.names.iter().map(String::as_str);
-            let source: Vec<&str> = names.chain(beside.sources(key)).collect();
-            self.out.push(Leaf {
-                kind: LeafKind::Scalar,
-                block: leaf::block(address).len(),
-                address: address.to_owned(),
-                key: key.to_owned(),
-                named: beside.named.map(str::to_owned),
-                source: (!source.is_empty()).then(|| source.join(" ")),
-                span,
-                value: value.to_owned(),
-                sure: self.sure,
-            });
+            let anchor = anchor_before(self.text, span.start);
+            self.leaf(value, span, address, (key, beside), anchor, None);
         }
+    }
+
+    fn leaf(
+        &mut self,
+        value: &str,
+        span: Range<usize>,
+        address: &str,
+        (key, beside): (&str, &Beside<'_>),
+        anchor: Option<usize>,
+        brought: Option<Brought>,
+    ) {
+        let names = self.names.iter().map(String::as_str);
+        let source: Vec<&str> = names.chain(beside.sources(key)).collect();
+        self.out.push(Leaf {
+            kind: LeafKind::Scalar,
+            block: leaf::block(address).len(),
+            address: address.to_owned(),
+            key: key.to_owned(),
+            named: beside.named.map(str::to_owned),
+            source: (!source.is_empty()).then(|| source.join(" ")),
+            span,
+            value: value.to_owned(),
+            sure: self.sure,
+            anchor,
+            brought,
+        });
     }
 
     /// The scalars of the YAML or JSON inside a block scalar: its raw lines, indented as they are, are YAML themselves.
@@ -362,6 +344,14 @@ fn block_lines(text: &str, span: &Range<usize>) -> Range<usize> {
     let end =
         if span.end == text.len() { span.end } else { inside.rfind('\n').map_or(start, |at| start + at + 1) };
     start..end.max(start)
+}
+
+/// Where the `&name` begins that stands right before a scalar.
+fn anchor_before(text: &str, scalar: usize) -> Option<usize> {
+    let before = text.get(..scalar)?;
+    let name = before.trim_end_matches([' ', '\t']);
+    let start = name.rfind(|c: char| c.is_whitespace() || "[{,".contains(c)).map_or(0, |at| at + 1);
+    (name.len() < before.len() && name.get(start..)?.starts_with('&')).then_some(start)
 }
 
 fn join(address: &str, key: &str) -> String {

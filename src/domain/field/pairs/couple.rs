@@ -39,6 +39,12 @@ impl Deployed {
         Self { blocks, stems }
     }
 
+    /// Adds one that came or went.
+    pub(super) fn add(&mut self, block: &str, key: &str) {
+        self.blocks.insert(block.to_owned());
+        self.stems.insert((block.to_owned(), vocabulary::stem(key).0));
+    }
+
     /// Whether a leaf stands beside one of them and is about the same. A checksum may be in a list beside them, a digest
     /// in the block around theirs.
     pub(super) fn has(&self, leaf: &Leaf, is_hash: bool) -> bool {
@@ -53,7 +59,10 @@ impl Deployed {
             let ends = own.char_indices().map(|(at, _)| at).chain([own.len()]);
             below || ends.filter_map(|end| own.get(..end)).any(|above| self.blocks.contains(above))
         };
-        self.stems.contains(&(own.to_owned(), stem))
+        // `image: a/b` that has become `image: {repository: a/b, tag: v2}`, and the other way round.
+        let is_split = self.blocks.contains(&leaf.address);
+        is_split
+            || self.stems.contains(&(own.to_owned(), stem))
             || is_hash && (self.blocks.contains(own) || !own.is_empty() && self.blocks.contains(block(own)))
             || digest && around()
     }

@@ -4,13 +4,15 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
 mod couple;
+mod one_sided;
 
+use super::context::{self, Place, Switch};
 use super::leaves::Text;
 use super::leaves::leaf::{Leaf, LeafKind};
 use super::lines::{Alignment, Counterpart, hunks, is_trifle};
 use super::rules::{self, Candidate, FieldRule, release_field};
 use super::tokens::{mask, versionless};
-use super::types::{Companion, Comparison, File, ScalarChange};
+use super::types::{Comparison, File, ScalarChange};
 use super::vocabulary::{self, WordRole};
 use super::words::{self, Changed};
 
@@ -18,6 +20,8 @@ use super::words::{self, Changed};
 #[derive(Default)]
 struct Pairs {
     both: Vec<(usize, usize, bool)>,
+    /// What stands at a place in one version, and comes there by a merge in the other.
+    over: Vec<(usize, usize)>,
     removed: Vec<usize>,
     added: Vec<usize>,
 }
@@ -43,6 +47,12 @@ fn pair(old: &Text<'_>, new: &Text<'_>) -> Pairs {
     if !pairs.removed.is_empty() && !pairs.added.is_empty() {
         pair_by_line(old, new, &mut pairs);
     }
+    let merged = |text: &Text<'_>, leaf: usize| text.leaves.get(leaf).is_some_and(Leaf::is_merged);
+    let over = pairs.both.extract_if(.., |(o, n, _)| merged(old, *o) != merged(new, *n));
+    pairs.over = over.map(|(o, n, _)| (o, n)).collect();
+    // What no longer comes, or comes anew, by a merge has no line of its own: the line of the merge tells.
+    pairs.removed.retain(|leaf| !merged(old, *leaf));
+    pairs.added.retain(|leaf| !merged(new, *leaf));
     pairs
 }
 
@@ -96,12 +106,8 @@ pub(super) fn compare(file: &File<'_>, old: &Text<'_>, new: &Text<'_>) -> Compar
     let mut pairs = pair(old, new);
     comparison.changes = renamed(file, old, new, &mut pairs);
     compare_pairs(file, old, new, pairs.both, &mut comparison);
-    let deployed = couple::Deployed::of(comparison.release_fields());
-    for (text, leaves, added) in [(old, &pairs.removed, false), (new, &pairs.added, true)] {
-        for leaf in leaves.iter().filter_map(|leaf| text.leaves.get(*leaf)) {
-            one_sided(text, leaf, added, &deployed, &mut comparison);
-        }
-    }
+    one_sided::overridden(file, (old, new), &pairs.over, &mut comparison);
+    one_sided::find(file, (old, &pairs.removed), (new, &pairs.added), &mut comparison);
     other_lines(old, new, &mut comparison);
     comparison
 }
@@ -128,8 +134,13 @@ fn compare_pairs(
     both: Vec<(usize, usize, bool)>,
     comparison: &mut Comparison,
 ) {
+    let mut named = Vec::new();
     for (o, n, sure) in both {
         let (Some(old_leaf), Some(new_leaf)) = (old.leaves.get(o), new.leaves.get(n)) else { continue };
+        named.extend(by_name(file, (old, old_leaf), (new, new_leaf)));
+        if old_leaf.value != new_leaf.value && context::migrates(new_leaf) {
+            comparison.migrates.get_or_insert_with(|| new_leaf.address.clone());
+        }
         let (changes, others) = changes(file, old, old_leaf, new, new_leaf);
         comparison.changes.extend(changes.into_iter().map(|change| ScalarChange {
             leaf: n,
@@ -137,11 +148,44 @@ fn compare_pairs(
             ..change
         }));
         if others {
-            comparison.others.push((shown(new, new_leaf), new_leaf.span.clone(), true));
+            comparison.others.push((new.shown(new_leaf), new_leaf.span.clone(), true));
         }
+    }
+    for change in comparison.changes.iter_mut().filter(|change| change.rule.is_none()) {
+        let of_it =
+            named.iter().find(|(old, new, _)| ends_alike(old, &change.old) && ends_alike(new, &change.new));
+        change.rule =
+            of_it.and_then(|(.., rule)| file.fields.rule(&change.address, &change.key, Some(*rule)));
     }
     comparison.changes.sort_by_key(|change| (change.new.start, change.old.start));
     couple::couple(file, &mut comparison.changes);
+    for change in comparison.changes.iter_mut().filter(|change| change.rule.is_none()) {
+        let (key, named) = (change.key.as_str(), Some(change.named.as_str()));
+        let candidate = Candidate { key, named, old: &change.old_value, new: &change.new_value };
+        change.rule = rules::names_release(candidate)
+            .and_then(|rule| file.fields.rule(&change.address, &change.key, Some(rule)));
+    }
+}
+
+/// Whether two stretches are of the same scalar, with its name or without.
+fn ends_alike(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.end == b.end
+}
+
+/// Where a value of the release field at an alias comes from, before and after, when it changed there: what it is called there need
+/// not tell that it is one.
+fn by_name(
+    file: &File<'_>,
+    (old, was): (&Text<'_>, &Leaf),
+    (new, is): (&Text<'_>, &Leaf),
+) -> Option<(Range<usize>, Range<usize>, FieldRule)> {
+    let (from, to) = was.brought.as_ref().zip(is.brought.as_ref())?;
+    if was.value == is.value || old.get(&was.span) != new.get(&is.span) {
+        return None;
+    }
+    let candidate = Candidate { key: &is.key, named: is.named.as_deref(), old: &was.value, new: &is.value };
+    let rule = file.fields.rule(&is.address, &is.key, release_field(candidate))?;
+    Some((from.from.clone(), to.from.clone(), rule))
 }
 
 /// Release fields that took another's place in their block, a `digest` that of a `newTag`: the whole entries are changes.
@@ -179,6 +223,9 @@ fn renamed(file: &File<'_>, old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) -
                 old_value: old_leaf.value.clone(),
                 new_value: new_leaf.value.clone(),
                 addressed: new_leaf.sure,
+                engine: context::is_engine(new_leaf, &old_leaf.value, FieldRule::Tag),
+                by_hand: None,
+                switch: false,
                 key: new_leaf.key.clone(),
                 block: new_leaf.block().to_owned(),
                 named: String::new(),
@@ -214,7 +261,8 @@ fn changes(
     new: &Text<'_>,
     new_leaf: &Leaf,
 ) -> (Vec<ScalarChange>, bool) {
-    let (a, b) = (old.get(&old_leaf.span), new.get(&new_leaf.span));
+    let [was, is] = with_names((old, old_leaf), (new, new_leaf));
+    let (a, b) = (old.get(&was), new.get(&is));
     if a == b {
         return (Vec::new(), false);
     }
@@ -236,18 +284,27 @@ fn changes(
         };
         let key = if line { key_of(file, new, new_leaf, b, &n) } else { new_leaf.key.clone() };
         let nth = if several { format!(" (word {})", index + 1) } else { String::new() };
-        let address = format!("{}{nth}", shown(new, new_leaf));
+        let address = format!("{}{nth}", new.shown(new_leaf));
         let named = named(new, new_leaf, &key).filter(|name| !name.is_empty());
         let named = lists_versions(file).filter(|_| new_leaf.block().is_empty()).or(named);
         let candidate = Candidate { key: &key, named, old: &old_value, new: &new_value };
-        let about_the_file = is_about_the_file(file, new.text, &new_leaf.address);
-        let found = if about_the_file { None } else { release_field(candidate) };
+        let place = context::place(file, new.text, new_leaf);
+        let found = if place == Place::Open { release_field(candidate) } else { None };
         let bare = || bare_version(new, b, &n, &old_value, &new_value);
         let rule = file.fields.rule(&address, &key, found.or_else(bare));
+        let switch = context::switch(new_leaf, &old_value, &new_value);
+        let by_hand = match place {
+            Place::ByHand(what) => Some(what),
+            Place::Open if switch == Some(Switch::Slot) => Some(context::SLOT),
+            Place::Open | Place::Closed => None,
+        };
         ScalarChange {
             rule,
-            old: old_leaf.span.start + o.start..old_leaf.span.start + o.end,
-            new: new_leaf.span.start + n.start..new_leaf.span.start + n.end,
+            engine: rule.is_some_and(|rule| context::is_engine(new_leaf, &old_value, rule)),
+            by_hand: by_hand.filter(|_| rule.is_none()),
+            switch: switch.is_some() && rule.is_none(),
+            old: was.start + o.start..was.start + o.end,
+            new: is.start + n.start..is.start + n.end,
             old_text,
             new_text,
             old_value,
@@ -262,6 +319,18 @@ fn changes(
         }
     };
     (words.into_iter().enumerate().map(change).collect(), others)
+}
+
+/// The bytes of two leaves: with the `&name` before them where not both have the same.
+fn with_names((old, was): (&Text<'_>, &Leaf), (new, is): (&Text<'_>, &Leaf)) -> [Range<usize>; 2] {
+    let whole = |leaf: &Leaf| leaf.anchor.unwrap_or(leaf.span.start)..leaf.span.end;
+    let name = |text: &'_ Text<'_>, leaf: &Leaf| {
+        leaf.anchor.map(|at| text.get(&(at..leaf.span.start)).trim_end().to_owned())
+    };
+    match name(old, was) == name(new, is) {
+        true => [was.span.clone(), is.span.clone()],
+        false => [whole(was), whole(is)],
+    }
 }
 
 /// The name that tells what a value is of: that of the entry or of the block; of a line's the one in the line beside it.
@@ -285,33 +354,15 @@ fn lists_versions<'p>(file: &File<'p>) -> Option<&'p str> {
     Some(stem).filter(|stem| rules::lists_versions(stem))
 }
 
-/// The address as people read it: a line that nothing names goes by its number.
-fn shown(text: &Text<'_>, leaf: &Leaf) -> String {
-    let named = leaf.kind == LeafKind::Scalar || leaf.sure && leaf.address.contains(char::is_alphanumeric);
-    if named && !leaf.address.is_empty() {
-        leaf.address.clone()
-    } else {
-        format!("line {}", text.line_of(&leaf.span) + 1)
-    }
-}
-
 /// Other quotes around the same value deploy nothing, unless a number became a text or a text a number.
 fn is_requoted(old: &Leaf, old_text: &str, new: &Leaf, new_text: &str) -> bool {
+    let by_name = old.brought.is_some() || new.brought.is_some();
     let number = |leaf: &Leaf, text: &str| leaf.value == text && text.parse::<f64>().is_ok();
-    old.value == new.value && number(old, old_text) == number(new, new_text)
+    old.value == new.value && (by_name || number(old, old_text) == number(new, new_text))
 }
 
 fn unquoted(text: &str) -> &str {
     text.trim_matches(['"', '\'', '`'])
-}
-
-/// Versions that say how the file is to be read, or how often it was saved, and not what is deployed: of an encrypted
-/// file's envelope, of Compose, of a dashboard.
-fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
-    let versioned = || {
-        file.path.contains("compose") || text.contains("\nservices:") || text.contains("\"schemaVersion\"")
-    };
-    address.starts_with("sops.") || address == "version" && versioned()
 }
 
 /// Whether the word is all that the file holds.
@@ -343,37 +394,6 @@ fn key_of(file: &File<'_>, text: &Text<'_>, leaf: &Leaf, line: &str, word: &Rang
     }
 }
 
-/// A release field that came or went beside one that changed belongs to the deployment, and so does what it is a version
-/// of, and a checksum; anything else that came or went does not.
-fn one_sided(
-    text: &Text<'_>,
-    leaf: &Leaf,
-    added: bool,
-    deployed: &couple::Deployed,
-    comparison: &mut Comparison,
-) {
-    let value = match leaf.kind {
-        LeafKind::Scalar => leaf.value.as_str(),
-        LeafKind::Line => words::last(&leaf.value),
-    };
-    let rule = release_field(Candidate { key: &leaf.key, named: None, old: value, new: value });
-    let named = rule.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
-    let of_it = || {
-        (vocabulary::is(&leaf.key, WordRole::GoesAlong) || couple::is_hash(value))
-            .then_some(FieldRule::Coupled)
-    };
-    match named.or_else(of_it).filter(|_| deployed.has(leaf, couple::is_hash(value))) {
-        Some(rule) => comparison.companions.push(Companion {
-            address: leaf.address.clone(),
-            rule,
-            text: text.get(&leaf.span).to_owned(),
-            span: leaf.span.clone(),
-            added,
-        }),
-        None => comparison.others.push((shown(text, leaf), leaf.span.clone(), added)),
-    }
-}
-
 /// Finds the stretches of lines that differ, and the lines in them that hold no leaf and are no trifles either: aliases,
 /// empty mappings, anchors.
 fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
@@ -382,7 +402,7 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
     let mut found = Vec::new();
     for (before, after) in &comparison.hunks {
         let bodies = |text: &'_ Text<'_>, lines: &Range<usize>| -> HashSet<String> {
-            lines.clone().map(|line| text.lines.body(line).to_owned()).collect()
+            lines.clone().map(|line| nameless(text.lines.body(line)).to_owned()).collect()
         };
         let (old_bodies, new_bodies) = (bodies(old, before), bodies(new, after));
         for (text, lines, others, added) in
@@ -390,7 +410,8 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
         {
             for line in lines.clone() {
                 let body = text.lines.body(line);
-                if !others.contains(body) && !is_trifle(body) && text.on_line(line).is_empty() {
+                let is_empty = !is_trifle(body) && text.on_line(line).is_empty();
+                if is_empty && !others.contains(nameless(body)) && !is_head(text, line, lines) {
                     found.push((format!("line {}", line + 1), text.lines.range(line), added));
                 }
             }
@@ -401,6 +422,26 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
         }
     }
     comparison.others.extend(found);
+}
+
+/// A line without the `&name` that it gives to what is behind it: `base: &base`. A name alone changes no value.
+fn nameless(body: &str) -> &str {
+    let named = body.rsplit_once(" &").filter(|(_, name)| !name.contains(char::is_whitespace));
+    named.map_or(body, |(head, _)| head.trim_end())
+}
+
+/// Whether a line only says where those behind it belong, and the next of them is in the same stretch: `image:`.
+fn is_head(text: &Text<'_>, line: usize, lines: &Range<usize>) -> bool {
+    let indent = |line: usize| {
+        let body = text.lines.body(line);
+        body.len() - body.trim_start_matches([' ', '-']).len()
+    };
+    let mut behind = (line + 1..lines.end).filter(|line| !is_trifle(text.lines.body(*line)));
+    let is_deeper = |next: usize| {
+        indent(next) > indent(line)
+            || indent(next) == indent(line) && text.lines.body(next).trim_start().starts_with('-')
+    };
+    nameless(text.lines.body(line)).ends_with(':') && behind.next().is_some_and(is_deeper)
 }
 
 /// Whether a line went from one stretch to another.

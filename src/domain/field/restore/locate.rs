@@ -50,8 +50,8 @@ impl Located<'_> {
         FieldResult {
             address: self.change.address.clone(),
             rule: self.change.rule.unwrap_or(FieldRule::VersionToken),
-            old_text: self.change.old_text.clone(),
-            new_text: self.change.new_text.clone(),
+            old_text: self.change.old_shown().to_owned(),
+            new_text: self.change.new_shown().to_owned(),
             outcome: self.outcome.clone(),
         }
     }
@@ -107,13 +107,19 @@ impl<'t> Restore<'t> {
         };
         let text = self.current.get(&leaf.span);
         let (outcome, span) = match leaf.kind {
+            LeafKind::Scalar if bad.is_merged() != leaf.is_merged() => {
+                // Somebody has written over what the merge brings, or has taken that away.
+                let is_old = leaf.value == change.old_value;
+                let superseded = || FieldOutcome::Superseded(text.to_owned());
+                (if is_old { FieldOutcome::AlreadyBack } else { superseded() }, None)
+            }
             LeafKind::Scalar if change.was.is_some() => {
                 let span = entry(self.current, leaf).ok_or_else(ambiguous)?;
                 let holds = leaf.value == change.new_value;
                 let superseded = || FieldOutcome::Superseded(text.to_owned());
                 (if holds { FieldOutcome::Restored } else { superseded() }, Some(span))
             }
-            LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(leaf.span.clone())),
+            LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(self.with_name(change, leaf))),
             LeafKind::Line => self.line_outcome(change, bad, leaf),
         };
         if outcome == FieldOutcome::Restored && self.versions().is_of_another(bad, leaf) {
@@ -130,6 +136,15 @@ impl<'t> Restore<'t> {
             outcome
         };
         Ok(Located { change, outcome, span })
+    }
+
+    /// The bytes of a field now: with the `&name` that the bad commit gave it, which goes with the value.
+    fn with_name(&self, change: &ScalarChange, leaf: &Leaf) -> Range<usize> {
+        let whole = leaf.anchor.unwrap_or(leaf.span.start)..leaf.span.end;
+        match self.current.get(&whole) == change.new_text {
+            true => whole,
+            false => leaf.span.clone(),
+        }
     }
 
     /// The words of a line that the bad commit changed, by their places in it.
@@ -331,7 +346,10 @@ fn without_indexes(address: &str) -> String {
 }
 
 fn scalar_outcome(change: &ScalarChange, leaf: &Leaf, text: &str) -> FieldOutcome {
-    if text == change.old_text {
+    // What an alias stands for counts, and not its name.
+    if leaf.brought.is_some() && leaf.value != change.new_value && leaf.value != change.old_value {
+        FieldOutcome::Superseded(leaf.value.clone())
+    } else if text == change.old_text {
         FieldOutcome::AlreadyBack
     } else if text == change.new_text
         || leaf.value == change.new_value && change.old_value != change.new_value

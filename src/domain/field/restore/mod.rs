@@ -10,11 +10,12 @@ mod spans;
 
 use self::locate::{Located, Restore};
 use self::spans::{Spans, overlaps};
-use super::leaves::leaf::Leaf;
+use super::leaves::leaf::{Leaf, LeafKind};
 use super::leaves::{Document, Text, read};
 use super::lines::Counterpart;
 use super::pairs::compare;
 use super::types::{Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange};
+use super::words;
 
 /// New text for a stretch of bytes.
 type Edit = (Range<usize>, String);
@@ -34,7 +35,7 @@ pub(super) fn revert(
 ) -> Result<Reverted, Refusal> {
     let [parent, bad, current] = read([parent, bad, now]);
     let comparison = compare(file, &parent, &bad);
-    if comparison.release_fields().next().is_none() {
+    if !comparison.is_deployment() {
         return Err(Refusal::NoReleaseField);
     }
     let restore = Restore::new([&parent, &bad, &current], &comparison);
@@ -48,7 +49,8 @@ pub(super) fn revert(
         return Ok(Reverted { bytes: parent.text.as_bytes().to_vec(), fields, left_behind });
     }
     let mut edits = Vec::new();
-    if located.iter().any(|one| one.outcome == FieldOutcome::Restored) {
+    let is_due = located.iter().any(|one| one.outcome == FieldOutcome::Restored);
+    if is_due || comparison.alone().next().is_some() {
         let hunks = restore.hunks(&located);
         let now = Spans::new(hunks.iter().map(|hunk| (hunk.edit.0.clone(), ())));
         let before = Spans::new(hunks.iter().map(|hunk| (hunk.parent.clone(), ())));
@@ -59,15 +61,23 @@ pub(super) fn revert(
         }
         let outside = |edit: &Edit| !now.touch(&edit.0);
         edits.extend(located.iter().filter_map(|one| one.edit(&current)).filter(outside));
-        edits.extend(hunks.into_iter().map(|hunk| hunk.edit));
+        // Whether the lines are due at all, the fields say.
+        if is_due || fields.iter().any(|field| field.outcome == FieldOutcome::Restored) {
+            edits.extend(hunks.into_iter().map(|hunk| hunk.edit));
+        }
     }
+    // Several values may come by one alias.
+    edits.sort_by(|(a, one), (b, other)| (a.start, a.end, one).cmp(&(b.start, b.end, other)));
+    edits.dedup();
     let text = splice(current.text, edits).ok_or_else(|| Refusal::Ambiguous(first_address(&comparison)))?;
-    verify(file, now, &text, &located)?;
+    verify(file, now, &text, (&located, &comparison, &fields))?;
     Ok(Reverted { bytes: text.into_bytes(), fields, left_behind })
 }
 
 fn first_address(comparison: &Comparison) -> String {
-    comparison.release_fields().next().map(|change| change.address.clone()).unwrap_or_default()
+    let changed = comparison.release_fields().map(|change| &change.address);
+    let alone = comparison.alone().map(|companion| &companion.address);
+    changed.chain(alone).next().cloned().unwrap_or_default()
 }
 
 /// Replaces the stretches; `None` where two of them overlap.
@@ -193,6 +203,15 @@ impl Restore<'_> {
             [leaf] => self.current.leaves.get(*leaf),
             _ => return Err(refusal()),
         };
+        let beneath = leaf.filter(|leaf| leaf.is_merged()).map(|leaf| leaf.value.as_str());
+        let leaf = leaf.filter(|leaf| !leaf.is_merged());
+        // Something else comes by the merge now than what stood there before.
+        if leaf.is_none() && companion.added && beneath != companion.beneath.as_deref() {
+            return Ok((
+                result(companion, FieldOutcome::Superseded(beneath.unwrap_or_default().to_owned())),
+                None,
+            ));
+        }
         let (outcome, edit) = match (companion.added, leaf) {
             (true, None) => (FieldOutcome::AlreadyBack, None),
             (true, Some(leaf)) if self.current.get(&leaf.span) != companion.text => {
@@ -227,8 +246,7 @@ impl Restore<'_> {
 }
 
 fn result(companion: &Companion, outcome: FieldOutcome) -> FieldResult {
-    let (text, none) = (companion.text.clone(), String::new());
-    let (old_text, new_text) = if companion.added { (none, text) } else { (text, none) };
+    let (old_text, new_text) = companion.shown();
     FieldResult { address: companion.address.clone(), rule: companion.rule, old_text, new_text, outcome }
 }
 
@@ -250,7 +268,12 @@ fn with_line_ends(text: &str, replaced: &str) -> String {
 }
 
 /// Reads the new text again: the restored fields hold the old values, and nothing else says anything new.
-fn verify(file: &File<'_>, now: &Document, text: &str, located: &[Located<'_>]) -> Result<(), Refusal> {
+fn verify(
+    file: &File<'_>,
+    now: &Document,
+    text: &str,
+    (located, comparison, fields): (&[Located<'_>], &Comparison, &[FieldResult]),
+) -> Result<(), Refusal> {
     if now.text() == text {
         return Ok(());
     }
@@ -259,8 +282,7 @@ fn verify(file: &File<'_>, now: &Document, text: &str, located: &[Located<'_>]) 
     let broken = now.is_yaml() && !after.is_yaml()
         || now.text().trim_start().starts_with(['{', '[']) && is_json(now.text()) && !is_json(text);
     if broken {
-        let first = located.first().map(|one| one.change.address.clone());
-        return Err(Refusal::Unfaithful(first.unwrap_or_default()));
+        return Err(Refusal::Unfaithful(first_address(comparison)));
     }
     let [before, after] = read([now, &after]);
     let found = compare(file, &before, &after);
@@ -269,10 +291,29 @@ fn verify(file: &File<'_>, now: &Document, text: &str, located: &[Located<'_>]) 
         .filter(|one| one.outcome == FieldOutcome::Restored)
         .map(|one| (one.change.new_value.as_str(), one.change.old_value.as_str()))
         .collect();
-    let unwanted =
-        |change: &&ScalarChange| !wanted.contains(&(change.old_value.as_str(), change.new_value.as_str()));
-    match found.changes.iter().find(unwanted) {
-        Some(change) => Err(Refusal::Unfaithful(change.address.clone())),
+    let is_wanted = |old: &str, new: &str| wanted.contains(&(old, new));
+    let unwanted = |change: &&ScalarChange| !is_wanted(&change.old_value, &change.new_value);
+    if let Some(change) = found.changes.iter().find(unwanted) {
+        return Err(Refusal::Unfaithful(change.address.clone()));
+    }
+    // What came is not there any more, and what went is there again.
+    let is_restored = |companion: &&Companion| {
+        let of_it = |field: &&FieldResult| field.address == companion.address;
+        companion.is_alone()
+            && fields.iter().find(of_it).is_some_and(|one| one.outcome == FieldOutcome::Restored)
+    };
+    let is_as_before = |companion: &Companion| {
+        let there = after.at(&companion.address).first().and_then(|leaf| after.leaves.get(*leaf));
+        let value = there.map(|leaf| match leaf.kind {
+            LeafKind::Scalar => leaf.value.as_str(),
+            LeafKind::Line => words::last(&leaf.value),
+        });
+        let wanted =
+            if companion.added { companion.beneath.as_deref() } else { Some(companion.value.as_str()) };
+        value == wanted
+    };
+    match comparison.companions.iter().filter(is_restored).find(|one| !is_as_before(one)) {
+        Some(companion) => Err(Refusal::Unfaithful(companion.address.clone())),
         None => Ok(()),
     }
 }

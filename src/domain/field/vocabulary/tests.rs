@@ -94,8 +94,18 @@ fn words_of_keys_that_name_things_and_versions() {
     has(
         EngineVersion,
         "engine postgres postgresql pg mysql mariadb mongo mongodb kafka redis elasticsearch opensearch \
-         cassandra etcd clickhouse db database kubernetes k8s talos",
+         cassandra etcd clickhouse db database kubernetes k8s talos rabbitmq zookeeper cockroachdb couchdb neo4j \
+         influxdb scylla scylladb valkey",
     );
+    has(
+        EngineImage,
+        "cassandra clickhouse elasticsearch etcd mariadb mongo mongodb mysql opensearch postgres postgresql redis \
+         kafka postgis timescaledb percona cockroach cockroachdb couchdb couchbase neo4j influxdb rabbitmq \
+         zookeeper valkey keydb minio scylla scylladb vitess arangodb spilo rethinkdb solr memgraph questdb \
+         weaviate qdrant milvus dgraph tidb tikv yugabyte yugabytedb consul vault nats pulsar",
+    );
+    has(Migration, "migration migrations flyway liquibase");
+    has(Slot, "slot active color colour live");
     has(ReleaseId, "build release commit version image model deployment");
 }
 
@@ -104,6 +114,11 @@ fn words_at_the_end_of_keys() {
     has(EndsRelease, "tag version image digest revision sha ref uri url");
     has(ImagePart, "tag version digest name uri url ref sha revision repository");
     has(Numbered, "release build");
+    has(
+        AboutTags,
+        "status pattern patterns list prefix prefixes mutability immutability filter filters regex policy strategy \
+         format key keys count age selector names",
+    );
     has(Revision, "revision rev ref sha commit branch");
     has(Value, "value default");
     has(Listing, "versions tags images imagetags");

@@ -1,0 +1,185 @@
+//! Where a value stands: places in which nothing is a release field whatever it looks like, and versions of what keeps data.
+//!
+//! A place is told by the file's path, the whole address, and what stands around it: the key alone does not tell that
+//! `remoteRef.version` is a secret's, and `spec.kafka.version` a cluster's.
+
+use super::leaves::leaf::{Leaf, LeafKind};
+use super::rules::FieldRule;
+use super::tokens::image_parts;
+use super::types::File;
+use super::vocabulary::{WordRole, any, ends_in, is, words_of};
+
+/// What a place means for what stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The rules for values say whether it is a release field.
+    Open,
+    /// It is none.
+    Closed,
+    /// It changes what a service runs with, and does not go back by machine. The text says what it is.
+    ByHand(&'static str),
+}
+
+/// What a secret's version is called, and what says which of several versions is in use.
+const SECRET_VERSION: &str = "the version of a secret";
+pub(super) const SLOT: &str = "which of several versions is in use";
+
+/// A value that is all or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Switch {
+    /// It says which of several versions is in use: a slot, a colour, the weight of a route.
+    Slot,
+    /// It turns something on or off.
+    Flag,
+}
+
+/// Whether a value that changed is a switch.
+pub(super) fn switch(leaf: &Leaf, old: &str, new: &str) -> Option<Switch> {
+    const ON_OFF: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
+    const COLOURS: [&str; 4] = ["blue", "green", "canary", "stable"];
+    let both = |wanted: &dyn Fn(&str) -> bool| wanted(old) && wanted(new);
+    let words = words_of(&leaf.key);
+    if both(&|text| ON_OFF.contains(&text)) {
+        let of_slot = steps(leaf.block())
+            .any(|step| words_of(step).iter().any(|word| COLOURS.contains(&word.as_str())));
+        return Some(if of_slot { Switch::Slot } else { Switch::Flag });
+    }
+    let is_weight =
+        words.last().is_some_and(|last| last == "weight") && both(&|text| text.parse::<f64>().is_ok());
+    let is_slot = any(&words, WordRole::Slot)
+        && both(&|text| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)));
+    let is_colour = both(&|text| COLOURS.contains(&text));
+    (is_weight || is_slot && !both(&|text| text.parse::<f64>().is_ok()) || is_colour).then_some(Switch::Slot)
+}
+
+/// The steps of an address, without the brackets and dots between them.
+fn steps(address: &str) -> impl Iterator<Item = &str> {
+    address
+        .split(['.', '[', ']', '>', ' '])
+        .map(|step| step.trim_end_matches(':'))
+        .filter(|step| !step.is_empty())
+}
+
+/// What a place in a file means.
+pub(super) fn place(file: &File<'_>, text: &str, leaf: &Leaf) -> Place {
+    let address = leaf.address.as_str();
+    if is_about_the_file(file, text, address) || is_tag_of_a_resource(text, leaf) {
+        return Place::Closed;
+    }
+    if is_of_a_secret(leaf) {
+        return Place::ByHand(SECRET_VERSION);
+    }
+    Place::Open
+}
+
+/// Versions that say how the file is to be read, or how often it was saved, and not what is deployed: of an encrypted
+/// file's envelope, of Compose, of a dashboard.
+fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
+    let versioned = || {
+        file.path.contains("compose") || text.contains("\nservices:") || text.contains("\"schemaVersion\"")
+    };
+    address.starts_with("sops.") || address == "version" && versioned()
+}
+
+/// Whether it is the version of a secret: of an ExternalSecret, a SecretProviderClass and the like.
+/// Sources: <https://external-secrets.io/latest/api/externalsecret/>,
+/// <https://secrets-store-csi-driver.sigs.k8s.io/concepts.html>.
+fn is_of_a_secret(leaf: &Leaf) -> bool {
+    let words = words_of(&leaf.key);
+    let is_version = ends_in(&words, WordRole::Version);
+    let kind = leaf.address.split_once(": ").and_then(|(name, _)| name.split('/').next()).unwrap_or("");
+    let is_ref =
+        || steps(&leaf.address).any(|step| matches!(step, "remoteRef" | "secretKeyRef" | "secretRef"));
+    is_version && (kind.contains("Secret") || words == ["object", "version"] || is_ref())
+}
+
+/// Whether it is below the `tags` that a cloud keeps beside a resource, which are notes of its owners.
+fn is_tag_of_a_resource(text: &str, leaf: &Leaf) -> bool {
+    let step_tags = |step: &str| {
+        let words = words_of(step);
+        words.last().is_some_and(|last| last == "tags") && !words.iter().any(|word| word.contains("image"))
+    };
+    // The last step is the key itself.
+    let around = leaf.address.get(..leaf.address.len().saturating_sub(leaf.key.len())).unwrap_or("");
+    if !steps(around).any(step_tags) {
+        return false;
+    }
+    const CLOUDS: [&str; 9] = [
+        "forProvider",
+        "Properties",
+        "AWSTemplateFormatVersion",
+        "upbound.io",
+        "crossplane",
+        "amazonaws",
+        "azure",
+        "cnrm.cloud",
+        "services.k8s.aws",
+    ];
+    let is_bare = steps(around).any(|step| step == "tags" || step == "Tags");
+    let is_of_resource = || match leaf.kind {
+        LeafKind::Line => {
+            ["resource ", "data ", "provider ", "module "].iter().any(|head| leaf.address.starts_with(head))
+        }
+        LeafKind::Scalar => CLOUDS.iter().any(|cloud| text.contains(cloud)),
+    };
+    !is_bare || is_of_resource()
+}
+
+/// Whether a release field is the version of something that keeps data, or of the whole platform: it cannot simply go back. The key
+/// tells it, or the block around, the kind of the document, the name of the variable, or the image.
+pub(super) fn is_engine(leaf: &Leaf, value: &str, rule: FieldRule) -> bool {
+    if super::rules::is_engine_version(&leaf.key) {
+        return true;
+    }
+    let is_image = matches!(rule, FieldRule::Image | FieldRule::ImageAnywhere | FieldRule::Tag);
+    let repository = image_parts(value).map(|(repository, _)| repository);
+    let mut names = repository.into_iter().chain(leaf.source.iter().flat_map(|source| source.split(' ')));
+    if is_image && names.any(is_engine_image) {
+        return true;
+    }
+    let is_version = any(&words_of(&leaf.key), WordRole::Version);
+    let engine = |name: &str| any(&words_of(name), WordRole::EngineVersion);
+    let kind = leaf.address.split_once(": ").and_then(|(name, _)| name.split('/').next()).unwrap_or("");
+    let block = leaf.block();
+    let parent = steps(block.rsplit(": ").next().unwrap_or(block)).last().unwrap_or("");
+    // `spec.kafka.version`, `versions: {postgres: …}`, `variable "db_engine_version" { default = … }`.
+    let in_block = is_version && (engine(parent) || engine(kind));
+    let listed =
+        super::rules::lists_versions(parent) && is(&leaf.key.to_lowercase(), WordRole::EngineVersion);
+    let variable = leaf.key == "default" && leaf.named.as_deref().is_some_and(names_engine);
+    in_block || listed || variable || is_version && migrates(leaf)
+}
+
+/// Whether a name is that of an engine's version: `db_engine_version`.
+fn names_engine(name: &str) -> bool {
+    let words = words_of(name);
+    any(&words, WordRole::EngineVersion) && any(&words, WordRole::Version)
+}
+
+/// Whether an image is that of something that keeps data: `postgres`, `bitnami/postgresql`, `confluentinc/cp-kafka`. One that only
+/// works with it is none: `kafka-consumer`.
+fn is_engine_image(repository: &str) -> bool {
+    let name = repository.rsplit('/').next().unwrap_or("").to_lowercase();
+    let name = name.strip_prefix("cp-").unwrap_or(&name);
+    let name = ["-server", "-cluster", "-repmgr", "-ha", "-sharded"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
+    is(name, WordRole::EngineImage)
+}
+
+/// Whether a place speaks of migrations of a schema: `migrations.version`, `flyway.target`.
+pub(super) fn migrates(leaf: &Leaf) -> bool {
+    let block = leaf.block();
+    let names = steps(block.rsplit(": ").next().unwrap_or(block));
+    let is_migration = |step: &str| {
+        let words = words_of(step);
+        words.iter().any(|word| is(word, WordRole::Migration))
+            || matches!(words.as_slice(), [db, schema] if db == "db" && schema == "schema")
+    };
+    let own = words_of(&leaf.key);
+    let is_number = own.last().is_some_and(|last| {
+        matches!(last.as_str(), "version" | "target" | "revision" | "tag" | "image" | "to")
+    });
+    is_number && (names.into_iter().any(is_migration) || own.iter().any(|word| is(word, WordRole::Migration)))
+}

@@ -1,0 +1,153 @@
+//! What came or went: release fields that are deployments by themselves, what belongs to one that changed, and the rest.
+
+use std::collections::HashMap;
+
+use super::super::context::{self, Place};
+use super::super::leaves::Text;
+use super::super::leaves::leaf::{Leaf, LeafKind};
+use super::super::rules::{Candidate, FieldRule, release_field};
+use super::super::tokens::version_of;
+use super::super::types::{Companion, Comparison, File, PartOf};
+use super::super::vocabulary::{self, WordRole};
+use super::super::words;
+use super::couple::{Deployed, is_hash};
+
+/// A leaf that only one of two versions has.
+struct OneSided<'t> {
+    leaf: &'t Leaf,
+    value: &'t str,
+    added: bool,
+    /// Why it would count as a release field.
+    rule: Option<FieldRule>,
+    /// Whether it is a deployment by itself.
+    alone: bool,
+}
+
+/// Adds what came or went: `removed` are leaves of the version before, `added` of the one after.
+///
+/// A release field that came or went is a deployment where no other one changed in the file, unless it was only put elsewhere or its
+/// whole document came or went. Beside one belong what it is a version of, and checksums. Anything else that came or went does not.
+pub(super) fn find(
+    file: &File<'_>,
+    (old, removed): (&Text<'_>, &[usize]),
+    (new, added): (&Text<'_>, &[usize]),
+    comparison: &mut Comparison,
+) {
+    let mut all: Vec<OneSided<'_>> = Vec::new();
+    for (text, other, leaves, added) in [(old, new, removed, false), (new, old, added, true)] {
+        let leaves = leaves.iter().filter_map(|leaf| text.leaves.get(*leaf));
+        all.extend(leaves.map(|leaf| one_sided(file, (text, other), leaf, added)));
+    }
+    leave_moved(&mut all);
+    // Beside a field that changed they may be a part of something new, which stays where only the fields go back.
+    let is_beside = comparison.release_fields().next().is_some();
+    for one in &mut all {
+        one.alone &= !is_beside;
+    }
+    let mut deployed = Deployed::of(comparison.release_fields());
+    for one in all.iter().filter(|one| one.alone) {
+        deployed.add(one.leaf.block(), &one.leaf.key);
+    }
+    let migration = all.iter().find(|one| one.added && context::migrates(one.leaf));
+    comparison.migrates = comparison.migrates.take().or(migration.map(|one| one.leaf.address.clone()));
+    for one in &all {
+        let text = if one.added { new } else { old };
+        let is_hash = is_hash(one.value);
+        let goes_along = vocabulary::is(&one.leaf.key, WordRole::GoesAlong) || is_hash;
+        let rule = one.rule.or(goes_along.then_some(FieldRule::Coupled));
+        match rule.filter(|_| one.alone || deployed.has(one.leaf, is_hash)) {
+            Some(rule) => comparison.companions.push(Companion {
+                address: one.leaf.address.clone(),
+                rule,
+                key: one.leaf.key.clone(),
+                text: text.get(&one.leaf.span).to_owned(),
+                value: one.value.to_owned(),
+                added: one.added,
+                part: match one.alone {
+                    true => PartOf::Alone { engine: context::is_engine(one.leaf, one.value, rule) },
+                    false => PartOf::Beside,
+                },
+                addressed: one.leaf.sure,
+                beneath: None,
+                span: one.leaf.span.clone(),
+            }),
+            None => comparison.others.push((text.shown(one.leaf), one.leaf.span.clone(), one.added)),
+        }
+    }
+}
+
+/// What was written over what a merge brings, or is not any more.
+pub(super) fn overridden(
+    file: &File<'_>,
+    (old, new): (&Text<'_>, &Text<'_>),
+    over: &[(usize, usize)],
+    comparison: &mut Comparison,
+) {
+    for (o, n) in over {
+        let (Some(was), Some(is)) = (old.leaves.get(*o), new.leaves.get(*n)) else { continue };
+        if was.value == is.value {
+            continue;
+        }
+        let (text, leaf, other, added) = match was.is_merged() {
+            true => (new, is, was, true),
+            false => (old, was, is, false),
+        };
+        let candidate =
+            Candidate { key: &leaf.key, named: leaf.named.as_deref(), old: &was.value, new: &is.value };
+        match file.fields.rule(&leaf.address, &leaf.key, release_field(candidate)) {
+            Some(rule) => comparison.companions.push(Companion {
+                address: leaf.address.clone(),
+                rule,
+                text: text.get(&leaf.span).to_owned(),
+                added,
+                addressed: leaf.sure,
+                part: PartOf::Alone { engine: context::is_engine(leaf, &was.value, rule) },
+                key: leaf.key.clone(),
+                value: leaf.value.clone(),
+                beneath: Some(other.value.clone()),
+                span: leaf.span.clone(),
+            }),
+            None => comparison.others.push((text.shown(leaf), leaf.span.clone(), added)),
+        }
+    }
+}
+
+fn one_sided<'t>(
+    file: &File<'_>,
+    (text, other): (&Text<'t>, &Text<'_>),
+    leaf: &'t Leaf,
+    added: bool,
+) -> OneSided<'t> {
+    let value = match leaf.kind {
+        LeafKind::Scalar => leaf.value.as_str(),
+        LeafKind::Line => words::last(&leaf.value),
+    };
+    let found = release_field(Candidate { key: &leaf.key, named: None, old: value, new: value });
+    // A version that only its look tells may be anything where there is nothing to hold it against.
+    let named = found.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
+    let rule = match context::place(file, text.text, leaf) {
+        Place::Open => file.fields.rule(&leaf.address, &leaf.key, named),
+        Place::Closed | Place::ByHand(_) => None,
+    };
+    let is_known = !leaf.key.is_empty() && leaf.sure && is_in_both(leaf, other);
+    OneSided { leaf, value, added, rule, alone: rule.is_some() && is_known }
+}
+
+/// Whether the document that a leaf is in is in the other version, too.
+fn is_in_both(leaf: &Leaf, other: &Text<'_>) -> bool {
+    let document = leaf.address.split_once(": ").map(|(name, _)| name).filter(|name| !name.contains('['));
+    document.is_none_or(|name| leaf.kind == LeafKind::Line || !other.under(&format!("{name}: ")).is_empty())
+}
+
+/// What stands elsewhere now was not deployed: of what came and went with the same version neither is a deployment by itself.
+fn leave_moved(all: &mut [OneSided<'_>]) {
+    let mut versions: HashMap<&str, (usize, usize)> = HashMap::new();
+    for one in all.iter() {
+        let (went, came) = versions.entry(version_of(one.value)).or_default();
+        *if one.added { came } else { went } += 1;
+    }
+    for one in all.iter_mut() {
+        let (went, came) = versions.get(version_of(one.value)).copied().unwrap_or_default();
+        one.alone &= went == 0 || came == 0;
+    }
+}

@@ -1,0 +1,235 @@
+//! Values that are more than a scalar: aliases, merges, and what came or went.
+
+use super::*;
+
+/// What a commit changed: the release fields with their values before and after.
+fn fields(parent: &str, bad: &str) -> Vec<(String, String, String)> {
+    let found = compare(parent, bad);
+    let changed = found
+        .release_fields()
+        .map(|one| (one.address.clone(), one.old_shown().to_owned(), one.new_shown().to_owned()));
+    let alone = found.alone().map(|one| (one.address.clone(), one.shown().0, one.shown().1));
+    changed.chain(alone).collect()
+}
+
+/// A deployment in a file, what it changed, and the state before it in a later version of the file.
+struct Case<'a> {
+    parent: &'a str,
+    bad: &'a str,
+    fields: &'a [(&'a str, &'a str, &'a str)],
+    /// Put before all versions, so that the file is not as the deployment left it.
+    later: &'a str,
+}
+
+#[track_caller]
+fn goes_back(case: &Case<'_>) {
+    let Case { parent, bad, fields: wanted, later } = case;
+    let found = fields(parent, bad);
+    let found: Vec<(&str, &str, &str)> =
+        found.iter().map(|(address, old, new)| (address.as_str(), old.as_str(), new.as_str())).collect();
+    assert_eq!(found, *wanted, "{parent}---\n{bad}");
+    assert_eq!(reverted(parent, bad, bad), *parent, "{bad}");
+    assert_eq!(reverted(parent, bad, &format!("{later}{bad}")), format!("{later}{parent}"), "{bad}");
+    // Once more there is nothing to do.
+    let again = revert(parent.as_bytes(), bad.as_bytes(), format!("{later}{parent}").as_bytes()).unwrap();
+    assert!(
+        again.fields.iter().all(|one| one.outcome == FieldOutcome::AlreadyBack),
+        "{bad}: {:?}",
+        again.fields
+    );
+}
+
+const LATER: &str = "later: 1\n";
+
+#[test]
+fn what_an_alias_stands_for_is_the_value() {
+    const TWO: &str = "x: {old: &old 1.0.0, new: &new 2.0.0}\n";
+    let two = |rest: &str| format!("{TWO}{rest}");
+    for (parent, bad, wanted) in [
+        (two("image:\n  tag: *old\n"), two("image:\n  tag: *new\n"), &[("image.tag", "1.0.0", "2.0.0")][..]),
+        (two("image:\n  tag: *old\n"), two("image:\n  tag: 1.1.0\n"), &[("image.tag", "1.0.0", "1.1.0")]),
+        (two("image:\n  tag: 0.9.0\n"), two("image:\n  tag: *new\n"), &[("image.tag", "0.9.0", "2.0.0")]),
+        (
+            two("image: {tag: *old, pull: a}\n"),
+            two("image: {tag: *new, pull: a}\n"),
+            &[("image.tag", "1.0.0", "2.0.0")],
+        ),
+        (
+            "x: {one: &one {tag: v1}, two: &two {tag: v2}}\nimage: *one\n".to_owned(),
+            "x: {one: &one {tag: v1}, two: &two {tag: v2}}\nimage: *two\n".to_owned(),
+            &[("image.tag", "v1", "v2")],
+        ),
+        (
+            "x: &x blue\nweb:\n  tag: *x\n".to_owned(),
+            "x: &x green\nweb:\n  tag: *x\n".to_owned(),
+            &[("x", "blue", "green")],
+        ),
+        (
+            "tags:\n- &a 1.0.0\n- &b 1.1.0\nweb:\n  image:\n    tag: *a\napi:\n  image:\n    tag: *a\n"
+                .to_owned(),
+            "tags:\n- &a 1.0.0\n- &b 1.1.0\nweb:\n  image:\n    tag: *b\napi:\n  image:\n    tag: *a\n"
+                .to_owned(),
+            &[("web.image.tag", "1.0.0", "1.1.0")],
+        ),
+    ] {
+        goes_back(&Case { parent: &parent, bad: &bad, fields: wanted, later: LATER });
+    }
+}
+
+#[test]
+fn what_a_merge_brings_is_a_value_too() {
+    const TWO: &str = "v1: &v1\n  image: a:1\n  replicas: 2\nv2: &v2\n  image: a:2\n  replicas: 2\n";
+    let two = |rest: &str| format!("{TWO}{rest}");
+    for (parent, bad, wanted) in [
+        (two("web:\n  <<: *v1\n"), two("web:\n  <<: *v2\n"), &[("web.image", "a:1", "a:2")][..]),
+        (
+            two("web:\n  <<: *v1\n  port: 1\n"),
+            two("web:\n  <<: *v1\n  image: a:3\n  port: 1\n"),
+            &[("web.image", "a:1", "a:3")],
+        ),
+        (
+            two("web:\n  <<: *v1\n  image: a:3\n  port: 1\n"),
+            two("web:\n  <<: *v1\n  port: 1\n"),
+            &[("web.image", "a:3", "a:1")],
+        ),
+        (
+            two("web:\n  <<: [*v1]\n  port: 1\n"),
+            two("web:\n  <<: [*v2, *v1]\n  port: 1\n"),
+            &[("web.image", "a:1", "a:2")],
+        ),
+        (
+            two("m: &m\n  <<: *v1\nweb:\n  <<: *m\n"),
+            two("m: &m\n  <<: *v2\nweb:\n  <<: *m\n"),
+            &[("m.image", "a:1", "a:2")],
+        ),
+    ] {
+        goes_back(&Case { parent: &parent, bad: &bad, fields: wanted, later: LATER });
+    }
+}
+
+/// A tool has read the YAML and written it out anew.
+#[test]
+fn what_was_written_out_goes_back_together_or_not_at_all() {
+    let parent = "global:\n  tag: &t 1.0.0\nweb:\n  tag: *t\nworker:\n  tag: *t\n";
+    let bad = "global:\n  tag: 1.1.0\nweb:\n  tag: 1.1.0\nworker:\n  tag: 1.1.0\n";
+    let wanted = ["global.tag", "web.tag", "worker.tag"].map(|address| (address, "1.0.0", "1.1.0"));
+    goes_back(&Case { parent, bad, fields: &wanted, later: LATER });
+    goes_back(&Case {
+        parent: bad,
+        bad: parent,
+        fields: &wanted.map(|(address, old, new)| (address, new, old)),
+        later: LATER,
+    });
+    // Where the name cannot come back, nothing does.
+    let moved_on = bad.replacen("1.1.0", "1.2.0", 1);
+    let refused = revert(parent.as_bytes(), bad.as_bytes(), moved_on.as_bytes()).unwrap_err();
+    assert!(matches!(refused, Refusal::Unfaithful(_)), "{refused}");
+    let parent = "base: &base\n  image: a:1\n  port: 1\nweb:\n  <<: *base\n";
+    let bad = "base:\n  image: a:2\n  port: 1\nweb:\n  image: a:2\n  port: 1\n";
+    let wanted = [("base.image", "a:1", "a:2"), ("web.image", "a:1", "a:2")];
+    goes_back(&Case { parent, bad, fields: &wanted, later: LATER });
+}
+
+/// What has the name says something else by now.
+#[test]
+fn an_alias_whose_name_was_given_to_another_value_is_left_alone() {
+    let of =
+        |new: &str, tag: &str| format!("x: {{old: &old 1.0.0, new: &new {new}}}\nimage:\n  tag: *{tag}\n");
+    let (parent, bad) = (of("2.0.0", "old"), of("2.0.0", "new"));
+    let now = of("2.0.1", "new");
+    let left = revert(parent.as_bytes(), bad.as_bytes(), now.as_bytes()).unwrap();
+    assert_eq!(left.fields[0].outcome, FieldOutcome::Superseded("2.0.1".to_owned()));
+    assert_eq!(left.bytes, now.as_bytes());
+    let now = bad.replace("1.0.0", "1.0.1");
+    let refused = revert(parent.as_bytes(), bad.as_bytes(), now.as_bytes()).unwrap_err();
+    assert!(matches!(refused, Refusal::Unfaithful(_)), "{refused}");
+}
+
+#[test]
+fn aliases_of_aliases_are_looked_at_so_far_and_no_further() {
+    let mut text = String::from("a0: &a0 {tag: v1}\n");
+    for level in 1..60 {
+        text.push_str(&format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1));
+    }
+    text.push_str("image:\n  tag: v1\n");
+    let after = text.replace("image:\n  tag: v1", "image:\n  tag: v2");
+    assert_eq!(fields(&text, &after), [("image.tag".to_owned(), "v1".to_owned(), "v2".to_owned())]);
+    let own = "a: &a\n  b: *a\n  tag: v1\n";
+    assert_eq!(fields(own, &own.replace("v1", "v2")).len(), 1);
+}
+
+#[test]
+fn a_field_that_came_or_went_is_a_deployment() {
+    for (without, with, address, value) in [
+        (
+            "resources:\n- a.yaml\n",
+            "resources:\n- a.yaml\nimages:\n- name: web\n  newTag: v2\n",
+            "images[name=web].newTag",
+            "v2",
+        ),
+        ("image:\n  repository: a/b\n", "image:\n  repository: a/b\n  tag: v2\n", "image.tag", "v2"),
+        ("web:\n  port: 1\n", "web:\n  port: 1\n  version: 2.1.0\n", "web.version", "2.1.0"),
+        ("# none yet\n", "# none yet\nimage:\n  tag: v2\n", "image.tag", "v2"),
+        ("port: 1\n", "port: 1\nimage:\n  tag: \"v2\"\n", "image.tag", "\"v2\""),
+        ("A=1\n", "A=1\nWEB_TAG=v2\n", "WEB_TAG", "v2"),
+        ("a:\n  b: 1\nc: 1\n", "a:\n  b: 1\n  image: a/b:v2\nc: 1\n", "a.image", "a/b:v2"),
+    ] {
+        goes_back(&Case { parent: without, bad: with, fields: &[(address, "", value)], later: "x: 1\n" });
+        goes_back(&Case { parent: with, bad: without, fields: &[(address, value, "")], later: "x: 1\n" });
+    }
+    // Beside other fields `{}` is no mapping any more.
+    let (without, with) = ("{}\n", "image:\n  tag: v2\n");
+    assert_eq!(reverted(without, with, with), without);
+    let refused = revert(without.as_bytes(), with.as_bytes(), b"x: 1\nimage:\n  tag: v2\n").unwrap_err();
+    assert!(matches!(refused, Refusal::Unfaithful(_)), "{refused}");
+}
+
+#[test]
+fn an_image_that_was_split_into_a_map_goes_back_whole() {
+    let one = "image: a/b:v1\nport: 1\n";
+    let two = "image:\n  repository: a/b\n  tag: v2\nport: 1\n";
+    goes_back(&Case {
+        parent: one,
+        bad: two,
+        fields: &[("image", "a/b:v1", ""), ("image.tag", "", "v2")],
+        later: LATER,
+    });
+}
+
+/// What came in with more than a release field, and what was only put elsewhere.
+#[test]
+fn what_is_no_deployment_by_itself() {
+    for (before, after) in [
+        ("a: 1\n", "a: 1\nreplicas: 2\n"),
+        ("image:\n  tag: v1\n", "web:\n  image:\n    tag: v1\n"),
+        ("image: a/b:v1\n", "image:\n  repository: a/b\n  tag: v1\n"),
+        (
+            "kind: A\nmetadata: {name: a}\n",
+            "kind: A\nmetadata: {name: a}\n---\nkind: B\nmetadata: {name: b}\nimage: a:1\n",
+        ),
+        ("a: 1\n", "a: 1\napiVersion: v1\n"),
+        ("a: 1\n", "a: 1\npassword: v1.2.3\n"),
+        ("a: 1\n", "a: 1\n# image: a:1\n"),
+    ] {
+        assert_eq!(fields(before, after), [], "{before}---\n{after}");
+        assert_eq!(fields(after, before), [], "{after}---\n{before}");
+    }
+}
+
+/// A mark at the end of a file, or a comment alone, is a document without anything in it.
+#[test]
+fn an_empty_document_costs_no_file_its_structure() {
+    for (parent, bad) in [
+        ("image:\n  tag: v1\n---\n", "image:\n  tag: v2\n---\n"),
+        ("---\n---\nimage:\n  tag: v1\n", "---\n---\nimage:\n  tag: v2\n"),
+        ("image:\n  tag: v1\n---\n# that is all\n", "image:\n  tag: v2\n---\n# that is all\n"),
+        ("image:\n  tag: v1\n---\nnull\n", "image:\n  tag: v2\n---\nnull\n"),
+        ("image:\n  tag: v1\n...\n---\n...\n", "image:\n  tag: v2\n...\n---\n...\n"),
+    ] {
+        let found = fields(parent, bad);
+        assert!(matches!(found.as_slice(), [(address, ..)] if address.ends_with("image.tag")), "{found:?}");
+        assert_eq!(reverted(parent, bad, bad), parent);
+        let elsewhere = format!("{bad}---\nother: 1\n");
+        assert_eq!(reverted(parent, bad, &elsewhere), format!("{parent}---\nother: 1\n"));
+    }
+}
