@@ -1,6 +1,7 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
 mod beyond;
+mod bound;
 mod compared;
 pub mod lineage;
 mod reverts;
@@ -8,8 +9,8 @@ mod reverts;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::beyond::{grown_file, too_many_bytes, too_many_fields, too_many_parts};
-use self::compared::parts_of;
 pub use self::compared::{Changes, Documents, FieldChange, Memo, changes_of};
+use self::compared::{all_changes_of, parts_of};
 use self::reverts::{Named, ServiceChange, Truth, truth};
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
@@ -53,6 +54,8 @@ pub struct Deployment {
     pub left_behind: Vec<String>,
     /// The service's files that the commit changed, before and after.
     pub files: Vec<FileDiff>,
+    /// Why it goes back as one piece or not at all, if it does: half of it would be a state that cannot work or that nobody tried.
+    pub bound: Option<String>,
     /// Why it counts as a change of a database schema, if it does.
     pub schema: Option<String>,
     /// The files of the commit that hold migrations by their paths, in path order.
@@ -307,6 +310,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
         fields: Vec::new(),
         left_behind: Vec::new(),
         files: Vec::new(),
+        bound: None,
         superseded_by: None,
     };
     if let Some((service, why)) = too_many_bytes(commit, environment) {
@@ -319,18 +323,29 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
     }
     for (service, files) in services.into_values() {
         let policy = &service.rule.policy;
-        let (fields, left_behind) = changes_of(&files, &policy.fields, documents);
-        let why = match fields.is_empty() {
+        let mut changes = all_changes_of(&files, &policy.fields, documents);
+        let why = match changes.fields.is_empty() {
             true => grown_file(&files),
-            false => too_many_fields(&fields),
+            false => too_many_fields(&changes.fields),
         };
         let name = service.name.clone();
         if why.is_some() {
             found.insert(name, build(service, why));
-        } else if !fields.is_empty() {
-            let schema = schema_flag(commit, &files, &policy.schema).or_else(|| engine_flag(&fields));
+            continue;
+        }
+        let bound = match changes.fields.is_empty() {
+            true => None,
+            false => bound::bound(&files, &changes),
+        };
+        // Where nothing goes back by machine a person has to know what it was.
+        if changes.fields.is_empty() {
+            changes.fields = std::mem::take(&mut changes.by_hand);
+        }
+        if !changes.fields.is_empty() {
+            let schema = schema_flag(commit, &files, &policy.schema).or_else(|| engine_flag(&changes));
+            let Changes { fields, left_behind, .. } = changes;
             let known = build(service, None);
-            found.insert(name, Deployment { schema, fields, left_behind, files, ..known });
+            found.insert(name, Deployment { schema, fields, left_behind, files, bound, ..known });
         }
     }
     found.into_values().collect()
@@ -435,9 +450,12 @@ fn migrations(commit: &Commit, rules: &SchemaRules) -> Vec<FilePath> {
 }
 
 /// Going back to an older version of a database or of the cluster is no smaller thing than going back in a schema.
-fn engine_flag(fields: &[FieldChange]) -> Option<String> {
-    let engine = fields.iter().find(|field| field.engine)?;
-    Some(format!("it changes the version of a database or cluster, {}", engine.address))
+fn engine_flag(changes: &Changes) -> Option<String> {
+    if let Some(place) = &changes.migrates {
+        return Some(format!("it says what the schema is to be migrated to, {place}"));
+    }
+    let engine = changes.fields.iter().find(|field| field.engine)?;
+    Some(format!("it changes the version of what keeps data or of a cluster, {}", engine.address))
 }
 
 /// The label of a schema change in a manifest. In a file that is no YAML, a template say, any line with the label counts

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{AlsoUndone, Change, Motive, NoChange, message, outcome_text};
 use crate::domain::deployment::{ChangeKind, Deployment, FieldChange};
 use crate::domain::environment::policy::{Mixed, Policy};
+use crate::domain::field::stamp::{Stamp, signed_by, unsigned};
 use crate::domain::field::tokens::mask;
-use crate::domain::field::{self, FieldOutcome, FieldResult, File};
+use crate::domain::field::{self, Document, FieldOutcome, FieldResult, FieldRule, File};
 use crate::domain::history::moves::is_next_version;
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::history::trailers::trailer_value;
@@ -176,7 +177,13 @@ fn left_in(deployment: &Deployment, path: &FilePath) -> Vec<String> {
 
 /// Takes one change back.
 fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoChange> {
-    let mixed = target.policy.mixed == Mixed::Deployment && !deployment.left_behind.is_empty();
+    if let Some(field) = deployment.fields.iter().find(|field| field.rule == FieldRule::ByHand) {
+        let refusal = field::Refusal::ByHand(field.address.clone());
+        return Err(NoChange::Refused { path: field.path.clone(), refusal });
+    }
+    let bound = deployment.bound.as_ref();
+    let is_mixed = target.policy.mixed == Mixed::Deployment && !deployment.left_behind.is_empty();
+    let mixed = is_mixed || bound.is_some();
     let mut step = Step::default();
     for file in &deployment.files {
         let whole = if mixed { Some(merged(deployment, file, target)) } else { None };
@@ -184,6 +191,10 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
             Some(Ok(merged)) => {
                 step.along.extend(left_in(deployment, &file.path));
                 merged
+            }
+            Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict })) if bound.is_some() => {
+                let refusal = field::Refusal::Bound(bound.cloned().unwrap_or_default());
+                return Err(NoChange::Refused { path, refusal });
             }
             Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict })) => {
                 step.doubts.push(format!(
@@ -199,6 +210,7 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
         step.fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
         step.files.extend(reverted.files);
     }
+    is_signed_again(deployment, &step)?;
     if !mixed {
         step.left_behind.clone_from(&deployment.left_behind);
     }
@@ -218,6 +230,22 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
         return Err(NoChange::Partial(outcomes(&step.fields)));
     }
     Ok(step)
+}
+
+/// Of a file with a signature or a checksum beside it the very bytes go back that these are of.
+fn is_signed_again(deployment: &Deployment, step: &Step) -> Result<(), NoChange> {
+    for signature in &deployment.files {
+        let signed = signed_by(signature.path.as_str());
+        let signed = signed.and_then(|path| deployment.files.iter().find(|file| file.path.as_str() == path));
+        let Some(signed) = signed else { continue };
+        let [before, _] = versions(signed);
+        let is_before = |bytes: &Option<Vec<u8>>| bytes.as_deref() == before;
+        if !step.files.get(&signed.path).is_some_and(is_before) {
+            let refusal = field::Refusal::Stamped("its signature is of the whole file");
+            return Err(NoChange::Refused { path: signed.path.clone(), refusal });
+        }
+    }
+    Ok(())
 }
 
 /// What a revert makes of one file of the deployment.
@@ -274,6 +302,7 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
     let Planned { fields, .. } = spliced(deployment, file, target)?;
     let (path, current) = target.now_at(&file.path);
     let conflict = || NoChange::Refused { path: file.path.clone(), refusal: field::Refusal::Conflict };
+    is_whole(deployment, file, (current, &fields), target)?;
     let unread =
         |version: &Option<FileVersion>| version.as_ref().is_some_and(|version| version.bytes.is_none());
     if unread(&file.old) || unread(&file.new) {
@@ -294,6 +323,36 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         (_, bytes) => BTreeMap::from([(path, bytes)]),
     };
     Ok(Planned { files, fields })
+}
+
+/// What something covers as a whole is as the deployment left it, and of what that changed nothing but release fields.
+fn is_whole(
+    deployment: &Deployment,
+    file: &FileDiff,
+    (current, fields): (Option<&[u8]>, &[FieldResult]),
+    target: &Target<'_>,
+) -> Result<(), NoChange> {
+    let [old, new] = versions(file);
+    let text = |bytes: Option<&[u8]>| Some(std::str::from_utf8(bytes?).ok()?.to_owned());
+    let Some(after) = text(new) else { return Ok(()) };
+    let Some(stamp) = Stamp::of(&after) else { return Ok(()) };
+    let only_fields = || match (stamp, text(old)) {
+        (Stamp::Signature, Some(before)) => {
+            let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
+            let [before, after] = [&before, &after].map(|text| Document::from(unsigned(text).as_str()));
+            field::compare(&subject, &before, &after).left_behind().next().is_none()
+        }
+        (Stamp::Sops | Stamp::LargeFile | Stamp::Signature, _) => {
+            let of_stamp =
+                |left: &String| left.split_once(": ").is_some_and(|(_, address)| stamp.has(address));
+            left_in(deployment, &file.path).iter().all(of_stamp)
+        }
+    };
+    if current == old || current == new && (fields.is_empty() || only_fields()) {
+        return Ok(());
+    }
+    let refusal = field::Refusal::Stamped(stamp.words());
+    Err(NoChange::Refused { path: file.path.clone(), refusal })
 }
 
 /// The bytes of a file before and after the deployment.

@@ -36,6 +36,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
         migrations: Vec::new(),
         kind: ChangeKind::Release,
         beyond: None,
+        bound: None,
         superseded_by: None,
     }
 }

@@ -32,7 +32,8 @@ impl FieldChange {
     /// Whether it tells one version from another. What only goes along does not: a repository, a label, a checksum.
     #[must_use]
     pub fn is_version(&self) -> bool {
-        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured) && !self.new.is_empty()
+        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured | FieldRule::ByHand)
+            && !self.new.is_empty()
     }
 }
 
@@ -47,6 +48,14 @@ pub struct Changes {
     pub fields: Vec<FieldChange>,
     /// The addresses of what else it changed.
     pub left_behind: Vec<String>,
+    /// Of these, what says which of several things is in use.
+    pub switches: Vec<String>,
+    /// What changes what the service runs with, and does not go back by machine; like release fields, with what it is for an address.
+    pub by_hand: Vec<FieldChange>,
+    /// Where it says that a schema is to be migrated.
+    pub migrates: Option<String>,
+    /// That a file of YAML or JSON could be read before the commit and cannot be read after it, or the other way round.
+    pub form: Option<String>,
 }
 
 impl Changes {
@@ -75,6 +84,18 @@ impl Changes {
             }
         };
         let place = |address: &str| format!("{path}: {address}");
+        let by_hand = |change: &field::ScalarChange| {
+            change.by_hand?;
+            Some(FieldChange {
+                path: path.clone(),
+                address: change.address.clone(),
+                rule: FieldRule::ByHand,
+                old: change.old_shown().to_owned(),
+                new: change.new_shown().to_owned(),
+                addressed: change.addressed,
+                engine: false,
+            })
+        };
         Self {
             fields: comparison
                 .release_fields()
@@ -83,6 +104,15 @@ impl Changes {
                 .take(MAX_FIELDS + 1)
                 .collect(),
             left_behind: comparison.left_behind().map(place).collect(),
+            switches: comparison
+                .changes
+                .iter()
+                .filter(|change| change.switch)
+                .map(|change| place(&change.address))
+                .collect(),
+            by_hand: comparison.changes.iter().filter_map(by_hand).take(MAX_FIELDS).collect(),
+            migrates: comparison.migrates.as_deref().map(place),
+            form: None,
         }
     }
 
@@ -93,7 +123,20 @@ impl Changes {
             size_of::<FieldChange>() + texts
         };
         let left = |address: &String| size_of::<String>() + address.len();
-        self.fields.iter().map(field).sum::<usize>() + self.left_behind.iter().map(left).sum::<usize>()
+        let places = self.left_behind.iter().chain(&self.switches).chain(&self.migrates).chain(&self.form);
+        self.fields.iter().chain(&self.by_hand).map(field).sum::<usize>() + places.map(left).sum::<usize>()
+    }
+}
+
+/// What could be read before and cannot be read after, or the other way round, in words.
+fn form(path: &FilePath, old: &Document, new: &Document) -> Option<String> {
+    if ![".yaml", ".yml", ".json"].iter().any(|end| path.as_str().ends_with(end)) {
+        return None;
+    }
+    match (old.is_yaml(), new.is_yaml()) {
+        (true, false) => Some(format!("{path} cannot be read any more")),
+        (false, true) => Some(format!("{path} could not be read before")),
+        (true, true) | (false, false) => None,
     }
 }
 
@@ -265,18 +308,31 @@ pub fn changes_of(
     selection: &Selection,
     documents: &mut Documents,
 ) -> (Vec<FieldChange>, Vec<String>) {
-    let mut fields = Vec::new();
-    let mut left_behind = Vec::new();
+    let all = all_changes_of(files, selection, documents);
+    (all.fields, all.left_behind)
+}
+
+/// All that changed in these files.
+pub(super) fn all_changes_of(
+    files: &[FileDiff],
+    selection: &Selection,
+    documents: &mut Documents,
+) -> Changes {
+    let mut all = Changes::default();
     for file in files {
         match documents.changes(file, selection) {
             Some(changes) => {
-                fields.extend_from_slice(&changes.fields);
-                left_behind.extend_from_slice(&changes.left_behind);
+                all.fields.extend_from_slice(&changes.fields);
+                all.left_behind.extend_from_slice(&changes.left_behind);
+                all.switches.extend_from_slice(&changes.switches);
+                all.by_hand.extend_from_slice(&changes.by_hand);
+                all.form = all.form.or_else(|| changes.form.clone());
+                all.migrates = all.migrates.or_else(|| changes.migrates.clone());
             }
-            None => left_behind.push(file.path.to_string()),
+            None => all.left_behind.push(file.path.to_string()),
         }
     }
-    (fields, left_behind)
+    all
 }
 
 /// The files that were read, kept while they may be needed again: what a commit found is what the one before it left. And what
@@ -317,7 +373,8 @@ impl Documents {
         }
         let (old, new) = self.of(file)?;
         let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new);
-        let changes = Arc::new(Changes::of(&file.path, &comparison));
+        let form = form(&file.path, &old, &new).filter(|_| comparison.is_deployment());
+        let changes = Arc::new(Changes { form, ..Changes::of(&file.path, &comparison) });
         self.memo.keep(key, Known::Changes(Arc::clone(&changes)));
         Some(changes)
     }
@@ -329,7 +386,7 @@ impl Documents {
     }
 
     /// Both versions of a file, where it has both and they are text.
-    fn of(&mut self, file: &FileDiff) -> Option<(Arc<Document>, Arc<Document>)> {
+    pub(super) fn of(&mut self, file: &FileDiff) -> Option<(Arc<Document>, Arc<Document>)> {
         Some((self.get(file.old.as_ref()?)?, self.get(file.new.as_ref()?)?))
     }
 

@@ -1,5 +1,6 @@
 mod claims;
 mod entries;
+mod whole;
 
 use std::sync::Arc;
 

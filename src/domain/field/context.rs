@@ -78,7 +78,7 @@ fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
     let versioned = || {
         file.path.contains("compose") || text.contains("\nservices:") || text.contains("\"schemaVersion\"")
     };
-    address.starts_with("sops.") || address == "version" && versioned()
+    address.starts_with("sops.") || address.starts_with("[sops] >") || address == "version" && versioned()
 }
 
 /// Whether it is the version of a secret: of an ExternalSecret, a SecretProviderClass and the like.

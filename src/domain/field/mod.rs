@@ -11,7 +11,8 @@
 //! 3. [`rules`]: which of these values are release fields. [`selection`]: what the configuration adds and takes away.
 //! 4. `restore`: each release field is found again in a later version, and the old text is put in its place.
 //!
-//! Beside them, [`entries`]: the parts of a file that belong to different services.
+//! Beside them, [`entries`]: the parts of a file that belong to different services; [`stamp`]: what covers a whole file; and `context`:
+//! what the place of a value means for it.
 //!
 //! Below these four: `vocabulary` says what the words of a key mean, `lines`, `words` and [`tokens`] take texts apart, and
 //! `types` holds what goes in and comes out. This file stands above all of them; none of them imports it.
@@ -24,6 +25,7 @@ mod pairs;
 mod restore;
 pub mod rules;
 pub mod selection;
+pub mod stamp;
 pub mod tokens;
 mod types;
 mod vocabulary;

@@ -39,6 +39,8 @@ pub enum FieldRule {
     Coupled,
     /// The configuration says so.
     Configured,
+    /// It changes what a service runs with, and is no version: the version of a secret, a slot, a mode. It does not go back by machine.
+    ByHand,
 }
 
 impl fmt::Display for FieldRule {
@@ -54,6 +56,7 @@ impl fmt::Display for FieldRule {
             Self::VersionToken => "version token",
             Self::Coupled => "changes along with the version",
             Self::Configured => "named in the configuration",
+            Self::ByHand => "for a person to put back",
         })
     }
 }

@@ -208,7 +208,8 @@ impl FieldResult {
     /// Whether it tells one version from another. What only goes along does not: a repository, a label, a checksum.
     #[must_use]
     pub fn is_version(&self) -> bool {
-        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured) && !self.new_text.is_empty()
+        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured | FieldRule::ByHand)
+            && !self.new_text.is_empty()
     }
 }
 
@@ -255,6 +256,21 @@ pub enum Refusal {
     /// What the bad commit changed and what was changed since cannot be told apart.
     #[error("what the commit changed in it was changed again since, or cannot be read: put it back by hand")]
     Conflict,
+    /// It is none of a version, and what becomes of it is a person's to say.
+    #[error(
+        "{0} changed, which does not go back by machine: look whether it has to, and put it back by hand"
+    )]
+    ByHand(String),
+    /// Something covers the whole file, and other things in it changed with the release fields, or since.
+    #[error(
+        "{0}, and more of it has changed than the release fields, in the commit or since: only somebody with the key can put it right"
+    )]
+    Stamped(&'static str),
+    /// The deployment is one piece, and a part of it cannot go back.
+    #[error(
+        "the deployment does not go back in parts, as {0}, and this part was changed again since: put it back by hand"
+    )]
+    Bound(String),
     /// With the old text in place, the file would say something else than wanted.
     #[error("{0} does not come out right with the old text in its place: put it back by hand")]
     Unfaithful(String),

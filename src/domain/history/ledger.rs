@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::domain::history::snapshot::Commit;
-use crate::domain::history::trailers::{ID_TRAILER, OwnTrailers};
+use crate::domain::history::trailers::{ID_TRAILER, NOTHING, OwnTrailers};
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 
@@ -71,7 +71,8 @@ impl Claim {
             |from: &String| changed.iter().any(|(old, new)| new != from && (is_stacked || old == from));
         let is_between = |value: &String| is_stacked && self.restored.iter().any(|(from, _)| from == value);
         // What the deployment had added was removed again, which shows in no field that is still there.
-        let mut ends = self.restored.iter().filter(|(_, to)| !to.is_empty() && !is_between(to)).peekable();
+        let is_there = |to: &String| !to.is_empty() && to != NOTHING;
+        let mut ends = self.restored.iter().filter(|(_, to)| is_there(to) && !is_between(to)).peekable();
         match ends.peek() {
             Some(_) => ends.all(|(from, to)| came(from, to)),
             None => self.entry.bad_values.iter().any(gone),

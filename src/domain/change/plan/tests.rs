@@ -44,6 +44,7 @@ pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
         migrations: Vec::new(),
         kind: ChangeKind::Release,
         beyond: None,
+        bound: None,
         superseded_by: None,
     }
 }

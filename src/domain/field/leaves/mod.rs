@@ -51,7 +51,8 @@ impl Document {
     }
 
     /// Whether it is read as YAML where all versions are.
-    pub(super) fn is_yaml(&self) -> bool {
+    #[must_use]
+    pub fn is_yaml(&self) -> bool {
         self.yaml().is_some()
     }
 

@@ -115,7 +115,8 @@ fn versions_of(change: &ScalarChange) -> Vec<(String, String)> {
         Vec::new()
     };
     let mut versions: Vec<(String, String)> = [whole].into_iter().chain(tags).chain(tokens).collect();
-    let spelled: [fn(&str) -> Option<String>; 3] = [
+    let spelled: [fn(&str) -> Option<String>; 4] = [
+        major_and_minor,
         |text| text.strip_prefix('v').map(str::to_owned),
         |text| text.contains('.').then(|| text.replace('.', "-")),
         |text| text.contains('.').then(|| text.replace('.', "_")),
@@ -129,10 +130,19 @@ fn versions_of(change: &ScalarChange) -> Vec<(String, String)> {
     versions
 }
 
+/// `3.6` of `3.6.1`: as a protocol or a line of releases is called.
+fn major_and_minor(text: &str) -> Option<String> {
+    let mut parts = text.split('.');
+    let (major, minor, _) = (parts.next()?, parts.next()?, parts.next()?);
+    minor.chars().all(|c| c.is_ascii_digit()).then(|| format!("{}.{minor}", major.trim_start_matches('v')))
+}
+
 /// Whether putting the new version for the old one is all that happened to the value.
 fn changed_alike(change: &ScalarChange, versions: &BTreeSet<(String, String)>) -> bool {
+    // `3.6` may be any number, unless it becomes just what `3.6.1` has become.
+    let is_one = || versions.contains(&(change.old_value.clone(), change.new_value.clone()));
     !rules::is_denied(&change.key)
-        && !tokens::denied_value(&change.old_value)
+        && (!tokens::denied_value(&change.old_value) || is_one())
         && versions.iter().any(|(old, new)| {
             replaced(&change.old_value, old, new).is_some_and(|text| text == change.new_value)
         })

@@ -56,6 +56,7 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
         migrations: Vec::new(),
         kind: ChangeKind::Release,
         beyond: None,
+        bound: None,
         superseded_by: None,
     }
 }
