@@ -2,15 +2,19 @@
 
 mod beyond;
 mod bound;
+mod by_hand;
 mod compared;
+mod field_change;
 pub mod lineage;
 mod reverts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::beyond::{grown_file, too_many_bytes, too_many_fields, too_many_parts};
-pub use self::compared::{Changes, Documents, FieldChange, Memo, changes_of};
+pub use self::by_hand::MODE;
+pub use self::compared::{Changes, Documents, Memo, changes_of};
 use self::compared::{all_changes_of, parts_of};
+pub use self::field_change::FieldChange;
 use self::reverts::{Named, ServiceChange, Truth, truth};
 use crate::domain::environment::policy::SchemaRules;
 use crate::domain::environment::{Environment, ServiceMatch};
@@ -337,9 +341,13 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             true => None,
             false => bound::bound(&files, &changes),
         };
-        // Where nothing goes back by machine a person has to know what it was.
+        // Where nothing goes back by machine a person has to know what it was; and where a link leads elsewhere, nothing does.
+        let is_link = |file: &FileDiff| by_hand::is_link(file);
         if changes.fields.is_empty() {
             changes.fields = std::mem::take(&mut changes.by_hand);
+        } else if files.iter().any(is_link) {
+            let by_hand = std::mem::take(&mut changes.by_hand);
+            changes.fields.extend(by_hand);
         }
         if !changes.fields.is_empty() {
             let schema = schema_flag(commit, &files, &policy.schema).or_else(|| engine_flag(&changes));
@@ -411,12 +419,12 @@ fn join_moved(files: &mut Vec<FileDiff>) {
     }
 }
 
-/// The first of a commit's files whose bytes were read and are not UTF-8 text: nothing is known of its fields.
+/// The first of a commit's files whose bytes were read and are no text: nothing is known of its fields.
 #[must_use]
 pub fn not_text(commit: &Commit) -> Option<&FilePath> {
     let is_text = |version: &Option<FileVersion>| {
         let bytes = version.as_ref().and_then(|version| version.bytes.as_deref());
-        bytes.is_none_or(|bytes| std::str::from_utf8(bytes).is_ok())
+        bytes.is_none_or(field::Document::is_text)
     };
     commit.files.iter().find(|file| !is_text(&file.old) || !is_text(&file.new)).map(|file| &file.path)
 }

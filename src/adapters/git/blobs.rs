@@ -8,11 +8,14 @@ use super::fault::Fault;
 use super::kept::Kept;
 use crate::domain::history::snapshot::{FileVersion, MAX_FILE_BYTES};
 use crate::domain::ids::BlobId;
+use crate::domain::text::one_line;
 
 /// How many bytes of files a walk remembers: a version is the new one of its commit, and then the old one of the next.
 const NEAR_BYTES: usize = 8 << 20;
 /// The most bytes of files that are read for what is held all at once. The newest commits come first.
 const MAX_ALL_BYTES: usize = 1 << 30;
+/// The longest path of a link that is read, in bytes: Linux follows no longer one.
+const MAX_LINK: usize = 4_096;
 /// What a version costs besides its bytes.
 const OVERHEAD: usize = 64;
 
@@ -43,6 +46,15 @@ impl<'a> Blobs<'a> {
         let Some(blob) = blob else { return Ok(None) };
         let bytes = if wanted { self.bytes(blob)? } else { None };
         Ok(Some(FileVersion { blob, bytes }))
+    }
+
+    /// The path that a symbolic link leads to, in one line.
+    pub(super) fn link(&self, id: Oid) -> Result<String, Fault> {
+        let (size, _) = self.odb.read_header(id)?;
+        if size > MAX_LINK {
+            return Ok("a path that is too long".to_owned());
+        }
+        Ok(one_line(&String::from_utf8_lossy(self.odb.read(id)?.data()), MAX_LINK))
     }
 
     fn bytes(&mut self, id: BlobId) -> Result<Option<Arc<[u8]>>, Fault> {

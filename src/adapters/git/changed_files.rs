@@ -5,10 +5,11 @@ use git2::{Odb, Oid, Repository};
 use super::blobs::Blobs;
 use super::commit_object::Header;
 use super::fault::Fault;
+use super::names::commit_id;
 use super::packs::Packs;
-use super::tree_diff::TreeDiff;
+use super::tree_diff::{Form, TreeDiff};
 use crate::domain::history::scope::Scope;
-use crate::domain::history::snapshot::{FileDiff, MAX_CHANGED_FILES};
+use crate::domain::history::snapshot::{FileDiff, FileKind, MAX_CHANGED_FILES};
 
 /// Reads which files commits changed.
 pub(super) struct ChangedFiles<'a> {
@@ -38,8 +39,21 @@ impl<'a> ChangedFiles<'a> {
             // The first commit of all puts everything there and deploys nothing: there is no way back from it.
             let bytes = change.bytes && parent.is_some();
             let (old, new) = (self.blobs.version(change.old, bytes)?, self.blobs.version(change.new, bytes)?);
-            files.push(FileDiff { path: change.path, was: None, old, new });
+            let turned = match change.turned.filter(|_| bytes) {
+                Some([old, new]) => Some((self.kind(old)?, self.kind(new)?)),
+                None => None,
+            };
+            files.push(FileDiff { path: change.path, was: None, old, new, turned });
         }
         Ok(files)
+    }
+
+    fn kind(&self, (form, id): (Form, Oid)) -> Result<FileKind, Fault> {
+        Ok(match form {
+            Form::Plain => FileKind::Plain,
+            Form::Executable => FileKind::Executable,
+            Form::Link => FileKind::Link(self.blobs.link(id)?),
+            Form::Submodule => FileKind::Submodule(commit_id(id)),
+        })
     }
 }

@@ -27,8 +27,19 @@ pub(super) struct PathChange {
     pub(super) path: FilePath,
     pub(super) old: Option<BlobId>,
     pub(super) new: Option<BlobId>,
+    /// What stood there before and stands there now, where these are of several kinds or no files.
+    pub(super) turned: Option<[(Form, Oid); 2]>,
     /// Whether its bytes are asked for.
     pub(super) bytes: bool,
+}
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Plain,
+    Executable,
+    Link,
+    Submodule,
 }
 
 /// What an entry of a tree is.
@@ -73,6 +84,15 @@ impl<'a> Entry<'a> {
             b"40000" | b"040000" => Kind::Tree,
             mode if mode.starts_with(b"100") => Kind::File,
             _ => Kind::Other,
+        }
+    }
+
+    fn form(&self) -> Form {
+        match self.mode {
+            b"100755" => Form::Executable,
+            b"120000" => Form::Link,
+            b"160000" => Form::Submodule,
+            _ => Form::Plain,
         }
     }
 
@@ -219,16 +239,28 @@ impl<'a> TreeDiff<'a> {
             let id = |entry: Option<Entry<'_>>| entry.map(|entry| entry.oid()).transpose();
             self.trees(id(old_tree)?, id(new_tree)?, path, depth + 1, found)?;
         } else {
+            let turned = match (old, new) {
+                (Some(old), Some(new)) => Some([(old.form(), old.oid()?), (new.form(), new.oid()?)]),
+                (None, _) | (_, None) => None,
+            };
+            let is_file = |form: Form| matches!(form, Form::Plain | Form::Executable);
+            let turned = turned.filter(|[old, new]| old.0 != new.0 || !is_file(new.0));
             let blob = |entry: Option<Entry<'_>>| entry.map(|entry| entry.blob()).transpose();
             let (old, new) = (blob(of_kind(old, Kind::File))?, blob(of_kind(new, Kind::File))?);
             let wanted = self.scope.file(path);
-            if (old.is_some() || new.is_some())
+            if (old.is_some() || new.is_some() || turned.is_some())
                 && wanted != Interest::Nothing
                 && let Ok(path) = FilePath::new(path.as_str())
             {
                 found.truncated = found.changes.len() >= self.limit;
                 if !found.truncated {
-                    found.changes.push(PathChange { path, old, new, bytes: wanted == Interest::Bytes });
+                    found.changes.push(PathChange {
+                        path,
+                        old,
+                        new,
+                        turned,
+                        bytes: wanted == Interest::Bytes,
+                    });
                 }
             }
         }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AlsoUndone, Change, Motive, NoChange, message, outcome_text};
-use crate::domain::deployment::{ChangeKind, Deployment, FieldChange};
+use super::{AlsoUndone, Change, Motive, NoChange, message, outcome_text, shown};
+use crate::domain::deployment::{ChangeKind, Deployment, FieldChange, MODE};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::field::stamp::{Stamp, signed_by, unsigned};
 use crate::domain::field::tokens::mask;
@@ -178,7 +178,11 @@ fn left_in(deployment: &Deployment, path: &FilePath) -> Vec<String> {
 /// Takes one change back.
 fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoChange> {
     if let Some(field) = deployment.fields.iter().find(|field| field.rule == FieldRule::ByHand) {
-        let refusal = field::Refusal::ByHand(field.address.clone());
+        let values = match field.old.is_empty() && field.new.is_empty() {
+            true => String::new(),
+            false => format!(" ({} → {})", shown(&field.old), shown(&field.new)),
+        };
+        let refusal = field::Refusal::ByHand(format!("{}{values}", field.address));
         return Err(NoChange::Refused { path: field.path.clone(), refusal });
     }
     let bound = deployment.bound.as_ref();
@@ -189,7 +193,11 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
         let whole = if mixed { Some(merged(deployment, file, target)) } else { None };
         let reverted = match whole {
             Some(Ok(merged)) => {
-                step.along.extend(left_in(deployment, &file.path));
+                let is_mode = |left: &String| left.ends_with(&format!(": {MODE}"));
+                let (stays, along): (Vec<String>, Vec<String>) =
+                    left_in(deployment, &file.path).into_iter().partition(is_mode);
+                step.left_behind.extend(stays);
+                step.along.extend(along);
                 merged
             }
             Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict })) if bound.is_some() => {

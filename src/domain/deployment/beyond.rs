@@ -3,7 +3,8 @@
 //! Comparing takes time and memory that grow with the bytes of the files and with the fields that changed in them. Whoever may
 //! commit could else keep the agent busy for minutes, or have it killed for the memory that it takes.
 
-use super::compared::{FieldChange, MAX_FIELDS};
+use super::compared::MAX_FIELDS;
+use super::field_change::FieldChange;
 use crate::domain::environment::{Environment, RuleMatch, ServiceMatch};
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, MAX_FILE_BYTES};
 use crate::domain::ids::ServiceName;

@@ -1,13 +1,12 @@
 //! Why the release fields of a deployment go back only with all else that it changed: half of it would be a state that nobody tried, or
 //! one that cannot work.
 
-use super::compared::{Changes, FieldChange};
+use super::compared::Changes;
+use super::field_change::FieldChange;
 use crate::domain::field::stamp::{Stamp, signed_by};
-use crate::domain::field::tokens::version_of;
+use crate::domain::history::moves::is_next_version;
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
-
-/// The shortest version that is looked for in paths, in bytes.
-const MIN_VERSION: usize = 3;
+use crate::domain::ids::FilePath;
 
 /// Why a deployment is one piece, if it is. `changes` are those in its files.
 pub(super) fn bound(files: &[FileDiff], changes: &Changes) -> Option<String> {
@@ -36,33 +35,22 @@ fn by_stamp(files: &[FileDiff], file: &FileDiff) -> Option<String> {
         .then(|| format!("{} belongs to {signed}", file.path))
 }
 
-/// A value names a file that came, went or was moved.
+/// A value names a file that came or went, or its directory. What was only moved goes back with its fields, or with the version in its
+/// path.
 fn by_name(file: &FileDiff, fields: &[FieldChange]) -> Option<String> {
-    let gone = file.was.as_ref().or(file.new.is_none().then_some(&file.path));
-    let came = file.was.is_some() || file.old.is_none();
-    if gone.is_none() && !came {
+    let has_fields = fields.iter().any(|field| field.path == file.path);
+    let is_moved = |was: &FilePath| has_fields || is_next_version(was, &file.path);
+    if file.was.as_ref().is_some_and(is_moved) {
         return None;
     }
-    let names = |path: &str, value: &str| {
-        let value = value.trim_matches(['"', '\'']);
-        let version = version_of(value);
-        let is_in_path = version.len() >= MIN_VERSION
-            && version.contains(|c: char| c.is_ascii_digit())
-            && path.contains(version);
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let is_path = value.len() >= MIN_VERSION
-            && (value.ends_with(name) || path.contains(value.trim_start_matches("./")));
-        is_in_path || is_path
+    let gone = file.was.as_ref().or(file.new.is_none().then_some(&file.path));
+    let came = (file.was.is_some() || file.old.is_none()).then_some(&file.path);
+    let names = |path: Option<&FilePath>, value: &str| {
+        let value = value.trim_matches(['"', '\'']).trim_start_matches("./").trim_end_matches('/');
+        path.is_some_and(|path| !value.is_empty() && format!("/{path}/").contains(&format!("/{value}/")))
     };
-    let named = fields.iter().find(|field| {
-        let old = gone.is_some_and(|path| !field.old.is_empty() && names(path.as_str(), &field.old));
-        old || came && !field.new.is_empty() && names(file.path.as_str(), &field.new)
-    })?;
-    Some(format!(
-        "{} names {}, which came, went or was moved with it",
-        named.address,
-        gone.unwrap_or(&file.path)
-    ))
+    let named = fields.iter().find(|field| names(gone, &field.old) || names(came, &field.new))?;
+    Some(format!("{} names {}, which came or went with it", named.address, gone.or(came)?))
 }
 
 /// How the names of archives end.

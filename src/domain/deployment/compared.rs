@@ -4,38 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::by_hand;
+use super::field_change::FieldChange;
 use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
 use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::ids::{BlobId, FilePath};
-
-/// A release field with its value before and after, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldChange {
-    /// The file.
-    pub path: FilePath,
-    /// Where it is in the file.
-    pub address: String,
-    /// Why it counts as a release field.
-    pub rule: FieldRule,
-    /// Its source text before.
-    pub old: String,
-    /// Its source text after.
-    pub new: String,
-    /// Whether the address finds it again in any version of the file.
-    pub addressed: bool,
-    /// Whether it is the version of a database or of the cluster itself, which cannot simply go back.
-    pub engine: bool,
-}
-
-impl FieldChange {
-    /// Whether it tells one version from another. What only goes along does not: a repository, a label, a checksum.
-    #[must_use]
-    pub fn is_version(&self) -> bool {
-        !matches!(self.rule, FieldRule::Coupled | FieldRule::Configured | FieldRule::ByHand)
-            && !self.new.is_empty()
-    }
-}
 
 /// The most release fields that one service has changed in a commit and that are taken back. A cluster that is one service
 /// has hundreds.
@@ -331,6 +305,8 @@ pub(super) fn all_changes_of(
             }
             None => all.left_behind.push(file.path.to_string()),
         }
+        all.by_hand.extend(by_hand::of_file(file));
+        all.left_behind.extend(by_hand::mode_of(file));
     }
     all
 }

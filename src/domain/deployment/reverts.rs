@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compared::FieldChange;
+use super::field_change::FieldChange;
 use crate::domain::history::ledger::{Claim, RevertEntry};
 use crate::domain::history::snapshot::FileDiff;
 use crate::domain::history::trailers::trailer_value;

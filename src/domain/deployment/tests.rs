@@ -38,7 +38,13 @@ fn file(path: &str, old: Option<&str>, new: Option<&str>) -> FileDiff {
         blob: BlobId::of_part(text.as_bytes()),
         bytes: Some(Arc::from(text.as_bytes())),
     };
-    FileDiff { path: FilePath::new(path).unwrap(), was: None, old: old.map(version), new: new.map(version) }
+    FileDiff {
+        path: FilePath::new(path).unwrap(),
+        was: None,
+        old: old.map(version),
+        new: new.map(version),
+        turned: None,
+    }
 }
 
 fn commit(id: u8, message: &str, files: Vec<FileDiff>) -> Commit {

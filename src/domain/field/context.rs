@@ -24,6 +24,28 @@ pub(super) enum Place {
 const SECRET_VERSION: &str = "the version of a secret";
 pub(super) const SLOT: &str = "which of several versions is in use";
 
+/// How the names of source code end.
+const SOURCES: [&str; 22] = [
+    ".rs", ".go", ".py", ".js", ".mjs", ".ts", ".tsx", ".jsx", ".java", ".kt", ".rb", ".php", ".c", ".h",
+    ".cc", ".cpp", ".cs", ".swift", ".scala", ".lua", ".ex", ".sql",
+];
+
+/// Whether a file is source code.
+pub(super) fn is_source(file: &File<'_>) -> bool {
+    SOURCES.iter().any(|end| file.path.ends_with(end))
+}
+
+/// How the names of files end in which a line that came or went with a version in it is one by itself.
+const SETTINGS: [&str; 11] =
+    [".env", ".properties", ".ini", ".toml", ".conf", ".cfg", ".tf", ".tfvars", ".hcl", ".txt", "values"];
+
+/// Whether the lines of a file are settings, one to a line.
+pub(super) fn holds_settings(file: &File<'_>) -> bool {
+    let name = file.path.rsplit('/').next().unwrap_or(file.path);
+    let is_plain = !name.contains('.') && !name.contains("file");
+    SETTINGS.iter().any(|end| name.ends_with(end)) || name.starts_with(".env") || is_plain
+}
+
 /// A value that is all or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Switch {

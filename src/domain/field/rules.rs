@@ -79,6 +79,10 @@ pub struct Candidate<'a> {
 pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     let Candidate { key, named, old, new } = candidate;
     let words = words_of(key);
+    // `$ref` and `$schema` are of JSON schemas.
+    if key.starts_with('$') {
+        return None;
+    }
     if old.is_empty() || new.is_empty() {
         return of_one_value(&words, if old.is_empty() { new } else { old });
     }
@@ -122,6 +126,11 @@ pub(super) fn names_release(candidate: Candidate<'_>) -> Option<FieldRule> {
         || last == "repository" && named.is_some_and(|name| name.to_lowercase().contains("image"));
     let is_value = |text: &str| version_like(text) && !text.contains("://");
     (is_name && is_value(old) && is_value(new)).then_some(FieldRule::Image)
+}
+
+/// Whether a value is a version or an image whatever stands around it: `1.2.3`, `app:1.2.3`, a digest.
+pub(super) fn is_surely_version(value: &str) -> bool {
+    is_dotted(value) || value.contains("sha256:") || image_parts(value).is_some_and(is_surely_image)
 }
 
 /// Whether both values are surely image references, of one image.

@@ -236,8 +236,8 @@ pub fn is_half<'f>(fields: impl IntoIterator<Item = &'f FieldResult>) -> bool {
 /// Why a file is not reverted by machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It is not UTF-8.
-    #[error("the file is not UTF-8 text")]
+    /// It is no text that can be read.
+    #[error("the file is neither UTF-8 text nor UTF-16 with its mark: put it back by hand")]
     NotText,
     /// It is larger than what is read.
     #[error("the file has grown past what is read of one: put it back by hand")]

@@ -103,6 +103,7 @@ mod tests {
             was: None,
             old: old.map(version),
             new: new.map(version),
+            turned: None,
         };
         Commit {
             id: CommitId::from_bytes([1; 20]),

@@ -1,6 +1,7 @@
 //! What one pass knows of the repository: the head of a branch and its first-parent history as far back as needed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::history::landing::Landing;
@@ -46,6 +47,32 @@ pub struct FileDiff {
     pub old: Option<FileVersion>,
     /// After the commit; `None` when the commit removed it.
     pub new: Option<FileVersion>,
+    /// What it was and what it is, where the commit changed that, or where a link leads. Links and submodules have no versions.
+    pub turned: Option<(FileKind, FileKind)>,
+}
+
+/// What stands at a path of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A file.
+    Plain,
+    /// A file that may be executed.
+    Executable,
+    /// A symbolic link, with the path that it leads to; untrusted text.
+    Link(String),
+    /// A submodule at a commit.
+    Submodule(CommitId),
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain => f.write_str("a plain file"),
+            Self::Executable => f.write_str("an executable file"),
+            Self::Link(to) => write!(f, "a link to {to}"),
+            Self::Submodule(commit) => write!(f, "a submodule at {}", commit.short()),
+        }
+    }
 }
 
 /// A commit of the first-parent chain.

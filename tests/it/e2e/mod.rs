@@ -23,3 +23,4 @@ mod story;
 mod table;
 mod trouble;
 mod via_review;
+mod whole;

@@ -206,6 +206,7 @@ fn diff(old: &Tree, new: &Tree, scope: &dyn Scope) -> Vec<FileDiff> {
         path: path.clone(),
         old: version(path, old.get(path)),
         new: version(path, new.get(path)),
+        turned: None,
     };
     changed.map(diff).collect()
 }

@@ -19,7 +19,8 @@ fn version(text: &str) -> Option<FileVersion> {
 
 pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
     let path = FilePath::new(PATH).unwrap();
-    let files = vec![FileDiff { path: path.clone(), was: None, old: version(old), new: version(new) }];
+    let files =
+        vec![FileDiff { path: path.clone(), was: None, old: version(old), new: version(new), turned: None }];
     let (fields, left_behind) = crate::domain::deployment::changes_of(
         &files,
         &Selection::default(),
@@ -278,7 +279,13 @@ fn of_a_mixed_commit_the_policy_says_what_goes_back() {
 fn a_file_that_the_commit_added_goes_with_the_whole_deployment() {
     let mut bad = deployment("tag: v1\n", "tag: v2\n");
     let added = FilePath::new("apps/web/extra.yaml").unwrap();
-    bad.files.push(FileDiff { path: added.clone(), was: None, old: None, new: version("a: 1\n") });
+    bad.files.push(FileDiff {
+        path: added.clone(),
+        was: None,
+        old: None,
+        new: version("a: 1\n"),
+        turned: None,
+    });
     bad.left_behind.push(added.to_string());
     let path = FilePath::new(PATH).unwrap();
     let whole = |extra: Option<&str>| {

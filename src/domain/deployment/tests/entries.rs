@@ -21,7 +21,7 @@ fn change_of(old: &str, new: &str) -> Commit {
         bytes: Some(Arc::from(text.as_bytes())),
     };
     let path = FilePath::new("all/file.yaml").unwrap();
-    let file = FileDiff { path, was: None, old: Some(version(old)), new: Some(version(new)) };
+    let file = FileDiff { path, was: None, old: Some(version(old)), new: Some(version(new)), turned: None };
     commit(7, "Bump them all", vec![file])
 }
 

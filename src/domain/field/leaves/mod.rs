@@ -20,16 +20,34 @@ use super::vocabulary::stem;
 #[derive(Debug)]
 pub struct Document {
     bytes: Arc<[u8]>,
+    /// Its text, where the bytes are UTF-16.
+    wide: Option<Wide>,
     yaml: OnceLock<Option<Leaves>>,
     outline: OnceLock<Leaves>,
 }
 
+/// A text that is written as UTF-16.
+#[derive(Debug)]
+struct Wide {
+    text: String,
+    little_endian: bool,
+}
+
 impl Document {
-    /// `None` where the bytes are not UTF-8.
+    /// `None` where the bytes are neither UTF-8 nor UTF-16 with a mark at the beginning.
     #[must_use]
     pub fn new(bytes: Arc<[u8]>) -> Option<Self> {
-        std::str::from_utf8(&bytes).ok()?;
-        Some(Self { bytes, yaml: OnceLock::new(), outline: OnceLock::new() })
+        let wide = match std::str::from_utf8(&bytes) {
+            Ok(_) => None,
+            Err(_) => Some(Wide::of(&bytes)?),
+        };
+        Some(Self { bytes, wide, yaml: OnceLock::new(), outline: OnceLock::new() })
+    }
+
+    /// Whether the bytes of a file can be read as text.
+    #[must_use]
+    pub fn is_text(bytes: &[u8]) -> bool {
+        std::str::from_utf8(bytes).is_ok() || Wide::of(bytes).is_some()
     }
 
     /// Its bytes.
@@ -39,7 +57,23 @@ impl Document {
     }
 
     pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(&self.bytes).unwrap_or("")
+        match &self.wide {
+            Some(wide) => &wide.text,
+            None => std::str::from_utf8(&self.bytes).unwrap_or(""),
+        }
+    }
+
+    /// Another text in the encoding of this one.
+    pub(super) fn encoded(&self, text: &str) -> Vec<u8> {
+        let Some(Wide { little_endian, .. }) = self.wide else { return text.as_bytes().to_vec() };
+        let bytes = |unit: u16| if little_endian { unit.to_le_bytes() } else { unit.to_be_bytes() };
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    /// Whether it is written otherwise than another one.
+    pub(super) fn is_written_unlike(&self, other: &Self) -> bool {
+        self.wide.as_ref().map(|wide| wide.little_endian)
+            != other.wide.as_ref().map(|wide| wide.little_endian)
     }
 
     /// Its leaves as YAML. That a text can be parsed proves little; a parse that finds texts without any structure counts for nothing.
@@ -63,7 +97,30 @@ impl Document {
 
 impl From<&str> for Document {
     fn from(text: &str) -> Self {
-        Self { bytes: Arc::from(text.as_bytes()), yaml: OnceLock::new(), outline: OnceLock::new() }
+        Self {
+            bytes: Arc::from(text.as_bytes()),
+            wide: None,
+            yaml: OnceLock::new(),
+            outline: OnceLock::new(),
+        }
+    }
+}
+
+impl Wide {
+    /// None where there is no mark at the beginning, or something else than UTF-16 behind it.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let little_endian = match bytes {
+            [0xff, 0xfe, ..] => true,
+            [0xfe, 0xff, ..] => false,
+            _ => return None,
+        };
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let unit = |pair: &[u8; 2]| {
+            if little_endian { u16::from_le_bytes(*pair) } else { u16::from_be_bytes(*pair) }
+        };
+        let units: Vec<u16> = pairs.iter().map(unit).collect();
+        let text = String::from_utf16(&units).ok().filter(|_| rest.is_empty())?;
+        Some(Self { text, little_endian })
     }
 }
 

@@ -290,6 +290,13 @@ fn changes(
         let candidate = Candidate { key: &key, named, old: &old_value, new: &new_value };
         let place = context::place(file, new.text, new_leaf);
         let found = if place == Place::Open { release_field(candidate) } else { None };
+        // In a program `ref` is a word like any other.
+        let is_sure = |rule: &FieldRule| {
+            *rule != FieldRule::Revision
+                || !context::is_source(file)
+                || rules::is_surely_version(&old_value) && rules::is_surely_version(&new_value)
+        };
+        let found = found.filter(is_sure);
         let bare = || bare_version(new, b, &n, &old_value, &new_value);
         let rule = file.fields.rule(&address, &key, found.or_else(bare));
         let switch = context::switch(new_leaf, &old_value, &new_value);
@@ -424,8 +431,10 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
     comparison.others.extend(found);
 }
 
-/// A line without the `&name` that it gives to what is behind it: `base: &base`. A name alone changes no value.
+/// A line without the `&name` that it gives to what is behind it (`base: &base`), and without saying that nothing is (`image: {}`).
+/// These alone change no value.
 fn nameless(body: &str) -> &str {
+    let body = [" {}", " []"].iter().find_map(|empty| body.strip_suffix(empty)).unwrap_or(body);
     let named = body.rsplit_once(" &").filter(|(_, name)| !name.contains(char::is_whitespace));
     named.map_or(body, |(head, _)| head.trim_end())
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::context::{self, Place};
 use super::super::leaves::Text;
 use super::super::leaves::leaf::{Leaf, LeafKind};
-use super::super::rules::{Candidate, FieldRule, release_field};
+use super::super::rules::{Candidate, FieldRule, is_surely_version, release_field};
 use super::super::tokens::version_of;
 use super::super::types::{Companion, Comparison, File, PartOf};
 use super::super::vocabulary::{self, WordRole};
@@ -129,7 +129,10 @@ fn one_sided<'t>(
         Place::Open => file.fields.rule(&leaf.address, &leaf.key, named),
         Place::Closed | Place::ByHand(_) => None,
     };
-    let is_known = !leaf.key.is_empty() && leaf.sure && is_in_both(leaf, other);
+    let is_setting = leaf.kind == LeafKind::Scalar || context::holds_settings(file);
+    // A branch may be anything, where there is no other one to hold it against.
+    let is_version = rule != Some(FieldRule::Revision) || is_surely_version(value) || is_hash(value);
+    let is_known = !leaf.key.is_empty() && leaf.sure && is_setting && is_version && is_in_both(leaf, other);
     OneSided { leaf, value, added, rule, alone: rule.is_some() && is_known }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn revert(
     bad: &Document,
     now: &Document,
 ) -> Result<Reverted, Refusal> {
+    let was = parent;
     let [parent, bad, current] = read([parent, bad, now]);
     let comparison = compare(file, &parent, &bad);
     if !comparison.is_deployment() {
@@ -46,7 +47,10 @@ pub(super) fn revert(
     if current.text == bad.text && left_behind.is_empty() {
         fields
             .extend(comparison.companions.iter().map(|companion| result(companion, FieldOutcome::Restored)));
-        return Ok(Reverted { bytes: parent.text.as_bytes().to_vec(), fields, left_behind });
+        // A part that was made of a file is written as that is now.
+        let is_made = was.is_written_unlike(now) && !was.bytes().starts_with(&[0xff, 0xfe]);
+        let bytes = if is_made { now.encoded(parent.text) } else { was.bytes().to_vec() };
+        return Ok(Reverted { bytes, fields, left_behind });
     }
     let mut edits = Vec::new();
     let is_due = located.iter().any(|one| one.outcome == FieldOutcome::Restored);
@@ -71,7 +75,7 @@ pub(super) fn revert(
     edits.dedup();
     let text = splice(current.text, edits).ok_or_else(|| Refusal::Ambiguous(first_address(&comparison)))?;
     verify(file, now, &text, (&located, &comparison, &fields))?;
-    Ok(Reverted { bytes: text.into_bytes(), fields, left_behind })
+    Ok(Reverted { bytes: now.encoded(&text), fields, left_behind })
 }
 
 fn first_address(comparison: &Comparison) -> String {

@@ -233,3 +233,27 @@ fn an_empty_document_costs_no_file_its_structure() {
         assert_eq!(reverted(parent, bad, &elsewhere), format!("{parent}---\nother: 1\n"));
     }
 }
+
+/// Windows tools write texts so.
+#[test]
+fn a_text_in_utf_16_goes_back_as_it_was_written() {
+    let wide = |text: &str, unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        format!("\u{feff}{text}").encode_utf16().flat_map(unit).collect()
+    };
+    for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+        let of =
+            |tag: &str, port: u32| wide(&format!("image:\r\n  tag: {tag}\r\nport: {port} # ü\r\n"), unit);
+        let there = revert(&of("v1", 1), &of("v2", 1), &of("v2", 1)).unwrap();
+        assert_eq!(there.bytes, of("v1", 1));
+        assert_eq!(there.fields[0].address, "image.tag");
+        let later = revert(&of("v1", 1), &of("v2", 1), &of("v2", 5)).unwrap();
+        assert_eq!(later.bytes, of("v1", 5));
+        // Somebody has written it otherwise since.
+        let now = "image:\n  tag: v2\nport: 1 # ü\n";
+        let written = revert(&of("v1", 1), &of("v2", 1), now.as_bytes()).unwrap();
+        assert_eq!(written.bytes, now.replace("v2", "v1").as_bytes());
+    }
+    for bytes in [&b"tag: \xfc\n"[..], b"\xff\xfetag", b"\xff\xfe\x00\xd8", b"\xfe\xff\x00"] {
+        assert_eq!(revert(bytes, b"tag: v2\n", b"tag: v2\n"), Err(Refusal::NotText));
+    }
+}
