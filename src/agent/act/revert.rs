@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
+use crate::domain::change::needed::{KUSTOMIZATIONS, needed};
 use crate::domain::change::plan::{Target, Undo, plan};
 use crate::domain::change::{Asked, Change, Motive, NoChange};
 use crate::domain::deployment::Deployment;
@@ -15,7 +16,7 @@ use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::field::Refusal;
 use crate::domain::history::moves::follow_file;
-use crate::domain::history::scope::Tracked;
+use crate::domain::history::scope::{Interest, Scope, Tracked};
 use crate::domain::history::snapshot::Commit;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
@@ -112,7 +113,7 @@ pub(in crate::agent) async fn plan_at<'a>(
         current => current?,
     };
     let (owned, environment, now) = (Owned::of(to_revert), Arc::clone(pass.environment), pass.now);
-    let planning = pass.git(move |_| {
+    let planning = pass.git(move |repository| {
         let target = Target {
             branch: &environment.branch,
             head,
@@ -121,10 +122,57 @@ pub(in crate::agent) async fn plan_at<'a>(
             policy: &owned.policy,
             now,
         };
-        Ok::<_, RepositoryError>((plan(owned.undo(), owned.motive(), &target), current))
+        let change = plan(owned.undo(), owned.motive(), &target);
+        let change = match change {
+            Ok(change) => still_whole(repository, head, change)?,
+            none => none,
+        };
+        Ok::<_, RepositoryError>((change, current))
     });
     let (change, current) = planning.await?;
     Ok(change.map(|change| PlannedRevert { to_revert: *to_revert, change: Box::new(change), current }))
+}
+
+/// The most kustomizations that are read of a repository, and the most bytes of them.
+const MAX_KUSTOMIZATIONS: usize = 10_000;
+const MAX_KUSTOMIZATION_BYTES: usize = 32 << 20;
+
+/// The kustomizations of a repository.
+struct Kustomizations;
+
+impl Scope for Kustomizations {
+    fn file(&self, path: &str) -> Interest {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if KUSTOMIZATIONS.contains(&name) { Interest::Bytes } else { Interest::Nothing }
+    }
+
+    fn directory(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// The change, unless it removes a file that a kustomization names: also one of another service.
+fn still_whole(
+    repository: &dyn Repository,
+    head: CommitId,
+    change: Change,
+) -> Result<Result<Change, NoChange>, RepositoryError> {
+    if change.files.values().all(Option::is_some) {
+        return Ok(Ok(change));
+    }
+    let (mut kustomizations, mut left) = (BTreeMap::new(), MAX_KUSTOMIZATION_BYTES);
+    for path in repository.list_files(head, &Kustomizations, MAX_KUSTOMIZATIONS)? {
+        let Some(bytes) = repository.read_file(head, &path)? else { continue };
+        left = left.saturating_sub(bytes.len());
+        if left == 0 {
+            break;
+        }
+        kustomizations.insert(path, bytes);
+    }
+    Ok(match needed(&change.files, &kustomizations) {
+        Some((path, by)) => Err(NoChange::Refused { path, refusal: Refusal::Needed(by.to_string()) }),
+        None => Ok(change),
+    })
 }
 
 /// What a revert is worked out from, for another thread: it takes as long as the files are large.

@@ -111,7 +111,7 @@ pub(in crate::agent) async fn deployments_at(
     }
     if found.is_empty() {
         let unread = commit.as_ref().and_then(not_text).map_or_else(String::new, |path| {
-            format!("; {path} is not UTF-8 text, and was not read: put it back by hand")
+            format!("; {path} is neither UTF-8 nor UTF-16 text, and was not read: put it back by hand")
         });
         let reason =
             format!("{} changed no release field of any service in {}{unread}", id.short(), environment.name);

@@ -266,8 +266,11 @@ struct Planned {
 
 /// The file with the release fields put back.
 fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Result<Planned, NoChange> {
-    let [Some(old), Some(new)] = versions(file) else { return Ok(Planned::default()) };
     let (path, current) = target.now_at(&file.path);
+    let (old, new) = match versions(file) {
+        [Some(old), Some(new)] => (old, new),
+        one_sided => return Ok(came_or_went(deployment, file, one_sided, (path, current))),
+    };
     if !deployment.fields.iter().any(|field| field.path == file.path) {
         // What stands in the folder of a version goes back there with the rest of it.
         let is_of_version = |was: &&FilePath| is_next_version(was, &file.path) && path == file.path;
@@ -291,6 +294,24 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
     Ok(Planned { files, fields: reverted.fields })
 }
 
+/// A file that is nothing but release fields, and that the deployment added or removed.
+fn came_or_went(
+    deployment: &Deployment,
+    file: &FileDiff,
+    [old, new]: [Option<&[u8]>; 2],
+    (path, current): (FilePath, Option<&[u8]>),
+) -> Planned {
+    let outcome = match current {
+        now if now == new => FieldOutcome::Restored,
+        now if now == old => FieldOutcome::AlreadyBack,
+        _ => FieldOutcome::Superseded("another text".to_owned()),
+    };
+    let fields = results(deployment, &file.path, &outcome);
+    let is_due = !fields.is_empty() && outcome == FieldOutcome::Restored;
+    let files = if is_due { BTreeMap::from([(path, old.map(<[u8]>::to_vec))]) } else { BTreeMap::new() };
+    Planned { files, fields }
+}
+
 /// The file at the place where it was before the deployment, and no longer at the one where it is now.
 fn moved_back(
     was: &FilePath,
@@ -307,8 +328,18 @@ fn moved_back(
 
 /// The file with all that the commit changed in it taken back, by a three-way merge; what else happened to it stays.
 fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Result<Planned, NoChange> {
-    let Planned { fields, .. } = spliced(deployment, file, target)?;
     let (path, current) = target.now_at(&file.path);
+    let is_as_left = versions(file).get(1).copied().flatten() == current && current.is_some();
+    let fields = match spliced(deployment, file, target) {
+        Ok(Planned { fields, .. }) => fields,
+        // Nobody has touched it since: it goes back as a whole, whatever the fields alone would do.
+        Err(NoChange::Refused {
+            refusal:
+                field::Refusal::Companion(_) | field::Refusal::Unfaithful(_) | field::Refusal::Ambiguous(_),
+            ..
+        }) if is_as_left => results(deployment, &file.path, &FieldOutcome::Restored),
+        Err(none) => return Err(none),
+    };
     let conflict = || NoChange::Refused { path: file.path.clone(), refusal: field::Refusal::Conflict };
     is_whole(deployment, file, (current, &fields), target)?;
     let unread =
@@ -356,7 +387,12 @@ fn is_whole(
             left_in(deployment, &file.path).iter().all(of_stamp)
         }
     };
-    if current == old || current == new && (fields.is_empty() || only_fields()) {
+    // Where the file is several services', the rest of it stays as the deployment left it, and the stamp with it.
+    let is_stale = text(old).is_some_and(|before| {
+        let (then, now) = (stamp.text_of(&before), stamp.text_of(&after));
+        before != after && !now.is_empty() && then == now
+    });
+    if current == old || current == new && !is_stale && (fields.is_empty() || only_fields()) {
         return Ok(());
     }
     let refusal = field::Refusal::Stamped(stamp.words());
@@ -369,15 +405,20 @@ fn versions(file: &FileDiff) -> [Option<&[u8]>; 2] {
 }
 
 fn gone(deployment: &Deployment, path: &FilePath) -> Planned {
+    Planned { files: BTreeMap::new(), fields: results(deployment, path, &FieldOutcome::Gone) }
+}
+
+/// The release fields of a file, of which all have become the same.
+fn results(deployment: &Deployment, path: &FilePath, outcome: &FieldOutcome) -> Vec<FieldResult> {
     let of_file = deployment.fields.iter().filter(|field| field.path == *path);
     let result = |field: &FieldChange| FieldResult {
         address: field.address.clone(),
         rule: field.rule,
         old_text: field.old.clone(),
         new_text: field.new.clone(),
-        outcome: FieldOutcome::Gone,
+        outcome: outcome.clone(),
     };
-    Planned { files: BTreeMap::new(), fields: of_file.map(result).collect() }
+    of_file.map(result).collect()
 }
 
 impl Target<'_> {

@@ -15,7 +15,7 @@ pub(super) fn bound(files: &[FileDiff], changes: &Changes) -> Option<String> {
     by_switch()
         .or_else(|| files.iter().find_map(|file| by_stamp(files, file)))
         .or_else(|| files.iter().find_map(|file| by_name(file, &changes.fields)))
-        .or_else(|| files.iter().find_map(by_archive))
+        .or_else(|| files.iter().find_map(|file| by_archive(files, file)))
         .or_else(|| changes.form.clone())
 }
 
@@ -57,7 +57,13 @@ fn by_name(file: &FileDiff, fields: &[FieldChange]) -> Option<String> {
 const ARCHIVES: [&str; 12] =
     [".tgz", ".tar", ".gz", ".zip", ".jar", ".war", ".whl", ".xz", ".bz2", ".zst", ".wasm", ".bin"];
 
-fn by_archive(file: &FileDiff) -> Option<String> {
-    let is_archive = ARCHIVES.iter().any(|end| file.path.as_str().ends_with(end));
-    is_archive.then(|| format!("it changed the archive {}, too", file.path))
+/// An archive, or a file of a chart that was copied into another one whose version changed.
+fn by_archive(files: &[FileDiff], file: &FileDiff) -> Option<String> {
+    let path = file.path.as_str();
+    if ARCHIVES.iter().any(|end| path.ends_with(end)) {
+        return Some(format!("it changed the archive {path}, too"));
+    }
+    let chart = path.find("/charts/").map(|at| format!("{}/Chart.yaml", path.get(..at).unwrap_or("")))?;
+    let is_copied = files.iter().any(|other| other.path.as_str() == chart);
+    is_copied.then(|| format!("it changed the chart that {path} belongs to, too"))
 }

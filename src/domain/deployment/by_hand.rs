@@ -40,7 +40,9 @@ pub(super) fn of_file(file: &FileDiff) -> Option<FieldChange> {
         bytes.is_some_and(|bytes| !Document::is_text(bytes))
     };
     let blob = |version: &Option<FileVersion>| {
-        version.as_ref().map_or_else(String::new, |version| version.blob.to_string())
+        version
+            .as_ref()
+            .map_or_else(String::new, |version| version.blob.to_string().chars().take(10).collect())
     };
     let is_named_text = TEXTS.iter().any(|end| file.path.as_str().ends_with(end));
     (is_named_text && (of(&file.old) || of(&file.new))).then(|| {

@@ -11,6 +11,10 @@ use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selectio
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::ids::{BlobId, FilePath};
 
+/// How the names of files begin in which Argo CD's Image Updater writes the versions that override those of an application.
+/// Source: <https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/>.
+const OVERRIDE: &str = ".argocd-source";
+
 /// The most release fields that one service has changed in a commit and that are taken back. A cluster that is one service
 /// has hundreds.
 pub(super) const MAX_FIELDS: usize = 5_000;
@@ -294,7 +298,7 @@ pub(super) fn all_changes_of(
 ) -> Changes {
     let mut all = Changes::default();
     for file in files {
-        match documents.changes(file, selection) {
+        match documents.changes(file, selection).or_else(|| documents.of_override(file, selection)) {
             Some(changes) => {
                 all.fields.extend_from_slice(&changes.fields);
                 all.left_behind.extend_from_slice(&changes.left_behind);
@@ -353,6 +357,22 @@ impl Documents {
         let changes = Arc::new(Changes { form, ..Changes::of(&file.path, &comparison) });
         self.memo.keep(key, Known::Changes(Arc::clone(&changes)));
         Some(changes)
+    }
+
+    /// What changed by a file that overrides versions and that came or went: nothing stood there before, or stands there after.
+    fn of_override(&mut self, file: &FileDiff, selection: &Selection) -> Option<Arc<Changes>> {
+        let name = file.path.as_str().rsplit('/').next()?;
+        if !name.starts_with(OVERRIDE) || file.old.is_some() == file.new.is_some() {
+            return None;
+        }
+        let nothing = || Arc::new(Document::from(""));
+        let side = |documents: &mut Self, version: &Option<FileVersion>| match version {
+            Some(version) => documents.get(version),
+            None => Some(nothing()),
+        };
+        let (old, new) = (side(self, &file.old)?, side(self, &file.new)?);
+        let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new);
+        comparison.is_deployment().then(|| Arc::new(Changes::of(&file.path, &comparison)))
     }
 
     fn remember(&mut self, part: &FileDiff, selection: &Selection, changes: Changes) {

@@ -66,6 +66,13 @@ pub(super) fn switch(leaf: &Leaf, old: &str, new: &str) -> Option<Switch> {
             .any(|step| words_of(step).iter().any(|word| COLOURS.contains(&word.as_str())));
         return Some(if of_slot { Switch::Slot } else { Switch::Flag });
     }
+    // Copies of one of two colours, and shares that are called as them.
+    let is_number = both(&|text| text.parse::<f64>().is_ok());
+    let of_colour = steps(leaf.block()).any(|step| COLOURS.contains(&step));
+    let is_on_off = of_colour && leaf.key == "replicas" && (old == "0" || new == "0");
+    if is_number && (COLOURS.contains(&leaf.key.as_str()) || is_on_off) {
+        return Some(Switch::Slot);
+    }
     let is_weight =
         words.last().is_some_and(|last| last == "weight") && both(&|text| text.parse::<f64>().is_ok());
     let is_slot = any(&words, WordRole::Slot)
@@ -100,7 +107,15 @@ fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
     let versioned = || {
         file.path.contains("compose") || text.contains("\nservices:") || text.contains("\"schemaVersion\"")
     };
-    address.starts_with("sops.") || address.starts_with("[sops] >") || address == "version" && versioned()
+    // Dashboards stand within other files, too.
+    let of_dashboard = || {
+        let key = address.rsplit([' ', '.']).next().unwrap_or(address);
+        matches!(key, "version" | "pluginVersion" | "revision") && text.contains("\"schemaVersion\"")
+    };
+    of_dashboard()
+        || address.starts_with("sops.")
+        || address.starts_with("[sops] >")
+        || address == "version" && versioned()
 }
 
 /// Whether it is the version of a secret: of an ExternalSecret, a SecretProviderClass and the like.
@@ -153,19 +168,29 @@ pub(super) fn is_engine(leaf: &Leaf, value: &str, rule: FieldRule) -> bool {
     if super::rules::is_engine_version(&leaf.key) {
         return true;
     }
-    let is_image = matches!(rule, FieldRule::Image | FieldRule::ImageAnywhere | FieldRule::Tag);
-    let repository = image_parts(value).map(|(repository, _)| repository);
-    let mut names = repository.into_iter().chain(leaf.source.iter().flat_map(|source| source.split(' ')));
-    if is_image && names.any(is_engine_image) {
+    let own = image_parts(value).map(|(repository, _)| repository);
+    let inner: Vec<&str> = steps(leaf.block()).collect();
+    // `postgresql: {image: {tag: …}}`, as in the values of a chart within a chart.
+    let around = || inner.iter().rev().take(2).any(|step| is_engine_image(step));
+    let beside = || leaf.source.iter().flat_map(|source| source.split(' ')).any(is_engine_image);
+    let is_kept = match own {
+        Some(repository) => is_engine_image(repository),
+        None => beside() || matches!(rule, FieldRule::Image | FieldRule::Tag) && around(),
+    };
+    if is_kept {
         return true;
     }
     let is_version = any(&words_of(&leaf.key), WordRole::Version);
-    let engine = |name: &str| any(&words_of(name), WordRole::EngineVersion);
+    // `engine:` alone may be anything.
+    let engine = |name: &str| {
+        let words = words_of(name);
+        any(&words, WordRole::EngineVersion) && words != ["engine"]
+    };
     let kind = leaf.address.split_once(": ").and_then(|(name, _)| name.split('/').next()).unwrap_or("");
     let block = leaf.block();
     let parent = steps(block.rsplit(": ").next().unwrap_or(block)).last().unwrap_or("");
     // `spec.kafka.version`, `versions: {postgres: …}`, `variable "db_engine_version" { default = … }`.
-    let in_block = is_version && (engine(parent) || engine(kind));
+    let in_block = is_version && (engine(parent) || engine(kind) || is_platform(kind));
     let listed =
         super::rules::lists_versions(parent) && is(&leaf.key.to_lowercase(), WordRole::EngineVersion);
     let variable = leaf.key == "default" && leaf.named.as_deref().is_some_and(names_engine);
@@ -178,16 +203,59 @@ fn names_engine(name: &str) -> bool {
     any(&words, WordRole::EngineVersion) && any(&words, WordRole::Version)
 }
 
+/// Whether documents of this kind describe a cluster or its machines. Sources: <https://cluster-api.sigs.k8s.io>,
+/// <https://github.com/rancher/system-upgrade-controller>, <https://eksctl.io>.
+fn is_platform(kind: &str) -> bool {
+    let words = words_of(kind);
+    kind == "Plan"
+        || words.iter().any(|word| matches!(word.as_str(), "cluster" | "machine" | "upgrade"))
+        || kind.contains("ControlPlane")
+}
+
 /// Whether an image is that of something that keeps data: `postgres`, `bitnami/postgresql`, `confluentinc/cp-kafka`. One that only
 /// works with it is none: `kafka-consumer`.
 fn is_engine_image(repository: &str) -> bool {
-    let name = repository.rsplit('/').next().unwrap_or("").to_lowercase();
-    let name = name.strip_prefix("cp-").unwrap_or(&name);
-    let name = ["-server", "-cluster", "-repmgr", "-ha", "-sharded"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(name);
-    is(name, WordRole::EngineImage)
+    /// What the name of such an image may have beside that of the engine.
+    const BESIDE: [&str; 22] = [
+        "cp",
+        "server",
+        "cluster",
+        "repmgr",
+        "ha",
+        "sharded",
+        "distribution",
+        "xtradb",
+        "crunchy",
+        "db",
+        "enterprise",
+        "community",
+        "oss",
+        "alpine",
+        "stack",
+        "standalone",
+        "single",
+        "official",
+        "debian",
+        "ubi",
+        "cnpg",
+        "core",
+    ];
+    let repository = repository.to_lowercase();
+    let name = repository.rsplit('/').next().unwrap_or("");
+    let name = match repository.rsplit('/').nth(1) {
+        Some(above) if name == "server" => format!("{above}-{name}"),
+        Some(_) | None => name.to_owned(),
+    };
+    let mut words = name.split(['-', '_']).filter(|word| !word.is_empty()).peekable();
+    let is_number = |word: &str| word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let mut is_engine = false;
+    let all = words.peek().is_some()
+        && words.all(|word| {
+            let engine = is(word, WordRole::EngineImage);
+            is_engine |= engine;
+            engine || BESIDE.contains(&word) || is_number(word)
+        });
+    all && is_engine
 }
 
 /// Whether a place speaks of migrations of a schema: `migrations.version`, `flyway.target`.
@@ -196,7 +264,12 @@ pub(super) fn migrates(leaf: &Leaf) -> bool {
     let names = steps(block.rsplit(": ").next().unwrap_or(block));
     let is_migration = |step: &str| {
         let words = words_of(step);
-        words.iter().any(|word| is(word, WordRole::Migration))
+        let first = words.first().is_some_and(|word| is(word, WordRole::Migration));
+        let of_it = words
+            .last()
+            .is_some_and(|last| matches!(last.as_str(), "job" | "jobs" | "hook" | "init" | "image"));
+        ends_in(&words, WordRole::Migration)
+            || first && of_it
             || matches!(words.as_slice(), [db, schema] if db == "db" && schema == "schema")
     };
     let own = words_of(&leaf.key);

@@ -163,6 +163,11 @@ fn by_key(candidate: &Candidate<'_>, words: &[String]) -> Option<FieldRule> {
         return Some(FieldRule::Tag);
     }
     let numbered = |text: &str| version_like(text) && text.contains(|c: char| c.is_ascii_digit());
+    // The version of the language of a policy is a date. Source:
+    // <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>.
+    if key == "Version" && values(is_plain_day) {
+        return None;
+    }
     if any(words, WordRole::Version) && values(version_like)
         || is(last, WordRole::Numbered) && values(numbered)
     {
@@ -190,7 +195,10 @@ fn by_value(
         return Some(FieldRule::ImageAnywhere);
     }
     let is_value = ends_in(words, WordRole::Value) && named.is_some_and(speaks_of_version);
-    let is_listed = named.is_some_and(lists_versions) && !old.contains("://");
+    // `tags:` may be of anything.
+    let has_number = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+    let is_listed = named.is_some_and(|name| lists_versions(name) && (name != "tags" || values(has_number)))
+        && !old.contains("://");
     if (is_value || is_listed) && values(one_word) {
         return Some(FieldRule::NamedValue);
     }
@@ -219,8 +227,15 @@ fn names_artifact(old: &str, new: &str) -> bool {
     }
     let (old, new) = (version_tokens(old), version_tokens(new));
     let mut differing = old.iter().zip(&new).filter(|(a, b)| a != b).peekable();
-    let is_version = |token: &str| (is_dotted(token) || is_day(token)) && !denied_value(token);
+    // `v1.2` may be that of a page.
+    let is_release = |token: &str| token.matches('.').count() >= 2 || is_day(token);
+    let is_version = |token: &str| is_release(token) && !denied_value(token);
     differing.peek().is_some() && differing.all(|(a, b)| is_version(a) && is_version(b))
+}
+
+/// Whether a value is a day and nothing else: `2012-10-17`.
+fn is_plain_day(text: &str) -> bool {
+    text.len() == 10 && text.split('-').map(str::len).eq([4, 2, 2]) && is_day(text)
 }
 
 /// Whether a token is a date, with or without the time of day.
@@ -270,7 +285,8 @@ fn speaks_of_version(name: &str) -> bool {
 /// Keys whose values are never what is deployed, whatever they look like: unless they end in a word that says that they
 /// are (`TOKEN_SERVICE_VERSION`).
 fn denied_key(words: &[String]) -> bool {
-    any(words, WordRole::Denied) && !ends_in(words, WordRole::EndsRelease)
+    let joined = || words.len() > 1 && is(&words.concat(), WordRole::Denied);
+    (any(words, WordRole::Denied) || joined()) && !ends_in(words, WordRole::EndsRelease)
 }
 
 /// Keys whose values are hashes, numbers and dates of many kinds: only what is surely a version counts there, or what
@@ -302,7 +318,12 @@ fn precedes_version(words: &[String], role: WordRole) -> bool {
 /// Whether a key names the version of something that keeps data or the whole cluster: it cannot simply go back.
 #[must_use]
 pub fn is_engine_version(key: &str) -> bool {
-    precedes_version(&words_of(key), WordRole::EngineVersion)
+    let words = words_of(key);
+    // `searchEngineVersion` is that of something else.
+    let at = words.iter().position(|word| word == "engine");
+    let above = at.and_then(|at| words.get(at.checked_sub(1)?));
+    let is_other_engine = above.is_some_and(|above| !is(above, WordRole::EngineVersion) && above != "cache");
+    precedes_version(&words, WordRole::EngineVersion) && !is_other_engine
 }
 
 #[cfg(test)]

@@ -54,6 +54,23 @@ impl Stamp {
         }
     }
 
+    /// The stamp itself, in a text that it covers: empty where the text is all that there is of it.
+    #[must_use]
+    pub fn text_of(self, text: &str) -> String {
+        match self {
+            Self::Sops => {
+                let lines = |regex: &Regex| {
+                    regex.find(text).and_then(|found| text.get(found.start()..)?.trim_start().lines().next())
+                };
+                SOPS_MAC.as_ref().and_then(lines).unwrap_or_default().to_owned()
+            }
+            Self::Signature => {
+                text.lines().skip_while(|line| !line.starts_with("-----BEGIN PGP SIGNATURE")).collect()
+            }
+            Self::LargeFile => String::new(),
+        }
+    }
+
     /// What it says of its file, for people.
     #[must_use]
     pub fn words(self) -> &'static str {

@@ -271,6 +271,9 @@ pub enum Refusal {
         "the deployment does not go back in parts, as {0}, and this part was changed again since: put it back by hand"
     )]
     Bound(String),
+    /// A kustomization names the file, which the deployment had added and the revert would remove.
+    #[error("{0} names it, and would not build without it: put the deployment back by hand")]
+    Needed(String),
     /// With the old text in place, the file would say something else than wanted.
     #[error("{0} does not come out right with the old text in its place: put it back by hand")]
     Unfaithful(String),

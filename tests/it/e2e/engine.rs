@@ -141,5 +141,9 @@ fn a_file_that_is_no_text_is_named_and_left_to_a_person() {
     stage.push();
     let bad = stage.remote(&["rev-parse", "main"]);
     let run = stage.run(&["revert", &bad, "--dry-run"]).ended(1);
-    assert!(run.stderr.contains("apps/web/values.yaml is not UTF-8 text"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("apps/web/values.yaml: its text, which is neither UTF-8 nor"),
+        "{}",
+        run.stderr
+    );
 }

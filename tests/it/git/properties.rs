@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use backout::domain::history::snapshot::{FileDiff, FileKind};
+
 use super::{history_since, open, options};
 use crate::support::git::{bare, fast_import, git};
 
@@ -53,7 +55,9 @@ fn change(random: &mut fastrand::Rng, stream: &mut String) {
 }
 
 /// A commit's id, and its changed files with their blobs before and after.
-type Changes = (String, BTreeMap<String, (String, String)>);
+/// The blobs of a file on both sides, and what it was and is where that is another thing.
+type Change = (String, String, Option<(&'static str, &'static str)>);
+type Changes = (String, BTreeMap<String, Change>);
 
 /// What `git log` says: per commit the changed plain files with their blobs on both sides.
 fn truth(path: &Path) -> Vec<Changes> {
@@ -84,11 +88,30 @@ fn truth(path: &Path) -> Vec<Changes> {
         let side =
             |mode: &str, blob: &str| if mode.starts_with("100") { blob.to_owned() } else { none.clone() };
         let (old, new) = (side(columns[0], columns[2]), side(columns[1], columns[3]));
-        if old != none || new != none {
-            commits.last_mut().unwrap().1.insert(name.to_owned(), (old, new));
+        let kind = |mode: &str| match mode {
+            "100755" => "executable",
+            "120000" => "link",
+            "160000" => "submodule",
+            _ => "plain",
+        };
+        let turned =
+            (columns[0] != "000000" && columns[1] != "000000").then(|| (kind(columns[0]), kind(columns[1])));
+        let is_file = |kind: &str| kind == "plain" || kind == "executable";
+        let turned = turned.filter(|(old, new)| old != new || !is_file(new));
+        if old != none || new != none || turned.is_some() {
+            commits.last_mut().unwrap().1.insert(name.to_owned(), (old, new, turned));
         }
     }
     commits
+}
+
+fn kind_of(kind: &FileKind) -> &'static str {
+    match kind {
+        FileKind::Plain => "plain",
+        FileKind::Executable => "executable",
+        FileKind::Link(_) => "link",
+        FileKind::Submodule(_) => "submodule",
+    }
 }
 
 #[test]
@@ -109,8 +132,13 @@ fn history_is_what_git_log_says() {
             .map(|commit| {
                 let paths: Vec<_> = commit.files.iter().map(|file| file.path.to_string()).collect();
                 assert!(paths.is_sorted(), "seed {seed}: {paths:?}");
-                let files: BTreeMap<_, _> =
-                    commit.files.iter().map(|f| (f.path.to_string(), (show(&f.old), show(&f.new)))).collect();
+                let turned =
+                    |file: &FileDiff| file.turned.as_ref().map(|(old, new)| (kind_of(old), kind_of(new)));
+                let files: BTreeMap<_, _> = commit
+                    .files
+                    .iter()
+                    .map(|f| (f.path.to_string(), (show(&f.old), show(&f.new), turned(f))))
+                    .collect();
                 (commit.id.to_string(), files)
             })
             .collect();

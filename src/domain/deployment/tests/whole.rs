@@ -290,6 +290,89 @@ fn what_cannot_be_read_any_more_goes_back_whole_or_not() {
     assert!(reverted(&mended, Mixed::Fields).is_ok());
 }
 
+/// Argo CD's Image Updater writes such a file, and removes it.
+#[test]
+fn a_file_of_overrides_that_came_or_went_is_a_deployment() {
+    const OVERRIDES: &str = "helm:\n  parameters:\n  - name: image.tag\n    value: 1.0.1\n    forcestring: true\nkustomize:\n  images:\n  - shop/web:1.0.1\nversion: 1.0.1\n";
+    let name = ".argocd-source-web.yaml";
+    let (with, without) = ([(name, OVERRIDES), ("values.yaml", "a: 1\n")], [("values.yaml", "a: 1\n")]);
+    goes_back_whole(&World { what: "came", before: &without, after: &with, since: &[] });
+    goes_back_whole(&World { what: "went", before: &with, after: &without, since: &[] });
+    let newer = OVERRIDES.replace("1.0.1", "1.0.2");
+    is_refused(
+        &World { what: "since", before: &without, after: &with, since: &[(name, &newer)] },
+        "is another text by now",
+    );
+}
+
+/// Several services are in one file, and one stamp covers them all.
+#[test]
+fn a_part_of_what_is_stamped_does_not_go_back() {
+    use crate::domain::field::entries::EntryPattern;
+    let of = |web: &str, written: u32| {
+        format!(
+            "web:\n    tag: {web}\napi:\n    tag: v1\nsops:\n    lastmodified: \"2026-11-2{written}T10:00:00Z\"\n    mac: ENC[AES256_GCM,data:{web}{written}]\n"
+        )
+    };
+    let mut environment = environment();
+    environment.services[0] = ServiceRule {
+        each: Some(EntryPattern::new("{service}").unwrap()),
+        ..ServiceRule::new(ServiceFiles::Shared(PathGlobs::new(vec!["all.yaml".to_owned()]).unwrap()))
+    };
+    let (old, new) = (of("v1", 1), of("v2", 2));
+    let commit = commit(2, "bump", vec![file("all.yaml", Some(&old), Some(&new))]);
+    let found = deployments_of(&commit, &environment, Documents::default());
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let current = BTreeMap::from([(FilePath::new("all.yaml").unwrap(), Some(new.into_bytes()))]);
+    let branch = BranchName::new("main").unwrap();
+    let target = Target {
+        branch: &branch,
+        head: CommitId::from_bytes([9; 20]),
+        current: &current,
+        policy: &environment.services[0].policy,
+        moved: &BTreeMap::new(),
+        now: Time::from_unix(9_000),
+    };
+    let refused =
+        plan(&found[0], Motive::Request(Asked { who: "dana", why: None }), &target).unwrap_err().to_string();
+    assert!(refused.contains("the MAC of SOPS covers all of it"), "{refused}");
+}
+
+/// What was switched is not only what is called a switch.
+#[test]
+fn copies_and_shares_of_two_colours_go_back_together() {
+    for (what, old, new) in [
+        (
+            "copies",
+            "blue: {replicas: 3, tag: 1.0.0}\ngreen: {replicas: 0, tag: 0.9.0}\n",
+            "blue: {replicas: 0, tag: 1.0.0}\ngreen: {replicas: 3, tag: 1.1.0}\n",
+        ),
+        (
+            "shares",
+            "trafficSplit: {stable: 100, canary: 0}\ncanary: {tag: 0.9.0}\n",
+            "trafficSplit: {stable: 0, canary: 100}\ncanary: {tag: 1.1.0}\n",
+        ),
+    ] {
+        goes_back_whole(&World { what, before: &[("v.yaml", old)], after: &[("v.yaml", new)], since: &[] });
+    }
+    let chart = |version: &str| format!("version: {version}\n");
+    goes_back_whole(&World {
+        what: "a copied chart",
+        before: &[
+            ("Chart.yaml", &chart("1.0.0")),
+            ("charts/web/Chart.yaml", &chart("1.0.0")),
+            ("charts/web/templates/d.yaml", "a: 1\n"),
+        ],
+        after: &[
+            ("Chart.yaml", &chart("1.0.1")),
+            ("charts/web/Chart.yaml", &chart("1.0.1")),
+            ("charts/web/templates/d.yaml", "a: 2\n"),
+            ("charts/web/templates/n.yaml", "b: 1\n"),
+        ],
+        since: &[],
+    });
+}
+
 #[test]
 fn what_is_a_persons_to_put_back_is_no_revert() {
     for (what, old, new) in [

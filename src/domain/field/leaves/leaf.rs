@@ -43,15 +43,16 @@ pub struct Leaf {
 pub struct Brought {
     /// The bytes of the scalar itself.
     pub from: Range<usize>,
-    /// Whether a merge (`<<: *name`) brings it: then nothing stands at the place itself.
-    pub merged: bool,
+    /// Whether it comes with a whole mapping or list, by a merge (`<<: *name`) or by an alias of that: then nothing stands at the place
+    /// itself.
+    pub whole: bool,
 }
 
 impl Leaf {
-    /// Whether it comes from a merge: nothing stands at its place.
+    /// Whether it comes with a whole mapping or list that stands elsewhere: nothing stands at its place.
     #[must_use]
-    pub fn is_merged(&self) -> bool {
-        self.brought.as_ref().is_some_and(|brought| brought.merged)
+    pub fn is_within_alias(&self) -> bool {
+        self.brought.as_ref().is_some_and(|brought| brought.whole)
     }
 
     /// The address of the block that it is in.

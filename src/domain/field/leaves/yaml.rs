@@ -138,7 +138,7 @@ struct Walk<'t> {
     names: Vec<String>,
     /// The bytes of all addresses so far; `None` once there are too many.
     addresses: Option<usize>,
-    /// The alias by which one came to where one is, and whether that is a merge.
+    /// The alias by which one came to where one is, and whether that brings a whole mapping or list.
     brought: Option<(Range<usize>, bool)>,
     /// How many nodes were looked at through aliases.
     brought_nodes: usize,
@@ -243,7 +243,8 @@ impl Walk<'_> {
         beside: &Beside<'_>,
     ) {
         let outer = self.brought.clone();
-        self.brought.get_or_insert_with(|| (at.clone(), is_merge));
+        let is_whole = is_merge || !matches!(node.itself(), Node::Scalar { .. });
+        self.brought.get_or_insert_with(|| (at.clone(), is_whole));
         self.node(node, address, key, beside);
         self.brought = outer;
     }
@@ -272,8 +273,8 @@ impl Walk<'_> {
         key: &str,
         beside: &Beside<'_>,
     ) {
-        if let Some((at, merged)) = self.brought.clone() {
-            let brought = Brought { from: span.clone(), merged };
+        if let Some((at, whole)) = self.brought.clone() {
+            let brought = Brought { from: span.clone(), whole };
             return self.leaf(value, at, address, (key, beside), None, Some(brought));
         }
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);

@@ -20,7 +20,7 @@ use super::words::{self, Changed};
 #[derive(Default)]
 struct Pairs {
     both: Vec<(usize, usize, bool)>,
-    /// What stands at a place in one version, and comes there by a merge in the other.
+    /// What stands at a place in one version, and comes there with a whole mapping or list in the other.
     over: Vec<(usize, usize)>,
     removed: Vec<usize>,
     added: Vec<usize>,
@@ -47,12 +47,9 @@ fn pair(old: &Text<'_>, new: &Text<'_>) -> Pairs {
     if !pairs.removed.is_empty() && !pairs.added.is_empty() {
         pair_by_line(old, new, &mut pairs);
     }
-    let merged = |text: &Text<'_>, leaf: usize| text.leaves.get(leaf).is_some_and(Leaf::is_merged);
+    let merged = |text: &Text<'_>, leaf: usize| text.leaves.get(leaf).is_some_and(Leaf::is_within_alias);
     let over = pairs.both.extract_if(.., |(o, n, _)| merged(old, *o) != merged(new, *n));
     pairs.over = over.map(|(o, n, _)| (o, n)).collect();
-    // What no longer comes, or comes anew, by a merge has no line of its own: the line of the merge tells.
-    pairs.removed.retain(|leaf| !merged(old, *leaf));
-    pairs.added.retain(|leaf| !merged(new, *leaf));
     pairs
 }
 

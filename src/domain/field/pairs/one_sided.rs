@@ -88,7 +88,7 @@ pub(super) fn overridden(
         if was.value == is.value {
             continue;
         }
-        let (text, leaf, other, added) = match was.is_merged() {
+        let (text, leaf, other, added) = match was.is_within_alias() {
             true => (new, is, was, true),
             false => (old, was, is, false),
         };

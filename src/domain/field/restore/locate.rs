@@ -107,7 +107,7 @@ impl<'t> Restore<'t> {
         };
         let text = self.current.get(&leaf.span);
         let (outcome, span) = match leaf.kind {
-            LeafKind::Scalar if bad.is_merged() != leaf.is_merged() => {
+            LeafKind::Scalar if bad.is_within_alias() != leaf.is_within_alias() => {
                 // Somebody has written over what the merge brings, or has taken that away.
                 let is_old = leaf.value == change.old_value;
                 let superseded = || FieldOutcome::Superseded(text.to_owned());

@@ -10,9 +10,9 @@ mod spans;
 
 use self::locate::{Located, Restore};
 use self::spans::{Spans, overlaps};
-use super::leaves::leaf::{Leaf, LeafKind};
+use super::leaves::leaf::{self, Leaf, LeafKind};
 use super::leaves::{Document, Text, read};
-use super::lines::Counterpart;
+use super::lines::{Counterpart, is_trifle};
 use super::pairs::compare;
 use super::types::{Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange};
 use super::words;
@@ -207,8 +207,10 @@ impl Restore<'_> {
             [leaf] => self.current.leaves.get(*leaf),
             _ => return Err(refusal()),
         };
-        let beneath = leaf.filter(|leaf| leaf.is_merged()).map(|leaf| leaf.value.as_str());
-        let leaf = leaf.filter(|leaf| !leaf.is_merged());
+        let is_alias = companion.text.starts_with('*');
+        let is_beneath = |leaf: &&Leaf| leaf.is_within_alias() && !is_alias;
+        let beneath = leaf.filter(is_beneath).map(|leaf| leaf.value.as_str());
+        let leaf = leaf.filter(|leaf| !is_beneath(leaf));
         // Something else comes by the merge now than what stood there before.
         if leaf.is_none() && companion.added && beneath != companion.beneath.as_deref() {
             return Ok((
@@ -245,7 +247,34 @@ impl Restore<'_> {
         let in_brackets = body.ends_with(',') || next.take(1).any(|line| line.starts_with(['}', ']', ')']));
         let begins_item = body.trim_start().starts_with('-');
         let only = alone(self.current, now) && alone(self.bad, bad) && !in_brackets && !begins_item;
-        (only && same).then(|| (self.current.lines.range(now), String::new()))
+        let is_part =
+            companion.is_alone() && (self.empties_its_block(now) || self.is_part_of_more(companion));
+        (only && same && !is_part).then(|| (self.current.lines.range(now), String::new()))
+    }
+}
+
+impl Restore<'_> {
+    /// Whether a line is all that the one above it is the head of: without it that would be null.
+    fn empties_its_block(&self, line: usize) -> bool {
+        let indent = |line: usize| {
+            let body = self.current.lines.body(line);
+            body.len() - body.trim_start().len()
+        };
+        let content = |line: &usize| !is_trifle(self.current.lines.body(*line));
+        let above = (0..line).rev().find(content);
+        let below = (line + 1..self.current.lines.len()).find(content);
+        let is_head = |above: usize| {
+            let body = self.current.lines.body(above);
+            indent(above) < indent(line) && body.ends_with([':', ']'])
+        };
+        above.is_some_and(is_head) && below.is_none_or(|below| indent(below) < indent(line))
+    }
+
+    /// Whether more came into its block with the same commit, which would be left without it.
+    fn is_part_of_more(&self, companion: &Companion) -> bool {
+        let block = leaf::block(&companion.address);
+        let is_beside = |address: &str| !block.is_empty() && address.starts_with(block);
+        self.comparison.others.iter().any(|(address, _, came)| *came == companion.added && is_beside(address))
     }
 }
 

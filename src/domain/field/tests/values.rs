@@ -130,6 +130,61 @@ fn what_was_written_out_goes_back_together_or_not_at_all() {
     goes_back(&Case { parent, bad, fields: &wanted, later: LATER });
 }
 
+/// What came with a whole mapping or list is no text that stands at one place of it.
+#[test]
+fn an_alias_of_a_mapping_does_not_go_into_a_field_of_it() {
+    const ONE: &str = "i: &i\n  repository: r/s\n  tag: 1.0.0\n";
+    const LIST: &str = "c: &c\n- {name: a, image: 'r/a:1.0.0'}\n";
+    for (parent, bad) in [
+        (
+            format!("{ONE}web:\n  image: *i\n"),
+            format!("{ONE}web:\n  image:\n    repository: r/s\n    tag: 1.1.0\n"),
+        ),
+        (
+            format!("{ONE}web:\n  image: *i\n"),
+            format!("{ONE}web:\n  image: {{repository: r/s, tag: 1.1.0}}\n"),
+        ),
+        (
+            format!("{LIST}spec:\n  containers: *c\n"),
+            format!("{LIST}spec:\n  containers: [{{name: a, image: 'r/a:1.1.0'}}]\n"),
+        ),
+    ] {
+        assert_eq!(reverted(&parent, &bad, &bad), parent, "{bad}");
+        assert_eq!(reverted(&parent, &bad, &format!("{LATER}{bad}")), format!("{LATER}{parent}"));
+        for (at, more) in [
+            ("    tag: 1.1.0", "    x: 1\n    tag: 1.1.0"),
+            ("tag: 1.1.0}", "tag: 1.1.0, x: 1}"),
+            ("1.1.0'}", "1.1.0', tty: true}"),
+        ] {
+            let now = bad.replace(at, more);
+            if now != bad {
+                let refused = revert(parent.as_bytes(), bad.as_bytes(), now.as_bytes());
+                assert!(refused.is_err(), "{now}: {refused:?}");
+            }
+        }
+    }
+    // A merge that came is a deployment where a version comes with it.
+    let base = "b: &b\n  tag: 1.0.0\nweb:\n  port: 1\n";
+    let with = "b: &b\n  tag: 1.0.0\nweb:\n  port: 1\n  <<: *b\n";
+    for (parent, bad) in [(base, with), (with, base)] {
+        assert_eq!(fields(parent, bad).len(), 1, "{bad}");
+        assert_eq!(reverted(parent, bad, bad), parent);
+        assert_eq!(reverted(parent, bad, &format!("{LATER}{bad}")), format!("{LATER}{parent}"));
+    }
+}
+
+/// Beside other things of the same commit a field that came is not cut out of what it came with.
+#[test]
+fn nothing_is_left_without_its_version() {
+    for (parent, bad) in [
+        ("replicas: 1\n", "replicas: 3\nimage:\n  tag: 1.0.1\n"),
+        ("a: 1\n", "a: 1\ncart:\n  image: r/c:1.0.0\n  ports: [80]\n"),
+    ] {
+        let refused = revert(parent.as_bytes(), bad.as_bytes(), bad.as_bytes());
+        assert!(matches!(refused, Err(Refusal::Companion(_))), "{bad}: {refused:?}");
+    }
+}
+
 /// What has the name says something else by now.
 #[test]
 fn an_alias_whose_name_was_given_to_another_value_is_left_alone() {

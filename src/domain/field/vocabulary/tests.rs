@@ -58,7 +58,8 @@ fn words_of_keys_that_are_denied_or_vague() {
     has(
         Denied,
         "password passwd secret secrets token credential credentials cidr cidrs ip ips address addresses \
-         ami amis fingerprint thumbprint replicas",
+         ami amis fingerprint thumbprint replicas expr query promql expression description phone summary openapi \
+         swagger useragent validuntil apigroups",
     );
     has(
         Vague,
@@ -95,14 +96,15 @@ fn words_of_keys_that_name_things_and_versions() {
         EngineVersion,
         "engine postgres postgresql pg mysql mariadb mongo mongodb kafka redis elasticsearch opensearch \
          cassandra etcd clickhouse db database kubernetes k8s talos rabbitmq zookeeper cockroachdb couchdb neo4j \
-         influxdb scylla scylladb valkey",
+         influxdb scylla scylladb valkey cluster master controlplane",
     );
     has(
         EngineImage,
         "cassandra clickhouse elasticsearch etcd mariadb mongo mongodb mysql opensearch postgres postgresql redis \
          kafka postgis timescaledb percona cockroach cockroachdb couchdb couchbase neo4j influxdb rabbitmq \
          zookeeper valkey keydb minio scylla scylladb vitess arangodb spilo rethinkdb solr memgraph questdb \
-         weaviate qdrant milvus dgraph tidb tikv yugabyte yugabytedb consul vault nats pulsar",
+         weaviate qdrant milvus dgraph tidb tikv yugabyte yugabytedb consul vault nats pulsar \
+         pgvector ceph mssql dragonfly",
     );
     has(Migration, "migration migrations flyway liquibase");
     has(Slot, "slot active color colour live");
