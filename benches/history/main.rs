@@ -55,13 +55,23 @@ fn main() -> anyhow::Result<()> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("history");
     fs::create_dir_all(&directory)?;
     println!("{} files in {} directories, one pack\n\n{HEAD}", size.files, repo::DIRECTORIES);
-    let shape = |factor, one_in| Shape { files: size.files, commits: size.commits * factor, one_in };
+    let shape =
+        |factor, one_in| Shape { files: size.files, commits: size.commits * factor, one_in, large: false };
     for factor in [1, 4, 16] {
         compare(&directory, shape(factor, ONE_IN), ("one commit in 20", ONE), size.times)?;
     }
     for factor in [1, 4] {
         compare(&directory, shape(factor, 0), ("every commit", ALL), size.times)?;
     }
+    let commits = size.commits;
+    let large = Shape { files: 2 * repo::DIRECTORIES, commits, one_in: 0, large: true };
+    let walk_ms = compare(&directory, large, ("every commit, files of 150 KB", ALL), size.times)?;
+    let kilobytes = u32::try_from(2 * (commits - 1) * repo::large_bytes()? / 1_000)?;
+    let megabytes = f64::from(kilobytes) / 1e3;
+    println!(
+        "\nfiles of 150 KB: {megabytes:.0} MB of text in both versions of what changed, {:.0} MB/s",
+        megabytes / walk_ms * 1e3
+    );
     Ok(())
 }
 
@@ -70,7 +80,8 @@ const HEAD: &str = "\
 |---|---|---|---|---|---|---|---|";
 
 /// Measures `git log` and our walk in turns, after both have said that they see the same.
-fn compare(directory: &Path, shape: Shape, case: (&str, &str), times: usize) -> anyhow::Result<()> {
+/// Returns the median of the walk, in milliseconds.
+fn compare(directory: &Path, shape: Shape, case: (&str, &str), times: usize) -> anyhow::Result<f64> {
     let repo = repo::repo(directory, shape)?;
     let (name, pattern) = case;
     let paths: &[&str] = if pattern == ONE { &["--", "team-0"] } else { &[] };
@@ -120,7 +131,7 @@ fn compare(directory: &Path, shape: Shape, case: (&str, &str), times: usize) -> 
             median / base
         );
     }
-    Ok(())
+    Ok(base)
 }
 
 /// How many files the first commit adds that are tracked: those are changes, but no deployments.

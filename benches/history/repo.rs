@@ -26,6 +26,8 @@ pub(crate) struct Shape {
     /// Of how many commits one changes a file in the first directory; the others never do. With 0 the directories are
     /// all alike.
     pub(crate) one_in: usize,
+    /// Whether the files have about 150 KB each: values of many services, and rendered manifests, in turns.
+    pub(crate) large: bool,
 }
 
 /// A file.
@@ -47,11 +49,49 @@ fn values(directory: usize, index: usize, version: usize) -> String {
     )
 }
 
+/// A large file: of values in which a version brings another tag of one of many services, or of manifests in which it brings another
+/// image in one document and another label in each.
+fn large(index: usize, version: usize) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if index.is_multiple_of(2) {
+        for place in 0..200 {
+            let tag = if place == index % 200 { version } else { 0 };
+            write!(
+                text,
+                "service-{place}:\n  image:\n    repository: registry.example.com/shop/s{place}\n    tag: \"1.{tag}.0\"\n  env:\n"
+            )?;
+            for number in 0..12 {
+                write!(text, "  - name: SETTING_{number}\n    value: \"{place}-{number} of many\"\n")?;
+            }
+        }
+        return Ok(text);
+    }
+    for place in 0..130 {
+        let tag = if place == index % 130 { version } else { 0 };
+        write!(
+            text,
+            "---\n# Source: shop/templates/web.yaml\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web-{place}\n  labels:\n    \
+             app.kubernetes.io/name: web\n    helm.sh/chart: shop-1.{version}.0\nspec:\n  template:\n    spec:\n      containers:\n      \
+             - name: main\n        image: registry.example.com/shop/web:1.{tag}.0\n        env:\n"
+        )?;
+        for number in 0..14 {
+            write!(text, "        - name: SETTING_{number}\n          value: \"{place}-{number}\"\n")?;
+        }
+    }
+    Ok(text)
+}
+
+/// How many bytes the large files have, of both kinds on average.
+pub(crate) fn large_bytes() -> anyhow::Result<usize> {
+    Ok(usize::midpoint(large(0, 0)?.len(), large(1, 0)?.len()))
+}
+
 /// A stream of commands for `git fast-import`.
 #[derive(Default)]
 struct Stream {
     text: String,
     marks: usize,
+    large: bool,
 }
 
 impl Stream {
@@ -73,7 +113,8 @@ impl Stream {
     }
 
     fn file(&mut self, directory: usize, index: usize, version: usize) -> anyhow::Result<()> {
-        let (path, text) = (path(directory, index), values(directory, index, version));
+        let text = if self.large { large(index, version)? } else { values(directory, index, version) };
+        let path = path(directory, index);
         write!(self.text, "M 100644 inline {path}\ndata {}\n{text}", text.len())?;
         Ok(())
     }
@@ -81,7 +122,8 @@ impl Stream {
 
 /// The bare repo of this shape in one pack, as a server keeps it. It is made under `directory` and kept there.
 pub(crate) fn repo(directory: &Path, shape: Shape) -> anyhow::Result<PathBuf> {
-    let repo = directory.join(format!("{}-{}-{}.git", shape.files, shape.commits, shape.one_in));
+    let size = if shape.large { "-large" } else { "" };
+    let repo = directory.join(format!("{}-{}-{}{size}.git", shape.files, shape.commits, shape.one_in));
     if repo.exists() {
         return Ok(repo);
     }
@@ -101,7 +143,7 @@ pub(crate) fn repo(directory: &Path, shape: Shape) -> anyhow::Result<PathBuf> {
 fn stream(shape: Shape) -> anyhow::Result<String> {
     let wide = shape.files / DIRECTORIES;
     let start = END - STEP * i64::try_from(shape.commits)?;
-    let mut stream = Stream::default();
+    let mut stream = Stream { large: shape.large, ..Stream::default() };
     let mut tip = stream.commit("refs/heads/main", start, "everything as it is\n", &[])?;
     for (directory, index) in (0..DIRECTORIES).flat_map(|directory| (0..wide).map(move |n| (directory, n))) {
         stream.file(directory, index, 0)?;

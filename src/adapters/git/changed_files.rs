@@ -39,7 +39,7 @@ impl<'a> ChangedFiles<'a> {
             // The first commit of all puts everything there and deploys nothing: there is no way back from it.
             let bytes = change.bytes && parent.is_some();
             let (old, new) = (self.blobs.version(change.old, bytes)?, self.blobs.version(change.new, bytes)?);
-            let turned = match change.turned {
+            let turned = match change.turned.filter(|_| bytes) {
                 Some([old, new]) => Some((self.kind(old)?, self.kind(new)?)),
                 None => None,
             };

@@ -107,11 +107,11 @@ impl Changes {
 }
 
 /// What could be read before and cannot be read after, or the other way round, in words.
-fn form(path: &FilePath, old: &Document, new: &Document) -> Option<String> {
+fn form(path: &FilePath, form: Option<(bool, bool)>) -> Option<String> {
     if ![".yaml", ".yml", ".json"].iter().any(|end| path.as_str().ends_with(end)) {
         return None;
     }
-    match (old.is_yaml(), new.is_yaml()) {
+    match form? {
         (true, false) => Some(format!("{path} cannot be read any more")),
         (false, true) => Some(format!("{path} could not be read before")),
         (true, true) | (false, false) => None,
@@ -353,7 +353,7 @@ impl Documents {
         }
         let (old, new) = self.of(file)?;
         let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new);
-        let form = form(&file.path, &old, &new).filter(|_| comparison.is_deployment());
+        let form = form(&file.path, comparison.form).filter(|_| comparison.is_deployment());
         let changes = Arc::new(Changes { form, ..Changes::of(&file.path, &comparison) });
         self.memo.keep(key, Known::Changes(Arc::clone(&changes)));
         Some(changes)

@@ -11,7 +11,7 @@
 //! 3. [`rules`]: which of these values are release fields. [`selection`]: what the configuration adds and takes away.
 //! 4. `restore`: each release field is found again in a later version, and the old text is put in its place.
 //!
-//! Beside them, [`entries`]: the parts of a file that belong to different services; [`stamp`]: what covers a whole file; and `context`:
+//! Before them, `sections`: what of a large file has to be read at all. Beside them, [`entries`]: the parts of a file that belong to different services; [`stamp`]: what covers a whole file; and `context`:
 //! what the place of a value means for it.
 //!
 //! Below these four: `vocabulary` says what the words of a key mean, `lines`, `words` and [`tokens`] take texts apart, and
@@ -24,6 +24,7 @@ mod lines;
 mod pairs;
 mod restore;
 pub mod rules;
+mod sections;
 pub mod selection;
 pub mod stamp;
 pub mod tokens;
@@ -41,14 +42,29 @@ pub use types::{
     Companion, Comparison, FieldOutcome, FieldResult, File, PartOf, Refusal, Reverted, ScalarChange, is_half,
 };
 
-/// Compares two versions of a file: as YAML where both are, and line by line otherwise.
+/// Compares two versions of a file: as YAML where both are, and line by line otherwise. Of a large file only the parts are parsed in which
+/// a line differs, where that is sure to find the same.
 #[must_use]
 pub fn compare(file: &File<'_>, before: &Document, after: &Document) -> Comparison {
     if before.bytes() == after.bytes() {
         return Comparison::default();
     }
+    compare_parts(file, before, after).unwrap_or_else(|| compare_whole(file, before, after))
+}
+
+fn compare_whole(file: &File<'_>, before: &Document, after: &Document) -> Comparison {
+    let form = Some((before.is_yaml(), after.is_yaml()));
     let [before, after] = leaves::read([before, after]);
-    pairs::compare(file, &before, &after)
+    Comparison { form, ..pairs::compare(file, &before, &after) }
+}
+
+/// The same as [`compare_whole`], by what of a large file has to be read for it. None where that is not sure.
+fn compare_parts(file: &File<'_>, before: &Document, after: &Document) -> Option<Comparison> {
+    let [old, new] = sections::cut(before.text(), after.text())?;
+    let parts = [&old, &new].map(|cut| Document::from(cut.text.as_str()));
+    let [a, b] = &parts;
+    let [one, other] = leaves::read_parts([a, b], [before, after], [&old.lines, &new.lines])?;
+    Some(pairs::compare(file, &one, &other))
 }
 
 /// Compares each of these entries of a file with what it was before: as [`compare`] does with [`EntryChange::before`] and the

@@ -1,5 +1,6 @@
 //! Tests of comparing files and of putting fields back.
 
+mod parts;
 mod places;
 mod values;
 

@@ -137,12 +137,14 @@ impl Companion {
 /// What a commit changed in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// The values that differ, in the order of the file after.
+    /// The values that differ, in the order of the file after. Where parts of a large file were compared, the bytes are those of the parts.
     pub changes: Vec<ScalarChange>,
     /// Release fields that came or went.
     pub companions: Vec<Companion>,
     /// Where it says that a schema is to be migrated, or to which state.
     pub migrates: Option<String>,
+    /// Whether the whole file was read as YAML before and after, where that was tried.
+    pub form: Option<(bool, bool)>,
     /// Anything else that came or went: its address, its bytes, and whether it came.
     pub(super) others: Vec<(String, Range<usize>, bool)>,
     /// The stretches of lines that differ, before and after.

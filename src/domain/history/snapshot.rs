@@ -47,7 +47,8 @@ pub struct FileDiff {
     pub old: Option<FileVersion>,
     /// After the commit; `None` when the commit removed it.
     pub new: Option<FileVersion>,
-    /// What it was and what it is, where the commit changed that, or where a link leads. Links and submodules have no versions.
+    /// What it was and what it is, where the commit changed that, or where a link leads. Links and submodules have no versions. `None`
+    /// too where only the name was asked for.
     pub turned: Option<(FileKind, FileKind)>,
 }
 

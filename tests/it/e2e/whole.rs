@@ -141,6 +141,37 @@ fn what_belongs_to_a_version_comes_back_with_it() {
     is_back(deployed(|at| named(at, "1.0.0"), |at| named(at, "1.0.1")));
 }
 
+/// A file that the deployment added is needed by now: by a kustomization of the service, or by another one.
+#[test]
+fn a_file_that_something_needs_is_not_removed() {
+    let made = |at: &Path, version: &str, with: bool| {
+        put(at, "kustomization.yaml", "resources:\n- web.yaml\n");
+        put(
+            at,
+            "web.yaml",
+            format!("kind: Deployment\nmetadata: {name}\nimage: shop/web:{version}\n", name = "{name: web}"),
+        );
+        if with {
+            put(at, "extra.yaml", "kind: ConfigMap\nmetadata: {name: extra}\n");
+        }
+    };
+    for (path, names_it) in [
+        ("apps/web/kustomization.yaml", "resources:\n- web.yaml\npatches:\n- path: extra.yaml\n"),
+        ("clusters/one/kustomization.yaml", "resources:\n- ../../apps/web/extra.yaml\n"),
+    ] {
+        let (stage, _) = deployed(|at| made(at, "v1", false), |at| made(at, "v2", true));
+        stage.write(path, names_it);
+        let last = stage.commit(-3, BOT, "Use it");
+        stage.push();
+        let report = stage.pass(4);
+        let why = text(item(&report, "web"), "why");
+        assert!(why.contains(&format!("apps/web/extra.yaml: {path} names it")), "{report:#}");
+        assert_eq!(stage.tip(), last);
+        stage.nothing_more();
+    }
+    is_back(deployed(|at| made(at, "v1", false), |at| made(at, "v2", true)));
+}
+
 #[test]
 fn what_came_or_went_is_taken_back() {
     for (before, after) in [

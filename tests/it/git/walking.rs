@@ -67,6 +67,7 @@ fn filtered(full: &Snapshot, scope: &dyn Scope) -> Snapshot {
     for file in snapshot.commits.iter_mut().flat_map(|commit| &mut commit.files) {
         if scope.file(file.path.as_str()) != Interest::Bytes {
             file.old.iter_mut().chain(&mut file.new).for_each(|version| version.bytes = None);
+            file.turned = None;
         }
     }
     for commit in &mut snapshot.commits {

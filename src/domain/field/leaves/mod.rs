@@ -148,6 +148,8 @@ pub(super) struct Text<'t> {
     by_address: &'t [usize],
     by_line: OnceCell<HashMap<usize, Vec<usize>>>,
     by_block: OnceCell<HashMap<String, Block>>,
+    /// The whole text, where this is a part of it, and the number in that of each line.
+    part_of: Option<(&'t str, &'t [usize])>,
 }
 
 /// What stands in one block.
@@ -169,7 +171,18 @@ impl<'t> Text<'t> {
             by_address: &leaves.by_address,
             by_line: OnceCell::new(),
             by_block: OnceCell::new(),
+            part_of: None,
         }
+    }
+
+    /// The text that it is a part of, or itself.
+    pub(super) fn whole(&self) -> &'t str {
+        self.part_of.map_or(self.text, |(whole, _)| whole)
+    }
+
+    /// The number of a line for people, from 1.
+    pub(super) fn number(&self, line: usize) -> usize {
+        self.part_of.and_then(|(_, numbers)| numbers.get(line).copied()).unwrap_or(line) + 1
     }
 
     pub(super) fn get(&self, span: &Range<usize>) -> &'t str {
@@ -252,7 +265,7 @@ impl<'t> Text<'t> {
         if named && !leaf.address.is_empty() {
             leaf.address.clone()
         } else {
-            format!("line {}", self.line_of(&leaf.span) + 1)
+            format!("line {}", self.number(self.line_of(&leaf.span)))
         }
     }
 
@@ -260,6 +273,24 @@ impl<'t> Text<'t> {
     pub(super) fn line_of(&self, span: &Range<usize>) -> usize {
         self.lines.at(span.start)
     }
+}
+
+/// Reads parts of two versions of a file. None where one of them is no YAML.
+pub(super) fn read_parts<'t>(
+    parts: [&'t Document; 2],
+    wholes: [&'t Document; 2],
+    numbers: [&'t [usize]; 2],
+) -> Option<[Text<'t>; 2]> {
+    let [before, after] = parts;
+    if !before.is_yaml() || !after.is_yaml() {
+        return None;
+    }
+    let [mut old, mut new] = read([before, after]);
+    let [old_whole, new_whole] = wholes;
+    let [old_numbers, new_numbers] = numbers;
+    old.part_of = Some((old_whole.text(), old_numbers));
+    new.part_of = Some((new_whole.text(), new_numbers));
+    Some([old, new])
 }
 
 /// Reads versions of one file: as YAML where all of them are, and as lines otherwise.

@@ -285,7 +285,7 @@ fn changes(
         let named = named(new, new_leaf, &key).filter(|name| !name.is_empty());
         let named = lists_versions(file).filter(|_| new_leaf.block().is_empty()).or(named);
         let candidate = Candidate { key: &key, named, old: &old_value, new: &new_value };
-        let place = context::place(file, new.text, new_leaf);
+        let place = context::place(file, new.whole(), new_leaf);
         let found = if place == Place::Open { release_field(candidate) } else { None };
         // In a program `ref` is a word like any other.
         let is_sure = |rule: &FieldRule| {
@@ -416,12 +416,12 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
                 let body = text.lines.body(line);
                 let is_empty = !is_trifle(body) && text.on_line(line).is_empty();
                 if is_empty && !others.contains(nameless(body)) && !is_head(text, line, lines) {
-                    found.push((format!("line {}", line + 1), text.lines.range(line), added));
+                    found.push((format!("line {}", text.number(line)), text.lines.range(line), added));
                 }
             }
         }
         if is_reordered(old, before, new, after) {
-            let address = format!("the order in line {}", after.start + 1);
+            let address = format!("the order in line {}", new.number(after.start));
             found.push((address, new.lines.span(after), true));
         }
     }

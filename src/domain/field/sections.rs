@@ -1,0 +1,164 @@
+//! What of two versions of a large YAML file has to be read to compare them: the top-level entries in which a line differs, and what
+//! gives documents and top-level values their names. The rest is equal in both, and parsing it takes hundreds of times longer than seeing
+//! that.
+
+use std::ops::Range;
+
+use super::lines::{Lines, hunks};
+
+/// The smallest file that is cut, in bytes: parsing a smaller one costs next to nothing.
+const MIN_BYTES: usize = 4 << 10;
+
+/// A part of a text.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub(super) text: String,
+    /// The number in the whole text of each line of it, from 0.
+    pub(super) lines: Vec<usize>,
+}
+
+/// The parts of two versions of a file that have to be compared. None where it is not sure that they say all, or the files are small.
+pub(super) fn cut(before: &str, after: &str) -> Option<[Cut; 2]> {
+    if before.len().min(after.len()) < MIN_BYTES || !is_plain(before) || !is_plain(after) {
+        return None;
+    }
+    let (old, new) = (Lines::new(before), Lines::new(after));
+    let (old_documents, new_documents) = (documents(&old)?, documents(&new)?);
+    // Where a document came or went the others have other numbers.
+    if old_documents.len() != new_documents.len() {
+        return None;
+    }
+    let (in_old, in_new): (Vec<Range<usize>>, Vec<Range<usize>>) = hunks(&old, &new).into_iter().unzip();
+    let mut cuts =
+        [Cut { text: String::new(), lines: Vec::new() }, Cut { text: String::new(), lines: Vec::new() }];
+    for (a, b) in old_documents.iter().zip(&new_documents) {
+        let is_changed = a.touches(&in_old) || b.touches(&in_new);
+        // An entry that differs in one version is compared with what it is in the other.
+        let mut keys: Vec<&str> = Vec::new();
+        for (document, lines, changed) in [(a, &old, &in_old), (b, &new, &in_new)] {
+            let differing = document.entries.iter().filter(|entry| touch(entry, changed));
+            keys.extend(differing.map(|entry| key_of(lines, entry)));
+        }
+        for (document, lines, cut) in [(a, &old, 0), (b, &new, 1)] {
+            let cut = cuts.get_mut(cut)?;
+            cut.add(lines, &document.head);
+            for entry in &document.entries {
+                let key = key_of(lines, entry);
+                let is_beside = is_scalar(lines, entry) || key == "metadata:";
+                if key == "kind:" || is_changed && (keys.contains(&key) || is_beside) {
+                    cut.add(lines, entry);
+                } else if key == "metadata:" {
+                    cut.add_names(lines, entry);
+                }
+            }
+        }
+    }
+    let [one, other] = &cuts;
+    // Where nearly all of it is left the whole is as quick.
+    let (part, whole) = (one.text.len() + other.text.len(), before.len() + after.len());
+    (part < whole / 10 * 9).then_some(cuts)
+}
+
+/// A document: its first lines as far as they belong to no entry, and its entries.
+struct Document {
+    head: Range<usize>,
+    entries: Vec<Range<usize>>,
+}
+
+impl Document {
+    fn touches(&self, changed: &[Range<usize>]) -> bool {
+        let all = self.head.start..self.entries.last().map_or(self.head.end, |last| last.end);
+        touch(&all, changed)
+    }
+}
+
+/// Whether one of these stretches of lines is in another, or ends or begins at it: between two lines stands what went.
+fn touch(lines: &Range<usize>, changed: &[Range<usize>]) -> bool {
+    let at = changed.partition_point(|change| change.end < lines.start);
+    changed.get(at).is_some_and(|change| change.start <= lines.end)
+}
+
+impl Cut {
+    fn add(&mut self, lines: &Lines<'_>, range: &Range<usize>) {
+        self.text.push_str(lines.raw(range));
+        self.lines.extend(range.clone());
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+    }
+
+    /// The lines of `metadata:` by which the document has its name.
+    fn add_names(&mut self, lines: &Lines<'_>, entry: &Range<usize>) {
+        self.add(lines, &(entry.start..entry.start + 1));
+        let indent = |line: usize| lines.body(line).len() - lines.body(line).trim_start().len();
+        let within = entry.start + 1..entry.end;
+        let first = within
+            .clone()
+            .find(|line| !lines.body(*line).trim_start().starts_with('#') && !lines.body(*line).is_empty());
+        let depth = first.map_or(0, indent);
+        for line in within.filter(|line| indent(*line) == depth) {
+            let body = lines.body(line).trim_start();
+            if ["name:", "namespace:", "generateName:"].iter().any(|key| body.starts_with(key)) {
+                self.add(lines, &(line..line + 1));
+            }
+        }
+    }
+}
+
+/// Whether an entry is a value on one line: it stands beside whatever else does at the top.
+fn is_scalar(lines: &Lines<'_>, entry: &Range<usize>) -> bool {
+    let has_value = !lines.body(entry.start).ends_with(':');
+    let mut below = (entry.start + 1..entry.end).map(|line| lines.body(line).trim_start());
+    has_value && below.all(|body| body.is_empty() || body.starts_with('#'))
+}
+
+/// The key of an entry, with its colon.
+fn key_of<'t>(lines: &Lines<'t>, entry: &Range<usize>) -> &'t str {
+    let body = lines.body(entry.start);
+    body.find(':').and_then(|at| body.get(..=at)).unwrap_or(body)
+}
+
+/// Whether the lines of a text alone show where its top-level entries are: no names that YAML gives, no templates, no directives.
+fn is_plain(text: &str) -> bool {
+    const OTHERWISE: [&str; 12] =
+        [": &", "- &", ": *", "- *", "[*", "[&", ", *", "<<", "{{", "\t", "\r", "\u{feff}"];
+    !OTHERWISE.iter().any(|mark| text.contains(mark)) && !text.starts_with('%') && !text.contains("\n%")
+}
+
+/// The documents of a text. None where one of them is no mapping in block style.
+fn documents(lines: &Lines<'_>) -> Option<Vec<Document>> {
+    let mut documents = vec![Document { head: 0..0, entries: Vec::new() }];
+    for line in 0..lines.len() {
+        let body = lines.body(line);
+        if body == "---" || body.starts_with("--- #") {
+            documents.push(Document { head: line..line + 1, entries: Vec::new() });
+            continue;
+        }
+        let document = documents.last_mut()?;
+        let is_within =
+            body.is_empty() || body.starts_with([' ', '#']) || body.starts_with("- ") || body == "-";
+        match document.entries.last_mut() {
+            Some(entry) if is_within => entry.end = line + 1,
+            None if body.is_empty() || body.starts_with('#') => document.head.end = line + 1,
+            _ if is_entry(body) => document.entries.push(line..line + 1),
+            _ => return None,
+        }
+    }
+    Some(documents)
+}
+
+/// Whether a line begins an entry of a mapping: `key:` or `key: value`, with a key of plain letters.
+fn is_entry(body: &str) -> bool {
+    let Some((key, value)) = body.split_once(':') else { return false };
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let is_value = value.is_empty() || value.starts_with(' ');
+    // What begins in quotes or brackets may go on at the margin.
+    let value = value.trim();
+    let is_whole = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => value.len() > 1 && value.ends_with(quote),
+        Some('{') => value.ends_with('}'),
+        Some('[') => value.ends_with(']'),
+        Some(_) | None => true,
+    };
+    !key.is_empty() && key.chars().all(is_letter) && is_value && is_whole
+}
