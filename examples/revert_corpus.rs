@@ -183,10 +183,8 @@ fn source(id: &str) -> &str {
 fn run(file: &File) -> (Mark, bool, String) {
     let fields = Selection::default();
     let subject = field::File { path: &file.path, fields: &fields };
-    let detected = field::compare(&subject, &file.parent.as_str().into(), &file.commit.as_str().into())
-        .release_fields()
-        .next()
-        .is_some();
+    let detected =
+        field::compare(&subject, &file.parent.as_str().into(), &file.commit.as_str().into()).is_deployment();
     let label = file.outcome.as_deref().unwrap_or("");
     let (current, expected) = match &file.head {
         None => (&file.commit, &file.parent),
@@ -204,6 +202,10 @@ fn run(file: &File) -> (Mark, bool, String) {
             (Mark::Refused, format!("{label} a part has moved on: {:?}", outcomes(&reverted)))
         }
         Ok(reverted) if reverted.bytes == expected.as_bytes() => (Mark::Right, String::new()),
+        // Nothing is changed then, and a person is told which fields are not where they were.
+        Ok(reverted) if is_gone(&reverted) => {
+            (Mark::Refused, format!("{label} gone: {:?}", outcomes(&reverted)))
+        }
         Ok(reverted) => {
             let text = String::from_utf8_lossy(&reverted.bytes);
             let diff = similar::TextDiff::from_lines(expected, text.as_ref());
@@ -220,6 +222,13 @@ fn run(file: &File) -> (Mark, bool, String) {
     };
     let judged = label != "unparse";
     (if judged { mark } else { Mark::Right }, detected, reason)
+}
+
+/// Whether no field is where it was, and the file stays as it is.
+fn is_gone(reverted: &field::Reverted) -> bool {
+    let is_gone = |one: &field::FieldResult| matches!(one.outcome, field::FieldOutcome::Gone(_));
+    let restored = |one: &field::FieldResult| one.outcome == field::FieldOutcome::Restored;
+    reverted.fields.iter().any(is_gone) && !reverted.fields.iter().any(restored)
 }
 
 fn outcomes(reverted: &field::Reverted) -> Vec<String> {

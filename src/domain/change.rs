@@ -142,7 +142,7 @@ pub enum NoChange {
     #[error("{0}")]
     Superseded(String),
     /// The fields are not where they were, and may run elsewhere.
-    #[error("{0}: find out where it is now, and put it back by hand")]
+    #[error("{0}: find out what it is called now, and put it back by hand")]
     Gone(String),
     /// Some fields have moved on, or were put back by somebody: others are at work on it.
     #[error(
@@ -168,7 +168,10 @@ fn outcome_text(field: &FieldResult) -> String {
         }
         FieldOutcome::AlreadyBack => format!("{address}: is {} already", field.old_text),
         FieldOutcome::Superseded(now) => format!("{address}: is {now} by now, left alone"),
-        FieldOutcome::Gone => format!("{address}: is gone, left alone"),
+        FieldOutcome::Gone(now) if now.is_empty() => format!("{address}: is gone, left alone"),
+        FieldOutcome::Gone(now) => {
+            format!("{address}: is gone; {} stands at {} now", shown(&field.new_text), now.join(" and "))
+        }
     }
 }
 

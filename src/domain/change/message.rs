@@ -138,7 +138,7 @@ fn field_table(change: &Change) -> String {
             FieldOutcome::Restored => cell(shown(&field.old_text), 100),
             FieldOutcome::AlreadyBack => format!("{} (was so already)", cell(shown(&field.old_text), 100)),
             FieldOutcome::Superseded(value) => format!("{} (changed since, left alone)", cell(value, 100)),
-            FieldOutcome::Gone => "gone, left alone".to_owned(),
+            FieldOutcome::Gone(_) => "gone, left alone".to_owned(),
         };
         let (path, address) = (cell(path.as_str(), 200), cell(&field.address, 200));
         put(&mut text, &format!("| {path} | {address} | {} | {now} |\n", cell(shown(&field.new_text), 100)));

@@ -225,11 +225,12 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
     let all = || step.fields.iter().map(|(_, field)| field);
     let is_left = !all().any(|field| field.outcome == FieldOutcome::Restored);
     if step.files.is_empty() || is_left {
-        let gone = all().any(|field| field.outcome == FieldOutcome::Gone);
+        let gone = all().any(|field| matches!(field.outcome, FieldOutcome::Gone(_)));
         let back = all().all(|field| field.outcome == FieldOutcome::AlreadyBack);
-        let why = format!("no field holds the bad value any more ({})", outcomes(&step.fields));
+        let told = outcomes(&step.fields);
+        let why = format!("no field holds the bad value any more ({told})");
         return Err(match (gone, back) {
-            (true, _) => NoChange::Gone(why),
+            (true, _) => NoChange::Gone(format!("the fields are not where they were ({told})")),
             (false, true) => NoChange::Restored(why),
             (false, false) => NoChange::Superseded(why),
         });
@@ -405,7 +406,7 @@ fn versions(file: &FileDiff) -> [Option<&[u8]>; 2] {
 }
 
 fn gone(deployment: &Deployment, path: &FilePath) -> Planned {
-    Planned { files: BTreeMap::new(), fields: results(deployment, path, &FieldOutcome::Gone) }
+    Planned { files: BTreeMap::new(), fields: results(deployment, path, &FieldOutcome::Gone(Vec::new())) }
 }
 
 /// The release fields of a file, of which all have become the same.

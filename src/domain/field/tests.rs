@@ -66,7 +66,7 @@ fn an_item_that_is_gone_is_left_alone() {
     let bad = "images:\n- name: x\n  newTag: v2\n";
     let result = revert(parent.as_bytes(), bad.as_bytes(), b"images: []\n").unwrap();
     assert_eq!(result.bytes, b"images: []\n");
-    assert_eq!(result.fields[0].outcome, FieldOutcome::Gone);
+    assert_eq!(result.fields[0].outcome, FieldOutcome::Gone(Vec::new()));
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_digest_in_the_place_of_a_tag_makes_room_for_it_again() {
     for (now, wanted) in [
         ("digest: sha256:11ff", FieldOutcome::Superseded("sha256:11ff".to_owned())),
         ("newTag: v1", FieldOutcome::AlreadyBack),
-        ("newTag: v3", FieldOutcome::Gone),
+        ("newTag: v3", FieldOutcome::Gone(Vec::new())),
     ] {
         let now = file(now, 2);
         let reverted = revert(parent.as_bytes(), bad.as_bytes(), now.as_bytes()).unwrap();

@@ -187,8 +187,9 @@ pub enum FieldOutcome {
     AlreadyBack,
     /// It holds a third value; left alone.
     Superseded(String),
-    /// It is not in the file any more; left alone.
-    Gone,
+    /// It is not in the file any more; left alone. With the places at which its key holds the bad value now, some of them: something around
+    /// it may have been renamed.
+    Gone(Vec<String>),
 }
 
 /// One field of a revert.

@@ -12,6 +12,7 @@ use super::super::pairs::entry;
 use super::super::rules::FieldRule;
 use super::super::tokens::versionless;
 use super::super::types::{Comparison, FieldOutcome, FieldResult, Refusal, ScalarChange};
+use super::super::vocabulary::{WordRole, is};
 use super::super::words;
 use super::identity::Versions;
 
@@ -102,7 +103,13 @@ impl<'t> Restore<'t> {
         let bad = self.bad.leaves.get(change.leaf).ok_or_else(ambiguous)?;
         let leaf = match self.place_of(change.leaf, bad) {
             Whereabouts::Here(leaf) => leaf,
-            Whereabouts::Gone => return Ok(Located { change, outcome: self.gone(change), span: None }),
+            Whereabouts::Gone => match self.renamed(change, bad) {
+                Some(leaf) => {
+                    let outcome = scalar_outcome(change, leaf, self.current.get(&leaf.span));
+                    return Ok(Located { change, outcome, span: Some(leaf.span.clone()) });
+                }
+                None => return Ok(Located { change, outcome: self.gone(change, bad), span: None }),
+            },
             Whereabouts::Unclear => return Err(ambiguous()),
         };
         let text = self.current.get(&leaf.span);
@@ -156,11 +163,47 @@ impl<'t> Restore<'t> {
     }
 
     /// What a field that is not there any more has become: the one whose place it took may be back.
-    fn gone(&self, change: &ScalarChange) -> FieldOutcome {
+    fn gone(&self, change: &'t ScalarChange, bad: &'t Leaf) -> FieldOutcome {
         let before = change.was.as_deref().map_or(&[][..], |was| self.current.at(was));
         let back =
             |leaf: &usize| self.current.leaves.get(*leaf).is_some_and(|leaf| leaf.value == change.old_value);
-        if before.iter().any(back) { FieldOutcome::AlreadyBack } else { FieldOutcome::Gone }
+        if before.iter().any(back) {
+            return FieldOutcome::AlreadyBack;
+        }
+        let now = self.elsewhere(change, bad).take(MAX_PLACES).map(|leaf| leaf.address.clone());
+        FieldOutcome::Gone(now.collect())
+    }
+
+    /// The new places at which the key of a field holds the bad value.
+    fn elsewhere(&self, change: &'t ScalarChange, bad: &'t Leaf) -> impl Iterator<Item = &'t Leaf> {
+        let (current, before) = (self.current, self.bad);
+        let holds = move |leaf: &&Leaf| {
+            leaf.key == bad.key && leaf.value == change.new_value && leaf.brought.is_none()
+        };
+        current.leaves.iter().filter(holds).filter(move |leaf| before.at(&leaf.address).is_empty())
+    }
+
+    /// The field where what it is in was renamed since, and nothing else: one step of its address is another, and all that stands under that
+    /// step is what stood under the old one. One other value at least has to say so.
+    fn renamed(&self, change: &'t ScalarChange, bad: &'t Leaf) -> Option<&'t Leaf> {
+        let mut places = self.elsewhere(change, bad);
+        let (leaf, None) = (places.next()?, places.next()) else { return None };
+        if !leaf.sure || leaf.kind != LeafKind::Scalar {
+            return None;
+        }
+        let (then, now) = renamed_block(&bad.address, &leaf.address)?;
+        let under = |text: &'t Text<'t>, block: &str| -> Vec<(&'t str, &'t str)> {
+            let leaves = text.under(block).iter().filter_map(|leaf| text.leaves.get(*leaf));
+            let mut all: Vec<_> = leaves
+                .filter(|leaf| !is(&leaf.key, WordRole::LineName))
+                .map(|leaf| (leaf.address.get(block.len()..).unwrap_or(""), leaf.value.as_str()))
+                .collect();
+            all.sort_unstable();
+            all
+        };
+        let (before, after) = (under(self.bad, then), under(self.current, now));
+        let is_clear = before == after && before.len() > 1 && self.current.under(then).is_empty();
+        is_clear.then_some(leaf)
     }
 
     fn line_outcome(
@@ -313,6 +356,23 @@ impl Shapes {
         let same_value = values.and_then(|values| values.get(&leaf.value)).copied().unwrap_or(0);
         Counts { same_value, all: values.map_or(0, |values| values.values().sum()) }
     }
+}
+
+/// The most places at which a value stands now that are told.
+const MAX_PLACES: usize = 3;
+
+/// Of two addresses that differ in one step what leads up to that and the step itself, each with what ends it.
+fn renamed_block<'a>(then: &'a str, now: &'a str) -> Option<(&'a str, &'a str)> {
+    let ends = |c: char| ".[]:>".contains(c);
+    let same = then.bytes().zip(now.bytes()).take_while(|(a, b)| a == b).count();
+    let start = then.get(..same)?.rfind(ends).map_or(0, |at| at + 1);
+    let step = |address: &'a str| {
+        let rest = address.get(start..)?;
+        let at = rest.find(ends)?;
+        Some((address.get(..=start + at)?, rest.get(at..)?))
+    };
+    let ((old, old_rest), (new, new_rest)) = (step(then)?, step(now)?);
+    (old_rest == new_rest).then_some((old, new))
 }
 
 /// The address of the outermost list of which a leaf has only its place, or of its block.

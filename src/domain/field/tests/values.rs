@@ -312,3 +312,41 @@ fn a_text_in_utf_16_goes_back_as_it_was_written() {
         assert_eq!(revert(bytes, b"tag: v2\n", b"tag: v2\n"), Err(Refusal::NotText));
     }
 }
+
+/// What a field is in got another name since, and is the same otherwise.
+#[test]
+fn a_field_is_followed_where_what_it_is_in_was_renamed() {
+    let manifest = |name: &str, container: &str, version: &str| {
+        format!(
+            "kind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  containers:\n  - name: {container}\n    image: r/web:{version}\n    port: 80\n"
+        )
+    };
+    for (name, container) in [("web-app", "web"), ("web", "main")] {
+        let (parent, bad) = (manifest("web", "web", "1.0.0"), manifest("web", "web", "1.1.0"));
+        let now = manifest(name, container, "1.1.0");
+        assert_eq!(reverted(&parent, &bad, &now), manifest(name, container, "1.0.0"));
+        let newer = manifest(name, container, "1.2.0");
+        assert_eq!(reverted(&parent, &bad, &newer), newer);
+    }
+    let values =
+        |block: &str, tag: &str| format!("{block}:\n  image:\n    repository: r/web\n    tag: {tag}\n");
+    assert_eq!(
+        reverted(&values("web", "v1"), &values("web", "v2"), &values("frontend", "v2")),
+        values("frontend", "v1")
+    );
+    // Another one with the same version is not that one: it may have come with it.
+    let others = "api:\n  image:\n    repository: r/api\n    tag: v2\n";
+    let only = |tag: &str| format!("web:\n  tag: {tag}\n");
+    for (parent, bad, now) in [
+        (values("web", "v1"), values("web", "v2"), others.to_owned()),
+        (only("v1"), only("v2"), "api:\n  tag: v2\n".to_owned()),
+        (values("web", "v1"), values("web", "v2"), format!("{}{}", values("a", "v2"), values("b", "v2"))),
+    ] {
+        let left = revert(parent.as_bytes(), bad.as_bytes(), now.as_bytes()).unwrap();
+        assert!(
+            matches!(&left.fields[0].outcome, FieldOutcome::Gone(now) if !now.is_empty()),
+            "{now}: {left:?}"
+        );
+        assert_eq!(left.bytes, now.as_bytes());
+    }
+}

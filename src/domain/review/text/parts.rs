@@ -173,7 +173,7 @@ fn becomes(field: &FieldResult) -> String {
         FieldOutcome::Restored => code(&field.old_text, 90),
         FieldOutcome::AlreadyBack => format!("{}, was so already", code(&field.old_text, 90)),
         FieldOutcome::Superseded(now) => format!("left alone: is {} by now", code(now, 90)),
-        FieldOutcome::Gone => "left alone: is gone".to_owned(),
+        FieldOutcome::Gone(_) => "left alone: is gone".to_owned(),
     }
 }
 
