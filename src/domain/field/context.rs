@@ -23,6 +23,7 @@ pub(super) enum Place {
 /// What a secret's version is called, and what says which of several versions is in use.
 const SECRET_VERSION: &str = "the version of a secret";
 pub(super) const SLOT: &str = "which of several versions is in use";
+pub(super) const MIGRATION: &str = "the state that a schema is migrated to";
 
 /// How the names of source code end.
 const SOURCES: [&str; 22] = [
@@ -77,7 +78,8 @@ pub(super) fn switch(leaf: &Leaf, old: &str, new: &str) -> Option<Switch> {
         words.last().is_some_and(|last| last == "weight") && both(&|text| text.parse::<f64>().is_ok());
     let is_slot = any(&words, WordRole::Slot)
         && both(&|text| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)));
-    let is_colour = both(&|text| COLOURS.contains(&text));
+    let is_note = words.last().is_some_and(|last| matches!(last.as_str(), "tags" | "labels"));
+    let is_colour = !is_note && both(&|text| COLOURS.contains(&text));
     (is_weight || is_slot && !both(&|text| text.parse::<f64>().is_ok()) || is_colour).then_some(Switch::Slot)
 }
 

@@ -24,8 +24,11 @@ pub(super) fn cut(before: &str, after: &str) -> Option<[Cut; 2]> {
     }
     let (old, new) = (Lines::new(before), Lines::new(after));
     let (old_documents, new_documents) = (documents(&old)?, documents(&new)?);
-    // Where a document came or went the others have other numbers.
-    if old_documents.len() != new_documents.len() {
+    // Documents without names of their own go by their places.
+    if old_documents.len() != new_documents.len()
+        || !are_named(&old, &old_documents)
+        || !are_named(&new, &new_documents)
+    {
         return None;
     }
     let (in_old, in_new): (Vec<Range<usize>>, Vec<Range<usize>>) = hunks(&old, &new).into_iter().unzip();
@@ -110,6 +113,29 @@ fn is_scalar(lines: &Lines<'_>, entry: &Range<usize>) -> bool {
     let has_value = !lines.body(entry.start).ends_with(':');
     let mut below = (entry.start + 1..entry.end).map(|line| lines.body(line).trim_start());
     has_value && below.all(|body| body.is_empty() || body.starts_with('#'))
+}
+
+/// Whether there is one document with anything in it, or each has a kind and a name, and no two the same.
+fn are_named(lines: &Lines<'_>, documents: &[Document]) -> bool {
+    let filled = documents.iter().filter(|document| !document.entries.is_empty());
+    let mut names: Vec<String> = Vec::new();
+    for document in filled {
+        let mut cut = Cut { text: String::new(), lines: Vec::new() };
+        for entry in &document.entries {
+            match key_of(lines, entry) {
+                "kind:" => cut.add(lines, entry),
+                "metadata:" => cut.add_names(lines, entry),
+                _ => {}
+            }
+        }
+        names.push(cut.text);
+    }
+    let is_name = |name: &String| name.contains("kind:") && name.contains("name:");
+    let count = names.len();
+    let are_names = names.iter().all(is_name);
+    names.sort_unstable();
+    names.dedup();
+    count < 2 || are_names && names.len() == count
 }
 
 /// The key of an entry, with its colon.

@@ -250,7 +250,7 @@ pub enum Refusal {
     NoReleaseField,
     /// The bad commit added or removed a release field besides, and it is not clear where that stands now.
     #[error(
-        "the commit added or removed {0}, and the lines around it have changed since: put it back by hand"
+        "the commit added or removed {0} together with other things, or the lines around it have changed since: put it back by hand"
     )]
     Companion(String),
     /// It cannot be told which of several places is meant.

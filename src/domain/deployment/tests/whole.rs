@@ -293,7 +293,8 @@ fn what_cannot_be_read_any_more_goes_back_whole_or_not() {
 /// Argo CD's Image Updater writes such a file, and removes it.
 #[test]
 fn a_file_of_overrides_that_came_or_went_is_a_deployment() {
-    const OVERRIDES: &str = "helm:\n  parameters:\n  - name: image.tag\n    value: 1.0.1\n    forcestring: true\nkustomize:\n  images:\n  - shop/web:1.0.1\nversion: 1.0.1\n";
+    const OVERRIDES: &str =
+        "helm:\n  parameters:\n  - name: image.tag\n    value: 1.0.1\n    forcestring: true\n";
     let name = ".argocd-source-web.yaml";
     let (with, without) = ([(name, OVERRIDES), ("values.yaml", "a: 1\n")], [("values.yaml", "a: 1\n")]);
     goes_back_whole(&World { what: "came", before: &without, after: &with, since: &[] });
@@ -382,6 +383,7 @@ fn what_is_a_persons_to_put_back_is_no_revert() {
             "spec:\n  remoteRef: {key: a, version: \"5\"}\n",
             "spec:\n  remoteRef: {key: a, version: \"6\"}\n",
         ),
+        ("migration", "flyway:\n  target: \"5\"\n", "flyway:\n  target: \"6\"\n"),
         (
             "weight",
             "routes:\n- name: a\n  weight: 90\n- name: b\n  weight: 10\n",

@@ -26,6 +26,11 @@ pub struct Document {
     outline: OnceLock<Leaves>,
 }
 
+/// Whether bytes are UTF-8 text. UTF-16 without its mark would pass for it, with a zero in each letter.
+fn is_utf8(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok() && memchr::memchr(0, bytes).is_none()
+}
+
 /// A text that is written as UTF-16.
 #[derive(Debug)]
 struct Wide {
@@ -37,17 +42,14 @@ impl Document {
     /// `None` where the bytes are neither UTF-8 nor UTF-16 with a mark at the beginning.
     #[must_use]
     pub fn new(bytes: Arc<[u8]>) -> Option<Self> {
-        let wide = match std::str::from_utf8(&bytes) {
-            Ok(_) => None,
-            Err(_) => Some(Wide::of(&bytes)?),
-        };
+        let wide = if is_utf8(&bytes) { None } else { Some(Wide::of(&bytes)?) };
         Some(Self { bytes, wide, yaml: OnceLock::new(), outline: OnceLock::new() })
     }
 
     /// Whether the bytes of a file can be read as text.
     #[must_use]
     pub fn is_text(bytes: &[u8]) -> bool {
-        std::str::from_utf8(bytes).is_ok() || Wide::of(bytes).is_some()
+        is_utf8(bytes) || Wide::of(bytes).is_some()
     }
 
     /// Its bytes.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
 mod couple;
+mod documents;
 mod one_sided;
 
 use super::context::{self, Place, Switch};
@@ -29,7 +30,16 @@ struct Pairs {
 /// Leaves with the same address belong together, where there are as many of them; others by their lines.
 fn pair(old: &Text<'_>, new: &Text<'_>) -> Pairs {
     let mut pairs = Pairs::default();
+    // Then a document is not the one that had its number.
+    let have_moved = documents::have_moved(old, new);
+    let by_place = |text: &Text<'_>, run: &[usize]| {
+        have_moved && run.first().is_some_and(|leaf| documents::is_by_place(text.address(*leaf)))
+    };
     for run in old.addresses() {
+        if by_place(old, run) {
+            pairs.removed.extend(run);
+            continue;
+        }
         let here = run.first().map_or(&[][..], |leaf| new.at(old.address(*leaf)));
         if here.len() == run.len() {
             let sure = |text: &Text<'_>, leaf: usize| text.leaves.get(leaf).is_some_and(|leaf| leaf.sure);
@@ -40,7 +50,8 @@ fn pair(old: &Text<'_>, new: &Text<'_>) -> Pairs {
         }
     }
     for run in new.addresses() {
-        if run.first().is_none_or(|leaf| old.at(new.address(*leaf)).len() != run.len()) {
+        if by_place(new, run) || run.first().is_none_or(|leaf| old.at(new.address(*leaf)).len() != run.len())
+        {
             pairs.added.extend(run);
         }
     }
@@ -300,6 +311,7 @@ fn changes(
         let by_hand = match place {
             Place::ByHand(what) => Some(what),
             Place::Open if switch == Some(Switch::Slot) => Some(context::SLOT),
+            Place::Open if context::migrates(new_leaf) => Some(context::MIGRATION),
             Place::Open | Place::Closed => None,
         };
         ScalarChange {

@@ -122,7 +122,8 @@ fn one_sided<'t>(
         LeafKind::Scalar => leaf.value.as_str(),
         LeafKind::Line => words::last(&leaf.value),
     };
-    let found = release_field(Candidate { key: &leaf.key, named: None, old: value, new: value });
+    let named = leaf.named.as_deref().filter(|_| leaf.kind == LeafKind::Scalar);
+    let found = release_field(Candidate { key: &leaf.key, named, old: value, new: value });
     // A version that only its look tells may be anything where there is nothing to hold it against.
     let named = found.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
     let rule = match context::place(file, text.whole(), leaf) {

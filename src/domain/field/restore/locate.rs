@@ -10,7 +10,7 @@ use super::super::leaves::leaf::{Leaf, LeafKind};
 use super::super::lines::{Alignment, Counterpart};
 use super::super::pairs::entry;
 use super::super::rules::FieldRule;
-use super::super::tokens::versionless;
+use super::super::tokens::{self, versionless};
 use super::super::types::{Comparison, FieldOutcome, FieldResult, Refusal, ScalarChange};
 use super::super::vocabulary::{WordRole, is};
 use super::super::words;
@@ -184,7 +184,8 @@ impl<'t> Restore<'t> {
     }
 
     /// The field where what it is in was renamed since, and nothing else: one step of its address is another, and all that stands under that
-    /// step is what stood under the old one. One other value at least has to say so.
+    /// step is what stood under the old one. What the version is of has to stand there too, and nowhere else: what is only called otherwise
+    /// has kept its image or its chart.
     fn renamed(&self, change: &'t ScalarChange, bad: &'t Leaf) -> Option<&'t Leaf> {
         let mut places = self.elsewhere(change, bad);
         let (leaf, None) = (places.next()?, places.next()) else { return None };
@@ -203,7 +204,17 @@ impl<'t> Restore<'t> {
         };
         let (before, after) = (under(self.bad, then), under(self.current, now));
         let is_clear = before == after && before.len() > 1 && self.current.under(then).is_empty();
-        is_clear.then_some(leaf)
+        let says_of_what = |(place, _): &(&str, &str)| {
+            [".repository", ".chart"].iter().any(|key| place.ends_with(key))
+                && !then.contains("dependencies[")
+        };
+        let of_image = tokens::image_parts(&change.new_value).map(|_| versionless(&change.new_value));
+        let of_what = before.iter().find(|one| says_of_what(one)).map(|(_, value)| (*value).to_owned());
+        let of = of_image.or(of_what)?;
+        // Where another one is of the same, the one that came may be one more of that.
+        let is_of_it = |leaf: &&Leaf| leaf.kind == LeafKind::Scalar && versionless(&leaf.value) == of;
+        let is_only_one = |text: &Text<'_>| text.leaves.iter().filter(is_of_it).count() == 1;
+        (is_clear && is_only_one(self.bad) && is_only_one(self.current)).then_some(leaf)
     }
 
     fn line_outcome(
@@ -372,7 +383,9 @@ fn renamed_block<'a>(then: &'a str, now: &'a str) -> Option<(&'a str, &'a str)> 
         Some((address.get(..=start + at)?, rest.get(at..)?))
     };
     let ((old, old_rest), (new, new_rest)) = (step(then)?, step(now)?);
-    (old_rest == new_rest).then_some((old, new))
+    let is_place = |address: &str| address.ends_with(']') && address.contains(" of ");
+    let is_named = !is_place(old) && !is_place(new);
+    (old_rest == new_rest && is_named).then_some((old, new))
 }
 
 /// The address of the outermost list of which a leaf has only its place, or of its block.
@@ -388,7 +401,10 @@ fn around(leaf: &Leaf) -> &str {
 /// An address without the mere places in it.
 fn without_indexes(address: &str) -> String {
     let mut out = String::with_capacity(address.len());
-    let mut rest = address;
+    let mut rest = match address.split_once(": ") {
+        Some((name, rest)) if name.starts_with("document ") => rest,
+        Some(_) | None => address,
+    };
     while let Some(open) = rest.find('[') {
         let inside = rest.get(open + 1..).unwrap_or("");
         let close = inside.find(']').unwrap_or(inside.len());

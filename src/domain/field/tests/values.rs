@@ -271,6 +271,30 @@ fn what_is_no_deployment_by_itself() {
     }
 }
 
+/// What has no name is not what had its place.
+#[test]
+fn documents_without_names_are_known_when_others_come_or_go() {
+    let one = |name: &str, version: &str| format!("image:\n  repository: r/{name}\n  tag: {version}\n");
+    let three = format!("{}---\n{}---\n{}", one("a", "1.1.0"), one("b", "1.2.0"), one("c", "1.3.0"));
+    let note = format!("note: x\n---\n{three}");
+    let swapped = format!("{}---\n{}---\n{}", one("b", "1.2.0"), one("a", "1.1.0"), one("c", "1.3.0"));
+    for other in [&note, &swapped] {
+        assert_eq!(fields(&three, other), [], "{other}");
+        assert_eq!(fields(other, &three), [], "{other}");
+    }
+    let web = |version: &str| format!("kind: Deployment\nmetadata: {{name: web}}\nimage: r/web:{version}\n");
+    let api = "kind: Deployment\nmetadata: {name: api}\nimage: r/api:1.0.0\n";
+    let (first, last) = (
+        format!("{api}---\n{}---\n{}", web("1.0.0"), web("2.0.0")),
+        format!("{}---\n{}---\n{api}", web("1.0.0"), web("2.0.0")),
+    );
+    assert_eq!(fields(&first, &last), []);
+    // A deployment in one of them goes back, also where another one came in front since.
+    let bumped = three.replace("1.2.0", "1.2.1");
+    assert_eq!(reverted(&three, &bumped, &bumped), three);
+    assert_eq!(reverted(&three, &bumped, &format!("note: x\n---\n{bumped}")), note);
+}
+
 /// A mark at the end of a file, or a comment alone, is a document without anything in it.
 #[test]
 fn an_empty_document_costs_no_file_its_structure() {
