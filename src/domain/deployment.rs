@@ -341,11 +341,10 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             true => None,
             false => bound::bound(&files, &changes),
         };
-        // Where nothing goes back by machine a person has to know what it was; and where a link leads elsewhere, nothing does.
-        let is_link = |file: &FileDiff| by_hand::is_link(file);
+        // Where nothing goes back by machine a person has to know what it was; and where bytes are not all of a file, nothing does.
         if changes.fields.is_empty() {
             changes.fields = std::mem::take(&mut changes.by_hand);
-        } else if files.iter().any(is_link) {
+        } else if files.iter().any(by_hand::is_more_than_bytes) {
             let by_hand = std::mem::take(&mut changes.by_hand);
             changes.fields.extend(by_hand);
         }
@@ -414,6 +413,7 @@ fn join_moved(files: &mut Vec<FileDiff>) {
         for file in files.iter_mut().filter(|file| file.path == path) {
             file.was = Some(removed.path.clone());
             file.old.clone_from(&removed.old);
+            file.turned = file.turned.take().or_else(|| removed.turned.clone());
         }
         files.retain(|file| file.path != removed.path);
     }

@@ -43,13 +43,17 @@ impl<'a> ChangedFiles<'a> {
                 Some([old, new]) => Some((self.kind(old)?, self.kind(new)?)),
                 None => None,
             };
-            files.push(FileDiff { path: change.path, was: None, old, new, turned });
+            // A link of which only the name is asked for says nothing.
+            if old.is_some() || new.is_some() || turned.is_some() {
+                files.push(FileDiff { path: change.path, was: None, old, new, turned });
+            }
         }
         Ok(files)
     }
 
     fn kind(&self, (form, id): (Form, Oid)) -> Result<FileKind, Fault> {
         Ok(match form {
+            Form::Nothing => FileKind::Nothing,
             Form::Plain => FileKind::Plain,
             Form::Executable => FileKind::Executable,
             Form::Link => FileKind::Link(self.blobs.link(id)?),

@@ -27,7 +27,7 @@ pub(super) struct PathChange {
     pub(super) path: FilePath,
     pub(super) old: Option<BlobId>,
     pub(super) new: Option<BlobId>,
-    /// What stood there before and stands there now, where these are of several kinds or no files.
+    /// What stood there before and stands there now, where that is more than a file that changed, came or went.
     pub(super) turned: Option<[(Form, Oid); 2]>,
     /// Whether its bytes are asked for.
     pub(super) bytes: bool,
@@ -36,6 +36,7 @@ pub(super) struct PathChange {
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
+    Nothing,
     Plain,
     Executable,
     Link,
@@ -239,12 +240,11 @@ impl<'a> TreeDiff<'a> {
             let id = |entry: Option<Entry<'_>>| entry.map(|entry| entry.oid()).transpose();
             self.trees(id(old_tree)?, id(new_tree)?, path, depth + 1, found)?;
         } else {
-            let turned = match (old, new) {
-                (Some(old), Some(new)) => Some([(old.form(), old.oid()?), (new.form(), new.oid()?)]),
-                (None, _) | (_, None) => None,
+            let form = |entry: Option<Entry<'_>>| match entry {
+                Some(entry) => Ok::<_, Fault>((entry.form(), entry.oid()?)),
+                None => Ok((Form::Nothing, Oid::ZERO_SHA1)),
             };
-            let is_file = |form: Form| matches!(form, Form::Plain | Form::Executable);
-            let turned = turned.filter(|[old, new]| old.0 != new.0 || !is_file(new.0));
+            let turned = Some([form(old)?, form(new)?]).filter(|[old, new]| is_more([old.0, new.0]));
             let blob = |entry: Option<Entry<'_>>| entry.map(|entry| entry.blob()).transpose();
             let (old, new) = (blob(of_kind(old, Kind::File))?, blob(of_kind(new, Kind::File))?);
             let wanted = self.scope.file(path);
@@ -266,6 +266,17 @@ impl<'a> TreeDiff<'a> {
         }
         path.truncate(length);
         Ok(())
+    }
+}
+
+/// Whether what stood at a path and stands there now says more than the bytes of a file do.
+fn is_more(forms: [Form; 2]) -> bool {
+    match forms {
+        // A file that came goes again as it came. One that went would come back without its mode.
+        [Form::Plain, Form::Plain | Form::Nothing]
+        | [Form::Executable, Form::Executable]
+        | [Form::Nothing, Form::Plain | Form::Executable | Form::Nothing] => false,
+        [Form::Plain | Form::Executable | Form::Link | Form::Submodule | Form::Nothing, _] => true,
     }
 }
 

@@ -50,8 +50,8 @@ pub(super) fn of_file(file: &FileDiff) -> Option<FieldChange> {
     })
 }
 
-/// Whether a file is or was a link or a submodule: what it stands for is not here to be merged.
-pub(super) fn is_link(file: &FileDiff) -> bool {
+/// Whether a file does not come back by its bytes: a link or a submodule, or an executable that went.
+pub(super) fn is_more_than_bytes(file: &FileDiff) -> bool {
     file.turned.is_some() && mode_of(file).is_none()
 }
 

@@ -47,14 +47,16 @@ pub struct FileDiff {
     pub old: Option<FileVersion>,
     /// After the commit; `None` when the commit removed it.
     pub new: Option<FileVersion>,
-    /// What it was and what it is, where the commit changed that, or where a link leads. Links and submodules have no versions. `None`
-    /// too where only the name was asked for.
+    /// What it was and what it is, where that is more than a plain file that came, went or has other bytes. Links and submodules have no
+    /// versions. `None` too where only the name was asked for.
     pub turned: Option<(FileKind, FileKind)>,
 }
 
 /// What stands at a path of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileKind {
+    /// Nothing.
+    Nothing,
     /// A file.
     Plain,
     /// A file that may be executed.
@@ -68,6 +70,7 @@ pub enum FileKind {
 impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Nothing => f.write_str("nothing"),
             Self::Plain => f.write_str("a plain file"),
             Self::Executable => f.write_str("an executable file"),
             Self::Link(to) => write!(f, "a link to {to}"),

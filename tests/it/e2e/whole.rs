@@ -78,6 +78,31 @@ fn what_a_file_is_can_change_what_runs() {
         ),
         "(a link to releases/1 → a plain file) changed",
     );
+    // What is gone would come back without its mode, and a link not at all.
+    let beside = |at: &Path, version: &str| put(at, "values.yaml", format!("image:\n  tag: {version}\n"));
+    is_for_a_person(
+        deployed(
+            |at| {
+                beside(at, "v1");
+                run(at, 0o755);
+            },
+            |at| {
+                beside(at, "v2");
+                std::fs::remove_file(at.join("run.sh")).unwrap();
+            },
+        ),
+        "apps/web/run.sh: what it is (an executable file → nothing) changed",
+    );
+    is_for_a_person(
+        deployed(
+            |at| beside(at, "v1"),
+            |at| {
+                beside(at, "v2");
+                link(at, "releases/2");
+            },
+        ),
+        "apps/web/current: what it is (nothing → a link to releases/2) changed",
+    );
     // A tag that changed with it does not go back alone.
     let both = |at: &Path, version: &str| {
         link(at, version);

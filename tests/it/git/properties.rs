@@ -92,21 +92,33 @@ fn truth(path: &Path) -> Vec<Changes> {
             "100755" => "executable",
             "120000" => "link",
             "160000" => "submodule",
+            "000000" => "nothing",
             _ => "plain",
         };
-        let turned =
-            (columns[0] != "000000" && columns[1] != "000000").then(|| (kind(columns[0]), kind(columns[1])));
-        let is_file = |kind: &str| kind == "plain" || kind == "executable";
-        let turned = turned.filter(|(old, new)| old != new || !is_file(new));
+        let is_bytes = |(old, new): &(&str, &str)| {
+            let is_file = |kind: &str| kind == "plain" || kind == "executable";
+            old == new && is_file(new)
+                || (*old, *new) == ("plain", "nothing")
+                || *old == "nothing" && is_file(new)
+        };
+        let turned = Some((kind(columns[0]), kind(columns[1]))).filter(|kinds| !is_bytes(kinds));
         if old != none || new != none || turned.is_some() {
             commits.last_mut().unwrap().1.insert(name.to_owned(), (old, new, turned));
         }
+    }
+    // The first of all deploys nothing.
+    if let Some((_, files)) = commits.last_mut() {
+        files.retain(|_, (old, new, turned)| {
+            *turned = None;
+            *old != none || *new != none
+        });
     }
     commits
 }
 
 fn kind_of(kind: &FileKind) -> &'static str {
     match kind {
+        FileKind::Nothing => "nothing",
         FileKind::Plain => "plain",
         FileKind::Executable => "executable",
         FileKind::Link(_) => "link",

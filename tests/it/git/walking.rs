@@ -71,7 +71,10 @@ fn filtered(full: &Snapshot, scope: &dyn Scope) -> Snapshot {
         }
     }
     for commit in &mut snapshot.commits {
-        commit.files.retain(|file| scope.file(file.path.as_str()) != Interest::Nothing);
+        commit.files.retain(|file| {
+            let says_something = file.old.is_some() || file.new.is_some() || file.turned.is_some();
+            says_something && scope.file(file.path.as_str()) != Interest::Nothing
+        });
     }
     snapshot
 }
