@@ -2,9 +2,10 @@
 //! gives documents and top-level values their names. The rest is equal in both, and parsing it takes hundreds of times longer than seeing
 //! that.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::lines::{Lines, hunks};
+use super::lines::Lines;
 
 /// The smallest file that is cut, in bytes: parsing a smaller one costs next to nothing.
 const MIN_BYTES: usize = 4 << 10;
@@ -31,24 +32,17 @@ pub(super) fn cut(before: &str, after: &str) -> Option<[Cut; 2]> {
     {
         return None;
     }
-    let (in_old, in_new): (Vec<Range<usize>>, Vec<Range<usize>>) = hunks(&old, &new).into_iter().unzip();
     let mut cuts =
         [Cut { text: String::new(), lines: Vec::new() }, Cut { text: String::new(), lines: Vec::new() }];
     for (a, b) in old_documents.iter().zip(&new_documents) {
-        let is_changed = a.touches(&in_old) || b.touches(&in_new);
-        // An entry that differs in one version is compared with what it is in the other.
-        let mut keys: Vec<&str> = Vec::new();
-        for (document, lines, changed) in [(a, &old, &in_old), (b, &new, &in_new)] {
-            let differing = document.entries.iter().filter(|entry| touch(entry, changed));
-            keys.extend(differing.map(|entry| key_of(lines, entry)));
-        }
+        let keys = differing(&old, a, &new, b)?;
         for (document, lines, cut) in [(a, &old, 0), (b, &new, 1)] {
             let cut = cuts.get_mut(cut)?;
             cut.add(lines, &document.head);
             for entry in &document.entries {
                 let key = key_of(lines, entry);
                 let is_beside = is_scalar(lines, entry) || key == "metadata:";
-                if key == "kind:" || is_changed && (keys.contains(&key) || is_beside) {
+                if key == "kind:" || !keys.is_empty() && (keys.contains(key) || is_beside) {
                     cut.add(lines, entry);
                 } else if key == "metadata:" {
                     cut.add_names(lines, entry);
@@ -69,16 +63,37 @@ struct Document {
 }
 
 impl Document {
-    fn touches(&self, changed: &[Range<usize>]) -> bool {
-        let all = self.head.start..self.entries.last().map_or(self.head.end, |last| last.end);
-        touch(&all, changed)
+    fn all(&self) -> Range<usize> {
+        self.head.start..self.entries.last().map_or(self.head.end, |last| last.end)
     }
 }
 
-/// Whether one of these stretches of lines is in another, or ends or begins at it: between two lines stands what went.
-fn touch(lines: &Range<usize>, changed: &[Range<usize>]) -> bool {
-    let at = changed.partition_point(|change| change.end < lines.start);
-    changed.get(at).is_some_and(|change| change.start <= lines.end)
+/// The keys of the entries that differ between two versions of a document. None where they stand in another order, or one stands twice.
+fn differing<'t>(
+    old: &Lines<'t>,
+    before: &Document,
+    new: &Lines<'t>,
+    after: &Document,
+) -> Option<HashSet<&'t str>> {
+    if old.raw(&before.all()) == new.raw(&after.all()) {
+        return Some(HashSet::new());
+    }
+    let texts = |lines: &Lines<'t>, document: &Document| -> Option<HashMap<&'t str, &'t str>> {
+        let entries = document.entries.iter().map(|entry| (key_of(lines, entry), lines.raw(entry)));
+        let texts: HashMap<&str, &str> = entries.collect();
+        (texts.len() == document.entries.len()).then_some(texts)
+    };
+    let (was, is) = (texts(old, before)?, texts(new, after)?);
+    let in_both =
+        |lines: &Lines<'t>, document: &Document, other: &HashMap<&'t str, &'t str>| -> Vec<&'t str> {
+            let keys = document.entries.iter().map(|entry| key_of(lines, entry));
+            keys.filter(|key| other.contains_key(key)).collect()
+        };
+    if in_both(old, before, &is) != in_both(new, after, &was) {
+        return None;
+    }
+    let keys = was.keys().chain(is.keys()).copied();
+    Some(keys.filter(|key| was.get(key) != is.get(key)).collect())
 }
 
 impl Cut {

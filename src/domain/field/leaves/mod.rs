@@ -28,7 +28,7 @@ pub struct Document {
 
 /// Whether bytes are UTF-8 text. UTF-16 without its mark would pass for it, with a zero in each letter.
 fn is_utf8(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok() && memchr::memchr(0, bytes).is_none()
+    std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0)
 }
 
 /// A text that is written as UTF-16.
