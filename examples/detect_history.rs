@@ -32,7 +32,7 @@ use backout::ports::{Clock as _, HistoryQuery, Repository as _};
 /// The most values of a commit that are listed as none.
 const MAX_NONE: usize = 10;
 
-/// What was asked for.
+/// The arguments of the program.
 struct Asked {
     repo: PathBuf,
     since: Time,
@@ -186,7 +186,7 @@ fn tell(commit: &Commit, found: &[Deployment]) {
     }
 }
 
-/// What changed in a file, and why none of it is a release field.
+/// A line for each value that a commit changed in a file, with the reason why it is no release field.
 fn why_none(file: &FileDiff) -> Vec<String> {
     let path = &file.path;
     let (old, new) = match (&file.old, &file.new) {

@@ -469,7 +469,7 @@ fn engine_flag(changes: &Changes) -> Option<String> {
 /// The label of a schema change in a manifest. In a file that is no YAML, a template say, any line with the label counts
 /// that does not say no.
 fn schema_label(file: &FileDiff, labels: &[String]) -> Option<String> {
-    let text = std::str::from_utf8(file.new.as_ref()?.bytes.as_deref()?).ok()?;
+    let text = file.new.as_ref()?.text()?;
     let found = |label: &&String| {
         text.contains(label.as_str())
             && match field::leaves::yaml::leaves(text) {

@@ -373,13 +373,14 @@ fn is_whole(
     target: &Target<'_>,
 ) -> Result<(), NoChange> {
     let [old, new] = versions(file);
-    let text = |bytes: Option<&[u8]>| Some(std::str::from_utf8(bytes?).ok()?.to_owned());
-    let Some(after) = text(new) else { return Ok(()) };
-    let Some(stamp) = Stamp::of(&after) else { return Ok(()) };
-    let only_fields = || match (stamp, text(old)) {
+    let [before, after] = [&file.old, &file.new].map(|version| version.as_ref().and_then(FileVersion::text));
+    let Some((after, stamp)) = after.and_then(|after| Some((after, Stamp::of(after)?))) else {
+        return Ok(());
+    };
+    let only_fields = || match (stamp, before) {
         (Stamp::Signature, Some(before)) => {
             let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
-            let [before, after] = [&before, &after].map(|text| Document::from(unsigned(text).as_str()));
+            let [before, after] = [before, after].map(|text| Document::from(unsigned(text).as_str()));
             field::compare(&subject, &before, &after).left_behind().next().is_none()
         }
         (Stamp::Sops | Stamp::LargeFile | Stamp::Signature, _) => {
@@ -389,8 +390,8 @@ fn is_whole(
         }
     };
     // Where the file is several services', the rest of it stays as the deployment left it, and the stamp with it.
-    let is_stale = text(old).is_some_and(|before| {
-        let (then, now) = (stamp.text_of(&before), stamp.text_of(&after));
+    let is_stale = before.is_some_and(|before| {
+        let (then, now) = (stamp.text_of(before), stamp.text_of(after));
         before != after && !now.is_empty() && then == now
     });
     if current == old || current == new && !is_stale && (fields.is_empty() || only_fields()) {

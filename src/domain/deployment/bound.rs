@@ -19,13 +19,9 @@ pub(super) fn bound(files: &[FileDiff], changes: &Changes) -> Option<String> {
         .or_else(|| changes.form.clone())
 }
 
-fn text(version: Option<&FileVersion>) -> Option<&str> {
-    std::str::from_utf8(version?.bytes.as_deref()?).ok()
-}
-
 /// What covers a text, or signs it, says that it is whole.
 fn by_stamp(files: &[FileDiff], file: &FileDiff) -> Option<String> {
-    if let Some(stamp) = text(file.new.as_ref()).and_then(Stamp::of) {
+    if let Some(stamp) = file.new.as_ref().and_then(FileVersion::text).and_then(Stamp::of) {
         return Some(format!("of {}: {}", file.path, stamp.words()));
     }
     let signed = signed_by(file.path.as_str())?;

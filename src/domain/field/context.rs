@@ -91,6 +91,11 @@ fn steps(address: &str) -> impl Iterator<Item = &str> {
         .filter(|step| !step.is_empty())
 }
 
+/// The kind of the document that a leaf is in; empty where that has none.
+fn kind_of(leaf: &Leaf) -> &str {
+    leaf.address.split_once(": ").and_then(|(name, _)| name.split('/').next()).unwrap_or("")
+}
+
 /// What a place in a file means.
 pub(super) fn place(file: &File<'_>, text: &str, leaf: &Leaf) -> Place {
     let address = leaf.address.as_str();
@@ -106,9 +111,7 @@ pub(super) fn place(file: &File<'_>, text: &str, leaf: &Leaf) -> Place {
 /// Versions that say how the file is to be read, or how often it was saved, and not what is deployed: of an encrypted
 /// file's envelope, of Compose, of a dashboard.
 fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
-    let versioned = || {
-        file.path.contains("compose") || text.contains("\nservices:") || text.contains("\"schemaVersion\"")
-    };
+    let of_compose = || file.path.contains("compose") || text.contains("\nservices:");
     // Dashboards stand within other files, too.
     let of_dashboard = || {
         let key = address.rsplit([' ', '.']).next().unwrap_or(address);
@@ -117,7 +120,7 @@ fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
     of_dashboard()
         || address.starts_with("sops.")
         || address.starts_with("[sops] >")
-        || address == "version" && versioned()
+        || address == "version" && of_compose()
 }
 
 /// Whether it is the version of a secret: of an ExternalSecret, a SecretProviderClass and the like.
@@ -126,7 +129,7 @@ fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
 fn is_of_a_secret(leaf: &Leaf) -> bool {
     let words = words_of(&leaf.key);
     let is_version = ends_in(&words, WordRole::Version);
-    let kind = leaf.address.split_once(": ").and_then(|(name, _)| name.split('/').next()).unwrap_or("");
+    let kind = kind_of(leaf);
     let is_ref =
         || steps(&leaf.address).any(|step| matches!(step, "remoteRef" | "secretKeyRef" | "secretRef"));
     is_version && (kind.contains("Secret") || words == ["object", "version"] || is_ref())
@@ -188,7 +191,7 @@ pub(super) fn is_engine(leaf: &Leaf, value: &str, rule: FieldRule) -> bool {
         let words = words_of(name);
         any(&words, WordRole::EngineVersion) && words != ["engine"]
     };
-    let kind = leaf.address.split_once(": ").and_then(|(name, _)| name.split('/').next()).unwrap_or("");
+    let kind = kind_of(leaf);
     let block = leaf.block();
     let parent = steps(block.rsplit(": ").next().unwrap_or(block)).last().unwrap_or("");
     // `spec.kafka.version`, `versions: {postgres: …}`, `variable "db_engine_version" { default = … }`.

@@ -27,6 +27,14 @@ pub struct FileVersion {
     pub bytes: Option<Arc<[u8]>>,
 }
 
+impl FileVersion {
+    /// Its bytes as text. `None` where they were not read, or are not UTF-8.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.bytes.as_deref()?).ok()
+    }
+}
+
 /// The largest file that is read, in bytes. Real environment files are far smaller; larger ones are not deployments.
 pub const MAX_FILE_BYTES: usize = 4 << 20;
 

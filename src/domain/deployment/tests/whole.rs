@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::change::plan::{Target, plan};
-use crate::domain::change::{Asked, Motive};
+use crate::domain::change::{Asked, Change, Motive};
 use crate::domain::environment::policy::Mixed;
 
 /// Files of `apps/web/production`, with their texts.
@@ -24,6 +24,25 @@ fn text<'t>(files: Files<'t>, name: &str) -> Option<&'t str> {
     files.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
+/// The revert of a deployment where the files are these, or why there is none.
+fn planned(
+    environment: &Environment,
+    deployment: &Deployment,
+    current: &BTreeMap<FilePath, Option<Vec<u8>>>,
+) -> Result<Change, String> {
+    let branch = BranchName::new("main").unwrap();
+    let target = Target {
+        branch: &branch,
+        head: CommitId::from_bytes([9; 20]),
+        current,
+        policy: &environment.services[0].policy,
+        moved: &BTreeMap::new(),
+        now: Time::from_unix(9_000),
+    };
+    let motive = Motive::Request(Asked { who: "dana", why: None });
+    plan(deployment, motive, &target).map_err(|none| none.to_string())
+}
+
 /// The files after a revert that belong to the deployment, or why there is none. With `mixed` for what else it changed.
 fn reverted(world: &World<'_>, mixed: Mixed) -> Result<BTreeMap<FilePath, Option<String>>, String> {
     let names: BTreeSet<&str> = world.before.iter().chain(world.after).map(|(name, _)| *name).collect();
@@ -40,17 +59,7 @@ fn reverted(world: &World<'_>, mixed: Mixed) -> Result<BTreeMap<FilePath, Option
     let now = |name: &str| text(world.since, name).or(after(name));
     let all = names.iter().map(|name| (path(name), now(name).map(|text| text.as_bytes().to_vec())));
     let current: BTreeMap<FilePath, Option<Vec<u8>>> = all.collect();
-    let branch = BranchName::new("main").unwrap();
-    let target = Target {
-        branch: &branch,
-        head: CommitId::from_bytes([9; 20]),
-        current: &current,
-        policy: &environment.services[0].policy,
-        moved: &BTreeMap::new(),
-        now: Time::from_unix(9_000),
-    };
-    let motive = Motive::Request(Asked { who: "dana", why: None });
-    let change = plan(&deployment, motive, &target).map_err(|none| none.to_string())?;
+    let change = planned(&environment, &deployment, &current)?;
     let mut put: BTreeMap<FilePath, Option<Vec<u8>>> = current.clone();
     put.extend(change.files);
     let shown = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -325,17 +334,7 @@ fn a_part_of_what_is_stamped_does_not_go_back() {
     let found = deployments_of(&commit, &environment, Documents::default());
     assert_eq!(found.len(), 1, "{found:#?}");
     let current = BTreeMap::from([(FilePath::new("all.yaml").unwrap(), Some(new.into_bytes()))]);
-    let branch = BranchName::new("main").unwrap();
-    let target = Target {
-        branch: &branch,
-        head: CommitId::from_bytes([9; 20]),
-        current: &current,
-        policy: &environment.services[0].policy,
-        moved: &BTreeMap::new(),
-        now: Time::from_unix(9_000),
-    };
-    let refused =
-        plan(&found[0], Motive::Request(Asked { who: "dana", why: None }), &target).unwrap_err().to_string();
+    let refused = planned(&environment, &found[0], &current).unwrap_err();
     assert!(refused.contains("the MAC of SOPS covers all of it"), "{refused}");
 }
 
