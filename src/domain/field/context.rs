@@ -3,11 +3,13 @@
 //! A place is told by the file's path, the whole address, and what stands around it: the key alone does not tell that
 //! `remoteRef.version` is a secret's, and `spec.kafka.version` a cluster's.
 
+use super::leaves::Text;
 use super::leaves::leaf::{Leaf, LeafKind};
 use super::rules::FieldRule;
 use super::tokens::image_parts;
 use super::types::File;
 use super::vocabulary::{WordRole, any, ends_in, is, words_of};
+use super::words;
 
 /// What a place means for what stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +117,10 @@ fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
     // Dashboards stand within other files, too.
     let of_dashboard = || {
         let key = address.rsplit([' ', '.']).next().unwrap_or(address);
-        matches!(key, "version" | "pluginVersion" | "revision") && text.contains("\"schemaVersion\"")
+        let is_dashboard = || {
+            text.contains("\"schemaVersion\"") || text.contains("\"panels\"") && text.contains("\"title\"")
+        };
+        matches!(key, "version" | "pluginVersion" | "revision") && is_dashboard()
     };
     of_dashboard()
         || address.starts_with("sops.")
@@ -143,7 +148,8 @@ fn is_tag_of_a_resource(text: &str, leaf: &Leaf) -> bool {
     };
     // The last step is the key itself.
     let around = leaf.address.get(..leaf.address.len().saturating_sub(leaf.key.len())).unwrap_or("");
-    if !steps(around).any(step_tags) {
+    let may_have_any = around.contains("ags") || around.contains("AGS");
+    if !may_have_any || !steps(around).any(step_tags) {
         return false;
     }
     const CLOUDS: [&str; 9] = [
@@ -169,18 +175,23 @@ fn is_tag_of_a_resource(text: &str, leaf: &Leaf) -> bool {
 
 /// Whether a release field is the version of something that keeps data, or of the whole platform: it cannot simply go back. The key
 /// tells it, or the block around, the kind of the document, the name of the variable, or the image.
-pub(super) fn is_engine(leaf: &Leaf, value: &str, rule: FieldRule) -> bool {
+pub(super) fn is_engine(text: &Text<'_>, leaf: &Leaf, value: &str, rule: FieldRule) -> bool {
     if super::rules::is_engine_version(&leaf.key) {
         return true;
     }
     let own = image_parts(value).map(|(repository, _)| repository);
     let inner: Vec<&str> = steps(leaf.block()).collect();
-    // `postgresql: {image: {tag: …}}`, as in the values of a chart within a chart.
-    let around = || inner.iter().rev().take(2).any(|step| is_engine_image(step));
+    let is_image = matches!(rule, FieldRule::Image | FieldRule::Tag);
+    // `postgresql: {image: {tag: …}}`, as in the values of a chart within a chart; `cephImage`, `redisImageTag`.
+    let around = || {
+        inner.iter().rev().take(2).any(|step| is_engine_image(step) || is_image_of_engine(step))
+            || is_image_of_engine(&leaf.key)
+    };
     let beside = || leaf.source.iter().flat_map(|source| source.split(' ')).any(is_engine_image);
-    let is_kept = match own {
-        Some(repository) => is_engine_image(repository),
-        None => beside() || matches!(rule, FieldRule::Image | FieldRule::Tag) && around(),
+    let is_kept = match (own, source_beside(leaf)) {
+        (Some(repository), _) => is_engine_image(repository),
+        (None, true) => beside(),
+        (None, false) => beside() || is_image && around() || is_of_engine_chart(text, leaf),
     };
     if is_kept {
         return true;
@@ -200,6 +211,51 @@ pub(super) fn is_engine(leaf: &Leaf, value: &str, rule: FieldRule) -> bool {
         super::rules::lists_versions(parent) && is(&leaf.key.to_lowercase(), WordRole::EngineVersion);
     let variable = leaf.key == "default" && leaf.named.as_deref().is_some_and(names_engine);
     in_block || listed || variable || is_version && migrates(leaf)
+}
+
+/// Whether the repository of the image stands beside its version. Then nothing else tells what it is.
+fn source_beside(leaf: &Leaf) -> bool {
+    leaf.source.as_deref().is_some_and(|source| source.split(' ').any(|source| source.contains('/')))
+}
+
+/// Whether a key or a block is called as the image of something that keeps data: `cephImage`, `POSTGRES_IMAGE_TAG`.
+fn is_image_of_engine(name: &str) -> bool {
+    let words = words_of(name);
+    let about: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| *word != "image" && !is(word, WordRole::Tag))
+        .collect();
+    words.iter().any(|word| word == "image") && is_engine_image(&about.join("-"))
+}
+
+/// Whether a leaf says that what stands in its block is from the chart of something that keeps data.
+fn names_engine_chart(leaf: &Leaf) -> bool {
+    if !matches!(leaf.key.as_str(), "chart" | "url" | "repoURL") {
+        return false;
+    }
+    let source = match leaf.kind {
+        LeafKind::Scalar => leaf.value.as_str(),
+        LeafKind::Line => words::last(&leaf.value),
+    };
+    (leaf.key == "chart" || source.starts_with("oci:")) && is_engine_image(source)
+}
+
+/// Whether the chart around a version is that of something that keeps data: of a HelmRelease, an OCIRepository, an Application, a
+/// `helm_release` of Terraform. Of the values in it only those of the main image count, which stand at their top.
+fn is_of_engine_chart(text: &Text<'_>, leaf: &Leaf) -> bool {
+    let is_of = |block: &str| {
+        let block = block.strip_suffix(".chart.spec").unwrap_or(block);
+        let Some(inside) = leaf.address.strip_prefix(block) else { return false };
+        let values = ["values.", "valuesObject."].iter().find_map(|at| inside.split_once(at));
+        let is_within = block.is_empty() || inside.starts_with(['.', ' ', '>', ':']);
+        is_within
+            && values.is_none_or(|(_, value)| {
+                let first = steps(value).next().unwrap_or("");
+                first == "image" || words_of(first) == ["image", "tag"]
+            })
+    };
+    text.engine_charts(names_engine_chart).any(is_of)
 }
 
 /// Whether a name is that of an engine's version: `db_engine_version`.
@@ -265,8 +321,15 @@ fn is_engine_image(repository: &str) -> bool {
 
 /// Whether a place speaks of migrations of a schema: `migrations.version`, `flyway.target`.
 pub(super) fn migrates(leaf: &Leaf) -> bool {
+    let own = words_of(&leaf.key);
+    let is_number = own.last().is_some_and(|last| {
+        matches!(last.as_str(), "version" | "target" | "revision" | "tag" | "image" | "to")
+    });
+    if !is_number {
+        return false;
+    }
     let block = leaf.block();
-    let names = steps(block.rsplit(": ").next().unwrap_or(block));
+    let mut names = steps(block.rsplit(": ").next().unwrap_or(block));
     let is_migration = |step: &str| {
         let words = words_of(step);
         let first = words.first().is_some_and(|word| is(word, WordRole::Migration));
@@ -277,9 +340,5 @@ pub(super) fn migrates(leaf: &Leaf) -> bool {
             || first && of_it
             || matches!(words.as_slice(), [db, schema] if db == "db" && schema == "schema")
     };
-    let own = words_of(&leaf.key);
-    let is_number = own.last().is_some_and(|last| {
-        matches!(last.as_str(), "version" | "target" | "revision" | "tag" | "image" | "to")
-    });
-    is_number && (names.into_iter().any(is_migration) || own.iter().any(|word| is(word, WordRole::Migration)))
+    own.iter().any(|word| is(word, WordRole::Migration)) || names.any(is_migration)
 }

@@ -1,6 +1,6 @@
 //! Texts as lines: where they are, how two texts align, and which lines are content at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -73,9 +73,32 @@ impl<'t> Lines<'t> {
 
 /// The stretches in which two texts differ, trailing spaces counted but not line ends: line ranges before and after.
 pub(super) fn hunks(old: &Lines<'_>, new: &Lines<'_>) -> Vec<(Range<usize>, Range<usize>)> {
-    let ops = diff(&old.contents(), &new.contents());
+    let (old, new) = (old.contents(), new.contents());
+    if let Some(hunks) = in_place(&old, &new) {
+        return hunks.into_iter().map(|lines| (lines.clone(), lines)).collect();
+    }
+    let ops = diff(&old, &new);
     let differs = |op: &DiffOp| !matches!(op, DiffOp::Equal { .. });
     ops.into_iter().filter(differs).map(|op| (op.old_range(), op.new_range())).collect()
+}
+
+/// The stretches in which two texts of the same length differ, line by line. None where a line that differs in one stands among those
+/// that differ in the other: else no alignment has more lines in common, as each line that both have is at its place.
+fn in_place(old: &[&str], new: &[&str]) -> Option<Vec<Range<usize>>> {
+    if old.len() != new.len() {
+        return None;
+    }
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    let (mut went, mut came) = (HashSet::new(), HashSet::new());
+    for (index, (a, b)) in old.iter().zip(new).enumerate().filter(|(_, (a, b))| a != b) {
+        went.insert(*a);
+        came.insert(*b);
+        match stretches.last_mut() {
+            Some(last) if last.end == index => last.end = index + 1,
+            Some(_) | None => stretches.push(index..index + 1),
+        }
+    }
+    went.is_disjoint(&came).then_some(stretches)
 }
 
 /// Aligns two slices, keeping the effort bounded.
@@ -254,6 +277,33 @@ mod tests {
         assert_eq!(aligned("a\nb\nc\n", "a\nd\nc\n", 1), Counterpart::Replaced(1));
         assert_eq!(aligned("a\nb\nc\n", "a\nc\n", 1), Counterpart::None);
         assert_eq!(aligned("{\nb\n}\nb\n", "{\nx\nb\ny\n}\n", 1), Counterpart::Alike(2));
+    }
+
+    /// How many lines two texts have in common at most, in their order.
+    fn most_in_common(old: &[&str], new: &[&str]) -> usize {
+        let mut row = vec![0; new.len() + 1];
+        for a in old {
+            let mut diagonal = 0;
+            for (place, b) in new.iter().enumerate() {
+                let above = row[place + 1];
+                row[place + 1] = if a == b { diagonal + 1 } else { above.max(row[place]) };
+                diagonal = above;
+            }
+        }
+        row[new.len()]
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn lines_compared_in_place_have_as_many_in_common_as_any_alignment(
+            pairs in proptest::collection::vec(("[a-d]", "[a-f]"), 0..12),
+        ) {
+            let (old, new): (Vec<&str>, Vec<&str>) = pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).unzip();
+            if let Some(hunks) = in_place(&old, &new) {
+                let differing: usize = hunks.iter().map(ExactSizeIterator::len).sum();
+                proptest::prop_assert_eq!(old.len() - differing, most_in_common(&old, &new));
+            }
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ use std::sync::Arc;
 
 use entries::EntryChange;
 pub use leaves::Document;
+use leaves::leaf::LeafKind;
 pub use rules::FieldRule;
 pub use selection::Selection;
 pub use types::{
@@ -93,6 +94,22 @@ pub fn revert(file: &File<'_>, parent: &[u8], bad: &[u8], current: &[u8]) -> Res
     let (parent, bad) = (read(parent)?, read(bad)?);
     let current = if **bad.bytes() == *current { None } else { Some(read(current)?) };
     restore::revert(file, &parent, &bad, current.as_ref().unwrap_or(&bad))
+}
+
+/// The values that a version of a file holds at these addresses, in their order: none where nothing or several things stand at one.
+#[must_use]
+pub fn values_at(bytes: &[u8], addresses: &[&str]) -> Vec<Option<String>> {
+    let Some(document) = Document::new(Arc::from(bytes)) else { return Vec::new() };
+    let [text] = leaves::read([&document]);
+    let value = |address: &&str| {
+        let [leaf] = text.at(address) else { return None };
+        let leaf = text.leaves.get(*leaf)?;
+        Some(match leaf.kind {
+            LeafKind::Scalar => leaf.value.clone(),
+            LeafKind::Line => words::last(&leaf.value).to_owned(),
+        })
+    };
+    addresses.iter().map(value).collect()
 }
 
 #[cfg(test)]

@@ -115,16 +115,20 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     by_key(&candidate, &words).or_else(|| by_value(&candidate, &words, masked_equal, surely_image))
 }
 
-/// The rule of a field that names what a version is of: the chart, the repository of an image. It is one of its own where no version
-/// beside it changed.
-pub(super) fn names_release(candidate: Candidate<'_>) -> Option<FieldRule> {
+/// The rule of a field that names what a version is of: the chart, the repository of an image or a chart. It is one of its own where no
+/// version beside it changed. `block` is the key of the block that it is in.
+pub(super) fn names_release(candidate: Candidate<'_>, block: &str) -> Option<FieldRule> {
     let Candidate { key, named, old, new } = candidate;
     let words = words_of(key);
     let last = words.last().map_or("", String::as_str);
+    let of_image = || named.is_some_and(|name| name.to_lowercase().contains("image"));
+    let is_place = key == "repoURL";
     let is_name = key == "newName"
         || last == "chart"
-        || last == "repository" && named.is_some_and(|name| name.to_lowercase().contains("image"));
-    let is_value = |text: &str| version_like(text) && !text.contains("://");
+        || matches!(last, "repository" | "registry") && of_image()
+        || key == "name" && matches!(block, "sourceRef" | "chartRef")
+        || is_place;
+    let is_value = |text: &str| version_like(text) && (is_place || !text.contains("://"));
     (is_name && is_value(old) && is_value(new)).then_some(FieldRule::Image)
 }
 

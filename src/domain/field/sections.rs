@@ -2,7 +2,7 @@
 //! gives documents and top-level values their names. The rest is equal in both, and parsing it takes hundreds of times longer than seeing
 //! that.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::lines::Lines;
@@ -78,22 +78,31 @@ fn differing<'t>(
     if old.raw(&before.all()) == new.raw(&after.all()) {
         return Some(HashSet::new());
     }
-    let texts = |lines: &Lines<'t>, document: &Document| -> Option<HashMap<&'t str, &'t str>> {
-        let entries = document.entries.iter().map(|entry| (key_of(lines, entry), lines.raw(entry)));
-        let texts: HashMap<&str, &str> = entries.collect();
-        (texts.len() == document.entries.len()).then_some(texts)
+    let entries = |lines: &Lines<'t>, document: &Document| -> Vec<(&'t str, &'t str)> {
+        document.entries.iter().map(|entry| (key_of(lines, entry), lines.raw(entry))).collect()
     };
-    let (was, is) = (texts(old, before)?, texts(new, after)?);
-    let in_both =
-        |lines: &Lines<'t>, document: &Document, other: &HashMap<&'t str, &'t str>| -> Vec<&'t str> {
-            let keys = document.entries.iter().map(|entry| key_of(lines, entry));
-            keys.filter(|key| other.contains_key(key)).collect()
-        };
-    if in_both(old, before, &is) != in_both(new, after, &was) {
+    let (was, is) = (entries(old, before), entries(new, after));
+    let keys = |entries: &[(&'t str, &'t str)]| -> Vec<&'t str> {
+        let mut keys: Vec<&str> = entries.iter().map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        keys
+    };
+    let (old_keys, new_keys) = (keys(&was), keys(&is));
+    let is_twice = |keys: &[&str]| keys.windows(2).any(|pair| pair.first() == pair.last());
+    if is_twice(&old_keys) || is_twice(&new_keys) {
         return None;
     }
-    let keys = was.keys().chain(is.keys()).copied();
-    Some(keys.filter(|key| was.get(key) != is.get(key)).collect())
+    let in_both = |entries: &[(&'t str, &'t str)], others: &[&str]| -> Vec<(&'t str, &'t str)> {
+        entries.iter().filter(|(key, _)| others.binary_search(key).is_ok()).copied().collect()
+    };
+    let (then, now) = (in_both(&was, &new_keys), in_both(&is, &old_keys));
+    if !then.iter().map(|(key, _)| key).eq(now.iter().map(|(key, _)| key)) {
+        return None;
+    }
+    let changed = then.iter().zip(&now).filter(|(then, now)| then != now).map(|((key, _), _)| *key);
+    let went = old_keys.iter().filter(|key| new_keys.binary_search(key).is_err()).copied();
+    let came = new_keys.iter().filter(|key| old_keys.binary_search(key).is_err()).copied();
+    Some(changed.chain(went).chain(came).collect())
 }
 
 impl Cut {

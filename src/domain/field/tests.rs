@@ -1,5 +1,6 @@
 //! Tests of comparing files and of putting fields back.
 
+mod later;
 mod parts;
 mod places;
 mod values;
@@ -106,7 +107,7 @@ fn lines_that_cannot_be_told_apart_are_refused() {
     let current = "{{ x }}\nimage: a:2\nimage: a:2\n";
     assert!(matches!(
         revert(parent.as_bytes(), bad.as_bytes(), current.as_bytes()),
-        Err(Refusal::Ambiguous(_))
+        Err(Refusal::Ambiguous(_) | Refusal::OfAnother(_))
     ));
 }
 
@@ -203,7 +204,9 @@ fn items_without_a_name_are_followed_and_not_counted() {
     let moved = list(&[("new", "v2"), ("acme", "v2"), ("beta", "v2")]);
     match outcome(&parent, &bad, &moved) {
         Ok(text) => assert_eq!(text, list(&[("new", "v2"), ("acme", "v2"), ("beta", "v1")])),
-        Err(refused) => assert!(matches!(refused, Refusal::Ambiguous(_)), "{refused}"),
+        Err(refused) => {
+            assert!(matches!(refused, Refusal::Ambiguous(_) | Refusal::OfAnother(_)), "{refused}")
+        }
     }
 }
 
@@ -234,7 +237,7 @@ fn a_version_does_not_go_back_without_what_it_is_a_version_of() {
     // The same version of something else was never deployed before this one.
     let (v1, v2) = (file("a.example/web", "v1"), file("a.example/web", "v2"));
     let moved = file("b.example/web", "v2");
-    assert_eq!(outcome(&v1, &v2, &moved), Err(Refusal::Ambiguous("image.tag".to_owned())));
+    assert_eq!(outcome(&v1, &v2, &moved), Err(Refusal::OfAnother("image.tag".to_owned())));
 }
 
 #[test]
@@ -305,7 +308,7 @@ fn lines_that_the_commit_moved_are_neither_lost_nor_doubled() {
 fn is_left_alone(parent: &str, bad: &str, current: &str) {
     match outcome(parent, bad, current) {
         Ok(text) => assert_eq!(text, current),
-        Err(Refusal::Ambiguous(_) | Refusal::Companion(_)) => {}
+        Err(Refusal::Ambiguous(_) | Refusal::OfAnother(_) | Refusal::Companion(_)) => {}
         Err(other) => panic!("{other} of\n{current}"),
     }
 }

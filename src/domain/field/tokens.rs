@@ -187,6 +187,16 @@ pub fn version_of(text: &str) -> &str {
     image_parts(text).map_or(text, |(_, rest)| rest.trim_start_matches([':', '@']))
 }
 
+/// Whether a `repository` is where copies of data are kept (restic's, VolSync's), and no place that an image comes from. `block` is the
+/// key of the block that it is in. Source: <https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html>.
+pub(super) fn keeps_copies(block: &str, repository: &str) -> bool {
+    const KEEPERS: [&str; 6] = ["backup", "restic", "borg", "kopia", "snapshot", "velero"];
+    const PLACES: [&str; 9] = ["s3:", "sftp:", "rest:", "gs:", "azure:", "b2:", "swift:", "rclone:", "/"];
+    let block = block.to_lowercase();
+    let is_keeper = || KEEPERS.iter().any(|keeper| block.contains(keeper)) && !repository.contains('/');
+    PLACES.iter().any(|place| repository.starts_with(place)) || is_keeper()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -256,6 +256,11 @@ pub enum Refusal {
     /// It cannot be told which of several places is meant.
     #[error("{0} cannot be told apart from others like it: put it back by hand")]
     Ambiguous(String),
+    /// What stands beside the field names another thing by now.
+    #[error(
+        "what stands beside {0} has changed since, so that it may be a version of something else: look at it, and put it back by hand"
+    )]
+    OfAnother(String),
     /// What the bad commit changed and what was changed since cannot be told apart.
     #[error("what the commit changed in it was changed again since, or cannot be read: put it back by hand")]
     Conflict,

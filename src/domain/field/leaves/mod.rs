@@ -148,8 +148,10 @@ pub(super) struct Text<'t> {
     pub(super) lines: Lines<'t>,
     pub(super) leaves: &'t [Leaf],
     by_address: &'t [usize],
-    by_line: OnceCell<HashMap<usize, Vec<usize>>>,
+    /// The lines that leaves stand on, and the leaves on them.
+    by_line: OnceCell<(Vec<usize>, Vec<usize>)>,
     by_block: OnceCell<HashMap<String, Block>>,
+    engine_charts: OnceCell<Vec<usize>>,
     /// The whole text, where this is a part of it, and the number in that of each line.
     part_of: Option<(&'t str, &'t [usize])>,
 }
@@ -173,6 +175,7 @@ impl<'t> Text<'t> {
             by_address: &leaves.by_address,
             by_line: OnceCell::new(),
             by_block: OnceCell::new(),
+            engine_charts: OnceCell::new(),
             part_of: None,
         }
     }
@@ -212,16 +215,18 @@ impl<'t> Text<'t> {
     /// The leaves that stand on a line, or go over it, in their order.
     pub(super) fn on_line(&self, line: usize) -> &[usize] {
         let index = || {
-            let mut lines: HashMap<usize, Vec<usize>> = HashMap::with_capacity(self.leaves.len());
+            let mut placed: Vec<(usize, usize)> = Vec::with_capacity(self.leaves.len());
             for (index, leaf) in self.leaves.iter().enumerate() {
                 let last = self.lines.at(leaf.span.end.saturating_sub(1).max(leaf.span.start));
-                for line in self.line_of(&leaf.span)..=last {
-                    lines.entry(line).or_default().push(index);
-                }
+                placed.extend((self.line_of(&leaf.span)..=last).map(|line| (line, index)));
             }
-            lines
+            placed.sort_unstable();
+            placed.into_iter().unzip()
         };
-        self.by_line.get_or_init(index).get(&line).map_or(&[], Vec::as_slice)
+        let (lines, leaves) = self.by_line.get_or_init(index);
+        let (start, end) =
+            (lines.partition_point(|other| *other < line), lines.partition_point(|other| *other <= line));
+        leaves.get(start..end).unwrap_or(&[])
     }
 
     /// The leaves that stand in a block themselves, and in none within it.
@@ -237,6 +242,17 @@ impl<'t> Text<'t> {
     /// Those of them that name a thing: what a version of this stem is a version of.
     pub(super) fn things(&self, block: &str, stem: &[String]) -> &[usize] {
         self.block(block).and_then(|block| block.things.get(stem)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The blocks with a leaf that says that they are from the chart of something that keeps data, looked for once.
+    pub(super) fn engine_charts(&self, says: fn(&Leaf) -> bool) -> impl Iterator<Item = &'t str> {
+        let found =
+            || (0..self.leaves.len()).filter(|leaf| self.leaves.get(*leaf).is_some_and(says)).collect();
+        self.engine_charts
+            .get_or_init(found)
+            .iter()
+            .filter_map(|leaf| self.leaves.get(*leaf))
+            .map(Leaf::block)
     }
 
     fn block(&self, block: &str) -> Option<&Block> {

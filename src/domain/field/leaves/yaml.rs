@@ -160,7 +160,10 @@ impl<'n> Beside<'n> {
         // In `versions: {key: v3}` it is the name of a service, and no name of an entry.
         let is_name = |text: &&str| tokens::mask(text) != "*";
         let named = ENTRY_NAMES.iter().find_map(|key| map.text_at(key).filter(is_name));
-        let source = |key: &&'static str| Some((*key, versionless(map.text_at(key)?)));
+        let source = |source: &&'static str| {
+            let is_other = |text: &&str| *source == "repository" && tokens::keeps_copies(key, text);
+            Some((*source, versionless(map.text_at(source).filter(|text| !is_other(text))?)))
+        };
         Self {
             named: named.or(Some(key).filter(|key| !key.is_empty())),
             sources: SOURCES.iter().filter_map(source).collect(),

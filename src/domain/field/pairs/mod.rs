@@ -35,26 +35,29 @@ fn pair(old: &Text<'_>, new: &Text<'_>) -> Pairs {
     let by_place = |text: &Text<'_>, run: &[usize]| {
         have_moved && run.first().is_some_and(|leaf| documents::is_by_place(text.address(*leaf)))
     };
-    for run in old.addresses() {
-        if by_place(old, run) {
-            pairs.removed.extend(run);
-            continue;
-        }
-        let here = run.first().map_or(&[][..], |leaf| new.at(old.address(*leaf)));
-        if here.len() == run.len() {
-            let sure = |text: &Text<'_>, leaf: usize| text.leaves.get(leaf).is_some_and(|leaf| leaf.sure);
-            let both = run.iter().zip(here);
-            pairs.both.extend(both.map(|(o, n)| (*o, *n, run.len() == 1 && sure(old, *o) && sure(new, *n))));
-        } else {
-            pairs.removed.extend(run);
-        }
-    }
-    for run in new.addresses() {
-        if by_place(new, run) || run.first().is_none_or(|leaf| old.at(new.address(*leaf)).len() != run.len())
-        {
+    let mut came = new.addresses().peekable();
+    for went in old.addresses() {
+        let here = went.first().map_or("", |leaf| old.address(*leaf));
+        let address = |run: &[usize]| run.first().map_or("", |leaf| new.address(*leaf));
+        while let Some(run) = came.next_if(|run| address(run) < here) {
             pairs.added.extend(run);
         }
+        let run = came.next_if(|run| address(run) == here);
+        match run.filter(|run| run.len() == went.len() && !by_place(old, went)) {
+            Some(run) => {
+                let sure = |text: &Text<'_>, leaf: usize| text.leaves.get(leaf).is_some_and(|leaf| leaf.sure);
+                let both = went.iter().zip(run);
+                pairs
+                    .both
+                    .extend(both.map(|(o, n)| (*o, *n, run.len() == 1 && sure(old, *o) && sure(new, *n))));
+            }
+            None => {
+                pairs.removed.extend(went);
+                pairs.added.extend(run.unwrap_or(&[]));
+            }
+        }
     }
+    pairs.added.extend(came.flatten());
     if !pairs.removed.is_empty() && !pairs.added.is_empty() {
         pair_by_line(old, new, &mut pairs);
     }
@@ -170,7 +173,8 @@ fn compare_pairs(
     for change in comparison.changes.iter_mut().filter(|change| change.rule.is_none()) {
         let (key, named) = (change.key.as_str(), Some(change.named.as_str()));
         let candidate = Candidate { key, named, old: &change.old_value, new: &change.new_value };
-        change.rule = rules::names_release(candidate)
+        let block = change.block.rsplit(['.', ' ', ']']).next().unwrap_or("");
+        change.rule = rules::names_release(candidate, block)
             .and_then(|rule| file.fields.rule(&change.address, &change.key, Some(rule)));
     }
 }
@@ -231,7 +235,7 @@ fn renamed(file: &File<'_>, old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) -
                 old_value: old_leaf.value.clone(),
                 new_value: new_leaf.value.clone(),
                 addressed: new_leaf.sure,
-                engine: context::is_engine(new_leaf, &old_leaf.value, FieldRule::Tag),
+                engine: context::is_engine(new, new_leaf, &old_leaf.value, FieldRule::Tag),
                 by_hand: None,
                 switch: false,
                 key: new_leaf.key.clone(),
@@ -316,7 +320,7 @@ fn changes(
         };
         ScalarChange {
             rule,
-            engine: rule.is_some_and(|rule| context::is_engine(new_leaf, &old_value, rule)),
+            engine: rule.is_some_and(|rule| context::is_engine(new, new_leaf, &old_value, rule)),
             by_hand: by_hand.filter(|_| rule.is_none()),
             switch: switch.is_some() && rule.is_none(),
             old: was.start + o.start..was.start + o.end,

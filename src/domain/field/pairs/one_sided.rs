@@ -64,7 +64,7 @@ pub(super) fn find(
                 value: one.value.to_owned(),
                 added: one.added,
                 part: match one.alone {
-                    true => PartOf::Alone { engine: context::is_engine(one.leaf, one.value, rule) },
+                    true => PartOf::Alone { engine: context::is_engine(text, one.leaf, one.value, rule) },
                     false => PartOf::Beside,
                 },
                 addressed: one.leaf.sure,
@@ -101,7 +101,7 @@ pub(super) fn overridden(
                 text: text.get(&leaf.span).to_owned(),
                 added,
                 addressed: leaf.sure,
-                part: PartOf::Alone { engine: context::is_engine(leaf, &was.value, rule) },
+                part: PartOf::Alone { engine: context::is_engine(text, leaf, &was.value, rule) },
                 key: leaf.key.clone(),
                 value: leaf.value.clone(),
                 beneath: Some(other.value.clone()),

@@ -6,7 +6,7 @@ use super::super::leaves::Text;
 use super::super::leaves::leaf::{Leaf, LeafKind, block};
 use super::super::lines::comment_start;
 use super::super::rules::{Candidate, release_field};
-use super::super::tokens::versionless;
+use super::super::tokens::{keeps_copies, versionless};
 use super::super::vocabulary::{self, WordRole, stem};
 
 /// The most fields beside one that are looked at.
@@ -83,6 +83,10 @@ impl<'t> Versions<'t> {
         let release =
             release_field(Candidate { key: &sibling.key, named: None, old: &sibling.value, new: &now.value });
         let (_, names) = stem(&sibling.key);
+        let around = sibling.block().rsplit(['.', ' ', '[']).next().unwrap_or("");
+        if sibling.key == "repository" && keeps_copies(around, &sibling.value) {
+            return false;
+        }
         is_text && (names || release.is_none()) && text(sibling) != text(now)
     }
 }

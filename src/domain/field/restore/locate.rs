@@ -130,7 +130,7 @@ impl<'t> Restore<'t> {
             LeafKind::Line => self.line_outcome(change, bad, leaf),
         };
         if outcome == FieldOutcome::Restored && self.versions().is_of_another(bad, leaf) {
-            return Err(ambiguous());
+            return Err(Refusal::OfAnother(change.address.clone()));
         }
         // The same version of something else is another deployment.
         let other_thing = outcome == FieldOutcome::Restored && leaf.source != bad.source;

@@ -27,7 +27,24 @@ fn ranked_words_come_in_their_order() {
             "file",
             "env",
             "environment",
-            "cluster"
+            "cluster",
+            "app",
+            "application",
+            "service",
+            "component",
+            "module",
+            "package",
+            "displayName",
+            "display_name",
+            "slug",
+            "title",
+            "label",
+            "alias",
+            "hostname",
+            "host",
+            "domain",
+            "tenant",
+            "project"
         ]
     );
     assert_eq!(*ENTRY_NAMES, ["name", "key", "path", "parameter"]);
