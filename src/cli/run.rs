@@ -208,7 +208,11 @@ fn describe_item(
     }
     let why = item.decision.why().filter(|why| *why != item.judgement.reason && !item.is_of_incident());
     if let Some(why) = why {
-        let _why = writeln!(out, "    {}: {}", item.decision.word(), output::plain(why));
+        let mut lines = why.lines().map(output::plain);
+        let _why = writeln!(out, "    {}: {}", item.decision.word(), lines.next().unwrap_or_default());
+        for line in lines {
+            let _line = writeln!(out, "      {line}");
+        }
     }
     if let Some(plan) = &item.plan {
         for line in plan.lines().skip(1) {

@@ -132,31 +132,74 @@ pub struct Asked<'a> {
     pub why: Option<&'a str>,
 }
 
-/// Why there is no change to make.
+/// Why there is no change to make. Each text says of the fields, one line each, what they held before the deployment, what it put there,
+/// and what they hold now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoChange {
     /// Every field holds the good value already.
-    #[error("{0}")]
+    #[error("every field holds the good value already{0}")]
     Restored(String),
     /// None of the fields holds the bad value any more.
-    #[error("{0}")]
+    #[error("no field holds the bad value any more{0}")]
     Superseded(String),
     /// The fields are not where they were, and may run elsewhere.
-    #[error("{0}: find out what it is called now, and put it back by hand")]
+    #[error(
+        "the fields are not where they were: find out what they are called now, and put them back by hand{0}"
+    )]
     Gone(String),
     /// Some fields have moved on, or were put back by somebody: others are at work on it.
     #[error(
-        "a part of the deployment has moved on ({0}): put the rest back by hand, or let the policy say `partial: true`"
+        "a part of the deployment has moved on: put the rest back by hand, or let the policy say `partial: true`{0}"
     )]
     Partial(String),
     /// It is not clear what to do, so nothing may be done.
-    #[error("{path}: {refusal}")]
+    #[error("{path}: {refusal}{fields}")]
     Refused {
         /// The file.
         path: FilePath,
         /// Why.
         refusal: field::Refusal,
+        /// The fields of the file.
+        fields: String,
     },
+}
+
+impl NoChange {
+    /// That a file of the deployment is not put back by machine.
+    #[must_use]
+    pub fn refused(path: FilePath, refusal: field::Refusal) -> Self {
+        Self::Refused { path, refusal, fields: String::new() }
+    }
+}
+
+/// The most fields that are named where nothing is done.
+const MAX_TOLD: usize = 5;
+/// The most characters of a line about one of them.
+const MAX_TOLD_CHARS: usize = 240;
+
+/// Lines for people about fields: what stood there before the deployment, what it put there, and what stands there now. Each begins with a
+/// line end.
+fn told_of(fields: &[(String, &str, &str, String)]) -> String {
+    let line = |(place, old, new, now): &(String, &str, &str, String)| {
+        let line = format!("{place}: {} → {} by the deployment, {now} now", shown(old), shown(new));
+        format!("\n- {}", one_line(&line, MAX_TOLD_CHARS))
+    };
+    let mut told: String = fields.iter().take(MAX_TOLD).map(line).collect();
+    if let Some(more) = fields.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
+        told.push_str(&format!("\n- and {more} more"));
+    }
+    told
+}
+
+/// What a field holds now, in words.
+fn now_text(field: &FieldResult) -> String {
+    match &field.outcome {
+        FieldOutcome::Restored => shown(&field.new_text).to_owned(),
+        FieldOutcome::AlreadyBack => shown(&field.old_text).to_owned(),
+        FieldOutcome::Superseded(now) => shown(now).to_owned(),
+        FieldOutcome::Gone(now) if now.is_empty() => "gone".to_owned(),
+        FieldOutcome::Gone(now) => format!("at {}", now.join(" and ")),
+    }
 }
 
 /// What becomes of a field, in words.

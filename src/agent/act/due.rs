@@ -406,7 +406,7 @@ fn with_doubts(
 /// What became of a revert that cannot be worked out.
 fn receipt_of(none: NoChange) -> Receipt {
     match none {
-        NoChange::Superseded(why) | NoChange::Restored(why) => Receipt::Superseded(why),
+        none @ (NoChange::Superseded(_) | NoChange::Restored(_)) => Receipt::Superseded(none.to_string()),
         refused @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. }) => {
             Receipt::Refused(format!("it cannot be put back by machine: {refused}"))
         }

@@ -414,7 +414,7 @@ impl WorkedOut<'_> {
             Self::Due(_) => Outlook::Due,
             Self::More => Outlook::RestoredWithMore,
             Self::None(NoChange::Restored(_)) => Outlook::Restored,
-            Self::None(NoChange::Superseded(why)) => Outlook::Superseded(why.clone()),
+            Self::None(none @ NoChange::Superseded(_)) => Outlook::Superseded(none.to_string()),
             Self::None(none @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. })) => {
                 Outlook::Lost(none.to_string())
             }

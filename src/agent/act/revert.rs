@@ -108,7 +108,7 @@ pub(in crate::agent) async fn plan_at<'a>(
 ) -> Result<Result<PlannedRevert<'a>, NoChange>, RepositoryError> {
     let current = match current_files(pass, head, to_revert.undo).await {
         Err(RepositoryError::TooLarge { path, .. }) => {
-            return Ok(Err(NoChange::Refused { path, refusal: Refusal::TooLarge }));
+            return Ok(Err(NoChange::refused(path, Refusal::TooLarge)));
         }
         current => current?,
     };
@@ -170,7 +170,7 @@ fn still_whole(
         kustomizations.insert(path, bytes);
     }
     Ok(match needed(&change.files, &kustomizations) {
-        Some((path, by)) => Err(NoChange::Refused { path, refusal: Refusal::Needed(by.to_string()) }),
+        Some((path, by)) => Err(NoChange::refused(path, Refusal::Needed(by.to_string()))),
         None => Ok(change),
     })
 }

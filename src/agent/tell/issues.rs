@@ -11,7 +11,7 @@ use crate::agent::report::EnvironmentReport;
 use crate::agent::world::in_turn;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Asked, NoChange};
-use crate::domain::review::markdown::prose;
+use crate::domain::review::markdown::prose_lines;
 use crate::domain::review::text::{self, IssueMark, Plan};
 use crate::ports::{Forge, ForgeError};
 
@@ -102,7 +102,7 @@ async fn why_gone(pass: &Pass<'_>, state: &State, mark: &IssueMark) -> Option<St
     let to_revert = ToRevert::requested(&deployment, None, Asked { who: "nobody", why: None }, &policy);
     match plan_at(pass, &to_revert, state.snapshot.head).await.ok()? {
         Err(none @ (NoChange::Restored(_) | NoChange::Superseded(_))) => {
-            Some(prose(&none.to_string(), MAX_REASON))
+            Some(prose_lines(&none.to_string(), MAX_REASON))
         }
         Ok(_) | Err(NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. }) => None,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AlsoUndone, Change, Motive, NoChange, message, outcome_text, shown};
+use super::{AlsoUndone, Change, Motive, NoChange, message, now_text, shown, told_of};
 use crate::domain::deployment::{ChangeKind, Deployment, FieldChange, MODE};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::field::stamp::{Stamp, signed_by, unsigned};
@@ -61,7 +61,7 @@ pub fn plan<'a>(
 ) -> Result<Change, NoChange> {
     let Undo { bad, changes, doubts } = undo.into();
     if changes.len() > 1 && is_back(changes, target) {
-        return Err(NoChange::Restored("every field holds the good value already".to_owned()));
+        return Err(NoChange::Restored(String::new()));
     }
     let mut current = target.current.clone();
     let mut done = Step::default();
@@ -73,6 +73,10 @@ pub fn plan<'a>(
             Err(NoChange::Restored(_)) if index > 0 => continue,
             Err(NoChange::Superseded(why) | NoChange::Gone(why)) if index > 0 => {
                 return Err(NoChange::Partial(why));
+            }
+            Err(NoChange::Refused { path, refusal, .. }) => {
+                let fields = held_now(change, &path, &now);
+                return Err(NoChange::Refused { path, refusal, fields });
             }
             Err(none) => return Err(none),
         };
@@ -183,7 +187,7 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
             false => format!(" ({} → {})", shown(&field.old), shown(&field.new)),
         };
         let refusal = field::Refusal::ByHand(format!("{}{values}", field.address));
-        return Err(NoChange::Refused { path: field.path.clone(), refusal });
+        return Err(NoChange::refused(field.path.clone(), refusal));
     }
     let bound = deployment.bound.as_ref();
     let is_mixed = target.policy.mixed == Mixed::Deployment && !deployment.left_behind.is_empty();
@@ -200,11 +204,13 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
                 step.along.extend(along);
                 merged
             }
-            Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict })) if bound.is_some() => {
+            Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict, .. }))
+                if bound.is_some() =>
+            {
                 let refusal = field::Refusal::Bound(bound.cloned().unwrap_or_default());
-                return Err(NoChange::Refused { path, refusal });
+                return Err(NoChange::refused(path, refusal));
             }
-            Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict })) => {
+            Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict, .. })) => {
                 step.doubts.push(format!(
                     "what else {} changed in {path} was changed again since, or is no text: it stays as it is",
                     deployment.commit.short()
@@ -228,11 +234,10 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
         let gone = all().any(|field| matches!(field.outcome, FieldOutcome::Gone(_)));
         let back = all().all(|field| field.outcome == FieldOutcome::AlreadyBack);
         let told = outcomes(&step.fields);
-        let why = format!("no field holds the bad value any more ({told})");
         return Err(match (gone, back) {
-            (true, _) => NoChange::Gone(format!("the fields are not where they were ({told})")),
-            (false, true) => NoChange::Restored(why),
-            (false, false) => NoChange::Superseded(why),
+            (true, _) => NoChange::Gone(told),
+            (false, true) => NoChange::Restored(told),
+            (false, false) => NoChange::Superseded(told),
         });
     }
     if field::is_half(all()) && !target.policy.partial {
@@ -251,7 +256,7 @@ fn is_signed_again(deployment: &Deployment, step: &Step) -> Result<(), NoChange>
         let is_before = |bytes: &Option<Vec<u8>>| bytes.as_deref() == before;
         if !step.files.get(&signed.path).is_some_and(is_before) {
             let refusal = field::Refusal::Stamped("its signature is of the whole file");
-            return Err(NoChange::Refused { path: signed.path.clone(), refusal });
+            return Err(NoChange::refused(signed.path.clone(), refusal));
         }
     }
     Ok(())
@@ -281,7 +286,7 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
         return Ok(Planned { files, fields: Vec::new() });
     }
     let Some(current) = current else { return Ok(gone(deployment, &file.path)) };
-    let refused = |refusal| NoChange::Refused { path: file.path.clone(), refusal };
+    let refused = |refusal| NoChange::refused(file.path.clone(), refusal);
     let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
     let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
     let is_restored = reverted.fields.iter().any(|field| field.outcome == FieldOutcome::Restored);
@@ -322,7 +327,7 @@ fn moved_back(
 ) -> Result<BTreeMap<FilePath, Option<Vec<u8>>>, NoChange> {
     if target.current.get(was).is_some_and(Option::is_some) {
         // Somebody has put a file there since.
-        return Err(NoChange::Refused { path: was.clone(), refusal: field::Refusal::Conflict });
+        return Err(NoChange::refused(was.clone(), field::Refusal::Conflict));
     }
     Ok(BTreeMap::from([(path, None), (was.clone(), Some(bytes))]))
 }
@@ -341,7 +346,7 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         }) if is_as_left => results(deployment, &file.path, &FieldOutcome::Restored),
         Err(none) => return Err(none),
     };
-    let conflict = || NoChange::Refused { path: file.path.clone(), refusal: field::Refusal::Conflict };
+    let conflict = || NoChange::refused(file.path.clone(), field::Refusal::Conflict);
     is_whole(deployment, file, (current, &fields), target)?;
     let unread =
         |version: &Option<FileVersion>| version.as_ref().is_some_and(|version| version.bytes.is_none());
@@ -398,7 +403,7 @@ fn is_whole(
         return Ok(());
     }
     let refusal = field::Refusal::Stamped(stamp.words());
-    Err(NoChange::Refused { path: file.path.clone(), refusal })
+    Err(NoChange::refused(file.path.clone(), refusal))
 }
 
 /// The bytes of a file before and after the deployment.
@@ -433,11 +438,34 @@ impl Target<'_> {
     }
 }
 
-/// What becomes of each field, in words.
+/// What each field held and holds now, in words.
 fn outcomes(fields: &[(FilePath, FieldResult)]) -> String {
-    let each: Vec<String> =
-        fields.iter().map(|(path, field)| format!("{path}: {}", outcome_text(field))).collect();
-    each.join("; ")
+    let each: Vec<_> = fields
+        .iter()
+        .map(|(path, field)| {
+            let place = format!("{path}: {}", field.address);
+            (place, field.old_text.as_str(), field.new_text.as_str(), now_text(field))
+        })
+        .collect();
+    told_of(&each)
+}
+
+/// The same of the fields of a file that is not put back, as far as they are found.
+fn held_now(deployment: &Deployment, path: &FilePath, target: &Target<'_>) -> String {
+    let (_, current) = target.now_at(path);
+    let of_file: Vec<&FieldChange> = deployment.fields.iter().filter(|field| field.path == *path).collect();
+    let addresses: Vec<&str> = of_file.iter().map(|field| field.address.as_str()).collect();
+    let values = current.map(|bytes| field::values_at(bytes, &addresses)).unwrap_or_default();
+    let values = values.into_iter().chain(std::iter::repeat(None));
+    let each: Vec<_> = of_file
+        .iter()
+        .zip(values)
+        .map(|(field, now)| {
+            let now = now.unwrap_or_else(|| "not found".to_owned());
+            (field.address.clone(), field.old.as_str(), field.new.as_str(), now)
+        })
+        .collect();
+    told_of(&each)
 }
 
 #[cfg(test)]

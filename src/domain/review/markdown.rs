@@ -40,6 +40,22 @@ pub fn prose(text: &str, max_chars: usize) -> String {
     pieces.iter().enumerate().map(piece).collect()
 }
 
+/// The same of several lines: those behind the first that begin with `- ` are a list.
+#[must_use]
+pub fn prose_lines(text: &str, max_chars: usize) -> String {
+    let mut lines = text.lines();
+    let mut out = prose(lines.next().unwrap_or(""), max_chars);
+    for line in lines {
+        let left = max_chars.saturating_sub(out.chars().count());
+        match line.strip_prefix("- ") {
+            Some(item) if left > 0 => out.push_str(&format!("\n- {}", prose(item, left))),
+            Some(_) => {}
+            None => out.push_str(&format!(" {}", prose(line, left))),
+        }
+    }
+    out
+}
+
 /// Text without any markup.
 fn plain(text: &str) -> String {
     let words = inert(text);

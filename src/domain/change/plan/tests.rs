@@ -226,11 +226,11 @@ fn a_message_reads_back_as_the_ledger_entry_that_it_is() {
 #[test]
 fn what_does_not_hold_the_bad_value_any_more_is_left_alone_and_named() {
     let bad = deployment("tag: v1\n", "tag: v2\n");
-    assert!(matches!(planned(&bad, None), Err(NoChange::Gone(why)) if why.contains("is gone")));
-    for (current, word) in [(Some("tag: v3\n"), "is v3 by now"), (Some("tag: v1\n"), "already")] {
+    assert!(matches!(planned(&bad, None), Err(NoChange::Gone(why)) if why.contains("gone now")));
+    for (current, word) in [(Some("tag: v3\n"), "v3 now"), (Some("tag: v1\n"), "v1 now")] {
         match planned(&bad, current) {
-            Err(NoChange::Superseded(why)) if word != "already" => assert!(why.contains(word), "{why}"),
-            Err(NoChange::Restored(why)) if word == "already" => assert!(why.contains(word), "{why}"),
+            Err(NoChange::Superseded(why)) if word != "v1 now" => assert!(why.contains(word), "{why}"),
+            Err(NoChange::Restored(why)) if word == "v1 now" => assert!(why.contains(word), "{why}"),
             other => panic!("{other:?}"),
         }
     }
@@ -244,7 +244,7 @@ fn text_of(change: &Change) -> &str {
 #[test]
 fn the_fields_of_a_deployment_go_back_together_or_not_at_all() {
     let bad = deployment("a:\n  tag: v1\nb:\n  tag: v1\n", "a:\n  tag: v2\nb:\n  tag: v2\n");
-    for (other, word) in [("v3", "is v3 by now"), ("v1", "is v1 already")] {
+    for (other, word) in [("v3", "v3 now"), ("v1", "v1 now")] {
         let current = format!("a:\n  tag: v2\nb:\n  tag: {other}\n");
         match planned(&bad, Some(&current)) {
             Err(NoChange::Partial(why)) => assert!(why.contains(word), "{why}"),
@@ -347,4 +347,45 @@ fn two_changes_go_back_together_and_are_known_to_be_back() {
     assert!(matches!(planned_by(&policy, undo, Some("tag: v1\n")), Err(NoChange::Restored(_))));
     assert!(matches!(planned_by(&policy, undo, Some("tag: v4\n")), Err(NoChange::Superseded(_))));
     assert!(matches!(planned_by(&policy, undo, Some("other: 1\n")), Err(NoChange::Gone(_))));
+}
+
+/// Whoever reads that nothing is done sees each field, what it held before, what the deployment put there, and what it holds now.
+#[test]
+fn each_refusal_tells_of_each_field_on_one_line() {
+    let told = |before: &str, after: &str, current: Option<&str>| {
+        planned(&deployment(before, after), current).expect_err("it is not clear").to_string()
+    };
+    for (before, after, current, lines) in [
+        (
+            "image:\n  repository: a/web\n  tag: v1\n",
+            "image:\n  repository: a/web\n  tag: v2\n",
+            Some("image:\n  repository: b/web\n  tag: v2\n"),
+            &["image.tag: v1 → v2 by the deployment, v2 now"][..],
+        ),
+        ("tag: v1\n", "tag: v2\n", Some("tag: v3\n"), &["tag: v1 → v2 by the deployment, v3 now"]),
+        ("tag: v1\n", "tag: v2\n", None, &["tag: v1 → v2 by the deployment, gone now"]),
+        (
+            "a:\n  tag: v1\nb:\n  tag: v1\n",
+            "a:\n  tag: v2\nb:\n  tag: v2\n",
+            Some("a:\n  tag: v2\nb:\n  tag: v1\n"),
+            &["a.tag: v1 → v2 by the deployment, v2 now", "b.tag: v1 → v2 by the deployment, v1 now"],
+        ),
+        (
+            "web:\n  tag: v1\nx: 1\n",
+            "web:\n  tag: v2\nx: 1\n",
+            Some("shop:\n  tag: v2\n  more: 1\n"),
+            &["web.tag: v1 → v2 by the deployment, at shop.tag now"],
+        ),
+    ] {
+        let told = told(before, after, current);
+        let (sentence, rest) = told.split_once('\n').expect("more than one line");
+        let said: Vec<&str> = rest.lines().map(|line| line.rsplit("- ").next().unwrap()).collect();
+        let said: Vec<&str> =
+            said.iter().map(|line| line.trim_start_matches("apps/web/values.yaml: ")).collect();
+        assert_eq!(said, lines, "{sentence}");
+    }
+    let text = |tag: u32| (0..40).map(|n| format!("s{n}:\n  tag: v{tag}\n")).collect::<String>();
+    let told = told(&text(1), &text(2), Some(&text(3)));
+    assert_eq!(told.lines().count(), 7, "{told}");
+    assert!(told.ends_with("- and 35 more"), "{told}");
 }

@@ -311,7 +311,7 @@ fn a_file_of_overrides_that_came_or_went_is_a_deployment() {
     let newer = OVERRIDES.replace("1.0.1", "1.0.2");
     is_refused(
         &World { what: "since", before: &without, after: &with, since: &[(name, &newer)] },
-        "is another text by now",
+        "another text now",
     );
 }
 

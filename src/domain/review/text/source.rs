@@ -3,7 +3,7 @@
 use super::parts::{Words, damage, signal_section, which};
 use crate::domain::deployment::Deployment;
 use crate::domain::judge::verdict::Judgement;
-use crate::domain::review::markdown::{code, prose, table_head, table_row};
+use crate::domain::review::markdown::{code, prose, prose_lines, table_head, table_row};
 
 /// The most services that are named. With the bounds of the cells the whole stays below the 65,536 characters that GitHub
 /// takes.
@@ -39,7 +39,7 @@ pub fn source_comment(outcomes: &[Outcome], incident: Option<&str>) -> Option<St
                 code(deployment.service.as_str(), 80),
                 code(environment.as_str(), 80)
             ));
-            text.paragraph(&prose(done, 1_000));
+            text.paragraph(&prose_lines(done, 1_500));
             text.block(&signal_section(judgement));
         }
         several => {
