@@ -19,7 +19,7 @@ pub(crate) struct Case {
     pub(crate) current: Vec<u8>,
 }
 
-const SEEDS: [&str; 16] = [
+const SEEDS: [&str; 19] = [
     include_str!("../../seeds/values.yaml"),
     include_str!("../../seeds/kustomization.yaml"),
     include_str!("../../seeds/helmrelease.yaml"),
@@ -36,6 +36,9 @@ const SEEDS: [&str; 16] = [
     include_str!("../../seeds/Dockerfile"),
     include_str!("../../seeds/values.gotmpl"),
     include_str!("../../seeds/version"),
+    include_str!("../../seeds/names.yaml"),
+    include_str!("../../seeds/pins.yaml"),
+    include_str!("../../seeds/secrets.yaml"),
 ];
 
 const PATHS: [&str; 4] =
@@ -157,10 +160,51 @@ fn chosen(u: &mut Unstructured<'_>) -> Result<Case> {
         edit(&mut bad, u, &new)?;
         edit(&mut current, &mut again, &new)?;
     }
+    for _ in 0..u.int_in_range(0..=2u8)? {
+        let mut again = Unstructured::new(u.peek_bytes(u.len()).unwrap_or_default());
+        pin(&mut bad, u, &new)?;
+        pin(&mut current, &mut again, &new)?;
+    }
     for _ in 0..u.int_in_range(0..=4u8)? {
-        edit(&mut current, u, &now)?;
+        match u.int_in_range(0..=3u8)? {
+            0 => pin(&mut current, u, &now)?,
+            _ => edit(&mut current, u, &now)?,
+        }
     }
     Ok(Case { path, fields, parent: parent.into(), bad: bad.into(), current: current.into() })
+}
+
+/// What a commit does to a version besides putting another in its place: its line goes, or one comes behind another, a name of YAML takes
+/// its place or goes from it, or what is around it gets another name.
+fn pin(text: &mut String, u: &mut Unstructured<'_>, versions: &[usize; 4]) -> Result<()> {
+    const KEYS: [&str; 4] = ["tag", "version", "digest", "image"];
+    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    let named = |line: &&String| KEYS.iter().any(|key| line.contains(&format!("{key}: ")));
+    let number = lines.iter().filter(named).count();
+    if number == 0 {
+        return Ok(());
+    }
+    let nth = u.int_in_range(0..=number - 1)?;
+    let at = (0..lines.len()).filter(|at| named(&&lines[*at])).nth(nth).unwrap_or(0);
+    let line = lines[at].clone();
+    let indent = &line[..line.len() - line.trim_start().len()];
+    let (head, value) = line.trim_end().split_once(": ").unwrap_or((&line, ""));
+    match u.int_in_range(0..=5u8)? {
+        0 => drop(lines.remove(at)),
+        1 => {
+            let new = render(u.choose(&["tag: %0", "version: %1", "digest: %2"])?, versions);
+            lines.insert(at + 1, format!("{indent}{new}\n"));
+        }
+        2 => lines[at] = format!("{head}: *{}\n", u.choose(&["a", "b"])?),
+        3 => lines[at] = format!("{head}: &{} {}\n", u.choose(&["a", "b"])?, value.trim_start_matches(['*', '&'])),
+        4 => lines[at] = format!("{head}: {}\n", render(u.choose(&["%0", "\"%1\"", "r/a:%2"])?, versions)),
+        _ => {
+            let (from, to) = *u.choose(&[("web", "shop"), ("name", "title"), ("image", "picture"), ("a:", "b:")])?;
+            lines.iter_mut().for_each(|line| *line = line.replacen(from, to, 1));
+        }
+    }
+    *text = lines.concat();
+    Ok(())
 }
 
 /// Changes a text somehow: lines of it, its line ends, or a few bytes.

@@ -1,11 +1,14 @@
 //! The parts of a file that belong to different services, and what a commit changed in one of them.
 
+mod by_name;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
 use regex::Regex;
 
+use self::by_name::{brought_values, given_values};
 use super::leaves::leaf::{Leaf, LeafKind};
 use super::leaves::{Document, Text, read};
 use super::lines::{Lines, hunks, is_trifle};
@@ -218,7 +221,13 @@ pub fn changed_entries(
         let (before, after) = of_name.get(name)?;
         let said = |text: &Text<'_>, entries: &[&Entry]| -> Vec<(String, String)> {
             let leaves = entries.iter().flat_map(|entry| &entry.leaves);
-            leaves.map(|leaf| (text.address(*leaf).to_owned(), leaf_text(text, *leaf).to_owned())).collect()
+            let said = |leaf: &usize| {
+                // What a name of YAML brings may have changed elsewhere.
+                let brought = text.leaves.get(*leaf).filter(|leaf| leaf.is_brought_alone());
+                let value = brought.map_or("", |leaf| leaf.value.as_str());
+                (text.address(*leaf).to_owned(), format!("{} {value}", leaf_text(text, *leaf)))
+            };
+            leaves.map(said).collect()
         };
         if said(&old, before) == said(&new, after) {
             return None;
@@ -327,14 +336,23 @@ fn as_before((old, before): (&Text<'_>, &[&Entry]), (new, after): (&Text<'_>, &[
     let mut is_plain = true;
     for entry in after {
         let Some(was) = before.iter().find(|was| was.address == entry.address) else { continue };
-        let lines = own_lines(old, was).zip(own_lines(new, entry));
+        let brought = brought_values((old, was), (new, entry));
+        let given = given_values((old, was), (new, entry));
+        is_plain = is_plain && brought.is_empty() && given.is_empty();
+        edits.extend(given);
+        let lines = own_lines(old, was).zip(own_lines(new, entry)).filter(|_| brought.is_empty());
         let exchanged = lines.filter(|(then, now)| is_exchangeable(old.lines.raw(then), new.lines.raw(now)));
         match exchanged {
             Some((then, now)) => {
                 is_plain = is_plain && differ_plainly((old, &then), (new, &now));
                 edits.push((new.lines.span(&now), old.lines.raw(&then)));
             }
-            None => edits.extend(values((old, was), (new, entry))),
+            None => {
+                let is_free =
+                    |(span, _): &(Range<usize>, &str)| brought.iter().all(|(other, _)| other != span);
+                edits.extend(values((old, was), (new, entry)).into_iter().filter(is_free));
+                edits.extend(brought);
+            }
         }
     }
     if edits.is_empty() {

@@ -96,8 +96,10 @@ fn what_went_beside_a_field_comes_back_where_that_is_clear() {
         outcome(parent, bad, "a: 0\ntag: v2\nb: 2\n").unwrap(),
         "a: 0\ntag: v1\ndigest: sha256:0000\nb: 2\n"
     );
-    let moved = "tag: v2 # x\na: 1\nb: 2\n";
-    assert_eq!(outcome(parent, bad, moved), Err(Refusal::Companion("digest".to_owned())));
+    let moved = outcome(parent, bad, "tag: v2 # x\na: 1\nb: 2\n").unwrap();
+    assert_eq!(moved, "tag: v1 # x\ndigest: sha256:0000\na: 1\nb: 2\n");
+    let (parent, bad) = ("i:\n  tag: v1\n  digest: sha256:0000\n", "i:\n  tag: v2\n");
+    assert_eq!(outcome(parent, bad, "i: {tag: v2}\n"), Err(Refusal::Companion("i.digest".to_owned())));
 }
 
 #[test]

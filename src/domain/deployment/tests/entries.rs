@@ -1,8 +1,8 @@
 //! Many services in one file: what is shared out of one comparison is what comparing the file for each of them says.
 
 use super::*;
-use crate::domain::field::Selection;
 use crate::domain::field::entries::EntryPattern;
+use crate::domain::field::{self, Selection};
 
 /// The rule of files in which each entry is a service.
 fn rule(each: &str) -> ServiceRule {
@@ -141,4 +141,40 @@ fn a_file_is_read_once_for_all_of_its_services() {
         let is_yaml = !begin.starts_with("[all]");
         assert_eq!(documents.kept.len() == 2, is_yaml, "{each}: {begin}{entry}");
     }
+}
+
+/// One value that several services take by a name: each of them was deployed, and none goes back with another.
+#[test]
+fn a_value_that_services_share_by_a_name_is_of_each() {
+    let text = |tag: &str| {
+        format!("x: &v {tag}\nall:\n  web:\n    tag: *v\n  api:\n    tag: *v\n  cart:\n    tag: v1\n")
+    };
+    let (old, new) = (text("v1"), text("v2"));
+    let found =
+        deployments_in(&change_of(&old, &new), &environment_of("all.{service}"), &mut Documents::default());
+    let services: Vec<&str> = found.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(services, ["api", "web"]);
+    let field = &found[1].fields[0];
+    assert_eq!((field.address.as_str(), field.old.as_str()), ("all.web.tag", "v1"));
+    let put = |one: &Deployment, bytes: &str| {
+        let file = &one.files[0];
+        let bytes_of = |version: &Option<FileVersion>| version.as_ref().unwrap().bytes.clone().unwrap();
+        let subject = field::File { path: "all/file.yaml", fields: &Selection::default() };
+        let (old, new) = (bytes_of(&file.old), bytes_of(&file.new));
+        field::revert(&subject, &old, &new, bytes.as_bytes())
+            .map(|done| String::from_utf8(done.bytes).unwrap())
+    };
+    assert_eq!(put(&found[1], &new).unwrap(), new.replace("web:\n    tag: *v", "web:\n    tag: v1"));
+
+    // One of them gives it, and goes back alone: the other keeps what it has.
+    let text = |tag: &str| format!("all:\n  web:\n    tag: &v {tag}\n  api:\n    tag: *v\n");
+    let (old, new) = (text("v1"), text("v2"));
+    let found =
+        deployments_in(&change_of(&old, &new), &environment_of("all.{service}"), &mut Documents::default());
+    let services: Vec<&str> = found.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(services, ["api", "web"]);
+    assert_eq!(put(&found[0], &new).unwrap(), new.replace("tag: *v", "tag: v1"));
+    let shown: Vec<_> = found[1].fields.iter().map(|field| field.address.as_str()).collect();
+    assert_eq!(shown, ["all.web.tag"]);
+    assert_eq!(put(&found[1], &new).unwrap(), old.replace("*v", "v2"));
 }

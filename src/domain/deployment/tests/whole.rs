@@ -135,6 +135,45 @@ fn what_a_mac_covers_goes_back_whole_or_not() {
     assert_eq!(put[&path("v.yaml")].as_deref(), Some(free("v1.0.0", "b").as_str()));
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever happened to a file that is covered as a whole: nobody sees a text of it that nobody has covered.
+    #[test]
+    fn what_is_covered_is_as_somebody_left_it(
+        form in 0..4_usize,
+        with_secret in proptest::bool::ANY,
+        since in proptest::option::of((0..3_usize, 0..3_usize, 3..5_u32)),
+        is_aside in proptest::bool::ANY,
+    ) {
+        let (form, name) =
+            [("yaml", "values.yaml"), ("json", "values.json"), ("env", "web.env"), ("ini", "web.ini")][form];
+        let secret = if with_secret { "b" } else { "a" };
+        let (old, new) = (sops(form, "v1.0.0", "a", 1), sops(form, "v1.1.0", secret, 2));
+        let later = since.map(|(tag, secret, written)| {
+            let tag = ["v1.0.0", "v1.1.0", "v1.2.0"][tag];
+            sops(form, tag, ["a", "b", "c"][secret], written)
+        });
+        let (aside, aside_after) = ("tag: v1.0.0\nport: 1\n", "tag: v1.1.0\nport: 1\n");
+        let (mut before, mut after) = (vec![(name, old.as_str())], vec![(name, new.as_str())]);
+        if is_aside {
+            before.push(("plain.yaml", aside));
+            after.push(("plain.yaml", aside_after));
+        }
+        let now: Vec<(&str, &str)> = later.iter().map(|text| (name, text.as_str())).collect();
+        let world = World { what: "made up", before: &before, after: &after, since: &now };
+        for mixed in [Mixed::Fields, Mixed::Deployment] {
+            let Ok(put) = reverted(&world, mixed) else { continue };
+            let text_now = put[&path(name)].as_deref();
+            let is_left = text_now == later.as_deref();
+            assert!(is_left || text_now == Some(&old), "{form}, {since:?}, {mixed:?}: {text_now:?}");
+            if is_aside && !is_left {
+                assert_eq!(put[&path("plain.yaml")].as_deref(), Some(aside), "{form}, {since:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_signed_goes_back_with_its_signature() {
     let clear = |tag: &str, by: &str| {

@@ -55,6 +55,12 @@ impl Leaf {
         self.brought.as_ref().is_some_and(|brought| brought.whole)
     }
 
+    /// Whether its value stands elsewhere, and an alias of that alone (`tag: *name`) brings it here.
+    #[must_use]
+    pub fn is_brought_alone(&self) -> bool {
+        self.brought.as_ref().is_some_and(|brought| !brought.whole)
+    }
+
     /// The address of the block that it is in.
     #[must_use]
     pub fn block(&self) -> &str {

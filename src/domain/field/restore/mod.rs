@@ -232,9 +232,48 @@ impl Restore<'_> {
             }
             (false, Some(leaf)) => (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None),
             (false, None) if before.touch(&companion.span) => (FieldOutcome::Restored, None),
-            (false, None) => return Err(refusal()),
+            (false, None) => (FieldOutcome::Restored, Some(self.beside(companion).ok_or_else(refusal)?)),
         };
         Ok((result(companion, outcome), edit))
+    }
+
+    /// Puts the line of a field that the commit removed back behind the one that was above it, or before the one that was below, where
+    /// that still stands in the same block.
+    fn beside(&self, companion: &Companion) -> Option<Edit> {
+        let line = self.parent.line_of(&companion.span);
+        let body = self.parent.lines.body(line);
+        let is_whole = self.parent.on_line(line).len() == 1
+            && !body.trim_start().starts_with(['-', '{', '[', '"'])
+            && !body.ends_with([',', '}', ']'])
+            && !companion.text.contains('\n');
+        if !is_whole || !companion.addressed {
+            return None;
+        }
+        let indent = |body: &str| body.len() - body.trim_start().len();
+        let found = |neighbour: usize| {
+            let leaf =
+                self.parent.on_line(neighbour).first().and_then(|leaf| self.parent.leaves.get(*leaf))?;
+            let now = match self.current.at(&leaf.address) {
+                [now] => self.current.leaves.get(*now).filter(|now| now.sure)?,
+                _ => return None,
+            };
+            let lines =
+                self.current.lines.at(now.span.start)..=self.current.lines.at(now.span.end.max(1) - 1);
+            let (then, here) = (self.parent.lines.body(neighbour), self.current.lines.body(*lines.start()));
+            let key = |body: &'_ str| body.trim_start().split(':').next().unwrap_or("").to_owned();
+            let is_it = leaf.block() == leaf::block(&companion.address)
+                && lines.start() == lines.end()
+                && indent(then) == indent(body)
+                && indent(here) == indent(body)
+                && key(then) == key(here);
+            is_it.then_some(*lines.start())
+        };
+        let above = line.checked_sub(1).and_then(found).map(|above| above + 1);
+        let at = above.or_else(|| found(line + 1))?;
+        let near = self.current.lines.raw(&(at.checked_sub(1)?..at));
+        let place = self.current.lines.span(&(at..at)).start;
+        near.ends_with('\n')
+            .then(|| (place..place, with_line_ends(self.parent.lines.raw(&(line..line + 1)), near)))
     }
 
     /// Takes the line of an added field away, where it is the only one on it and the line is the bad commit's.
