@@ -177,11 +177,21 @@ const MAX_TOLD: usize = 5;
 /// The most characters of a line about one of them.
 const MAX_TOLD_CHARS: usize = 240;
 
+/// What is told of a field.
+struct Told<'a> {
+    place: String,
+    old: &'a str,
+    new: &'a str,
+    /// What stands there now, where that is known.
+    now: Option<String>,
+}
+
 /// Lines for people about fields: what stood there before the deployment, what it put there, and what stands there now. Each begins with a
 /// line end.
-fn told_of(fields: &[(String, &str, &str, String)]) -> String {
-    let line = |(place, old, new, now): &(String, &str, &str, String)| {
-        let line = format!("{place}: {} → {} by the deployment, {now} now", shown(old), shown(new));
+fn told_of(fields: &[Told<'_>]) -> String {
+    let line = |Told { place, old, new, now }: &Told<'_>| {
+        let now = now.as_ref().map_or_else(String::new, |now| format!(", {now} now"));
+        let line = format!("{place}: {} → {} by the deployment{now}", shown(old), shown(new));
         format!("\n- {}", one_line(&line, MAX_TOLD_CHARS))
     };
     let mut told: String = fields.iter().take(MAX_TOLD).map(line).collect();

@@ -233,7 +233,7 @@ impl<'e> Detector<'e> {
         let bad = of(entry.reverts).map(|one| one.files.as_deref());
         let mut deployed = |files: &[FileDiff], service: &ServiceName| {
             let (mut services, _) = services_of(files, self.environment, &mut self.documents);
-            let (found, files) = services.remove(service)?;
+            let OfService { found, files, .. } = services.remove(service)?;
             let (fields, _) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
             Some(ServiceChange { files, fields })
         };
@@ -264,7 +264,7 @@ impl<'e> Detector<'e> {
     /// The places that the next older commit changed in the files of a service, where that is no deployment of it.
     pub fn edited(&mut self, commit: &Commit, service: &ServiceName) -> BTreeSet<String> {
         let (mut services, _) = services_of(&commit.files, self.environment, &mut self.documents);
-        let Some((found, files)) = services.remove(service) else { return BTreeSet::new() };
+        let Some(OfService { found, files, .. }) = services.remove(service) else { return BTreeSet::new() };
         let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
         if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
     }
@@ -325,7 +325,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
     for (service, why) in beyond {
         found.insert(service.name.clone(), build(service, Some(why)));
     }
-    for (service, files) in services.into_values() {
+    for OfService { found: service, files, by_hand: shared } in services.into_values() {
         let policy = &service.rule.policy;
         let mut changes = all_changes_of(&files, &policy.fields, documents);
         let why = match changes.fields.is_empty() {
@@ -348,6 +348,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             let by_hand = std::mem::take(&mut changes.by_hand);
             changes.fields.extend(by_hand);
         }
+        changes.fields.extend(shared);
         if !changes.fields.is_empty() {
             let schema = schema_flag(commit, &files, &policy.schema).or_else(|| engine_flag(&changes));
             let Changes { fields, left_behind, .. } = changes;
@@ -359,7 +360,12 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
 }
 
 /// A service with its files that a commit changed.
-type OfService<'e> = (ServiceMatch<'e>, Vec<FileDiff>);
+struct OfService<'e> {
+    found: ServiceMatch<'e>,
+    files: Vec<FileDiff>,
+    /// What it shares with other services of a file, and what does not go back by machine.
+    by_hand: Vec<FieldChange>,
+}
 
 /// The services of which a commit changed files, or entries of a file, with these files. And those of files with more changed
 /// entries than are worked on, with why.
@@ -370,16 +376,19 @@ fn services_of<'e>(
 ) -> (BTreeMap<ServiceName, OfService<'e>>, Vec<(ServiceMatch<'e>, String)>) {
     let mut services: BTreeMap<ServiceName, OfService<'e>> = BTreeMap::new();
     let mut beyond = Vec::new();
-    let mut add = |service: Option<ServiceMatch<'e>>, file: FileDiff| {
-        if let Some(service) = service {
-            services.entry(service.name.clone()).or_insert_with(|| (service, Vec::new())).1.push(file);
+    let mut add = |service: Option<ServiceMatch<'e>>, file: FileDiff, by_hand: Vec<FieldChange>| {
+        if let Some(found) = service {
+            let new = OfService { found, files: Vec::new(), by_hand: Vec::new() };
+            let of_service = services.entry(new.found.name.clone()).or_insert(new);
+            of_service.files.push(file);
+            of_service.by_hand.extend(by_hand);
         }
     };
     let mut shared: BTreeMap<usize, Vec<FileDiff>> = BTreeMap::new();
     for file in changed {
         let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
         match found.rule.each {
-            None => add(found.service(&[]), file.clone()),
+            None => add(found.service(&[]), file.clone(), Vec::new()),
             Some(_) => shared.entry(found.rule_index).or_default().push(file.clone()),
         }
     }
@@ -394,13 +403,13 @@ fn services_of<'e>(
             } else if let Some(why) = grown_file(std::slice::from_ref(&file)) {
                 beyond.extend(beyond::named_after(&found, &file).map(|service| (service, why)));
             }
-            for (captured, part) in parts.unwrap_or_default() {
-                add(found.service(&captured), part);
+            for (captured, part, by_hand) in parts.unwrap_or_default() {
+                add(found.service(&captured), part, by_hand);
             }
         }
     }
-    for (_, files) in services.values_mut() {
-        join_moved(files);
+    for of_service in services.values_mut() {
+        join_moved(&mut of_service.files);
     }
     (services, beyond)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AlsoUndone, Change, Motive, NoChange, message, now_text, shown, told_of};
+use super::{AlsoUndone, Change, Motive, NoChange, Told, message, now_text, told_of};
 use crate::domain::deployment::{ChangeKind, Deployment, FieldChange, MODE};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::field::stamp::{Stamp, signed_by, unsigned};
@@ -182,11 +182,7 @@ fn left_in(deployment: &Deployment, path: &FilePath) -> Vec<String> {
 /// Takes one change back.
 fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoChange> {
     if let Some(field) = deployment.fields.iter().find(|field| field.rule == FieldRule::ByHand) {
-        let values = match field.old.is_empty() && field.new.is_empty() {
-            true => String::new(),
-            false => format!(" ({} → {})", shown(&field.old), shown(&field.new)),
-        };
-        let refusal = field::Refusal::ByHand(format!("{}{values}", field.address));
+        let refusal = field::Refusal::ByHand(field.address.clone());
         return Err(NoChange::refused(field.path.clone(), refusal));
     }
     let bound = deployment.bound.as_ref();
@@ -212,7 +208,8 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
             }
             Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict, .. })) => {
                 step.doubts.push(format!(
-                    "what else {} changed in {path} was changed again since, or is no text: it stays as it is",
+                    "what else {} changed in {path} stays as it is: that or a line beside it was changed again since, or it is no \
+                     text",
                     deployment.commit.short()
                 ));
                 step.left_behind.extend(left_in(deployment, &path));
@@ -444,7 +441,7 @@ fn outcomes(fields: &[(FilePath, FieldResult)]) -> String {
         .iter()
         .map(|(path, field)| {
             let place = format!("{path}: {}", field.address);
-            (place, field.old_text.as_str(), field.new_text.as_str(), now_text(field))
+            Told { place, old: &field.old_text, new: &field.new_text, now: Some(now_text(field)) }
         })
         .collect();
     told_of(&each)
@@ -460,10 +457,8 @@ fn held_now(deployment: &Deployment, path: &FilePath, target: &Target<'_>) -> St
     let each: Vec<_> = of_file
         .iter()
         .zip(values)
-        .map(|(field, now)| {
-            let now = now.unwrap_or_else(|| "not found".to_owned());
-            (field.address.clone(), field.old.as_str(), field.new.as_str(), now)
-        })
+        .filter(|(field, _)| !field.old.is_empty() || !field.new.is_empty())
+        .map(|(field, now)| Told { place: field.address.clone(), old: &field.old, new: &field.new, now })
         .collect();
     told_of(&each)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::by_hand;
 use super::field_change::FieldChange;
-use crate::domain::field::entries::{EntryChange, EntryPattern, changed_entries};
+use crate::domain::field::entries::{EntryChange, EntryPattern, SharedField, changed_entries};
 use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::ids::{BlobId, FilePath};
@@ -96,14 +96,16 @@ impl Changes {
 
     /// About how many bytes of memory it takes.
     fn bytes(&self) -> usize {
-        let field = |field: &FieldChange| {
-            let texts = field.path.as_str().len() + field.address.len() + field.old.len() + field.new.len();
-            size_of::<FieldChange>() + texts
-        };
         let left = |address: &String| size_of::<String>() + address.len();
         let places = self.left_behind.iter().chain(&self.switches).chain(&self.migrates).chain(&self.form);
-        self.fields.iter().chain(&self.by_hand).map(field).sum::<usize>() + places.map(left).sum::<usize>()
+        self.fields.iter().chain(&self.by_hand).map(bytes_of).sum::<usize>() + places.map(left).sum::<usize>()
     }
+}
+
+/// About how many bytes of memory a field takes.
+fn bytes_of(field: &FieldChange) -> usize {
+    let texts = field.path.as_str().len() + field.address.len() + field.old.len() + field.new.len();
+    size_of::<FieldChange>() + texts
 }
 
 /// What could be read before and cannot be read after, or the other way round, in words.
@@ -171,14 +173,28 @@ enum Known {
 
 /// What a commit changed in the entries of a file: what tells each entry from the others, and its version before. None where
 /// that is more than is worked on.
-type Parts = Option<Arc<Vec<(Captured, FileVersion)>>>;
+type Parts = Option<Arc<Vec<Part>>>;
 type Captured = Vec<(String, String)>;
+
+/// What a commit changed in one entry of a file.
+#[derive(Debug)]
+struct Part {
+    captured: Captured,
+    /// The file after the commit with this entry as it was before.
+    old: FileVersion,
+    /// What it shares with other entries, and what does not go back by machine.
+    by_hand: Vec<FieldChange>,
+}
+
+/// One entry of a file as if it were a file of its own: what tells it from the others, the file, and what is for a person to put back.
+pub(super) type EntryFile = (Captured, FileDiff, Vec<FieldChange>);
 
 impl Known {
     fn bytes(&self) -> usize {
-        let of_part = |(captured, old): &(Captured, FileVersion)| {
-            let texts = captured.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
-            size_of_val(captured) + texts + old.bytes.as_ref().map_or(0, |bytes| bytes.len())
+        let of_part = |part: &Part| {
+            let texts = part.captured.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
+            let bytes = part.old.bytes.as_ref().map_or(0, |bytes| bytes.len());
+            size_of::<Part>() + texts + bytes + part.by_hand.iter().map(bytes_of).sum::<usize>()
         };
         match self {
             Self::Changes(changes) => changes.bytes(),
@@ -236,7 +252,7 @@ pub(super) fn parts_of(
     pattern: &EntryPattern,
     selection: &Selection,
     documents: &mut Documents,
-) -> Option<Vec<(Captured, FileDiff)>> {
+) -> Option<Vec<EntryFile>> {
     let Some(key) = Key::of(file, selection, Some(pattern)) else { return Some(Vec::new()) };
     let parts = match documents.memo.find(&key) {
         Some(Known::Parts(parts)) => parts,
@@ -251,8 +267,9 @@ pub(super) fn parts_of(
         }
     };
     // The file is others' too: it stays where it is.
-    let part = |(captured, old): &(Captured, FileVersion)| {
-        (captured.clone(), FileDiff { was: None, old: Some(old.clone()), ..file.clone() })
+    let part = |Part { captured, old, by_hand }: &Part| {
+        let file = FileDiff { was: None, old: Some(old.clone()), ..file.clone() };
+        (captured.clone(), file, by_hand.clone())
     };
     Some(parts?.iter().map(part).collect())
 }
@@ -274,7 +291,16 @@ fn find_parts(
             let part = FileDiff { was: None, old: Some(old.clone()), ..file.clone() };
             documents.remember(&part, selection, Changes::of(&file.path, &comparison));
         }
-        Some((entry.captured, old))
+        let by_hand = |shared: SharedField| FieldChange {
+            path: file.path.clone(),
+            address: format!("{} (shared by a name of YAML)", shared.address),
+            rule: FieldRule::ByHand,
+            old: shared.old,
+            new: shared.new,
+            addressed: false,
+            engine: false,
+        };
+        Some(Part { captured: entry.captured, old, by_hand: entry.shared.into_iter().map(by_hand).collect() })
     };
     Some(Arc::new(changes.into_iter().zip(compared).filter_map(part).collect()))
 }

@@ -5,7 +5,7 @@
 
 use super::leaves::Text;
 use super::leaves::leaf::{Leaf, LeafKind};
-use super::rules::FieldRule;
+use super::rules::{FieldRule, Surroundings};
 use super::tokens::image_parts;
 use super::types::File;
 use super::vocabulary::{WordRole, any, ends_in, is, words_of};
@@ -122,7 +122,10 @@ fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
         };
         matches!(key, "version" | "pluginVersion" | "revision") && is_dashboard()
     };
+    let of_protocol =
+        ["tls.version", "ssl.version", "tls.minVersion"].iter().any(|end| address.ends_with(end));
     of_dashboard()
+        || of_protocol
         || address.starts_with("sops.")
         || address.starts_with("[sops] >")
         || address == "version" && of_compose()
@@ -179,12 +182,18 @@ pub(super) fn is_engine(text: &Text<'_>, leaf: &Leaf, value: &str, rule: FieldRu
     if super::rules::is_engine_version(&leaf.key) {
         return true;
     }
-    let own = image_parts(value).map(|(repository, _)| repository);
+    let is_digest = |repository: &str| matches!(repository, "sha256" | "sha512");
+    let of_template = || value.split_once(":${").map(|(repository, _)| repository);
+    let own = image_parts(value).map(|(repository, _)| repository).or_else(of_template);
+    let own = own.filter(|own| !is_digest(own));
     let inner: Vec<&str> = steps(leaf.block()).collect();
     let is_image = matches!(rule, FieldRule::Image | FieldRule::Tag);
     // `postgresql: {image: {tag: …}}`, as in the values of a chart within a chart; `cephImage`, `redisImageTag`.
     let around = || {
-        inner.iter().rev().take(2).any(|step| is_engine_image(step) || is_image_of_engine(step))
+        let mut steps = inner.iter().rev();
+        let last = steps.next().copied().unwrap_or("");
+        let above = if last == "image" { steps.next().copied().unwrap_or("") } else { last };
+        [last, above].into_iter().any(|step| is_engine_image(step) || is_image_of_engine(step))
             || is_image_of_engine(&leaf.key)
     };
     let beside = || leaf.source.iter().flat_map(|source| source.split(' ')).any(is_engine_image);
@@ -197,20 +206,36 @@ pub(super) fn is_engine(text: &Text<'_>, leaf: &Leaf, value: &str, rule: FieldRu
         return true;
     }
     let is_version = any(&words_of(&leaf.key), WordRole::Version);
-    // `engine:` alone may be anything.
-    let engine = |name: &str| {
-        let words = words_of(name);
-        any(&words, WordRole::EngineVersion) && words != ["engine"]
-    };
     let kind = kind_of(leaf);
     let block = leaf.block();
     let parent = steps(block.rsplit(": ").next().unwrap_or(block)).last().unwrap_or("");
+    // The name of an item says what it is; another key of it (`cluster=eu`) says where.
+    let is_item = parent.contains('=');
+    let parent = parent.strip_prefix("name=").unwrap_or(parent);
+    let of_kind = any(&words_of(kind), WordRole::EngineVersion)
+        && words_of(kind).first().is_none_or(|first| first != "cluster");
     // `spec.kafka.version`, `versions: {postgres: …}`, `variable "db_engine_version" { default = … }`.
-    let in_block = is_version && (engine(parent) || engine(kind) || is_platform(kind));
-    let listed =
-        super::rules::lists_versions(parent) && is(&leaf.key.to_lowercase(), WordRole::EngineVersion);
+    let in_block = is_version && (is_engine_name(parent, is_item) || of_kind || is_platform(kind));
+    let listed = super::rules::lists_versions(parent) && is_engine_name(&leaf.key, true);
     let variable = leaf.key == "default" && leaf.named.as_deref().is_some_and(names_engine);
     in_block || listed || variable || is_version && migrates(leaf)
+}
+
+/// What stands around a leaf that may say where a version comes from.
+pub(super) fn origin<'t>(text: &Text<'_>, leaf: &'t Leaf) -> Surroundings<'t> {
+    let block = leaf.block();
+    let path = block.split_once(": ").map_or(block, |(_, path)| path);
+    // Items of lists go by the key of the list.
+    let mut inner = path.rsplit(['.', '>']).map(|step| step.trim().split('[').next().unwrap_or(""));
+    let has = |keys: &[&str]| keys.iter().any(|key| !text.with_key(block, key).is_empty());
+    Surroundings {
+        kind: kind_of(leaf),
+        block: inner.next().unwrap_or(""),
+        around: if path.contains("helm_release") { "helm_release" } else { inner.next().unwrap_or("") },
+        has_tag: has(&["tag", "newTag", "digest", "imageTag"]),
+        has_version: has(&["version", "targetRevision", "chartVersion"]),
+        is_owner: path.contains("ownerReferences") || path.contains("subjects"),
+    }
 }
 
 /// Whether the repository of the image stands beside its version. Then nothing else tells what it is.
@@ -221,12 +246,9 @@ fn source_beside(leaf: &Leaf) -> bool {
 /// Whether a key or a block is called as the image of something that keeps data: `cephImage`, `POSTGRES_IMAGE_TAG`.
 fn is_image_of_engine(name: &str) -> bool {
     let words = words_of(name);
-    let about: Vec<&str> = words
-        .iter()
-        .map(String::as_str)
-        .filter(|word| *word != "image" && !is(word, WordRole::Tag))
-        .collect();
-    words.iter().any(|word| word == "image") && is_engine_image(&about.join("-"))
+    let is_of_image = |word: &str| word == "image" || is(word, WordRole::Tag);
+    let about: Vec<&str> = words.iter().map(String::as_str).filter(|word| !is_of_image(word)).collect();
+    about.len() < words.len() && is_engine_image(&about.join("-"))
 }
 
 /// Whether a leaf says that what stands in its block is from the chart of something that keeps data.
@@ -248,14 +270,29 @@ fn is_of_engine_chart(text: &Text<'_>, leaf: &Leaf) -> bool {
         let block = block.strip_suffix(".chart.spec").unwrap_or(block);
         let Some(inside) = leaf.address.strip_prefix(block) else { return false };
         let values = ["values.", "valuesObject."].iter().find_map(|at| inside.split_once(at));
-        let is_within = block.is_empty() || inside.starts_with(['.', ' ', '>', ':']);
+        // `{name: metrics.image.tag, value: …}`.
+        let by_name = leaf.named.as_deref().filter(|_| is(&leaf.key, WordRole::Value));
+        let values = values.map(|(_, values)| values).or(by_name);
+        let is_within = block.is_empty() || inside.starts_with(['.', ' ', '>', ':', '[']);
         is_within
-            && values.is_none_or(|(_, value)| {
+            && values.is_none_or(|value| {
                 let first = steps(value).next().unwrap_or("");
-                first == "image" || words_of(first) == ["image", "tag"]
+                first == "image" || words_of(first) == ["image", "tag"] || first == "tag"
             })
     };
     text.engine_charts(names_engine_chart).any(is_of)
+}
+
+/// Whether a block is called as something that keeps data, or as the cluster itself: all words of its name say so. `kafka-consumer` only
+/// works with one. An item that is called `cluster` or `master` may be anything.
+fn is_engine_name(name: &str, is_item: bool) -> bool {
+    const BESIDE: [&str; 5] = ["instance", "rds", "aurora", "version", "spec"];
+    let words = words_of(name);
+    let tells = |word: &String| is(word, WordRole::EngineVersion);
+    let allowed = |word: &String| tells(word) || BESIDE.contains(&word.as_str());
+    let is_one_word = |known: &str| matches!(words.as_slice(), [only] if only == known);
+    let is_vague = is_one_word("engine") || is_item && (is_one_word("cluster") || is_one_word("master"));
+    words.iter().all(allowed) && words.iter().any(tells) && !is_vague || is_engine_image(name)
 }
 
 /// Whether a name is that of an engine's version: `db_engine_version`.
@@ -269,15 +306,16 @@ fn names_engine(name: &str) -> bool {
 fn is_platform(kind: &str) -> bool {
     let words = words_of(kind);
     kind == "Plan"
-        || words.iter().any(|word| matches!(word.as_str(), "cluster" | "machine" | "upgrade"))
+        || words.last().is_some_and(|last| last == "cluster")
+        || words.iter().any(|word| matches!(word.as_str(), "machine" | "upgrade"))
         || kind.contains("ControlPlane")
 }
 
 /// Whether an image is that of something that keeps data: `postgres`, `bitnami/postgresql`, `confluentinc/cp-kafka`. One that only
 /// works with it is none: `kafka-consumer`.
-fn is_engine_image(repository: &str) -> bool {
+pub(super) fn is_engine_image(repository: &str) -> bool {
     /// What the name of such an image may have beside that of the engine.
-    const BESIDE: [&str; 22] = [
+    const BESIDE: [&str; 24] = [
         "cp",
         "server",
         "cluster",
@@ -300,6 +338,8 @@ fn is_engine_image(repository: &str) -> bool {
         "ubi",
         "cnpg",
         "core",
+        "rook",
+        "rs",
     ];
     let repository = repository.to_lowercase();
     let name = repository.rsplit('/').next().unwrap_or("");

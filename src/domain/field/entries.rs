@@ -1,6 +1,7 @@
 //! The parts of a file that belong to different services, and what a commit changed in one of them.
 
 mod by_name;
+mod entry;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +9,9 @@ use std::ops::Range;
 
 use regex::Regex;
 
-use self::by_name::{brought_values, given_values};
+pub use self::by_name::SharedField;
+use self::by_name::{ByName, by_name};
+use self::entry::{Entry, is_simple};
 use super::leaves::leaf::{Leaf, LeafKind};
 use super::leaves::{Document, Text, read};
 use super::lines::{Lines, hunks, is_trifle};
@@ -188,6 +191,8 @@ pub struct EntryChange {
     /// The leaves of the entry before and after, where these are the same but for their values, and nothing else in it can
     /// matter. Then `before` need not be read to compare it.
     pub(super) alike: Option<Vec<(usize, usize)>>,
+    /// Release fields of it or of others that changed with it, and that do not go back for one of them alone.
+    pub shared: Vec<SharedField>,
 }
 
 /// The entries of a file that differ between two versions, in the order in which they stand after. None where
@@ -207,6 +212,7 @@ pub fn changed_entries(
     let are_plain = is_plain(old) && is_plain(new);
     let [old, new] = read([old, new]);
     let (before, after) = (entries(pattern, &old), entries(pattern, &new));
+    let has_names = [&old, &new].iter().any(|text| text.leaves.iter().any(|leaf| leaf.brought.is_some()));
     let mut names: Vec<&Captures> = Vec::new();
     let mut of_name: HashMap<&Captures, (Vec<&Entry>, Vec<&Entry>)> = HashMap::new();
     for (entry, is_after) in after.iter().map(|entry| (entry, true)).chain(before.iter().map(|e| (e, false)))
@@ -223,7 +229,7 @@ pub fn changed_entries(
             let leaves = entries.iter().flat_map(|entry| &entry.leaves);
             let said = |leaf: &usize| {
                 // What a name of YAML brings may have changed elsewhere.
-                let brought = text.leaves.get(*leaf).filter(|leaf| leaf.is_brought_alone());
+                let brought = text.leaves.get(*leaf).filter(|leaf| leaf.brought.is_some());
                 let value = brought.map_or("", |leaf| leaf.value.as_str());
                 (text.address(*leaf).to_owned(), format!("{} {value}", leaf_text(text, *leaf)))
             };
@@ -235,12 +241,14 @@ pub fn changed_entries(
         let whole = |text, entries: &[&Entry]| entries.first().map(|entry| whole_names(text, entry));
         let (was, is) = (whole(&old, before), whole(&new, after));
         let captured = if was == is { is } else { None };
-        let part = as_before((&old, before), (&new, after));
+        let part = as_before((&old, before), (&new, after), has_names);
         let is_plain = are_plain && part.as_ref().is_some_and(|part| part.is_plain);
+        let shared = part.as_ref().map_or_else(Vec::new, |part| part.shared.clone());
         Some(EntryChange {
             captured: captured.unwrap_or_else(|| name.clone()),
             alike: if is_plain { alike((&old, before), (&new, after)) } else { None },
             before: part.map(|part| part.text.into_bytes()),
+            shared,
         })
     };
     let (mut changes, mut bytes) = (Vec::new(), 0);
@@ -266,13 +274,6 @@ pub fn entry_names(pattern: &EntryPattern, document: &Document) -> Vec<Vec<(Stri
         }
     }
     names
-}
-
-/// One entry of a file.
-struct Entry {
-    captured: Captures,
-    address: String,
-    leaves: Vec<usize>,
 }
 
 fn entries(pattern: &EntryPattern, text: &Text<'_>) -> Vec<Entry> {
@@ -327,35 +328,39 @@ struct Part {
     text: String,
     /// Whether the lines that were exchanged differ in leaves and comments only.
     is_plain: bool,
+    shared: Vec<SharedField>,
 }
 
 /// The text after, with these entries as they were before: line by line where an entry has its lines for itself, else value
 /// by value.
-fn as_before((old, before): (&Text<'_>, &[&Entry]), (new, after): (&Text<'_>, &[&Entry])) -> Option<Part> {
-    let mut edits: Vec<(Range<usize>, &str)> = Vec::new();
-    let mut is_plain = true;
+fn as_before(
+    (old, before): (&Text<'_>, &[&Entry]),
+    (new, after): (&Text<'_>, &[&Entry]),
+    has_names: bool,
+) -> Option<Part> {
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    let (mut is_plain, mut shared) = (true, Vec::new());
     for entry in after {
         let Some(was) = before.iter().find(|was| was.address == entry.address) else { continue };
-        let brought = brought_values((old, was), (new, entry));
-        let given = given_values((old, was), (new, entry));
-        is_plain = is_plain && brought.is_empty() && given.is_empty();
-        edits.extend(given);
-        let lines = own_lines(old, was).zip(own_lines(new, entry)).filter(|_| brought.is_empty());
+        let named = if has_names { by_name((old, was), (new, entry)) } else { ByName::default() };
+        is_plain = is_plain && named.brought.is_empty() && named.edits.is_empty();
+        edits.extend(named.edits);
+        shared.extend(named.shared);
+        let lines = own_lines(old, was).zip(own_lines(new, entry)).filter(|_| named.brought.is_empty());
         let exchanged = lines.filter(|(then, now)| is_exchangeable(old.lines.raw(then), new.lines.raw(now)));
         match exchanged {
             Some((then, now)) => {
                 is_plain = is_plain && differ_plainly((old, &then), (new, &now));
-                edits.push((new.lines.span(&now), old.lines.raw(&then)));
+                edits.push((new.lines.span(&now), old.lines.raw(&then).to_owned()));
             }
             None => {
-                let is_free =
-                    |(span, _): &(Range<usize>, &str)| brought.iter().all(|(other, _)| other != span);
-                edits.extend(values((old, was), (new, entry)).into_iter().filter(is_free));
-                edits.extend(brought);
+                let own = values((old, was), (new, entry)).into_iter();
+                let own = own.filter(|(span, _)| !named.brought.contains(span));
+                edits.extend(own.map(|(span, text)| (span, text.to_owned())));
             }
         }
     }
-    if edits.is_empty() {
+    if edits.is_empty() && shared.is_empty() {
         return None;
     }
     edits.sort_by_key(|(range, _)| range.start);
@@ -363,11 +368,11 @@ fn as_before((old, before): (&Text<'_>, &[&Entry]), (new, after): (&Text<'_>, &[
     let mut at = 0;
     for (range, text) in edits {
         out.push_str(new.text.get(at..range.start)?);
-        out.push_str(text);
+        out.push_str(&text);
         at = range.end;
     }
     out.push_str(new.text.get(at..)?);
-    Some(Part { text: out, is_plain })
+    Some(Part { text: out, is_plain, shared })
 }
 
 /// Whether stretches of lines differ in leaves and comments only: in no anchor, alias, tag or mark between documents, by which
@@ -415,17 +420,6 @@ fn alike(
             && (then == now || is_simple(then) && is_simple(now))
     };
     pairs.iter().all(is_alike).then_some(pairs)
-}
-
-/// Whether a value reads the same wherever a value may stand.
-fn is_simple(text: &str) -> bool {
-    let is_simple = |c: char| c.is_ascii_alphanumeric() || "._/:@+-".contains(c);
-    let (text, is_quoted) = match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(inside) => (inside, true),
-        None => (text, false),
-    };
-    let ends = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && !text.ends_with(':');
-    text.chars().all(is_simple) && (is_quoted || ends)
 }
 
 /// The lines from the first to the last of an entry, if nothing else stands on them.

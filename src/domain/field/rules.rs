@@ -35,6 +35,8 @@ pub enum FieldRule {
     NamedValue,
     /// Old and new value are equal once version tokens are masked.
     VersionToken,
+    /// It says where a version comes from: a chart, a repository, a path in one.
+    Origin,
     /// It belongs to a release field of the same file that changed with it: its repository, label, checksum or the like.
     Coupled,
     /// The configuration says so.
@@ -54,6 +56,7 @@ impl fmt::Display for FieldRule {
             Self::ImageAnywhere => "image reference in a value",
             Self::NamedValue => "named version value",
             Self::VersionToken => "version token",
+            Self::Origin => "where a version comes from",
             Self::Coupled => "changes along with the version",
             Self::Configured => "named in the configuration",
             Self::ByHand => "for a person to put back",
@@ -115,21 +118,64 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     by_key(&candidate, &words).or_else(|| by_value(&candidate, &words, masked_equal, surely_image))
 }
 
-/// The rule of a field that names what a version is of: the chart, the repository of an image or a chart. It is one of its own where no
-/// version beside it changed. `block` is the key of the block that it is in.
-pub(super) fn names_release(candidate: Candidate<'_>, block: &str) -> Option<FieldRule> {
+/// The rule of a field that says where a version comes from: the chart, the repository of an image or a chart, a path in a repository. It is
+/// one of its own where no version beside it changed.
+pub(super) fn names_release(candidate: Candidate<'_>, origin: &Surroundings<'_>) -> Option<FieldRule> {
     let Candidate { key, named, old, new } = candidate;
     let words = words_of(key);
     let last = words.last().map_or("", String::as_str);
-    let of_image = || named.is_some_and(|name| name.to_lowercase().contains("image"));
-    let is_place = key == "repoURL";
-    let is_name = key == "newName"
-        || last == "chart"
-        || matches!(last, "repository" | "registry") && of_image()
-        || key == "name" && matches!(block, "sourceRef" | "chartRef")
-        || is_place;
-    let is_value = |text: &str| version_like(text) && (is_place || !text.contains("://"));
-    (is_name && is_value(old) && is_value(new)).then_some(FieldRule::Image)
+    let is_in = |blocks: &[&str]| blocks.contains(&origin.block) || blocks.contains(&origin.around);
+    // `imagePullSecret.registry`, `imageCache.repository`.
+    let is_about = |text: &str| {
+        let words = words_of(text);
+        let other =
+            |word: &String| matches!(word.as_str(), "pull" | "secret" | "secrets" | "credentials" | "cache");
+        words.iter().any(|word| word.contains("image")) && !words.iter().any(other)
+    };
+    let of_image = || origin.has_tag || named.is_some_and(is_about) || is_about(key) && words.len() > 1;
+    let is_source = origin.kind.ends_with("Repository") || origin.kind == "Bucket";
+    let is_name = match last {
+        "name" if key == "newName" => is_in(&["images"]) || origin.has_tag,
+        "name" if matches!(origin.block, "sourceRef" | "chartRef") => !origin.is_owner,
+        "kind" | "namespace" => matches!(origin.block, "sourceRef" | "chartRef") && !origin.is_owner,
+        "name" if key == "name" => {
+            origin.has_tag && origin.block.to_lowercase().ends_with("image")
+                || is_source && origin.block == "ref"
+        }
+        "chart" => {
+            origin.has_version || is_in(&["source", "sources", "spec", "releases", "dependencies", "helm"])
+        }
+        "repository" | "registry" => of_image() || origin.around.contains("helm_release"),
+        "repo" => is_in(&["helmCharts"]),
+        "url" if key == "url" => is_source && origin.block == "spec",
+        "url" if key == "repoURL" => is_in(&["source", "sources", "spec"]) || origin.has_version,
+        "path" if key == "path" => {
+            is_in(&["source", "sources"]) && origin.kind.starts_with("Application")
+                || origin.kind == "Kustomization" && origin.block == "spec"
+        }
+        _ => false,
+    };
+    let is_place = matches!(last, "url" | "repo" | "path" | "repository" | "kind" | "namespace");
+    let is_value =
+        |text: &str| version_like(text) && (is_place || !text.contains("://")) && !text.starts_with('/');
+    (is_name && is_value(old) && is_value(new)).then_some(FieldRule::Origin)
+}
+
+/// What stands around a field that may say where a version comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings<'a> {
+    /// The kind of the document; empty where it has none.
+    pub(super) kind: &'a str,
+    /// The key of the block that it is in.
+    pub(super) block: &'a str,
+    /// The key of the block around that, without the names of items.
+    pub(super) around: &'a str,
+    /// Whether a tag or a digest stands beside it.
+    pub(super) has_tag: bool,
+    /// Whether a version or a revision stands beside it.
+    pub(super) has_version: bool,
+    /// Whether it is about whom the document belongs to.
+    pub(super) is_owner: bool,
 }
 
 /// Whether a value is a version or an image whatever stands around it: `1.2.3`, `app:1.2.3`, a digest.
@@ -160,7 +206,11 @@ fn by_key(candidate: &Candidate<'_>, words: &[String]) -> Option<FieldRule> {
         && image_parts(old).or(image_parts(new)).is_some_and(is_surely_image)
         && ![old, new].iter().any(|text| text.starts_with(['{', '$']));
     let are_images = image_parts(old).is_some() && image_parts(new).is_some();
-    if image_like && are_images || image_key && values(version_like) || is_broken {
+    // `postgres:${PG_TAG:-16}`, `{{ .Values.repository }}:v1`.
+    let stem = |text: &'_ str| Some(text.split_once(':')?.0.to_owned());
+    let has_template = [old, new].iter().any(|text| text.contains("${") || text.contains("{{"));
+    let are_templates = words == ["image"] && has_template && stem(old).is_some() && stem(old) == stem(new);
+    if image_like && are_images || image_key && values(version_like) || is_broken || are_templates {
         return Some(FieldRule::Image);
     }
     if words.iter().any(|word| tag_word(word)) && values(one_word) {

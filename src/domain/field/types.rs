@@ -261,8 +261,15 @@ pub enum Refusal {
         "what stands beside {0} has changed since, so that it may be a version of something else: look at it, and put it back by hand"
     )]
     OfAnother(String),
+    /// A value would go back with it that has come by a name of YAML since.
+    #[error(
+        "{0} takes its value by a name from what would go back, since a later commit: put both back by hand"
+    )]
+    Shared(String),
     /// What the bad commit changed and what was changed since cannot be told apart.
-    #[error("what the commit changed in it was changed again since, or cannot be read: put it back by hand")]
+    #[error(
+        "what the commit changed in it, or a line beside that, was changed again since, or it is no text: put it back by hand"
+    )]
     Conflict,
     /// It is none of a version, and what becomes of it is a person's to say.
     #[error(

@@ -257,6 +257,7 @@ const WORDS: &[(&str, &[WordRole])] = &[
     ("percent", &[Vague]),
     ("percona", &[EngineImage]),
     ("pg", &[EngineVersion]),
+    ("pgvecto", &[EngineImage]),
     ("pgvector", &[EngineImage]),
     ("phone", &[Denied]),
     ("pin", &[Vague]),

@@ -58,7 +58,7 @@ fn what_a_file_is_can_change_what_runs() {
     };
     is_for_a_person(
         deployed(|at| run(at, 0o755), |at| run(at, 0o644)),
-        "apps/web/run.sh: what it is (an executable file → a plain file) changed",
+        "what it is: an executable file → a plain file by the deployment",
     );
     let link = |directory: &Path, to: &str| {
         drop(std::fs::remove_file(directory.join("current")));
@@ -66,7 +66,7 @@ fn what_a_file_is_can_change_what_runs() {
     };
     is_for_a_person(
         deployed(|at| link(at, "releases/1"), |at| link(at, "releases/2")),
-        "apps/web/current: what it is (a link to releases/1 → a link to releases/2) changed",
+        "what it is: a link to releases/1 → a link to releases/2 by the deployment",
     );
     is_for_a_person(
         deployed(
@@ -133,7 +133,7 @@ fn a_text_that_cannot_be_read_is_named() {
         |tag: &str| -> Vec<u8> { [b"image:\n  tag: ", tag.as_bytes(), b"\nowner: J\xfcrgen\n"].concat() };
     is_for_a_person(
         deployed(|at| put(at, "values.yaml", latin("v1")), |at| put(at, "values.yaml", latin("v2"))),
-        "its text, which is neither UTF-8 nor UTF-16 with its mark, (",
+        "its text, which is neither UTF-8 nor UTF-16 with its mark, changed",
     );
     let wide = |tag: &str| -> Vec<u8> {
         format!("\u{feff}image:\n  tag: {tag}\n").encode_utf16().flat_map(u16::to_le_bytes).collect()

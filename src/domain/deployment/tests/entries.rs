@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::field::entries::EntryPattern;
-use crate::domain::field::{self, Selection};
+use crate::domain::field::{self, FieldRule, Selection};
 
 /// The rule of files in which each entry is a service.
 fn rule(each: &str) -> ServiceRule {
@@ -29,7 +29,8 @@ fn change_of(old: &str, new: &str) -> Commit {
 fn assert_shared_out_right(each: &str, old: &str, new: &str) {
     let environment = environment_of(each);
     let (mut documents, selection) = (Documents::default(), Selection::default());
-    for (service, (_, files)) in services_of(&change_of(old, new).files, &environment, &mut documents).0 {
+    let found = services_of(&change_of(old, new).files, &environment, &mut documents).0;
+    for (service, OfService { files, .. }) in found {
         let shared = changes_of(&files, &selection, &mut documents);
         let alone = changes_of(&files, &selection, &mut Documents::default());
         assert_eq!(shared, alone, "{service} in\n{old}\n{new}");
@@ -177,4 +178,90 @@ fn a_value_that_services_share_by_a_name_is_of_each() {
     let shown: Vec<_> = found[1].fields.iter().map(|field| field.address.as_str()).collect();
     assert_eq!(shown, ["all.web.tag"]);
     assert_eq!(put(&found[1], &new).unwrap(), old.replace("*v", "v2"));
+}
+
+/// What comes with a whole mapping cannot be written out for one of them: each is deployed by it, and a person puts it back.
+#[test]
+fn a_mapping_that_services_share_is_for_a_person() {
+    let of = |each: &str, old: &str, new: &str| {
+        let found = deployments_in(&change_of(old, new), &environment_of(each), &mut Documents::default());
+        let told = |one: &Deployment| {
+            let by_hand = one.fields.iter().filter(|field| field.rule == FieldRule::ByHand);
+            format!(
+                "{}: {}",
+                one.service,
+                by_hand.map(|field| field.address.as_str()).collect::<Vec<_>>().join(", ")
+            )
+        };
+        found.iter().map(told).collect::<Vec<_>>()
+    };
+    let shared = "(shared by a name of YAML)";
+    for (text, each, told) in [
+        (
+            "x: &d\n  image: {repository: r/w, tag: @}\nall:\n  cart:\n    <<: *d\n  web:\n    <<: *d\n",
+            "all.{service}",
+            vec![format!("cart: all.cart.image.tag {shared}"), format!("web: all.web.image.tag {shared}")],
+        ),
+        (
+            "cart:\n  image: &i {tag: @}\nweb:\n  image: *i\n",
+            "{service}",
+            vec![format!("cart: web.image.tag {shared}"), format!("web: web.image.tag {shared}")],
+        ),
+        (
+            "cart:\n  tag: &v !!str @\nweb:\n  tag: *v\n",
+            "{service}",
+            vec![format!("cart: web.tag {shared}"), format!("web: web.tag {shared}")],
+        ),
+        (
+            "x: &d\n  tag: @\nall:\n  cart:\n    <<: *d\n    tag: v7\n  web:\n    <<: *d\n",
+            "all.{service}",
+            vec![format!("web: all.web.tag {shared}")],
+        ),
+        ("x: &d\n  port: @\nall:\n  cart:\n    <<: *d\n  web:\n    <<: *d\n", "all.{service}", vec![]),
+    ] {
+        assert_eq!(of(each, &text.replace('@', "v1"), &text.replace('@', "v2")), told, "{text}");
+    }
+}
+
+/// What a revert writes out for another service deploys nothing there.
+#[test]
+fn a_value_that_is_written_out_deploys_nothing() {
+    let before = "cart:\n  tag: &v v2\nweb:\n  tag: *v\n";
+    for after in ["cart:\n  tag: &v v1\nweb:\n  tag: v2\n", "cart:\n  tag: v1\nweb:\n  tag: \"v2\"\n"] {
+        let found = deployments_in(
+            &change_of(before, after),
+            &environment_of("{service}"),
+            &mut Documents::default(),
+        );
+        let services: Vec<&str> = found.iter().map(|one| one.service.as_str()).collect();
+        assert_eq!(services, ["cart"], "{after}");
+    }
+}
+
+/// Written out, a value reads as the same wherever it stands.
+#[test]
+fn what_is_written_out_for_another_reads_the_same() {
+    for value in ["r/x:v@,a", "'1.3@'", "\"v@ b\"", "v@ # no", "https://x/v@?a={b}"] {
+        let text = |number: u32| {
+            format!(
+                "cart:\n  image: &v {}\nweb: {{image: *v, z: 1}}\n",
+                value.replace('@', &number.to_string())
+            )
+        };
+        let (old, new) = (text(1), text(2));
+        let found =
+            deployments_in(&change_of(&old, &new), &environment_of("{service}"), &mut Documents::default());
+        let web = |text: &str| {
+            let leaves = field::leaves::yaml::leaves(text).unwrap();
+            leaves.iter().find(|leaf| leaf.address == "web.image").map(|leaf| leaf.value.clone())
+        };
+        for one in found.iter().filter(|one| one.service.as_str() == "cart") {
+            let bytes_of = |version: &Option<FileVersion>| version.as_ref().unwrap().bytes.clone().unwrap();
+            let (was, is) = (bytes_of(&one.files[0].old), bytes_of(&one.files[0].new));
+            let subject = field::File { path: "all/file.yaml", fields: &Selection::default() };
+            let Ok(put) = field::revert(&subject, &was, &is, new.as_bytes()) else { continue };
+            let put = String::from_utf8(put.bytes).unwrap();
+            assert_eq!(web(&put), web(&new), "{put}");
+        }
+    }
 }

@@ -1,57 +1,100 @@
 //! Values that entries of a file share by the names that YAML gives them: `tag: &stable v1` in one, `tag: *stable` in another.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::super::leaves::Text;
 use super::super::leaves::leaf::Leaf;
-use super::Entry;
+use super::super::rules::{Candidate, release_field};
+use super::entry::{Entry, is_simple};
 
-/// The values that came to an entry by a name which YAML gives them elsewhere, and that changed there: the old one, written out.
-pub(super) fn brought_values<'o>(
-    (old, was): (&Text<'o>, &Entry),
-    (new, entry): (&Text<'_>, &Entry),
-) -> Vec<(Range<usize>, &'o str)> {
-    let edit = |now: &usize| {
-        let is = new.leaves.get(*now).filter(|leaf| leaf.is_brought_alone())?;
-        let then = was
-            .leaves
-            .iter()
-            .filter_map(|leaf| old.leaves.get(*leaf))
-            .find(|leaf| leaf.address == is.address)?;
-        let from = then.brought.as_ref().map_or(&then.span, |brought| &brought.from);
-        let text = old.get(from);
-        let is_own = entry
-            .leaves
-            .iter()
-            .filter_map(|leaf| new.leaves.get(*leaf))
-            .any(|leaf| Some(&leaf.span) == is.brought.as_ref().map(|brought| &brought.from));
-        (!is_own && then.value != is.value && !text.contains('\n')).then(|| (is.span.clone(), text))
-    };
-    entry.leaves.iter().filter_map(edit).collect()
+/// A release field that entries share, and that cannot be written out for one of them: it came with a mapping, or on several lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedField {
+    /// Where it is.
+    pub address: String,
+    /// Its value before.
+    pub old: String,
+    /// Its value after.
+    pub new: String,
 }
 
-/// The values that others take by name from an entry, and that changed in it: as they are now, written out. So a revert of the entry
-/// leaves them as they are.
-pub(super) fn given_values<'n>(
-    (old, was): (&Text<'_>, &Entry),
-    (new, entry): (&Text<'n>, &Entry),
-) -> Vec<(Range<usize>, &'n str)> {
-    let own: Vec<&Leaf> = entry.leaves.iter().filter_map(|leaf| new.leaves.get(*leaf)).collect();
-    if own.iter().all(|leaf| leaf.anchor.is_none()) {
-        return Vec::new();
-    }
-    let edit = |(index, leaf): (usize, &Leaf)| {
-        let from = &leaf.brought.as_ref().filter(|brought| !brought.whole)?.from;
-        let given = own.iter().find(|own| own.span == *from && own.anchor.is_some())?;
-        let is_other = !entry.leaves.contains(&index);
-        let then = was
-            .leaves
-            .iter()
-            .filter_map(|leaf| old.leaves.get(*leaf))
-            .find(|leaf| leaf.address == given.address);
-        let has_changed = then.is_none_or(|then| then.value != given.value);
-        let text = new.get(from);
-        (is_other && has_changed && !text.contains('\n')).then(|| (leaf.span.clone(), text))
+/// What an entry takes by a name from outside of it, and what others take from it.
+#[derive(Default)]
+pub(super) struct ByName {
+    /// What the text after says there as if only the entry were as before: its own values are the old ones, and those of others stay.
+    pub(super) edits: Vec<(Range<usize>, String)>,
+    /// The values of the entry that come from outside, before or after. Their lines are not exchanged.
+    pub(super) brought: Vec<Range<usize>>,
+    /// What cannot be written out.
+    pub(super) shared: Vec<SharedField>,
+}
+
+/// Compares an entry before and after.
+pub(super) fn by_name((old, was): (&Text<'_>, &Entry), (new, entry): (&Text<'_>, &Entry)) -> ByName {
+    let mut found = ByName::default();
+    let leaves = |text: &'_ Text<'_>, entry: &Entry| -> Vec<Leaf> {
+        entry.leaves.iter().filter_map(|leaf| text.leaves.get(*leaf)).cloned().collect()
     };
-    new.leaves.iter().enumerate().filter_map(edit).collect()
+    let (then, now) = (leaves(old, was), leaves(new, entry));
+    let before: HashMap<&str, &Leaf> = then.iter().map(|leaf| (leaf.address.as_str(), leaf)).collect();
+    for is in &now {
+        let Some(was) = before.get(is.address.as_str()).copied() else { continue };
+        if !is_from_outside(&then, was) && !is_from_outside(&now, is) {
+            continue;
+        }
+        found.brought.push(is.span.clone());
+        if was.value == is.value {
+            continue;
+        }
+        match written_out(old, was).filter(|_| !is.is_within_alias()) {
+            Some(text) => found.edits.push((is.span.clone(), text)),
+            None => found.share(is, &was.value),
+        }
+    }
+    for (_, leaf) in new.leaves.iter().enumerate().filter(|(index, _)| !entry.leaves.contains(index)) {
+        let Some(from) = leaf.brought.as_ref().map(|brought| &brought.from) else { continue };
+        let Some(given) = now.iter().find(|own| own.span == *from) else { continue };
+        let was = before.get(given.address.as_str()).map_or("", |was| was.value.as_str());
+        if was == leaf.value {
+            continue;
+        }
+        match written_out(new, leaf).filter(|_| !leaf.is_within_alias()) {
+            Some(text) => found.edits.push((leaf.span.clone(), text)),
+            None => found.share(leaf, was),
+        }
+    }
+    found
+}
+
+impl ByName {
+    /// Names a value, where it is a release field.
+    fn share(&mut self, leaf: &Leaf, old: &str) {
+        let candidate = Candidate { key: &leaf.key, named: leaf.named.as_deref(), old, new: &leaf.value };
+        if release_field(candidate).is_some() {
+            let (address, old, new) = (leaf.address.clone(), old.to_owned(), leaf.value.clone());
+            self.shared.push(SharedField { address, old, new });
+        }
+    }
+}
+
+/// Whether a value stands outside of the entry that these leaves are, and a name brings it there.
+fn is_from_outside(own: &[Leaf], leaf: &Leaf) -> bool {
+    let is_own = |from: &Range<usize>| own.iter().any(|own| own.brought.is_none() && own.span == *from);
+    leaf.brought.as_ref().is_some_and(|brought| !is_own(&brought.from))
+}
+
+/// The value of a leaf as it can be written anywhere. None where it goes over several lines, or a tag says what it is.
+fn written_out(text: &Text<'_>, leaf: &Leaf) -> Option<String> {
+    let from = leaf.brought.as_ref().map_or(&leaf.span, |brought| &brought.from);
+    let source = text.get(from);
+    let line = text.lines.range(text.line_of(from));
+    let before = text.text.get(line.start..from.start)?;
+    if source.contains('\n') || before.contains('!') {
+        return None;
+    }
+    if source.starts_with(['"', '\'']) || is_simple(source) {
+        return Some(source.to_owned());
+    }
+    serde_json::to_string(&leaf.value).ok()
 }

@@ -171,11 +171,16 @@ fn compare_pairs(
     comparison.changes.sort_by_key(|change| (change.new.start, change.old.start));
     couple::couple(file, &mut comparison.changes);
     for change in comparison.changes.iter_mut().filter(|change| change.rule.is_none()) {
+        let Some(leaf) = new.leaves.get(change.leaf) else { continue };
         let (key, named) = (change.key.as_str(), Some(change.named.as_str()));
         let candidate = Candidate { key, named, old: &change.old_value, new: &change.new_value };
-        let block = change.block.rsplit(['.', ' ', ']']).next().unwrap_or("");
-        change.rule = rules::names_release(candidate, block)
-            .and_then(|rule| file.fields.rule(&change.address, &change.key, Some(rule)));
+        let Some(rule) = rules::names_release(candidate, &context::origin(new, leaf)) else { continue };
+        change.rule = file.fields.rule(&change.address, &change.key, Some(rule));
+        let is_engine =
+            |value: &str| context::is_engine(new, leaf, value, rule) || context::is_engine_image(value);
+        change.engine =
+            change.rule.is_some() && (is_engine(&change.old_value) || is_engine(&change.new_value));
+        change.switch &= change.rule.is_none();
     }
 }
 
@@ -320,7 +325,9 @@ fn changes(
         };
         ScalarChange {
             rule,
-            engine: rule.is_some_and(|rule| context::is_engine(new, new_leaf, &old_value, rule)),
+            engine: rule.is_some_and(|rule| {
+                [&old_value, &new_value].iter().any(|value| context::is_engine(new, new_leaf, value, rule))
+            }),
             by_hand: by_hand.filter(|_| rule.is_none()),
             switch: switch.is_some() && rule.is_none(),
             old: was.start + o.start..was.start + o.end,

@@ -50,6 +50,35 @@ impl<'t> Versions<'t> {
             || self.refers_elsewhere(then, here)
     }
 
+    /// Whether what stands beside a place is what stood there: each version, and each name of what a version is of, that could be about the
+    /// same as `key`. What came since could say otherwise what the field said, or be a version of something else.
+    pub(super) fn is_same_beside(&self, key: &str, then: &str, here: &str) -> bool {
+        let (about, _) = stem(key);
+        let tells = |leaf: &Leaf| {
+            let candidate = Candidate { key: &leaf.key, named: None, old: &leaf.value, new: &leaf.value };
+            vocabulary::is(&leaf.key, WordRole::GoesAlong)
+                || leaf.key == "path"
+                || release_field(candidate).is_some()
+        };
+        let was_there = |leaf: &Leaf| {
+            let same = self.bad.with_key(then, &leaf.key).iter();
+            same.filter_map(|same| self.bad.leaves.get(*same)).any(|same| same.value == leaf.value)
+        };
+        let leaves = self.current.in_block(here);
+        let mut leaves = leaves.iter().filter_map(|leaf| self.current.leaves.get(*leaf));
+        // Beside a reference to a source stands the path in it.
+        let is_about = |leaf: &Leaf| stem(&leaf.key).0 == about || key.is_empty() && leaf.key == "path";
+        leaves.all(|leaf| leaf.key == key || !is_about(leaf) || !tells(leaf) || was_there(leaf))
+    }
+
+    /// The same for what says where a version comes from: around a reference to a source, too.
+    pub(super) fn is_same_around(&self, bad: &Leaf, now: &Leaf) -> bool {
+        let (then, here) = (bad.block(), now.block());
+        let is_reference = ["sourceRef", "chartRef"].iter().any(|key| then.ends_with(key));
+        self.is_same_beside(&bad.key, then, here)
+            && (!is_reference || self.is_same_beside("", block(then), block(here)))
+    }
+
     /// Whether a block around a field refers to another source or target by now.
     fn refers_elsewhere(&self, mut then: &str, mut here: &str) -> bool {
         for _ in 0..MAX_DEPTH {

@@ -94,7 +94,7 @@ impl<'t> Restore<'t> {
         self.alignment.get_or_init(|| Alignment::new(&self.bad.lines, &self.current.lines, versionless))
     }
 
-    fn versions(&self) -> Versions<'t> {
+    pub(super) fn versions(&self) -> Versions<'t> {
         Versions { bad: self.bad, current: self.current }
     }
 
@@ -129,7 +129,12 @@ impl<'t> Restore<'t> {
             LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(self.with_name(change, leaf))),
             LeafKind::Line => self.line_outcome(change, bad, leaf),
         };
-        if outcome == FieldOutcome::Restored && self.versions().is_of_another(bad, leaf) {
+        let is_origin = is(&bad.key, WordRole::GoesAlong) && tokens::image_parts(&change.new_value).is_none();
+        let is_other = || {
+            self.versions().is_of_another(bad, leaf)
+                || is_origin && !self.versions().is_same_around(bad, leaf)
+        };
+        if outcome == FieldOutcome::Restored && is_other() {
             return Err(Refusal::OfAnother(change.address.clone()));
         }
         // The same version of something else is another deployment.

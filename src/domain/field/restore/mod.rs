@@ -17,6 +17,9 @@ use super::pairs::compare;
 use super::types::{Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange};
 use super::words;
 
+/// The most lines that are passed over on the way to the neighbour of a line that went.
+const MAX_PASSED: usize = 16;
+
 /// New text for a stretch of bytes.
 type Edit = (Range<usize>, String);
 
@@ -58,7 +61,9 @@ pub(super) fn revert(
         let hunks = restore.hunks(&located);
         let now = Spans::new(hunks.iter().map(|hunk| (hunk.edit.0.clone(), ())));
         let before = Spans::new(hunks.iter().map(|hunk| (hunk.parent.clone(), ())));
-        for companion in &comparison.companions {
+        let mut companions: Vec<&Companion> = comparison.companions.iter().collect();
+        companions.sort_by_key(|companion| (companion.added, companion.span.start));
+        for companion in companions {
             let (result, edit) = restore.companion(companion, (&before, &now))?;
             fields.push(result);
             edits.extend(edit);
@@ -70,11 +75,12 @@ pub(super) fn revert(
             edits.extend(hunks.into_iter().map(|hunk| hunk.edit));
         }
     }
-    // Several values may come by one alias.
-    edits.sort_by(|(a, one), (b, other)| (a.start, a.end, one).cmp(&(b.start, b.end, other)));
+    // Several values may come by one alias. Lines that come back at one place keep their order.
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
     edits.dedup();
     let text = splice(current.text, edits).ok_or_else(|| Refusal::Ambiguous(first_address(&comparison)))?;
     verify(file, now, &text, (&located, &comparison, &fields))?;
+    joined(&bad, &current, &text)?;
     Ok(Reverted { bytes: now.encoded(&text), fields, left_behind })
 }
 
@@ -211,12 +217,23 @@ impl Restore<'_> {
         let is_beneath = |leaf: &&Leaf| leaf.is_within_alias() && !is_alias;
         let beneath = leaf.filter(is_beneath).map(|leaf| leaf.value.as_str());
         let leaf = leaf.filter(|leaf| !is_beneath(leaf));
-        // Something else comes by the merge now than what stood there before.
-        if leaf.is_none() && companion.added && beneath != companion.beneath.as_deref() {
+        // Something else comes by the merge now than what stood there before or came in its place.
+        if leaf.is_none() && beneath != companion.beneath.as_deref() && (companion.added || beneath.is_some())
+        {
             return Ok((
                 result(companion, FieldOutcome::Superseded(beneath.unwrap_or_default().to_owned())),
                 None,
             ));
+        }
+        let block = leaf::block(&companion.address);
+        let is_same = || self.versions().is_same_beside(&companion.key, block, block);
+        let holds = leaf.is_some_and(|leaf| self.current.get(&leaf.span) == companion.text);
+        if companion.is_alone()
+            && holds == companion.added
+            && self.current.text != self.bad.text
+            && !is_same()
+        {
+            return Err(Refusal::OfAnother(companion.address.clone()));
         }
         let (outcome, edit) = match (companion.added, leaf) {
             (true, None) => (FieldOutcome::AlreadyBack, None),
@@ -242,7 +259,10 @@ impl Restore<'_> {
     fn beside(&self, companion: &Companion) -> Option<Edit> {
         let line = self.parent.line_of(&companion.span);
         let body = self.parent.lines.body(line);
+        let own = self.parent.on_line(line).first().and_then(|leaf| self.parent.leaves.get(*leaf))?;
         let is_whole = self.parent.on_line(line).len() == 1
+            && (own.brought.is_none() || !own.is_within_alias())
+            && own.address == companion.address
             && !body.trim_start().starts_with(['-', '{', '[', '"'])
             && !body.ends_with([',', '}', ']'])
             && !companion.text.contains('\n');
@@ -268,12 +288,19 @@ impl Restore<'_> {
                 && key(then) == key(here);
             is_it.then_some(*lines.start())
         };
-        let above = line.checked_sub(1).and_then(found).map(|above| above + 1);
-        let at = above.or_else(|| found(line + 1))?;
+        // Those that went with it, and comments, are no neighbours.
+        let is_passed = |line: &usize| {
+            let body = self.parent.lines.body(*line);
+            let went = |one: &Companion| !one.added && self.parent.line_of(&one.span) == *line;
+            body.trim_start().starts_with('#') || self.comparison.companions.iter().any(went)
+        };
+        let above = (line.saturating_sub(MAX_PASSED)..line).rev().find(|line| !is_passed(line));
+        let below = (line + 1..=line + MAX_PASSED).find(|line| !is_passed(line));
+        let at = above.and_then(found).map(|above| above + 1).or_else(|| below.and_then(found))?;
         let near = self.current.lines.raw(&(at.checked_sub(1)?..at));
         let place = self.current.lines.span(&(at..at)).start;
-        near.ends_with('\n')
-            .then(|| (place..place, with_line_ends(self.parent.lines.raw(&(line..line + 1)), near)))
+        let text = with_line_ends(self.parent.lines.raw(&(line..line + 1)), near);
+        near.ends_with('\n').then_some((place..place, text))
     }
 
     /// Takes the line of an added field away, where it is the only one on it and the line is the bad commit's.
@@ -386,6 +413,29 @@ fn verify(
     };
     match comparison.companions.iter().filter(is_restored).find(|one| !is_as_before(one)) {
         Some(companion) => Err(Refusal::Unfaithful(companion.address.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Refuses where a value would change that has come by a name of YAML since the bad commit: nobody deployed that by it.
+fn joined(bad: &Text<'_>, current: &Text<'_>, text: &str) -> Result<(), Refusal> {
+    if current.leaves.iter().all(|leaf| leaf.brought.is_none()) {
+        return Ok(());
+    }
+    let after = Document::from(text);
+    let [after] = read([&after]);
+    let only = |text: &Text<'_>, address: &str| match text.at(address) {
+        [leaf] => text.leaves.get(*leaf).cloned(),
+        _ => None,
+    };
+    let has_joined = |leaf: &&Leaf| {
+        let changes = || only(&after, &leaf.address).is_some_and(|after| after.value != leaf.value);
+        let was_there =
+            || only(bad, &leaf.address).is_some_and(|bad| bad.brought.is_some() && bad.value == leaf.value);
+        leaf.brought.is_some() && changes() && !was_there()
+    };
+    match current.leaves.iter().find(has_joined) {
+        Some(leaf) => Err(Refusal::Shared(leaf.address.clone())),
         None => Ok(()),
     }
 }

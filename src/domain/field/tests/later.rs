@@ -55,3 +55,99 @@ fn the_repository_of_a_backup_is_no_source() {
         assert!(revert(parent.as_bytes(), bad.as_bytes(), current.as_bytes()).is_err(), "{block}");
     }
 }
+
+/// A line that came or went, and what stands beside it by now: another thing, or another version.
+#[test]
+fn a_line_goes_back_only_beside_what_it_stood_beside() {
+    for (parent, bad, now) in [
+        (
+            "web:\n  repository: a/web\n  tag: v1\n  p: 1\n",
+            "web:\n  repository: a/web\n  p: 1\n",
+            "web:\n  repository: a/other\n  p: 1\n",
+        ),
+        (
+            "module \"web\" {\n  source = \"x/y\"\n  version = \"1.0.0\"\n}\n",
+            "module \"web\" {\n  source = \"x/y\"\n}\n",
+            "module \"web\" {\n  source = \"./local\"\n}\n",
+        ),
+        (
+            "image:\n  repository: a/web\n  tag: v1\n",
+            "image:\n  repository: a/web\n",
+            "image:\n  repository: a/web:v3\n",
+        ),
+        (
+            "image:\n  repository: a/web\n  digest: sha256:0000\n",
+            "image:\n  repository: a/web\n",
+            "image:\n  repository: a/web\n  tag: v2\n",
+        ),
+        (
+            "d: &d\n  tag: v4\nweb:\n  <<: *d\n  tag: v1\n",
+            "d: &d\n  tag: v4\nweb:\n  <<: *d\n",
+            "d: &d\n  tag: v5\nweb:\n  <<: *d\n",
+        ),
+        (
+            "image:\n  repository: a/web\n",
+            "image:\n  repository: a/web\n  tag: v1\n",
+            "image:\n  repository: a/web\n  tag: v1\n  digest: sha256:0000\n",
+        ),
+        (
+            "image:\n  repository: a/web\n",
+            "image:\n  repository: a/web\n  tag: v1\n",
+            "image:\n  repository: b/web\n  tag: v1\n",
+        ),
+        (
+            "source:\n  repoURL: https://g.example.com/a\n  targetRevision: 1.0.0\n",
+            "source:\n  repoURL: https://g.example.com/b\n  targetRevision: 1.0.0\n",
+            "source:\n  repoURL: https://g.example.com/b\n  targetRevision: 1.1.0\n",
+        ),
+        (
+            "image:\n  repository: a/web\n  tag: v1\n",
+            "image:\n  repository: b/web\n  tag: v1\n",
+            "image:\n  repository: b/web\n  tag: v2\n",
+        ),
+        (
+            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: a\n",
+            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: b\n",
+            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.1.0\n      sourceRef:\n        name: b\n",
+        ),
+        (
+            "kind: Kustomization\nspec:\n  path: ./v1\n  sourceRef:\n    name: a\n",
+            "kind: Kustomization\nspec:\n  path: ./v1\n  sourceRef:\n    name: b\n",
+            "kind: Kustomization\nspec:\n  path: ./v2\n  sourceRef:\n    name: b\n",
+        ),
+    ] {
+        let put = outcome(parent, bad, now);
+        assert!(put.is_err() || put.as_deref() == Ok(now), "{bad}then\n{now}gives\n{put:?}");
+    }
+}
+
+/// Several lines that went come back in their order, over comments and over each other.
+#[test]
+fn lines_that_went_come_back_in_their_order() {
+    let head = "image:\n  repository: a/web\n";
+    for lines in [
+        "  tag: v1\n  digest: sha256:0000\n",
+        "  registry: r.example.com\n  tag: v1\n  digest: sha256:0000\n",
+        "  # the tag\n  tag: v1\n",
+    ] {
+        let text = |lines: &str, pull: &str| format!("{head}{lines}  pull: {pull}\n");
+        let put = outcome(&text(lines, "a"), &text("", "a"), &text("", "b")).unwrap();
+        let without_comments: String =
+            lines.split_inclusive('\n').filter(|line| !line.contains('#')).collect();
+        assert!([text(lines, "b"), text(&without_comments, "b")].contains(&put), "{put}");
+    }
+}
+
+/// Whoever takes a value by its name since then would get a version that nobody gave it.
+#[test]
+fn a_value_that_another_takes_by_name_since_does_not_go_back() {
+    let (parent, bad) = ("cart: {tag: &v v1}\nadm: {tag: v9}\n", "cart: {tag: &v v2}\nadm: {tag: v9}\n");
+    for now in
+        ["cart: {tag: &v v2}\nadm: {tag: *v}\n", "cart: {tag: &v v2}\nadm: {tag: v9}\nnew: {tag: *v}\n"]
+    {
+        assert!(matches!(outcome(parent, bad, now), Err(Refusal::Shared(_))), "{now}");
+    }
+    let (parent, bad) = ("cart: {tag: &v v1}\nadm: {tag: *v}\n", "cart: {tag: &v v2}\nadm: {tag: *v}\n");
+    let now = "cart: {tag: &v v2}\nadm: {tag: *v}\nmore: 1\n";
+    assert_eq!(outcome(parent, bad, now).unwrap(), now.replace("v2", "v1"));
+}

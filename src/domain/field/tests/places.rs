@@ -79,23 +79,82 @@ const FOUND: Rows<'static> = &[
     ("v.yaml", "image:\n  registry: @\n  repository: web\n", "ghcr.io", "quay.io"),
     (
         "a.yaml",
-        "kind: Application\nspec:\n  source:\n    repoURL: @\n    path: web\n",
+        "kind: Application\nmetadata: {name: a}\nspec:\n  source:\n    repoURL: @\n    path: web\n",
         "https://git.example.com/a.git",
         "https://git.example.com/b.git",
     ),
     (
         "r.yaml",
-        "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      sourceRef:\n        name: @\n",
+        "kind: HelmRelease\nmetadata: {name: a}\nspec:\n  chart:\n    spec:\n      sourceRef:\n        name: @\n",
         "stable",
         "edge",
     ),
     (
         "r.yaml",
-        "kind: HelmRelease\nspec:\n  chartRef:\n    kind: OCIRepository\n    name: @\n",
+        "kind: HelmRelease\nmetadata: {name: a}\nspec:\n  chartRef:\n    kind: OCIRepository\n    name: @\n",
         "web",
         "web-next",
     ),
-    ("k.yaml", "kind: Kustomization\nspec:\n  sourceRef: {kind: GitRepository, name: @}\n", "a", "b"),
+    (
+        "k.yaml",
+        "kind: Kustomization\nmetadata: {name: a}\nspec:\n  sourceRef: {kind: GitRepository, name: @}\n",
+        "a",
+        "b",
+    ),
+    ("v.yaml", "web:\n  repository: @\n  tag: v1\n", "shop/web", "shop/web2"),
+    ("v.yaml", "web:\n  registry: @\n  repository: web\n  tag: v1\n", "ghcr.io", "quay.io"),
+    ("v.yaml", "global:\n  imageRegistry: @\n", "ghcr.io", "quay.io"),
+    ("v.yaml", "image:\n  name: @\n  tag: v1\n", "web", "web-next"),
+    (
+        "o.yaml",
+        "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: @\n",
+        "oci://r.example.com/a",
+        "oci://r.example.com/b",
+    ),
+    (
+        "o.yaml",
+        "kind: GitRepository\nmetadata: {name: a}\nspec:\n  url: @\n",
+        "https://g.example.com/a",
+        "https://g.example.com/b",
+    ),
+    (
+        "o.yaml",
+        "kind: GitRepository\nmetadata: {name: a}\nspec:\n  ref:\n    name: @\n",
+        "refs/heads/main",
+        "refs/heads/next",
+    ),
+    (
+        "r.yaml",
+        "kind: HelmRelease\nmetadata: {name: a}\nspec:\n  chart:\n    spec:\n      sourceRef:\n        namespace: @\n",
+        "flux",
+        "shop",
+    ),
+    (
+        "m.tf",
+        "resource \"helm_release\" \"web\" {\n  repository = \"@\"\n  chart = \"web\"\n}\n",
+        "https://charts.example.com",
+        "https://other.example.com",
+    ),
+    (
+        "k.yaml",
+        "helmCharts:\n- name: web\n  repo: @\n",
+        "https://charts.example.com",
+        "https://other.example.com",
+    ),
+    ("d.yaml", "image: shop/web:${TAG:-@}\n", "16", "17"),
+    ("d.yaml", "image: \"{{ .Values.r }}:@\"\n", "v1", "v2"),
+    (
+        "a.yaml",
+        "kind: Application\nmetadata: {name: a}\nspec:\n  source:\n    path: @\n",
+        "deploy/web",
+        "deploy/web2",
+    ),
+    (
+        "a.yaml",
+        "kind: Kustomization\nmetadata: {name: a}\nspec:\n  path: @\n",
+        "./deploy/web",
+        "./deploy/web2",
+    ),
 ];
 
 #[test]
@@ -177,6 +236,15 @@ const NOT_FOUND: Rows<'static> = &[
     ("c.yaml", "image: a:1 # @\n", "one", "two"),
     ("c.yaml", "tag: @\n", "v1", "\"v1\""),
     ("c.env", "A_TAG=v1 # @\n", "one", "two"),
+    ("g.yaml", "dashboard:\n  chart: @\n", "bar", "line"),
+    ("g.yaml", "panels:\n- name: a\n  chart: @\n", "bar", "line"),
+    ("g.yaml", "docs:\n  repoURL: @\n", "https://a.example.com", "https://b.example.com"),
+    ("g.yaml", "imagePullSecret:\n  registry: @\n", "a.example.com", "b.example.com"),
+    ("g.yaml", "imageCredentials:\n  registry: @\n", "a.example.com", "b.example.com"),
+    ("g.yaml", "imageCache:\n  repository: @\n", "/var/a", "/var/b"),
+    ("g.yaml", "users:\n- id: a\n  newName: @\n", "ann", "bob"),
+    ("g.yaml", "tls:\n  version: \"@\"\n", "1.2", "1.3"),
+    ("g.yaml", "metadata:\n  ownerReferences:\n  - kind: a\n    sourceRef:\n      name: @\n", "a", "b"),
 ];
 
 #[test]
@@ -270,6 +338,27 @@ const KEPT: Texts<'static> = &[
     ("image:\n  tag: @\nliquibase:\n  tag: @\n", "v41", "v42"),
     ("image:\n  tag: @\njobs:\n  migration:\n    image: a/b:@\n", "v41", "v42"),
     ("image:\n  tag: @\ndbSchema:\n  version: @\n", "41", "42"),
+    (
+        "images:\n- name: postgres\n  digest: sha256:@\n",
+        "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ),
+    (
+        "postgresql:\n  image:\n    digest: sha256:@\n",
+        "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ),
+    (
+        "source: {repoURL: https://charts.example.com, chart: @, targetRevision: 1.0.0}\n",
+        "postgresql",
+        "postgresql-ha",
+    ),
+    ("image:\n  repository: @\n  tag: \"8\"\n", "library/mysql", "library/mariadb"),
+    ("image: @\n", "shop/db:1", "postgres:16"),
+    ("image:\n  registry: @\n  repository: bitnami/postgresql\n  tag: \"16\"\n", "docker.io", "quay.io"),
+    ("POSTGRES_TAG: \"@\"\n", "15.1", "16.1"),
+    ("versions:\n  postgresql-ha: @\n", "15.1.0", "16.1.0"),
+    ("image: postgres:${PG_TAG:-@}\n", "16", "17"),
 ];
 
 const NOT_KEPT: Texts<'static> = &[
@@ -302,6 +391,22 @@ const NOT_KEPT: Texts<'static> = &[
     ("versions:\n  checkout: @\n", "1.0.0", "1.1.0"),
     ("spec:\n  web:\n    version: @\n", "1.0.0", "1.1.0"),
     ("variable \"web_version\" {\n  default = \"@\"\n}\n", "1.0.0", "1.1.0"),
+    ("elements:\n- cluster: us\n  version: @\n- cluster: eu\n  version: 1.0.0\n", "1.0.0", "1.1.0"),
+    ("releases:\n- name: kafka-consumer\n  chart: shop/consumer\n  version: @\n", "1.0.0", "1.1.0"),
+    ("redis-ui:\n  version: @\n", "1.0.0", "1.1.0"),
+    ("db-api:\n  version: @\n", "1.0.0", "1.1.0"),
+    ("shop-db-sync:\n  version: @\n", "1.0.0", "1.1.0"),
+    ("master-data:\n  version: @\n", "1.0.0", "1.1.0"),
+    ("redis:\n  exporter:\n    tag: @\n", "1.0.0", "1.1.0"),
+    ("kafka:\n  ui:\n    tag: @\n", "1.0.0", "1.1.0"),
+    ("vault:\n  agent:\n    tag: @\n", "1.0.0", "1.1.0"),
+    (
+        "kind: Application\nmetadata: {name: a}\nspec:\n  source:\n    chart: postgresql\n    helm:\n      parameters:\n      - name: metrics.image.tag\n        value: @\n",
+        "1.0.0",
+        "1.1.0",
+    ),
+    ("kind: ClusterWorkflowTemplate\nmetadata: {name: a}\nspec:\n  version: @\n", "1.0.0", "1.1.0"),
+    ("kind: ClusterIssuer\nmetadata:\n  name: a\n  labels: {version: @}\n", "1.0.0", "1.1.0"),
 ];
 
 #[test]
