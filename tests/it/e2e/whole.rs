@@ -76,7 +76,7 @@ fn what_a_file_is_can_change_what_runs() {
                 put(at, "current", "tag: v1\n");
             },
         ),
-        "(a link to releases/1 → a plain file) changed",
+        "what it is: a link to releases/1 → a plain file by the deployment",
     );
     // What is gone would come back without its mode, and a link not at all.
     let beside = |at: &Path, version: &str| put(at, "values.yaml", format!("image:\n  tag: {version}\n"));
@@ -91,7 +91,7 @@ fn what_a_file_is_can_change_what_runs() {
                 std::fs::remove_file(at.join("run.sh")).unwrap();
             },
         ),
-        "apps/web/run.sh: what it is (an executable file → nothing) changed",
+        "what it is: an executable file → nothing by the deployment",
     );
     is_for_a_person(
         deployed(
@@ -101,7 +101,7 @@ fn what_a_file_is_can_change_what_runs() {
                 link(at, "releases/2");
             },
         ),
-        "apps/web/current: what it is (nothing → a link to releases/2) changed",
+        "what it is: nothing → a link to releases/2 by the deployment",
     );
     // A tag that changed with it does not go back alone.
     let both = |at: &Path, version: &str| {
