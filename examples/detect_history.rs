@@ -125,6 +125,9 @@ fn main() -> Result<()> {
         }
         ControlFlow::Continue(())
     })?;
+    println!(
+        "\n+ a release field   ! for a person to put back   - what else changed, where the commit deploys nothing"
+    );
     for (kind, commits) in count {
         println!("{commits} {kind}");
     }
@@ -163,7 +166,7 @@ fn tell(commit: &Commit, found: &[Deployment]) {
     for deployment in found {
         println!("  {}", deployment.service);
         for field in &deployment.fields {
-            let mark = if field.rule == FieldRule::ByHand { '!' } else { '+' };
+            let mark = if field.rule == FieldRule::ByHand || field.engine { '!' } else { '+' };
             let (path, address, rule) = (&field.path, &field.address, field.rule);
             println!("    {mark} {path}: {address}: {} -> {} ({rule})", shown(&field.old), shown(&field.new));
         }
@@ -202,7 +205,7 @@ fn why_none(file: &FileDiff) -> Vec<String> {
     let compared = field::compare(&File { path: path.as_str(), fields: &Selection::default() }, &old, &new);
     let changed = compared.changes.iter().map(|change| {
         format!(
-            "{path}: {}: {} -> {}: no rule takes it",
+            "{path}: {}: {} -> {}: no release field",
             change.address,
             shown(change.old_shown()),
             shown(change.new_shown())

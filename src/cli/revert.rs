@@ -57,11 +57,9 @@ pub(super) async fn run(common: &Common, args: RevertArgs) -> anyhow::Result<End
         output::warning(&format!("{service} is left as it is: {why}"));
     }
     for one in &prepared {
-        if let Some(flag) = &one.deployment.schema {
+        if let Some(words) = one.deployment.schema_words() {
             let service = &one.change.service;
-            output::warning(&format!(
-                "this deployment of {service} changed a database schema ({flag}): going back may lose data"
-            ));
+            output::warning(&format!("this deployment of {service} {words}: going back may lose data"));
         }
     }
     if args.dry_run {

@@ -96,7 +96,7 @@ pub(super) struct Policy {
     pub(super) recovery: Option<Duration>,
     /// What the agent may do. A service's mode comes first, then its environment's, then this. Default: `observe`.
     pub(super) mode: Option<Mode>,
-    /// What marks a deployment as one that changed a database schema. Such a deployment is never reverted.
+    /// What marks a deployment as one that changed a database schema. The agent does not revert such a deployment by itself.
     pub(super) schema: Option<SchemaMarks>,
     /// Fields that count as release fields besides those that are found, and ones that do not.
     pub(super) fields: Option<Fields>,

@@ -144,15 +144,13 @@ fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
         Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => &[],
     };
     let flagged = std::iter::once(case.deployment).chain(undone).find(|change| change.schema.is_some())?;
-    let flag = flagged.schema.as_ref()?;
+    let words = flagged.schema_words()?;
     let who = if flagged.commit == case.deployment.commit {
         "it".to_owned()
     } else {
         format!("{}, which would be taken back with it,", flagged.commit.short())
     };
-    Some(Decision::Escalate(format!(
-        "{who} changed a database schema ({flag}): going back may lose data, so a person decides"
-    )))
+    Some(Decision::Escalate(format!("{who} {words}: going back may lose data, so a person decides")))
 }
 
 /// How long after the end of the watch window a late pass may still act: a cron job's interval.

@@ -89,6 +89,16 @@ pub enum ChangeKind {
 }
 
 impl Deployment {
+    /// What it did to what keeps data, after which going back may lose some: words that follow on what is meant.
+    #[must_use]
+    pub fn schema_words(&self) -> Option<String> {
+        let flag = self.schema.as_deref()?;
+        Some(match flag.strip_prefix(ENGINE) {
+            Some(place) => format!("changed the version of what keeps data, or of a cluster ({place})"),
+            None => format!("changed a database schema ({flag})"),
+        })
+    }
+
     /// Whether a revert took it back, by itself or with another deployment of the service.
     #[must_use]
     pub fn was_taken_back_by(&self, entry: &RevertEntry) -> bool {
@@ -466,13 +476,16 @@ fn migrations(commit: &Commit, rules: &SchemaRules) -> Vec<FilePath> {
     paths.filter(|path| rules.paths.matches(path.as_str())).cloned().collect()
 }
 
+/// How the flag of a deployment begins that changed the version of what keeps data or of a cluster.
+const ENGINE: &str = "it changed the version of ";
+
 /// Going back to an older version of a database or of the cluster is no smaller thing than going back in a schema.
 fn engine_flag(changes: &Changes) -> Option<String> {
     if let Some(place) = &changes.migrates {
         return Some(format!("it says what the schema is to be migrated to, {place}"));
     }
     let engine = changes.fields.iter().find(|field| field.engine)?;
-    Some(format!("it changes the version of what keeps data or of a cluster, {}", engine.address))
+    Some(format!("{ENGINE}{}", engine.address))
 }
 
 /// The label of a schema change in a manifest. In a file that is no YAML, a template say, any line with the label counts

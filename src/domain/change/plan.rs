@@ -344,6 +344,11 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         Err(none) => return Err(none),
     };
     let conflict = || NoChange::refused(file.path.clone(), field::Refusal::Conflict);
+    // Where another deployment has replaced all of it there is nothing to put back.
+    let is_due = |field: &FieldResult| field.outcome == FieldOutcome::Restored;
+    if !fields.is_empty() && !fields.iter().any(is_due) {
+        return Ok(Planned { files: BTreeMap::new(), fields });
+    }
     is_whole(deployment, file, (current, &fields), target)?;
     let unread =
         |version: &Option<FileVersion>| version.as_ref().is_some_and(|version| version.bytes.is_none());

@@ -293,7 +293,7 @@ fn find_parts(
         }
         let by_hand = |shared: SharedField| FieldChange {
             path: file.path.clone(),
-            address: format!("{} (shared by a name of YAML)", shared.address),
+            address: format!("{} (shared by a YAML anchor)", shared.address),
             rule: FieldRule::ByHand,
             old: shared.old,
             new: shared.new,

@@ -261,7 +261,7 @@ pub enum Refusal {
         "what stands beside {0} has changed since, so that it may be a version of something else: look at it, and put it back by hand"
     )]
     OfAnother(String),
-    /// A value would go back with it that has come by a name of YAML since.
+    /// A value would go back with it that has come by an alias since.
     #[error(
         "{0} takes its value by a name from what would go back, since a later commit: put both back by hand"
     )]

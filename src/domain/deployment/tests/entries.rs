@@ -195,7 +195,7 @@ fn a_mapping_that_services_share_is_for_a_person() {
         };
         found.iter().map(told).collect::<Vec<_>>()
     };
-    let shared = "(shared by a name of YAML)";
+    let shared = "(shared by a YAML anchor)";
     for (text, each, told) in [
         (
             "x: &d\n  image: {repository: r/w, tag: @}\nall:\n  cart:\n    <<: *d\n  web:\n    <<: *d\n",
