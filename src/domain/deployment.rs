@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::beyond::{grown_file, too_many_bytes, too_many_fields, too_many_parts};
 pub use self::by_hand::MODE;
 pub use self::compared::{Changes, Documents, Memo, changes_of};
-use self::compared::{all_changes_of, parts_of};
+use self::compared::{SharedFields, all_changes_of, parts_of};
 pub use self::field_change::FieldChange;
 use self::reverts::{Named, ServiceChange, Truth, truth};
 use crate::domain::environment::policy::SchemaRules;
@@ -335,7 +335,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
     for (service, why) in beyond {
         found.insert(service.name.clone(), build(service, Some(why)));
     }
-    for OfService { found: service, files, by_hand: shared } in services.into_values() {
+    for OfService { found: service, files, shared } in services.into_values() {
         let policy = &service.rule.policy;
         let mut changes = all_changes_of(&files, &policy.fields, documents);
         let why = match changes.fields.is_empty() {
@@ -358,7 +358,9 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             let by_hand = std::mem::take(&mut changes.by_hand);
             changes.fields.extend(by_hand);
         }
-        changes.fields.extend(shared);
+        if !changes.fields.is_empty() || shared.has_release {
+            changes.fields.extend(shared.fields);
+        }
         if !changes.fields.is_empty() {
             let schema = schema_flag(commit, &files, &policy.schema).or_else(|| engine_flag(&changes));
             let Changes { fields, left_behind, .. } = changes;
@@ -374,7 +376,7 @@ struct OfService<'e> {
     found: ServiceMatch<'e>,
     files: Vec<FileDiff>,
     /// What it shares with other services of a file, and what does not go back by machine.
-    by_hand: Vec<FieldChange>,
+    shared: SharedFields,
 }
 
 /// The services of which a commit changed files, or entries of a file, with these files. And those of files with more changed
@@ -386,19 +388,20 @@ fn services_of<'e>(
 ) -> (BTreeMap<ServiceName, OfService<'e>>, Vec<(ServiceMatch<'e>, String)>) {
     let mut services: BTreeMap<ServiceName, OfService<'e>> = BTreeMap::new();
     let mut beyond = Vec::new();
-    let mut add = |service: Option<ServiceMatch<'e>>, file: FileDiff, by_hand: Vec<FieldChange>| {
+    let mut add = |service: Option<ServiceMatch<'e>>, file: FileDiff, shared: SharedFields| {
         if let Some(found) = service {
-            let new = OfService { found, files: Vec::new(), by_hand: Vec::new() };
+            let new = OfService { found, files: Vec::new(), shared: SharedFields::default() };
             let of_service = services.entry(new.found.name.clone()).or_insert(new);
             of_service.files.push(file);
-            of_service.by_hand.extend(by_hand);
+            of_service.shared.fields.extend(shared.fields);
+            of_service.shared.has_release |= shared.has_release;
         }
     };
     let mut shared: BTreeMap<usize, Vec<FileDiff>> = BTreeMap::new();
     for file in changed {
         let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
         match found.rule.each {
-            None => add(found.service(&[]), file.clone(), Vec::new()),
+            None => add(found.service(&[]), file.clone(), SharedFields::default()),
             Some(_) => shared.entry(found.rule_index).or_default().push(file.clone()),
         }
     }
@@ -413,8 +416,8 @@ fn services_of<'e>(
             } else if let Some(why) = grown_file(std::slice::from_ref(&file)) {
                 beyond.extend(beyond::named_after(&found, &file).map(|service| (service, why)));
             }
-            for (captured, part, by_hand) in parts.unwrap_or_default() {
-                add(found.service(&captured), part, by_hand);
+            for (captured, part, shared) in parts.unwrap_or_default() {
+                add(found.service(&captured), part, shared);
             }
         }
     }

@@ -183,18 +183,26 @@ struct Part {
     /// The file after the commit with this entry as it was before.
     old: FileVersion,
     /// What it shares with other entries, and what does not go back by machine.
-    by_hand: Vec<FieldChange>,
+    by_hand: SharedFields,
+}
+
+/// What a service shares with others of a file, and what does not go back for one of them alone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedFields {
+    pub(super) fields: Vec<FieldChange>,
+    /// Whether any of them is a release field: then the service was deployed by it.
+    pub(super) has_release: bool,
 }
 
 /// One entry of a file as if it were a file of its own: what tells it from the others, the file, and what is for a person to put back.
-pub(super) type EntryFile = (Captured, FileDiff, Vec<FieldChange>);
+pub(super) type EntryFile = (Captured, FileDiff, SharedFields);
 
 impl Known {
     fn bytes(&self) -> usize {
         let of_part = |part: &Part| {
             let texts = part.captured.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
             let bytes = part.old.bytes.as_ref().map_or(0, |bytes| bytes.len());
-            size_of::<Part>() + texts + bytes + part.by_hand.iter().map(bytes_of).sum::<usize>()
+            size_of::<Part>() + texts + bytes + part.by_hand.fields.iter().map(bytes_of).sum::<usize>()
         };
         match self {
             Self::Changes(changes) => changes.bytes(),
@@ -300,7 +308,9 @@ fn find_parts(
             addressed: false,
             engine: false,
         };
-        Some(Part { captured: entry.captured, old, by_hand: entry.shared.into_iter().map(by_hand).collect() })
+        let has_release = entry.shared.iter().any(|shared| shared.is_release);
+        let fields = entry.shared.into_iter().map(by_hand).collect();
+        Some(Part { captured: entry.captured, old, by_hand: SharedFields { fields, has_release } })
     };
     Some(Arc::new(changes.into_iter().zip(compared).filter_map(part).collect()))
 }

@@ -192,7 +192,11 @@ pub(super) fn is_engine(text: &Text<'_>, leaf: &Leaf, value: &str, rule: FieldRu
     let around = || {
         let mut steps = inner.iter().rev();
         let last = steps.next().copied().unwrap_or("");
-        let above = if last == "image" { steps.next().copied().unwrap_or("") } else { last };
+        // `postgresql: {primary: {image: {tag: …}}}`.
+        let is_part =
+            |step: &&str| matches!(*step, "primary" | "replica" | "readReplicas" | "secondary" | "master");
+        let mut outer = steps.copied().skip_while(is_part);
+        let above = if last == "image" { outer.next().unwrap_or("") } else { last };
         [last, above].into_iter().any(|step| is_engine_image(step) || is_image_of_engine(step))
             || is_image_of_engine(&leaf.key)
     };
@@ -211,11 +215,19 @@ pub(super) fn is_engine(text: &Text<'_>, leaf: &Leaf, value: &str, rule: FieldRu
     let parent = steps(block.rsplit(": ").next().unwrap_or(block)).last().unwrap_or("");
     // The name of an item says what it is; another key of it (`cluster=eu`) says where.
     let is_item = parent.contains('=');
-    let parent = parent.strip_prefix("name=").unwrap_or(parent);
-    let of_kind = any(&words_of(kind), WordRole::EngineVersion)
+    let parent = match parent.split_once('=') {
+        Some(("name", name)) => name,
+        Some(_) => "",
+        None => parent,
+    };
+    let is_label = ["labels", "annotations"].iter().any(|step| block.contains(step));
+    let of_kind = !is_label
+        && any(&words_of(kind), WordRole::EngineVersion)
         && words_of(kind).first().is_none_or(|first| first != "cluster");
     // `spec.kafka.version`, `versions: {postgres: …}`, `variable "db_engine_version" { default = … }`.
-    let in_block = is_version && (is_engine_name(parent, is_item) || of_kind || is_platform(kind));
+    let of_platform =
+        !is_label && is_platform(kind) && (kind != "Plan" || text.whole().contains("upgrade.cattle.io"));
+    let in_block = is_version && (is_engine_name(parent, is_item) || of_kind || of_platform);
     let listed = super::rules::lists_versions(parent) && is_engine_name(&leaf.key, true);
     let variable = leaf.key == "default" && leaf.named.as_deref().is_some_and(names_engine);
     in_block || listed || variable || is_version && migrates(leaf)
@@ -235,6 +247,10 @@ pub(super) fn origin<'t>(text: &Text<'_>, leaf: &'t Leaf) -> Surroundings<'t> {
         has_tag: has(&["tag", "newTag", "digest", "imageTag"]),
         has_version: has(&["version", "targetRevision", "chartVersion"]),
         is_owner: path.contains("ownerReferences") || path.contains("subjects"),
+        is_in_values: ["values.", "valuesObject.", "valuesInline."]
+            .iter()
+            .any(|at| format!("{path}.").contains(at)),
+        is_resource: path.contains("resource \"") && !path.contains("helm_release"),
     }
 }
 
@@ -307,7 +323,7 @@ fn is_platform(kind: &str) -> bool {
     let words = words_of(kind);
     kind == "Plan"
         || words.last().is_some_and(|last| last == "cluster")
-        || words.iter().any(|word| matches!(word.as_str(), "machine" | "upgrade"))
+        || words.iter().any(|word| matches!(word.as_str(), "machine" | "upgrade")) && kind != "StateMachine"
         || kind.contains("ControlPlane")
 }
 

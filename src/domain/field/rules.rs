@@ -133,7 +133,14 @@ pub(super) fn names_release(candidate: Candidate<'_>, origin: &Surroundings<'_>)
         words.iter().any(|word| word.contains("image")) && !words.iter().any(other)
     };
     let of_image = || origin.has_tag || named.is_some_and(is_about) || is_about(key) && words.len() > 1;
-    let is_source = origin.kind.ends_with("Repository") || origin.kind == "Bucket";
+    let is_source = matches!(origin.kind, "GitRepository" | "OCIRepository" | "HelmRepository");
+    let is_of_kind = |kinds: &[&str]| origin.kind.is_empty() || kinds.contains(&origin.kind);
+    let deploys =
+        is_of_kind(&["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization", "Bundle"]);
+    // In the values of a chart the words mean what that chart makes of them.
+    if origin.is_in_values && !matches!(last, "repository" | "registry" | "name") || !deploys && !is_source {
+        return None;
+    }
     let is_name = match last {
         "name" if key == "newName" => is_in(&["images"]) || origin.has_tag,
         "name" if matches!(origin.block, "sourceRef" | "chartRef") => !origin.is_owner,
@@ -145,8 +152,12 @@ pub(super) fn names_release(candidate: Candidate<'_>, origin: &Surroundings<'_>)
         "chart" => {
             origin.has_version || is_in(&["source", "sources", "spec", "releases", "dependencies", "helm"])
         }
-        "repository" | "registry" => of_image() || origin.around.contains("helm_release"),
-        "repo" => is_in(&["helmCharts"]),
+        "repository" | "registry" => {
+            of_image() && !origin.is_resource || origin.around == "helm_release" || is_in(&["dependencies"])
+        }
+        "repo" => {
+            is_in(&["helmCharts"]) || origin.kind == "HelmChart" || origin.has_tag && is_about(origin.block)
+        }
         "url" if key == "url" => is_source && origin.block == "spec",
         "url" if key == "repoURL" => is_in(&["source", "sources", "spec"]) || origin.has_version,
         "path" if key == "path" => {
@@ -162,6 +173,7 @@ pub(super) fn names_release(candidate: Candidate<'_>, origin: &Surroundings<'_>)
 }
 
 /// What stands around a field that may say where a version comes from.
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings<'a> {
     /// The kind of the document; empty where it has none.
@@ -176,6 +188,10 @@ pub(super) struct Surroundings<'a> {
     pub(super) has_version: bool,
     /// Whether it is about whom the document belongs to.
     pub(super) is_owner: bool,
+    /// Whether it stands in the values of a chart.
+    pub(super) is_in_values: bool,
+    /// Whether it stands in a resource of Terraform that deploys no chart.
+    pub(super) is_resource: bool,
 }
 
 /// Whether a value is a version or an image whatever stands around it: `1.2.3`, `app:1.2.3`, a digest.

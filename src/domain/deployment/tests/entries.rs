@@ -217,6 +217,12 @@ fn a_mapping_that_services_share_is_for_a_person() {
             "all.{service}",
             vec![format!("web: all.web.tag {shared}")],
         ),
+        // What only one of them has by it no longer.
+        (
+            "x: &v @\ncart:\n  tag: *v\nweb:\n  r: x\n  tag: *v\n  z: 1\n",
+            "{service}",
+            vec!["cart: ".to_owned(), "web: ".to_owned(), "x: ".to_owned()],
+        ),
         ("x: &d\n  port: @\nall:\n  cart:\n    <<: *d\n  web:\n    <<: *d\n", "all.{service}", vec![]),
     ] {
         assert_eq!(of(each, &text.replace('@', "v1"), &text.replace('@', "v2")), told, "{text}");
@@ -263,5 +269,33 @@ fn what_is_written_out_for_another_reads_the_same() {
             let put = String::from_utf8(put.bytes).unwrap();
             assert_eq!(web(&put), web(&new), "{put}");
         }
+    }
+}
+
+/// The alias went, and its anchor moved on with the same commit: what would come back is the new value.
+#[test]
+fn an_alias_that_went_is_for_a_person_where_its_anchor_moved_on() {
+    let (old, new) = (
+        "x: &v v1\ncart:\n  tag: *v\nweb:\n  r: x\n  tag: *v\n  z: 1\n",
+        "x: &v v2\ncart:\n  tag: *v\nweb:\n  r: x\n  z: 1\n",
+    );
+    let found = deployments_in(&change_of(old, new), &environment_of("{service}"), &mut Documents::default());
+    let web = found.iter().find(|one| one.service.as_str() == "web").unwrap();
+    assert!(web.fields.iter().any(|field| field.rule == FieldRule::ByHand), "{:?}", web.fields);
+}
+
+/// Nothing and numbers stay what they are where they are written out.
+#[test]
+fn what_is_written_out_keeps_its_type() {
+    for value in ["~", "-2", "+2", ".7", "true", "1.30"] {
+        let text =
+            |number: &str, of: &str| format!("cart:\n  tag: &v {of}\n  n: {number}\nweb:\n  tag: *v\n");
+        let (old, new) = (text("1", "v1"), text("1", value));
+        let found =
+            deployments_in(&change_of(&old, &new), &environment_of("{service}"), &mut Documents::default());
+        let cart = found.iter().find(|one| one.service.as_str() == "cart").unwrap();
+        let was = cart.files[0].old.as_ref().unwrap().bytes.clone().unwrap();
+        let was = String::from_utf8(was.to_vec()).unwrap();
+        assert!(was.ends_with(&format!("web:\n  tag: {value}\n")), "{was}");
     }
 }

@@ -75,7 +75,11 @@ impl<'t> Versions<'t> {
     pub(super) fn is_same_around(&self, bad: &Leaf, now: &Leaf) -> bool {
         let (then, here) = (bad.block(), now.block());
         let is_reference = ["sourceRef", "chartRef"].iter().any(|key| then.ends_with(key));
+        // The version of a source stands in a block of its own, and beside a path or a place.
+        let within = |block: &str| format!("{block}.ref");
         self.is_same_beside(&bad.key, then, here)
+            && self.is_same_beside("", &within(then), &within(here))
+            && (!matches!(bad.key.as_str(), "path" | "repo") || self.is_same_beside("", then, here))
             && (!is_reference || self.is_same_beside("", block(then), block(here)))
     }
 

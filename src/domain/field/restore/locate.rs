@@ -129,7 +129,8 @@ impl<'t> Restore<'t> {
             LeafKind::Scalar => (scalar_outcome(change, leaf, text), Some(self.with_name(change, leaf))),
             LeafKind::Line => self.line_outcome(change, bad, leaf),
         };
-        let is_origin = is(&bad.key, WordRole::GoesAlong) && tokens::image_parts(&change.new_value).is_none();
+        let is_origin = change.rule == Some(FieldRule::Origin)
+            || is(&bad.key, WordRole::GoesAlong) && tokens::image_parts(&change.new_value).is_none();
         let is_other = || {
             self.versions().is_of_another(bad, leaf)
                 || is_origin && !self.versions().is_same_around(bad, leaf)

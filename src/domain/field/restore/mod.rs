@@ -228,11 +228,9 @@ impl Restore<'_> {
         let block = leaf::block(&companion.address);
         let is_same = || self.versions().is_same_beside(&companion.key, block, block);
         let holds = leaf.is_some_and(|leaf| self.current.get(&leaf.span) == companion.text);
-        if companion.is_alone()
-            && holds == companion.added
-            && self.current.text != self.bad.text
-            && !is_same()
-        {
+        let is_other = || !is_same() || self.is_of_another(companion, leaf);
+        let is_due = companion.is_alone() && holds == companion.added && self.current.text != self.bad.text;
+        if is_due && is_other() {
             return Err(Refusal::OfAnother(companion.address.clone()));
         }
         let (outcome, edit) = match (companion.added, leaf) {
@@ -252,6 +250,23 @@ impl Restore<'_> {
             (false, None) => (FieldOutcome::Restored, Some(self.beside(companion).ok_or_else(refusal)?)),
         };
         Ok((result(companion, outcome), edit))
+    }
+
+    /// Whether what came or went would be of another thing by now, as it would be told of a value that changed there.
+    fn is_of_another(&self, companion: &Companion, now: Option<&Leaf>) -> bool {
+        let of = |text: &'_ Text<'_>| {
+            text.at(&companion.address).first().and_then(|leaf| text.leaves.get(*leaf)).cloned()
+        };
+        let Some(own) = (if companion.added { of(self.bad) } else { of(self.parent) }) else { return false };
+        let block = own.block().to_owned();
+        // What is not there stands among the others of its block.
+        let within = |text: &Text<'_>| {
+            let first = text.in_block(&block).first().and_then(|leaf| text.leaves.get(*leaf));
+            Leaf { span: first.map_or(0..0, |leaf| leaf.span.clone()), ..own.clone() }
+        };
+        let then = if companion.added { own.clone() } else { within(self.bad) };
+        let here = now.cloned().unwrap_or_else(|| within(self.current));
+        self.versions().is_of_another(&then, &here)
     }
 
     /// Puts the line of a field that the commit removed back behind the one that was above it, or before the one that was below, where
@@ -280,7 +295,8 @@ impl Restore<'_> {
             let lines =
                 self.current.lines.at(now.span.start)..=self.current.lines.at(now.span.end.max(1) - 1);
             let (then, here) = (self.parent.lines.body(neighbour), self.current.lines.body(*lines.start()));
-            let key = |body: &'_ str| body.trim_start().split(':').next().unwrap_or("").to_owned();
+            let key =
+                |body: &'_ str| body.trim_start().split([':', '=']).next().unwrap_or("").trim().to_owned();
             let is_it = leaf.block() == leaf::block(&companion.address)
                 && lines.start() == lines.end()
                 && indent(then) == indent(body)

@@ -115,6 +115,26 @@ fn a_line_goes_back_only_beside_what_it_stood_beside() {
             "kind: Kustomization\nspec:\n  path: ./v1\n  sourceRef:\n    name: b\n",
             "kind: Kustomization\nspec:\n  path: ./v2\n  sourceRef:\n    name: b\n",
         ),
+        (
+            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    tag: v1\n    x: 1\n",
+            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    x: 1\n",
+            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    x: 1\n",
+        ),
+        (
+            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    tag: v1\n",
+            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    tag: v1\n",
+            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    tag: v2\n",
+        ),
+        (
+            "helmCharts:\n- name: web\n  repo: https://a\n  version: 1.0.0\n",
+            "helmCharts:\n- name: web\n  repo: https://b\n  version: 1.0.0\n",
+            "helmCharts:\n- name: web\n  repo: https://b\n  version: 1.1.0\n",
+        ),
+        (
+            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: a\n",
+            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      sourceRef:\n        name: a\n",
+            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      sourceRef:\n        name: b\n",
+        ),
     ] {
         let put = outcome(parent, bad, now);
         assert!(put.is_err() || put.as_deref() == Ok(now), "{bad}then\n{now}gives\n{put:?}");
@@ -150,4 +170,19 @@ fn a_value_that_another_takes_by_name_since_does_not_go_back() {
     let (parent, bad) = ("cart: {tag: &v v1}\nadm: {tag: *v}\n", "cart: {tag: &v v2}\nadm: {tag: *v}\n");
     let now = "cart: {tag: &v v2}\nadm: {tag: *v}\nmore: 1\n";
     assert_eq!(outcome(parent, bad, now).unwrap(), now.replace("v2", "v1"));
+}
+
+/// The line of a setting comes back beside another one whose value has changed.
+#[test]
+fn settings_come_back_beside_their_neighbours() {
+    let file = |path: &'static str, lines: [&str; 3]| {
+        let fields = Selection::default();
+        let [parent, bad, now] = lines.map(str::as_bytes);
+        let put = super::super::revert(&File { path, fields: &fields }, parent, bad, now).unwrap();
+        String::from_utf8(put.bytes).unwrap()
+    };
+    let env = file("web.env", ["A=1\nWEB_TAG=v1\nB=1\n", "A=1\nB=1\n", "A=2\nB=2\n"]);
+    assert_eq!(env, "A=2\nWEB_TAG=v1\nB=2\n");
+    let toml = ["[web]\na = 1\ntag = \"v1\"\nb = 1\n", "[web]\na = 1\nb = 1\n", "[web]\na = 2\nb = 2\n"];
+    assert_eq!(file("web.toml", toml), "[web]\na = 2\ntag = \"v1\"\nb = 2\n");
 }

@@ -155,6 +155,19 @@ const FOUND: Rows<'static> = &[
         "./deploy/web",
         "./deploy/web2",
     ),
+    (
+        "c.yaml",
+        "dependencies:\n- name: web\n  version: 1.0.0\n  repository: @\n",
+        "https://a.example.com",
+        "https://b.example.com",
+    ),
+    (
+        "c.yaml",
+        "kind: HelmChart\nmetadata: {name: a}\nspec:\n  repo: @\n",
+        "https://a.example.com",
+        "https://b.example.com",
+    ),
+    ("v.yaml", "image:\n  repo: @\n  tag: v1\n", "r/a", "r/b"),
 ];
 
 #[test]
@@ -245,6 +258,21 @@ const NOT_FOUND: Rows<'static> = &[
     ("g.yaml", "users:\n- id: a\n  newName: @\n", "ann", "bob"),
     ("g.yaml", "tls:\n  version: \"@\"\n", "1.2", "1.3"),
     ("g.yaml", "metadata:\n  ownerReferences:\n  - kind: a\n    sourceRef:\n      name: @\n", "a", "b"),
+    (
+        "a.yaml",
+        "kind: Application\nmetadata: {name: a}\nspec:\n  source:\n    helm:\n      valuesObject:\n        source:\n          chart: @\n",
+        "bar",
+        "line",
+    ),
+    ("b.yaml", "kind: Component\nmetadata: {name: a}\nspec:\n  chart: @\n", "bar", "line"),
+    (
+        "b.yaml",
+        "kind: BackupRepository\nmetadata: {name: a}\nspec:\n  url: @\n",
+        "https://a.example.com",
+        "https://b.example.com",
+    ),
+    ("b.yaml", "kind: Role\nmetadata: {name: a}\nchartRef:\n  name: @\n", "a", "b"),
+    ("b.yaml", "kind: ExternalSecret\nmetadata: {name: a}\nspec:\n  sourceRef:\n    name: @\n", "a", "b"),
 ];
 
 #[test]
@@ -304,7 +332,11 @@ const KEPT: Texts<'static> = &[
     ("min_master_version: \"@\"\n", "1.28", "1.29"),
     ("kind: KubeadmControlPlane\nmetadata: {name: a}\nspec: {version: @}\n", "v1.28.0", "v1.29.0"),
     ("kind: Cluster\nmetadata: {name: a}\nspec: {topology: {version: @}}\n", "v1.28.0", "v1.29.0"),
-    ("kind: Plan\nmetadata: {name: a}\nspec: {version: @}\n", "v1.28.0", "v1.29.0"),
+    (
+        "apiVersion: upgrade.cattle.io/v1\nkind: Plan\nmetadata: {name: a}\nspec: {version: @}\n",
+        "v1.28.0",
+        "v1.29.0",
+    ),
     ("cephImage:\n  tag: @\n", "v18.2.0", "v19.2.0"),
     ("redisImageTag: @\n", "7.0", "7.2"),
     ("env:\n- {name: A, value: b}\nPOSTGRES_IMAGE_TAG: \"@\"\n", "15.1", "16.1"),
@@ -359,6 +391,8 @@ const KEPT: Texts<'static> = &[
     ("POSTGRES_TAG: \"@\"\n", "15.1", "16.1"),
     ("versions:\n  postgresql-ha: @\n", "15.1.0", "16.1.0"),
     ("image: postgres:${PG_TAG:-@}\n", "16", "17"),
+    ("postgresql:\n  primary:\n    image:\n      tag: @\n", "15.1.0", "16.1.0"),
+    ("image: redpandadata/redpanda:@\n", "v23.1.0", "v24.1.0"),
 ];
 
 const NOT_KEPT: Texts<'static> = &[
@@ -407,6 +441,10 @@ const NOT_KEPT: Texts<'static> = &[
     ),
     ("kind: ClusterWorkflowTemplate\nmetadata: {name: a}\nspec:\n  version: @\n", "1.0.0", "1.1.0"),
     ("kind: ClusterIssuer\nmetadata:\n  name: a\n  labels: {version: @}\n", "1.0.0", "1.1.0"),
+    ("clusters:\n- cluster: kafka\n  version: @\n- cluster: web\n  version: 1.0.0\n", "1.0.0", "1.1.0"),
+    ("kind: KafkaTopic\nmetadata:\n  name: a\n  labels: {version: @}\n", "1.0.0", "1.1.0"),
+    ("kind: StateMachine\nmetadata: {name: a}\nspec: {version: @}\n", "1.0.0", "1.1.0"),
+    ("kind: Plan\nmetadata: {name: a}\nspec: {version: @}\n", "1.0.0", "1.1.0"),
 ];
 
 #[test]

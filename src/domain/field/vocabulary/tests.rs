@@ -121,7 +121,7 @@ fn words_of_keys_that_name_things_and_versions() {
          kafka postgis timescaledb percona cockroach cockroachdb couchdb couchbase neo4j influxdb rabbitmq \
          zookeeper valkey keydb minio scylla scylladb vitess arangodb spilo rethinkdb solr memgraph questdb \
          weaviate qdrant milvus dgraph tidb tikv yugabyte yugabytedb consul vault nats pulsar \
-         pgvector pgvecto ceph mssql dragonfly",
+         pgvector pgvecto redpanda longhorn oracle ceph mssql dragonfly",
     );
     has(Migration, "migration migrations flyway liquibase");
     has(Slot, "slot active color colour live");
