@@ -7,6 +7,7 @@ mod compared;
 mod field_change;
 pub mod lineage;
 mod reverts;
+mod schema_flag;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,15 +17,16 @@ pub use self::compared::{Changes, Documents, Memo, changes_of};
 use self::compared::{SharedFields, all_changes_of, parts_of};
 pub use self::field_change::FieldChange;
 use self::reverts::{Named, ServiceChange, Truth, truth};
-use crate::domain::environment::policy::SchemaRules;
+use self::schema_flag::{ENGINE, engine_flag, migrations, schema_flag};
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field;
 use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::{Claim, RevertEntry, claims_of, rollback_id, says_revert};
 use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
-use crate::domain::history::trailers::{trailer_lines, trailer_value};
+use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
+use crate::domain::schema::Migration;
 use crate::domain::time::Time;
 
 /// A first-parent commit of the environment branch that changed release fields of a service.
@@ -63,7 +65,7 @@ pub struct Deployment {
     /// Why it counts as a change of a database schema, if it does.
     pub schema: Option<String>,
     /// The files of the commit that hold migrations by their paths, in path order.
-    pub migrations: Vec<FilePath>,
+    pub migrations: Vec<Migration>,
     /// Why nothing is known of what it changed, where that is more than is compared: it is left to a person. Then `fields` and
     /// `files` are empty, and `service` is the first of those that it may have changed.
     pub beyond: Option<String>,
@@ -449,63 +451,6 @@ pub fn not_text(commit: &Commit) -> Option<&FilePath> {
         bytes.is_none_or(field::Document::is_text)
     };
     commit.files.iter().find(|file| !is_text(&file.old) || !is_text(&file.new)).map(|file| &file.path)
-}
-
-/// Whether the value of a flag says yes: anything but `false`, `no`, `none` and `0`.
-fn says_yes(value: &str) -> bool {
-    !["false", "no", "none", "0"].contains(&value.to_ascii_lowercase().as_str())
-}
-
-fn schema_flag(commit: &Commit, files: &[FileDiff], rules: &SchemaRules) -> Option<String> {
-    let messages = std::iter::once(&commit.message).chain(&commit.merged);
-    for name in &rules.trailers {
-        // Anywhere in the message: squashing forges put lines of their own behind the trailers.
-        let set = |message: &&String| {
-            trailer_lines(message).any(|(key, value)| key.eq_ignore_ascii_case(name) && says_yes(value))
-        };
-        if messages.clone().any(|message| set(&message)) {
-            return Some(format!("commit trailer {name}"));
-        }
-    }
-    if let Some(path) = migrations(commit, rules).first() {
-        return Some(format!("it touches {path}"));
-    }
-    files.iter().find_map(|file| schema_label(file, &rules.labels))
-}
-
-/// The files of a commit that hold migrations. They may be another service's: whose database it is cannot be told.
-fn migrations(commit: &Commit, rules: &SchemaRules) -> Vec<FilePath> {
-    let paths = commit.files.iter().map(|file| &file.path);
-    paths.filter(|path| rules.paths.matches(path.as_str())).cloned().collect()
-}
-
-/// How the flag of a deployment begins that changed the version of what keeps data or of a cluster.
-const ENGINE: &str = "it changed the version of ";
-
-/// Going back to an older version of a database or of the cluster is no smaller thing than going back in a schema.
-fn engine_flag(changes: &Changes) -> Option<String> {
-    if let Some(place) = &changes.migrates {
-        return Some(format!("it says what the schema is to be migrated to, {place}"));
-    }
-    let engine = changes.fields.iter().find(|field| field.engine)?;
-    Some(format!("{ENGINE}{}", engine.address))
-}
-
-/// The label of a schema change in a manifest. In a file that is no YAML, a template say, any line with the label counts
-/// that does not say no.
-fn schema_label(file: &FileDiff, labels: &[String]) -> Option<String> {
-    let text = file.new.as_ref()?.text()?;
-    let found = |label: &&String| {
-        text.contains(label.as_str())
-            && match field::leaves::yaml::leaves(text) {
-                Some(leaves) => leaves.iter().any(|leaf| leaf.key == **label && says_yes(&leaf.value)),
-                None => text
-                    .lines()
-                    .filter_map(|line| line.split_once(label.as_str()))
-                    .any(|(_, value)| says_yes(value.trim_matches(|c: char| !c.is_alphanumeric()))),
-            }
-    };
-    labels.iter().find(found).map(|label| format!("{label} in {}", file.path))
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@
 //! | [`field`] | finding, comparing and restoring the bytes of a field in a file |
 //! | [`environment`] | what is watched, and by which rules: patterns, policies, signals |
 //! | [`history`] | the commits of a branch, and the reverts among them |
+//! | [`schema`] | migrations of database schemas, and what they mean for the release before them |
 //! | [`deployment`] | which commits are deployments, and of what |
 //! | [`judge`] | question, evidence, verdict |
-//! | [`chart`] | what a chart of a signal shows |
 //! | [`chart`] | what a chart of a signal shows, for every pen |
 //! | [`decision`] | the guards, in the order in which they are asked |
 //! | [`change`] | the revert: its bytes, its message, and what became of it |
@@ -34,5 +34,6 @@ pub mod history;
 pub mod ids;
 pub mod judge;
 pub mod review;
+pub mod schema;
 pub mod text;
 pub mod time;

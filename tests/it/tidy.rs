@@ -282,6 +282,7 @@ const ORDERS: [(&str, &[&str]); 3] = [
             "field",
             "environment",
             "history",
+            "schema",
             "deployment",
             "judge",
             "chart",

@@ -270,7 +270,7 @@ fn schema_changes_are_seen_in_trailers_paths_and_labels() {
         (migrating.schema, migrating.migrations)
     };
     assert!(schema.unwrap().contains("db/migrations/1.sql"));
-    let all: Vec<&str> = all.iter().map(FilePath::as_str).collect();
+    let all: Vec<&str> = all.iter().map(|one| one.path.as_str()).collect();
     assert_eq!(all, ["db/migrations/1.sql", "db/migrations/2.sql"]);
     let labelled =
         |value: &str, tag: &str| format!("tag: {tag}\nlabels:\n  backout/schema-change: \"{value}\"\n");

@@ -123,7 +123,8 @@ impl Scope for Tracked<'_> {
         if self.holds(path) {
             Interest::Bytes
         } else if self.migrations.iter().any(|globs| globs.matches(path)) {
-            Interest::Name
+            // What SQL means is read from it.
+            if path.ends_with(".sql") { Interest::Bytes } else { Interest::Name }
         } else {
             Interest::Nothing
         }
@@ -232,7 +233,7 @@ mod tests {
         assert_eq!(all.file("apps/api/p/values.yaml"), Interest::Bytes);
         assert_eq!(one.file("apps/api/p/values.yaml"), Interest::Nothing);
         assert_eq!(one.file("apps/web/p/values.yaml"), Interest::Bytes);
-        assert_eq!(one.file("db/1.sql"), Interest::Name);
+        assert_eq!(one.file("db/1.sql"), Interest::Bytes);
         assert!(all.directory("apps/api") && !one.directory("apps/api") && one.directory("apps/web/p/deep"));
         // Outside of the environment's paths nothing is a service's.
         assert!(one.directory("db") && !one.directory("apps/web/q") && !all.directory("x"));

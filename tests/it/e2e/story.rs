@@ -51,7 +51,12 @@ fn schema_changes_go_to_a_person() {
     let label = "podLabels:\n  backout/schema-change: \"true\"\n";
     for (service, more, subject, why) in [
         ("orders", "", "It moves the totals.\n\nSchema-Change: yes", "commit trailer Schema-Change"),
-        ("stock", "", "It has places.", "it touches apps/stock/migrations/7.sql"),
+        (
+            "stock",
+            "",
+            "It has places.",
+            "it touches apps/stock/migrations/7.sql, expand, line 1: a column is new",
+        ),
         ("users", label, "It has a label.", "backout/schema-change in apps/users/values.yaml"),
     ] {
         let stage = Stage::on_path();

@@ -57,87 +57,89 @@ fn the_repository_of_a_backup_is_no_source() {
 }
 
 /// A line that came or went, and what stands beside it by now: another thing, or another version.
+const BESIDE_OTHERS: &[(&str, &str, &str)] = &[
+    (
+        "web:\n  repository: a/web\n  tag: v1\n  p: 1\n",
+        "web:\n  repository: a/web\n  p: 1\n",
+        "web:\n  repository: a/other\n  p: 1\n",
+    ),
+    (
+        "module \"web\" {\n  source = \"x/y\"\n  version = \"1.0.0\"\n}\n",
+        "module \"web\" {\n  source = \"x/y\"\n}\n",
+        "module \"web\" {\n  source = \"./local\"\n}\n",
+    ),
+    (
+        "image:\n  repository: a/web\n  tag: v1\n",
+        "image:\n  repository: a/web\n",
+        "image:\n  repository: a/web:v3\n",
+    ),
+    (
+        "image:\n  repository: a/web\n  digest: sha256:0000\n",
+        "image:\n  repository: a/web\n",
+        "image:\n  repository: a/web\n  tag: v2\n",
+    ),
+    (
+        "d: &d\n  tag: v4\nweb:\n  <<: *d\n  tag: v1\n",
+        "d: &d\n  tag: v4\nweb:\n  <<: *d\n",
+        "d: &d\n  tag: v5\nweb:\n  <<: *d\n",
+    ),
+    (
+        "image:\n  repository: a/web\n",
+        "image:\n  repository: a/web\n  tag: v1\n",
+        "image:\n  repository: a/web\n  tag: v1\n  digest: sha256:0000\n",
+    ),
+    (
+        "image:\n  repository: a/web\n",
+        "image:\n  repository: a/web\n  tag: v1\n",
+        "image:\n  repository: b/web\n  tag: v1\n",
+    ),
+    (
+        "source:\n  repoURL: https://g.example.com/a\n  targetRevision: 1.0.0\n",
+        "source:\n  repoURL: https://g.example.com/b\n  targetRevision: 1.0.0\n",
+        "source:\n  repoURL: https://g.example.com/b\n  targetRevision: 1.1.0\n",
+    ),
+    (
+        "image:\n  repository: a/web\n  tag: v1\n",
+        "image:\n  repository: b/web\n  tag: v1\n",
+        "image:\n  repository: b/web\n  tag: v2\n",
+    ),
+    (
+        "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: a\n",
+        "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: b\n",
+        "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.1.0\n      sourceRef:\n        name: b\n",
+    ),
+    (
+        "kind: Kustomization\nspec:\n  path: ./v1\n  sourceRef:\n    name: a\n",
+        "kind: Kustomization\nspec:\n  path: ./v1\n  sourceRef:\n    name: b\n",
+        "kind: Kustomization\nspec:\n  path: ./v2\n  sourceRef:\n    name: b\n",
+    ),
+    (
+        "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    tag: v1\n    x: 1\n",
+        "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    x: 1\n",
+        "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    x: 1\n",
+    ),
+    (
+        "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    tag: v1\n",
+        "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    tag: v1\n",
+        "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    tag: v2\n",
+    ),
+    (
+        "helmCharts:\n- name: web\n  repo: https://a\n  version: 1.0.0\n",
+        "helmCharts:\n- name: web\n  repo: https://b\n  version: 1.0.0\n",
+        "helmCharts:\n- name: web\n  repo: https://b\n  version: 1.1.0\n",
+    ),
+    (
+        "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: a\n",
+        "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      sourceRef:\n        name: a\n",
+        "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      sourceRef:\n        name: b\n",
+    ),
+];
+
 #[test]
 fn a_line_goes_back_only_beside_what_it_stood_beside() {
-    for (parent, bad, now) in [
-        (
-            "web:\n  repository: a/web\n  tag: v1\n  p: 1\n",
-            "web:\n  repository: a/web\n  p: 1\n",
-            "web:\n  repository: a/other\n  p: 1\n",
-        ),
-        (
-            "module \"web\" {\n  source = \"x/y\"\n  version = \"1.0.0\"\n}\n",
-            "module \"web\" {\n  source = \"x/y\"\n}\n",
-            "module \"web\" {\n  source = \"./local\"\n}\n",
-        ),
-        (
-            "image:\n  repository: a/web\n  tag: v1\n",
-            "image:\n  repository: a/web\n",
-            "image:\n  repository: a/web:v3\n",
-        ),
-        (
-            "image:\n  repository: a/web\n  digest: sha256:0000\n",
-            "image:\n  repository: a/web\n",
-            "image:\n  repository: a/web\n  tag: v2\n",
-        ),
-        (
-            "d: &d\n  tag: v4\nweb:\n  <<: *d\n  tag: v1\n",
-            "d: &d\n  tag: v4\nweb:\n  <<: *d\n",
-            "d: &d\n  tag: v5\nweb:\n  <<: *d\n",
-        ),
-        (
-            "image:\n  repository: a/web\n",
-            "image:\n  repository: a/web\n  tag: v1\n",
-            "image:\n  repository: a/web\n  tag: v1\n  digest: sha256:0000\n",
-        ),
-        (
-            "image:\n  repository: a/web\n",
-            "image:\n  repository: a/web\n  tag: v1\n",
-            "image:\n  repository: b/web\n  tag: v1\n",
-        ),
-        (
-            "source:\n  repoURL: https://g.example.com/a\n  targetRevision: 1.0.0\n",
-            "source:\n  repoURL: https://g.example.com/b\n  targetRevision: 1.0.0\n",
-            "source:\n  repoURL: https://g.example.com/b\n  targetRevision: 1.1.0\n",
-        ),
-        (
-            "image:\n  repository: a/web\n  tag: v1\n",
-            "image:\n  repository: b/web\n  tag: v1\n",
-            "image:\n  repository: b/web\n  tag: v2\n",
-        ),
-        (
-            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: a\n",
-            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: b\n",
-            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.1.0\n      sourceRef:\n        name: b\n",
-        ),
-        (
-            "kind: Kustomization\nspec:\n  path: ./v1\n  sourceRef:\n    name: a\n",
-            "kind: Kustomization\nspec:\n  path: ./v1\n  sourceRef:\n    name: b\n",
-            "kind: Kustomization\nspec:\n  path: ./v2\n  sourceRef:\n    name: b\n",
-        ),
-        (
-            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    tag: v1\n    x: 1\n",
-            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    x: 1\n",
-            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    x: 1\n",
-        ),
-        (
-            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/a\n  ref:\n    tag: v1\n",
-            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    tag: v1\n",
-            "kind: OCIRepository\nmetadata: {name: a}\nspec:\n  url: oci://r/b\n  ref:\n    tag: v2\n",
-        ),
-        (
-            "helmCharts:\n- name: web\n  repo: https://a\n  version: 1.0.0\n",
-            "helmCharts:\n- name: web\n  repo: https://b\n  version: 1.0.0\n",
-            "helmCharts:\n- name: web\n  repo: https://b\n  version: 1.1.0\n",
-        ),
-        (
-            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      version: 1.0.0\n      sourceRef:\n        name: a\n",
-            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      sourceRef:\n        name: a\n",
-            "kind: HelmRelease\nspec:\n  chart:\n    spec:\n      sourceRef:\n        name: b\n",
-        ),
-    ] {
+    for (parent, bad, now) in BESIDE_OTHERS {
         let put = outcome(parent, bad, now);
-        assert!(put.is_err() || put.as_deref() == Ok(now), "{bad}then\n{now}gives\n{put:?}");
+        assert!(put.is_err() || put.as_deref() == Ok(*now), "{bad}then\n{now}gives\n{put:?}");
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::review::chart::ChartStyle;
 use crate::domain::review::markdown::{code, fenced};
+use crate::domain::schema::sql::SqlFinding;
 
 /// The most migrations that are named.
 const MAX_MIGRATIONS: usize = 30;
@@ -93,9 +94,18 @@ fn migrations(deployment: &Deployment) -> String {
         return String::new();
     }
     let mut text = "Migrations in its commit:\n\n".to_owned();
-    for path in deployment.migrations.iter().take(MAX_MIGRATIONS) {
-        text.push_str(&format!("- {}\n", code(path.as_str(), 160)));
+    for migration in deployment.migrations.iter().take(MAX_MIGRATIONS) {
+        text.push_str(&format!("- {}", code(migration.path.as_str(), 160)));
+        if let Some(SqlFinding { line, statement, effect, why }) = &migration.worst {
+            let statement = code(statement, 130);
+            text.push_str(&format!(": {effect}. Line {line}, {statement}: {why}"));
+        }
+        text.push('\n');
     }
+    text.push_str(
+        "\n*Expand*: the older release keeps working on the newer schema. *Contract*: it may fail, or what it needs is gone. *Unknown*: \
+         look at it. A migration without a class was not read.\n",
+    );
     if deployment.migrations.len() > MAX_MIGRATIONS {
         text.push_str(&format!("- and {} more\n", deployment.migrations.len() - MAX_MIGRATIONS));
     }

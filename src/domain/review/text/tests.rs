@@ -19,6 +19,8 @@ use crate::domain::ids::{
 };
 use crate::domain::judge::evidence::{Found, Gap, Sample, Segment, SignalEvidence};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict, judge};
+use crate::domain::schema::Migration;
+use crate::domain::schema::sql::classify;
 use crate::domain::time::Time;
 
 /// The most characters of a text: GitHub takes 65,536.
@@ -186,10 +188,17 @@ fn a_pull_request_that_a_person_asked_for() {
     assert!(!text.contains("### Signals") && !text.contains("<details>"), "{text}");
 }
 
+fn migration(path: &str, sql: Option<&str>) -> Migration {
+    let worst = sql.and_then(|sql| classify(sql).into_iter().max_by_key(|one| one.effect));
+    Migration { path: FilePath::new(path).unwrap(), worst }
+}
+
 #[test]
 fn an_issue_for_a_schema_change() {
     let mut bad = release();
-    bad.migrations = vec![FilePath::new("db/migrations/0042_orders.sql").unwrap()];
+    let sql = "ALTER TABLE orders ADD COLUMN note text;\nALTER TABLE orders DROP COLUMN total;\n";
+    bad.migrations =
+        vec![migration("db/migrations/0042_orders.sql", Some(sql)), migration("db/migrations/0043.py", None)];
     bad.schema = Some("it touches db/migrations/0042_orders.sql".to_owned());
     let evidence = evidence();
     let judgement = judge(&evidence);
@@ -352,7 +361,7 @@ proptest! {
         prop_assert!(text.chars().count() <= MAX_BODY, "{}", text.chars().count());
         prop_assert!(text.ends_with("</details>\n"));
         let mut bad = release();
-        bad.migrations = vec![FilePath::new("x/".repeat(1_000) + "y").unwrap(); count];
+        bad.migrations = vec![migration(&("x/".repeat(1_000) + "y.sql"), Some("DROP TABLE a;")); count];
         let (subject, findings) = (piece.repeat(6_000), vec![finding("errors", &piece.repeat(6_000)); count]);
         let judgement = Judgement {
             verdict: Verdict::Regressed,
