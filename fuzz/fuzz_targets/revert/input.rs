@@ -196,10 +196,14 @@ fn pin(text: &mut String, u: &mut Unstructured<'_>, versions: &[usize; 4]) -> Re
             lines.insert(at + 1, format!("{indent}{new}\n"));
         }
         2 => lines[at] = format!("{head}: *{}\n", u.choose(&["a", "b"])?),
-        3 => lines[at] = format!("{head}: &{} {}\n", u.choose(&["a", "b"])?, value.trim_start_matches(['*', '&'])),
+        3 => {
+            lines[at] =
+                format!("{head}: &{} {}\n", u.choose(&["a", "b"])?, value.trim_start_matches(['*', '&']))
+        }
         4 => lines[at] = format!("{head}: {}\n", render(u.choose(&["%0", "\"%1\"", "r/a:%2"])?, versions)),
         _ => {
-            let (from, to) = *u.choose(&[("web", "shop"), ("name", "title"), ("image", "picture"), ("a:", "b:")])?;
+            let (from, to) =
+                *u.choose(&[("web", "shop"), ("name", "title"), ("image", "picture"), ("a:", "b:")])?;
             lines.iter_mut().for_each(|line| *line = line.replacen(from, to, 1));
         }
     }

@@ -87,7 +87,8 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
         return None;
     }
     if old.is_empty() || new.is_empty() {
-        return of_one_value(&words, if old.is_empty() { new } else { old });
+        let value = if old.is_empty() { new } else { old };
+        return of_one_value(&words, value, is_of_api(key, &words, [value; 2]));
     }
     let values = |wanted: fn(&str) -> bool| wanted(old) && wanted(new);
     let is_switch = |text: &str| matches!(text, "true" | "false" | "yes" | "no" | "on" | "off");
@@ -96,11 +97,8 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     }
     let is_version = |text: &str| one_word(text) && (is_dotted(text) || mask(text) == "*");
     // In a block of versions the key is the name of a service, whatever that reads like.
-    if named.is_some_and(lists_versions)
-        && values(is_version)
-        && !other_version(&words)
-        && !old.contains("://")
-    {
+    let is_other = other_version(&words) && !is_of_api(key, &words, [old, new]);
+    if named.is_some_and(lists_versions) && values(is_version) && !is_other && !old.contains("://") {
         return Some(FieldRule::NamedValue);
     }
     let (old_masked, new_masked) = (mask(old), mask(new));
@@ -111,7 +109,7 @@ pub fn release_field(candidate: Candidate<'_>) -> Option<FieldRule> {
     if denied_key(&words) && !surely_image
         || is_about_tags
         || vague_key(&words) && !dotted && !surely_image
-        || other_version(&words)
+        || is_other
     {
         return None;
     }
@@ -138,7 +136,9 @@ pub(super) fn names_release(candidate: Candidate<'_>, origin: &Surroundings<'_>)
     let deploys =
         is_of_kind(&["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization", "Bundle"]);
     // In the values of a chart the words mean what that chart makes of them.
-    if origin.is_in_values && !matches!(last, "repository" | "registry" | "name") || !deploys && !is_source {
+    let is_of_any = matches!(last, "repository" | "registry" | "name")
+        && !matches!(origin.block, "sourceRef" | "chartRef");
+    if !is_of_any && (origin.is_in_values || !deploys && !is_source) {
         return None;
     }
     let is_name = match last {
@@ -326,8 +326,9 @@ fn is_other_ref(old: &str, new: &str) -> bool {
 }
 
 /// The rule of a field that was empty before or is now: its key has to tell.
-fn of_one_value(words: &[String], value: &str) -> Option<FieldRule> {
-    if value.is_empty() || !one_word(value) || denied_key(words) || vague_key(words) || other_version(words) {
+fn of_one_value(words: &[String], value: &str, is_of_api: bool) -> Option<FieldRule> {
+    let is_other = other_version(words) && !is_of_api;
+    if value.is_empty() || !one_word(value) || denied_key(words) || vague_key(words) || is_other {
         None
     } else if words.iter().any(|word| tag_word(word)) && !ends_in(words, WordRole::AboutTags) {
         Some(FieldRule::Tag)
@@ -336,6 +337,15 @@ fn of_one_value(words: &[String], value: &str) -> Option<FieldRule> {
     } else {
         any(words, WordRole::Version).then_some(FieldRule::Version)
     }
+}
+
+/// Whether it is the version of a service that is called `api`: `API_VERSION=1.4.2`. In other letters, and of one number, it is that of an
+/// interface.
+fn is_of_api(key: &str, words: &[String], values: [&str; 2]) -> bool {
+    let is_upper = key.chars().all(|c| !c.is_lowercase());
+    is_upper
+        && matches!(words, [.., api, version] if api == "api" && version == "version")
+        && values.into_iter().all(is_dotted)
 }
 
 /// Whether a block of this name holds the versions of the things that its keys name: `versions:`, `image_tags = {`.

@@ -168,6 +168,14 @@ const FOUND: Rows<'static> = &[
         "https://b.example.com",
     ),
     ("v.yaml", "image:\n  repo: @\n  tag: v1\n", "r/a", "r/b"),
+    ("a.env", "API_VERSION=@\n", "1.4.2", "1.5.0"),
+    ("a.env", "DB_API_VERSION=@\n", "1.4.2", "1.5.0"),
+    (
+        "a.yaml",
+        "kind: Shop\nmetadata: {name: a}\nspec:\n  image:\n    repository: @\n",
+        "shop/web",
+        "shop/web2",
+    ),
 ];
 
 #[test]
@@ -273,6 +281,8 @@ const NOT_FOUND: Rows<'static> = &[
     ),
     ("b.yaml", "kind: Role\nmetadata: {name: a}\nchartRef:\n  name: @\n", "a", "b"),
     ("b.yaml", "kind: ExternalSecret\nmetadata: {name: a}\nspec:\n  sourceRef:\n    name: @\n", "a", "b"),
+    ("a.env", "API_VERSION=@\n", "v1", "v2"),
+    ("a.yaml", "apiVersion: @\n", "1.4.2", "1.5.0"),
 ];
 
 #[test]
