@@ -10,7 +10,7 @@ use std::ops::Range;
 use regex::Regex;
 
 pub use self::by_name::SharedField;
-use self::by_name::{ByName, by_name};
+use self::by_name::{Names, by_name};
 use self::entry::{Entry, is_simple};
 use super::leaves::leaf::{Leaf, LeafKind};
 use super::leaves::{Document, Text, read};
@@ -212,7 +212,7 @@ pub fn changed_entries(
     let are_plain = is_plain(old) && is_plain(new);
     let [old, new] = read([old, new]);
     let (before, after) = (entries(pattern, &old), entries(pattern, &new));
-    let has_names = [&old, &new].iter().any(|text| text.leaves.iter().any(|leaf| leaf.brought.is_some()));
+    let shared = Names::of(&old, &new, &after);
     let mut names: Vec<&Captures> = Vec::new();
     let mut of_name: HashMap<&Captures, (Vec<&Entry>, Vec<&Entry>)> = HashMap::new();
     for (entry, is_after) in after.iter().map(|entry| (entry, true)).chain(before.iter().map(|e| (e, false)))
@@ -241,7 +241,7 @@ pub fn changed_entries(
         let whole = |text, entries: &[&Entry]| entries.first().map(|entry| whole_names(text, entry));
         let (was, is) = (whole(&old, before), whole(&new, after));
         let captured = if was == is { is } else { None };
-        let part = as_before((&old, before), (&new, after), has_names);
+        let part = as_before((&old, before), (&new, after), &shared);
         let is_plain = are_plain && part.as_ref().is_some_and(|part| part.is_plain);
         let shared = part.as_ref().map_or_else(Vec::new, |part| part.shared.clone());
         Some(EntryChange {
@@ -336,13 +336,13 @@ struct Part {
 fn as_before(
     (old, before): (&Text<'_>, &[&Entry]),
     (new, after): (&Text<'_>, &[&Entry]),
-    has_names: bool,
+    names: &Names,
 ) -> Option<Part> {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let (mut is_plain, mut shared) = (true, Vec::new());
     for entry in after {
         let Some(was) = before.iter().find(|was| was.address == entry.address) else { continue };
-        let named = if has_names { by_name((old, was), (new, entry)) } else { ByName::default() };
+        let named = by_name(names, (old, was), (new, entry));
         is_plain = is_plain && named.brought.is_empty() && named.edits.is_empty();
         edits.extend(named.edits);
         shared.extend(named.shared);

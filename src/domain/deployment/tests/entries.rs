@@ -299,3 +299,34 @@ fn what_is_written_out_keeps_its_type() {
         assert!(was.ends_with(&format!("web:\n  tag: {value}\n")), "{was}");
     }
 }
+
+/// Where one service alone takes a value by its name, that goes back where it stands, and the service follows it still.
+#[test]
+fn a_value_that_one_service_takes_by_a_name_goes_back_where_it_stands() {
+    let text = |tag: &str| format!("x: &v {tag}\nall:\n  web:\n    tag: *v\n  cart:\n    tag: v1\n");
+    let (old, new) = (text("v1"), text("v2"));
+    let found =
+        deployments_in(&change_of(&old, &new), &environment_of("all.{service}"), &mut Documents::default());
+    let told: Vec<_> =
+        found.iter().map(|one| (one.service.as_str(), one.fields[0].address.as_str())).collect();
+    assert_eq!(told, [("web", "x")]);
+    let bytes_of = |version: &Option<FileVersion>| version.as_ref().unwrap().bytes.clone().unwrap();
+    let (was, is) = (bytes_of(&found[0].files[0].old), bytes_of(&found[0].files[0].new));
+    let subject = field::File { path: "all/file.yaml", fields: &Selection::default() };
+    let put = field::revert(&subject, &was, &is, new.as_bytes()).unwrap();
+    assert_eq!(String::from_utf8(put.bytes).unwrap(), old);
+}
+
+/// A name that thousands of services take is looked for once.
+#[test]
+fn many_services_that_share_a_name_are_told_apart_quickly() {
+    let text = |tag: &str| {
+        let services = (0..3_000).map(|n| format!("  s{n}:\n    tag: *v\n    replicas: {n}\n    port: 80\n"));
+        format!("x: &v {tag}\nall:\n{}", services.collect::<String>())
+    };
+    let pattern = EntryPattern::new("all.{service}").unwrap();
+    let (old, new) = (field::Document::from(text("v1").as_str()), field::Document::from(text("v2").as_str()));
+    // A version of the file for each is more than is made.
+    let found = field::entries::changed_entries(&pattern, &old, &new, 1 << 20);
+    assert_eq!(found, None);
+}

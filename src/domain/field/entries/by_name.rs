@@ -1,6 +1,6 @@
 //! Values that entries of a file share by the names that YAML gives them: `tag: &stable v1` in one, `tag: *stable` in another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::super::leaves::Text;
@@ -32,17 +32,87 @@ pub(super) struct ByName {
     pub(super) shared: Vec<SharedField>,
 }
 
+/// Which leaves of two versions of a file take their values by names, by where these stand. Read once for all entries.
+#[derive(Default)]
+pub(super) struct Names {
+    old: HashMap<Range<usize>, Vec<usize>>,
+    new: HashMap<Range<usize>, Vec<usize>>,
+    /// The values of the version after that stand in an entry.
+    in_entries: HashSet<Range<usize>>,
+}
+
+impl Names {
+    pub(super) fn of(old: &Text<'_>, new: &Text<'_>, entries: &[Entry]) -> Self {
+        let takers = |text: &Text<'_>| {
+            let mut takers: HashMap<Range<usize>, Vec<usize>> = HashMap::new();
+            for (index, leaf) in text.leaves.iter().enumerate() {
+                if let Some(brought) = &leaf.brought {
+                    takers.entry(brought.from.clone()).or_default().push(index);
+                }
+            }
+            takers
+        };
+        let (old, of_new) = (takers(old), takers(new));
+        if old.is_empty() && of_new.is_empty() {
+            return Self::default();
+        }
+        let in_entries = entries.iter().flat_map(|entry| &entry.leaves);
+        let in_entries = in_entries.filter_map(|leaf| new.leaves.get(*leaf)).map(|leaf| leaf.span.clone());
+        Self { old, new: of_new, in_entries: in_entries.collect() }
+    }
+}
+
+/// One version of an entry.
+struct Side<'t> {
+    text: &'t Text<'t>,
+    leaves: HashSet<usize>,
+    /// The values that stand in it.
+    own: HashSet<Range<usize>>,
+    takers: &'t HashMap<Range<usize>, Vec<usize>>,
+}
+
+impl<'t> Side<'t> {
+    fn of(text: &'t Text<'t>, entry: &Entry, takers: &'t HashMap<Range<usize>, Vec<usize>>) -> Self {
+        let leaves: HashSet<usize> = entry.leaves.iter().copied().collect();
+        let own =
+            leaves.iter().filter_map(|leaf| text.leaves.get(*leaf)).filter(|leaf| leaf.brought.is_none());
+        Self { text, own: own.map(|leaf| leaf.span.clone()).collect(), leaves, takers }
+    }
+
+    /// Whether a value stands outside of the entry, and a name brings it there.
+    fn is_from_outside(&self, leaf: &Leaf) -> bool {
+        leaf.brought.as_ref().is_some_and(|brought| !self.own.contains(&brought.from))
+    }
+
+    /// Leaves outside of the entry that take a value of it by a name, with where that stands.
+    fn given(&self) -> impl Iterator<Item = (&'t Leaf, &Range<usize>)> {
+        self.own.iter().flat_map(|from| {
+            let takers =
+                self.takers.get(from).into_iter().flatten().filter(|leaf| !self.leaves.contains(leaf));
+            takers.filter_map(|leaf| self.text.leaves.get(*leaf)).map(move |leaf| (leaf, from))
+        })
+    }
+}
+
 /// Compares an entry before and after.
-pub(super) fn by_name((old, was_entry): (&Text<'_>, &Entry), (new, entry): (&Text<'_>, &Entry)) -> ByName {
+pub(super) fn by_name(
+    names: &Names,
+    (old, was): (&Text<'_>, &Entry),
+    (new, is): (&Text<'_>, &Entry),
+) -> ByName {
     let mut found = ByName::default();
-    let leaves = |text: &'_ Text<'_>, entry: &Entry| -> Vec<Leaf> {
+    if names.old.is_empty() && names.new.is_empty() {
+        return found;
+    }
+    let (then, now) = (Side::of(old, was, &names.old), Side::of(new, is, &names.new));
+    let leaves_of = |text: &'_ Text<'_>, entry: &Entry| -> Vec<Leaf> {
         entry.leaves.iter().filter_map(|leaf| text.leaves.get(*leaf)).cloned().collect()
     };
-    let (then, now) = (leaves(old, was_entry), leaves(new, entry));
-    let before: HashMap<&str, &Leaf> = then.iter().map(|leaf| (leaf.address.as_str(), leaf)).collect();
-    for is in &now {
-        let Some(was) = before.get(is.address.as_str()).copied() else { continue };
-        if !is_from_outside(&then, was) && !is_from_outside(&now, is) {
+    let (before, after) = (leaves_of(old, was), leaves_of(new, is));
+    let at: HashMap<&str, &Leaf> = before.iter().map(|leaf| (leaf.address.as_str(), leaf)).collect();
+    for is in &after {
+        let Some(was) = at.get(is.address.as_str()).copied() else { continue };
+        if !then.is_from_outside(was) && !now.is_from_outside(is) {
             continue;
         }
         found.brought.push(is.span.clone());
@@ -50,27 +120,28 @@ pub(super) fn by_name((old, was_entry): (&Text<'_>, &Entry), (new, entry): (&Tex
             continue;
         }
         match written_out(old, was).filter(|_| !is.is_within_alias()) {
+            // Nobody else takes it: it goes back where it stands, and the alias stays.
+            Some(text) if is_alone(names, &now, (old, was), (new, is)) => {
+                let from = is.brought.as_ref().map_or(&is.span, |brought| &brought.from);
+                found.edits.push((from.clone(), text));
+            }
             Some(text) => found.edits.push((is.span.clone(), text)),
             None => found.share(is, &was.value, &is.value),
         }
     }
-    for was in then.iter().filter(|was| is_from_outside(&then, was)) {
-        let is_gone = now.iter().all(|is| is.address != was.address);
-        if is_gone && !is_given_still(old, was, new) {
+    let still: HashSet<&str> = after.iter().map(|leaf| leaf.address.as_str()).collect();
+    for was in before.iter().filter(|was| then.is_from_outside(was)) {
+        if !still.contains(was.address.as_str()) && !is_given_still(old, was, new) {
             found.share(was, &was.value, "");
         }
     }
-    for (_, leaf) in old.leaves.iter().enumerate().filter(|(index, _)| !was_entry.leaves.contains(index)) {
-        let Some(from) = leaf.brought.as_ref().map(|brought| &brought.from) else { continue };
-        let is_ours = then.iter().any(|own| own.brought.is_none() && own.span == *from);
-        if is_ours && new.at(&leaf.address).is_empty() {
-            found.share(leaf, &leaf.value, "");
-        }
+    for (leaf, _) in then.given().filter(|(leaf, _)| new.at(&leaf.address).is_empty()) {
+        found.share(leaf, &leaf.value, "");
     }
-    for (_, leaf) in new.leaves.iter().enumerate().filter(|(index, _)| !entry.leaves.contains(index)) {
-        let Some(from) = leaf.brought.as_ref().map(|brought| &brought.from) else { continue };
-        let Some(given) = now.iter().find(|own| own.span == *from) else { continue };
-        let was = before.get(given.address.as_str()).map_or("", |was| was.value.as_str());
+    let own: HashMap<&Range<usize>, &Leaf> = after.iter().map(|leaf| (&leaf.span, leaf)).collect();
+    for (leaf, from) in now.given() {
+        let given = own.get(from).and_then(|given| at.get(given.address.as_str()));
+        let was = given.map_or("", |was| was.value.as_str());
         if was == leaf.value {
             continue;
         }
@@ -79,7 +150,26 @@ pub(super) fn by_name((old, was_entry): (&Text<'_>, &Entry), (new, entry): (&Tex
             None => found.share(leaf, was, &leaf.value),
         }
     }
+    found.edits.sort_by(|(a, one), (b, other)| (a.start, a.end, one).cmp(&(b.start, b.end, other)));
+    found.edits.dedup();
+    found.shared.sort_by(|a, b| a.address.cmp(&b.address));
+    found.shared.dedup();
     found
+}
+
+/// Whether a value came by the same alias before and after, and its anchor stands outside of all entries, for this one alone.
+fn is_alone(
+    names: &Names,
+    now: &Side<'_>,
+    (old, was): (&Text<'_>, &Leaf),
+    (new, is): (&Text<'_>, &Leaf),
+) -> bool {
+    let Some(from) = is.brought.as_ref().map(|brought| &brought.from) else { return false };
+    let takers = names.new.get(from).into_iter().flatten();
+    was.is_brought_alone()
+        && old.get(&was.span) == new.get(&is.span)
+        && !names.in_entries.contains(from)
+        && takers.into_iter().all(|leaf| now.leaves.contains(leaf))
 }
 
 impl ByName {
@@ -102,12 +192,6 @@ fn is_given_still(old: &Text<'_>, was: &Leaf, new: &Text<'_>) -> bool {
         let given = given.and_then(|text| text.trim().strip_prefix('&'));
         given.is_some_and(|text| text.split_whitespace().next() == Some(name)) && leaf.value == was.value
     })
-}
-
-/// Whether a value stands outside of the entry that these leaves are, and a name brings it there.
-fn is_from_outside(own: &[Leaf], leaf: &Leaf) -> bool {
-    let is_own = |from: &Range<usize>| own.iter().any(|own| own.brought.is_none() && own.span == *from);
-    leaf.brought.as_ref().is_some_and(|brought| !is_own(&brought.from))
 }
 
 /// The value of a leaf as it can be written anywhere. None where it goes over several lines, or a tag says what it is.
