@@ -330,3 +330,31 @@ fn many_services_that_share_a_name_are_told_apart_quickly() {
     let found = field::entries::changed_entries(&pattern, &old, &new, 1 << 20);
     assert_eq!(found, None);
 }
+
+/// Nothing but its own text changed: another alias takes the place of the one before, and goes back as that.
+#[test]
+fn another_alias_in_one_service_goes_back_as_it_was() {
+    for (before, after) in
+        [("tag: *a", "tag: *b"), ("<<: *m", "<<: *n"), ("tag: v1", "tag: *b"), ("tag: *a", "tag: v9")]
+    {
+        let text = |web: &str| {
+            format!(
+                "a: &a v1\nb: &b v2\nm: &m {{tag: v1}}\nn: &n {{tag: v2}}\nall:\n  web:\n    {web}\n    p: 1\n  cart:\n    tag: *a\n  shop:\n    <<: *m\n"
+            )
+        };
+        let (old, new) = (text(before), text(after));
+        let found = deployments_in(
+            &change_of(&old, &new),
+            &environment_of("all.{service}"),
+            &mut Documents::default(),
+        );
+        let services: Vec<&str> = found.iter().map(|one| one.service.as_str()).collect();
+        assert_eq!(services, ["web"], "{before} -> {after}");
+        assert!(found[0].fields.iter().all(|field| field.rule != FieldRule::ByHand), "{:?}", found[0].fields);
+        let bytes_of = |version: &Option<FileVersion>| version.as_ref().unwrap().bytes.clone().unwrap();
+        let (was, is) = (bytes_of(&found[0].files[0].old), bytes_of(&found[0].files[0].new));
+        let subject = field::File { path: "all/file.yaml", fields: &Selection::default() };
+        let put = field::revert(&subject, &was, &is, new.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(put.bytes).unwrap(), old, "{before} -> {after}");
+    }
+}

@@ -37,12 +37,14 @@ pub(super) struct ByName {
 pub(super) struct Names {
     old: HashMap<Range<usize>, Vec<usize>>,
     new: HashMap<Range<usize>, Vec<usize>>,
+    /// Where the values stand in the version before that are not brought.
+    origins: HashMap<Range<usize>, usize>,
     /// The values of the version after that stand in an entry.
     in_entries: HashSet<Range<usize>>,
 }
 
 impl Names {
-    pub(super) fn of(old: &Text<'_>, new: &Text<'_>, entries: &[Entry]) -> Self {
+    pub(super) fn of(before: &Text<'_>, new: &Text<'_>, entries: &[Entry]) -> Self {
         let takers = |text: &Text<'_>| {
             let mut takers: HashMap<Range<usize>, Vec<usize>> = HashMap::new();
             for (index, leaf) in text.leaves.iter().enumerate() {
@@ -52,13 +54,24 @@ impl Names {
             }
             takers
         };
-        let (old, of_new) = (takers(old), takers(new));
+        let (old, of_new) = (takers(before), takers(new));
         if old.is_empty() && of_new.is_empty() {
             return Self::default();
         }
         let in_entries = entries.iter().flat_map(|entry| &entry.leaves);
         let in_entries = in_entries.filter_map(|leaf| new.leaves.get(*leaf)).map(|leaf| leaf.span.clone());
-        Self { old, new: of_new, in_entries: in_entries.collect() }
+        let own = before.leaves.iter().enumerate().filter(|(_, leaf)| leaf.brought.is_none());
+        let origins = own.map(|(index, leaf)| (leaf.span.clone(), index)).collect();
+        Self { old, new: of_new, origins, in_entries: in_entries.collect() }
+    }
+
+    /// Whether what a name brought before stands there still, with the same value.
+    fn is_given_still(&self, old: &Text<'_>, was: &Leaf, new: &Text<'_>) -> bool {
+        let from = was.brought.as_ref().map_or(&was.span, |brought| &brought.from);
+        let origin = self.origins.get(from).and_then(|leaf| old.leaves.get(*leaf));
+        let now = origin.map_or(&[][..], |origin| new.at(&origin.address));
+        let now: Vec<&Leaf> = now.iter().filter_map(|leaf| new.leaves.get(*leaf)).collect();
+        matches!(now.as_slice(), [now] if now.value == was.value && now.brought.is_none())
     }
 }
 
@@ -112,7 +125,12 @@ pub(super) fn by_name(
     let at: HashMap<&str, &Leaf> = before.iter().map(|leaf| (leaf.address.as_str(), leaf)).collect();
     for is in &after {
         let Some(was) = at.get(is.address.as_str()).copied() else { continue };
-        if !then.is_from_outside(was) && !now.is_from_outside(is) {
+        let (came, comes) = (then.is_from_outside(was), now.is_from_outside(is));
+        // What is written in the entry itself changed, and nothing elsewhere: `*old` becomes `*new`.
+        let is_own_change = old.get(&was.span) != new.get(&is.span)
+            && (!came || names.is_given_still(old, was, new))
+            && was.value != is.value;
+        if !came && !comes || is_own_change {
             continue;
         }
         found.brought.push(is.span.clone());
@@ -131,7 +149,7 @@ pub(super) fn by_name(
     }
     let still: HashSet<&str> = after.iter().map(|leaf| leaf.address.as_str()).collect();
     for was in before.iter().filter(|was| then.is_from_outside(was)) {
-        if !still.contains(was.address.as_str()) && !is_given_still(old, was, new) {
+        if !still.contains(was.address.as_str()) && !names.is_given_still(old, was, new) {
             found.share(was, &was.value, "");
         }
     }
@@ -180,18 +198,6 @@ impl ByName {
         let (address, old, new) = (leaf.address.clone(), old.to_owned(), new.to_owned());
         self.shared.push(SharedField { address, old, new, is_release });
     }
-}
-
-/// Whether the name by which a value came still gives the same one in the version after.
-fn is_given_still(old: &Text<'_>, was: &Leaf, new: &Text<'_>) -> bool {
-    let Some(name) = old.get(&was.span).strip_prefix('*').filter(|_| !was.is_within_alias()) else {
-        return false;
-    };
-    new.leaves.iter().any(|leaf| {
-        let given = leaf.anchor.and_then(|at| new.text.get(at..leaf.span.start));
-        let given = given.and_then(|text| text.trim().strip_prefix('&'));
-        given.is_some_and(|text| text.split_whitespace().next() == Some(name)) && leaf.value == was.value
-    })
 }
 
 /// The value of a leaf as it can be written anywhere. None where it goes over several lines, or a tag says what it is.
