@@ -36,8 +36,13 @@ pub enum RequestError {
     #[error("{0}")]
     NotFound(String),
     /// Its values are gone, or it is not clear how to put them back.
-    #[error(transparent)]
-    NoChange(#[from] NoChange),
+    #[error("{service}: {none}")]
+    NoChange {
+        /// The service.
+        service: ServiceName,
+        /// Why there is nothing to do, or nothing may be done.
+        none: NoChange,
+    },
     /// Reading or delivering failed.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -169,7 +174,10 @@ impl<'a> Request<'a> {
                     prepared.back.push((deployment.service.clone(), none.to_string()));
                     continue;
                 }
-                Err(none) => return Err(none.into()),
+                Err(none) => {
+                    let service = deployment.service.clone();
+                    return Err(RequestError::NoChange { service, none });
+                }
             };
             let (change, current) = (*planned.change, planned.current);
             prepared.reverts.push(Prepared { deployment, goal, change, current });
@@ -199,7 +207,8 @@ impl<'a> Request<'a> {
             refusals = if seen == Some(snapshot.head) { refusals + 1 } else { 0 };
             refused |= refusals >= MAX_REFUSALS;
             seen = Some(snapshot.head);
-            let planned = plan_at(&pass, &to_revert, snapshot.head).await??;
+            let none = |none| RequestError::NoChange { service: deployment.service.clone(), none };
+            let planned = plan_at(&pass, &to_revert, snapshot.head).await?.map_err(none)?;
             match deliver(&pass, &snapshot, &planned, Route::of(&pass, false, refused)).await {
                 Ok(receipt) => return Ok((*planned.change, receipt)),
                 Err(DeliveryError::Push(rejected @ PushError::Rejected { .. })) => last = Some(rejected),

@@ -140,7 +140,7 @@ pub enum NoChange {
     #[error("every field holds the good value already{0}")]
     Restored(String),
     /// None of the fields holds the bad value any more.
-    #[error("no field holds the bad value any more{0}")]
+    #[error("no field holds the bad value any more, as something else was put there since{0}")]
     Superseded(String),
     /// The fields are not where they were, and may run elsewhere.
     #[error(
