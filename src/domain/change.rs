@@ -132,8 +132,8 @@ pub struct Asked<'a> {
     pub why: Option<&'a str>,
 }
 
-/// Why there is no change to make. Each text says of the fields, one line each, what they held before the deployment, what it put there,
-/// and what they hold now.
+/// Why there is no change to make. Each text has a line for each field: what the field held before the deployment, what the deployment put
+/// there, and what the field holds now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoChange {
     /// Every field holds the good value already.
@@ -144,7 +144,7 @@ pub enum NoChange {
     Superseded(String),
     /// The fields are not where they were, and may run elsewhere.
     #[error(
-        "the fields are not where they were: find out what they are called now, and put them back by hand{0}"
+        "the fields are not where they were: somebody removed or renamed them. Look what holds the version now, and put it back by hand{0}"
     )]
     Gone(String),
     /// Some fields have moved on, or were put back by somebody: others are at work on it.
@@ -177,12 +177,12 @@ const MAX_TOLD: usize = 5;
 /// The most characters of a line about one of them.
 const MAX_TOLD_CHARS: usize = 240;
 
-/// What is told of a field.
+/// One field in the text of a refusal.
 struct Told<'a> {
     place: String,
     old: &'a str,
     new: &'a str,
-    /// What stands there now, where that is known.
+    /// What the field holds now, where that is known.
     now: Option<String>,
 }
 
@@ -201,7 +201,7 @@ fn told_of(fields: &[Told<'_>]) -> String {
     told
 }
 
-/// What a field holds now, in words.
+/// Says what a field holds now.
 fn now_text(field: &FieldResult) -> String {
     match &field.outcome {
         FieldOutcome::Restored => shown(&field.new_text).to_owned(),

@@ -91,7 +91,7 @@ pub enum ChangeKind {
 }
 
 impl Deployment {
-    /// What it did to what keeps data, after which going back may lose some: words that follow on what is meant.
+    /// Says that the deployment changed a schema, or the version of what keeps data. The words follow on a subject: "it".
     #[must_use]
     pub fn schema_words(&self) -> Option<String> {
         let flag = self.schema.as_deref()?;
@@ -320,7 +320,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
         author: commit.author.clone(),
         subject: commit.subject().to_owned(),
         schema: None,
-        migrations: migrations(commit, &service.rule.policy.schema),
+        migrations: Vec::new(),
         beyond,
         kind: ChangeKind::Release,
         fields: Vec::new(),
@@ -334,6 +334,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
     }
     let (services, beyond) = services_of(&commit.files, environment, documents);
     let mut found: BTreeMap<ServiceName, Deployment> = BTreeMap::new();
+    let mut of_rule: BTreeMap<usize, Vec<Migration>> = BTreeMap::new();
     for (service, why) in beyond {
         found.insert(service.name.clone(), build(service, Some(why)));
     }
@@ -364,10 +365,16 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             changes.fields.extend(shared.fields);
         }
         if !changes.fields.is_empty() {
-            let schema = schema_flag(commit, &files, &policy.schema).or_else(|| engine_flag(&changes));
+            // The services of a rule share them: a long file of SQL is read once.
+            let migrations = of_rule
+                .entry(service.rule_index)
+                .or_insert_with(|| migrations(commit, &policy.schema))
+                .clone();
+            let schema = schema_flag(commit, (&files, &migrations), &policy.schema);
+            let schema = schema.or_else(|| engine_flag(&changes));
             let Changes { fields, left_behind, .. } = changes;
             let known = build(service, None);
-            found.insert(name, Deployment { schema, fields, left_behind, files, bound, ..known });
+            found.insert(name, Deployment { schema, migrations, fields, left_behind, files, bound, ..known });
         }
     }
     found.into_values().collect()
@@ -377,7 +384,6 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
 struct OfService<'e> {
     found: ServiceMatch<'e>,
     files: Vec<FileDiff>,
-    /// What it shares with other services of a file, and what does not go back by machine.
     shared: SharedFields,
 }
 

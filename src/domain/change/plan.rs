@@ -344,7 +344,7 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         Err(none) => return Err(none),
     };
     let conflict = || NoChange::refused(file.path.clone(), field::Refusal::Conflict);
-    // Where another deployment has replaced all of it there is nothing to put back.
+    // Another deployment may have replaced each of the fields: then the revert has nothing to put back.
     let is_due = |field: &FieldResult| field.outcome == FieldOutcome::Restored;
     if !fields.is_empty() && !fields.iter().any(is_due) {
         return Ok(Planned { files: BTreeMap::new(), fields });
@@ -440,7 +440,7 @@ impl Target<'_> {
     }
 }
 
-/// What each field held and holds now, in words.
+/// Says of each field what it held and what it holds now.
 fn outcomes(fields: &[(FilePath, FieldResult)]) -> String {
     let each: Vec<_> = fields
         .iter()

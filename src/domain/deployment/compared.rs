@@ -176,14 +176,13 @@ enum Known {
 type Parts = Option<Arc<Vec<Part>>>;
 type Captured = Vec<(String, String)>;
 
-/// What a commit changed in one entry of a file.
+/// One entry of a file that a commit changed.
 #[derive(Debug)]
 struct Part {
     captured: Captured,
     /// The file after the commit with this entry as it was before.
     old: FileVersion,
-    /// What it shares with other entries, and what does not go back by machine.
-    by_hand: SharedFields,
+    shared: SharedFields,
 }
 
 /// What a service shares with others of a file, and what does not go back for one of them alone.
@@ -194,7 +193,7 @@ pub(super) struct SharedFields {
     pub(super) has_release: bool,
 }
 
-/// One entry of a file as if it were a file of its own: what tells it from the others, the file, and what is for a person to put back.
+/// One entry of a file as if it were a file of its own: what tells it from the others, the file, and what it shares with other entries.
 pub(super) type EntryFile = (Captured, FileDiff, SharedFields);
 
 impl Known {
@@ -202,7 +201,7 @@ impl Known {
         let of_part = |part: &Part| {
             let texts = part.captured.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
             let bytes = part.old.bytes.as_ref().map_or(0, |bytes| bytes.len());
-            size_of::<Part>() + texts + bytes + part.by_hand.fields.iter().map(bytes_of).sum::<usize>()
+            size_of::<Part>() + texts + bytes + part.shared.fields.iter().map(bytes_of).sum::<usize>()
         };
         match self {
             Self::Changes(changes) => changes.bytes(),
@@ -275,9 +274,9 @@ pub(super) fn parts_of(
         }
     };
     // The file is others' too: it stays where it is.
-    let part = |Part { captured, old, by_hand }: &Part| {
+    let part = |Part { captured, old, shared }: &Part| {
         let file = FileDiff { was: None, old: Some(old.clone()), ..file.clone() };
-        (captured.clone(), file, by_hand.clone())
+        (captured.clone(), file, shared.clone())
     };
     Some(parts?.iter().map(part).collect())
 }
@@ -310,7 +309,7 @@ fn find_parts(
         };
         let has_release = entry.shared.iter().any(|shared| shared.is_release);
         let fields = entry.shared.into_iter().map(by_hand).collect();
-        Some(Part { captured: entry.captured, old, by_hand: SharedFields { fields, has_release } })
+        Some(Part { captured: entry.captured, old, shared: SharedFields { fields, has_release } })
     };
     Some(Arc::new(changes.into_iter().zip(compared).filter_map(part).collect()))
 }

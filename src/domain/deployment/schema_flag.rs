@@ -12,7 +12,12 @@ fn says_yes(value: &str) -> bool {
     !["false", "no", "none", "0"].contains(&value.to_ascii_lowercase().as_str())
 }
 
-pub(super) fn schema_flag(commit: &Commit, files: &[FileDiff], rules: &SchemaRules) -> Option<String> {
+/// What says that a commit changed a schema. `files` are those of the service, `migrations` those of the whole commit.
+pub(super) fn schema_flag(
+    commit: &Commit,
+    (files, migrations): (&[FileDiff], &[Migration]),
+    rules: &SchemaRules,
+) -> Option<String> {
     let messages = std::iter::once(&commit.message).chain(&commit.merged);
     for name in &rules.trailers {
         // Anywhere in the message: squashing forges put lines of their own behind the trailers.
@@ -23,7 +28,6 @@ pub(super) fn schema_flag(commit: &Commit, files: &[FileDiff], rules: &SchemaRul
             return Some(format!("commit trailer {name}"));
         }
     }
-    let migrations = migrations(commit, rules);
     if let Some(first) = migrations.iter().max_by_key(|one| (one.effect(), std::cmp::Reverse(&one.path))) {
         let path = &first.path;
         return Some(match &first.worst {
@@ -34,10 +38,20 @@ pub(super) fn schema_flag(commit: &Commit, files: &[FileDiff], rules: &SchemaRul
     files.iter().find_map(|file| schema_label(file, &rules.labels))
 }
 
+/// The most bytes of SQL of a commit that are read: more than people write at once. What is behind them may mean anything.
+const MAX_SQL_BYTES: usize = 1 << 20;
+
 /// The files of a commit that hold migrations. They may be another service's: whose database it is cannot be told.
 pub(super) fn migrations(commit: &Commit, rules: &SchemaRules) -> Vec<Migration> {
     let files = commit.files.iter().filter(|file| rules.paths.matches(file.path.as_str()));
-    files.map(Migration::of).collect()
+    let mut left = MAX_SQL_BYTES;
+    let migration = |file: &FileDiff| {
+        let bytes = file.new.as_ref().and_then(|new| new.bytes.as_ref()).map_or(0, |bytes| bytes.len());
+        let is_within = bytes <= left;
+        left = left.saturating_sub(bytes);
+        if is_within { Migration::of(file) } else { Migration { path: file.path.clone(), worst: None } }
+    };
+    files.map(migration).collect()
 }
 
 /// How the flag of a deployment begins that changed the version of what keeps data or of a cluster.

@@ -415,3 +415,23 @@ fn what_was_compared_before_is_found_again_and_says_the_same() {
     let elsewhere = Detector::with(&environment, Documents::new(Arc::default(), stopped())).all(&snapshot);
     assert_eq!(elsewhere, []);
 }
+
+/// The services of a commit share its migrations, and what is behind the bound may mean anything.
+#[test]
+fn the_sql_of_a_commit_is_read_up_to_a_bound() {
+    let long = format!("-- {}\nDROP TABLE a;\n", "x".repeat(1 << 20));
+    let small = file("db/migrations/1.sql", None, Some("ALTER TABLE a ADD COLUMN b int;\n"));
+    let files = vec![
+        bump("web", "v1", "v2"),
+        bump("api", "v1", "v2"),
+        small,
+        file("db/migrations/2.sql", None, Some(&long)),
+    ];
+    let deployments = found(vec![commit(2, "bump", files)]);
+    assert_eq!(deployments.len(), 2);
+    for deployment in deployments {
+        let read: Vec<bool> = deployment.migrations.iter().map(|one| one.worst.is_some()).collect();
+        assert_eq!(read, [true, false]);
+        assert_eq!(deployment.schema.as_deref(), Some("it touches db/migrations/2.sql"));
+    }
+}

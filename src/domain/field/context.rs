@@ -272,10 +272,7 @@ fn names_engine_chart(leaf: &Leaf) -> bool {
     if !matches!(leaf.key.as_str(), "chart" | "url" | "repoURL") {
         return false;
     }
-    let source = match leaf.kind {
-        LeafKind::Scalar => leaf.value.as_str(),
-        LeafKind::Line => words::last(&leaf.value),
-    };
+    let source = words::value_of(leaf);
     (leaf.key == "chart" || source.starts_with("oci:")) && is_engine_image(source)
 }
 

@@ -36,7 +36,6 @@ use std::sync::Arc;
 
 use entries::EntryChange;
 pub use leaves::Document;
-use leaves::leaf::LeafKind;
 pub use rules::FieldRule;
 pub use selection::Selection;
 pub use types::{
@@ -103,11 +102,7 @@ pub fn values_at(bytes: &[u8], addresses: &[&str]) -> Vec<Option<String>> {
     let [text] = leaves::read([&document]);
     let value = |address: &&str| {
         let [leaf] = text.at(address) else { return None };
-        let leaf = text.leaves.get(*leaf)?;
-        Some(match leaf.kind {
-            LeafKind::Scalar => leaf.value.clone(),
-            LeafKind::Line => words::last(&leaf.value).to_owned(),
-        })
+        Some(words::value_of(text.leaves.get(*leaf)?).to_owned())
     };
     addresses.iter().map(value).collect()
 }

@@ -261,9 +261,9 @@ pub enum Refusal {
         "what stands beside {0} has changed since, so that it may be a version of something else: look at it, and put it back by hand"
     )]
     OfAnother(String),
-    /// A value would go back with it that has come by an alias since.
+    /// A later commit made another value follow the field by an alias: that value would go back, too.
     #[error(
-        "{0} takes its value by a name from what would go back, since a later commit: put both back by hand"
+        "a later commit made {0} take its value by an alias from a field that would go back: put back by hand what has to go back"
     )]
     Shared(String),
     /// What the bad commit changed and what was changed since cannot be told apart.

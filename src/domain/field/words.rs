@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use super::leaves::leaf::{Leaf, LeafKind};
 use super::lines::comment_start;
 use super::tokens::versionless;
 
@@ -142,6 +143,14 @@ fn unquoted_span(line: &str, span: &Range<usize>) -> Range<usize> {
         span.start + 1..span.end - 1
     } else {
         span.clone()
+    }
+}
+
+/// The value of a leaf: of a line its last word.
+pub(super) fn value_of(leaf: &Leaf) -> &str {
+    match leaf.kind {
+        LeafKind::Scalar => &leaf.value,
+        LeafKind::Line => last(&leaf.value),
     }
 }
 

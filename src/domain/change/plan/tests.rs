@@ -349,7 +349,7 @@ fn two_changes_go_back_together_and_are_known_to_be_back() {
     assert!(matches!(planned_by(&policy, undo, Some("other: 1\n")), Err(NoChange::Gone(_))));
 }
 
-/// Whoever reads that nothing is done sees each field, what it held before, what the deployment put there, and what it holds now.
+/// A refusal has a line for each field: what the field held, what the deployment put there, and what the field holds now.
 #[test]
 fn each_refusal_tells_of_each_field_on_one_line() {
     let told = |before: &str, after: &str, current: Option<&str>| {

@@ -118,10 +118,7 @@ fn one_sided<'t>(
     leaf: &'t Leaf,
     added: bool,
 ) -> OneSided<'t> {
-    let value = match leaf.kind {
-        LeafKind::Scalar => leaf.value.as_str(),
-        LeafKind::Line => words::last(&leaf.value),
-    };
+    let value = words::value_of(leaf);
     let named = leaf.named.as_deref().filter(|_| leaf.kind == LeafKind::Scalar);
     let found = release_field(Candidate { key: &leaf.key, named, old: value, new: value });
     // A version that only its look tells may be anything where there is nothing to hold it against.

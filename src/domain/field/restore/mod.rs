@@ -10,7 +10,7 @@ mod spans;
 
 use self::locate::{Located, Restore};
 use self::spans::{Spans, overlaps};
-use super::leaves::leaf::{self, Leaf, LeafKind};
+use super::leaves::leaf::{self, Leaf};
 use super::leaves::{Document, Text, read};
 use super::lines::{Counterpart, is_trifle};
 use super::pairs::compare;
@@ -419,10 +419,7 @@ fn verify(
     };
     let is_as_before = |companion: &Companion| {
         let there = after.at(&companion.address).first().and_then(|leaf| after.leaves.get(*leaf));
-        let value = there.map(|leaf| match leaf.kind {
-            LeafKind::Scalar => leaf.value.as_str(),
-            LeafKind::Line => words::last(&leaf.value),
-        });
+        let value = there.map(words::value_of);
         let wanted =
             if companion.added { companion.beneath.as_deref() } else { Some(companion.value.as_str()) };
         value == wanted
@@ -433,7 +430,8 @@ fn verify(
     }
 }
 
-/// Refuses where a value would change that has come by a name of YAML since the bad commit: nobody deployed that by it.
+/// Refuses a revert that would change a value which a later commit made follow a restored field by an alias: the bad commit did not deploy
+/// that value.
 fn joined(bad: &Text<'_>, current: &Text<'_>, text: &str) -> Result<(), Refusal> {
     if current.leaves.iter().all(|leaf| leaf.brought.is_none()) {
         return Ok(());
