@@ -11,8 +11,8 @@ use crate::domain::environment::policy::Delivery;
 use crate::domain::environment::signal::RangeQuery;
 use crate::domain::history::landing::{BranchMove, Sighting};
 use crate::domain::history::scope::Scope;
-use crate::domain::history::snapshot::{Commit, MAX_FILE_BYTES, Snapshot};
-use crate::domain::ids::{BranchName, CommitId, FilePath};
+use crate::domain::history::snapshot::{Commit, Content, MAX_FILE_BYTES, Snapshot};
+use crate::domain::ids::{BlobId, BranchName, CommitId, FilePath};
 use crate::domain::judge::evidence::Series;
 use crate::domain::review::text::ChartStyle;
 use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
@@ -73,6 +73,8 @@ pub enum RepositoryError {
         path: FilePath,
         /// Its size.
         bytes: usize,
+        /// The id of its bytes.
+        blob: BlobId,
     },
     /// A branch cannot be made, because Git cannot have it beside one that is there: see [`in_the_way`].
     #[error("{there} is in the way of {wanted}, and Git cannot have both: rename {there}, or remove it")]
@@ -123,8 +125,8 @@ pub struct CommitRequest<'a> {
     pub parent: CommitId,
     /// A second parent: where the branch was, when the new commit brings it up to date with `parent`.
     pub onto: Option<CommitId>,
-    /// The new bytes of each changed file; `None` removes it. Modes stay as they are; new files are plain files.
-    pub files: &'a BTreeMap<FilePath, Option<Vec<u8>>>,
+    /// The new content of each changed file; `None` removes it. Modes stay as they are; new files are plain files.
+    pub files: &'a BTreeMap<FilePath, Option<Content>>,
     /// The whole commit message.
     pub message: &'a str,
     /// Author and committer time.
@@ -196,7 +198,7 @@ pub trait Repository: Send + Sync {
         &self,
         commit: CommitId,
         base: CommitId,
-        files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+        files: &BTreeMap<FilePath, Option<Content>>,
     ) -> Result<bool, RepositoryError>;
 
     /// The bytes of a file in a commit; `None` where there is no such file.
@@ -204,6 +206,18 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// [`RepositoryError::TooLarge`], or when the commit is not in the repository or is broken.
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError>;
+
+    /// What is in a file in a commit, a large one by the id of its bytes; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// When the commit is not in the repository or is broken.
+    fn content(&self, commit: CommitId, path: &FilePath) -> Result<Option<Content>, RepositoryError> {
+        match self.read_file(commit, path) {
+            Ok(bytes) => Ok(bytes.map(Content::from)),
+            Err(RepositoryError::TooLarge { blob, .. }) => Ok(Some(Content::Unread(blob))),
+            Err(error) => Err(error),
+        }
+    }
 
     /// The paths of all files in a commit of which the scope wants the bytes, in order; at most `limit` of them.
     ///

@@ -15,6 +15,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{self, FieldOutcome, FieldResult};
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::snapshot::Content;
 use crate::domain::history::trailers::NOTHING;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
@@ -41,8 +42,8 @@ pub struct Change {
     pub with: Vec<AlsoUndone>,
     /// The versions that must not come back, as trailers have them.
     pub bad_values: BTreeSet<String>,
-    /// The new bytes of each file; `None` removes it.
-    pub files: BTreeMap<FilePath, Option<Vec<u8>>>,
+    /// The new content of each file; `None` removes it.
+    pub files: BTreeMap<FilePath, Option<Content>>,
     /// What becomes of each release field of the bad deployment.
     pub fields: Vec<(FilePath, FieldResult)>,
     /// What else goes back with the release fields.
@@ -291,9 +292,11 @@ impl Change {
 
     /// The change as a unified diff against `current`.
     #[must_use]
-    pub fn diff(&self, current: &BTreeMap<FilePath, Option<Vec<u8>>>) -> String {
-        let text = |bytes: Option<&Vec<u8>>| {
-            bytes.map_or_else(String::new, |b| String::from_utf8_lossy(b).into_owned())
+    pub fn diff(&self, current: &BTreeMap<FilePath, Option<Content>>) -> String {
+        let text = |content: Option<&Content>| match content {
+            None => String::new(),
+            Some(Content::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+            Some(Content::Unread(id)) => format!("a file that is not read, blob {id}\n"),
         };
         let mut out = String::new();
         for (path, new) in &self.files {

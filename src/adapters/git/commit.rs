@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::options::GitOptions;
 use super::tree_edit::{self, Edits};
 use super::{commit_object, sign};
-use crate::domain::history::snapshot::Person;
+use crate::domain::history::snapshot::{Content, Person};
 use crate::domain::ids::FilePath;
 use crate::domain::time::Time;
 use crate::ports::CommitRequest;
@@ -41,13 +41,16 @@ pub(super) fn tree_of(repository: &Repository, commit: Oid) -> Result<Oid, Fault
 pub(super) fn tree_with(
     repository: &Repository,
     commit: Oid,
-    files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+    files: &BTreeMap<FilePath, Option<Content>>,
 ) -> Result<Oid, Fault> {
     let tree = repository.find_tree(tree_of(repository, commit)?)?;
     let mut edits = Edits::new();
-    for (path, bytes) in files {
-        let blob = bytes.as_ref().map(|bytes| repository.blob(bytes)).transpose()?;
-        edits.insert(path.as_str(), blob);
+    let blob = |content: &Content| match content {
+        Content::Bytes(bytes) => repository.blob(bytes),
+        Content::Unread(id) => Oid::from_bytes(id.as_bytes()),
+    };
+    for (path, content) in files {
+        edits.insert(path.as_str(), content.as_ref().map(blob).transpose()?);
     }
     tree_edit::apply(repository, Some(&tree), &edits)
 }

@@ -92,17 +92,17 @@ pub(super) fn read_file(
         let mut found = None;
         while let Some((entry, after)) = Entry::first(rest)? {
             if entry.name == part.as_bytes() {
-                found = Some((entry.kind(), entry.oid()?));
+                found = Some((entry.kind(), entry.oid()?, entry.blob()?));
                 break;
             }
             rest = after;
         }
         match (found, parts.peek().is_some()) {
-            (Some((Kind::Tree, id)), true) => tree = id,
-            (Some((Kind::File, id)), false) => {
+            (Some((Kind::Tree, id, _)), true) => tree = id,
+            (Some((Kind::File, id, blob)), false) => {
                 let (bytes, _) = odb.read_header(id)?;
                 if bytes > MAX_FILE_BYTES {
-                    return Err(Fault::Port(RepositoryError::TooLarge { path: path.clone(), bytes }));
+                    return Err(Fault::Port(RepositoryError::TooLarge { path: path.clone(), bytes, blob }));
                 }
                 return Ok(Some(odb.read(id)?.data().to_vec()));
             }

@@ -25,7 +25,7 @@ use super::transport::Endpoint;
 use super::{commit, history, local, lookup, notes, refs};
 use crate::domain::history::landing::Sighting;
 use crate::domain::history::scope::Scope;
-use crate::domain::history::snapshot::{Commit, Snapshot};
+use crate::domain::history::snapshot::{Commit, Content, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::time::Time;
 use crate::ports::{self, CommitRequest, HistoryQuery, Made, PushError, RepositoryError};
@@ -293,7 +293,7 @@ impl ports::Repository for GitRepository {
         &self,
         commit: CommitId,
         base: CommitId,
-        files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+        files: &BTreeMap<FilePath, Option<Content>>,
     ) -> Result<bool, RepositoryError> {
         let id = |commit: CommitId| Oid::from_bytes(commit.as_bytes());
         self.read(|repository| {

@@ -101,7 +101,7 @@ impl<'a> Entry<'a> {
         Ok(Oid::from_bytes(self.id)?)
     }
 
-    fn blob(&self) -> Result<BlobId, Fault> {
+    pub(super) fn blob(&self) -> Result<BlobId, Fault> {
         let bytes: [u8; 20] =
             self.id.try_into().map_err(|_length| Fault::Damaged("a tree object is broken".to_owned()))?;
         Ok(BlobId::from_bytes(bytes))

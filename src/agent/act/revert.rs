@@ -17,7 +17,7 @@ use crate::domain::environment::policy::Policy;
 use crate::domain::field::Refusal;
 use crate::domain::history::moves::follow_file;
 use crate::domain::history::scope::{Interest, Scope, Tracked};
-use crate::domain::history::snapshot::Commit;
+use crate::domain::history::snapshot::{Commit, Content};
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
@@ -94,8 +94,8 @@ impl PlannedRevert<'_> {
 /// The files of a deployment at one commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Current {
-    /// The bytes at each path; `None` where there is no file.
-    pub files: BTreeMap<FilePath, Option<Vec<u8>>>,
+    /// What is at each path; `None` where there is no file.
+    pub files: BTreeMap<FilePath, Option<Content>>,
     /// Where files that are not at their old path are now.
     pub moved: BTreeMap<FilePath, FilePath>,
 }
@@ -106,12 +106,7 @@ pub(in crate::agent) async fn plan_at<'a>(
     to_revert: &ToRevert<'a>,
     head: CommitId,
 ) -> Result<Result<PlannedRevert<'a>, NoChange>, RepositoryError> {
-    let current = match current_files(pass, head, to_revert.undo).await {
-        Err(RepositoryError::TooLarge { path, .. }) => {
-            return Ok(Err(NoChange::refused(path, Refusal::TooLarge)));
-        }
-        current => current?,
-    };
+    let current = current_files(pass, head, to_revert.undo).await?;
     let (owned, environment, now) = (Owned::of(to_revert), Arc::clone(pass.environment), pass.now);
     let planning = pass.git(move |repository| {
         let target = Target {
@@ -238,11 +233,11 @@ async fn current_files(pass: &Pass<'_>, head: CommitId, undo: Undo<'_>) -> Resul
         let mut current = Current::default();
         let mut missing = Vec::new();
         for (path, was_there) in files {
-            let bytes = repository.read_file(head, &path)?;
-            if bytes.is_none() && was_there {
+            let content = repository.content(head, &path)?;
+            if content.is_none() && was_there {
                 missing.push(path.clone());
             }
-            current.files.insert(path, bytes);
+            current.files.insert(path, content);
         }
         if missing.is_empty() {
             return Ok(current);
@@ -250,7 +245,7 @@ async fn current_files(pass: &Pass<'_>, head: CommitId, undo: Undo<'_>) -> Resul
         let since = commits_since(repository, &environment, &service, (commit, at), now)?;
         for path in missing {
             if let Some(to) = follow_file(since.iter().rev(), &path).filter(|to| *to != path) {
-                current.files.insert(to.clone(), repository.read_file(head, &to)?);
+                current.files.insert(to.clone(), repository.content(head, &to)?);
                 current.moved.insert(path, to);
             }
         }

@@ -87,9 +87,9 @@ impl Repo {
         let tip = self.tip()?;
         let before = self.text(service, tip)?;
         let after = change(&before).with_context(|| format!("{} has another form", service.path))?;
-        let mut files = BTreeMap::from([(FilePath::new(service.path)?, Some(after.into_bytes()))]);
+        let mut files = BTreeMap::from([(FilePath::new(service.path)?, Some(after.into_bytes().into()))]);
         if let Some((path, text)) = extra {
-            files.insert(FilePath::new(path)?, Some(text.as_bytes().to_vec()));
+            files.insert(FilePath::new(path)?, Some(text.as_bytes().to_vec().into()));
         }
         let author = person(by);
         let options = GitOptions { author: author.clone(), committer: author, ..self.options.clone() };

@@ -3,24 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::field::leaves::yaml::leaves;
+use crate::domain::history::snapshot::Content;
 use crate::domain::ids::FilePath;
 
 /// The names of the files that Kustomize reads in a directory.
 /// Source: <https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/>.
 pub const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// A removed file that a kustomization names in the state that a revert makes, and that kustomization. `files` are the new bytes of each
+/// A removed file that a kustomization names in the state that a revert makes, and that kustomization. `files` are the new contents of each
 /// file that the revert changes; `kustomizations` are all that there are before it.
 #[must_use]
 pub fn needed(
-    files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+    files: &BTreeMap<FilePath, Option<Content>>,
     kustomizations: &BTreeMap<FilePath, Vec<u8>>,
 ) -> Option<(FilePath, FilePath)> {
     let gone: BTreeSet<&str> =
-        files.iter().filter(|(_, bytes)| bytes.is_none()).map(|(path, _)| path.as_str()).collect();
+        files.iter().filter(|(_, content)| content.is_none()).map(|(path, _)| path.as_str()).collect();
     let made = files.iter().filter(|(path, _)| is_kustomization(path));
-    let made = made.filter_map(|(path, bytes)| Some((path, bytes.as_ref()?)));
+    let made = made.filter_map(|(path, content)| Some((path, content.as_ref()?.bytes()?)));
     let left = kustomizations.iter().filter(|(path, _)| !files.contains_key(*path));
+    let left = left.map(|(path, bytes)| (path, bytes.as_slice()));
     left.chain(made).find_map(|(path, bytes)| {
         let text = std::str::from_utf8(bytes).ok()?;
         let named = leaves(text)?.into_iter().find_map(|leaf| names(path.as_str(), &leaf.value, &gone));
@@ -69,9 +71,9 @@ mod tests {
     }
 
     fn found(removed: &[&str], changed: &[(&str, &str)], others: &[(&str, &str)]) -> Option<String> {
-        let mut files: BTreeMap<FilePath, Option<Vec<u8>>> =
+        let mut files: BTreeMap<FilePath, Option<Content>> =
             removed.iter().map(|name| (path(name), None)).collect();
-        files.extend(changed.iter().map(|(name, text)| (path(name), Some(text.as_bytes().to_vec()))));
+        files.extend(changed.iter().map(|(name, text)| (path(name), Some(text.as_bytes().to_vec().into()))));
         let others = others.iter().map(|(name, text)| (path(name), text.as_bytes().to_vec())).collect();
         needed(&files, &others).map(|(file, by)| format!("{file} by {by}"))
     }

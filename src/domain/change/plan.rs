@@ -9,7 +9,7 @@ use crate::domain::field::stamp::{Stamp, signed_by, unsigned};
 use crate::domain::field::tokens::mask;
 use crate::domain::field::{self, Document, FieldOutcome, FieldResult, FieldRule, File};
 use crate::domain::history::moves::is_next_version;
-use crate::domain::history::snapshot::{FileDiff, FileVersion};
+use crate::domain::history::snapshot::{Content, FileDiff, FileVersion};
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::time::Time;
@@ -23,7 +23,7 @@ pub struct Target<'a> {
     pub head: CommitId,
     /// The files that the bad deployment changed, as they are at the head, at the places where they are now; `None`
     /// where a file is gone.
-    pub current: &'a BTreeMap<FilePath, Option<Vec<u8>>>,
+    pub current: &'a BTreeMap<FilePath, Option<Content>>,
     /// Files of the deployment that were moved since, and where to.
     pub moved: &'a BTreeMap<FilePath, FilePath>,
     /// What the agent may do with the service.
@@ -142,7 +142,7 @@ fn bad_values(bad: &Deployment, changes: &[Deployment]) -> BTreeSet<String> {
 /// What taking back one change, or several, makes of the files.
 #[derive(Default)]
 struct Step {
-    files: BTreeMap<FilePath, Option<Vec<u8>>>,
+    files: BTreeMap<FilePath, Option<Content>>,
     fields: Vec<(FilePath, FieldResult)>,
     along: Vec<String>,
     left_behind: Vec<String>,
@@ -250,7 +250,7 @@ fn is_signed_again(deployment: &Deployment, step: &Step) -> Result<(), NoChange>
         let signed = signed.and_then(|path| deployment.files.iter().find(|file| file.path.as_str() == path));
         let Some(signed) = signed else { continue };
         let [before, _] = versions(signed);
-        let is_before = |bytes: &Option<Vec<u8>>| bytes.as_deref() == before;
+        let is_before = |content: &Option<Content>| *content == before;
         if !step.files.get(&signed.path).is_some_and(is_before) {
             let refusal = field::Refusal::Stamped("its signature is of the whole file");
             return Err(NoChange::refused(signed.path.clone(), refusal));
@@ -262,8 +262,8 @@ fn is_signed_again(deployment: &Deployment, step: &Step) -> Result<(), NoChange>
 /// What a revert makes of one file of the deployment.
 #[derive(Default)]
 struct Planned {
-    /// The paths of which the bytes differ, with the new ones; `None` removes the file.
-    files: BTreeMap<FilePath, Option<Vec<u8>>>,
+    /// The paths of which the content differs, with the new one; `None` removes the file.
+    files: BTreeMap<FilePath, Option<Content>>,
     fields: Vec<FieldResult>,
 }
 
@@ -279,20 +279,23 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
         let is_of_version = |was: &&FilePath| is_next_version(was, &file.path) && path == file.path;
         let of_version = file.was.as_ref().filter(is_of_version);
         let (Some(was), Some(current)) = (of_version, current) else { return Ok(Planned::default()) };
-        let files = moved_back(was, path, current.to_vec(), target)?;
+        let files = moved_back(was, path, current, target)?;
         return Ok(Planned { files, fields: Vec::new() });
     }
     let Some(current) = current else { return Ok(gone(deployment, &file.path)) };
     let refused = |refusal| NoChange::refused(file.path.clone(), refusal);
+    let (Some(old), Some(new), Some(current)) = (old.bytes(), new.bytes(), current.bytes()) else {
+        return Err(refused(field::Refusal::TooLarge));
+    };
     let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
     let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
     let is_restored = reverted.fields.iter().any(|field| field.outcome == FieldOutcome::Restored);
     let mut files = BTreeMap::new();
     // Who moved it again since wants it there.
     if let Some(was) = file.was.as_ref().filter(|_| is_restored && path == file.path) {
-        files = moved_back(was, path, reverted.bytes, target)?;
+        files = moved_back(was, path, reverted.bytes.into(), target)?;
     } else if reverted.bytes != *current {
-        files.insert(path, Some(reverted.bytes));
+        files.insert(path, Some(reverted.bytes.into()));
     }
     Ok(Planned { files, fields: reverted.fields })
 }
@@ -301,8 +304,8 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
 fn came_or_went(
     deployment: &Deployment,
     file: &FileDiff,
-    [old, new]: [Option<&[u8]>; 2],
-    (path, current): (FilePath, Option<&[u8]>),
+    [old, new]: [Option<Content>; 2],
+    (path, current): (FilePath, Option<Content>),
 ) -> Planned {
     let outcome = match current {
         now if now == new => FieldOutcome::Restored,
@@ -311,7 +314,7 @@ fn came_or_went(
     };
     let fields = results(deployment, &file.path, &outcome);
     let is_due = !fields.is_empty() && outcome == FieldOutcome::Restored;
-    let files = if is_due { BTreeMap::from([(path, old.map(<[u8]>::to_vec))]) } else { BTreeMap::new() };
+    let files = if is_due { BTreeMap::from([(path, old)]) } else { BTreeMap::new() };
     Planned { files, fields }
 }
 
@@ -319,20 +322,21 @@ fn came_or_went(
 fn moved_back(
     was: &FilePath,
     path: FilePath,
-    bytes: Vec<u8>,
+    content: Content,
     target: &Target<'_>,
-) -> Result<BTreeMap<FilePath, Option<Vec<u8>>>, NoChange> {
+) -> Result<BTreeMap<FilePath, Option<Content>>, NoChange> {
     if target.current.get(was).is_some_and(Option::is_some) {
         // Somebody has put a file there since.
         return Err(NoChange::refused(was.clone(), field::Refusal::Conflict));
     }
-    Ok(BTreeMap::from([(path, None), (was.clone(), Some(bytes))]))
+    Ok(BTreeMap::from([(path, None), (was.clone(), Some(content))]))
 }
 
 /// The file with all that the commit changed in it taken back, by a three-way merge; what else happened to it stays.
 fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Result<Planned, NoChange> {
     let (path, current) = target.now_at(&file.path);
-    let is_as_left = versions(file).get(1).copied().flatten() == current && current.is_some();
+    let [old, new] = versions(file);
+    let is_as_left = new == current && current.is_some();
     let fields = match spliced(deployment, file, target) {
         Ok(Planned { fields, .. }) => fields,
         // Nobody has touched it since: it goes back as a whole, whatever the fields alone would do.
@@ -349,25 +353,21 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
     if !fields.is_empty() && !fields.iter().any(is_due) {
         return Ok(Planned { files: BTreeMap::new(), fields });
     }
-    is_whole(deployment, file, (current, &fields), target)?;
-    let unread =
-        |version: &Option<FileVersion>| version.as_ref().is_some_and(|version| version.bytes.is_none());
-    if unread(&file.old) || unread(&file.new) {
-        return Err(conflict());
+    is_whole(deployment, file, (current.as_ref(), &fields), target)?;
+    if old == current && new != current && file.was.is_none() {
+        return Ok(Planned { files: BTreeMap::new(), fields });
     }
-    let bytes = match (versions(file), current) {
-        ([old, new], current) if new == current => old.map(<[u8]>::to_vec),
-        ([old, _], current) if old == current && file.was.is_none() => {
-            return Ok(Planned { files: BTreeMap::new(), fields });
-        }
-        ([Some(old), Some(new)], Some(current)) => {
-            Some(diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?)
-        }
-        _ => return Err(conflict()),
+    let content = if new == current {
+        old
+    } else {
+        // What is not read goes back only as the deployment left it.
+        let all = [&old, &new, &current].map(|content| content.as_ref().and_then(Content::bytes));
+        let [Some(old), Some(new), Some(current)] = all else { return Err(conflict()) };
+        Some(diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?.into())
     };
-    let files = match (&file.was, bytes) {
-        (Some(was), Some(bytes)) => moved_back(was, path, bytes, target)?,
-        (_, bytes) => BTreeMap::from([(path, bytes)]),
+    let files = match (&file.was, content) {
+        (Some(was), Some(content)) => moved_back(was, path, content, target)?,
+        (_, content) => BTreeMap::from([(path, content)]),
     };
     Ok(Planned { files, fields })
 }
@@ -376,7 +376,7 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
 fn is_whole(
     deployment: &Deployment,
     file: &FileDiff,
-    (current, fields): (Option<&[u8]>, &[FieldResult]),
+    (current, fields): (Option<&Content>, &[FieldResult]),
     target: &Target<'_>,
 ) -> Result<(), NoChange> {
     let [old, new] = versions(file);
@@ -401,16 +401,17 @@ fn is_whole(
         let (then, now) = (stamp.text_of(before), stamp.text_of(after));
         before != after && !now.is_empty() && then == now
     });
-    if current == old || current == new && !is_stale && (fields.is_empty() || only_fields()) {
+    if current == old.as_ref() || current == new.as_ref() && !is_stale && (fields.is_empty() || only_fields())
+    {
         return Ok(());
     }
     let refusal = field::Refusal::Stamped(stamp.words());
     Err(NoChange::refused(file.path.clone(), refusal))
 }
 
-/// The bytes of a file before and after the deployment.
-fn versions(file: &FileDiff) -> [Option<&[u8]>; 2] {
-    [&file.old, &file.new].map(|version| version.as_ref().and_then(|version| version.bytes.as_deref()))
+/// What was in a file before and after the deployment.
+fn versions(file: &FileDiff) -> [Option<Content>; 2] {
+    [&file.old, &file.new].map(|version| version.as_ref().map(Content::from))
 }
 
 fn gone(deployment: &Deployment, path: &FilePath) -> Planned {
@@ -431,12 +432,12 @@ fn results(deployment: &Deployment, path: &FilePath, outcome: &FieldOutcome) -> 
 }
 
 impl Target<'_> {
-    /// Where a file of the deployment is now, and its bytes.
-    fn now_at(&self, path: &FilePath) -> (FilePath, Option<&[u8]>) {
+    /// Where a file of the deployment is now, and what is in it.
+    fn now_at(&self, path: &FilePath) -> (FilePath, Option<Content>) {
         // Taking back a newer change may have put it at its old place.
         let is_here = self.current.get(path).is_some_and(Option::is_some);
         let now = self.moved.get(path).filter(|_| !is_here).unwrap_or(path);
-        (now.clone(), self.current.get(now).and_then(|bytes| bytes.as_deref()))
+        (now.clone(), self.current.get(now).cloned().flatten())
     }
 }
 
@@ -457,7 +458,8 @@ fn held_now(deployment: &Deployment, path: &FilePath, target: &Target<'_>) -> St
     let (_, current) = target.now_at(path);
     let of_file: Vec<&FieldChange> = deployment.fields.iter().filter(|field| field.path == *path).collect();
     let addresses: Vec<&str> = of_file.iter().map(|field| field.address.as_str()).collect();
-    let values = current.map(|bytes| field::values_at(bytes, &addresses)).unwrap_or_default();
+    let bytes = current.as_ref().and_then(Content::bytes);
+    let values = bytes.map(|bytes| field::values_at(bytes, &addresses)).unwrap_or_default();
     let values = values.into_iter().chain(std::iter::repeat(None));
     let each: Vec<_> = of_file
         .iter()

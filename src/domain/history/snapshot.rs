@@ -35,6 +35,38 @@ impl FileVersion {
     }
 }
 
+/// What is in a file, as far as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Its bytes.
+    Bytes(Arc<[u8]>),
+    /// The id of its bytes in Git, which were not read: see [`FileVersion::bytes`].
+    Unread(BlobId),
+}
+
+impl Content {
+    /// Its bytes. `None` where they were not read.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Unread(_) => None,
+        }
+    }
+}
+
+impl From<&FileVersion> for Content {
+    fn from(version: &FileVersion) -> Self {
+        version.bytes.clone().map_or(Self::Unread(version.blob), Self::Bytes)
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
 /// The largest file that is read, in bytes. Real environment files are far smaller; larger ones are not deployments.
 pub const MAX_FILE_BYTES: usize = 4 << 20;
 

@@ -166,6 +166,52 @@ fn what_belongs_to_a_version_comes_back_with_it() {
     is_back(deployed(|at| named(at, "1.0.0"), |at| named(at, "1.0.1")));
 }
 
+/// More bytes than are read of a file.
+fn large(version: &str) -> Vec<u8> {
+    [0].into_iter().chain(version.bytes()).cycle().take((4 << 20) + 1).collect()
+}
+
+#[test]
+fn a_file_that_is_not_read_comes_back_by_its_id() {
+    let chart = |at: &Path, archive: &str, version: &str, with: &[u8]| {
+        drop(std::fs::remove_dir_all(at.join("charts")));
+        put(at, "Chart.yaml", format!("dependencies:\n- name: cd\n  version: {version}\n"));
+        put(at, &format!("charts/{archive}"), with);
+    };
+    let (one, two, three) = (large("1"), large("2"), large("3"));
+    // Another name, the same name, one that grew, and one that shrank.
+    for (then, now, old, new) in [
+        ("cd-1.0.0.tgz", "cd-1.0.1.tgz", &one[..], &two[..]),
+        ("cd.tgz", "cd.tgz", &one, &two),
+        ("cd.tgz", "cd.tgz", b"small", &two),
+        ("cd.tgz", "cd.tgz", &one, b"small"),
+    ] {
+        is_back(deployed(|at| chart(at, then, "1.0.0", old), |at| chart(at, now, "1.0.1", new)));
+    }
+    // It came, it went, or it was moved, beside the version.
+    let tag = |at: &Path, tag: &str| put(at, "values.yaml", format!("image:\n  tag: {tag}\n"));
+    let with = |at: &Path, version: &str, name: Option<&str>| {
+        drop(std::fs::remove_dir_all(at.join("models")));
+        tag(at, version);
+        if let Some(name) = name {
+            put(at, &format!("models/{name}"), &one);
+        }
+    };
+    for (then, now) in [(None, Some("a.onnx")), (Some("a.onnx"), None), (Some("a.onnx"), Some("b.onnx"))] {
+        is_back(deployed(|at| with(at, "v1", then), |at| with(at, "v2", now)));
+    }
+    // Somebody replaced it since: nobody knows what is in it.
+    let (stage, _) =
+        deployed(|at| chart(at, "cd.tgz", "1.0.0", &one), |at| chart(at, "cd.tgz", "1.0.1", &two));
+    put(&stage.clone_of_people().join("apps/web"), "charts/cd.tgz", &three);
+    let last = stage.commit(-3, BOT, "Another archive");
+    stage.push();
+    let report = stage.pass(4);
+    assert!(text(item(&report, "web"), "why").contains("it changed the archive"), "{report:#}");
+    assert_eq!(stage.tip(), last);
+    stage.nothing_more();
+}
+
 /// A file that the deployment added is needed by now: by a kustomization of the service, or by another one.
 #[test]
 fn a_file_that_something_needs_is_not_removed() {

@@ -33,7 +33,7 @@ async fn use_everything(place: &mut Place) {
     // Made and brought up to date by the forge, as only it can sign.
     let new = place.proposal("backout/a", "v1");
     place.people.git(&["push", "-q", place.repository.to_str().unwrap(), ":backout/a"]);
-    let files = [("app.yaml".parse().unwrap(), Some(b"tag: v1\n".to_vec()))].into();
+    let files = [("app.yaml".parse().unwrap(), Some(b"tag: v1\n".to_vec().into()))].into();
     let first = CommitRequest {
         branch: &new.branch,
         expected: None,

@@ -97,7 +97,7 @@ fn push_file(
     path: &str,
     text: &str,
 ) -> Result<CommitId, PushError> {
-    let files = BTreeMap::from([(FilePath::new(path).unwrap(), Some(text.as_bytes().to_vec()))]);
+    let files = BTreeMap::from([(FilePath::new(path).unwrap(), Some(text.as_bytes().to_vec().into()))]);
     repository.commit_and_push(&CommitRequest {
         branch: &main_branch(),
         expected: Some(parent),

@@ -59,7 +59,7 @@ fn a_branch_that_cannot_be_made_beside_another_is_named() {
                 expected: None,
                 parent: tip,
                 onto: None,
-                files: &BTreeMap::from([(path, Some(b"tag: v1\n".to_vec()))]),
+                files: &BTreeMap::from([(path, Some(b"tag: v1\n".to_vec().into()))]),
                 message: "Revert something\n",
                 at: Time::from_unix(1_800_000_000),
             })

@@ -85,7 +85,7 @@ fn one_of_racing_creators_of_a_branch_wins() {
     for round in 0..20 {
         let branch = BranchName::new(format!("backout/{round}")).unwrap();
         let create = |text: String| {
-            let files = BTreeMap::from([(FilePath::new("a").unwrap(), Some(text.into_bytes()))]);
+            let files = BTreeMap::from([(FilePath::new("a").unwrap(), Some(text.into_bytes().into()))]);
             open(options(path.to_str().unwrap(), parent.path())).commit_and_push(&CommitRequest {
                 branch: &branch,
                 expected: None,
@@ -152,7 +152,7 @@ fn only_a_fast_forward_from_the_expected_commit_is_pushed() {
     let local = tempfile::tempdir().unwrap();
     let over_http = open(http_options(&remote, cache.path()));
     let direct = open(options(remote.repository().to_str().unwrap(), local.path()));
-    let files = BTreeMap::from([(FilePath::new("a").unwrap(), Some(b"3".to_vec()))]);
+    let files = BTreeMap::from([(FilePath::new("a").unwrap(), Some(b"3".to_vec().into()))]);
     for agent in [&over_http, &direct] {
         fetch_main(agent);
         for (expected, parent) in [
@@ -189,7 +189,7 @@ fn modes_and_everything_else_stay_as_they_are() {
     let tip = people.commit("start");
     people.push(&path);
     let agent = open(GitOptions { sign_off: true, ..options(path.to_str().unwrap(), parent.path()) });
-    let text = |bytes: &[u8]| Some(bytes.to_vec());
+    let text = |bytes: &[u8]| Some(bytes.to_vec().into());
     let files = BTreeMap::from([
         (FilePath::new("run.sh").unwrap(), text(b"new\n")),
         (FilePath::new("deep/er/file.yaml").unwrap(), text(b"a: 2\r\n# comment\n")),
@@ -371,7 +371,7 @@ fn what_moved_often_since_a_quiet_branch_did_is_no_hindrance() {
         let agent = open(of(cache.path()));
         let tips = agent.fetch(&[main_branch(), quiet.clone()]).unwrap();
         assert_eq!(agent.notes(&[tip]).unwrap().len(), 1);
-        let files = BTreeMap::from([(FilePath::new("f").unwrap(), Some(b"x".to_vec()))]);
+        let files = BTreeMap::from([(FilePath::new("f").unwrap(), Some(b"x".to_vec().into()))]);
         let push = |branch: &str, expected| {
             let branch = BranchName::new(branch).unwrap();
             let (parent, message) = (tips[&quiet], &*format!("Revert something on {branch}\n"));

@@ -55,7 +55,7 @@ fn reads_and_writes(repository: &GitRepository, bare: &std::path::Path) {
 pub(super) fn proposals_come_and_go(repository: &GitRepository, bare: &std::path::Path, main: CommitId) {
     let branch = BranchName::new("backout/production/a/1").unwrap();
     let files = |text: &str| {
-        BTreeMap::from([(FilePath::new("a/values.yaml").unwrap(), Some(text.as_bytes().to_vec()))])
+        BTreeMap::from([(FilePath::new("a/values.yaml").unwrap(), Some(text.as_bytes().to_vec().into()))])
     };
     let make = |expected: Option<CommitId>, text: &str| {
         let request = CommitRequest {

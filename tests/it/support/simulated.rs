@@ -8,7 +8,7 @@ use backout::domain::history::landing::{Landing, Sighting, landings, with_sighti
 use backout::domain::history::ledger::{named_by, says_revert};
 use backout::domain::history::scope::{Interest, Scope};
 use backout::domain::history::snapshot::{
-    Commit, FileDiff, FileVersion, Person, Snapshot, TakenBack, settle_times,
+    Commit, Content, FileDiff, FileVersion, Person, Snapshot, TakenBack, settle_times,
 };
 use backout::domain::ids::{BlobId, BranchName, CommitId, FilePath};
 use backout::domain::time::Time;
@@ -249,9 +249,9 @@ impl Clone {
             return Err(rejected("it does not follow"));
         }
         let mut tree = remote.commits[&request.parent].tree.clone();
-        for (path, bytes) in request.files {
-            match bytes {
-                Some(bytes) => drop(tree.insert(path.clone(), Arc::from(bytes.as_slice()))),
+        for (path, content) in request.files {
+            match content {
+                Some(content) => drop(tree.insert(path.clone(), Arc::from(content.bytes().unwrap()))),
                 None => drop(tree.remove(path)),
             }
         }
@@ -328,14 +328,14 @@ impl Repository for Clone {
         &self,
         commit: CommitId,
         base: CommitId,
-        files: &BTreeMap<FilePath, Option<Vec<u8>>>,
+        files: &BTreeMap<FilePath, Option<Content>>,
     ) -> Result<bool, RepositoryError> {
         self.call("holds_exactly", || {
             let remote = self.remote();
             let mut tree = remote.commits[&base].tree.clone();
-            for (path, bytes) in files {
-                match bytes {
-                    Some(bytes) => drop(tree.insert(path.clone(), Arc::from(bytes.as_slice()))),
+            for (path, content) in files {
+                match content {
+                    Some(content) => drop(tree.insert(path.clone(), Arc::from(content.bytes().unwrap()))),
                     None => drop(tree.remove(path)),
                 }
             }

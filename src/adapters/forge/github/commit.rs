@@ -3,11 +3,12 @@
 use base64::Engine as _;
 use http::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::GitHub;
 use super::documents::CREATE_COMMIT;
 use super::types::Sha;
+use crate::domain::history::snapshot::Content;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::ports::{CommitRequest, ForgeError};
 
@@ -36,12 +37,13 @@ impl GitHub {
         if self.options.signed || !self.settings(base).await?.wants_signatures {
             return Ok(None);
         }
+        let additions = additions(request)?;
         let tip = match request.expected {
             None => self.new_branch(request).await?,
             Some(tip) if tip == request.parent => tip,
             Some(tip) => self.merge_into_branch(request, tip).await?,
         };
-        self.commit_on(request, tip).await.map(Some)
+        self.commit_on(request, additions, tip).await.map(Some)
     }
 
     async fn new_branch(&self, request: &CommitRequest<'_>) -> Result<CommitId, ForgeError> {
@@ -65,12 +67,13 @@ impl GitHub {
     }
 
     /// Source: <https://docs.github.com/en/graphql/reference/mutations#createcommitonbranch>.
-    async fn commit_on(&self, request: &CommitRequest<'_>, tip: CommitId) -> Result<CommitId, ForgeError> {
-        let encode = |bytes: &Vec<u8>| base64::engine::general_purpose::STANDARD.encode(bytes);
-        let kept = request.files.iter().filter_map(|(path, bytes)| Some((path, bytes.as_ref()?)));
-        let additions: Vec<_> =
-            kept.map(|(path, bytes)| json!({"path": path.as_str(), "contents": encode(bytes)})).collect();
-        let gone = request.files.iter().filter(|(_, bytes)| bytes.is_none());
+    async fn commit_on(
+        &self,
+        request: &CommitRequest<'_>,
+        additions: Vec<Value>,
+        tip: CommitId,
+    ) -> Result<CommitId, ForgeError> {
+        let gone = request.files.iter().filter(|(_, content)| content.is_none());
         let deletions: Vec<_> = gone.map(|(path, _)| json!({"path": path.as_str()})).collect();
         let (headline, body) = request.message.split_once('\n').unwrap_or((request.message, ""));
         let input = json!({
@@ -84,4 +87,20 @@ impl GitHub {
         let created: Created = self.graphql(CREATE_COMMIT, json!({"input": input})).await?;
         self.rest.commit_id(&created.create_commit_on_branch.commit.oid)
     }
+}
+
+/// The files that a commit changes or brings, as GitHub takes them: it has to be sent all bytes of each.
+fn additions(request: &CommitRequest<'_>) -> Result<Vec<Value>, ForgeError> {
+    let kept = request.files.iter().filter_map(|(path, content)| Some((path, content.as_ref()?)));
+    kept.map(|(path, content)| match content {
+        Content::Bytes(bytes) => {
+            let contents = base64::engine::general_purpose::STANDARD.encode(bytes);
+            Ok(json!({"path": path.as_str(), "contents": contents}))
+        }
+        Content::Unread(_) => Err(ForgeError::Refused(format!(
+            "{path} is too large to be sent to GitHub, which signs the commits of this branch itself: set `signing` so that \
+             backout signs the commit and pushes it, or revert by hand"
+        ))),
+    })
+    .collect()
 }

@@ -6,7 +6,7 @@ use crate::domain::deployment::{ChangeKind, FieldChange};
 use crate::domain::field::{FieldRule, Selection};
 use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::{Claim, claims_of, rollback_id};
-use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person};
+use crate::domain::history::snapshot::{Commit, Content, FileDiff, FileVersion, Person};
 use crate::domain::history::trailers::{trailer, trailers};
 use crate::domain::ids::{BlobId, EnvironmentName, ServiceName, SignalName};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
@@ -83,7 +83,7 @@ fn planned_by<'a>(
     current: Option<&str>,
 ) -> Result<Change, NoChange> {
     let path = FilePath::new(PATH).unwrap();
-    let current = BTreeMap::from([(path, current.map(|text| text.as_bytes().to_vec()))]);
+    let current = BTreeMap::from([(path, current.map(|text| text.as_bytes().to_vec().into()))]);
     let branch = BranchName::new("main").unwrap();
     let target = Target {
         branch: &branch,
@@ -130,7 +130,7 @@ Backout-Evidence: refs/notes/backout-* on 07070707070707070707070707070707070707
     let id = trailer(&change.message, "Backout-Id").unwrap();
     assert_eq!(change.message, expected.replace("7b9fa11a8c9ebd6d8ad5a1e5", id));
     assert_eq!(
-        change.files[&FilePath::new(PATH).unwrap()].as_deref(),
+        change.files[&FilePath::new(PATH).unwrap()].as_ref().and_then(Content::bytes),
         Some(&b"tag: v1 # x\nreplicas: 3\n"[..])
     );
 }
@@ -237,7 +237,7 @@ fn what_does_not_hold_the_bad_value_any_more_is_left_alone_and_named() {
 }
 
 fn text_of(change: &Change) -> &str {
-    let bytes = change.files.values().next().unwrap().as_deref().unwrap();
+    let bytes = change.files.values().next().unwrap().as_ref().and_then(Content::bytes).unwrap();
     std::str::from_utf8(bytes).unwrap()
 }
 
@@ -289,7 +289,7 @@ fn a_file_that_the_commit_added_goes_with_the_whole_deployment() {
     bad.left_behind.push(added.to_string());
     let path = FilePath::new(PATH).unwrap();
     let whole = |extra: Option<&str>| {
-        let bytes = |text: &str| Some(text.as_bytes().to_vec());
+        let bytes = |text: &str| Some(text.as_bytes().to_vec().into());
         let current =
             BTreeMap::from([(path.clone(), bytes("tag: v2\n")), (added.clone(), extra.and_then(bytes))]);
         let policy = Policy { mixed: Mixed::Deployment, ..Policy::default() };
@@ -318,13 +318,13 @@ fn a_file_that_was_moved_is_reverted_where_it_is_now() {
     let target = Target {
         branch: &branch,
         head: CommitId::from_bytes([8; 20]),
-        current: &BTreeMap::from([(new.clone(), Some(b"tag: v2\n".to_vec()))]),
+        current: &BTreeMap::from([(new.clone(), Some(b"tag: v2\n".to_vec().into()))]),
         moved: &BTreeMap::from([(old, new.clone())]),
         policy: &Policy::default(),
         now: Time::from_unix(1_000_300),
     };
     let change = plan(&bad, Motive::Request(Asked { who: "me", why: None }), &target).unwrap();
-    assert_eq!(change.files[&new].as_deref(), Some(&b"tag: v1\n"[..]));
+    assert_eq!(change.files[&new].as_ref().and_then(Content::bytes), Some(&b"tag: v1\n"[..]));
 }
 
 #[test]
@@ -342,7 +342,10 @@ fn two_changes_go_back_together_and_are_known_to_be_back() {
     let undo = Undo { bad: &second, changes: &changes, doubts: &[] };
     let policy = Policy::default();
     let change = planned_by(&policy, undo, Some("tag: v3\n")).unwrap();
-    assert_eq!(change.files.values().next().unwrap().as_deref(), Some(&b"tag: v1\n"[..]));
+    assert_eq!(
+        change.files.values().next().unwrap().as_ref().and_then(Content::bytes),
+        Some(&b"tag: v1\n"[..])
+    );
     assert_eq!(change.with.iter().map(|other| other.commit).collect::<Vec<_>>(), [third.commit]);
     assert!(matches!(planned_by(&policy, undo, Some("tag: v1\n")), Err(NoChange::Restored(_))));
     assert!(matches!(planned_by(&policy, undo, Some("tag: v4\n")), Err(NoChange::Superseded(_))));

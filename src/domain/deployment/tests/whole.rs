@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::change::plan::{Target, plan};
 use crate::domain::change::{Asked, Change, Motive};
 use crate::domain::environment::policy::Mixed;
+use crate::domain::history::snapshot::Content;
 
 /// Files of `apps/web/production`, with their texts.
 type Files<'a> = &'a [(&'a str, &'a str)];
@@ -28,7 +29,7 @@ fn text<'t>(files: Files<'t>, name: &str) -> Option<&'t str> {
 fn planned(
     environment: &Environment,
     deployment: &Deployment,
-    current: &BTreeMap<FilePath, Option<Vec<u8>>>,
+    current: &BTreeMap<FilePath, Option<Content>>,
 ) -> Result<Change, String> {
     let branch = BranchName::new("main").unwrap();
     let target = Target {
@@ -57,12 +58,12 @@ fn reverted(world: &World<'_>, mixed: Mixed) -> Result<BTreeMap<FilePath, Option
     assert_eq!(found.len(), 1, "{}: {found:#?}", world.what);
     let deployment = found.remove(0);
     let now = |name: &str| text(world.since, name).or(after(name));
-    let all = names.iter().map(|name| (path(name), now(name).map(|text| text.as_bytes().to_vec())));
-    let current: BTreeMap<FilePath, Option<Vec<u8>>> = all.collect();
+    let all = names.iter().map(|name| (path(name), now(name).map(|text| text.as_bytes().to_vec().into())));
+    let current: BTreeMap<FilePath, Option<Content>> = all.collect();
     let change = planned(&environment, &deployment, &current)?;
-    let mut put: BTreeMap<FilePath, Option<Vec<u8>>> = current.clone();
+    let mut put: BTreeMap<FilePath, Option<Content>> = current.clone();
     put.extend(change.files);
-    let shown = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let shown = |content: Content| String::from_utf8(content.bytes().unwrap().to_vec()).unwrap();
     Ok(put.into_iter().map(|(path, bytes)| (path, bytes.map(shown))).collect())
 }
 
@@ -372,7 +373,7 @@ fn a_part_of_what_is_stamped_does_not_go_back() {
     let commit = commit(2, "bump", vec![file("all.yaml", Some(&old), Some(&new))]);
     let found = deployments_of(&commit, &environment, Documents::default());
     assert_eq!(found.len(), 1, "{found:#?}");
-    let current = BTreeMap::from([(FilePath::new("all.yaml").unwrap(), Some(new.into_bytes()))]);
+    let current = BTreeMap::from([(FilePath::new("all.yaml").unwrap(), Some(new.into_bytes().into()))]);
     let refused = planned(&environment, &found[0], &current).unwrap_err();
     assert!(refused.contains("the MAC of SOPS covers all of it"), "{refused}");
 }

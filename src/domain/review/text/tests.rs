@@ -13,7 +13,7 @@ use crate::domain::environment::signal::{Signal, SignalKind};
 use crate::domain::field::Selection;
 use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::rollback_id;
-use crate::domain::history::snapshot::{FileDiff, FileVersion, Person};
+use crate::domain::history::snapshot::{Content, FileDiff, FileVersion, Person};
 use crate::domain::ids::{
     BlobId, BranchName, CommitId, EnvironmentName, FilePath, ServiceName, SignalName, SourceName,
 };
@@ -73,13 +73,8 @@ fn release() -> Deployment {
 }
 
 fn planned(deployment: &Deployment, motive: Motive<'_>) -> Change {
-    let current: BTreeMap<FilePath, Option<Vec<u8>>> = deployment
-        .files
-        .iter()
-        .map(|file| {
-            (file.path.clone(), file.new.as_ref().and_then(|new| new.bytes.as_deref()).map(<[u8]>::to_vec))
-        })
-        .collect();
+    let new = |file: &FileDiff| (file.path.clone(), file.new.as_ref().map(Content::from));
+    let current: BTreeMap<FilePath, Option<Content>> = deployment.files.iter().map(new).collect();
     let target = Target {
         branch: &BranchName::new("main").unwrap(),
         head: CommitId::from_bytes([8; 20]),
@@ -203,9 +198,7 @@ fn an_issue_for_a_schema_change() {
     let evidence = evidence();
     let judgement = judge(&evidence);
     let change = planned(&bad, Motive::Metrics(&judgement));
-    let current = bad.files.iter().map(|file| {
-        (file.path.clone(), file.new.as_ref().and_then(|new| new.bytes.as_deref()).map(<[u8]>::to_vec))
-    });
+    let current = bad.files.iter().map(|file| (file.path.clone(), file.new.as_ref().map(Content::from)));
     let diff = change.diff(&current.collect());
     let plan = Plan { change: &change, diff: &diff };
     let text = issue_body(&bad, &judgement, Some(&evidence), Some(plan), ChartStyle::Mermaid);
