@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::lines::Lines;
+use super::tokens::mask;
 
 /// The smallest file that is cut, in bytes: parsing a smaller one costs next to nothing.
 const MIN_BYTES: usize = 4 << 10;
@@ -26,15 +27,18 @@ pub(super) fn cut(before: &str, after: &str) -> Option<[Cut; 2]> {
     let (old, new) = (Lines::new(before), Lines::new(after));
     let (old_documents, new_documents) = (documents(&old)?, documents(&new)?);
     // Documents without names of their own go by their places.
-    if old_documents.len() != new_documents.len()
-        || !are_named(&old, &old_documents)
-        || !are_named(&new, &new_documents)
-    {
+    if old_documents.len() != new_documents.len() {
         return None;
     }
+    let names = [names(&old, &old_documents)?, names(&new, &new_documents)?];
+    let are_told_apart = names.iter().all(|names| are_told_apart(names));
     let mut cuts =
         [Cut { text: String::new(), lines: Vec::new() }, Cut { text: String::new(), lines: Vec::new() }];
     for (a, b) in old_documents.iter().zip(&new_documents) {
+        // Then another document goes by the same name without this one.
+        if are_told_apart && old.raw(&a.all()) == new.raw(&b.all()) {
+            continue;
+        }
         let keys = differing(&old, a, &new, b)?;
         for (document, lines, cut) in [(a, &old, 0), (b, &new, 1)] {
             let cut = cuts.get_mut(cut)?;
@@ -139,8 +143,9 @@ fn is_scalar(lines: &Lines<'_>, entry: &Range<usize>) -> bool {
     has_value && below.all(|body| body.is_empty() || body.starts_with('#'))
 }
 
-/// Whether there is one document with anything in it, or each has a kind and a name, and no two the same.
-fn are_named(lines: &Lines<'_>, documents: &[Document]) -> bool {
+/// The lines by which each document has its name, sorted. None where there are several documents with anything in them, and one has no
+/// kind and no name, or two have the same.
+fn names(lines: &Lines<'_>, documents: &[Document]) -> Option<Vec<String>> {
     let filled = documents.iter().filter(|document| !document.entries.is_empty());
     let mut names: Vec<String> = Vec::new();
     for document in filled {
@@ -159,7 +164,20 @@ fn are_named(lines: &Lines<'_>, documents: &[Document]) -> bool {
     let are_names = names.iter().all(is_name);
     names.sort_unstable();
     names.dedup();
-    count < 2 || are_names && names.len() == count
+    (count < 2 || are_names && names.len() == count).then_some(names)
+}
+
+/// Whether each of several documents has a name that it also has where others are left out: it is written in plain letters, and is another
+/// one without its version too.
+fn are_told_apart(names: &[String]) -> bool {
+    let is_plain = |line: &str| {
+        let value = line.split_once(':').map_or("", |(_, value)| value.trim());
+        line == "metadata:" || value.starts_with(|c: char| c.is_ascii_alphanumeric()) && value != "null"
+    };
+    let mut masked: Vec<String> = names.iter().map(|name| mask(name)).collect();
+    masked.sort_unstable();
+    masked.dedup();
+    names.len() > 1 && masked.len() == names.len() && names.iter().all(|name| name.lines().all(is_plain))
 }
 
 /// The key of an entry, with its colon.

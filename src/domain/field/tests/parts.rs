@@ -47,10 +47,23 @@ fn values(tags: &[u32], ports: &[u32], is_commented: bool) -> String {
     text
 }
 
-fn manifests(tags: &[u32], ports: &[u32], is_named: bool) -> String {
+#[derive(Clone, Copy)]
+enum Named {
+    Alike,
+    Apart,
+    ByVersion,
+}
+
+fn manifests(tags: &[u32], ports: &[u32], by: Named) -> String {
     let mut text = String::new();
     for (place, (tag, port)) in tags.iter().zip(ports).enumerate() {
-        let name = if is_named { format!("web-{place}") } else { "web".to_owned() };
+        let name = match by {
+            Named::Alike => "web".to_owned(),
+            Named::Apart => format!("web-{place}"),
+            // Without their versions some have the same name.
+            Named::ByVersion if place % 7 == 0 => format!("web-1.{place}.0"),
+            Named::ByVersion => format!("web-{place}"),
+        };
         text.push_str(&format!(
             "---\n# Source: chart\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  labels:\n    app.kubernetes.io/version: 1.{tag}.0\n  name: {name}\nspec:\n  template:\n    spec:\n      containers:\n      - name: main\n        image: shop/web:1.{tag}.0\n        ports:\n        - containerPort: {port}\n"
         ));
@@ -80,7 +93,7 @@ proptest! {
         for (place, port) in moved {
             if let Some(slot) = new_ports.get_mut(place) { *slot = port; }
         }
-        let text = |tags: &[u32], ports: &[u32], flag: bool| if form { values(tags, ports, flag) } else { manifests(tags, ports, flag) };
+        let text = |tags: &[u32], ports: &[u32], flag: bool| if form { values(tags, ports, flag) } else { manifests(tags, ports, if !flag { Named::Alike } else if other { Named::Apart } else { Named::ByVersion }) };
         let (before, after) = (text(&tags, &ports, one), format!("{}{added}", text(&new_tags, &new_ports, if form { other } else { one })));
         let file = File { path: "apps/web/values.yaml", fields: &Selection::default() };
         let (before, after) = (Document::from(before.as_str()), Document::from(after.as_str()));
@@ -95,9 +108,10 @@ fn a_large_file_is_cut() {
     let tags = vec![1; 40];
     let mut bumped = tags.clone();
     bumped[20] = 2;
-    for text in
-        [|tags: &[u32]| values(tags, &[80; 40], true), |tags: &[u32]| manifests(tags, &[80; 40], true)]
-    {
+    for text in [
+        |tags: &[u32]| values(tags, &[80; 40], true),
+        |tags: &[u32]| manifests(tags, &[80; 40], Named::Apart),
+    ] {
         let file = File { path: "v.yaml", fields: &Selection::default() };
         let (before, after) = (text(&tags), text(&bumped));
         let (old, new) = (Document::from(before.as_str()), Document::from(after.as_str()));
