@@ -19,16 +19,21 @@ pub enum Stamp {
 }
 
 static SOPS_MAC: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"(?m)^\s*"?(?:sops_)?mac"?\s*[:=]\s*["']?ENC\["#).ok());
-static SOPS_ENCRYPTED_ONLY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"(?m)^\s*"?(?:sops_)?mac_only_encrypted"?\s*[:=]\s*["']?true"#).ok());
+    LazyLock::new(|| Regex::new(r#"(?m)(?:^|[{,])\s*"?(?:sops_)?mac"?\s*[:=]\s*["']?ENC\[[^\]\n]*"#).ok());
+static SOPS_ENCRYPTED_ONLY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"(?m)(?:^|[{,])\s*"?(?:sops_)?mac_only_encrypted"?\s*[:=]\s*["']?true"#).ok()
+});
+
+/// How a pointer of Git LFS begins, also one of its first releases.
+const POINTERS: [&str; 2] =
+    ["version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/"];
 
 impl Stamp {
     /// What covers a text, if anything does. With `mac_only_encrypted` SOPS leaves the values in the clear alone.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let is = |regex: &Option<Regex>| regex.as_ref().is_some_and(|regex| regex.is_match(text));
-        if text.starts_with("version https://git-lfs.github.com/spec/") {
+        if POINTERS.iter().any(|begin| text.starts_with(begin)) {
             Some(Self::LargeFile)
         } else if text.contains("sops") && is(&SOPS_MAC) && !is(&SOPS_ENCRYPTED_ONLY) {
             Some(Self::Sops)
@@ -59,10 +64,8 @@ impl Stamp {
     pub fn text_of(self, text: &str) -> String {
         match self {
             Self::Sops => {
-                let lines = |regex: &Regex| {
-                    regex.find(text).and_then(|found| text.get(found.start()..)?.trim_start().lines().next())
-                };
-                SOPS_MAC.as_ref().and_then(lines).unwrap_or_default().to_owned()
+                let found = SOPS_MAC.as_ref().and_then(|regex| regex.find(text));
+                found.map_or("", |found| found.as_str().trim_start()).to_owned()
             }
             Self::Signature => {
                 text.lines().skip_while(|line| !line.starts_with("-----BEGIN PGP SIGNATURE")).collect()
@@ -116,6 +119,10 @@ mod tests {
         for (text, stamp) in [
             ("tag: v1\nsops:\n    mac: ENC[AES256_GCM,data:x]\n    version: 3.8.1\n", Some(Stamp::Sops)),
             ("{\"tag\": \"v1\", \"sops\": {\n\"mac\": \"ENC[AES256_GCM]\"}}", Some(Stamp::Sops)),
+            ("{\"sops\":{\"age\":[],\"mac\":\"ENC[AES256_GCM]\"}}", Some(Stamp::Sops)),
+            ("tag: v1\nsops: {mac: 'ENC[AES256_GCM]'}\n", Some(Stamp::Sops)),
+            ("{\"sops\":{\"mac\":\"ENC[x]\",\"mac_only_encrypted\":true}}", None),
+            ("version https://hawser.github.com/spec/v1\noid sha256:aa\nsize 1\n", Some(Stamp::LargeFile)),
             ("TAG=v1\nsops_mac=ENC[AES256_GCM]\nsops_lastmodified=x\n", Some(Stamp::Sops)),
             ("[a]\ntag = v1\n[sops]\nmac = ENC[AES256_GCM]\n", Some(Stamp::Sops)),
             ("sops:\n    mac: ENC[x]\n    mac_only_encrypted: true\n", None),
