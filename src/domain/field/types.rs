@@ -187,8 +187,8 @@ pub enum FieldOutcome {
     AlreadyBack,
     /// It holds a third value; left alone.
     Superseded(String),
-    /// It is not in the file any more; left alone. With the places at which its key holds the bad value now, some of them: something around
-    /// it may have been renamed.
+    /// It is not in the file any more; left alone. With the places at which its key holds the bad value now, or else another key, some of them:
+    /// it may have been renamed, or something around it.
     Gone(Vec<String>),
 }
 

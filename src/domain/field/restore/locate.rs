@@ -9,7 +9,7 @@ use super::super::leaves::Text;
 use super::super::leaves::leaf::{Leaf, LeafKind};
 use super::super::lines::{Alignment, Counterpart};
 use super::super::pairs::entry;
-use super::super::rules::FieldRule;
+use super::super::rules::{Candidate, FieldRule, release_field};
 use super::super::tokens::{self, versionless};
 use super::super::types::{Comparison, FieldOutcome, FieldResult, Refusal, ScalarChange};
 use super::super::vocabulary::{WordRole, is};
@@ -176,8 +176,24 @@ impl<'t> Restore<'t> {
         if before.iter().any(back) {
             return FieldOutcome::AlreadyBack;
         }
-        let now = self.elsewhere(change, bad).take(MAX_PLACES).map(|leaf| leaf.address.clone());
-        FieldOutcome::Gone(now.collect())
+        let place = |leaf: &Leaf| leaf.address.clone();
+        let now: Vec<String> = self.elsewhere(change, bad).take(MAX_PLACES).map(place).collect();
+        let now = if now.is_empty() { self.under_other_keys(change).map(place).collect() } else { now };
+        FieldOutcome::Gone(now)
+    }
+
+    /// The new places at which another key holds the bad value, and would be a release field by it.
+    fn under_other_keys(&self, change: &'t ScalarChange) -> impl Iterator<Item = &'t Leaf> {
+        let before = self.bad;
+        let holds = move |leaf: &&Leaf| {
+            let (key, named) = (leaf.key.as_str(), leaf.named.as_deref());
+            let candidate = Candidate { key, named, old: &change.old_value, new: &change.new_value };
+            words::value_of(leaf) == change.new_value
+                && leaf.brought.is_none()
+                && before.at(&leaf.address).is_empty()
+                && release_field(candidate).is_some()
+        };
+        self.current.leaves.iter().filter(holds).take(MAX_PLACES)
     }
 
     /// The new places at which the key of a field holds the bad value.
