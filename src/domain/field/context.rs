@@ -101,7 +101,7 @@ fn kind_of(leaf: &Leaf) -> &str {
 /// What a place in a file means.
 pub(super) fn place(file: &File<'_>, text: &str, leaf: &Leaf) -> Place {
     let address = leaf.address.as_str();
-    if is_about_the_file(file, text, address) || is_tag_of_a_resource(text, leaf) {
+    if is_about_the_file(file, text, address) || is_tag_of_a_resource(text, leaf) || is_prose(leaf) {
         return Place::Closed;
     }
     if is_of_a_secret(leaf) {
@@ -131,6 +131,11 @@ fn is_about_the_file(file: &File<'_>, text: &str, address: &str) -> bool {
         || address == "version" && of_compose()
 }
 
+/// Whether it is a line of a description, which is for people.
+fn is_prose(leaf: &Leaf) -> bool {
+    leaf.kind == LeafKind::Line && steps(leaf.block()).any(|step| matches!(step, "description" | "summary"))
+}
+
 /// Whether it is the version of a secret: of an ExternalSecret, a SecretProviderClass and the like.
 /// Sources: <https://external-secrets.io/latest/api/externalsecret/>,
 /// <https://secrets-store-csi-driver.sigs.k8s.io/concepts.html>.
@@ -145,13 +150,18 @@ fn is_of_a_secret(leaf: &Leaf) -> bool {
 
 /// Whether it is below the `tags` that a cloud keeps beside a resource, which are notes of its owners.
 fn is_tag_of_a_resource(text: &str, leaf: &Leaf) -> bool {
+    // `tagging: {tagSet: [{key: …, value: …}]}`, as buckets have it.
+    let is_set = |step: &str| step == "tagSet";
     let step_tags = |step: &str| {
         let words = words_of(step);
         words.last().is_some_and(|last| last == "tags") && !words.iter().any(|word| word.contains("image"))
+            || is_set(step)
     };
-    // The last step is the key itself.
-    let around = leaf.address.get(..leaf.address.len().saturating_sub(leaf.key.len())).unwrap_or("");
-    let may_have_any = around.contains("ags") || around.contains("AGS");
+    // The last step is the key itself, unless all of the tags stand on its line.
+    let is_inline = leaf.kind == LeafKind::Line && leaf.value.contains("= {");
+    let own = if is_inline { 0 } else { leaf.key.len() };
+    let around = leaf.address.get(..leaf.address.len().saturating_sub(own)).unwrap_or("");
+    let may_have_any = ["ags", "AGS", "tagSet"].iter().any(|part| around.contains(part));
     if !may_have_any || !steps(around).any(step_tags) {
         return false;
     }
@@ -166,7 +176,7 @@ fn is_tag_of_a_resource(text: &str, leaf: &Leaf) -> bool {
         "cnrm.cloud",
         "services.k8s.aws",
     ];
-    let is_bare = steps(around).any(|step| step == "tags" || step == "Tags");
+    let is_bare = steps(around).any(|step| step == "tags" || step == "Tags" || is_set(step));
     let is_of_resource = || match leaf.kind {
         LeafKind::Line => {
             ["resource ", "data ", "provider ", "module "].iter().any(|head| leaf.address.starts_with(head))

@@ -137,7 +137,11 @@ pub(super) fn denied_value(text: &str) -> bool {
     if part.len() < text.len() && !part.is_empty() {
         return denied_value(part);
     }
-    text.split([' ', ',']).any(is_address)
+    // `db:10.1.2.3` is a host with its address.
+    let of_host = |word: &str| {
+        word.split_once(':').is_some_and(|(host, address)| !host.contains('/') && is_address(address))
+    };
+    text.split([' ', ',']).any(|word| is_address(word) || of_host(word))
         || uuid
         || plain_date
         || size
@@ -176,7 +180,8 @@ pub(super) fn is_surely_image((repository, rest): (&str, &str)) -> bool {
     let path =
         repository.contains('/') && colons <= 1 && (registry || !port) || repository.starts_with("oci::");
     let named = repository.contains(|c: char| c.is_ascii_alphabetic());
-    let versioned = mask(tag) == "*" && !port && colons == 0;
+    let is_address = tag.split('.').count() == 4 && denied_value(tag);
+    let versioned = mask(tag) == "*" && !port && colons == 0 && !is_address;
     !digest.is_empty() || named && path && !tag.is_empty() || named && versioned
 }
 

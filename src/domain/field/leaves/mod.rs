@@ -78,10 +78,13 @@ impl Document {
             != other.wide.as_ref().map(|wide| wide.little_endian)
     }
 
-    /// Its leaves as YAML. That a text can be parsed proves little; a parse that finds texts without any structure counts for nothing.
+    /// Its leaves as YAML. That a text can be parsed proves little; a parse that finds texts without any structure counts for nothing,
+    /// unless these texts are empty.
     fn yaml(&self) -> Option<&Leaves> {
-        let structured =
-            |leaves: &Vec<Leaf>| leaves.is_empty() || leaves.iter().any(|leaf| !leaf.key.is_empty());
+        let is_nothing = |leaf: &Leaf| matches!(leaf.value.as_str(), "" | "~" | "null");
+        let structured = |leaves: &Vec<Leaf>| {
+            leaves.iter().all(is_nothing) || leaves.iter().any(|leaf| !leaf.key.is_empty())
+        };
         let read = || yaml::leaves(self.text()).filter(structured).map(Leaves::new);
         self.yaml.get_or_init(read).as_ref()
     }

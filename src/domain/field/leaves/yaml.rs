@@ -286,8 +286,16 @@ impl Walk<'_> {
         if block && let Some(inner) = self.embedded(&span, address) {
             self.out.extend(inner);
         } else if source_text.contains('\n') {
-            let lines = outline::leaves(source_text).into_iter();
-            self.out.extend(lines.map(|leaf| leaf.within(address, span.start, self.sure)));
+            let lines = outline::leaves(source_text);
+            // One word is the value itself, whatever the lines around it.
+            let is_word = |leaf: &&Leaf| block && leaf.key.is_empty() && leaf.value == value.trim();
+            if let Some(word) = lines.first().filter(|_| lines.len() == 1).filter(is_word)
+                && !word.value.contains(char::is_whitespace)
+            {
+                let span = span.start + word.span.start..span.start + word.span.end;
+                return self.leaf(&word.value, span, address, (key, beside), None, None);
+            }
+            self.out.extend(lines.into_iter().map(|leaf| leaf.within(address, span.start, self.sure)));
         } else {
             let anchor = anchor_before(self.text, span.start);
             self.leaf(value, span, address, (key, beside), anchor, None);

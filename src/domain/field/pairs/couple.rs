@@ -139,8 +139,9 @@ fn major_and_minor(text: &str) -> Option<String> {
 
 /// Whether putting the new version for the old one is all that happened to the value.
 fn changed_alike(change: &ScalarChange, versions: &BTreeSet<(String, String)>) -> bool {
-    // `3.6` may be any number, unless it becomes just what `3.6.1` has become.
-    let is_one = || versions.contains(&(change.old_value.clone(), change.new_value.clone()));
+    // `3.6` may be any number, unless it becomes just what `3.6.1` has become; the same of `LINE=3.6`.
+    let assigned = |text: &'_ str| text.rsplit('=').next().unwrap_or(text).to_owned();
+    let is_one = || versions.contains(&(assigned(&change.old_value), assigned(&change.new_value)));
     !rules::is_denied(&change.key)
         && (!tokens::denied_value(&change.old_value) || is_one())
         && versions.iter().any(|(old, new)| {
