@@ -3,7 +3,9 @@
 mod later;
 mod parts;
 mod places;
+mod tables;
 mod values;
+mod written;
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn compared(path: &str, before: &str, after: &str) -> Comparison {
+pub(super) fn compared(path: &str, before: &str, after: &str) -> Comparison {
     let file = File { path, fields: &Selection::default() };
     super::super::compare(&file, &Document::from(before), &Document::from(after))
 }
@@ -15,10 +15,10 @@ fn found(path: &str, before: &str, after: &str) -> Vec<String> {
 }
 
 /// Each is one value before and after, put into a text at the mark.
-type Rows<'a> = &'a [(&'a str, &'a str, &'a str, &'a str)];
+pub(super) type Rows<'a> = &'a [(&'a str, &'a str, &'a str, &'a str)];
 
 #[track_caller]
-fn all_are(wanted: bool, rows: Rows<'_>) {
+pub(super) fn all_are(wanted: bool, rows: Rows<'_>) {
     for (path, text, old, new) in rows {
         let found = found(path, &text.replace('@', old), &text.replace('@', new));
         assert_eq!(!found.is_empty(), wanted, "{path}: {text}: {old} -> {new}: {found:?}");

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What a commit changed: the release fields with their values before and after.
-fn fields(parent: &str, bad: &str) -> Vec<(String, String, String)> {
+pub(super) fn fields(parent: &str, bad: &str) -> Vec<(String, String, String)> {
     let found = compare(parent, bad);
     let changed = found
         .release_fields()
@@ -13,16 +13,16 @@ fn fields(parent: &str, bad: &str) -> Vec<(String, String, String)> {
 }
 
 /// A deployment in a file, what it changed, and the state before it in a later version of the file.
-struct Case<'a> {
-    parent: &'a str,
-    bad: &'a str,
-    fields: &'a [(&'a str, &'a str, &'a str)],
+pub(super) struct Case<'a> {
+    pub(super) parent: &'a str,
+    pub(super) bad: &'a str,
+    pub(super) fields: &'a [(&'a str, &'a str, &'a str)],
     /// Put before all versions, so that the file is not as the deployment left it.
-    later: &'a str,
+    pub(super) later: &'a str,
 }
 
 #[track_caller]
-fn goes_back(case: &Case<'_>) {
+pub(super) fn goes_back(case: &Case<'_>) {
     let Case { parent, bad, fields: wanted, later } = case;
     let found = fields(parent, bad);
     let found: Vec<(&str, &str, &str)> =
@@ -39,7 +39,7 @@ fn goes_back(case: &Case<'_>) {
     );
 }
 
-const LATER: &str = "later: 1\n";
+pub(super) const LATER: &str = "later: 1\n";
 
 #[test]
 fn what_an_alias_stands_for_is_the_value() {
