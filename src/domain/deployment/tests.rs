@@ -1,5 +1,7 @@
 mod claims;
 mod entries;
+mod people;
+mod pieces;
 mod whole;
 
 use std::sync::Arc;

@@ -7,26 +7,26 @@ use crate::domain::environment::policy::Mixed;
 use crate::domain::history::snapshot::Content;
 
 /// Files of `apps/web/production`, with their texts.
-type Files<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Files<'a> = &'a [(&'a str, &'a str)];
 
 /// A deployment, and what somebody changed since.
-struct World<'a> {
-    what: &'a str,
-    before: Files<'a>,
-    after: Files<'a>,
-    since: Files<'a>,
+pub(super) struct World<'a> {
+    pub(super) what: &'a str,
+    pub(super) before: Files<'a>,
+    pub(super) after: Files<'a>,
+    pub(super) since: Files<'a>,
 }
 
-fn path(name: &str) -> FilePath {
+pub(super) fn path(name: &str) -> FilePath {
     FilePath::new(format!("apps/web/production/{name}")).unwrap()
 }
 
-fn text<'t>(files: Files<'t>, name: &str) -> Option<&'t str> {
+pub(super) fn text<'t>(files: Files<'t>, name: &str) -> Option<&'t str> {
     files.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// The revert of a deployment where the files are these, or why there is none.
-fn planned(
+pub(super) fn planned(
     environment: &Environment,
     deployment: &Deployment,
     current: &BTreeMap<FilePath, Option<Content>>,
@@ -45,7 +45,10 @@ fn planned(
 }
 
 /// The files after a revert that belong to the deployment, or why there is none. With `mixed` for what else it changed.
-fn reverted(world: &World<'_>, mixed: Mixed) -> Result<BTreeMap<FilePath, Option<String>>, String> {
+pub(super) fn reverted(
+    world: &World<'_>,
+    mixed: Mixed,
+) -> Result<BTreeMap<FilePath, Option<String>>, String> {
     let names: BTreeSet<&str> = world.before.iter().chain(world.after).map(|(name, _)| *name).collect();
     let (before, after) = (|name: &str| text(world.before, name), |name: &str| text(world.after, name));
     let files = names.iter().filter(|name| before(name) != after(name));
@@ -69,7 +72,7 @@ fn reverted(world: &World<'_>, mixed: Mixed) -> Result<BTreeMap<FilePath, Option
 
 /// All of it is as it was, whatever the policy says of the rest of a commit.
 #[track_caller]
-fn goes_back_whole(world: &World<'_>) {
+pub(super) fn goes_back_whole(world: &World<'_>) {
     for mixed in [Mixed::Fields, Mixed::Deployment] {
         let put = reverted(world, mixed).unwrap_or_else(|why| panic!("{}, {mixed:?}: {why}", world.what));
         for (path, text_now) in put {
@@ -80,7 +83,7 @@ fn goes_back_whole(world: &World<'_>) {
 }
 
 #[track_caller]
-fn is_refused(world: &World<'_>, why: &str) {
+pub(super) fn is_refused(world: &World<'_>, why: &str) {
     for mixed in [Mixed::Fields, Mixed::Deployment] {
         let refused = reverted(world, mixed).expect_err(world.what);
         assert!(refused.contains(why), "{}, {mixed:?}: {refused}", world.what);

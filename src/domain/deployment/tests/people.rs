@@ -1,0 +1,274 @@
+//! What is left to people, what is none of a service's, and what people are told.
+
+use super::whole::{World, path, planned, reverted};
+use super::*;
+use crate::domain::environment::policy::Mixed;
+use crate::domain::field::FieldRule;
+use crate::domain::history::snapshot::FileKind::{self, Executable, Link, Nothing, Plain, Submodule};
+
+/// A file by its bytes, before and after.
+fn bytes_of(name: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> FileDiff {
+    let version = |bytes: &[u8]| FileVersion { blob: BlobId::of_part(bytes), bytes: Some(Arc::from(bytes)) };
+    FileDiff { path: path(name), was: None, old: old.map(version), new: new.map(version), turned: None }
+}
+
+fn turned(name: &str, old: &FileKind, new: &FileKind) -> FileDiff {
+    let text = |kind: &FileKind| matches!(kind, Plain | Executable).then_some(&b"echo\n"[..]);
+    FileDiff { turned: Some((old.clone(), new.clone())), ..bytes_of(name, text(old), text(new)) }
+}
+
+fn link(to: &str) -> FileKind {
+    Link(to.to_owned())
+}
+
+fn of_commit(number: u8) -> FileKind {
+    Submodule(CommitId::from_bytes([number; 20]))
+}
+
+/// Whether a commit deployed one service, with something that is for a person to put back.
+fn is_by_hand(files: Vec<FileDiff>) -> bool {
+    let found = found(vec![commit(2, "bump", files)]);
+    let has_any = |one: &Deployment| one.fields.iter().any(|field| field.rule == FieldRule::ByHand);
+    found.len() == 1 && found.iter().all(has_any)
+}
+
+#[test]
+fn what_a_file_is_goes_back_by_a_person() {
+    for (name, old, new) in [
+        ("run.sh", Plain, Executable),
+        ("hooks/post-start", Executable, Plain),
+        ("current", link("releases/1.0.0"), link("releases/1.1.0")),
+        ("values.yaml", Plain, link("../values-1.1.0.yaml")),
+        ("kustomization.yaml", link("../base/kustomization.yaml"), Plain),
+        ("chart", of_commit(7), of_commit(8)),
+        ("chart", link("../chart"), of_commit(8)),
+        ("run.sh", Executable, link("run-2.sh")),
+    ] {
+        let file = turned(name, &old, &new);
+        assert!(is_by_hand(vec![file.clone()]), "{file:?}");
+        // A link or a submodule does not go back with a version, either.
+        let is_mode = matches!(&file.turned, Some((Plain | Executable, Plain | Executable)));
+        assert_eq!(is_by_hand(vec![file.clone(), bump("web", "v1", "v2")]), !is_mode, "{file:?}");
+    }
+    for (name, old, new) in [
+        ("current", link("releases/1.0.0"), Nothing),
+        ("chart", Nothing, of_commit(8)),
+        ("run.sh", Executable, Nothing),
+    ] {
+        let file = turned(name, &old, &new);
+        assert!(is_by_hand(vec![file.clone(), bump("web", "v1", "v2")]), "{file:?}");
+    }
+}
+
+#[test]
+fn the_mode_of_a_file_stays_where_a_version_goes_back() {
+    const OLD: &[u8] = b"#!/bin/sh\nimage=shop/web:1.0.0\n";
+    const NEW: &[u8] = b"#!/bin/sh\nimage=shop/web:1.1.0\n";
+    for (name, old, new) in [("run.sh", Plain, Executable), ("run", Executable, Plain)] {
+        let file = FileDiff { turned: Some((old, new)), ..bytes_of(name, Some(OLD), Some(NEW)) };
+        let mut environment = environment();
+        for mixed in [Mixed::Fields, Mixed::Deployment] {
+            environment.services[0].policy.mixed = mixed;
+            let deployment =
+                deployments_of(&commit(2, "bump", vec![file.clone()]), &environment, Documents::default());
+            let current = BTreeMap::from([(path(name), Some(NEW.to_vec()))]);
+            let change = planned(&environment, &deployment[0], &current).unwrap();
+            assert_eq!(change.files[&path(name)].as_deref(), Some(OLD), "{name}");
+            assert_eq!(change.left_behind, [format!("{}: {MODE}", path(name))]);
+        }
+    }
+}
+
+/// Texts in encodings that nobody can tell, each with a version that changed.
+const UNREAD: &[(&str, &[u8], &[u8])] = &[
+    ("values.yaml", b"tag: v1 # \xfcber\n", b"tag: v2 # \xfcber\n"),
+    ("web.env", b"# caf\xe9\nWEB_TAG=v1\n", b"# caf\xe9\nWEB_TAG=v2\n"),
+    (
+        "values.json",
+        b"{\"tag\": \"v1\", \"name\": \"\x83V\x83\x87\"}\n",
+        b"{\"tag\": \"v2\", \"name\": \"\x83V\x83\x87\"}\n",
+    ),
+    ("web.properties", b"t\0a\0g\0=\x001\0\n\0", b"t\0a\0g\0=\x002\0\n\0"),
+    ("main.tf", b"tag = \"v1\" # \x96\r\n", b"tag = \"v2\" # \x96\r\n"),
+    ("web.ini", b"[web]\ntag = v1\n", b"[web]\ntag = v2 ; \xa9\n"),
+    ("values.yml", b"tag: v1 # \xe4\n", "tag: v2 # ä\n".as_bytes()),
+    ("web.toml", b"tag = \"v1\"\n", b"\xff\xfet\0a"),
+];
+
+#[test]
+fn a_text_that_cannot_be_read_goes_back_by_a_person() {
+    for (name, old, new) in UNREAD {
+        assert!(is_by_hand(vec![bytes_of(name, Some(old), Some(new))]), "{name}");
+    }
+    for name in ["logo.png", "web.tgz", "keys.bin"] {
+        let found =
+            found(vec![commit(2, "bump", vec![bytes_of(name, Some(b"\xff1.0.0"), Some(b"\xff1.1.0"))])]);
+        assert_eq!(found, [], "{name}");
+    }
+}
+
+/// Files of tools in the directory of a service.
+const OF_TOOLS: &[(&str, &str)] = &[
+    (
+        ".github/workflows/deploy.yaml",
+        "jobs:\n  a:\n    steps:\n    - uses: actions/checkout@v@\n    - run: deploy --image-tag=1.@.0\n",
+    ),
+    (".gitlab-ci.yml", "image: shop/build:1.@.0\n"),
+    (".circleci/config.yml", "jobs: {a: {docker: [{image: 'shop/build:1.@.0'}]}}\n"),
+    ("renovate.json", "{\"packageRules\": [{\"allowedVersions\": \"1.@.0\", \"version\": \"1.@.0\"}]}\n"),
+    ("mise.toml", "[tools]\nhelm = { version = \"3.@.0\" }\n"),
+    ("README.md", "# Web\n\nRun `helm install --version 1.@.0`:\n\nimage: shop/web:1.@.0\n"),
+    ("docs/upgrade.adoc", ":version: 1.@.0\n"),
+    (".pre-commit-config.yaml", "repos:\n- repo: https://example.com/lint\n  rev: v1.@.0\n"),
+    ("azure-pipelines.yml", "pool: {vmImage: 'ubuntu-2@.04'}\n"),
+    ("Jenkinsfile", "docker.image('shop/build:1.@.0').inside {\n}\n"),
+    (".tool-versions", "helm 3.@.0\n"),
+    (".devcontainer/devcontainer.json", "{\"image\": \"shop/dev:1.@.0\"}\n"),
+];
+
+#[test]
+fn the_files_of_tools_are_deployed_where_a_rule_says_so() {
+    for (name, text) in OF_TOOLS {
+        let [old, new] =
+            ["2", "4"].map(|version| text.replace('@', version).replacen("checkout2", "checkout@", 1));
+        let change = || commit(2, "bump", vec![file(path(name).as_str(), Some(&old), Some(&new))]);
+        assert_eq!(found(vec![change()]), [], "{name}");
+        let mark = name.split('/').find(|step| step.starts_with('.')).or(name.rsplit('/').next()).unwrap();
+        let mark = if mark.ends_with(".md") || mark.ends_with(".adoc") { name } else { &mark };
+        let pattern = match name.split_once('/') {
+            Some((directory, _)) if directory == *mark => {
+                format!("apps/{{service}}/{{environment}}/{mark}/**")
+            }
+            Some(_) | None => format!("apps/{{service}}/{{environment}}/{name}"),
+        };
+        let rule = ServiceRule::new(ServiceFiles::Pattern(PathPattern::new(&pattern).unwrap()));
+        let named = Environment { services: vec![rule], ..environment() };
+        let deployed = deployments_of(&change(), &named, Documents::default());
+        assert_eq!(deployed.len(), 1, "{name} by {pattern}");
+    }
+}
+
+/// The three versions of a file of which nothing is reverted, and what people are told of each field.
+const REFUSED: &[(&str, [&str; 3], &[&str])] = &[
+    (
+        "sops.json",
+        [
+            "{\"tag\": \"v1\", \"p\": \"a\", \"sops\": {\"mac\": \"ENC[1]\"}}\n",
+            "{\"tag\": \"v2\", \"p\": \"a\", \"sops\": {\"mac\": \"ENC[2]\"}}\n",
+            "{\"tag\": \"v2\", \"p\": \"b\", \"sops\": {\"mac\": \"ENC[3]\"}}\n",
+        ],
+        &["sops.json: the MAC of SOPS", "\n- tag: \"v1\" → \"v2\" by the deployment, v2 now"],
+    ),
+    (
+        "slots.env",
+        ["WEB_TAG=v1\nSLOT=blue\n", "WEB_TAG=v2\nSLOT=green\n", "WEB_TAG=v2\nSLOT=red\n"],
+        &["does not go back in parts", "\n- WEB_TAG: v1 → v2 by the deployment"],
+    ),
+    (
+        "app.yaml",
+        [
+            "source: {chart: web, repoURL: https://a, targetRevision: 1.0.0}\n",
+            "source: {chart: web, repoURL: https://a, targetRevision: 1.1.0}\n",
+            "source: {chart: api, repoURL: https://a, targetRevision: 1.1.0}\n",
+        ],
+        &[
+            "may be a version of something else",
+            "\n- source.targetRevision: 1.0.0 → 1.1.0 by the deployment, 1.1.0 now",
+        ],
+    ),
+    (
+        "kustomization.yaml",
+        [
+            "images:\n- name: web\n  newTag: v1\n- name: api\n  newTag: v1\n",
+            "images:\n- name: web\n  newTag: v2\n- name: api\n  newTag: v2\n",
+            "images:\n- name: web\n  newTag: v3\n- name: api\n  newTag: v2\n",
+        ],
+        &[
+            "moved on",
+            "images[name=web].newTag: v1 → v2 by the deployment, v3 now",
+            "images[name=api].newTag: v1 → v2 by the deployment, v2 now",
+        ],
+    ),
+    (
+        "docker-compose.yml",
+        [
+            "services:\r\n  web:\r\n    image: shop/web:1\r\n",
+            "services:\r\n  web:\r\n    image: shop/web:2\r\n",
+            "services:\r\n  web:\r\n    build: .\r\n",
+        ],
+        &["services.web.image: shop/web:1 → shop/web:2 by the deployment, gone now"],
+    ),
+    (
+        "tags.env",
+        ["WEB_TAG=v1.0\nA=1\n", "WEB_TAG=v1.1\nA=1\n", "FRONTEND_TAG=v1.1\nA=1\n"],
+        &["WEB_TAG: v1.0 → v1.1 by the deployment, at FRONTEND_TAG now"],
+    ),
+    (
+        "names.yaml",
+        [
+            "web: {tag: &t v1}\napi: {tag: *t}\n",
+            "web: {tag: v2}\napi: {tag: v2}\n",
+            "web: {tag: v3}\napi: {tag: v2}\n",
+        ],
+        &[
+            "put it back by hand",
+            "\n- web.tag: v1 → v2 by the deployment, v3 now",
+            "\n- api.tag: v1 → v2 by the deployment, v2 now",
+        ],
+    ),
+    (
+        "main.tf",
+        ["live_slot = \"a\"\n", "live_slot = \"b\"\n", "live_slot = \"b\"\n"],
+        &[
+            "live_slot changed, which does not go back by machine",
+            "live_slot: a → b by the deployment, b now",
+        ],
+    ),
+];
+
+#[test]
+fn a_refusal_tells_of_each_field_what_it_was_and_is() {
+    for (name, [before, after, since], told) in REFUSED {
+        let world =
+            World { what: name, before: &[(name, before)], after: &[(name, after)], since: &[(name, since)] };
+        let refused = reverted(&world, Mixed::Fields).expect_err(name);
+        for part in *told {
+            assert!(refused.contains(part), "{part} in {refused}");
+        }
+    }
+}
+
+/// A file, and what makes its text with a version.
+type Made<'a> = (&'a str, &'a dyn Fn(&str) -> String);
+
+/// Whoever may commit does not make what people are told longer than they read.
+#[test]
+fn what_a_refusal_tells_is_bounded() {
+    let many = |tag: &str| (0..300).map(|n| format!("web-{n}: {{tag: {tag}}}\n")).collect::<String>();
+    let long = |tag: &str| format!("image: r/web:{}{tag}\n", "x".repeat(110));
+    let deep =
+        |tag: &str| format!("{}tag: {tag}{}\n", "{web: ".repeat(60).replacen('{', "", 1), "}".repeat(59));
+    let wide = |tag: &str| format!("images:\n- name: {}\n  newTag: {tag}\n", "ü".repeat(2_000));
+    let lines = |tag: &str| (0..50).map(|n| format!("A{n}_TAG={tag}\n")).collect::<String>();
+    let list = |tag: &str| format!("{{\"all\": [{}]}}\n", vec![format!("\"r/web:{tag}\""); 1].join(", "));
+    let all: [Made<'_>; 6] = [
+        ("a.yaml", &many),
+        ("b.yaml", &long),
+        ("c.yaml", &deep),
+        ("d.yaml", &wide),
+        ("e.env", &lines),
+        ("f.json", &list),
+    ];
+    for (name, text) in all {
+        let [before, after, since] = ["v1", "v2", "v3"].map(text);
+        let world = World {
+            what: name,
+            before: &[(name, &before)],
+            after: &[(name, &after)],
+            since: &[(name, &since)],
+        };
+        let refused = reverted(&world, Mixed::Fields).expect_err(name);
+        assert!(refused.lines().count() <= 7, "{name}: {refused}");
+        assert!(refused.lines().all(|line| line.chars().count() <= 300), "{name}: {refused}");
+    }
+}
