@@ -287,10 +287,16 @@ impl Walk<'_> {
             self.out.extend(inner);
         } else if source_text.contains('\n') {
             let lines = outline::leaves(source_text);
-            // One word is the value itself, whatever the lines around it.
-            let is_word = |leaf: &&Leaf| block && leaf.key.is_empty() && leaf.value == value.trim();
-            if let Some(word) = lines.first().filter(|_| lines.len() == 1).filter(is_word)
-                && !word.value.contains(char::is_whitespace)
+            // One word is the value itself, whatever the lines around it. A number is left: elsewhere it would be no text.
+            let is_word = |text: &str| {
+                text.contains(char::is_alphabetic)
+                    && !text.contains(char::is_whitespace)
+                    && text == value.trim()
+            };
+            if let [word] = lines.as_slice()
+                && block
+                && word.key.is_empty()
+                && is_word(&word.value)
             {
                 let span = span.start + word.span.start..span.start + word.span.end;
                 return self.leaf(&word.value, span, address, (key, beside), None, None);

@@ -64,6 +64,7 @@ impl Located<'_> {
         let now = current.get(&span);
         let value = &self.change.old_value;
         let text = match now.chars().next() {
+            _ if is_in_block(current, &span) => value.clone(),
             _ if now == self.change.new_text || self.change.was.is_some() => self.change.old_text.clone(),
             Some('"') => serde_json::to_string(value).ok()?,
             Some('\'') => format!("'{}'", value.replace('\'', "''")),
@@ -389,6 +390,13 @@ impl Shapes {
         let same_value = values.and_then(|values| values.get(&leaf.value)).copied().unwrap_or(0);
         Counts { same_value, all: values.map_or(0, |values| values.values().sum()) }
     }
+}
+
+/// Whether it stands below the head of a block of lines (`>-`), in which quotes are a part of the value.
+fn is_in_block(text: &Text<'_>, span: &Range<usize>) -> bool {
+    let above = text.get(&(0..span.start)).rsplit_once('\n').filter(|(_, own)| own.trim().is_empty());
+    let head = above.and_then(|(above, _)| above.trim_end().rsplit([' ', '\n']).next());
+    head.is_some_and(|head| head.starts_with(['|', '>']) && head.len() <= 3)
 }
 
 /// The most places at which a value stands now that are told.

@@ -303,6 +303,8 @@ const OF_NOTES: Rows<'static> = &[
         "b",
     ),
     ("e.yaml", "lifecyclePolicy:\n  tagPatternList:\n  - @\n", "release-1.*", "release-2.*"),
+    ("e.tf", "tag_pattern_list = [\"@\"]\n", "v1*", "v2*"),
+    ("e.tf", "tag_status = \"@\"\n", "tagged", "untagged"),
 ];
 
 /// Texts for people and source code.

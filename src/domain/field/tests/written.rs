@@ -313,3 +313,45 @@ fn items_are_known_by_other_keys_in_each_form() {
         );
     }
 }
+
+/// A word that stands in a block of lines goes back as that word, whatever the style before and since.
+#[test]
+fn a_word_in_a_block_of_lines_goes_back_in_each_form() {
+    for (before, after, since, wanted) in [
+        (
+            "image: >-\n  r/web:v1\nx: 1\n",
+            "image: >-\n  r/web:v2\nx: 1\n",
+            "image: >-\n  r/web:v2\nx: 2\n",
+            "image: >-\n  r/web:v1\nx: 2\n",
+        ),
+        (
+            "image: r/web:v1\nx: 1\n",
+            "image: >-\n  r/web:v2\nx: 1\n",
+            "image: >-\n  r/web:v2\nx: 2\n",
+            "image: >-\n  r/web:v1\nx: 2\n",
+        ),
+        (
+            "image: \"r/web:v1\"\nx: 1\n",
+            "image: |\n  r/web:v2\nx: 1\n",
+            "image: |\n  r/web:v2\nx: 2\n",
+            "image: |\n  r/web:v1\nx: 2\n",
+        ),
+        (
+            "image: |-\n  r/web:v1\nx: 1\n",
+            "image: 'r/web:v2'\nx: 1\n",
+            "image: 'r/web:v2'\nx: 2\n",
+            "image: r/web:v1\nx: 2\n",
+        ),
+        ("tag: 'v1'\nx: 1\n", "tag: 'v2'\nx: 1\n", "tag: |+2\n  v2\nx: 2\n", "tag: |+2\n  v1\nx: 2\n"),
+        (
+            "- name: VERSION\r\n  value: >-\r\n    v1\r\n",
+            "- name: VERSION\r\n  value: >-\r\n    v2\r\n",
+            "- name: VERSION\r\n  value: >-\r\n    v2\r\n  x: 1\r\n",
+            "- name: VERSION\r\n  value: >-\r\n    v1\r\n  x: 1\r\n",
+        ),
+    ] {
+        assert_eq!(fields(before, after).len(), 1, "{after}");
+        assert_eq!(reverted(before, after, since), wanted);
+        assert!(outcome(before, after, after).is_ok(), "{after}");
+    }
+}
