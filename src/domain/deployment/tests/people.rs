@@ -109,15 +109,17 @@ fn a_text_that_cannot_be_read_goes_back_by_a_person() {
 
 /// Files of tools in the directory of a service.
 const OF_TOOLS: &[(&str, &str)] = &[
-    (
-        ".github/workflows/deploy.yaml",
-        "jobs:\n  a:\n    steps:\n    - uses: actions/checkout@v@\n    - run: deploy --image-tag=1.@.0\n",
-    ),
+    (".github/workflows/deploy.yaml", "jobs:\n  a:\n    steps:\n    - run: deploy --image-tag=1.@.0\n"),
     (".gitlab-ci.yml", "image: shop/build:1.@.0\n"),
     (".circleci/config.yml", "jobs: {a: {docker: [{image: 'shop/build:1.@.0'}]}}\n"),
     ("renovate.json", "{\"packageRules\": [{\"allowedVersions\": \"1.@.0\", \"version\": \"1.@.0\"}]}\n"),
     ("mise.toml", "[tools]\nhelm = { version = \"3.@.0\" }\n"),
     ("README.md", "# Web\n\nRun `helm install --version 1.@.0`:\n\nimage: shop/web:1.@.0\n"),
+    ("CHANGELOG.md", "## 1.@.0\n\n- Uses `shop/web:1.@.0`.\n"),
+    ("docs/values.md", "---\nversion: 1.@.0\n---\n\n| image.tag | 1.@.0 |\n"),
+    ("docs/install.markdown", "```yaml\nimage:\n  tag: 1.@.0\n```\n"),
+    ("docs/index.rst", ".. image:: shop/web:1.@.0\n\nversion: 1.@.0\n"),
+    ("NOTES.md", "[the chart](https://charts.example.com/web-1.@.0.tgz)\n"),
     ("docs/upgrade.adoc", ":version: 1.@.0\n"),
     (".pre-commit-config.yaml", "repos:\n- repo: https://example.com/lint\n  rev: v1.@.0\n"),
     ("azure-pipelines.yml", "pool: {vmImage: 'ubuntu-2@.04'}\n"),
@@ -129,18 +131,10 @@ const OF_TOOLS: &[(&str, &str)] = &[
 #[test]
 fn the_files_of_tools_are_deployed_where_a_rule_says_so() {
     for (name, text) in OF_TOOLS {
-        let [old, new] =
-            ["2", "4"].map(|version| text.replace('@', version).replacen("checkout2", "checkout@", 1));
+        let [old, new] = ["2", "4"].map(|version| text.replace('@', version));
         let change = || commit(2, "bump", vec![file(path(name).as_str(), Some(&old), Some(&new))]);
         assert_eq!(found(vec![change()]), [], "{name}");
-        let mark = name.split('/').find(|step| step.starts_with('.')).or(name.rsplit('/').next()).unwrap();
-        let mark = if mark.ends_with(".md") || mark.ends_with(".adoc") { name } else { &mark };
-        let pattern = match name.split_once('/') {
-            Some((directory, _)) if directory == *mark => {
-                format!("apps/{{service}}/{{environment}}/{mark}/**")
-            }
-            Some(_) | None => format!("apps/{{service}}/{{environment}}/{name}"),
-        };
+        let pattern = format!("apps/{{service}}/{{environment}}/{name}");
         let rule = ServiceRule::new(ServiceFiles::Pattern(PathPattern::new(&pattern).unwrap()));
         let named = Environment { services: vec![rule], ..environment() };
         let deployed = deployments_of(&change(), &named, Documents::default());
