@@ -29,6 +29,8 @@ pub(super) struct Restore<'t> {
     current_places: Places<'t>,
     /// Which lists and blocks are as they were in the bad version.
     untouched: RefCell<HashMap<String, bool>>,
+    /// The leaves of the current version by their values, but for what aliases bring.
+    by_value: OnceCell<HashMap<&'t str, Vec<&'t Leaf>>>,
 }
 
 /// Where a leaf of the bad version is now.
@@ -87,6 +89,7 @@ impl<'t> Restore<'t> {
             bad_places: Places::default(),
             current_places: Places::default(),
             untouched: RefCell::default(),
+            by_value: OnceCell::new(),
         }
     }
 
@@ -185,16 +188,21 @@ impl<'t> Restore<'t> {
 
     /// The new places at which another key holds the bad value, and would be a release field by it.
     fn under_other_keys(&self, change: &'t ScalarChange) -> impl Iterator<Item = &'t Leaf> {
+        let by_value = self.by_value.get_or_init(|| {
+            let mut by_value: HashMap<&str, Vec<&Leaf>> = HashMap::new();
+            for leaf in self.current.leaves.iter().filter(|leaf| leaf.brought.is_none()) {
+                by_value.entry(words::value_of(leaf)).or_default().push(leaf);
+            }
+            by_value
+        });
         let before = self.bad;
-        let holds = move |leaf: &&Leaf| {
+        let is_field = move |leaf: &&Leaf| {
             let (key, named) = (leaf.key.as_str(), leaf.named.as_deref());
             let candidate = Candidate { key, named, old: &change.old_value, new: &change.new_value };
-            words::value_of(leaf) == change.new_value
-                && leaf.brought.is_none()
-                && before.at(&leaf.address).is_empty()
-                && release_field(candidate).is_some()
+            before.at(&leaf.address).is_empty() && release_field(candidate).is_some()
         };
-        self.current.leaves.iter().filter(holds).take(MAX_PLACES)
+        let holding = by_value.get(change.new_value.as_str()).map_or(&[][..], Vec::as_slice);
+        holding.iter().copied().take(MAX_HOLDING).filter(is_field).take(MAX_PLACES)
     }
 
     /// The new places at which the key of a field holds the bad value.
@@ -401,6 +409,8 @@ fn is_in_block(text: &Text<'_>, span: &Range<usize>) -> bool {
 
 /// The most places at which a value stands now that are told.
 const MAX_PLACES: usize = 3;
+/// How many leaves that hold one value are looked at.
+const MAX_HOLDING: usize = 100;
 
 /// Of two addresses that differ in one step what leads up to that and the step itself, each with what ends it.
 fn renamed_block<'a>(then: &'a str, now: &'a str) -> Option<(&'a str, &'a str)> {
