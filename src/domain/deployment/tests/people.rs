@@ -4,6 +4,7 @@ use super::whole::{World, path, planned, reverted};
 use super::*;
 use crate::domain::environment::policy::Mixed;
 use crate::domain::field::FieldRule;
+use crate::domain::history::snapshot::Content;
 use crate::domain::history::snapshot::FileKind::{self, Executable, Link, Nothing, Plain, Submodule};
 
 /// A file by its bytes, before and after.
@@ -71,9 +72,9 @@ fn the_mode_of_a_file_stays_where_a_version_goes_back() {
             environment.services[0].policy.mixed = mixed;
             let deployment =
                 deployments_of(&commit(2, "bump", vec![file.clone()]), &environment, Documents::default());
-            let current = BTreeMap::from([(path(name), Some(NEW.to_vec()))]);
+            let current = BTreeMap::from([(path(name), Some(NEW.to_vec().into()))]);
             let change = planned(&environment, &deployment[0], &current).unwrap();
-            assert_eq!(change.files[&path(name)].as_deref(), Some(OLD), "{name}");
+            assert_eq!(change.files[&path(name)].as_ref().and_then(Content::bytes), Some(OLD), "{name}");
             assert_eq!(change.left_behind, [format!("{}: {MODE}", path(name))]);
         }
     }
