@@ -438,7 +438,7 @@ fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
             for line in lines.clone() {
                 let body = text.lines.body(line);
                 let is_empty = !is_trifle(body) && text.on_line(line).is_empty();
-                if is_empty && !others.contains(nameless(body)) && !is_head(text, line, lines) {
+                if is_empty && !others.contains(nameless(body)) && !is_head(text, line) {
                     found.push((format!("line {}", text.number(line)), text.lines.range(line), added));
                 }
             }
@@ -459,13 +459,13 @@ fn nameless(body: &str) -> &str {
     named.map_or(body, |(head, _)| head.trim_end())
 }
 
-/// Whether a line only says where those behind it belong, and the next of them is in the same stretch: `image:`.
-fn is_head(text: &Text<'_>, line: usize, lines: &Range<usize>) -> bool {
+/// Whether a line only says where those behind it belong: `image:`. Where it differs, so do the addresses of these.
+fn is_head(text: &Text<'_>, line: usize) -> bool {
     let indent = |line: usize| {
         let body = text.lines.body(line);
         body.len() - body.trim_start_matches([' ', '-']).len()
     };
-    let mut behind = (line + 1..lines.end).filter(|line| !is_trifle(text.lines.body(*line)));
+    let mut behind = (line + 1..text.lines.len()).filter(|line| !is_trifle(text.lines.body(*line)));
     let is_deeper = |next: usize| {
         indent(next) > indent(line)
             || indent(next) == indent(line) && text.lines.body(next).trim_start().starts_with('-')
