@@ -13,7 +13,7 @@ pub(super) fn fields(parent: &str, bad: &str) -> Vec<(String, String, String)> {
 }
 
 /// A deployment in a file, what it changed, and the state before it in a later version of the file.
-pub(super) struct Case<'a> {
+pub(super) struct ValueCase<'a> {
     pub(super) parent: &'a str,
     pub(super) bad: &'a str,
     pub(super) fields: &'a [(&'a str, &'a str, &'a str)],
@@ -22,8 +22,8 @@ pub(super) struct Case<'a> {
 }
 
 #[track_caller]
-pub(super) fn goes_back(case: &Case<'_>) {
-    let Case { parent, bad, fields: wanted, later } = case;
+pub(super) fn goes_back(case: &ValueCase<'_>) {
+    let ValueCase { parent, bad, fields: wanted, later } = case;
     let found = fields(parent, bad);
     let found: Vec<(&str, &str, &str)> =
         found.iter().map(|(address, old, new)| (address.as_str(), old.as_str(), new.as_str())).collect();
@@ -72,7 +72,7 @@ fn what_an_alias_stands_for_is_the_value() {
             &[("web.image.tag", "1.0.0", "1.1.0")],
         ),
     ] {
-        goes_back(&Case { parent: &parent, bad: &bad, fields: wanted, later: LATER });
+        goes_back(&ValueCase { parent: &parent, bad: &bad, fields: wanted, later: LATER });
     }
 }
 
@@ -103,7 +103,7 @@ fn what_a_merge_brings_is_a_value_too() {
             &[("m.image", "a:1", "a:2")],
         ),
     ] {
-        goes_back(&Case { parent: &parent, bad: &bad, fields: wanted, later: LATER });
+        goes_back(&ValueCase { parent: &parent, bad: &bad, fields: wanted, later: LATER });
     }
 }
 
@@ -113,8 +113,8 @@ fn what_was_written_out_goes_back_together_or_not_at_all() {
     let parent = "global:\n  tag: &t 1.0.0\nweb:\n  tag: *t\nworker:\n  tag: *t\n";
     let bad = "global:\n  tag: 1.1.0\nweb:\n  tag: 1.1.0\nworker:\n  tag: 1.1.0\n";
     let wanted = ["global.tag", "web.tag", "worker.tag"].map(|address| (address, "1.0.0", "1.1.0"));
-    goes_back(&Case { parent, bad, fields: &wanted, later: LATER });
-    goes_back(&Case {
+    goes_back(&ValueCase { parent, bad, fields: &wanted, later: LATER });
+    goes_back(&ValueCase {
         parent: bad,
         bad: parent,
         fields: &wanted.map(|(address, old, new)| (address, new, old)),
@@ -127,7 +127,7 @@ fn what_was_written_out_goes_back_together_or_not_at_all() {
     let parent = "base: &base\n  image: a:1\n  port: 1\nweb:\n  <<: *base\n";
     let bad = "base:\n  image: a:2\n  port: 1\nweb:\n  image: a:2\n  port: 1\n";
     let wanted = [("base.image", "a:1", "a:2"), ("web.image", "a:1", "a:2")];
-    goes_back(&Case { parent, bad, fields: &wanted, later: LATER });
+    goes_back(&ValueCase { parent, bad, fields: &wanted, later: LATER });
 }
 
 /// What came with a whole mapping or list is no text that stands at one place of it.
@@ -229,8 +229,18 @@ fn a_field_that_came_or_went_is_a_deployment() {
         ("A=1\n", "A=1\nWEB_TAG=v2\n", "WEB_TAG", "v2"),
         ("a:\n  b: 1\nc: 1\n", "a:\n  b: 1\n  image: a/b:v2\nc: 1\n", "a.image", "a/b:v2"),
     ] {
-        goes_back(&Case { parent: without, bad: with, fields: &[(address, "", value)], later: "x: 1\n" });
-        goes_back(&Case { parent: with, bad: without, fields: &[(address, value, "")], later: "x: 1\n" });
+        goes_back(&ValueCase {
+            parent: without,
+            bad: with,
+            fields: &[(address, "", value)],
+            later: "x: 1\n",
+        });
+        goes_back(&ValueCase {
+            parent: with,
+            bad: without,
+            fields: &[(address, value, "")],
+            later: "x: 1\n",
+        });
     }
     // Beside other fields `{}` is no mapping any more.
     let (without, with) = ("{}\n", "image:\n  tag: v2\n");
@@ -243,7 +253,7 @@ fn a_field_that_came_or_went_is_a_deployment() {
 fn an_image_that_was_split_into_a_map_goes_back_whole() {
     let one = "image: a/b:v1\nport: 1\n";
     let two = "image:\n  repository: a/b\n  tag: v2\nport: 1\n";
-    goes_back(&Case {
+    goes_back(&ValueCase {
         parent: one,
         bad: two,
         fields: &[("image", "a/b:v1", ""), ("image.tag", "", "v2")],

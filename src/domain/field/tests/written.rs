@@ -1,6 +1,6 @@
 //! Aliases, lines that came or went, empty documents and new names, in the forms in which people and tools write them.
 
-use super::values::{Case, LATER, fields, goes_back};
+use super::values::{LATER, ValueCase, fields, goes_back};
 use super::*;
 
 /// Two versions of a file, and one release field that differs: its address and its values.
@@ -55,7 +55,7 @@ fn a_value_that_comes_by_a_name_goes_back_in_each_form() {
     for (parent, bad, field) in BY_NAME {
         let later = if parent.starts_with('{') { "" } else { LATER };
         let later = if parent.contains("\r\n") { "later: 1\r\n" } else { later };
-        goes_back(&Case { parent, bad, fields: &[*field], later });
+        goes_back(&ValueCase { parent, bad, fields: &[*field], later });
     }
 }
 
