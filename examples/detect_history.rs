@@ -170,9 +170,10 @@ fn tell(commit: &Commit, found: &[Deployment]) {
             let (path, address, rule) = (&field.path, &field.address, field.rule);
             println!("    {mark} {path}: {address}: {} -> {} ({rule})", shown(&field.old), shown(&field.new));
         }
-        for (what, why) in
-            [("schema", &deployment.schema), ("whole", &deployment.bound), ("beyond", &deployment.beyond)]
-        {
+        for change in &deployment.schema {
+            println!("    schema, {}: {}", change.detector.name(), shown(&change.what));
+        }
+        for (what, why) in [("whole", &deployment.bound), ("beyond", &deployment.beyond)] {
             if let Some(why) = why {
                 println!("    {what}: {}", shown(why));
             }

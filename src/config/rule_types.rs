@@ -1,10 +1,12 @@
 //! Signals and policies as they are written; the other half of [`super::types`].
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{Duration, Ratio};
-use crate::domain::environment::policy::{Mixed, Mode};
+use crate::domain::environment::policy::{Mixed, Mode, SchemaDetector, SchemaPolicy};
 use crate::domain::environment::signal::{Direction, Missing, SignalKind};
 
 /// A metric question about a service.
@@ -129,6 +131,12 @@ pub(super) struct Fields {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SchemaMarks {
+    /// What the agent does with such a deployment: `manual` leaves it to a person, `allow-expand` reverts it where the older release keeps
+    /// working on the newer schema, `ignore` reverts it. `allow-expand` and `ignore` do not hold for the versions of what keeps data.
+    /// Default: `manual`.
+    pub(super) policy: Option<SchemaPolicy>,
+    /// What is looked at. Default: all.
+    pub(super) detectors: Option<BTreeSet<SchemaDetector>>,
     /// Commit trailers. Default: `Schema-Change` and `Database-Migration`.
     pub(super) trailers: Option<Vec<String>>,
     /// Keys of labels or annotations in the service's manifests. Default: `backout/schema-change`.

@@ -242,6 +242,8 @@ impl Context<'_> {
         let keys = ["policies", policy, "schema", "paths"];
         let paths = wire.paths.as_ref().map(|globs| self.globs(globs, &keys));
         SchemaRules {
+            policy: wire.policy.unwrap_or(usual.policy),
+            detectors: wire.detectors.clone().unwrap_or(usual.detectors),
             trailers: wire.trailers.clone().unwrap_or(usual.trailers),
             labels: wire.labels.clone().unwrap_or(usual.labels),
             paths: paths.unwrap_or_default(),

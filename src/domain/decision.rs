@@ -143,7 +143,9 @@ fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
         Some(Goal::Undo(changes, _)) => changes.as_slice(),
         Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => &[],
     };
-    let flagged = std::iter::once(case.deployment).chain(undone).find(|change| change.schema.is_some())?;
+    let policy = case.policy.schema.policy;
+    let is_flagged = |change: &&Deployment| change.schema.iter().any(|one| one.is_for_a_person(policy));
+    let flagged = std::iter::once(case.deployment).chain(undone).find(is_flagged)?;
     let words = flagged.schema_words()?;
     let who = if flagged.commit == case.deployment.commit {
         "it".to_owned()

@@ -7,7 +7,7 @@ mod compared;
 mod field_change;
 pub mod lineage;
 mod reverts;
-mod schema_flag;
+mod schema_evidence;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub use self::compared::{Changes, Documents, Memo, changes_of};
 use self::compared::{SharedFields, all_changes_of, parts_of};
 pub use self::field_change::FieldChange;
 use self::reverts::{Named, ServiceChange, Truth, truth};
-use self::schema_flag::{ENGINE, engine_flag, migrations, schema_flag};
+use self::schema_evidence::{migrations_by_name, migrations_by_path, schema_changes};
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field;
 use crate::domain::history::landing::Landing;
@@ -26,7 +26,8 @@ use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
-use crate::domain::schema::Migration;
+use crate::domain::schema::change::SchemaChange;
+use crate::domain::schema::{self, Migration};
 use crate::domain::time::Time;
 
 /// A first-parent commit of the environment branch that changed release fields of a service.
@@ -62,9 +63,9 @@ pub struct Deployment {
     pub files: Vec<FileDiff>,
     /// Why it goes back as one piece or not at all, if it does: half of it would be a state that cannot work or that nobody tried.
     pub bound: Option<String>,
-    /// Why it counts as a change of a database schema, if it does.
-    pub schema: Option<String>,
-    /// The files of the commit that hold migrations by their paths, in path order.
+    /// The changes of a database schema that it is, and of what keeps data; the worst first.
+    pub schema: Vec<SchemaChange>,
+    /// The files of the commit that hold migrations.
     pub migrations: Vec<Migration>,
     /// Why nothing is known of what it changed, where that is more than is compared: it is left to a person. Then `fields` and
     /// `files` are empty, and `service` is the first of those that it may have changed.
@@ -94,11 +95,7 @@ impl Deployment {
     /// Says that the deployment changed a schema, or the version of what keeps data. The words follow on a subject: "it".
     #[must_use]
     pub fn schema_words(&self) -> Option<String> {
-        let flag = self.schema.as_deref()?;
-        Some(match flag.strip_prefix(ENGINE) {
-            Some(place) => format!("changed the version of what keeps data, or of a cluster ({place})"),
-            None => format!("changed a database schema ({flag})"),
-        })
+        schema::change::words(&self.schema)
     }
 
     /// Whether a revert took it back, by itself or with another deployment of the service.
@@ -319,7 +316,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
         landing: commit.landing,
         author: commit.author.clone(),
         subject: commit.subject().to_owned(),
-        schema: None,
+        schema: Vec::new(),
         migrations: Vec::new(),
         beyond,
         kind: ChangeKind::Release,
@@ -366,12 +363,12 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
         }
         if !changes.fields.is_empty() {
             // The services of a rule share them: a long file of SQL is read once.
-            let migrations = of_rule
+            let mut migrations = of_rule
                 .entry(service.rule_index)
-                .or_insert_with(|| migrations(commit, &policy.schema))
+                .or_insert_with(|| migrations_by_path(commit, &policy.schema))
                 .clone();
-            let schema = schema_flag(commit, (&files, &migrations), &policy.schema);
-            let schema = schema.or_else(|| engine_flag(&changes));
+            migrations.extend(migrations_by_name(&files, &policy.schema));
+            let schema = schema_changes(commit, (&files, &changes, &migrations), &policy.schema);
             let Changes { fields, left_behind, .. } = changes;
             let known = build(service, None);
             found.insert(name, Deployment { schema, migrations, fields, left_behind, files, bound, ..known });

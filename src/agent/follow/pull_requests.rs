@@ -356,7 +356,7 @@ fn undone_with(state: &State, verdict: &VerdictRecord) -> BTreeSet<CommitId> {
 fn frozen(deployment: &Deployment, policy: &Policy, one: &Pending<'_>) -> Option<&'static str> {
     if policy.mode == Mode::Observe {
         Some("in mode observe the agent merges nothing")
-    } else if deployment.schema.is_some() {
+    } else if deployment.schema.iter().any(|one| one.is_for_a_person(policy.schema.policy)) {
         Some("the deployment changed a database schema")
     } else if !one.is_decided {
         Some("it was not decided to take the deployment back")

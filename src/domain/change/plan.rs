@@ -190,6 +190,11 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
     let mixed = is_mixed || bound.is_some();
     let mut step = Step::default();
     for file in &deployment.files {
+        // What has run is not undone by taking away its file, and a tool for migrations refuses to run without it.
+        if is_migration(deployment, file) {
+            step.left_behind.extend(left_in(deployment, &file.path));
+            continue;
+        }
         let whole = if mixed { Some(merged(deployment, file, target)) } else { None };
         let reverted = match whole {
             Some(Ok(merged)) => {
@@ -241,6 +246,12 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
         return Err(NoChange::Partial(outcomes(&step.fields)));
     }
     Ok(step)
+}
+
+/// Whether a file of the deployment holds a migration and nothing else.
+fn is_migration(deployment: &Deployment, file: &FileDiff) -> bool {
+    deployment.migrations.iter().any(|migration| migration.path == file.path)
+        && !deployment.fields.iter().any(|field| field.path == file.path)
 }
 
 /// Of a file with a signature or a checksum beside it the very bytes go back that these are of.

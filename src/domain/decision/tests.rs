@@ -1,9 +1,10 @@
 use super::*;
-use crate::domain::environment::policy::{Budget, Policy};
+use crate::domain::environment::policy::{Budget, Policy, SchemaDetector, SchemaPolicy};
 use crate::domain::history::landing::Landing;
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict};
+use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
 
 const DEPLOYED_AT: i64 = 1_000_000;
@@ -32,7 +33,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
         }],
         left_behind: Vec::new(),
         files: Vec::new(),
-        schema: None,
+        schema: Vec::new(),
         migrations: Vec::new(),
         kind: ChangeKind::Release,
         beyond: None,
@@ -134,8 +135,45 @@ fn a_plain_regression_is_reverted_in_mode_auto_only() {
 #[test]
 fn a_schema_change_is_for_a_person() {
     let mut bad = deployment("web", 1, DEPLOYED_AT);
-    bad.schema = Some("commit trailer Schema-Change".to_owned());
+    bad.schema =
+        vec![SchemaChange::unknown(SchemaDetector::Trailers, "commit trailer Schema-Change".to_owned())];
     assert!(matches!(decided(&bad, &auto(), &[]), Decision::Escalate(why) if why.contains("schema")));
+}
+
+#[test]
+fn the_policy_says_which_schema_changes_are_for_a_person() {
+    use crate::domain::schema::effect::Effect::{self, Contract, Expand, Unknown};
+    use SchemaDetector::{Engines, Files, Jobs};
+    use SchemaPolicy::{AllowExpand, Ignore, Manual};
+    type Found<'f> = &'f [(SchemaDetector, Effect)];
+    let rows: [(SchemaPolicy, Found<'_>, bool); 11] = [
+        (Manual, &[], true),
+        (Manual, &[(Files, Expand)], false),
+        (AllowExpand, &[(Files, Expand), (Files, Expand)], true),
+        (AllowExpand, &[(Files, Contract), (Files, Expand)], false),
+        (AllowExpand, &[(Files, Unknown)], false),
+        (AllowExpand, &[(Jobs, Unknown), (Files, Expand)], false),
+        (Ignore, &[(Files, Contract)], true),
+        (Ignore, &[(Jobs, Unknown)], true),
+        // An older engine does not start on the files of a newer one.
+        (Ignore, &[(Engines, Unknown)], false),
+        (AllowExpand, &[(Engines, Expand)], false),
+        (Ignore, &[(Files, Contract), (Engines, Unknown)], false),
+    ];
+    for (policy, found, is_reverted) in rows {
+        let change = |&(detector, effect): &(SchemaDetector, Effect)| SchemaChange {
+            effect,
+            detector,
+            what: "x".to_owned(),
+        };
+        let schema = found.iter().map(change).collect();
+        let bad = Deployment { schema, ..deployment("web", 1, DEPLOYED_AT) };
+        let mut rules = auto();
+        rules.schema.policy = policy;
+        let decision = decided(&bad, &rules, &[]);
+        assert_eq!(decision == Decision::Revert, is_reverted, "{policy:?}, {found:?}: {decision:?}");
+        assert!(is_reverted || matches!(decision, Decision::Escalate(_)), "{policy:?}, {found:?}");
+    }
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn a_revert_names_a_deployment_that_is_there_where_the_whole_history_is() {
 
 #[test]
 fn schema_changes_are_seen_in_trailers_paths_and_labels() {
-    let flag = |message: &str, files: Vec<FileDiff>| found(vec![commit(2, message, files)])[0].schema.clone();
+    let flag = |message: &str, files: Vec<FileDiff>| found(vec![commit(2, message, files)])[0].schema_words();
     let web = || bump("web", "v1", "v2");
     assert_eq!(flag("bump", vec![web()]), None);
     assert!(flag("bump\n\nSchema-Change: yes\n", vec![web()]).unwrap().contains("Schema-Change"));
@@ -269,7 +269,7 @@ fn schema_changes_are_seen_in_trailers_paths_and_labels() {
     let (schema, all) = {
         let second = file("db/migrations/2.sql", None, Some("x"));
         let migrating = found(vec![commit(2, "bump", vec![web(), migration, second])]).remove(0);
-        (migrating.schema, migrating.migrations)
+        (migrating.schema_words(), migrating.migrations)
     };
     assert!(schema.unwrap().contains("db/migrations/1.sql"));
     let all: Vec<&str> = all.iter().map(|one| one.path.as_str()).collect();
@@ -282,7 +282,7 @@ fn schema_changes_are_seen_in_trailers_paths_and_labels() {
     assert_eq!(flag("bump", vec![with("false")]), None);
     let mut merge = commit(2, "Merge", vec![web()]);
     merge.merged = vec!["change\n\nSchema-Change: yes\n".to_owned()];
-    assert!(found(vec![merge])[0].schema.is_some());
+    assert!(found(vec![merge])[0].schema_words().is_some());
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn a_revert_of_its_only_service_is_none_of_the_name_that_the_service_has_now() {
 
 #[test]
 fn schema_flags_are_read_generously() {
-    let flag = |message: &str, files: Vec<FileDiff>| found(vec![commit(2, message, files)])[0].schema.clone();
+    let flag = |message: &str, files: Vec<FileDiff>| found(vec![commit(2, message, files)])[0].schema_words();
     let squashed = "bump\n\nSchema-Change: yes\n\n---------\n\nCo-authored-by: A <a@b>\n";
     assert!(flag(squashed, vec![bump("web", "v1", "v2")]).is_some());
     let template = |tag: &str, value: &str| {
@@ -434,6 +434,6 @@ fn the_sql_of_a_commit_is_read_up_to_a_bound() {
     for deployment in deployments {
         let read: Vec<bool> = deployment.migrations.iter().map(|one| one.worst.is_some()).collect();
         assert_eq!(read, [true, false]);
-        assert_eq!(deployment.schema.as_deref(), Some("it touches db/migrations/2.sql"));
+        assert_eq!(deployment.schema[0].what, "it touches db/migrations/2.sql");
     }
 }

@@ -1,5 +1,7 @@
 //! Limits, budgets and modes: what a person allows the agent to do.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -154,9 +156,78 @@ impl Default for Budget {
     }
 }
 
+/// What finds changes of a database schema, from evidence in the environment repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchemaDetector {
+    /// Trailers of the commit's message.
+    Trailers,
+    /// Labels and annotations of the manifests that the commit changed.
+    Labels,
+    /// Files that hold migrations: those of `paths`, and those of the service that are migrations by their names.
+    Files,
+    /// Jobs, hooks and init containers that migrate a database.
+    Jobs,
+    /// Resources that describe a schema: CustomResourceDefinitions, those of Atlas and SchemaHero, and the like.
+    Resources,
+    /// SQL in ConfigMaps and Secrets.
+    ConfigMaps,
+    /// Values that say to which state a schema is migrated: `migrations.version`, `schemaVersion`.
+    Values,
+    /// The versions of databases, of what else keeps data, and of clusters.
+    Engines,
+}
+
+impl SchemaDetector {
+    /// All that there are.
+    pub const ALL: [Self; 8] = [
+        Self::Trailers,
+        Self::Labels,
+        Self::Files,
+        Self::Jobs,
+        Self::Resources,
+        Self::ConfigMaps,
+        Self::Values,
+        Self::Engines,
+    ];
+
+    /// Its name in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trailers => "trailers",
+            Self::Labels => "labels",
+            Self::Files => "files",
+            Self::Jobs => "jobs",
+            Self::Resources => "resources",
+            Self::ConfigMaps => "config-maps",
+            Self::Values => "values",
+            Self::Engines => "engines",
+        }
+    }
+}
+
+/// What the agent does with a deployment that changed a database schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchemaPolicy {
+    /// It leaves the deployment to a person.
+    #[default]
+    Manual,
+    /// It reverts the release fields of the deployment where the older release keeps working on the newer schema: each migration is SQL
+    /// that only expands. It leaves all others to a person.
+    AllowExpand,
+    /// It reverts the deployment like any other one.
+    Ignore,
+}
+
 /// What marks a deployment as one that changed a database schema: any one of these is enough.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SchemaRules {
+    /// What the agent does with such a deployment.
+    pub policy: SchemaPolicy,
+    /// What is looked at.
+    pub detectors: BTreeSet<SchemaDetector>,
     /// Commit trailers; one is present unless its value is `false`, `no`, `none` or `0`. Compared without case.
     pub trailers: Vec<String>,
     /// Keys of labels or annotations in the manifests that the deployment changed, with the same values.
@@ -168,6 +239,8 @@ pub struct SchemaRules {
 impl Default for SchemaRules {
     fn default() -> Self {
         Self {
+            policy: SchemaPolicy::default(),
+            detectors: BTreeSet::from(SchemaDetector::ALL),
             trailers: vec!["Schema-Change".to_owned(), "Database-Migration".to_owned()],
             labels: vec!["backout/schema-change".to_owned()],
             paths: PathGlobs::default(),

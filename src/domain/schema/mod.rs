@@ -1,10 +1,15 @@
-//! Changes of database schemas: which files of a commit are migrations, and what they mean for the release before it.
+//! Changes of database schemas: what in a commit says that it is one, and what it means for the release before it.
 
+pub mod change;
 pub mod effect;
+pub mod files;
+pub mod manifests;
 pub mod sql;
 
+use self::change::SchemaChange;
 use self::effect::Effect;
 use self::sql::SqlFinding;
+use crate::domain::environment::policy::SchemaDetector;
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::ids::FilePath;
 
@@ -28,6 +33,17 @@ impl Migration {
         let found = text.map(sql::classify).unwrap_or_default();
         let effect = sql::effect_of(&found);
         Self { worst: found.into_iter().find(|one| one.effect == effect), path }
+    }
+
+    /// The change that it is.
+    #[must_use]
+    pub fn change(&self) -> SchemaChange {
+        let path = &self.path;
+        let what = match &self.worst {
+            Some(worst) => format!("it touches {path}, {}, line {}: {}", worst.effect, worst.line, worst.why),
+            None => format!("it touches {path}"),
+        };
+        SchemaChange { effect: self.effect(), detector: SchemaDetector::Files, what }
     }
 
     /// What it means for the release before it. One that is no new SQL may mean anything.

@@ -41,7 +41,7 @@ pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
         fields,
         left_behind,
         files,
-        schema: None,
+        schema: Vec::new(),
         migrations: Vec::new(),
         kind: ChangeKind::Release,
         beyond: None,

@@ -62,6 +62,40 @@ fn what_a_file_is_goes_back_by_a_person() {
 }
 
 #[test]
+fn a_migration_stays_where_a_deployment_goes_back() {
+    let (old, new) = ("image:\n  tag: v1\n", "image:\n  tag: v2\n");
+    let (sql, more) = ("alter table a add column b int;\n", "alter table a add column c int;\n");
+    for (name, was, is) in [
+        ("schema/2.sql", None, Some(sql)),
+        ("schema/2.sql", Some(sql), None),
+        ("schema/2.sql", Some(sql), Some(more)),
+        ("migrations/2.py", None, Some("import a\n")),
+        ("db/migrate/2.rb", None, Some("class A\n")),
+    ] {
+        let before: Vec<(&str, &str)> = was.map(|text| (name, text)).into_iter().collect();
+        let after: Vec<(&str, &str)> = is.map(|text| (name, text)).into_iter().collect();
+        let before = [&[("values.yaml", old)], &before[..]].concat();
+        let after = [&[("values.yaml", new)], &after[..]].concat();
+        let world = World { what: name, before: &before, after: &after, since: &[] };
+        for mixed in [Mixed::Fields, Mixed::Deployment] {
+            let put = reverted(&world, mixed).unwrap();
+            assert_eq!(put[&path("values.yaml")].as_deref(), Some(old), "{name}");
+            assert_eq!(put[&path(name)].as_deref(), is, "{name}");
+        }
+    }
+    // What holds the version too goes back.
+    let job = |version: &str| format!("kind: Job\nmetadata: {{name: migrate}}\nimage: r/web:{version}\n");
+    let (old, new) = (job("1.0.0"), job("1.1.0"));
+    let world = World {
+        what: "a Job",
+        before: &[("migrations/job.yaml", &old)],
+        after: &[("migrations/job.yaml", &new)],
+        since: &[],
+    };
+    assert_eq!(reverted(&world, Mixed::Deployment).unwrap()[&path("migrations/job.yaml")], Some(old));
+}
+
+#[test]
 fn the_mode_of_a_file_stays_where_a_version_goes_back() {
     const OLD: &[u8] = b"#!/bin/sh\nimage=shop/web:1.0.0\n";
     const NEW: &[u8] = b"#!/bin/sh\nimage=shop/web:1.1.0\n";

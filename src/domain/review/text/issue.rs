@@ -79,7 +79,7 @@ pub fn issue_body(
     text.paragraph(&format!(
         "**The agent has changed nothing.** The deployment changed a database schema ({}), and an older version may not \
          run on the newer schema. Going back needs a person.",
-        code(deployment.schema.as_deref().unwrap_or("it is not known how"), 300)
+        code(deployment.schema.first().map_or("it is not known how", |worst| worst.what.as_str()), 300)
     ));
     text.block(&migrations(deployment));
     text.block(&steps(deployment, plan));

@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::change::Asked;
 use crate::domain::change::plan::{self, Target};
 use crate::domain::deployment::{ChangeKind, Documents, changes_of};
-use crate::domain::environment::policy::{Mixed, Policy};
+use crate::domain::environment::policy::{Mixed, Policy, SchemaDetector};
 use crate::domain::environment::signal::{Signal, SignalKind};
 use crate::domain::field::Selection;
 use crate::domain::history::landing::Landing;
@@ -20,6 +20,7 @@ use crate::domain::ids::{
 use crate::domain::judge::evidence::{Found, Gap, Sample, Segment, SignalEvidence};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict, judge};
 use crate::domain::schema::Migration;
+use crate::domain::schema::change::SchemaChange;
 use crate::domain::schema::sql::classify;
 use crate::domain::time::Time;
 
@@ -54,7 +55,7 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
         fields,
         left_behind,
         files,
-        schema: None,
+        schema: Vec::new(),
         migrations: Vec::new(),
         kind: ChangeKind::Release,
         beyond: None,
@@ -194,7 +195,7 @@ fn an_issue_for_a_schema_change() {
     let sql = "ALTER TABLE orders ADD COLUMN note text;\nALTER TABLE orders DROP COLUMN total;\n";
     bad.migrations =
         vec![migration("db/migrations/0042_orders.sql", Some(sql)), migration("db/migrations/0043.py", None)];
-    bad.schema = Some("it touches db/migrations/0042_orders.sql".to_owned());
+    bad.schema = bad.migrations.iter().map(Migration::change).collect();
     let evidence = evidence();
     let judgement = judge(&evidence);
     let change = planned(&bad, Motive::Metrics(&judgement));
@@ -364,7 +365,7 @@ proptest! {
         };
         let change = planned(&bad, Motive::Metrics(&judgement));
         bad.subject.clone_from(&subject);
-        bad.schema = Some(subject);
+        bad.schema = vec![SchemaChange::unknown(SchemaDetector::Trailers, subject)];
         let diff = format!("+{piece}\n").repeat(6_000);
         let plan = Some(Plan { change: &change, diff: &diff });
         let text = issue_body(&bad, &judgement, None, plan, ChartStyle::Mermaid);
