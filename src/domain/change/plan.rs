@@ -1,5 +1,7 @@
 //! Planning: from a deployment to the exact bytes that take it back, and the message of their commit.
 
+mod moves;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AlsoUndone, Change, Motive, NoChange, Told, message, now_text, told_of};
@@ -227,6 +229,7 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
         step.files.extend(reverted.files);
     }
     is_signed_again(deployment, &step)?;
+    moves::are_in_place(deployment, &step.files, target)?;
     if !mixed {
         step.left_behind.clone_from(&deployment.left_behind);
     }

@@ -3,6 +3,7 @@
 mod later;
 mod parts;
 mod places;
+mod since;
 mod tables;
 mod values;
 mod written;

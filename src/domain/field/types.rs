@@ -289,6 +289,9 @@ pub enum Refusal {
     /// A kustomization names the file, which the deployment had added and the revert would remove.
     #[error("{0} names it, and would not build without it: put the deployment back by hand")]
     Needed(String),
+    /// Somebody has moved its directory since.
+    #[error("its directory was moved since, with {0}: put the deployment back by hand")]
+    Moved(String),
     /// With the old text in place, the file would say something else than wanted.
     #[error("{0} does not come out right with the old text in its place: put it back by hand")]
     Unfaithful(String),

@@ -392,3 +392,82 @@ fn each_refusal_tells_of_each_field_on_one_line() {
     assert_eq!(told.lines().count(), 7, "{told}");
     assert!(told.ends_with("- and 35 more"), "{told}");
 }
+
+/// The files of a deployment, before and after, and where they are now.
+type Moved<'w> = (&'w [(&'w str, Option<&'w str>, Option<&'w str>)], &'w [(&'w str, &'w str)]);
+
+#[test]
+fn what_came_or_went_is_not_put_into_a_directory_that_was_moved_away() {
+    let (one, two) = (Some("image: r/cart:1.0.0\n"), Some("image: r/cart:1.1.0\n"));
+    let rows: [(Moved<'_>, bool); 6] = [
+        // What went, beside a version.
+        (
+            (
+                &[("prod/v.yaml", one, two), ("prod/patch.yaml", Some("a: 1\n"), None)],
+                &[("prod/v.yaml", "live/v.yaml")],
+            ),
+            false,
+        ),
+        (
+            (&[("v.yaml", one, two), ("patch.yaml", Some("a: 1\n"), None)], &[("v.yaml", "live/v.yaml")]),
+            false,
+        ),
+        (
+            (
+                &[("c/v.yaml", one, two), ("c/charts/dep/old.yaml", Some("a: 1\n"), None)],
+                &[("c/v.yaml", "d/v.yaml")],
+            ),
+            false,
+        ),
+        // What went elsewhere comes back there.
+        (
+            (
+                &[("prod/v.yaml", one, two), ("shared/patch.yaml", Some("a: 1\n"), None)],
+                &[("prod/v.yaml", "live/v.yaml")],
+            ),
+            true,
+        ),
+        // A file that was renamed itself says nothing about its directory.
+        (
+            (
+                &[("prod/v.yaml", one, two), ("prod/patch.yaml", Some("a: 1\n"), None)],
+                &[("prod/v.yaml", "prod/values.yaml")],
+            ),
+            true,
+        ),
+        ((&[("prod/v.yaml", one, two)], &[("prod/v.yaml", "live/v.yaml")]), true),
+    ];
+    for ((files, moved), is_made) in rows {
+        let mut bad = deployment("image: r/cart:1.0.0\n", "image: r/cart:1.1.0\n");
+        let path = |name: &str| FilePath::new(name).unwrap();
+        let diff = |&(name, old, new): &(&str, Option<&str>, Option<&str>)| FileDiff {
+            path: path(name),
+            was: None,
+            old: old.and_then(version),
+            new: new.and_then(version),
+            turned: None,
+        };
+        bad.files = files.iter().map(diff).collect();
+        bad.fields.iter_mut().for_each(|field| field.path = path(files[0].0));
+        bad.left_behind = files.iter().skip(1).map(|(name, ..)| (*name).to_owned()).collect();
+        let moved: BTreeMap<FilePath, FilePath> =
+            moved.iter().map(|(from, to)| (path(from), path(to))).collect();
+        let there = |file: &FileDiff| {
+            let now = moved.get(&file.path).unwrap_or(&file.path).clone();
+            (now, file.new.as_ref().map(Content::from))
+        };
+        let mut current: BTreeMap<FilePath, Option<Content>> = bad.files.iter().map(there).collect();
+        current.extend(moved.keys().map(|from| (from.clone(), None)));
+        let branch = BranchName::new("main").unwrap();
+        let target = Target {
+            branch: &branch,
+            head: CommitId::from_bytes([8; 20]),
+            current: &current,
+            moved: &moved,
+            policy: &Policy { mixed: Mixed::Deployment, ..Policy::default() },
+            now: Time::from_unix(9_000),
+        };
+        let planned = plan(&bad, Motive::Request(Asked { who: "dana", why: None }), &target);
+        assert_eq!(planned.is_ok(), is_made, "{files:?}, {moved:?}: {planned:?}");
+    }
+}

@@ -62,7 +62,7 @@ pub(super) fn leaves(text: &str) -> Vec<Leaf> {
             continue;
         }
         let indent = body.len() - content.len();
-        if indent == 0 && content.starts_with('[') && content.ends_with(']') {
+        if is_head(content, indent, &open) {
             let (address, sure) = head(&lines, line, content);
             open =
                 Open { section: Some(Block { line, address, sure, ..Block::default() }), ..Open::default() };
@@ -98,6 +98,17 @@ pub(super) fn leaves(text: &str) -> Vec<Leaf> {
     }
     only_once(&mut out);
     out
+}
+
+/// Whether a line is the head of a section. Within brackets it is an item, and further in only what is a plain name is a head.
+fn is_head(content: &str, indent: usize, open: &Open) -> bool {
+    let is_bracketed = content.starts_with('[') && content.ends_with(']');
+    let name = content.trim_matches(['[', ']']);
+    let is_plain = || {
+        let is_name = !name.is_empty() && name.trim() == name && !name.contains([',', '{', '=', '(', '$']);
+        is_name && open.brackets.is_empty()
+    };
+    is_bracketed && (indent == 0 || is_plain())
 }
 
 /// Opens what a line opens.

@@ -4,21 +4,19 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+mod companions;
 mod identity;
 mod locate;
 mod spans;
 
 use self::locate::{Located, Restore};
 use self::spans::{Spans, overlaps};
-use super::leaves::leaf::{self, Leaf};
+use super::leaves::leaf::Leaf;
 use super::leaves::{Document, Text, read};
-use super::lines::{Counterpart, is_trifle};
+use super::lines::Counterpart;
 use super::pairs::compare;
 use super::types::{Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange};
 use super::words;
-
-/// The most lines that are passed over on the way to the neighbour of a line that went.
-const MAX_PASSED: usize = 16;
 
 /// New text for a stretch of bytes.
 type Edit = (Range<usize>, String);
@@ -198,165 +196,6 @@ impl Restore<'_> {
         let at_end = new.start == self.bad.lines.len();
         let below = if at_end { now == self.current.lines.len() } else { same(new.start) == Some(now) };
         below.then_some(now..now)
-    }
-
-    /// Takes away what the commit added beside a field, or says that it cannot be told.
-    fn companion(
-        &self,
-        companion: &Companion,
-        (before, now): (&Spans<()>, &Spans<()>),
-    ) -> Result<(FieldResult, Option<Edit>), Refusal> {
-        let refusal = || Refusal::Companion(companion.address.clone());
-        let here = self.current.at(&companion.address);
-        let leaf = match here {
-            [] => None,
-            [leaf] => self.current.leaves.get(*leaf),
-            _ => return Err(refusal()),
-        };
-        let is_alias = companion.text.starts_with('*');
-        let is_beneath = |leaf: &&Leaf| leaf.is_within_alias() && !is_alias;
-        let beneath = leaf.filter(is_beneath).map(|leaf| leaf.value.as_str());
-        let leaf = leaf.filter(|leaf| !is_beneath(leaf));
-        // Something else comes by the merge now than what stood there before or came in its place.
-        if leaf.is_none() && beneath != companion.beneath.as_deref() && (companion.added || beneath.is_some())
-        {
-            return Ok((
-                result(companion, FieldOutcome::Superseded(beneath.unwrap_or_default().to_owned())),
-                None,
-            ));
-        }
-        let block = leaf::block(&companion.address);
-        let is_same = || self.versions().is_same_beside(&companion.key, block, block);
-        let holds = leaf.is_some_and(|leaf| self.current.get(&leaf.span) == companion.text);
-        let is_other = || !is_same() || self.is_of_another(companion, leaf);
-        let is_due = companion.is_alone() && holds == companion.added && self.current.text != self.bad.text;
-        if is_due && is_other() {
-            return Err(Refusal::OfAnother(companion.address.clone()));
-        }
-        let (outcome, edit) = match (companion.added, leaf) {
-            (true, None) => (FieldOutcome::AlreadyBack, None),
-            (true, Some(leaf)) if self.current.get(&leaf.span) != companion.text => {
-                (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None)
-            }
-            (true, Some(leaf)) if now.touch(&leaf.span) => (FieldOutcome::Restored, None),
-            (true, Some(leaf)) => {
-                (FieldOutcome::Restored, Some(self.without_line(companion, leaf).ok_or_else(refusal)?))
-            }
-            (false, Some(leaf)) if self.current.get(&leaf.span) == companion.text => {
-                (FieldOutcome::AlreadyBack, None)
-            }
-            (false, Some(leaf)) => (FieldOutcome::Superseded(self.current.get(&leaf.span).to_owned()), None),
-            (false, None) if before.touch(&companion.span) => (FieldOutcome::Restored, None),
-            (false, None) => (FieldOutcome::Restored, Some(self.beside(companion).ok_or_else(refusal)?)),
-        };
-        Ok((result(companion, outcome), edit))
-    }
-
-    /// Whether what came or went would be of another thing by now, as it would be told of a value that changed there.
-    fn is_of_another(&self, companion: &Companion, now: Option<&Leaf>) -> bool {
-        let of = |text: &'_ Text<'_>| {
-            text.at(&companion.address).first().and_then(|leaf| text.leaves.get(*leaf)).cloned()
-        };
-        let Some(own) = (if companion.added { of(self.bad) } else { of(self.parent) }) else { return false };
-        let block = own.block().to_owned();
-        // What is not there stands among the others of its block.
-        let within = |text: &Text<'_>| {
-            let first = text.in_block(&block).first().and_then(|leaf| text.leaves.get(*leaf));
-            Leaf { span: first.map_or(0..0, |leaf| leaf.span.clone()), ..own.clone() }
-        };
-        let then = if companion.added { own.clone() } else { within(self.bad) };
-        let here = now.cloned().unwrap_or_else(|| within(self.current));
-        self.versions().is_of_another(&then, &here)
-    }
-
-    /// Puts the line of a field that the commit removed back behind the one that was above it, or before the one that was below, where
-    /// that still stands in the same block.
-    fn beside(&self, companion: &Companion) -> Option<Edit> {
-        let line = self.parent.line_of(&companion.span);
-        let body = self.parent.lines.body(line);
-        let own = self.parent.on_line(line).first().and_then(|leaf| self.parent.leaves.get(*leaf))?;
-        let is_whole = self.parent.on_line(line).len() == 1
-            && (own.brought.is_none() || !own.is_within_alias())
-            && own.address == companion.address
-            && !body.trim_start().starts_with(['-', '{', '[', '"'])
-            && !body.ends_with([',', '}', ']'])
-            && !companion.text.contains('\n');
-        if !is_whole || !companion.addressed {
-            return None;
-        }
-        let indent = |body: &str| body.len() - body.trim_start().len();
-        let found = |neighbour: usize| {
-            let leaf =
-                self.parent.on_line(neighbour).first().and_then(|leaf| self.parent.leaves.get(*leaf))?;
-            let now = match self.current.at(&leaf.address) {
-                [now] => self.current.leaves.get(*now).filter(|now| now.sure)?,
-                _ => return None,
-            };
-            let lines =
-                self.current.lines.at(now.span.start)..=self.current.lines.at(now.span.end.max(1) - 1);
-            let (then, here) = (self.parent.lines.body(neighbour), self.current.lines.body(*lines.start()));
-            let key =
-                |body: &'_ str| body.trim_start().split([':', '=']).next().unwrap_or("").trim().to_owned();
-            let is_it = leaf.block() == leaf::block(&companion.address)
-                && lines.start() == lines.end()
-                && indent(then) == indent(body)
-                && indent(here) == indent(body)
-                && key(then) == key(here);
-            is_it.then_some(*lines.start())
-        };
-        // Those that went with it, and comments, are no neighbours.
-        let is_passed = |line: &usize| {
-            let body = self.parent.lines.body(*line);
-            let went = |one: &Companion| !one.added && self.parent.line_of(&one.span) == *line;
-            body.trim_start().starts_with('#') || self.comparison.companions.iter().any(went)
-        };
-        let above = (line.saturating_sub(MAX_PASSED)..line).rev().find(|line| !is_passed(line));
-        let below = (line + 1..=line + MAX_PASSED).find(|line| !is_passed(line));
-        let at = above.and_then(found).map(|above| above + 1).or_else(|| below.and_then(found))?;
-        let near = self.current.lines.raw(&(at.checked_sub(1)?..at));
-        let place = self.current.lines.span(&(at..at)).start;
-        let text = with_line_ends(self.parent.lines.raw(&(line..line + 1)), near);
-        near.ends_with('\n').then_some((place..place, text))
-    }
-
-    /// Takes the line of an added field away, where it is the only one on it and the line is the bad commit's.
-    fn without_line(&self, companion: &Companion, leaf: &Leaf) -> Option<Edit> {
-        let (now, bad) = (self.current.line_of(&leaf.span), self.bad.line_of(&companion.span));
-        let alone = |text: &Text<'_>, line: usize| text.on_line(line).len() == 1;
-        let same = self.current.lines.body(now).trim_start() == self.bad.lines.body(bad).trim_start();
-        let body = self.current.lines.body(now);
-        let next = (now + 1..self.current.lines.len()).map(|line| self.current.lines.body(line).trim_start());
-        let in_brackets = body.ends_with(',') || next.take(1).any(|line| line.starts_with(['}', ']', ')']));
-        let begins_item = body.trim_start().starts_with('-');
-        let only = alone(self.current, now) && alone(self.bad, bad) && !in_brackets && !begins_item;
-        let is_part =
-            companion.is_alone() && (self.empties_its_block(now) || self.is_part_of_more(companion));
-        (only && same && !is_part).then(|| (self.current.lines.range(now), String::new()))
-    }
-}
-
-impl Restore<'_> {
-    /// Whether a line is all that the one above it is the head of: without it that would be null.
-    fn empties_its_block(&self, line: usize) -> bool {
-        let indent = |line: usize| {
-            let body = self.current.lines.body(line);
-            body.len() - body.trim_start().len()
-        };
-        let content = |line: &usize| !is_trifle(self.current.lines.body(*line));
-        let above = (0..line).rev().find(content);
-        let below = (line + 1..self.current.lines.len()).find(content);
-        let is_head = |above: usize| {
-            let body = self.current.lines.body(above);
-            indent(above) < indent(line) && body.ends_with([':', ']'])
-        };
-        above.is_some_and(is_head) && below.is_none_or(|below| indent(below) < indent(line))
-    }
-
-    /// Whether more came into its block with the same commit, which would be left without it.
-    fn is_part_of_more(&self, companion: &Companion) -> bool {
-        let block = leaf::block(&companion.address);
-        let is_beside = |address: &str| !block.is_empty() && address.starts_with(block);
-        self.comparison.others.iter().any(|(address, _, came)| *came == companion.added && is_beside(address))
     }
 }
 

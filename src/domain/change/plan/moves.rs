@@ -1,0 +1,70 @@
+//! Directories that somebody has moved since the deployment: a file that came or went with it has its place there, and nobody can say which.
+
+use std::collections::BTreeMap;
+
+use super::Target;
+use crate::domain::change::NoChange;
+use crate::domain::deployment::Deployment;
+use crate::domain::field::Refusal;
+use crate::domain::history::snapshot::Content;
+use crate::domain::ids::FilePath;
+
+/// Says that no file comes back into a directory that was moved away, and none keeps its new name there. `files` are the new contents.
+///
+/// # Errors
+/// The first file of which that is not so.
+pub(super) fn are_in_place(
+    deployment: &Deployment,
+    files: &BTreeMap<FilePath, Option<Content>>,
+    target: &Target<'_>,
+) -> Result<(), NoChange> {
+    let moved: Vec<(&FilePath, &str)> =
+        target.moved.iter().filter_map(|(from, to)| Some((from, moved_directory(from, to)?))).collect();
+    let refused = |path: &FilePath, with: &FilePath| {
+        Err(NoChange::refused(path.clone(), Refusal::Moved(with.to_string())))
+    };
+    for (path, content) in files {
+        let is_there = target.current.get(path).is_some_and(Option::is_some);
+        let within = |directory: &str| {
+            directory.is_empty()
+                || path.as_str().strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+        };
+        if let Some((with, _)) = moved.iter().find(|(_, directory)| within(directory))
+            && content.is_some()
+            && !is_there
+        {
+            return refused(path, with);
+        }
+    }
+    let renamed = deployment
+        .files
+        .iter()
+        .filter(|file| file.was.as_ref().is_some_and(|was| split(was).0 == split(&file.path).0));
+    for file in renamed {
+        if moved.iter().any(|(from, _)| **from == file.path) {
+            return refused(&file.path, &file.path);
+        }
+    }
+    Ok(())
+}
+
+/// A path as its directory and its name.
+fn split(path: &FilePath) -> (&str, &str) {
+    path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()))
+}
+
+/// The directory that was moved with a file: none where the file has another name.
+fn moved_directory<'p>(from: &'p FilePath, to: &FilePath) -> Option<&'p str> {
+    let ((mut from, name), (mut to, other)) = (split(from), split(to));
+    if name != other {
+        return None;
+    }
+    // What both end in was moved with what is above it.
+    while let (Some((above, last)), Some((there, same))) = (from.rsplit_once('/'), to.rsplit_once('/')) {
+        if last != same {
+            break;
+        }
+        (from, to) = (above, there);
+    }
+    Some(from)
+}
