@@ -219,6 +219,12 @@ pub trait Repository: Send + Sync {
         }
     }
 
+    /// Whether a file can stand at a path in a commit: there is one, or nothing, and each part above it is a directory or nothing.
+    ///
+    /// # Errors
+    /// When the commit is not in the repository or is broken.
+    fn has_room(&self, commit: CommitId, path: &FilePath) -> Result<bool, RepositoryError>;
+
     /// The paths of all files in a commit of which the scope wants the bytes, in order; at most `limit` of them.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::options::GitOptions;
 use super::tree_edit::{self, Edits};
 use super::{commit_object, sign};
 use crate::domain::history::snapshot::{Content, Person};
-use crate::domain::ids::FilePath;
+use crate::domain::ids::{CommitId, FilePath};
 use crate::domain::time::Time;
 use crate::ports::CommitRequest;
 
@@ -53,6 +53,17 @@ pub(super) fn tree_with(
         edits.insert(path.as_str(), content.as_ref().map(blob).transpose()?);
     }
     tree_edit::apply(repository, Some(&tree), &edits)
+}
+
+/// Whether the tree of a commit is that of another one with these files changed.
+pub(super) fn holds_exactly(
+    repository: &Repository,
+    commit: CommitId,
+    base: CommitId,
+    files: &BTreeMap<FilePath, Option<Content>>,
+) -> Result<bool, Fault> {
+    let id = |commit: CommitId| Oid::from_bytes(commit.as_bytes());
+    Ok(tree_of(repository, id(commit)?)? == tree_with(repository, id(base)?, files)?)
 }
 
 /// Writes a commit object, signed as the options say.

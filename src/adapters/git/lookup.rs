@@ -8,7 +8,7 @@ use super::names::commit_id;
 use super::tree_diff::{Entry, Kind};
 use crate::domain::history::scope::{Interest, Scope};
 use crate::domain::history::snapshot::MAX_FILE_BYTES;
-use crate::domain::ids::{CommitId, FilePath};
+use crate::domain::ids::{BlobId, CommitId, FilePath};
 use crate::ports::RepositoryError;
 
 /// Git's own lower bound for short ids.
@@ -77,14 +77,9 @@ fn tree_of(odb: &Odb<'_>, commit: CommitId) -> Result<Oid, Fault> {
     Ok(found.ok_or_else(|| Fault::not_found(format!("the commit {commit}")))?.tree)
 }
 
-/// The bytes of a plain file in a commit.
-pub(super) fn read_file(
-    repository: &Repository,
-    commit: CommitId,
-    path: &FilePath,
-) -> Result<Option<Vec<u8>>, Fault> {
-    let odb = repository.odb()?;
-    let mut tree = tree_of(&odb, commit)?;
+/// What stands at a path of a commit, or at the first part above it that is no directory; with whether that is the path itself.
+fn found_at(odb: &Odb<'_>, commit: CommitId, path: &FilePath) -> Result<Option<Found>, Fault> {
+    let mut tree = tree_of(odb, commit)?;
     let mut parts = path.as_str().split('/').peekable();
     while let Some(part) = parts.next() {
         let object = odb.read(tree)?;
@@ -99,17 +94,45 @@ pub(super) fn read_file(
         }
         match (found, parts.peek().is_some()) {
             (Some((Kind::Tree, id, _)), true) => tree = id,
-            (Some((Kind::File, id, blob)), false) => {
-                let (bytes, _) = odb.read_header(id)?;
-                if bytes > MAX_FILE_BYTES {
-                    return Err(Fault::Port(RepositoryError::TooLarge { path: path.clone(), bytes, blob }));
-                }
-                return Ok(Some(odb.read(id)?.data().to_vec()));
-            }
-            _ => return Ok(None),
+            (Some((kind, id, blob)), is_above) => return Ok(Some(Found { kind, id, blob, is_above })),
+            (None, _) => return Ok(None),
         }
     }
     Ok(None)
+}
+
+/// An entry of a tree.
+struct Found {
+    kind: Kind,
+    id: Oid,
+    blob: BlobId,
+    /// Whether it stands above the path that was asked for.
+    is_above: bool,
+}
+
+/// Whether a file can stand at a path in a commit.
+pub(super) fn has_room(repository: &Repository, commit: CommitId, path: &FilePath) -> Result<bool, Fault> {
+    let found = found_at(&repository.odb()?, commit, path)?;
+    Ok(found.is_none_or(|found| found.kind == Kind::File && !found.is_above))
+}
+
+/// The bytes of a plain file in a commit.
+pub(super) fn read_file(
+    repository: &Repository,
+    commit: CommitId,
+    path: &FilePath,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let odb = repository.odb()?;
+    let found = found_at(&odb, commit, path)?;
+    let Some(Found { id, blob, .. }) = found.filter(|found| found.kind == Kind::File && !found.is_above)
+    else {
+        return Ok(None);
+    };
+    let (bytes, _) = odb.read_header(id)?;
+    if bytes > MAX_FILE_BYTES {
+        return Err(Fault::Port(RepositoryError::TooLarge { path: path.clone(), bytes, blob }));
+    }
+    Ok(Some(odb.read(id)?.data().to_vec()))
 }
 
 /// The paths of the plain files in a commit of which the scope wants the bytes, in order, at most `limit`.

@@ -295,10 +295,11 @@ impl ports::Repository for GitRepository {
         base: CommitId,
         files: &BTreeMap<FilePath, Option<Content>>,
     ) -> Result<bool, RepositoryError> {
-        let id = |commit: CommitId| Oid::from_bytes(commit.as_bytes());
-        self.read(|repository| {
-            Ok(commit::tree_of(repository, id(commit)?)? == commit::tree_with(repository, id(base)?, files)?)
-        })
+        self.read(|repository| commit::holds_exactly(repository, commit, base, files))
+    }
+
+    fn has_room(&self, commit: CommitId, path: &FilePath) -> Result<bool, RepositoryError> {
+        self.read(|repository| lookup::has_room(repository, commit, path))
     }
 
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError> {

@@ -146,12 +146,18 @@ impl Scope for Kustomizations {
     }
 }
 
-/// The change, unless it removes a file that a kustomization names: also one of another service.
+/// The change, unless something else stands where it puts a file, or it removes a file that a kustomization names: also one of another
+/// service.
 fn still_whole(
     repository: &dyn Repository,
     head: CommitId,
     change: Change,
 ) -> Result<Result<Change, NoChange>, RepositoryError> {
+    for (path, _) in change.files.iter().filter(|(_, content)| content.is_some()) {
+        if !repository.has_room(head, path)? {
+            return Ok(Err(NoChange::refused(path.clone(), Refusal::Taken)));
+        }
+    }
     if change.files.values().all(Option::is_some) {
         return Ok(Ok(change));
     }

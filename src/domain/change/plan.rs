@@ -229,7 +229,7 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
         step.files.extend(reverted.files);
     }
     is_signed_again(deployment, &step)?;
-    moves::are_in_place(deployment, &step.files, target)?;
+    moves::are_in_place(deployment, &step.files, (target.current, target.moved))?;
     if !mixed {
         step.left_behind.clone_from(&deployment.left_behind);
     }
@@ -304,6 +304,11 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
     let subject = File { path: file.path.as_str(), fields: &target.policy.fields };
     let reverted = field::revert(&subject, old, new, current).map_err(refused)?;
     let is_restored = reverted.fields.iter().any(|field| field.outcome == FieldOutcome::Restored);
+    if current == new
+        && let Some(field) = reverted.fields.iter().find(|field| field.outcome != FieldOutcome::Restored)
+    {
+        return Err(refused(field::Refusal::Unfaithful(field.address.clone())));
+    }
     let mut files = BTreeMap::new();
     // Who moved it again since wants it there.
     if let Some(was) = file.was.as_ref().filter(|_| is_restored && path == file.path) {
@@ -351,15 +356,11 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
     let (path, current) = target.now_at(&file.path);
     let [old, new] = versions(file);
     let is_as_left = new == current && current.is_some();
-    let fields = match spliced(deployment, file, target) {
-        Ok(Planned { fields, .. }) => fields,
-        // Nobody has touched it since: it goes back as a whole, whatever the fields alone would do.
-        Err(NoChange::Refused {
-            refusal:
-                field::Refusal::Companion(_) | field::Refusal::Unfaithful(_) | field::Refusal::Ambiguous(_),
-            ..
-        }) if is_as_left => results(deployment, &file.path, &FieldOutcome::Restored),
-        Err(none) => return Err(none),
+    // Nobody has touched it since: it goes back as a whole, whatever the fields alone would do.
+    let fields = if is_as_left {
+        results(deployment, &file.path, &FieldOutcome::Restored)
+    } else {
+        spliced(deployment, file, target)?.fields
     };
     let conflict = || NoChange::refused(file.path.clone(), field::Refusal::Conflict);
     // Another deployment may have replaced each of the fields: then the revert has nothing to put back.

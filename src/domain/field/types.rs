@@ -289,6 +289,9 @@ pub enum Refusal {
     /// A kustomization names the file, which the deployment had added and the revert would remove.
     #[error("{0} names it, and would not build without it: put the deployment back by hand")]
     Needed(String),
+    /// Something else than a file stands at its place, or where its directory was.
+    #[error("a directory, a link or a file stands in its place by now: put the deployment back by hand")]
+    Taken,
     /// Somebody has moved its directory since.
     #[error("its directory was moved since, with {0}: put the deployment back by hand")]
     Moved(String),

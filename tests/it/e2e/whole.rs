@@ -212,6 +212,35 @@ fn a_file_that_is_not_read_comes_back_by_its_id() {
     stage.nothing_more();
 }
 
+/// A file cannot come back where a directory stands by now: that is said once, and is no trouble of the pass.
+#[test]
+fn a_file_whose_place_is_taken_does_not_come_back() {
+    let tag = |at: &Path, tag: &str| put(at, "values.yaml", format!("image:\n  tag: {tag}\n"));
+    let with_conf = |at: &Path| {
+        tag(at, "v1");
+        put(at, "conf", "a\n");
+    };
+    let (stage, _) = deployed(with_conf, |at| {
+        tag(at, "v2");
+        std::fs::remove_file(at.join("conf")).unwrap();
+    });
+    put(&stage.clone_of_people().join("apps/web"), "conf/new", "b\n");
+    let last = stage.commit(-3, BOT, "Split it");
+    stage.push();
+    let report = stage.pass(4);
+    assert!(text(item(&report, "web"), "why").contains("stands in its place by now"), "{report:#}");
+    assert_eq!(stage.tip(), last);
+    stage.nothing_more();
+    is_for_a_person(
+        deployed(with_conf, |at| {
+            tag(at, "v2");
+            std::fs::remove_file(at.join("conf")).unwrap();
+            put(at, "conf/new", "b\n");
+        }),
+        "stands in its place by now",
+    );
+}
+
 /// A file that the deployment added is needed by now: by a kustomization of the service, or by another one.
 #[test]
 fn a_file_that_something_needs_is_not_removed() {

@@ -349,6 +349,18 @@ impl Repository for Clone {
         })
     }
 
+    fn has_room(&self, commit: CommitId, path: &FilePath) -> Result<bool, RepositoryError> {
+        self.call("has_room", || {
+            let remote = self.remote();
+            let is_within =
+                |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
+            let mut there = remote.commits[&commit].tree.keys();
+            Ok(!there.any(|other| {
+                is_within(path.as_str(), other.as_str()) || is_within(other.as_str(), path.as_str())
+            }))
+        })
+    }
+
     fn list_files(
         &self,
         commit: CommitId,

@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::Target;
 use crate::domain::change::NoChange;
 use crate::domain::deployment::Deployment;
 use crate::domain::field::Refusal;
 use crate::domain::history::snapshot::Content;
 use crate::domain::ids::FilePath;
 
-/// Says that no file comes back into a directory that was moved away, and none keeps its new name there. `files` are the new contents.
+/// Says that no file comes back into a directory that was moved away, and none keeps its new name there. `files` are the new contents, `current` those of the branch,
+/// `moved` the files of the deployment that are elsewhere by now.
 ///
 /// # Errors
 /// The first file of which that is not so.
 pub(super) fn are_in_place(
     deployment: &Deployment,
     files: &BTreeMap<FilePath, Option<Content>>,
-    target: &Target<'_>,
+    (current, moved): (&BTreeMap<FilePath, Option<Content>>, &BTreeMap<FilePath, FilePath>),
 ) -> Result<(), NoChange> {
     let moved: Vec<(&FilePath, &str)> =
-        target.moved.iter().filter_map(|(from, to)| Some((from, moved_directory(from, to)?))).collect();
+        moved.iter().filter_map(|(from, to)| Some((from, moved_directory(from, to)?))).collect();
     let refused = |path: &FilePath, with: &FilePath| {
         Err(NoChange::refused(path.clone(), Refusal::Moved(with.to_string())))
     };
     for (path, content) in files {
-        let is_there = target.current.get(path).is_some_and(Option::is_some);
+        let is_there = current.get(path).is_some_and(Option::is_some);
         let within = |directory: &str| {
             directory.is_empty()
                 || path.as_str().strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))

@@ -62,6 +62,22 @@ fn what_a_file_is_goes_back_by_a_person() {
 }
 
 #[test]
+fn a_file_that_nobody_touched_since_goes_back_whole() {
+    let of = |shop: &str| format!("a: &va v1.0.0\nb: &b\n  tag: v2.1.0\nshop:\n  {shop}\nreplicas: 1\n");
+    for (old, new) in [("tag: *va", "<<: *b"), ("<<: *b", "tag: *va"), ("tag: *va", "tag: v3.0.0")] {
+        let (old, new) = (of(old), of(new).replace("replicas: 1", "replicas: 2"));
+        let world =
+            World { what: "merge", before: &[("v.yaml", &old)], after: &[("v.yaml", &new)], since: &[] };
+        let put = reverted(&world, Mixed::Deployment).unwrap();
+        assert_eq!(put[&path("v.yaml")].as_deref(), Some(old.as_str()));
+        // The fields alone go back, or nothing does.
+        let fields = reverted(&world, Mixed::Fields);
+        let wanted = old.replace("replicas: 1", "replicas: 2");
+        assert!(fields.is_err() || fields.unwrap()[&path("v.yaml")].as_deref() == Some(&wanted), "{new}");
+    }
+}
+
+#[test]
 fn a_migration_stays_where_a_deployment_goes_back() {
     let (old, new) = ("image:\n  tag: v1\n", "image:\n  tag: v2\n");
     let (sql, more) = ("alter table a add column b int;\n", "alter table a add column c int;\n");
