@@ -145,7 +145,14 @@ fn schema_change(case: &Case<'_>, _: &Situation<'_>) -> Option<Decision> {
     };
     let policy = case.policy.schema.policy;
     let is_flagged = |change: &&Deployment| change.schema.iter().any(|one| one.is_for_a_person(policy));
-    let flagged = std::iter::once(case.deployment).chain(undone).find(is_flagged)?;
+    let Some(flagged) = std::iter::once(case.deployment).chain(undone).find(is_flagged) else {
+        let (commit, crossed) = case.crossed.iter().find(|(_, one)| one.is_for_a_person(policy))?;
+        return Some(Decision::Escalate(format!(
+            "{} changed a database schema since ({}): the release before may not run on it, so a person decides",
+            commit.short(),
+            crossed.what
+        )));
+    };
     let words = flagged.schema_words()?;
     let who = if flagged.commit == case.deployment.commit {
         "it".to_owned()

@@ -277,6 +277,12 @@ impl<'e> Detector<'e> {
         let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
         if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
     }
+
+    /// The changes of a database schema that the next older commit brought for a service, where that is no deployment of it.
+    #[must_use]
+    pub fn migrated(&self, commit: &Commit, service: &ServiceName) -> Vec<SchemaChange> {
+        schema_evidence::beside(commit, self.environment, service)
+    }
 }
 
 fn superseded(

@@ -44,6 +44,7 @@ pub(super) async fn trace(
         let is_release = one.deployment.kind == ChangeKind::Release;
         let goal = is_release.then(|| past.goal(&one.policy, &one.deployment, pass.now));
         one.goal = goal.flatten();
+        one.crossed = past.crossed(&one.deployment, one.goal.as_ref());
         one.doubts = one.by_hand.iter().cloned().collect();
         // Where only the fields go back, what else was changed stays as it is anyway.
         if let Some(Goal::Undo(changes, _)) = &one.goal

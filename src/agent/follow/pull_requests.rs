@@ -32,6 +32,7 @@ use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::review::Review;
+use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
 use crate::ports::{ForgeError, RepositoryError};
 use crate::record::{Record, ReviewOutcome, VerdictRecord};
@@ -301,7 +302,8 @@ async fn follow_one(
         overdue_at: one.overdue_at,
         may_open: false,
         by_agent: verdict.decision != Decision::Propose,
-        frozen: frozen(&deployment, &policy, one).or((!is_the_way).then_some(other_way)),
+        frozen: frozen(&deployment, &policy, one, &past.crossed(&deployment, goal.as_ref()))
+            .or((!is_the_way).then_some(other_way)),
         declined_at: one.declined_at,
         looked,
     };
@@ -353,11 +355,18 @@ fn undone_with(state: &State, verdict: &VerdictRecord) -> BTreeSet<CommitId> {
 }
 
 /// Why the agent must not have it merged any more, whatever it decided once.
-fn frozen(deployment: &Deployment, policy: &Policy, one: &Pending<'_>) -> Option<&'static str> {
+fn frozen(
+    deployment: &Deployment,
+    policy: &Policy,
+    one: &Pending<'_>,
+    crossed: &[(CommitId, SchemaChange)],
+) -> Option<&'static str> {
     if policy.mode == Mode::Observe {
         Some("in mode observe the agent merges nothing")
     } else if deployment.schema.iter().any(|one| one.is_for_a_person(policy.schema.policy)) {
         Some("the deployment changed a database schema")
+    } else if crossed.iter().any(|(_, one)| one.is_for_a_person(policy.schema.policy)) {
+        Some("a later commit changed a database schema")
     } else if !one.is_decided {
         Some("it was not decided to take the deployment back")
     } else {

@@ -4,8 +4,10 @@ use crate::domain::decision::{Case, Decision};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::Policy;
+use crate::domain::ids::CommitId;
 use crate::domain::judge::evidence::{Evidence, Found, Gap, SignalEvidence};
 use crate::domain::judge::verdict::{Judgement, judge};
+use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
 
 /// A deployment with what was found out about it.
@@ -29,6 +31,8 @@ pub(in crate::agent) struct Judged {
     pub told: bool,
     /// Where its revert leads, where it regressed and that is known.
     pub goal: Option<Goal>,
+    /// The changes of a database schema that its revert crosses, besides those of the deployments that it takes back.
+    pub crossed: Vec<(CommitId, SchemaChange)>,
     /// Why its revert is a person's to make, wherever it leads.
     pub by_hand: Option<String>,
     /// Why a person should look at its revert.
@@ -50,6 +54,7 @@ impl Judged {
             unjudged: None,
             told: false,
             goal: None,
+            crossed: Vec::new(),
             by_hand: None,
             doubts: Vec::new(),
         }
@@ -71,6 +76,7 @@ impl Judged {
             unjudged: self.unjudged.as_deref(),
             told: self.told,
             goal: self.goal.as_ref(),
+            crossed: &self.crossed,
             is_fallback: self.evidence.after_revert.is_some(),
         }
     }

@@ -15,6 +15,7 @@ use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
+use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, RepositoryError};
 use crate::record::{Record, VerdictRecord};
@@ -132,8 +133,9 @@ async fn read_pasts(
                     Some(_) => {}
                     None if changes.len() < MAX_WITH_FILES && edits.len() < MAX_CHANGES => {
                         let addresses = detector.edited(&commit, service);
-                        if !addresses.is_empty() {
-                            edits.push(Edit { commit: commit.id, at: commit.at, addresses });
+                        let schema = detector.migrated(&commit, service);
+                        if !addresses.is_empty() || !schema.is_empty() {
+                            edits.push(Edit { commit: commit.id, at: commit.at, addresses, schema });
                         }
                     }
                     None => {}
@@ -224,6 +226,19 @@ impl Past {
             in_quarantine: &in_quarantine,
             is_bad: &is_bad,
         })
+    }
+
+    /// The changes of a database schema that the revert of a deployment crosses, besides those of the deployments that it takes back.
+    pub(in crate::agent) fn crossed(
+        &self,
+        deployment: &Deployment,
+        goal: Option<&Goal>,
+    ) -> Vec<(CommitId, SchemaChange)> {
+        let oldest = match goal {
+            Some(Goal::Undo(changes, _)) => changes.last(),
+            Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => None,
+        };
+        self.lineage.migrated_since(oldest.unwrap_or(deployment))
     }
 
     /// Why a person should look at a revert that takes these changes back: what else they changed was changed again since.

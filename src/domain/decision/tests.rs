@@ -77,6 +77,7 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         unjudged: None,
         told: false,
         goal: None,
+        crossed: &[],
         is_fallback: false,
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::environment::policy::{Budget, Policy};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Judgement;
+use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
 
 /// What is done about a deployment.
@@ -75,6 +76,8 @@ pub struct Case<'a> {
     pub told: bool,
     /// Where its revert leads; none where that is not known.
     pub goal: Option<&'a Goal>,
+    /// The changes of a database schema since the deployment, and since those that are taken back with it, that other commits brought.
+    pub crossed: &'a [(CommitId, SchemaChange)],
     /// Whether the agent's own revert has brought its state back, and that did not help.
     pub is_fallback: bool,
 }

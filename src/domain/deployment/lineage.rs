@@ -6,6 +6,7 @@ use crate::domain::deployment::{ChangeKind, Deployment, FieldChange};
 use crate::domain::field::tokens::mask;
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{CommitId, FilePath};
+use crate::domain::schema::change::SchemaChange;
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
 
@@ -50,6 +51,8 @@ pub struct Edit {
     pub at: Time,
     /// Each place that it changed: the path of the file and the address in it.
     pub addresses: BTreeSet<String>,
+    /// The changes of a database schema that it is.
+    pub schema: Vec<SchemaChange>,
 }
 
 /// What makes a state good enough to go back to.
@@ -125,6 +128,14 @@ impl Lineage {
         newer
             .filter_map(|edit| Some((edit.commit, edit.addresses.intersection(addresses).next()?.clone())))
             .next()
+    }
+
+    /// The changes of a database schema since a change, newest first, that no deployment of the service brought, with their commits. Who goes
+    /// back to before that change crosses them.
+    #[must_use]
+    pub fn migrated_since(&self, oldest: &Deployment) -> Vec<(CommitId, SchemaChange)> {
+        let newer = self.edits.iter().take_while(|edit| edit.at >= oldest.at);
+        newer.flat_map(|edit| edit.schema.iter().map(|change| (edit.commit, change.clone()))).collect()
     }
 
     /// Where the agent's reverts are the newest changes: these, newest first, and the change whose state they led back to. None

@@ -1,10 +1,12 @@
 //! What says that a deployment changed a database schema, or the version of what keeps data.
 
 use super::compared::Changes;
+use crate::domain::environment::Environment;
 use crate::domain::environment::policy::{SchemaDetector, SchemaRules};
 use crate::domain::field;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion};
 use crate::domain::history::trailers::trailer_lines;
+use crate::domain::ids::ServiceName;
 use crate::domain::schema::Migration;
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::schema::files::is_migration;
@@ -71,6 +73,37 @@ pub(super) fn migrations_by_path(commit: &Commit, rules: &SchemaRules) -> Vec<Mi
 pub(super) fn migrations_by_name(files: &[FileDiff], rules: &SchemaRules) -> Vec<Migration> {
     let is_one = |path: &str| is_migration(path) && !rules.paths.matches(path);
     read(files.iter().filter(|file| is_one(file.path.as_str())))
+}
+
+/// The changes of a schema that a commit brought for a service without deploying it: migrations in its files, and such as are of no service
+/// by their paths, whose database may be any.
+pub(super) fn beside(commit: &Commit, environment: &Environment, service: &ServiceName) -> Vec<SchemaChange> {
+    let mut is_its = false;
+    let mut files = Vec::new();
+    for file in &commit.files {
+        let path = file.path.as_str();
+        let is_named = |rules: &SchemaRules| {
+            rules.detectors.contains(&SchemaDetector::Files) && rules.paths.matches(path)
+        };
+        let is_migration = match environment.rule_of(path) {
+            None => environment.services.iter().any(|rule| is_named(&rule.policy.schema)),
+            Some(found) => {
+                let rules = &found.rule.policy.schema;
+                let is_own = found.service(&[]).is_some_and(|found| found.name == *service);
+                is_its |= is_own;
+                let by_name = rules.detectors.contains(&SchemaDetector::Files) && is_migration(path);
+                is_own && (by_name || is_named(rules))
+            }
+        };
+        if is_migration {
+            files.push(file);
+        }
+    }
+    let rules = environment.services.iter().map(|rule| &rule.policy.schema);
+    let mut trailers = rules.filter(|rules| rules.detectors.contains(&SchemaDetector::Trailers));
+    let trailer = trailers.find_map(|rules| by_trailer(commit, &rules.trailers)).filter(|_| is_its);
+    let trailer = trailer.map(|what| SchemaChange::unknown(SchemaDetector::Trailers, what));
+    read(files.into_iter()).iter().map(Migration::change).chain(trailer).take(MAX_CHANGES).collect()
 }
 
 fn read<'f>(files: impl Iterator<Item = &'f FileDiff>) -> Vec<Migration> {

@@ -15,6 +15,7 @@ mod proof;
 mod races;
 mod recovery;
 mod rewritten;
+mod schema;
 mod secrets;
 mod shapes;
 mod sources;
