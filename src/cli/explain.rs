@@ -175,12 +175,16 @@ fn describe<'r>(
         lines
             .extend(signal.warnings.iter().map(|warning| format!("    warning: {}", output::plain(warning))));
     }
+    if !recorded.guards.is_empty() {
+        lines.push(format!("  {}", output::plain(&output::guards(&recorded.guards))));
+    }
     for guard in &recorded.guards {
-        let said = guard.decision.as_ref().map_or("nothing against it".to_owned(), |decision| {
-            let why = decision.why().map_or_else(String::new, |why| format!(": {}", output::plain(why)));
-            format!("{}{why}", decision.word())
-        });
-        lines.push(format!("  guard {}: {said}", guard.guard));
+        let Some(decision) = &guard.decision else {
+            lines.push(format!("    {}: passed", output::plain(&guard.guard)));
+            continue;
+        };
+        let why = decision.why().map_or_else(String::new, |why| format!(": {}", output::plain(why)));
+        lines.push(format!("    {}: {}{why}", output::plain(&guard.guard), decision.word()));
     }
     lines.extend(recorded.revert.map(|revert| format!("  reverted by {revert}")));
     let told = since.map(|one| {

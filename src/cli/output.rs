@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::domain::decision::GuardAnswer;
 use crate::domain::ids::CommitId;
 use crate::domain::text::flat;
 use crate::record::Recovery;
@@ -53,6 +54,18 @@ pub(super) fn problem(problem: &str) {
 pub(super) fn warning(warning: &str) {
     let mut err = std::io::stderr().lock();
     let _closed = writeln!(err, "warning: {}", plain(warning));
+}
+
+/// What the guards said that were asked, in one line: `16 guards passed`, or `3 guards passed, then decided by the guard: budget`.
+pub(super) fn guards(answers: &[GuardAnswer]) -> String {
+    let passed = match answers.iter().filter(|answer| answer.decision.is_none()).count() {
+        0 => None,
+        1 => Some("1 guard passed".to_owned()),
+        count => Some(format!("{count} guards passed")),
+    };
+    let decisive = answers.iter().find(|answer| answer.decision.is_some());
+    let decisive = decisive.map(|answer| format!("decided by the guard: {}", answer.guard));
+    passed.into_iter().chain(decisive).collect::<Vec<_>>().join(", then ")
 }
 
 /// Untrusted text for a terminal: control characters (escape sequences among them) become spaces, and so do marks of

@@ -232,9 +232,8 @@ fn describe_item(
         }
     }
     if in_full {
-        let decisive = item.guards.last().filter(|guard| guard.decision.is_some());
-        if let Some(guard) = decisive.filter(|_| item.decision != Decision::Wait) {
-            let _guard = writeln!(out, "    decided by the guard: {}", guard.guard);
+        if item.decision != Decision::Wait && !item.guards.is_empty() {
+            let _guards = writeln!(out, "    {}", output::guards(&item.guards));
         }
         for line in item.diff.iter().flat_map(|diff| diff.lines()) {
             let _line = writeln!(out, "    {}", output::plain(line));
