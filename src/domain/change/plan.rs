@@ -380,6 +380,10 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         let [Some(old), Some(new), Some(current)] = all else { return Err(conflict()) };
         Some(diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?.into())
     };
+    let now_and_then = (current.as_ref().and_then(Content::bytes), content.as_ref().and_then(Content::bytes));
+    if let (Some(now), Some(then)) = now_and_then {
+        field::each_key_once(now, then).map_err(|refusal| NoChange::refused(file.path.clone(), refusal))?;
+    }
     let files = match (&file.was, content) {
         (Some(was), Some(content)) => moved_back(was, path, content, target)?,
         (_, content) => BTreeMap::from([(path, content)]),

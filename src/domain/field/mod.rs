@@ -95,6 +95,18 @@ pub fn revert(file: &File<'_>, parent: &[u8], bad: &[u8], current: &[u8]) -> Res
     restore::revert(file, &parent, &bad, current.as_ref().unwrap_or(&bad))
 }
 
+/// Says whether a text that takes the place of another one has a key twice in one mapping, where that one has it once.
+///
+/// # Errors
+/// Names the key.
+pub fn each_key_once(now: &[u8], after: &[u8]) -> Result<(), Refusal> {
+    let read = |bytes: &[u8]| Document::new(Arc::from(bytes));
+    match read(now).zip(read(after)) {
+        Some((now, after)) => restore::sound::keys(now.text(), after.text()),
+        None => Ok(()),
+    }
+}
+
 /// The values that a version of a file holds at these addresses, in their order: none where nothing or several things stand at one.
 #[must_use]
 pub fn values_at(bytes: &[u8], addresses: &[&str]) -> Vec<Option<String>> {

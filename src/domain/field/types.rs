@@ -295,6 +295,9 @@ pub enum Refusal {
     /// Somebody has moved its directory since.
     #[error("its directory was moved since, with {0}: put the deployment back by hand")]
     Moved(String),
+    /// With the old text in place, a mapping would have a key twice.
+    #[error("{0} would stand twice in one mapping with the old text in its place: put it back by hand")]
+    Repeated(String),
     /// With the old text in place, the file would say something else than wanted.
     #[error("{0} does not come out right with the old text in its place: put it back by hand")]
     Unfaithful(String),

@@ -5,6 +5,7 @@
 pub mod leaf;
 mod node;
 mod outline;
+mod repeated;
 pub mod yaml;
 
 use std::cell::OnceCell;
@@ -13,6 +14,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use self::leaf::{Leaf, LeafKind};
+pub(super) use self::repeated::repeated;
 use super::lines::Lines;
 use super::vocabulary::stem;
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 mod companions;
 mod identity;
 mod locate;
+pub(super) mod sound;
 mod spans;
 
 use self::locate::{Located, Restore};
@@ -49,6 +50,7 @@ pub(super) fn revert(
         fields
             .extend(comparison.companions.iter().map(|companion| result(companion, FieldOutcome::Restored)));
         // A part that was made of a file is written as that is now.
+        sound::keys(current.text, parent.text)?;
         let is_made = was.is_written_unlike(now) && !was.bytes().starts_with(&[0xff, 0xfe]);
         let bytes = if is_made { now.encoded(parent.text) } else { was.bytes().to_vec() };
         return Ok(Reverted { bytes, fields, left_behind });
@@ -77,7 +79,7 @@ pub(super) fn revert(
     edits.sort_by_key(|(range, _)| (range.start, range.end));
     edits.dedup();
     let text = splice(current.text, edits).ok_or_else(|| Refusal::Ambiguous(first_address(&comparison)))?;
-    verify(file, now, &text, (&located, &comparison, &fields))?;
+    verify(file, now, &text, ([&parent, &bad], &located, &comparison, &fields))?;
     joined(&bad, &current, &text)?;
     Ok(Reverted { bytes: now.encoded(&text), fields, left_behind })
 }
@@ -226,7 +228,7 @@ fn verify(
     file: &File<'_>,
     now: &Document,
     text: &str,
-    (located, comparison, fields): (&[Located<'_>], &Comparison, &[FieldResult]),
+    (texts, located, comparison, fields): ([&Text<'_>; 2], &[Located<'_>], &Comparison, &[FieldResult]),
 ) -> Result<(), Refusal> {
     if now.text() == text {
         return Ok(());
@@ -238,7 +240,10 @@ fn verify(
     if broken {
         return Err(Refusal::Unfaithful(first_address(comparison)));
     }
+    sound::keys(now.text(), text)?;
     let [before, after] = read([now, &after]);
+    let [parent, bad] = texts;
+    sound::fields([parent, bad, &after], comparison, fields)?;
     let found = compare(file, &before, &after);
     let wanted: BTreeSet<(&str, &str)> = located
         .iter()
