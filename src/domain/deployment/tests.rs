@@ -1,5 +1,6 @@
 mod claims;
 mod entries;
+mod parts;
 mod people;
 mod pieces;
 mod whole;

@@ -2,19 +2,19 @@
 
 mod by_name;
 mod entry;
+mod extents;
+mod part;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::ops::Range;
 
 use regex::Regex;
 
+use self::by_name::Names;
 pub use self::by_name::SharedField;
-use self::by_name::{Names, by_name};
-use self::entry::{Entry, is_simple};
-use super::leaves::leaf::{Leaf, LeafKind};
+use self::entry::Entry;
+use self::part::{Sides, alike};
 use super::leaves::{Document, Text, read};
-use super::lines::{Lines, hunks, is_trifle};
 use super::tokens::mask;
 use super::vocabulary::ITEM_NAMES;
 
@@ -185,8 +185,8 @@ fn steps(address: &str) -> Vec<Step<'_>> {
 pub struct EntryChange {
     /// What the pattern captured: by this the service is known.
     pub captured: Vec<(String, String)>,
-    /// The file after the commit with this entry as it was before. None where it came or went. What came with the commit
-    /// stays in it where the entry has no lines for itself.
+    /// The file after the commit with this entry as it was before: with its source text, aliases of it that would bring something else
+    /// by now written out. Where that does not read right, with its values. None where it came or went.
     pub before: Option<Vec<u8>>,
     /// The leaves of the entry before and after, where these are the same but for their values, and nothing else in it can
     /// matter. Then `before` need not be read to compare it.
@@ -210,15 +210,17 @@ pub fn changed_entries(
     // Outside of YAML a line's address depends on the lines around it. A template in a comment is read as a line.
     let is_plain = |document: &Document| document.is_yaml() && !document.text().contains("{{");
     let are_plain = is_plain(old) && is_plain(new);
+    let are_yaml = old.is_yaml() && new.is_yaml();
     let [old, new] = read([old, new]);
     let (before, after) = (entries(pattern, &old), entries(pattern, &new));
-    let shared = Names::of(&old, &new, &after);
-    let mut names: Vec<&Captures> = Vec::new();
+    let names = Names::of(&old, &new, &after);
+    let sides = Sides::new(pattern, [&old, &new], &names, are_yaml);
+    let mut known: Vec<&Captures> = Vec::new();
     let mut of_name: HashMap<&Captures, (Vec<&Entry>, Vec<&Entry>)> = HashMap::new();
     for (entry, is_after) in after.iter().map(|entry| (entry, true)).chain(before.iter().map(|e| (e, false)))
     {
         let (was, is) = of_name.entry(&entry.captured).or_insert_with(|| {
-            names.push(&entry.captured);
+            known.push(&entry.captured);
             Default::default()
         });
         if is_after { is } else { was }.push(entry);
@@ -241,7 +243,7 @@ pub fn changed_entries(
         let whole = |text, entries: &[&Entry]| entries.first().map(|entry| whole_names(text, entry));
         let (was, is) = (whole(&old, before), whole(&new, after));
         let captured = if was == is { is } else { None };
-        let part = as_before((&old, before), (&new, after), &shared);
+        let part = sides.as_before(before, after);
         let is_plain = are_plain && part.as_ref().is_some_and(|part| part.is_plain);
         let shared = part.as_ref().map_or_else(Vec::new, |part| part.shared.clone());
         Some(EntryChange {
@@ -252,7 +254,7 @@ pub fn changed_entries(
         })
     };
     let (mut changes, mut bytes) = (Vec::new(), 0);
-    for entry in names.into_iter().filter_map(change) {
+    for entry in known.into_iter().filter_map(change) {
         bytes += entry.before.as_ref().map_or(0, Vec::len);
         if bytes > most {
             return None;
@@ -321,144 +323,6 @@ fn unmasked<'v>(value: &'v str, part: &str) -> Option<&'v str> {
 
 fn leaf_text<'t>(text: &Text<'t>, leaf: usize) -> &'t str {
     text.leaves.get(leaf).map_or("", |leaf| text.get(&leaf.span))
-}
-
-/// The text after, with some entries as they were before.
-struct Part {
-    text: String,
-    /// Whether the lines that were exchanged differ in leaves and comments only.
-    is_plain: bool,
-    shared: Vec<SharedField>,
-}
-
-/// The text after, with these entries as they were before: line by line where an entry has its lines for itself, else value
-/// by value.
-fn as_before(
-    (old, before): (&Text<'_>, &[&Entry]),
-    (new, after): (&Text<'_>, &[&Entry]),
-    names: &Names,
-) -> Option<Part> {
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    let (mut is_plain, mut shared) = (true, Vec::new());
-    for entry in after {
-        let Some(was) = before.iter().find(|was| was.address == entry.address) else { continue };
-        let named = by_name(names, (old, was), (new, entry));
-        is_plain = is_plain && named.brought.is_empty() && named.edits.is_empty();
-        edits.extend(named.edits);
-        shared.extend(named.shared);
-        let lines = own_lines(old, was).zip(own_lines(new, entry)).filter(|_| named.brought.is_empty());
-        let exchanged = lines.filter(|(then, now)| is_exchangeable(old.lines.raw(then), new.lines.raw(now)));
-        match exchanged {
-            Some((then, now)) => {
-                is_plain = is_plain && differ_plainly((old, &then), (new, &now));
-                edits.push((new.lines.span(&now), old.lines.raw(&then).to_owned()));
-            }
-            None => {
-                let own = values((old, was), (new, entry)).into_iter();
-                let own = own.filter(|(span, _)| !named.brought.contains(span));
-                edits.extend(own.map(|(span, text)| (span, text.to_owned())));
-            }
-        }
-    }
-    if edits.is_empty() && shared.is_empty() {
-        return None;
-    }
-    edits.sort_by_key(|(range, _)| range.start);
-    let mut out = String::with_capacity(new.text.len());
-    let mut at = 0;
-    for (range, text) in edits {
-        out.push_str(new.text.get(at..range.start)?);
-        out.push_str(&text);
-        at = range.end;
-    }
-    out.push_str(new.text.get(at..)?);
-    Some(Part { text: out, is_plain, shared })
-}
-
-/// Whether stretches of lines differ in leaves and comments only: in no anchor, alias, tag or mark between documents, by which
-/// what stands elsewhere could be read otherwise.
-fn differ_plainly((old, then): (&Text<'_>, &Range<usize>), (new, now): (&Text<'_>, &Range<usize>)) -> bool {
-    let is_plain = |text: &Text<'_>, line: usize| {
-        let body = text.lines.body(line);
-        let is_mark = ["---", "...", "%"].iter().any(|mark| body.starts_with(mark));
-        !is_mark && !body.contains(['&', '*', '!']) && (is_trifle(body) || !text.on_line(line).is_empty())
-    };
-    hunks(&Lines::new(old.lines.raw(then)), &Lines::new(new.lines.raw(now))).into_iter().all(
-        |(before, after)| {
-            before.into_iter().all(|line| is_plain(old, then.start + line))
-                && after.into_iter().all(|line| is_plain(new, now.start + line))
-        },
-    )
-}
-
-/// The leaves of entries before and after that belong together, where there are the same before and after, in the same order,
-/// and those that differ are simple values.
-fn alike(
-    (old, before): (&Text<'_>, &[&Entry]),
-    (new, after): (&Text<'_>, &[&Entry]),
-) -> Option<Vec<(usize, usize)>> {
-    let mut pairs = Vec::new();
-    if before.len() != after.len() {
-        return None;
-    }
-    for (was, is) in before.iter().zip(after) {
-        if was.address != is.address || was.leaves.len() != is.leaves.len() {
-            return None;
-        }
-        pairs.extend(was.leaves.iter().copied().zip(is.leaves.iter().copied()));
-    }
-    let is_alike = |(then, now): &(usize, usize)| {
-        let (Some(was), Some(is)) = (old.leaves.get(*then), new.leaves.get(*now)) else { return false };
-        let (then, now) = (old.get(&was.span), new.get(&is.span));
-        let is_line = |leaf: &Leaf, text: &str| leaf.kind == LeafKind::Scalar && !text.contains('\n');
-        was.address == is.address
-            && !is.address.contains(" > ")
-            && old.at(&was.address).len() == 1
-            && new.at(&is.address).len() == 1
-            && is_line(was, then)
-            && is_line(is, now)
-            && (then == now || is_simple(then) && is_simple(now))
-    };
-    pairs.iter().all(is_alike).then_some(pairs)
-}
-
-/// The lines from the first to the last of an entry, if nothing else stands on them.
-fn own_lines(text: &Text<'_>, entry: &Entry) -> Option<Range<usize>> {
-    let spans = entry.leaves.iter().filter_map(|leaf| text.leaves.get(*leaf)).map(|leaf| &leaf.span);
-    let first = spans.clone().map(|span| text.lines.at(span.start)).min()?;
-    let last = spans.map(|span| text.lines.at(span.end.saturating_sub(1).max(span.start))).max()?;
-    let is_own = |line: usize| text.on_line(line).iter().all(|leaf| entry.leaves.contains(leaf));
-    (first..=last).all(is_own).then_some(first..last + 1)
-}
-
-/// Whether lines can stand in the place of others: they are indented the same, and as much of what is around them is closed
-/// and goes on behind them.
-fn is_exchangeable(then: &str, now: &str) -> bool {
-    let shape = |lines: &str| {
-        let net = |open: char, close: char| {
-            let signed = lines.chars().map(|c| i32::from(c == open) - i32::from(c == close));
-            signed.sum::<i32>()
-        };
-        let indent = lines.len() - lines.trim_start_matches(' ').len();
-        (net('{', '}'), net('[', ']'), indent, lines.trim_end().ends_with(','), lines.ends_with('\n'))
-    };
-    shape(then) == shape(now)
-}
-
-/// The old value of each leaf that was there before.
-fn values<'o>(
-    (old, was): (&Text<'o>, &Entry),
-    (new, entry): (&Text<'_>, &Entry),
-) -> Vec<(Range<usize>, &'o str)> {
-    let edit = |now: &usize| {
-        let address = new.address(*now);
-        let mut same = was.leaves.iter().filter(|then| old.address(**then) == address);
-        let (Some(then), None) = (same.next(), same.next()) else { return None };
-        let is_only = entry.leaves.iter().filter(|other| new.address(**other) == address).count() == 1;
-        let span = new.leaves.get(*now)?.span.clone();
-        is_only.then(|| (span, leaf_text(old, *then)))
-    };
-    entry.leaves.iter().filter_map(edit).collect()
 }
 
 #[cfg(test)]

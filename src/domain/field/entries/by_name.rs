@@ -22,7 +22,7 @@ pub struct SharedField {
 }
 
 /// What an entry takes by a name from outside of it, and what others take from it.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct ByName {
     /// What the text after says there as if only the entry were as before: its own values are the old ones, and those of others stay.
     pub(super) edits: Vec<(Range<usize>, String)>,
@@ -66,7 +66,7 @@ impl Names {
     }
 
     /// Whether what a name brought before stands there still, with the same value.
-    fn is_given_still(&self, old: &Text<'_>, was: &Leaf, new: &Text<'_>) -> bool {
+    pub(super) fn is_given_still(&self, old: &Text<'_>, was: &Leaf, new: &Text<'_>) -> bool {
         let from = was.brought.as_ref().map_or(&was.span, |brought| &brought.from);
         let origin = self.origins.get(from).and_then(|leaf| old.leaves.get(*leaf));
         let now = origin.map_or(&[][..], |origin| new.at(&origin.address));
@@ -192,7 +192,7 @@ fn is_alone(
 
 impl ByName {
     /// Names a value that changed for several entries at once.
-    fn share(&mut self, leaf: &Leaf, old: &str, new: &str) {
+    pub(super) fn share(&mut self, leaf: &Leaf, old: &str, new: &str) {
         let candidate = Candidate { key: &leaf.key, named: leaf.named.as_deref(), old, new };
         let is_release = release_field(candidate).is_some();
         let (address, old, new) = (leaf.address.clone(), old.to_owned(), new.to_owned());
@@ -201,7 +201,7 @@ impl ByName {
 }
 
 /// The value of a leaf as it can be written anywhere. None where it goes over several lines, or a tag says what it is.
-fn written_out(text: &Text<'_>, leaf: &Leaf) -> Option<String> {
+pub(super) fn written_out(text: &Text<'_>, leaf: &Leaf) -> Option<String> {
     let from = leaf.brought.as_ref().map_or(&leaf.span, |brought| &brought.from);
     let source = text.get(from);
     let line = text.lines.range(text.line_of(from));

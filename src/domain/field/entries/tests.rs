@@ -42,7 +42,7 @@ fn all_of_an_entry_belongs_to_it() {
 }
 
 #[test]
-fn entries_on_one_line_go_back_by_their_values() {
+fn entries_on_one_line_go_back_without_the_others() {
     let file = |cart: &str, web: &str| {
         format!("{{\"cart\": {{\"tag\": \"{cart}\"}}, \"web\": {{\"tag\": \"{web}\"}}}}\n")
     };
@@ -52,12 +52,12 @@ fn entries_on_one_line_go_back_by_their_values() {
     let grown = |cart: &str| {
         format!("{{\"cart\": {{\"tag\": \"{cart}\", \"n\": 1}}, \"web\": {{\"tag\": \"v1\"}}}}\n")
     };
-    assert_eq!(changed("{service}", &file("v1", "v1"), &grown("v2")), one("cart", &grown("v1")));
-    assert_eq!(changed("{service}", &grown("v1"), &file("v2", "v1")), one("cart", &file("v1", "v1")));
+    assert_eq!(changed("{service}", &file("v1", "v1"), &grown("v2")), one("cart", &file("v1", "v1")));
+    assert_eq!(changed("{service}", &grown("v1"), &file("v2", "v1")), one("cart", &grown("v1")));
 }
 
 #[test]
-fn lines_that_close_or_indent_something_else_are_not_exchanged() {
+fn what_closes_or_indents_something_else_stays() {
     let grown = |tag: &str, more: &str| {
         format!(
             "{{\n  \"cart\": {{\n    \"image\": {{\n      \"tag\": \"{tag}\"\n    }}{more}\n  }},\n  \"web\": {{\n    \"tag\": \"v1\"\n  }}\n}}\n"
@@ -65,9 +65,9 @@ fn lines_that_close_or_indent_something_else_are_not_exchanged() {
     };
     let more = ",\n    \"canary\": true";
     let found = changed("{service}", &grown("v1", ""), &grown("v2", more));
-    assert_eq!(found, one("cart", &grown("v1", more)));
-    let found = changed("{service}", &grown("v1", more), &grown("v2", ""));
     assert_eq!(found, one("cart", &grown("v1", "")));
+    let found = changed("{service}", &grown("v1", more), &grown("v2", ""));
+    assert_eq!(found, one("cart", &grown("v1", more)));
     let flat = |cart: &str, more: &str| format!("{{\n  \"cart\": \"{cart}\"{more}\n}}\n");
     let more = ",\n  \"web\": \"v1\"";
     let found = changed("{service}", &flat("v1", ""), &flat("v2", more));

@@ -26,7 +26,8 @@ impl Restore<'_> {
             [leaf] => self.current.leaves.get(*leaf),
             _ => return Err(refusal()),
         };
-        let is_alias = companion.text.starts_with('*');
+        // An alias that stood over a merge is gone where that brings something.
+        let is_alias = companion.text.starts_with('*') && companion.beneath.is_none();
         let is_beneath = |leaf: &&Leaf| leaf.is_within_alias() && !is_alias;
         let beneath = leaf.filter(is_beneath).map(|leaf| leaf.value.as_str());
         let leaf = leaf.filter(|leaf| !is_beneath(leaf));
@@ -172,8 +173,10 @@ impl Restore<'_> {
         let is_part =
             companion.is_alone() && (self.empties_its_block(now) || self.is_part_of_more(companion));
         let is_gone = only && same && !is_part;
-        let text = self.was_on_line(bad).filter(|_| is_gone)?;
         let range = self.current.lines.range(now);
+        // The line of `image: {tag: v1}` is more than its tag.
+        let in_flow = self.current.get(&(range.start..leaf.span.start)).contains(['{', '[']);
+        let text = self.was_on_line(bad).filter(|was| is_gone && !(in_flow && was.is_empty()))?;
         let text = if text.is_empty() {
             text
         } else {
