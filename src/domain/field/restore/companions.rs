@@ -26,9 +26,9 @@ impl Restore<'_> {
             [leaf] => self.current.leaves.get(*leaf),
             _ => return Err(refusal()),
         };
+        let is_alias = companion.text.starts_with('*');
         // An alias that stood over a merge is gone where that brings something.
-        let is_alias = companion.text.starts_with('*') && companion.beneath.is_none();
-        let is_beneath = |leaf: &&Leaf| leaf.is_within_alias() && !is_alias;
+        let is_beneath = |leaf: &&Leaf| leaf.is_within_alias() && (!is_alias || companion.beneath.is_some());
         let beneath = leaf.filter(is_beneath).map(|leaf| leaf.value.as_str());
         let leaf = leaf.filter(|leaf| !is_beneath(leaf));
         // Something else comes by the merge now than what stood there before or came in its place.
@@ -66,12 +66,12 @@ impl Restore<'_> {
         Ok((result(companion, outcome), edit))
     }
 
-    /// Whether a leaf of the current version holds what came or went, however that is written.
+    /// Whether a leaf of the current version holds what came or went, however that is written: what an alias brings counts, and not what
+    /// somebody calls it since.
     fn holds(&self, leaf: &Leaf, companion: &Companion) -> bool {
-        let is_value = || {
-            leaf.brought.is_none()
-                && !companion.text.starts_with('*')
-                && words::value_of(leaf) == companion.value.as_str()
+        let is_value = || match companion.text.starts_with('*') {
+            true => leaf.is_brought_alone() && leaf.value == companion.value,
+            false => leaf.brought.is_none() && words::value_of(leaf) == companion.value.as_str(),
         };
         self.current.get(&leaf.span) == companion.text || is_value()
     }
