@@ -146,6 +146,30 @@ fn what_came_or_went_within_a_service_goes_back() {
     }
 }
 
+/// The entries of a text that is a value itself: what came or went there goes back, or is for a person, and no line is lost.
+#[test]
+fn a_service_within_a_text_goes_back_or_is_for_a_person() {
+    let text = |shop: &str| format!("data:\n  v.yaml: |\n    shop:\n{shop}    zother:\n      tag: v5\n");
+    for (one, other) in [
+        ("      image: {}\n      r: 1\n", "      image: {tag: v2}\n      r: 1\n"),
+        ("      r: 1\n      image: {}\n", "      r: 1\n      image:\n        tag: v2\n"),
+        ("      image:\n      r: 1\n", "      image:\n        tag: v2\n      r: 1\n"),
+        ("      image: r/s:v1\n", "      image:\n        repository: r/s\n        tag: v2\n"),
+        ("      r: 1\n", "      r: 1\n      images:\n      - name: shop\n        newTag: v2\n"),
+        ("      tag: v1\n      r: 1\n", "      tag: v2\n      r: 1\n"),
+    ] {
+        for (before, after) in [(text(one), text(other)), (text(other), text(one))] {
+            let put = shop_reverted(("data[v.yaml].{service}", Mixed::Deployment), &before, &after, &after);
+            let is_right = match &put {
+                Some(Ok(text)) => *text == before,
+                Some(Err(why)) => why.contains("by hand"),
+                None => false,
+            };
+            assert!(is_right, "{before}---\n{after}---\n{put:?}");
+        }
+    }
+}
+
 /// What a merge brought before it moved on with the same commit is put back as it was, or is for a person: never left out.
 #[test]
 fn what_a_merge_brought_is_not_left_out_where_it_moved_on() {

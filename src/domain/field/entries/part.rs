@@ -71,10 +71,7 @@ impl<'s, 't> Sides<'s, 't> {
     /// Whether an entry has the same leaves before and after, which go back as values: simple ones that stand in it, or such as came
     /// otherwise by its unchanged text.
     fn differs_in_values(&self, (was, is): &Pair<'_>) -> bool {
-        let addresses = |text: &'s Text<'t>, entry: &Entry| -> Vec<&str> {
-            entry.leaves.iter().map(|leaf| text.address(*leaf)).collect()
-        };
-        if addresses(self.old, was) != addresses(self.new, is) {
+        if !self.have_same_leaves((was, is)) {
             return false;
         }
         let named = by_name(self.names, (self.old, was), (self.new, is));
@@ -85,6 +82,14 @@ impl<'s, 't> Sides<'s, 't> {
             };
         }
         self.stretches((was, is)).is_some_and(|(then, now)| self.old.get(&then) == self.new.get(&now))
+    }
+
+    /// Whether an entry has leaves at the same addresses before and after.
+    fn have_same_leaves(&self, (was, is): Pair<'_>) -> bool {
+        let addresses = |text: &'s Text<'t>, entry: &Entry| -> Vec<&str> {
+            entry.leaves.iter().map(|leaf| text.address(*leaf)).collect()
+        };
+        addresses(self.old, was) == addresses(self.new, is)
     }
 
     /// The lines of an entry before and after, where those of before can stand in the place of the others.
@@ -103,7 +108,9 @@ impl<'s, 't> Sides<'s, 't> {
             is_plain = is_plain && named.brought.is_empty() && named.edits.is_empty();
             edits.extend(named.edits);
             shared.extend(named.shared);
-            let lines = self.lines_to_exchange((was, is)).filter(|_| named.brought.is_empty());
+            // Where leaves came or went, so did lines that hold none, and nobody can say which.
+            let is_alike = named.brought.is_empty() && self.have_same_leaves((was, is));
+            let lines = self.lines_to_exchange((was, is)).filter(|_| is_alike);
             match lines {
                 Some((then, now)) => {
                     is_plain = is_plain && differ_plainly((old, &then), (new, &now));
