@@ -1,5 +1,7 @@
 //! One entry of a file, and values that can stand anywhere in one.
 
+use super::super::leaves::Text;
+
 /// One entry of a file.
 pub(super) struct Entry {
     pub(super) captured: Vec<(String, String)>,
@@ -16,4 +18,9 @@ pub(super) fn is_simple(text: &str) -> bool {
     };
     let ends = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && !text.ends_with(':');
     text.chars().all(is_simple) && (is_quoted || ends)
+}
+
+/// The source text of a leaf.
+pub(super) fn leaf_text<'t>(text: &Text<'t>, leaf: usize) -> &'t str {
+    text.leaves.get(leaf).map_or("", |leaf| text.get(&leaf.span))
 }

@@ -8,9 +8,9 @@ use super::super::leaves::leaf::{Leaf, LeafKind};
 use super::super::leaves::{Document, Text, read, repeated};
 use super::super::lines::{Lines, hunks, is_trifle};
 use super::by_name::{ByName, Names, SharedField, by_name, written_out};
-use super::entry::{Entry, is_simple};
+use super::entry::{Entry, is_simple, leaf_text};
 use super::extents::Extents;
-use super::{EntryPattern, leaf_text, steps};
+use super::pattern::{EntryPattern, steps};
 
 /// New text for a stretch of bytes.
 type Edit = (Range<usize>, String);
@@ -19,7 +19,7 @@ type Edit = (Range<usize>, String);
 type Pair<'e> = (&'e Entry, &'e Entry);
 
 /// The text after, with some entries as they were before.
-pub(super) struct Part {
+pub(super) struct AsBefore {
     pub(super) text: String,
     /// Whether the lines that were exchanged differ in leaves and comments only.
     pub(super) is_plain: bool,
@@ -51,16 +51,16 @@ impl<'s, 't> Sides<'s, 't> {
     /// The text after, with these entries as they were before: with the source text that each had, where it reads then as it did and
     /// nothing else reads otherwise. Else line by line where an entry has its lines for itself, or value by value; what does not go
     /// back so is for a person.
-    pub(super) fn as_before(&self, before: &[&Entry], after: &[&Entry]) -> Option<Part> {
+    pub(super) fn as_before(&self, before: &[&Entry], after: &[&Entry]) -> Option<AsBefore> {
         let was = |is: &&Entry| before.iter().find(|was| was.address == is.address).copied();
         let pairs: Vec<Pair<'_>> = after.iter().filter_map(|is| Some((was(is)?, *is))).collect();
         if !self.are_yaml || pairs.iter().all(|pair| self.differs_in_values(pair)) {
             return self.by_value(&pairs);
         }
         if let Some(text) = self.with_sources(&pairs) {
-            return Some(Part { text, is_plain: false, shared: Vec::new() });
+            return Some(AsBefore { text, is_plain: false, shared: Vec::new() });
         }
-        let nothing = || Part { text: self.new.text.to_owned(), is_plain: false, shared: Vec::new() };
+        let nothing = || AsBefore { text: self.new.text.to_owned(), is_plain: false, shared: Vec::new() };
         let mut part = self.by_value(&pairs).unwrap_or_else(nothing);
         let mut shared = self.left(&part.text, &pairs);
         shared.retain(|left| part.shared.iter().all(|shared| shared.address != left.address));
@@ -99,7 +99,7 @@ impl<'s, 't> Sides<'s, 't> {
     }
 
     /// Line by line or value by value.
-    fn by_value(&self, pairs: &[Pair<'_>]) -> Option<Part> {
+    fn by_value(&self, pairs: &[Pair<'_>]) -> Option<AsBefore> {
         let (old, new) = (self.old, self.new);
         let mut edits: Vec<Edit> = Vec::new();
         let (mut is_plain, mut shared) = (true, Vec::new());
@@ -126,7 +126,7 @@ impl<'s, 't> Sides<'s, 't> {
         if edits.is_empty() && shared.is_empty() {
             return None;
         }
-        Some(Part { text: spliced(new.text, edits)?, is_plain, shared })
+        Some(AsBefore { text: spliced(new.text, edits)?, is_plain, shared })
     }
 
     /// The text after with the source texts that the entries had before. None where it does not read right: aliases of it that would

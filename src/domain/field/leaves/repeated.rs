@@ -11,7 +11,7 @@ const MAX_EMBEDDING: usize = 2;
 
 /// The keys of a text that stand more than once in one mapping, each with the keys around it, and as often as it stands there again.
 /// None where it is no YAML.
-pub(in crate::domain::field) fn repeated(text: &str) -> Vec<String> {
+pub(in super::super) fn repeated(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     in_text(text, "", 0, &mut found);
     found

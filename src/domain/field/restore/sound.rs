@@ -7,7 +7,7 @@ use super::super::leaves::{Text, repeated};
 use super::super::types::{Comparison, FieldOutcome, FieldResult, Refusal};
 
 /// Refuses a text in which a key stands twice in one mapping, and does not so now.
-pub(in crate::domain::field) fn keys(now: &str, text: &str) -> Result<(), Refusal> {
+pub(in super::super) fn keys(now: &str, text: &str) -> Result<(), Refusal> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for key in repeated(now) {
         *counts.entry(key).or_default() += 1;
