@@ -36,7 +36,7 @@ impl EntryPattern {
         let of_documents = cut.first().is_some_and(|first| first.text.contains('/'));
         if of_documents && cut.first().is_some_and(|first| !first.is_document) {
             // Nothing of the document is named: the dots are those of its name.
-            cut = vec![Step { text, end: text.len(), is_document: true }];
+            cut = vec![AddressStep { text, end: text.len(), is_document: true }];
         }
         let mut compiled = Vec::new();
         for step in &cut {
@@ -123,7 +123,7 @@ impl fmt::Display for EntryPattern {
 }
 
 /// One step of an address.
-pub(super) struct Step<'a> {
+pub(super) struct AddressStep<'a> {
     text: &'a str,
     /// Where it ends in the address, brackets included.
     end: usize,
@@ -131,12 +131,12 @@ pub(super) struct Step<'a> {
 }
 
 /// Cuts an address, or a pattern for addresses, into its steps.
-pub(super) fn steps(address: &str) -> Vec<Step<'_>> {
+pub(super) fn steps(address: &str) -> Vec<AddressStep<'_>> {
     let mut found = Vec::new();
     let mut at = 0;
     let document = address.split_once(": ").map(|(name, _)| name);
     if let Some(name) = document.filter(|name| !name.contains('[')) {
-        found.push(Step { text: name, end: name.len(), is_document: true });
+        found.push(AddressStep { text: name, end: name.len(), is_document: true });
         at = name.len() + ": ".len();
     }
     while let Some(rest) = address.get(at..).filter(|rest| !rest.is_empty()) {
@@ -161,7 +161,7 @@ pub(super) fn steps(address: &str) -> Vec<Step<'_>> {
             break;
         }
         at += skipped + used;
-        found.push(Step { text, end: at, is_document: false });
+        found.push(AddressStep { text, end: at, is_document: false });
     }
     found
 }
