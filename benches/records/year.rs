@@ -50,7 +50,11 @@ fn with_records(base: &Path) -> anyhow::Result<usize> {
 
 /// The refs of the records about what was deployed in the time that is cloned.
 fn months() -> anyhow::Result<Vec<String>> {
-    let month = |at: i64| backout::domain::time::Time::from_unix(at).to_string().chars().take(7).collect();
+    // As patterns: in its first days a month has no records yet, and Git fails where a ref that is named is not there.
+    let month = |at: i64| {
+        let time = backout::domain::time::Time::from_unix(at).to_string();
+        time.chars().take(7).chain(['*']).collect()
+    };
     let mut months: Vec<String> = vec![month(now()? - CLONED_SECS), month(now()?)];
     months.dedup();
     Ok(months)
