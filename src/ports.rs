@@ -207,7 +207,7 @@ pub trait Repository: Send + Sync {
     /// [`RepositoryError::TooLarge`], or when the commit is not in the repository or is broken.
     fn read_file(&self, commit: CommitId, path: &FilePath) -> Result<Option<Vec<u8>>, RepositoryError>;
 
-    /// What is in a file in a commit, a large one by the id of its bytes; `None` where there is no such file.
+    /// Reads the content of a file in a commit: its bytes, or their id where it is large. `None` where there is no such file.
     ///
     /// # Errors
     /// When the commit is not in the repository or is broken.

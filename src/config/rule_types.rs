@@ -131,11 +131,11 @@ pub(super) struct Fields {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SchemaMarks {
-    /// What the agent does with such a deployment: `manual` leaves it to a person, `allow-expand` reverts it where the older release keeps
-    /// working on the newer schema, `ignore` reverts it. `allow-expand` and `ignore` do not hold for the versions of what keeps data.
-    /// Default: `manual`.
+    /// What the agent does with such a deployment. With `manual` it leaves the deployment to a person. With `allow-expand` it reverts the
+    /// deployment where the older release keeps working on the newer schema. With `ignore` it reverts the deployment. The agent leaves a
+    /// changed version of a database to a person in each case. Default: `manual`.
     pub(super) policy: Option<SchemaPolicy>,
-    /// What is looked at. Default: all.
+    /// The detectors that `backout` asks. Default: all.
     pub(super) detectors: Option<BTreeSet<SchemaDetector>>,
     /// Commit trailers. Default: `Schema-Change` and `Database-Migration`.
     pub(super) trailers: Option<Vec<String>>,

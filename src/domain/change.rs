@@ -183,7 +183,7 @@ struct Told<'a> {
     place: String,
     old: &'a str,
     new: &'a str,
-    /// What the field holds now, where that is known.
+    /// The value of the field now; none where that is not known.
     now: Option<String>,
 }
 

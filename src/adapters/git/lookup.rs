@@ -77,7 +77,7 @@ fn tree_of(odb: &Odb<'_>, commit: CommitId) -> Result<Oid, Fault> {
     Ok(found.ok_or_else(|| Fault::not_found(format!("the commit {commit}")))?.tree)
 }
 
-/// What stands at a path of a commit, or at the first part above it that is no directory; with whether that is the path itself.
+/// Finds the entry at a path of a commit, or the first entry above it that is no directory.
 fn found_at(odb: &Odb<'_>, commit: CommitId, path: &FilePath) -> Result<Option<Found>, Fault> {
     let mut tree = tree_of(odb, commit)?;
     let mut parts = path.as_str().split('/').peekable();
@@ -87,14 +87,14 @@ fn found_at(odb: &Odb<'_>, commit: CommitId, path: &FilePath) -> Result<Option<F
         let mut found = None;
         while let Some((entry, after)) = Entry::first(rest)? {
             if entry.name == part.as_bytes() {
-                found = Some((entry.kind(), entry.oid()?, entry.blob()?));
+                found = Some((entry.kind(), entry.blob()?));
                 break;
             }
             rest = after;
         }
         match (found, parts.peek().is_some()) {
-            (Some((Kind::Tree, id, _)), true) => tree = id,
-            (Some((kind, id, blob)), is_above) => return Ok(Some(Found { kind, id, blob, is_above })),
+            (Some((Kind::Tree, id)), true) => tree = Oid::from_bytes(id.as_bytes())?,
+            (Some((kind, blob)), is_above) => return Ok(Some(Found { kind, blob, is_above })),
             (None, _) => return Ok(None),
         }
     }
@@ -104,7 +104,6 @@ fn found_at(odb: &Odb<'_>, commit: CommitId, path: &FilePath) -> Result<Option<F
 /// An entry of a tree.
 struct Found {
     kind: Kind,
-    id: Oid,
     blob: BlobId,
     /// Whether it stands above the path that was asked for.
     is_above: bool,
@@ -124,10 +123,10 @@ pub(super) fn read_file(
 ) -> Result<Option<Vec<u8>>, Fault> {
     let odb = repository.odb()?;
     let found = found_at(&odb, commit, path)?;
-    let Some(Found { id, blob, .. }) = found.filter(|found| found.kind == Kind::File && !found.is_above)
-    else {
+    let Some(Found { blob, .. }) = found.filter(|found| found.kind == Kind::File && !found.is_above) else {
         return Ok(None);
     };
+    let id = Oid::from_bytes(blob.as_bytes())?;
     let (bytes, _) = odb.read_header(id)?;
     if bytes > MAX_FILE_BYTES {
         return Err(Fault::Port(RepositoryError::TooLarge { path: path.clone(), bytes, blob }));

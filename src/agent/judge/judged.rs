@@ -31,7 +31,7 @@ pub(in crate::agent) struct Judged {
     pub told: bool,
     /// Where its revert leads, where it regressed and that is known.
     pub goal: Option<Goal>,
-    /// The changes of a database schema that its revert crosses, besides those of the deployments that it takes back.
+    /// The schema changes of other commits that its revert would cross: each with the commit that brought it.
     pub crossed: Vec<(CommitId, SchemaChange)>,
     /// Why its revert is a person's to make, wherever it leads.
     pub by_hand: Option<String>,

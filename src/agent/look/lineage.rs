@@ -228,7 +228,7 @@ impl Past {
         })
     }
 
-    /// The changes of a database schema that the revert of a deployment crosses, besides those of the deployments that it takes back.
+    /// The schema changes of other commits that the revert of a deployment would cross: each with the commit that brought it.
     pub(in crate::agent) fn crossed(
         &self,
         deployment: &Deployment,

@@ -192,7 +192,7 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
     let mixed = is_mixed || bound.is_some();
     let mut step = Step::default();
     for file in &deployment.files {
-        // What has run is not undone by taking away its file, and a tool for migrations refuses to run without it.
+        // Removing the file of a migration does not undo the migration, and the tool that ran it refuses to run without the file.
         if is_migration(deployment, file) {
             step.left_behind.extend(left_in(deployment, &file.path));
             continue;
@@ -375,7 +375,7 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
     let content = if new == current {
         old
     } else {
-        // What is not read goes back only as the deployment left it.
+        // backout reverts a file that it has not read only where nobody changed the file since.
         let all = [&old, &new, &current].map(|content| content.as_ref().and_then(Content::bytes));
         let [Some(old), Some(new), Some(current)] = all else { return Err(conflict()) };
         Some(diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?.into())
@@ -428,7 +428,7 @@ fn is_whole(
     Err(NoChange::refused(file.path.clone(), refusal))
 }
 
-/// What was in a file before and after the deployment.
+/// The content of a file before and after the deployment.
 fn versions(file: &FileDiff) -> [Option<Content>; 2] {
     [&file.old, &file.new].map(|version| version.as_ref().map(Content::from))
 }
@@ -451,7 +451,7 @@ fn results(deployment: &Deployment, path: &FilePath, outcome: &FieldOutcome) -> 
 }
 
 impl Target<'_> {
-    /// Where a file of the deployment is now, and what is in it.
+    /// The path of a file of the deployment now, and its content.
     fn now_at(&self, path: &FilePath) -> (FilePath, Option<Content>) {
         // Taking back a newer change may have put it at its old place.
         let is_here = self.current.get(path).is_some_and(Option::is_some);

@@ -172,7 +172,7 @@ pub enum SchemaDetector {
     Resources,
     /// SQL in ConfigMaps and Secrets.
     ConfigMaps,
-    /// Values that say to which state a schema is migrated: `migrations.version`, `schemaVersion`.
+    /// Values that say to which state a schema is migrated: `migrations.version`, `flyway.target`.
     Values,
     /// The versions of databases, of what else keeps data, and of clusters.
     Engines,
@@ -214,8 +214,8 @@ pub enum SchemaPolicy {
     /// It leaves the deployment to a person.
     #[default]
     Manual,
-    /// It reverts the release fields of the deployment where the older release keeps working on the newer schema: each migration is SQL
-    /// that only expands. It leaves all others to a person.
+    /// It reverts the deployment where the older release keeps working on the newer schema: all evidence is files of SQL that only expand. It
+    /// leaves all others to a person.
     AllowExpand,
     /// It reverts the deployment like any other one.
     Ignore,
@@ -226,7 +226,7 @@ pub enum SchemaPolicy {
 pub struct SchemaRules {
     /// What the agent does with such a deployment.
     pub policy: SchemaPolicy,
-    /// What is looked at.
+    /// The detectors that are asked.
     pub detectors: BTreeSet<SchemaDetector>,
     /// Commit trailers; one is present unless its value is `false`, `no`, `none` or `0`. Compared without case.
     pub trailers: Vec<String>,

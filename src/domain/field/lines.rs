@@ -9,6 +9,23 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 /// stretch: aligning takes quadratic time in the worst case.
 const MAX_ALIGNED: usize = 40_000;
 
+/// New text for a stretch of bytes.
+pub(super) type TextEdit = (Range<usize>, String);
+
+/// Replaces the stretches; `None` where two of them overlap.
+pub(super) fn splice(text: &str, mut edits: Vec<TextEdit>) -> Option<String> {
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (range, new) in edits {
+        out.push_str(text.get(at..range.start)?);
+        out.push_str(&new);
+        at = range.end;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out)
+}
+
 /// A text cut into lines.
 #[derive(Clone, Debug)]
 pub(super) struct Lines<'t> {

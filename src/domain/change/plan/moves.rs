@@ -1,4 +1,4 @@
-//! Directories that somebody has moved since the deployment: a file that came or went with it has its place there, and nobody can say which.
+//! Directories that somebody has moved since the deployment: nobody can say where in them a file belongs that came or went with it.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use crate::domain::field::Refusal;
 use crate::domain::history::snapshot::Content;
 use crate::domain::ids::FilePath;
 
-/// Says that no file comes back into a directory that was moved away, and none keeps its new name there. `files` are the new contents, `current` those of the branch,
-/// `moved` the files of the deployment that are elsewhere by now.
+/// Checks that the revert puts no file into a directory that was moved away, and leaves none there under its new name. `files` are the
+/// contents that the revert makes, `current` those of the branch, and `moved` the files of the deployment that are elsewhere by now.
 ///
 /// # Errors
 /// The first file of which that is not so.

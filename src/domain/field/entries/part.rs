@@ -5,15 +5,12 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::super::leaves::leaf::{Leaf, LeafKind};
-use super::super::leaves::{Document, Text, read, repeated};
-use super::super::lines::{Lines, hunks, is_trifle};
+use super::super::leaves::{Document, Text, read, repeated_since};
+use super::super::lines::{Lines, TextEdit, hunks, is_trifle, splice};
 use super::by_name::{ByName, Names, SharedField, by_name, written_out};
 use super::entry::{Entry, is_simple, leaf_text};
 use super::extents::Extents;
 use super::pattern::{EntryPattern, steps};
-
-/// New text for a stretch of bytes.
-type Edit = (Range<usize>, String);
 
 /// An entry before, and the same after.
 type Pair<'e> = (&'e Entry, &'e Entry);
@@ -101,7 +98,7 @@ impl<'s, 't> Sides<'s, 't> {
     /// Line by line or value by value.
     fn by_value(&self, pairs: &[Pair<'_>]) -> Option<AsBefore> {
         let (old, new) = (self.old, self.new);
-        let mut edits: Vec<Edit> = Vec::new();
+        let mut edits: Vec<TextEdit> = Vec::new();
         let (mut is_plain, mut shared) = (true, Vec::new());
         for (was, is) in pairs {
             let named = by_name(self.names, (old, was), (new, is));
@@ -126,7 +123,7 @@ impl<'s, 't> Sides<'s, 't> {
         if edits.is_empty() && shared.is_empty() {
             return None;
         }
-        Some(AsBefore { text: spliced(new.text, edits)?, is_plain, shared })
+        Some(AsBefore { text: splice(new.text, edits)?, is_plain, shared })
     }
 
     /// The text after with the source texts that the entries had before. None where it does not read right: aliases of it that would
@@ -135,19 +132,19 @@ impl<'s, 't> Sides<'s, 't> {
         let stretches: Vec<_> = pairs.iter().map(|pair| self.stretches(*pair)).collect::<Option<_>>()?;
         let ends = |text: &'_ str| if text.contains("\r\n") { "\r\n" } else { "\n" };
         let (ends_then, ends_now) = (ends(self.old.text), ends(self.new.text));
-        let source = |(then, now): &(Range<usize>, Range<usize>), edits: Vec<Edit>| {
-            let within = |(at, text): Edit| (at.start - then.start..at.end - then.start, text);
-            let text = spliced(self.old.get(then), edits.into_iter().map(within).collect())?;
+        let source = |(then, now): &(Range<usize>, Range<usize>), edits: Vec<TextEdit>| {
+            let within = |(at, text): TextEdit| (at.start - then.start..at.end - then.start, text);
+            let text = splice(self.old.get(then), edits.into_iter().map(within).collect())?;
             let is_alike = ends_then == ends_now;
             let text = if is_alike { text } else { text.replace("\r\n", "\n").replace('\n', ends_now) };
             Some((now.clone(), text))
         };
         let reads_right = |text: &String| text != self.new.text && self.reads_right(text, pairs);
         let edits = stretches.iter().map(|stretch| source(stretch, Vec::new())).collect::<Option<_>>()?;
-        if let Some(text) = spliced(self.new.text, edits).filter(reads_right) {
+        if let Some(text) = splice(self.new.text, edits).filter(reads_right) {
             return Some(text);
         }
-        let mut edits: Vec<Edit> = Vec::new();
+        let mut edits: Vec<TextEdit> = Vec::new();
         for ((was, is), stretch) in pairs.iter().zip(&stretches) {
             edits.push(source(stretch, self.aliases_written_out(was, &stretch.0))?);
             let named = by_name(self.names, (self.old, was), (self.new, is)).edits.into_iter();
@@ -155,11 +152,11 @@ impl<'s, 't> Sides<'s, 't> {
                 |at: &Range<usize>| stretches.iter().any(|(_, now)| at.start < now.end && now.start < at.end);
             edits.extend(named.filter(|(at, _)| !is_inside(at)));
         }
-        spliced(self.new.text, edits).filter(reads_right)
+        splice(self.new.text, edits).filter(reads_right)
     }
 
     /// The aliases of an entry before that would bring something else by now, each with what it brought.
-    fn aliases_written_out(&self, was: &Entry, within: &Range<usize>) -> Vec<Edit> {
+    fn aliases_written_out(&self, was: &Entry, within: &Range<usize>) -> Vec<TextEdit> {
         let leaves = was.leaves.iter().filter_map(|leaf| self.old.leaves.get(*leaf));
         let is_due = |leaf: &&Leaf| {
             let is_outside = |from: &Range<usize>| from.end <= within.start || within.end <= from.start;
@@ -214,15 +211,9 @@ impl<'s, 't> Sides<'s, 't> {
         let was = pairs.iter().flat_map(|(was, _)| &was.leaves).filter_map(|leaf| self.old.leaves.get(*leaf));
         let own: HashSet<usize> = pairs.iter().flat_map(|(_, is)| &is.leaves).copied().collect();
         let others = self.new.leaves.iter().enumerate().filter(|(index, _)| !own.contains(index));
-        let is_twice = || {
-            let mut known = repeated(self.new.text);
-            let is_known = |key: &String| {
-                let at = known.iter().position(|known| known == key);
-                at.map(|at| known.swap_remove(at)).is_some()
-            };
-            !repeated(text).iter().all(is_known)
-        };
-        said(inside) == said(was) && said(outside) == said(others.map(|(_, leaf)| leaf)) && !is_twice()
+        said(inside) == said(was)
+            && said(outside) == said(others.map(|(_, leaf)| leaf))
+            && repeated_since(self.new.text, text).is_none()
     }
 
     /// The leaves of a text that are in the entries, and those that are not.
@@ -283,20 +274,6 @@ fn with_lines<'t>(text: &Text<'t>, stretch: &Range<usize>) -> Option<(&'t str, R
     let is_alone = before.chars().all(|c| " -".contains(c))
         && (rest.trim().is_empty() || rest.trim_start().starts_with('#'));
     is_alone.then(|| (before, start..stretch.end + rest.len()))
-}
-
-/// A text with other texts in some places. None where two of these overlap.
-fn spliced(text: &str, mut edits: Vec<Edit>) -> Option<String> {
-    edits.sort_by_key(|(range, _)| range.start);
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for (range, new) in edits {
-        out.push_str(text.get(at..range.start)?);
-        out.push_str(&new);
-        at = range.end;
-    }
-    out.push_str(text.get(at..)?);
-    Some(out)
 }
 
 /// Whether stretches of lines differ in leaves and comments only: in no anchor, alias, tag or mark between documents, by which

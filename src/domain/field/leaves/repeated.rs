@@ -5,13 +5,20 @@ use std::collections::HashSet;
 use granit_parser::ScalarStyle;
 
 use super::node::{Node, parse};
+use super::yaml::MAX_EMBEDDING;
 
-/// How deep YAML may stand within block scalars of YAML.
-const MAX_EMBEDDING: usize = 2;
+/// The first key of a text that stands more than once in one mapping, and does not so as often in the text before; with the keys around it.
+pub(in super::super) fn repeated_since(before: &str, text: &str) -> Option<String> {
+    let mut known = repeated(before);
+    repeated(text).into_iter().find(|key| {
+        let at = known.iter().position(|known| known == key);
+        at.map(|at| known.swap_remove(at)).is_none()
+    })
+}
 
 /// The keys of a text that stand more than once in one mapping, each with the keys around it, and as often as it stands there again.
 /// None where it is no YAML.
-pub(in super::super) fn repeated(text: &str) -> Vec<String> {
+fn repeated(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     in_text(text, "", 0, &mut found);
     found

@@ -19,7 +19,7 @@ const MAX_ADDRESS: usize = 8 << 10;
 const MAX_ADDRESSES: usize = 128 << 20;
 
 /// How deep YAML may stand within block scalars of YAML.
-const MAX_EMBEDDING: usize = 2;
+pub(super) const MAX_EMBEDDING: usize = 2;
 /// How many nodes of a file are looked at through aliases: each alias repeats what it stands for, and aliases of aliases do so without
 /// end. What is beyond counts as unknown.
 const MAX_BROUGHT: usize = 50_000;

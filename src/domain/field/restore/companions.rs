@@ -2,12 +2,12 @@
 
 use super::super::leaves::Text;
 use super::super::leaves::leaf::{self, Leaf};
-use super::super::lines::is_trifle;
+use super::super::lines::{TextEdit, is_trifle};
 use super::super::types::{Companion, FieldOutcome, FieldResult, Refusal};
 use super::super::words;
 use super::locate::Restore;
 use super::spans::Spans;
-use super::{Edit, result, with_line_ends};
+use super::{result, with_line_ends};
 
 /// The most lines that are passed over on the way to the neighbour of a line that went.
 const MAX_PASSED: usize = 16;
@@ -18,7 +18,7 @@ impl Restore<'_> {
         &self,
         companion: &Companion,
         (before, now): (&Spans<()>, &Spans<()>),
-    ) -> Result<(FieldResult, Option<Edit>), Refusal> {
+    ) -> Result<(FieldResult, Option<TextEdit>), Refusal> {
         let refusal = || Refusal::Companion(companion.address.clone());
         let here = self.current.at(&companion.address);
         let leaf = match here {
@@ -109,7 +109,7 @@ impl Restore<'_> {
 
     /// Puts the line of a field that the commit removed back behind the one that was above it, or before the one that was below, where
     /// that still stands in the same block.
-    fn beside(&self, companion: &Companion) -> Option<Edit> {
+    fn beside(&self, companion: &Companion) -> Option<TextEdit> {
         let line = self.parent.line_of(&companion.span);
         let body = self.parent.lines.body(line);
         let own = self.parent.on_line(line).first().and_then(|leaf| self.parent.leaves.get(*leaf))?;
@@ -158,7 +158,7 @@ impl Restore<'_> {
     }
 
     /// Takes the line of an added field away, where it is the only one on it and the line is the bad commit's.
-    fn without_line(&self, companion: &Companion, leaf: &Leaf) -> Option<Edit> {
+    fn without_line(&self, companion: &Companion, leaf: &Leaf) -> Option<TextEdit> {
         let (now, bad) = (self.current.line_of(&leaf.span), self.bad.line_of(&companion.span));
         let alone = |text: &Text<'_>, line: usize| text.on_line(line).len() == 1;
         let body = self.current.lines.body(now);

@@ -14,17 +14,14 @@ use self::locate::{Located, Restore};
 use self::spans::{Spans, overlaps};
 use super::leaves::leaf::Leaf;
 use super::leaves::{Document, Text, read};
-use super::lines::Counterpart;
+use super::lines::{Counterpart, TextEdit, splice};
 use super::pairs::compare;
 use super::types::{Companion, Comparison, FieldOutcome, FieldResult, File, Refusal, Reverted, ScalarChange};
 use super::words;
 
-/// New text for a stretch of bytes.
-type Edit = (Range<usize>, String);
-
 /// A stretch of lines that goes back as a whole.
 struct Hunk {
-    edit: Edit,
+    edit: TextEdit,
     /// Its bytes in the parent's version.
     parent: Range<usize>,
 }
@@ -68,7 +65,7 @@ pub(super) fn revert(
             fields.push(result);
             edits.extend(edit);
         }
-        let outside = |edit: &Edit| !now.touch(&edit.0);
+        let outside = |edit: &TextEdit| !now.touch(&edit.0);
         edits.extend(located.iter().filter_map(|one| one.edit(&current)).filter(outside));
         // Whether the lines are due at all, the fields say.
         if is_due || fields.iter().any(|field| field.outcome == FieldOutcome::Restored) {
@@ -88,20 +85,6 @@ fn first_address(comparison: &Comparison) -> String {
     let changed = comparison.release_fields().map(|change| &change.address);
     let alone = comparison.alone().map(|companion| &companion.address);
     changed.chain(alone).next().cloned().unwrap_or_default()
-}
-
-/// Replaces the stretches; `None` where two of them overlap.
-fn splice(text: &str, mut edits: Vec<Edit>) -> Option<String> {
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for (range, new) in edits {
-        out.push_str(text.get(at..range.start)?);
-        out.push_str(&new);
-        at = range.end;
-    }
-    out.push_str(text.get(at..)?);
-    Some(out)
 }
 
 impl Restore<'_> {

@@ -1,24 +1,14 @@
 //! Whether what a revert makes of a file is sound: each key once, and each field that goes back as it was.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::super::leaves::leaf::LeafKind;
-use super::super::leaves::{Text, repeated};
+use super::super::leaves::{Text, repeated_since};
 use super::super::types::{Comparison, FieldOutcome, FieldResult, Refusal};
 
 /// Refuses a text in which a key stands twice in one mapping, and does not so now.
 pub(in super::super) fn keys(now: &str, text: &str) -> Result<(), Refusal> {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    for key in repeated(now) {
-        *counts.entry(key).or_default() += 1;
-    }
-    for key in repeated(text) {
-        match counts.get_mut(&key).filter(|count| **count > 0) {
-            Some(count) => *count -= 1,
-            None => return Err(Refusal::Repeated(key)),
-        }
-    }
-    Ok(())
+    repeated_since(now, text).map_or(Ok(()), |key| Err(Refusal::Repeated(key)))
 }
 
 /// Refuses a text in which a scalar that goes back does not read as it did: another value stands at its address, or a mapping or list where
