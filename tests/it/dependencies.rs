@@ -262,6 +262,57 @@ fn the_tree_of_the_fuzz_target_is_as_deny_toml_says() {
     check("fuzz/Cargo.toml");
 }
 
+/// The features that a crate has in the tests and not in the program, because a crate of the tests asks for them. None of them changes
+/// what the program does:
+const ONLY_IN_TESTS: [(&str, &[&str]); 3] = [
+    // `std::error::Error` for its errors.
+    ("granit-parser", &["std"]),
+    // Tables for `\p{…}`, which no pattern has.
+    (
+        "regex",
+        &[
+            "default",
+            "unicode",
+            "unicode-age",
+            "unicode-bool",
+            "unicode-gencat",
+            "unicode-script",
+            "unicode-segment",
+        ],
+    ),
+    // A clock that tests set.
+    ("tokio", &["test-util"]),
+];
+
+/// The features of the crates that the program depends on, as `cargo` builds them for it or for its tests.
+fn features(edges: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let arguments = ["tree", "--edges", edges, "--depth", "1", "--prefix", "none", "--format", "{p} [{f}]"];
+    let tree = cargo(&arguments, "Cargo.toml", &policy().graph, "--target");
+    let of_line = |line: &str| {
+        let (package, features) = line.split_once('[')?;
+        let features = features.split_once(']')?.0.split(',').map(str::to_owned).collect();
+        Some((package.split(' ').next()?.to_owned(), features))
+    };
+    tree.lines().filter_map(of_line).collect()
+}
+
+/// A regular expression that the program cannot compile did so in the tests, with a feature that a crate of the tests brought.
+#[test]
+fn the_tests_run_with_the_features_of_the_program() {
+    let (shipped, tested) = (features("normal"), features("normal,dev"));
+    assert!(shipped.len() > 20, "{shipped:?}");
+    let only_in_tests = |(name, shipped): (&String, &BTreeSet<String>)| {
+        let more: Vec<String> = tested.get(name)?.difference(shipped).cloned().collect();
+        (!more.is_empty()).then(|| (name.clone(), more))
+    };
+    let found: Vec<(String, Vec<String>)> = shipped.iter().filter_map(only_in_tests).collect();
+    let known: Vec<(String, Vec<String>)> = ONLY_IN_TESTS
+        .iter()
+        .map(|(name, more)| ((*name).to_owned(), more.iter().map(|one| (*one).to_owned()).collect()))
+        .collect();
+    assert_eq!(found, known);
+}
+
 #[test]
 fn nothing_is_skipped_in_vain() {
     let policy = policy();
