@@ -21,7 +21,6 @@ use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
 use backout::adapters::http::HttpOptions;
 use backout::domain::deployment::{Deployment, Detector};
 use backout::domain::environment::pattern::PathPattern;
-use backout::domain::environment::policy::{Budget, Delivery, ReviewRules};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::field::{self, Document, FieldRule, File, Selection};
 use backout::domain::history::scope::Tracked;
@@ -86,15 +85,7 @@ fn main() -> Result<()> {
     };
     let rule = |pattern: &str| Ok(ServiceRule::new(ServiceFiles::Pattern(PathPattern::new(pattern)?)));
     let services = patterns.into_iter().map(rule).collect::<Result<_>>()?;
-    let environment = Environment {
-        name: "all".parse()?,
-        branch: branch.parse()?,
-        paths: None,
-        delivery: Delivery::Push,
-        review: ReviewRules::default(),
-        budget: Budget::default(),
-        services,
-    };
+    let environment = Environment::new("all".parse()?, branch.parse()?, services);
     let cache = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let repository = GitRepository::open(options(&repo, cache.path()), runtime.handle().clone())?;

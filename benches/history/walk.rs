@@ -7,7 +7,6 @@ use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
 use backout::adapters::http::HttpOptions;
 use backout::domain::deployment::Detector;
 use backout::domain::environment::pattern::PathPattern;
-use backout::domain::environment::policy::{Budget, Delivery, ReviewRules};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::scope::Tracked;
 use backout::domain::history::snapshot::Person;
@@ -18,15 +17,8 @@ use crate::repo::END;
 
 /// Prints how many commits, changed files with their bytes, and deployments there are.
 pub(crate) fn walk(repo: &str, pattern: &str) -> anyhow::Result<()> {
-    let environment = Environment {
-        name: "production".parse()?,
-        branch: "main".parse()?,
-        paths: None,
-        delivery: Delivery::Push,
-        review: ReviewRules::default(),
-        budget: Budget::default(),
-        services: vec![ServiceRule::new(ServiceFiles::Pattern(PathPattern::new(pattern)?))],
-    };
+    let rule = ServiceRule::new(ServiceFiles::Pattern(PathPattern::new(pattern)?));
+    let environment = Environment::new("production".parse()?, "main".parse()?, vec![rule]);
     let bot = Person::default();
     let options = GitOptions {
         url: repo.to_owned(),

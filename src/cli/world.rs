@@ -15,7 +15,6 @@ use crate::adapters::metrics;
 use crate::agent::{Estate, Source, World};
 use crate::config::{self, ConfigErrors, EstateSettings, Settings};
 use crate::domain::environment::pattern::PathGlobs;
-use crate::domain::environment::policy::{Budget, Delivery, ReviewRules};
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, RepositoryName, ServiceName};
@@ -133,18 +132,9 @@ pub(super) fn without_config(path: &Path) -> anyhow::Result<Estate> {
         path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
     let service = directory.and_then(|name| ServiceName::new(name.trim_end_matches(".git")).ok());
     let service = service.map_or_else(|| ServiceName::new("repository"), Ok)?;
-    let environment = Environment {
-        name: EnvironmentName::new(branch.as_str()).or_else(|_| EnvironmentName::new("repository"))?,
-        branch,
-        paths: None,
-        delivery: Delivery::Push,
-        review: ReviewRules::default(),
-        budget: Budget::default(),
-        services: vec![ServiceRule::new(ServiceFiles::Named(
-            service,
-            PathGlobs::new(vec!["**".to_owned()])?,
-        ))],
-    };
+    let name = EnvironmentName::new(branch.as_str()).or_else(|_| EnvironmentName::new("repository"))?;
+    let files = ServiceFiles::Named(service, PathGlobs::new(vec!["**".to_owned()])?);
+    let environment = Environment::new(name, branch, vec![ServiceRule::new(files)]);
     Ok(Estate {
         name: RepositoryName::new("repository")?,
         repository,

@@ -156,6 +156,7 @@ impl Context<'_> {
             review: self.review_rules(name, wire),
             budget: self.budget(name, wire.budget.as_ref()),
             services: rules,
+            dependencies: wire.dependencies.unwrap_or_default(),
         })
     }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::rule_types::{Policy, Signal};
 use super::values::{Duration, Size};
-use crate::domain::environment::policy::{Delivery, Merge, Mode};
+use crate::domain::environment::policy::{Declared, Delivery, Merge, Mode};
 
 /// The configuration of backout. It may be spread over several files.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -266,6 +266,9 @@ pub(super) struct Environment {
     pub(super) policy: Option<String>,
     /// The bounds on reverts.
     pub(super) budget: Option<Budget>,
+    /// How many of the dependencies between services `depends_on` names: some (`partial`), or all (`complete`). With `complete` a
+    /// deployment is never suspected of the damage to a service that no chain of dependencies connects with it. Default: `partial`.
+    pub(super) dependencies: Option<Declared>,
 }
 
 /// How many reverts an environment bears.

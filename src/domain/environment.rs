@@ -14,7 +14,7 @@ use std::fmt;
 
 use crate::domain::environment::name_template::NameTemplate;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
-use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+use crate::domain::environment::policy::{Budget, Declared, Delivery, Policy, ReviewRules};
 use crate::domain::environment::signal::Signal;
 use crate::domain::field::entries::EntryPattern;
 use crate::domain::ids::{BranchName, EnvironmentName, ServiceName};
@@ -36,6 +36,8 @@ pub struct Environment {
     pub budget: Budget,
     /// The services, first match wins.
     pub services: Vec<ServiceRule>,
+    /// Whether the rules name every dependency between services.
+    pub dependencies: Declared,
 }
 
 /// Which files make a service, and what holds for it.
@@ -98,6 +100,21 @@ pub struct ServiceMatch<'e> {
 }
 
 impl Environment {
+    /// An environment that is a whole branch, with nothing else said of it.
+    #[must_use]
+    pub fn new(name: EnvironmentName, branch: BranchName, services: Vec<ServiceRule>) -> Self {
+        Self {
+            name,
+            branch,
+            paths: None,
+            delivery: Delivery::default(),
+            review: ReviewRules::default(),
+            budget: Budget::default(),
+            services,
+            dependencies: Declared::default(),
+        }
+    }
+
     /// The rule that the file at `path` belongs to: the first that matches. Of files of CI and tools, and of texts for people, the first
     /// that names them.
     #[must_use]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass, run};
 use backout::domain::environment::pattern::PathPattern;
-use backout::domain::environment::policy::{Budget, Delivery, Mode, Policy, ReviewRules};
+use backout::domain::environment::policy::{Budget, Mode, Policy};
 use backout::domain::environment::signal::{RangeQuery, Role, Rule, Signal, SignalKind};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::snapshot::Person;
@@ -82,14 +82,11 @@ fn environment(name: &str) -> Arc<Environment> {
         ..Policy::default()
     };
     let files = ServiceFiles::Pattern(PathPattern::new(&format!("{name}/{{service}}/**")).unwrap());
+    let rule = ServiceRule { signals: vec![signal], policy, ..ServiceRule::new(files) };
+    let branch = BranchName::new("main").unwrap();
     Arc::new(Environment {
-        name: EnvironmentName::new(name).unwrap(),
-        branch: BranchName::new("main").unwrap(),
-        paths: None,
-        delivery: Delivery::Push,
-        review: ReviewRules::default(),
         budget: Budget { max_reverts: 5, window_secs: 3_600, incident_services: 9 },
-        services: vec![ServiceRule { signals: vec![signal], policy, ..ServiceRule::new(files) }],
+        ..Environment::new(EnvironmentName::new(name).unwrap(), branch, vec![rule])
     })
 }
 

@@ -6,6 +6,8 @@ use super::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
+use crate::domain::environment::ServiceRule;
+use crate::domain::environment::policy::Declared;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::ServiceName;
 use crate::domain::judge::evidence::Evidence;
@@ -87,12 +89,14 @@ fn red_before<'a>(pass: &'a Pass<'_>, state: &'a State) -> impl Iterator<Item = 
 
 /// The dependencies between the services that are named, and those whose files changed lately.
 fn dependencies(pass: &Pass<'_>, state: &State) -> Dependencies {
-    if pass.environment.services.iter().all(|rule| rule.depends_on.is_empty()) {
+    let is_declared = |rule: &ServiceRule| !rule.depends_on.is_empty();
+    let environment = pass.environment;
+    if environment.dependencies == Declared::Partial && !environment.services.iter().any(is_declared) {
         return Dependencies::default();
     }
     let files = state.snapshot.commits.iter().flat_map(|commit| &commit.files);
-    let found = files.filter_map(|file| pass.environment.service_of(file.path.as_str()));
+    let found = files.filter_map(|file| environment.service_of(file.path.as_str()));
     let found = found.map(|service| (service.name, (service.rule_index, service.labels)));
     let deployed = state.detected.iter().map(|one| (one.service.clone(), (one.rule, one.labels.clone())));
-    Dependencies::new(pass.environment, &found.chain(deployed).collect())
+    Dependencies::new(environment, &found.chain(deployed).collect())
 }

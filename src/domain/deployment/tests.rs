@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
-use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+use crate::domain::environment::policy::Policy;
 use crate::domain::environment::{ServiceFiles, ServiceRule};
 use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::named_by;
@@ -20,20 +20,13 @@ use crate::domain::ids::{BlobId, BranchName};
 fn environment() -> Environment {
     let mut policy = Policy::default();
     policy.schema.paths = PathGlobs::new(vec!["**/migrations/**".to_owned()]).unwrap();
-    Environment {
-        name: EnvironmentName::new("production").unwrap(),
-        branch: BranchName::new("main").unwrap(),
-        paths: None,
-        delivery: Delivery::Push,
-        review: ReviewRules::default(),
-        budget: Budget::default(),
-        services: vec![ServiceRule {
-            policy,
-            ..ServiceRule::new(ServiceFiles::Pattern(
-                PathPattern::new("apps/{service}/{environment}/**").unwrap(),
-            ))
-        }],
-    }
+    let pattern = PathPattern::new("apps/{service}/{environment}/**").unwrap();
+    let rule = ServiceRule { policy, ..ServiceRule::new(ServiceFiles::Pattern(pattern)) };
+    Environment::new(
+        EnvironmentName::new("production").unwrap(),
+        BranchName::new("main").unwrap(),
+        vec![rule],
+    )
 }
 
 fn file(path: &str, old: Option<&str>, new: Option<&str>) -> FileDiff {

@@ -94,19 +94,10 @@ mod tests {
     use crate::domain::environment::ServiceFiles;
     use crate::domain::environment::name_template::NameTemplate;
     use crate::domain::environment::pattern::{PathGlobs, PathPattern};
-    use crate::domain::environment::policy::{Budget, Delivery, ReviewRules};
     use crate::domain::field::entries::EntryPattern;
 
     fn environment(services: Vec<ServiceRule>) -> Environment {
-        Environment {
-            name: "production".parse().unwrap(),
-            branch: "main".parse().unwrap(),
-            paths: None,
-            delivery: Delivery::Push,
-            review: ReviewRules::default(),
-            budget: Budget::default(),
-            services,
-        }
+        Environment::new("production".parse().unwrap(), "main".parse().unwrap(), services)
     }
 
     fn pattern(text: &str) -> ServiceRule {

@@ -60,6 +60,17 @@ impl Default for ReviewRules {
     }
 }
 
+/// How many of the dependencies between services the configuration names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Declared {
+    /// Some of them: two services without a declared dependency may still call each other.
+    #[default]
+    Partial,
+    /// All of them: a deployment does no harm to a service that no chain of dependencies connects with it.
+    Complete,
+}
+
 /// The rules for a service in an environment. All times in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Policy {

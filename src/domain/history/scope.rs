@@ -204,25 +204,19 @@ mod tests {
     use super::*;
     use crate::domain::environment::ServiceRule;
     use crate::domain::environment::pattern::PathPattern;
-    use crate::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+    use crate::domain::environment::policy::Policy;
 
     fn environment(paths: Option<&str>, pattern: &str, glob: &str, migrations: &str) -> Environment {
         let globs = |text: &str| PathGlobs::new(vec![text.to_owned()]).unwrap();
         let mut policy = Policy::default();
         policy.schema.paths = globs(migrations);
         let rule = |files| ServiceRule { policy: policy.clone(), ..ServiceRule::new(files) };
-        Environment {
-            name: "p".parse().unwrap(),
-            branch: "main".parse().unwrap(),
-            paths: paths.map(globs),
-            delivery: Delivery::Push,
-            review: ReviewRules::default(),
-            budget: Budget::default(),
-            services: vec![
-                rule(ServiceFiles::Named("named".parse().unwrap(), globs(glob))),
-                rule(ServiceFiles::Pattern(PathPattern::new(pattern).unwrap())),
-            ],
-        }
+        let services = vec![
+            rule(ServiceFiles::Named("named".parse().unwrap(), globs(glob))),
+            rule(ServiceFiles::Pattern(PathPattern::new(pattern).unwrap())),
+        ];
+        let (name, branch) = ("p".parse().unwrap(), "main".parse().unwrap());
+        Environment { paths: paths.map(globs), ..Environment::new(name, branch, services) }
     }
 
     #[test]

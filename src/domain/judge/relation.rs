@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::environment::policy::Declared;
 use crate::domain::environment::{Environment, ServiceFiles};
 use crate::domain::ids::ServiceName;
 use crate::domain::judge::evidence::{Relation, Rival};
@@ -12,7 +13,12 @@ pub type Labelled = BTreeMap<ServiceName, (usize, BTreeMap<String, String>)>;
 
 /// The dependencies that are declared between services.
 #[derive(Clone, Debug, Default)]
-pub struct Dependencies(BTreeMap<ServiceName, BTreeSet<ServiceName>>);
+pub struct Dependencies {
+    /// Whom each service calls.
+    calls: BTreeMap<ServiceName, BTreeSet<ServiceName>>,
+    /// Where all of them are declared: the groups of services that are connected, each service with the number of its group.
+    groups: Option<BTreeMap<ServiceName, usize>>,
+}
 
 impl Dependencies {
     /// Those of an environment. `found` are services that were found by patterns, each with the place of its rule and its
@@ -28,7 +34,16 @@ impl Dependencies {
         for (service, (index, labels)) in found {
             declare(&mut declared, service, (*index, labels), environment, found);
         }
-        Self(declared)
+        let groups = (environment.dependencies == Declared::Complete).then(|| groups(&declared));
+        Self { calls: declared, groups }
+    }
+
+    /// Whether a deployment of one service can do harm to the other one, as far as is declared. It can reach the other one through what
+    /// both of them call too: a release that sends it too much takes it from the other one.
+    #[must_use]
+    pub fn may_touch(&self, own: &ServiceName, other: &ServiceName) -> bool {
+        let Some(groups) = &self.groups else { return true };
+        groups.get(own).is_some_and(|group| groups.get(other) == Some(group))
     }
 
     /// How `other` stands to `own`.
@@ -45,7 +60,7 @@ impl Dependencies {
     fn reaches(&self, from: &ServiceName, to: &ServiceName) -> bool {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
         while let Some(service) = next.pop() {
-            for called in self.0.get(service).into_iter().flatten() {
+            for called in self.calls.get(service).into_iter().flatten() {
                 if called == to {
                     return true;
                 }
@@ -56,6 +71,26 @@ impl Dependencies {
         }
         false
     }
+}
+
+/// The number of each service's group: services that a chain of calls connects, in whichever direction, are in one group.
+fn groups(calls: &BTreeMap<ServiceName, BTreeSet<ServiceName>>) -> BTreeMap<ServiceName, usize> {
+    let mut beside: BTreeMap<&ServiceName, Vec<&ServiceName>> = BTreeMap::new();
+    for (caller, called) in calls.iter().flat_map(|(caller, all)| all.iter().map(move |one| (caller, one))) {
+        beside.entry(caller).or_default().push(called);
+        beside.entry(called).or_default().push(caller);
+    }
+    let mut groups = BTreeMap::new();
+    for (number, first) in beside.keys().enumerate() {
+        let mut next = vec![*first];
+        while let Some(service) = next.pop() {
+            if !groups.contains_key(service) {
+                groups.insert(service.clone(), number);
+                next.extend(beside.get(service).into_iter().flatten());
+            }
+        }
+    }
+    groups
 }
 
 /// Adds what the rule of a service says that it calls.
@@ -106,12 +141,15 @@ pub struct Red {
     pub step_secs: u32,
 }
 
-/// Those of `all` that could be to blame for the damage of `own`, oldest first: of another service, deployed before that
-/// damage began, and watched when it did.
+/// Those of `all` that could be to blame for the damage of `own`, oldest first: of another service that can reach its own, deployed
+/// before that damage began, and watched when it did.
 #[must_use]
 pub fn rivals(own: &Red, all: &[Red], dependencies: &Dependencies) -> Vec<Rival> {
     let could = |other: &&Red| {
-        other.service != own.service && other.deployed_at <= own.since && own.since <= other.watched_until
+        other.service != own.service
+            && other.deployed_at <= own.since
+            && own.since <= other.watched_until
+            && dependencies.may_touch(&own.service, &other.service)
     };
     let rival = |other: &Red| Rival {
         service: other.service.to_string(),
@@ -130,7 +168,6 @@ mod tests {
     use super::*;
     use crate::domain::environment::ServiceRule;
     use crate::domain::environment::pattern::{PathGlobs, PathPattern};
-    use crate::domain::environment::policy::{Budget, Delivery, ReviewRules};
     use crate::domain::ids::{BranchName, EnvironmentName};
 
     fn name(text: &str) -> ServiceName {
@@ -149,15 +186,11 @@ mod tests {
             rule(ServiceFiles::Named(name(service), PathGlobs::default()), calls)
         };
         let found = ServiceFiles::Pattern(PathPattern::new("apps/{service}/**").unwrap());
-        Environment {
-            name: EnvironmentName::new("production").unwrap(),
-            branch: BranchName::new("main").unwrap(),
-            paths: None,
-            delivery: Delivery::Push,
-            review: ReviewRules::default(),
-            budget: Budget::default(),
-            services: named.iter().map(of).chain([rule(found, pattern)]).collect(),
-        }
+        Environment::new(
+            EnvironmentName::new("production").unwrap(),
+            BranchName::new("main").unwrap(),
+            named.iter().map(of).chain([rule(found, pattern)]).collect(),
+        )
     }
 
     #[test]
@@ -182,6 +215,37 @@ mod tests {
             Dependencies::new(&environment, &BTreeMap::from([(name("web"), (1, BTreeMap::new()))]));
         assert_eq!(declared.relation(&name("web"), &name("db")), Relation::Dependency);
         assert_eq!(declared.relation(&name("cart"), &name("db")), Relation::Unknown);
+    }
+
+    #[test]
+    fn where_all_is_declared_only_what_is_connected_is_a_rival() {
+        let shop: [(&str, &[&str]); 4] =
+            [("web", &["cart"]), ("search", &["index"]), ("cart", &["db"]), ("report", &["db"])];
+        let partial = environment(&shop, &[]);
+        let complete = Environment { dependencies: Declared::Complete, ..partial.clone() };
+        let found = BTreeMap::from([(name("blog"), (4, BTreeMap::new()))]);
+        let cases = [
+            ("web", "cart", true),
+            ("cart", "web", true),
+            ("web", "db", true),
+            // Each of them can starve the other one at `db`.
+            ("web", "report", true),
+            ("web", "search", false),
+            ("search", "index", true),
+            ("index", "db", false),
+            // Of these nothing is declared, so that they call nobody.
+            ("web", "blog", false),
+            ("blog", "nobody", false),
+        ];
+        for (own, other, expected) in cases {
+            let touches = |environment: &Environment| {
+                Dependencies::new(environment, &found).may_touch(&name(own), &name(other))
+            };
+            assert!(touches(&partial), "{own} and {other}");
+            assert_eq!(touches(&complete), expected, "{own} and {other}");
+        }
+        let none = Environment { dependencies: Declared::Complete, ..environment(&[], &[]) };
+        assert!(!Dependencies::new(&none, &found).may_touch(&name("web"), &name("blog")));
     }
 
     #[test]

@@ -97,6 +97,23 @@ fn a_commit_of_two_services_that_both_get_worse_is_left_to_a_person() {
     stage.nothing_more();
 }
 
+/// The configuration says that it names every dependency, and none connects the two: each is judged for itself.
+#[test]
+fn services_that_no_dependency_connects_go_back_each_for_itself() {
+    let stage = deployed_together("trio");
+    let path = stage.home.path().join("backout.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let partial = "{branch: main, mode: auto}";
+    assert!(config.contains(partial), "{config}");
+    let complete = "{branch: main, mode: auto, dependencies: complete}";
+    std::fs::write(&path, config.replace(partial, complete)).unwrap();
+    let report = stage.pass(3);
+    for service in ["api", "web"] {
+        assert_eq!(words(item(&report, service)), "regressed revert", "{report:#}");
+    }
+    stage.nothing_more();
+}
+
 /// What the one did before the other was deployed, it did without harm to it: both are bad, and both go back.
 #[test]
 fn two_bad_deployments_one_after_the_other_go_back_in_two_commits() {

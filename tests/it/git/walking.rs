@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use backout::adapters::git::GitRepository;
 use backout::domain::deployment::Detector;
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
-use backout::domain::environment::policy::{Budget, Delivery, Policy, ReviewRules};
+use backout::domain::environment::policy::Policy;
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::scope::{Everything, Interest, Scope, Tracked};
 use backout::domain::history::snapshot::{Commit, Snapshot};
@@ -35,14 +35,10 @@ fn environment(paths: Option<&str>, pattern: &str, glob: &str, migrations: &str)
         ServiceFiles::Named("named".parse().unwrap(), globs(glob)),
     ];
     let rule = |files| ServiceRule { policy: policy.clone(), ..ServiceRule::new(files) };
+    let services = files.into_iter().map(rule).collect();
     Environment {
-        name: "production".parse().unwrap(),
-        branch: main_branch(),
         paths: paths.map(globs),
-        delivery: Delivery::Push,
-        review: ReviewRules::default(),
-        budget: Budget::default(),
-        services: files.into_iter().map(rule).collect(),
+        ..Environment::new("production".parse().unwrap(), main_branch(), services)
     }
 }
 

@@ -118,10 +118,9 @@ fn environment(random: &mut fastrand::Rng, delivered: Delivered) -> Environment 
         ..Policy::default()
     };
     let pattern = ServiceFiles::Pattern(PathPattern::new("apps/{service}/**").unwrap());
+    let rule = ServiceRule { signals: vec![signal(QUERY, "sim")], policy, ..ServiceRule::new(pattern) };
+    let (name, branch) = (EnvironmentName::new("production").unwrap(), BranchName::new("main").unwrap());
     Environment {
-        name: EnvironmentName::new("production").unwrap(),
-        branch: BranchName::new("main").unwrap(),
-        paths: None,
         delivery: match delivered {
             Delivered::Pushed | Delivered::PushedBesideForge => Delivery::Push,
             Delivered::OnBranch => Delivery::Branch,
@@ -129,11 +128,7 @@ fn environment(random: &mut fastrand::Rng, delivered: Delivered) -> Environment 
         },
         review: ReviewRules { deadline_secs: 180, ..ReviewRules::default() },
         budget: Budget { max_reverts: 2, window_secs: 3_600, incident_services: 2 },
-        services: vec![ServiceRule {
-            signals: vec![signal(QUERY, "sim")],
-            policy,
-            ..ServiceRule::new(pattern)
-        }],
+        ..Environment::new(name, branch, vec![rule])
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass};
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
-use backout::domain::environment::policy::{Budget, Delivery, Mixed, Mode, Policy, ReviewRules, SchemaRules};
+use backout::domain::environment::policy::{Budget, Delivery, Mixed, Mode, Policy, SchemaRules};
 use backout::domain::environment::signal::{Role, Rule, Signal, SignalKind};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::snapshot::Person;
@@ -108,18 +108,15 @@ fn environment(random: &mut fastrand::Rng, has_regions: bool) -> Environment {
     };
     let pattern = ServiceFiles::Pattern(PathPattern::new(pattern).unwrap());
     let signals = vec![signal(random.choice(rules).unwrap(), query)];
+    let rule = ServiceRule { signals, policy, ..ServiceRule::new(pattern) };
     Environment {
-        name: EnvironmentName::new("production").unwrap(),
-        branch,
-        paths: None,
         delivery: if random.u8(0..6) == 0 { Delivery::Branch } else { Delivery::Push },
-        review: ReviewRules::default(),
         budget: Budget {
             max_reverts: random.u32(1..=3),
             window_secs: random.choice([600, 1_200, 3_600]).unwrap(),
             incident_services: random.u32(2..=5),
         },
-        services: vec![ServiceRule { signals, policy, ..ServiceRule::new(pattern) }],
+        ..Environment::new(EnvironmentName::new("production").unwrap(), branch, vec![rule])
     }
 }
 
