@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use backout::domain::decision::{Decision, GUARDS, GuardAnswer, VERDICT_GUARD};
+use backout::domain::decision::{Decision, GuardAnswer, facts_of_healthy};
 use backout::domain::environment::policy::Policy;
 use backout::domain::environment::signal::{Signal, SignalKind};
 use backout::domain::history::ledger::rollback_id;
@@ -111,10 +111,8 @@ fn record(deployed: &Deployed) -> anyhow::Result<Record> {
     let (environment, service) =
         (EnvironmentName::new(&deployed.environment)?, ServiceName::new(&deployed.service)?);
     let decision = Decision::Pass(judgement.reason.clone());
-    let asked = GUARDS.iter().map(|(name, _)| *name).take_while(|name| *name != VERDICT_GUARD);
-    let answer = |guard: &str, decision| GuardAnswer { guard: guard.to_owned(), decision };
-    let mut guards: Vec<GuardAnswer> = asked.map(|name| answer(name, None)).collect();
-    guards.push(answer(VERDICT_GUARD, Some(decision.clone())));
+    let facts = facts_of_healthy(&judgement.reason, end.secs_since(at), policy.watch_secs);
+    let guards = facts.map(GuardAnswer::to).to_vec();
     Ok(Record::Verdict(Box::new(VerdictRecord {
         version: VERSION,
         id: rollback_id(&environment, &service, deployed.commit.parse()?),

@@ -1,4 +1,5 @@
-//! `backout explain`: derives a recorded verdict again from its evidence alone.
+//! `backout explain`: derives a recorded verdict again from its evidence alone, and asks the guards again with the facts that were
+//! recorded.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,9 +11,11 @@ use super::common::{Common, Ending, Format};
 use super::{output, world};
 use crate::agent::{Estate, World, fetch};
 use crate::domain::chart::Chart;
+use crate::domain::decision::{Decision, Facts, GUARDS, GuardAnswer, Replay, VerdictKind};
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
+use crate::domain::text::cut;
 use crate::ports::{Repository, RepositoryError};
 use crate::record::{self, Record, RecoveryRecord, VerdictRecord};
 
@@ -46,10 +49,13 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
     match common.format {
         Format::Json => {
             let pairs = verdicts.iter().zip(&derived).map(|(recorded, derived)| {
-                let same = follows(recorded, derived);
+                let same = follows(recorded, derived) && guards_follow(recorded);
+                let guards: Vec<serde_json::Value> = recorded.guards.iter().map(as_json).collect();
                 let since: Vec<&RecoveryRecord> = since_revert(&records, recorded).collect();
                 let recorded = recorded.in_full()?;
-                Ok(serde_json::json!({"recorded": recorded, "derived": derived, "same": same, "since": since}))
+                Ok(serde_json::json!({
+                    "recorded": recorded, "derived": derived, "guards": guards, "same": same, "since": since
+                }))
             });
             output::json(&pairs.collect::<Result<Vec<_>, serde_json::Error>>()?)?;
         }
@@ -59,13 +65,40 @@ pub(super) async fn run(common: &Common, args: ExplainArgs) -> anyhow::Result<En
             }
         }
     }
-    let same = verdicts.iter().zip(&derived).all(|(recorded, derived)| follows(recorded, derived));
+    let is_same = |(recorded, derived): (&&VerdictRecord, &Judgement)| {
+        follows(recorded, derived) && guards_follow(recorded)
+    };
+    let same = verdicts.iter().zip(&derived).all(is_same);
     Ok(if same { Ending::Quiet } else { Ending::Error })
 }
 
 /// Whether what is recorded follows from its evidence. Where no signal was asked, nothing has to follow.
 fn follows(recorded: &VerdictRecord, derived: &Judgement) -> bool {
     recorded.judgement == *derived || is_unasked(recorded)
+}
+
+/// Whether a guard that was asked about another verdict than the recorded one is among these.
+fn is_of_other_verdict(recorded: &VerdictRecord, answer: &GuardAnswer) -> bool {
+    let asked_about = answer.facts.as_ref().and_then(Facts::verdict);
+    asked_about.is_some_and(|kind| kind != VerdictKind::of(&recorded.judgement.verdict))
+}
+
+/// Whether what the guards are recorded to have said follows from the facts that are recorded with it. Without facts, nothing has
+/// to follow.
+fn guards_follow(recorded: &VerdictRecord) -> bool {
+    recorded.guards.iter().all(|answer| {
+        !matches!(answer.replayed(), Replay::Other(_)) && !is_of_other_verdict(recorded, answer)
+    })
+}
+
+/// A guard that was asked again: what it says, and whether that was recorded; both are null where its facts were not.
+fn as_json(answer: &GuardAnswer) -> serde_json::Value {
+    let (derived, same) = match answer.replayed() {
+        Replay::Same => (answer.decision.clone(), Some(true)),
+        Replay::Other(derived) => (derived, Some(false)),
+        Replay::NoFacts => (None, None),
+    };
+    serde_json::json!({"guard": answer.guard, "derived": derived, "same": same})
 }
 
 /// What was recorded about the revert that a verdict led to, after the revert.
@@ -178,14 +211,7 @@ fn describe<'r>(
     if !recorded.guards.is_empty() {
         lines.push(format!("  {}", output::plain(&output::guards(&recorded.guards))));
     }
-    for guard in &recorded.guards {
-        let Some(decision) = &guard.decision else {
-            lines.push(format!("    {}: passed", output::plain(&guard.guard)));
-            continue;
-        };
-        let why = decision.why().map_or_else(String::new, |why| format!(": {}", output::plain(why)));
-        lines.push(format!("    {}: {}{why}", output::plain(&guard.guard), decision.word()));
-    }
+    lines.extend(recorded.guards.iter().flat_map(describe_guard));
     lines.extend(recorded.revert.map(|revert| format!("  reverted by {revert}")));
     let told = since.map(|one| {
         format!(
@@ -207,5 +233,54 @@ fn describe<'r>(
     } else {
         format!("  derived again from the record: {}, NOT as recorded", derived.verdict.word())
     });
+    lines.extend(replay(recorded).map(|told| format!("  {told}")));
     lines.join("\n") + "\n"
+}
+
+/// What a guard said, and the facts from which it said it.
+fn describe_guard(answer: &GuardAnswer) -> Vec<String> {
+    let said = said(answer.decision.as_ref());
+    let mut lines = vec![format!("    {}: {said}", output::plain(&answer.guard))];
+    if let Some(facts) = answer.facts.as_ref().and_then(Facts::words) {
+        lines.push(format!("      by {}", output::plain(&cut(&facts, MAX_FACTS))));
+    }
+    if let Replay::Other(derived) = answer.replayed() {
+        lines.push(format!(
+            "      asked again with these facts: {}, NOT as recorded",
+            self::said(derived.as_ref())
+        ));
+    }
+    lines
+}
+
+/// The most characters of a guard's facts that are shown. `--format json` has all of them.
+const MAX_FACTS: usize = 400;
+
+fn said(decision: Option<&Decision>) -> String {
+    let Some(decision) = decision else { return "passed".to_owned() };
+    let why = decision.why().map_or_else(String::new, |why| format!(": {}", output::plain(why)));
+    format!("{}{why}", decision.word())
+}
+
+/// What came of asking the guards again; none where none was asked.
+fn replay(recorded: &VerdictRecord) -> Option<String> {
+    let is_guard = |answer: &&GuardAnswer| GUARDS.iter().any(|guard| guard.name == answer.guard);
+    let asked: Vec<&GuardAnswer> = recorded.guards.iter().filter(is_guard).collect();
+    let differ = asked.iter().filter(|answer| matches!(answer.replayed(), Replay::Other(_)));
+    let differ: Vec<&str> = differ.map(|answer| answer.guard.as_str()).collect();
+    let unknown = asked.iter().filter(|answer| answer.replayed() == Replay::NoFacts).count();
+    if !differ.is_empty() {
+        return Some(format!("asked again with the recorded inputs: NOT as recorded: {}", differ.join(", ")));
+    }
+    if asked.iter().any(|answer| is_of_other_verdict(recorded, answer)) {
+        return Some("the guards were asked about another verdict than the one that is recorded".to_owned());
+    }
+    match unknown {
+        0 if asked.is_empty() => None,
+        0 => Some("the guards, asked again with the recorded inputs: the same answers".to_owned()),
+        all if all == asked.len() => Some("the inputs of the guards were not recorded".to_owned()),
+        some => {
+            Some(format!("the guards, asked again: the same answers; of {some} the inputs were not recorded"))
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
-use crate::domain::decision::{Decision, GUARDS, GuardAnswer, MODE_GUARD, VERDICT_GUARD};
+use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD, facts_of_healthy};
 use crate::domain::environment::policy::Mode;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::evidence::Evidence;
@@ -33,7 +33,7 @@ pub struct VerdictRecord {
     pub judgement: Judgement,
     /// What was decided.
     pub decision: Decision,
-    /// What each guard said that was asked, in order.
+    /// What each guard said that was asked, in order, with the facts that it looked at.
     pub guards: Vec<GuardAnswer>,
     /// The commit on the environment branch that took the deployment back, if one did.
     pub revert: Option<CommitId>,
@@ -139,16 +139,16 @@ enum JudgementForm {
 #[serde(untagged)]
 #[schemars(rename = "GuardForm")]
 enum GuardForm {
-    /// Nothing against it.
+    /// Nothing against it, by facts that were not kept.
     Name(String),
-    /// The guard, with what it decided.
+    /// The guard, with the facts that it looked at and what it decided.
     Answer(GuardAnswer),
 }
 
 impl From<GuardForm> for GuardAnswer {
     fn from(form: GuardForm) -> Self {
         match form {
-            GuardForm::Name(guard) => Self { guard, decision: None },
+            GuardForm::Name(guard) => Self::without_facts(&guard, None),
             GuardForm::Answer(answer) => answer,
         }
     }
@@ -156,7 +156,10 @@ impl From<GuardForm> for GuardAnswer {
 
 impl From<GuardAnswer> for GuardForm {
     fn from(answer: GuardAnswer) -> Self {
-        if answer.decision.is_none() { Self::Name(answer.guard) } else { Self::Answer(answer) }
+        match answer {
+            GuardAnswer { guard, facts: None, decision: None } => Self::Name(guard),
+            answer => Self::Answer(answer),
+        }
     }
 }
 
@@ -197,7 +200,7 @@ impl TryFrom<VerdictForm> for VerdictRecord {
             }
             (JudgementForm::Derived { verdict, digest }, None) => {
                 let judgement = derived(&form.evidence, verdict, &digest);
-                let (decision, guards) = passed(&judgement);
+                let (decision, guards) = passed(&judgement, &form.evidence, form.at);
                 (judgement, decision, guards)
             }
             (JudgementForm::Full(_), None) => return Err("a judgement in full without a decision"),
@@ -238,20 +241,15 @@ impl VerdictRecord {
 }
 
 /// What is decided about a healthy deployment, and what the guards say that are asked about it.
-fn passed(judgement: &Judgement) -> (Decision, Vec<GuardAnswer>) {
-    let decision = Decision::Pass(judgement.reason.clone());
-    let last = GUARDS.iter().position(|(name, _)| *name == VERDICT_GUARD).unwrap_or(0);
-    let answer = |(index, (name, _)): (usize, &(&str, _))| GuardAnswer {
-        guard: (*name).to_owned(),
-        decision: (index == last).then(|| decision.clone()),
-    };
-    let guards = GUARDS.iter().enumerate().take(last + 1).map(answer).collect();
-    (decision, guards)
+fn passed(judgement: &Judgement, evidence: &Evidence, at: Time) -> (Decision, Vec<GuardAnswer>) {
+    let age_secs = at.secs_since(evidence.deployed_at);
+    let facts = facts_of_healthy(&judgement.reason, age_secs, evidence.watch_secs);
+    (Decision::Pass(judgement.reason.clone()), facts.map(GuardAnswer::to).to_vec())
 }
 
 /// Whether all that is said about a healthy deployment follows from its evidence.
 fn follows(record: &VerdictRecord) -> bool {
-    let (decision, guards) = passed(&record.judgement);
+    let (decision, guards) = passed(&record.judgement, &record.evidence, record.at);
     record.judgement.verdict == Verdict::Healthy
         && record.decision == decision
         && record.guards == guards

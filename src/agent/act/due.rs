@@ -394,11 +394,11 @@ fn with_doubts(
 ) -> Vec<GuardAnswer> {
     if let (Receipt::Refused(why), None) = (receipt, planned) {
         let decision = Some(Decision::Escalate(why.clone()));
-        guards.push(GuardAnswer { guard: PLAN_GUARD.to_owned(), decision });
+        guards.push(GuardAnswer::without_facts(PLAN_GUARD, decision));
     }
     let is_doubted = planned.is_some_and(|(change, _)| !change.doubts.is_empty());
     if is_doubted && guards.last().is_none_or(|last| last.decision.is_none()) {
-        guards.push(GuardAnswer { guard: PLAN_GUARD.to_owned(), decision: Some(Decision::Propose) });
+        guards.push(GuardAnswer::without_facts(PLAN_GUARD, Some(Decision::Propose)));
     }
     guards
 }

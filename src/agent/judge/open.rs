@@ -11,7 +11,7 @@ use super::told::find_told;
 use super::usual::{judge_from_onset, unusual};
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
-use crate::domain::decision::{Decision, GuardAnswer, incident_services};
+use crate::domain::decision::{Decision, GuardAnswer, is_incident};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::ServiceRule;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -64,7 +64,7 @@ pub(in crate::agent) async fn judge_open(pass: &Pass<'_>, state: &State) -> Vec<
     // In an incident nothing is reverted, whatever others had: nobody needs to be asked. What else may be red only adds to it.
     let red = with_rule.iter().zip(&evidence).filter(|(_, found)| is_regressed(found));
     let standing = red.map(|((deployment, _), _)| *deployment).filter(|one| is_standing(pass, state, one));
-    let is_incident = incident_services(standing, pass.environment.budget).is_some();
+    let is_incident = is_incident(standing, pass.environment.budget);
     if !is_incident {
         add_controls(pass, state, &subjects, &mut evidence).await;
     }

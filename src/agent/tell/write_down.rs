@@ -14,7 +14,7 @@ use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Incident, Item};
 use crate::domain::change::receipt::Receipt;
-use crate::domain::decision::{Decision, incident_services, is_of_incident};
+use crate::domain::decision::{Decision, is_incident, is_of_incident};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::ids::{BranchName, CommitId};
@@ -121,7 +121,7 @@ fn is_told_incident(pass: &Pass<'_>, state: &State, settled: &[Settled]) -> bool
     };
     let own = state.recovering(pass).into_iter();
     let own = own.filter(|one| state.revert_of(one).is_some_and(|entry| !entry.requested));
-    told.clone().any(is_part) && incident_services(told.chain(own), pass.environment.budget).is_some()
+    told.clone().any(is_part) && is_incident(told.chain(own), pass.environment.budget)
 }
 
 /// A deployment that is still bad and that a person has been told of, in words.
@@ -197,9 +197,9 @@ fn lightened(mut settled: Settled) -> Settled {
     }
     let Some((evidence, judgement)) = lean(&judged.evidence, &judged.judgement) else { return settled };
     let light = Decision::Pass(judgement.reason.clone());
-    for said in guards.iter_mut().filter_map(|answer| answer.decision.as_mut()).filter(|said| **said == whole)
-    {
-        *said = light.clone();
+    for answer in guards.iter_mut().filter(|answer| answer.decision.as_ref() == Some(&whole)) {
+        answer.facts = answer.facts.take().map(|facts| facts.with_reason(&judgement.reason));
+        answer.decision = Some(light.clone());
     }
     *decision = light;
     (judged.evidence, judged.judgement) = (evidence, judgement);

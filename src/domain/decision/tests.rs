@@ -1,8 +1,13 @@
+use std::collections::BTreeSet;
+
 use super::*;
-use crate::domain::environment::policy::{Budget, Policy, SchemaDetector, SchemaPolicy};
+use crate::domain::deployment::lineage::Goal;
+use crate::domain::deployment::{ChangeKind, Deployment};
+use crate::domain::environment::policy::{Budget, Mode, Policy, SchemaDetector, SchemaPolicy};
 use crate::domain::history::landing::Landing;
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Person;
-use crate::domain::ids::{EnvironmentName, FilePath, ServiceName};
+use crate::domain::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict};
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;

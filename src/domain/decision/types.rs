@@ -8,7 +8,7 @@ use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::{Budget, Policy};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{CommitId, ServiceName};
-use crate::domain::judge::verdict::Judgement;
+use crate::domain::judge::verdict::{Judgement, Verdict};
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
 
@@ -135,11 +135,57 @@ pub struct Situation<'a> {
     pub watched: &'a [Deployment],
 }
 
-/// What a guard said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GuardAnswer {
-    /// Which guard.
-    pub guard: String,
-    /// What it decided; none where it had nothing against a revert.
-    pub decision: Option<Decision>,
+/// A guard: it may stand against a revert. It collects the facts that it looks at, and answers from these alone, so that its
+/// answer can be derived again from a record.
+pub(super) trait Guard: Sized {
+    /// What it stands against and why, in words.
+    const REASON: &'static str;
+    /// Whether it looks at when a deployment was made. Where the agent itself has brought the deployment's state back, such a guard
+    /// has nothing to say and is not asked.
+    const BY_TIME: bool = false;
+
+    /// The facts that it looks at.
+    fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self;
+
+    /// What it decides by these facts; none where it has nothing against a revert.
+    fn answer(&self) -> Option<Decision>;
 }
+
+/// What was found out about a deployment, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerdictKind {
+    /// Nothing got worse.
+    Healthy,
+    /// It got worse, and since the deployment.
+    Regressed,
+    /// It is bad, and was so before the deployment.
+    Preexisting,
+    /// Nothing can be said.
+    Inconclusive,
+    /// The watch window is still open and nothing is wrong so far.
+    Pending,
+}
+
+impl VerdictKind {
+    /// That of a verdict.
+    #[must_use]
+    pub fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Healthy => Self::Healthy,
+            Verdict::Regressed => Self::Regressed,
+            Verdict::Preexisting => Self::Preexisting,
+            Verdict::Inconclusive(_) => Self::Inconclusive,
+            Verdict::Pending => Self::Pending,
+        }
+    }
+}
+
+/// How long after the end of the watch window a late pass may still act, in seconds: a cron job's interval.
+pub const LATE_SECS: i64 = 300;
+
+/// The most characters of a person's name that are kept.
+pub(super) const MAX_NAME: usize = 60;
+
+/// The most characters of another text from a repository that are kept.
+pub(super) const MAX_TEXT: usize = 300;

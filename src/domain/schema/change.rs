@@ -25,14 +25,21 @@ impl SchemaChange {
     /// version of what keeps data: an older engine does not start on the files of a newer one.
     #[must_use]
     pub fn is_for_a_person(&self, policy: SchemaPolicy) -> bool {
-        if self.detector == SchemaDetector::Engines {
-            return true;
-        }
-        match policy {
-            SchemaPolicy::Manual => true,
-            SchemaPolicy::AllowExpand => self.effect != Effect::Expand,
-            SchemaPolicy::Ignore => false,
-        }
+        is_for_a_person(policy, self.detector, self.effect)
+    }
+}
+
+/// Whether the agent must not revert a deployment by itself that brought a change which this found and which means that; see
+/// [`SchemaChange::is_for_a_person`].
+#[must_use]
+pub fn is_for_a_person(policy: SchemaPolicy, detector: SchemaDetector, effect: Effect) -> bool {
+    if detector == SchemaDetector::Engines {
+        return true;
+    }
+    match policy {
+        SchemaPolicy::Manual => true,
+        SchemaPolicy::AllowExpand => effect != Effect::Expand,
+        SchemaPolicy::Ignore => false,
     }
 }
 

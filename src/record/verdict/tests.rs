@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use super::*;
+use crate::domain::decision::{GUARDS, Replay};
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{Signal, SignalKind};
 use crate::domain::ids::{SignalName, SourceName};
@@ -77,11 +78,16 @@ fn evidence(seed: u64, watched_secs: i64, damage: f64, seasons: &[u32]) -> Evide
     Evidence::new(deployed_at, judged_at, &policy, signals.to_vec())
 }
 
+/// What the guards say before a revert.
+const GUARDS_OF_REVERT: &str = include_str!("guards_of_revert.json");
+
 fn record(evidence: Evidence, judgement: Judgement) -> VerdictRecord {
     let is_healthy = judgement.verdict == Verdict::Healthy;
-    let silent = |(guard, _): &(&str, _)| GuardAnswer { guard: (*guard).to_owned(), decision: None };
-    let (decision, guards) =
-        if is_healthy { passed(&judgement) } else { (Decision::Revert, GUARDS.iter().map(silent).collect()) };
+    let (decision, guards) = if is_healthy {
+        passed(&judgement, &evidence, evidence.judged_at)
+    } else {
+        (Decision::Revert, serde_json::from_str(GUARDS_OF_REVERT).unwrap())
+    };
     VerdictRecord {
         version: VERSION,
         id: "5fe12baf111e573ab1218918".to_owned(),
@@ -147,8 +153,21 @@ fn a_revert_keeps_all_that_it_rests_on() {
         let line = line(&record);
         assert_eq!(read(&line), record);
         assert_eq!(judge(&read(&line).evidence), record.judgement);
-        assert!(packed(&line) <= 3_072, "{} bytes", packed(&line));
+        assert!(packed(&line) <= 3_300, "{} bytes", packed(&line));
+        // The facts that the guards looked at are a small part of it.
+        let names = record.guards.iter().map(|answer| GuardAnswer::without_facts(&answer.guard, None));
+        let bare = self::line(&VerdictRecord { guards: names.collect(), ..record.clone() });
+        let grown = packed(&line) - packed(&bare);
+        assert!(grown <= 400, "{grown} bytes");
     }
+}
+
+#[test]
+fn the_guards_that_are_asked_before_a_revert_all_have_facts() {
+    let guards: Vec<GuardAnswer> = serde_json::from_str(GUARDS_OF_REVERT).unwrap();
+    let names = guards.iter().map(|answer| answer.guard.as_str());
+    assert!(names.eq(GUARDS.iter().map(|guard| guard.name)));
+    assert!(guards.iter().all(|answer| answer.replayed() == Replay::Same && answer.decision.is_none()));
 }
 
 #[test]

@@ -32,6 +32,67 @@ const PASS: &str = r#"{"action":"pass","why":"all is well"}"#;
 const ESCALATE: &str = r#"{"action":"escalate","why":"a person was told"}"#;
 const REVERT: &str = r#"{"action":"revert"}"#;
 
+/// Puts a line in the place of all that is noted on a commit.
+fn note_instead(stage: &Stage, deployment: &str, line: &serde_json::Value) {
+    let refs = stage.remote(&["for-each-ref", "--format=%(refname)", "refs/notes"]);
+    let who = ["-c", "user.name=mallory", "-c", "user.email=mallory@example.com"];
+    let (line, month) = (line.to_string(), refs.lines().next().unwrap());
+    let add = ["notes", "--ref", month, "add", "-f", "-m", &line, deployment];
+    stage.remote(&[&who[..], &add].concat());
+}
+
+/// The answer of a guard.
+#[track_caller]
+fn guard<'a>(guards: &'a mut serde_json::Value, name: &str) -> &'a mut serde_json::Value {
+    guards.as_array_mut().unwrap().iter_mut().find(|answer| answer["guard"] == name).unwrap()
+}
+
+#[test]
+fn explain_asks_the_guards_again_and_says_where_a_record_does_not_follow() {
+    let (stage, bad) = with_bad_deployment();
+    let mut planned = stage.run(&["plan", "--format", "json"]).ended(0).json();
+    let budget = guard(&mut planned["environments"][0]["items"][0]["guards"], "budget");
+    assert_eq!(budget["facts"], serde_json::json!({"used": 0, "max_reverts": 3, "window_secs": 3_600}));
+    stage.pass(3);
+    let told = stage.run(&["explain", &bad]).ended(0).stdout;
+    assert!(told.contains("    budget: passed\n      by ") && told.contains("used 0"), "{told}");
+    assert!(told.contains("the guards, asked again with the recorded inputs: the same answers"), "{told}");
+    let shown = stage.run(&["explain", &bad, "--format", "json"]).ended(0).json();
+    let again = shown[0]["guards"].as_array().unwrap();
+    assert!(again.len() > 10 && again.iter().all(|answer| answer["same"] == true), "{again:#?}");
+    let [line] = &stage.note(&bad)[..] else { panic!("not one record") };
+    let honest: serde_json::Value = serde_json::from_str(line).unwrap();
+    let forged = |name: &str, key: &str, value: serde_json::Value| {
+        let mut line = honest.clone();
+        guard(&mut line["guards"], name)[key] = value;
+        line
+    };
+    let escalated = serde_json::json!({"action": "escalate", "why": "a person was told"});
+    let used_up = serde_json::json!({"used": 3, "max_reverts": 3, "window_secs": 3_600});
+    let mut pending = forged("verdict", "decision", serde_json::json!({"action": "wait"}));
+    guard(&mut pending["guards"], "verdict")["facts"]["verdict"] = "pending".into();
+    for (line, expected) in [
+        (forged("budget", "decision", escalated), "asked again with these facts: passed, NOT as recorded"),
+        (
+            forged("budget", "facts", used_up),
+            "escalate: the budget of 3 reverts in 1 h is used up, NOT as recorded",
+        ),
+        (pending, "the guards were asked about another verdict"),
+    ] {
+        note_instead(&stage, &bad, &line);
+        let told = stage.run(&["explain", &bad]).ended(1).stdout;
+        assert!(told.contains(expected), "{told}");
+        assert!(told.contains("derived again from the record: the same verdict"), "{told}");
+    }
+    // As earlier versions wrote it.
+    let mut old = honest.clone();
+    let names = old["guards"].as_array().unwrap().iter().map(|answer| answer["guard"].clone());
+    old["guards"] = names.collect();
+    note_instead(&stage, &bad, &old);
+    let told = stage.run(&["explain", &bad]).ended(0).stdout;
+    assert!(told.contains("the inputs of the guards were not recorded"), "{told}");
+}
+
 fn with_bad_deployment() -> (Stage, String) {
     let stage = Stage::with("one", &["web"]);
     let bad = stage.deploy("web", "v2", -12, BOT);

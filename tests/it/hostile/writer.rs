@@ -197,7 +197,7 @@ impl Writer {
         let number = self.random.u64(1..4);
         let review = self.random.bool().then(|| place(number));
         let proposal = self.random.bool().then_some(Proposal { branch, commit, review });
-        let mode = GuardAnswer { guard: MODE_GUARD.to_owned(), decision: Some(Decision::Hold(why())) };
+        let mode = GuardAnswer::without_facts(MODE_GUARD, Some(Decision::Hold(why())));
         Record::Verdict(Box::new(VerdictRecord {
             version: VERSION,
             id: self.id(world, target),

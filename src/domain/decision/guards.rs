@@ -1,0 +1,172 @@
+//! The guards, one a file, in the order in which they are asked.
+
+mod already_reverted;
+mod budget;
+mod cooldown;
+mod earlier_revert;
+mod incident;
+mod landing;
+mod later_deployment;
+mod mixed_commit;
+mod mode;
+mod quarantine;
+mod rollback;
+mod schema_change;
+mod superseded;
+mod target;
+mod verdict;
+mod watch_window;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::already_reverted::AlreadyRevertedFacts;
+use self::budget::BudgetFacts;
+use self::cooldown::CooldownFacts;
+use self::earlier_revert::EarlierRevertFacts;
+use self::incident::IncidentFacts;
+pub use self::incident::is_incident;
+use self::landing::LandingFacts;
+use self::later_deployment::LaterDeploymentFacts;
+use self::mixed_commit::MixedCommitFacts;
+use self::mode::ModeFacts;
+use self::quarantine::QuarantineFacts;
+use self::rollback::RollbackFacts;
+use self::schema_change::SchemaChangeFacts;
+use self::superseded::SupersededFacts;
+use self::target::TargetFacts;
+use self::verdict::VerdictFacts;
+use self::watch_window::WatchWindowFacts;
+use super::types::{Case, Decision, Guard, Situation, VerdictKind};
+
+/// A guard in the order in which they are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardRow {
+    /// Its name, as records and reports have it.
+    pub name: &'static str,
+    /// What it stands against and why, in words.
+    pub reason: &'static str,
+    /// Whether it looks at when a deployment was made.
+    pub by_time: bool,
+    /// Collects the facts that it looks at.
+    pub collect: fn(&Case<'_>, &Situation<'_>) -> Facts,
+}
+
+/// Makes of the list of guards the table [`GUARDS`] and the type [`Facts`].
+macro_rules! guards {
+    ($count:literal: $($name:literal => $guard:ident($facts:ident),)*) => {
+        /// The facts that a guard looked at.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "guard", content = "facts")]
+        pub enum Facts {
+            $(
+                #[doc = concat!("Those of the guard `", $name, "`.")]
+                #[serde(rename = $name)]
+                $guard($facts),
+            )*
+        }
+
+        impl Facts {
+            /// The name of the guard that looks at them.
+            #[must_use]
+            pub fn guard(&self) -> &'static str {
+                match self {
+                    $(Self::$guard(_) => $name,)*
+                }
+            }
+
+            /// What the guard decides by them alone; none where it has nothing against a revert.
+            #[must_use]
+            pub fn answer(&self) -> Option<Decision> {
+                match self {
+                    $(Self::$guard(facts) => facts.answer(),)*
+                }
+            }
+        }
+
+        /// The guards, in the order in which they are asked. The first that decides something is the last that is asked.
+        pub const GUARDS: [GuardRow; $count] = [
+            $(GuardRow {
+                name: $name,
+                reason: $facts::REASON,
+                by_time: $facts::BY_TIME,
+                collect: |case, situation| Facts::$guard($facts::collect(case, situation)),
+            },)*
+        ];
+    };
+}
+
+guards! {
+    16:
+    "already reverted" => AlreadyReverted(AlreadyRevertedFacts),
+    "superseded" => Superseded(SupersededFacts),
+    "verdict" => Verdict(VerdictFacts),
+    "schema change" => SchemaChange(SchemaChangeFacts),
+    "mixed commit" => MixedCommit(MixedCommitFacts),
+    "watch window" => WatchWindow(WatchWindowFacts),
+    "rollback" => Rollback(RollbackFacts),
+    "later deployment" => LaterDeployment(LaterDeploymentFacts),
+    "quarantine" => Quarantine(QuarantineFacts),
+    "cooldown" => Cooldown(CooldownFacts),
+    "incident" => Incident(IncidentFacts),
+    "earlier revert" => EarlierRevert(EarlierRevertFacts),
+    "budget" => Budget(BudgetFacts),
+    "target" => Target(TargetFacts),
+    "mode" => Mode(ModeFacts),
+    "landing" => Landing(LandingFacts),
+}
+
+/// The name of the guard that asks what the agent may do at all.
+pub const MODE_GUARD: &str = "mode";
+
+/// The name of the guard that asks what was found out.
+pub const VERDICT_GUARD: &str = "verdict";
+
+/// The name of the guard that leaves changes of a database schema to people.
+pub const SCHEMA_GUARD: &str = "schema change";
+
+/// The name of the guard that leaves services which are red at once to people.
+pub(super) const INCIDENT_GUARD: &str = "incident";
+
+/// The facts of the guards that are asked about a deployment that is healthy to the end of its watch window, and that still runs.
+#[must_use]
+pub fn facts_of_healthy(reason: &str, age_secs: i64, watch_secs: u32) -> [Facts; 3] {
+    [
+        Facts::AlreadyReverted(AlreadyRevertedFacts::default()),
+        Facts::Superseded(SupersededFacts::default()),
+        Facts::Verdict(VerdictFacts::healthy(reason.to_owned(), age_secs, watch_secs)),
+    ]
+}
+
+impl Facts {
+    /// What the guard `verdict` was told was found out; none of another guard.
+    #[must_use]
+    pub fn verdict(&self) -> Option<VerdictKind> {
+        if let Self::Verdict(facts) = self { Some(facts.verdict) } else { None }
+    }
+
+    /// The facts in words, each by its name in the record: `used 0, max_reverts 3, window_secs 3600`. None where there are none.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        let json = serde_json::to_value(self).ok()?;
+        let facts = json.get("facts")?.as_object()?.iter().map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name} {text}"),
+            None => format!("{name} {value}"),
+        });
+        Some(facts.collect::<Vec<_>>().join(", ")).filter(|words| !words.is_empty())
+    }
+
+    /// The same with another reason for the verdict, where that is told.
+    #[must_use]
+    pub fn with_reason(mut self, reason: &str) -> Self {
+        if let Self::Verdict(facts) = &mut self
+            && !facts.reason.is_empty()
+        {
+            facts.reason = reason.to_owned();
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! The guard `budget`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::decision::types::{Case, Decision, GoneRevert, Guard, Situation};
+use crate::domain::history::ledger::RevertEntry;
+use crate::domain::time::human_secs;
+
+/// What the guard `budget` looks at: how many reverts the agent made in the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetFacts {
+    /// How many it made in the window. What a person asked for does not count, and what was taken off the branch does.
+    pub used: usize,
+    /// How many it may make.
+    pub max_reverts: u32,
+    /// The window, in seconds.
+    pub window_secs: u32,
+}
+
+impl Guard for BudgetFacts {
+    const REASON: &'static str = "An agent that is wrong once may be wrong again. The budget bounds what it can do before a person looks.";
+
+    fn collect(_: &Case<'_>, situation: &Situation<'_>) -> Self {
+        let window = i64::from(situation.budget.window_secs);
+        let in_window =
+            |entry: &&RevertEntry| !entry.requested && situation.now.secs_since(entry.at) < window;
+        // What was taken off the branch was made all the same.
+        let is_new = |one: &&GoneRevert| situation.reverts.iter().all(|entry| entry.commit != one.commit);
+        let gone = situation.gone.iter().filter(is_new);
+        let gone = gone.filter(|one| situation.now.secs_since(one.at) < window).count();
+        Self {
+            used: situation.reverts.iter().filter(in_window).count() + gone,
+            max_reverts: situation.budget.max_reverts,
+            window_secs: situation.budget.window_secs,
+        }
+    }
+
+    fn answer(&self) -> Option<Decision> {
+        let max = self.max_reverts;
+        (self.used >= usize::try_from(max).unwrap_or(usize::MAX)).then(|| {
+            let window = human_secs(self.window_secs.into());
+            let reverts = if max == 1 { "1 revert".to_owned() } else { format!("{max} reverts") };
+            Decision::Escalate(format!("the budget of {reverts} in {window} is used up"))
+        })
+    }
+}

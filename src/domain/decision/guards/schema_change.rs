@@ -1,0 +1,116 @@
+//! The guard `schema change`.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::decision::types::{Case, Decision, Guard, MAX_TEXT, Situation};
+use crate::domain::deployment::Deployment;
+use crate::domain::deployment::lineage::Goal;
+use crate::domain::environment::policy::{SchemaDetector, SchemaPolicy};
+use crate::domain::ids::CommitId;
+use crate::domain::schema::change::{SchemaChange, is_for_a_person};
+use crate::domain::schema::effect::Effect;
+use crate::domain::text::one_line;
+
+/// What the guard `schema change` looks at: the changes of database schemas that a revert would go back over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SchemaChangeFacts {
+    /// Which of them the policy leaves to a person.
+    pub policy: SchemaPolicy,
+    /// Those of the deployment, and of each that would be taken back with it: first what is for a person, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<ChangedSchema>,
+    /// Those that other commits brought since: first what is for a person, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub since: Vec<ChangedSchema>,
+}
+
+/// What a commit changed of a database schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangedSchema {
+    /// The commit; none where it is the deployment itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitId>,
+    /// What it changed, in words.
+    pub what: String,
+    /// What found the changes, and what each means for the release before.
+    pub found: BTreeSet<SchemaFinding>,
+}
+
+/// What found a change of a schema, and what it means for the release before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct SchemaFinding {
+    /// What found it.
+    pub by: SchemaDetector,
+    /// What it means.
+    pub effect: Effect,
+}
+
+/// The most commits whose changes are kept. Those for a person come first, and the first of them decides.
+const MAX_KEPT: usize = 10;
+
+impl ChangedSchema {
+    fn new(commit: Option<CommitId>, what: &str, changes: &[SchemaChange]) -> Self {
+        let found = changes.iter().map(|one| SchemaFinding { by: one.detector, effect: one.effect });
+        Self { commit, what: one_line(what, MAX_TEXT), found: found.collect() }
+    }
+
+    fn is_for_a_person(&self, policy: SchemaPolicy) -> bool {
+        self.found.iter().any(|one| is_for_a_person(policy, one.by, one.effect))
+    }
+
+    fn who(&self) -> Option<String> {
+        self.commit.map(|commit| commit.short())
+    }
+}
+
+/// First what is for a person, each in the order in which it was found.
+fn kept(policy: SchemaPolicy, all: impl Iterator<Item = ChangedSchema>) -> Vec<ChangedSchema> {
+    let (mut first, rest): (Vec<_>, Vec<_>) = all.partition(|one| one.is_for_a_person(policy));
+    first.extend(rest);
+    first.truncate(MAX_KEPT);
+    first
+}
+
+impl Guard for SchemaChangeFacts {
+    const REASON: &'static str = "A revert does not take a migration back. The release before may not run on the newer schema, or data may be lost.";
+
+    fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
+        let policy = case.policy.schema.policy;
+        let own = case.deployment;
+        let undone = match case.goal {
+            Some(Goal::Undo(changes, _)) => changes.as_slice(),
+            Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => &[],
+        };
+        let changed = |one: &Deployment| {
+            let commit = (one.commit != own.commit).then_some(one.commit);
+            Some(ChangedSchema::new(commit, &one.schema_words()?, &one.schema))
+        };
+        let others = undone.iter().filter(|one| one.commit != own.commit);
+        let taken_back = std::iter::once(own).chain(others).filter_map(changed);
+        let crossed = case.crossed.iter();
+        let since = crossed
+            .map(|(commit, one)| ChangedSchema::new(Some(*commit), &one.what, std::slice::from_ref(one)));
+        Self { policy, taken_back: kept(policy, taken_back), since: kept(policy, since) }
+    }
+
+    fn answer(&self) -> Option<Decision> {
+        let is_for_a_person = |one: &&ChangedSchema| one.is_for_a_person(self.policy);
+        if let Some(flagged) = self.taken_back.iter().find(is_for_a_person) {
+            let with_it = |commit: String| format!("{commit}, which would be taken back with it,");
+            let who = flagged.who().map_or_else(|| "it".to_owned(), with_it);
+            let what = &flagged.what;
+            return Some(Decision::Escalate(format!(
+                "{who} {what}: going back may lose data, so a person decides"
+            )));
+        }
+        let crossed = self.since.iter().find(is_for_a_person)?;
+        Some(Decision::Escalate(format!(
+            "{} changed a database schema since ({}): the release before may not run on it, so a person decides",
+            crossed.who().unwrap_or_default(),
+            crossed.what
+        )))
+    }
+}
