@@ -172,6 +172,13 @@ const OF_TOOLS: &[(&str, &str)] = &[
     ("docs/index.rst", ".. image:: shop/web:1.@.0\n\nversion: 1.@.0\n"),
     ("NOTES.md", "[the chart](https://charts.example.com/web-1.@.0.tgz)\n"),
     ("docs/upgrade.adoc", ":version: 1.@.0\n"),
+    ("README.txt", "version: 1.@.0\n"),
+    ("readme.txt", "image: shop/web:1.@.0\n"),
+    ("CHANGELOG", "version = 1.@.0\n"),
+    ("docs/CHANGES.txt", "1.@.0\n"),
+    ("NOTES.txt", "image.tag=1.@.0\n"),
+    ("charts/web/README.md.gotmpl", "image:\n  tag: 1.@.0\n"),
+    ("README.MD", "version: 1.@.0\n"),
     (".pre-commit-config.yaml", "repos:\n- repo: https://example.com/lint\n  rev: v1.@.0\n"),
     ("azure-pipelines.yml", "pool: {vmImage: 'ubuntu-2@.04'}\n"),
     ("Jenkinsfile", "docker.image('shop/build:1.@.0').inside {\n}\n"),
@@ -315,5 +322,25 @@ fn what_a_refusal_tells_is_bounded() {
         let refused = reverted(&world, Mixed::Fields).expect_err(name);
         assert!(refused.lines().count() <= 7, "{name}: {refused}");
         assert!(refused.lines().all(|line| line.chars().count() <= 300), "{name}: {refused}");
+    }
+}
+
+#[test]
+fn a_text_that_is_data_is_deployed() {
+    for (name, text) in [
+        ("charts/web/templates/NOTES.txt", "image: shop/web:1.@.0\n"),
+        ("VERSION", "1.@.0\n"),
+        ("version.txt", "1.@.0\n"),
+        ("image.txt", "shop/web:1.@.0\n"),
+        ("news.txt", "1.@.0\n"),
+        ("history", "1.@.0\n"),
+        ("NOTES.yaml", "version: 1.@.0\n"),
+        ("CHANGELOG.env", "TAG=1.@.0\n"),
+        ("README/values.yaml", "tag: 1.@.0\n"),
+    ] {
+        let [old, new] = ["2", "4"].map(|version| text.replace('@', version));
+        let path = format!("apps/web/production/{name}");
+        let found = found(vec![commit(2, "bump", vec![file(&path, Some(&old), Some(&new))])]);
+        assert_eq!(found.len(), 1, "{name}");
     }
 }
