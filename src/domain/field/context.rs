@@ -5,6 +5,7 @@
 
 use super::leaves::Text;
 use super::leaves::leaf::{Leaf, LeafKind};
+use super::query::is_of_query;
 use super::rules::{FieldRule, Surroundings};
 use super::tokens::image_parts;
 use super::types::File;
@@ -99,9 +100,10 @@ fn kind_of(leaf: &Leaf) -> &str {
 }
 
 /// What a place in a file means.
-pub(super) fn place(file: &File<'_>, text: &str, leaf: &Leaf) -> Place {
-    let address = leaf.address.as_str();
-    if is_about_the_file(file, text, address) || is_tag_of_a_resource(text, leaf) || is_prose(leaf) {
+pub(super) fn place(file: &File<'_>, text: &Text<'_>, leaf: &Leaf) -> Place {
+    let whole = text.whole();
+    let is_closed = is_about_the_file(file, whole, &leaf.address) || is_tag_of_a_resource(whole, leaf);
+    if is_closed || is_prose(leaf) || is_of_query(text, leaf) {
         return Place::Closed;
     }
     if is_of_a_secret(leaf) {

@@ -22,6 +22,7 @@ pub mod entries;
 pub mod leaves;
 mod lines;
 mod pairs;
+mod query;
 mod restore;
 pub mod rules;
 mod sections;

@@ -366,7 +366,8 @@ fn speaks_of_version(name: &str) -> bool {
 /// are (`TOKEN_SERVICE_VERSION`).
 fn denied_key(words: &[String]) -> bool {
     let joined = || words.len() > 1 && is(&words.concat(), WordRole::Denied);
-    (any(words, WordRole::Denied) || joined()) && !ends_in(words, WordRole::EndsRelease)
+    (any(words, WordRole::Denied) || ends_in(words, WordRole::Query) || joined())
+        && !ends_in(words, WordRole::EndsRelease)
 }
 
 /// Keys whose values are hashes, numbers and dates of many kinds: only what is surely a version counts there, or what

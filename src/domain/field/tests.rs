@@ -3,6 +3,7 @@
 mod later;
 mod parts;
 mod places;
+mod queries;
 mod since;
 mod tables;
 mod values;

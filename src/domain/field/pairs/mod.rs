@@ -305,7 +305,7 @@ fn changes(
         let named = named(new, new_leaf, &key).filter(|name| !name.is_empty());
         let named = lists_versions(file).filter(|_| new_leaf.block().is_empty()).or(named);
         let candidate = Candidate { key: &key, named, old: &old_value, new: &new_value };
-        let place = context::place(file, new.whole(), new_leaf);
+        let place = context::place(file, new, new_leaf);
         let found = if place == Place::Open { release_field(candidate) } else { None };
         // In a program `ref` is a word like any other.
         let is_sure = |rule: &FieldRule| {

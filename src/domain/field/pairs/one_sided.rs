@@ -123,7 +123,7 @@ fn one_sided<'t>(
     let found = release_field(Candidate { key: &leaf.key, named, old: value, new: value });
     // A version that only its look tells may be anything where there is nothing to hold it against.
     let named = found.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
-    let rule = match context::place(file, text.whole(), leaf) {
+    let rule = match context::place(file, text, leaf) {
         Place::Open => file.fields.rule(&leaf.address, &leaf.key, named),
         Place::Closed | Place::ByHand(_) => None,
     };
