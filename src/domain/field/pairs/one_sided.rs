@@ -1,11 +1,11 @@
 //! What came or went: release fields that are deployments by themselves, what belongs to one that changed, and the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::context::{self, Place};
 use super::super::leaves::Text;
 use super::super::leaves::leaf::{Leaf, LeafKind};
-use super::super::rules::{Candidate, FieldRule, is_surely_version, release_field};
+use super::super::rules::{Candidate, FieldRule, is_surely_version, names_release, release_field};
 use super::super::tokens::version_of;
 use super::super::types::{Companion, Comparison, File, PartOf};
 use super::super::vocabulary::{self, WordRole};
@@ -41,8 +41,13 @@ pub(super) fn find(
     leave_moved(&mut all);
     // Beside a field that changed they may be a part of something new, which stays where only the fields go back.
     let is_beside = comparison.release_fields().next().is_some();
+    // The name of an image is a part of the version that came or went with it.
+    let versions = all.iter().filter(|one| one.rule.is_some_and(|rule| rule != FieldRule::Origin));
+    let versions: HashSet<String> = versions.map(|one| one.leaf.block().to_owned()).collect();
     for one in &mut all {
-        one.alone &= !is_beside;
+        let is_part = one.rule == Some(FieldRule::Origin) && versions.contains(one.leaf.block());
+        one.alone &= !is_beside && !is_part;
+        one.rule = one.rule.filter(|rule| one.alone || *rule != FieldRule::Origin);
     }
     let mut deployed = Deployed::of(comparison.release_fields());
     for one in all.iter().filter(|one| one.alone) {
@@ -123,6 +128,7 @@ fn one_sided<'t>(
     let found = release_field(Candidate { key: &leaf.key, named, old: value, new: value });
     // A version that only its look tells may be anything where there is nothing to hold it against.
     let named = found.filter(|rule| !matches!(rule, FieldRule::VersionToken | FieldRule::Url));
+    let named = named.or_else(|| names_image(text, leaf));
     let rule = match context::place(file, text, leaf) {
         Place::Open => file.fields.rule(&leaf.address, &leaf.key, named),
         Place::Closed | Place::ByHand(_) => None,
@@ -132,6 +138,17 @@ fn one_sided<'t>(
     let is_version = rule != Some(FieldRule::Revision) || is_surely_version(value) || is_hash(value);
     let is_known = !leaf.key.is_empty() && leaf.sure && is_setting && is_version && is_in_both(leaf, other);
     OneSided { leaf, value, added, rule, alone: rule.is_some() && is_known }
+}
+
+/// Whether a leaf says which image is deployed: its repository, its registry, its `newName`.
+fn names_image(text: &Text<'_>, leaf: &Leaf) -> Option<FieldRule> {
+    let words = vocabulary::words_of(&leaf.key);
+    let is_name = leaf.key == "newName"
+        || words.last().is_some_and(|last| matches!(last.as_str(), "repository" | "registry"));
+    let (named, value) = (leaf.named.as_deref(), leaf.value.as_str());
+    let candidate = Candidate { key: &leaf.key, named, old: value, new: value };
+    let is_scalar = leaf.kind == LeafKind::Scalar;
+    (is_scalar && is_name).then(|| names_release(candidate, &context::origin(text, leaf))).flatten()
 }
 
 /// Whether the document that a leaf is in is in the other version, too.

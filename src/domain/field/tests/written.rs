@@ -355,3 +355,51 @@ fn a_word_in_a_block_of_lines_goes_back_in_each_form() {
         assert!(outcome(before, after, after).is_ok(), "{after}");
     }
 }
+
+/// The name of an image that came or went while no version did, with its address and its values.
+const OF_NAMES: Rows<'static> = &[
+    (
+        "images:\n- name: web\n",
+        "images:\n- name: web\n  newName: shop/web\n",
+        ("images[name=web].newName", "", "shop/web"),
+    ),
+    (
+        "images:\n- name: web\n  newTag: v1\n",
+        "images:\n- name: web\n  newName: shop/web\n  newTag: v1\n",
+        ("images[name=web].newName", "", "shop/web"),
+    ),
+    (
+        "image:\n  repository: shop/web\n  pullPolicy: Always\n",
+        "image:\n  pullPolicy: Always\n",
+        ("image.repository", "shop/web", ""),
+    ),
+    ("image: {tag: v1}\n", "image: {tag: v1, registry: quay.io}\n", ("image.registry", "", "quay.io")),
+    (
+        "global:\r\n  env: a\r\n",
+        "global:\r\n  env: a\r\n  imageRegistry: mirror.example.com\r\n",
+        ("global.imageRegistry", "", "mirror.example.com"),
+    ),
+];
+
+#[test]
+fn the_name_of_an_image_that_came_or_went_goes_back() {
+    for (parent, bad, field) in OF_NAMES {
+        let later = if parent.contains("\r\n") { "later: 1\r\n" } else { LATER };
+        goes_back(&ValueCase { parent, bad, fields: &[*field], later });
+    }
+    for (before, after) in [
+        // What belongs to a version that came or went, and what names no image.
+        ("a: 1\n", "a: 1\nimage:\n  repository: shop/web\n  tag: v1\n"),
+        ("image: shop/web:v1\n", "image:\n  repository: shop/web\n  tag: v1\n"),
+        ("backup: {size: 1}\n", "backup: {size: 1, repository: s3/a}\n"),
+        ("imageCache: {size: 1}\n", "imageCache: {size: 1, repository: /var/a}\n"),
+        ("imagePullSecret: {name: a}\n", "imagePullSecret: {name: a, registry: quay.io}\n"),
+        ("users:\n- id: a\n", "users:\n- id: a\n  newName: ann\n"),
+    ] {
+        let found = fields(before, after);
+        let is_name = |(address, ..): &(String, String, String)| {
+            ["repository", "registry", "newName"].iter().any(|key| address.ends_with(key))
+        };
+        assert!(!found.iter().any(is_name), "{found:?}: {after}");
+    }
+}
