@@ -54,6 +54,8 @@ pub(super) fn leaves(text: &str) -> Vec<Leaf> {
     let lines = Lines::new(text);
     let mut open = Open::default();
     let mut out: Vec<Leaf> = Vec::new();
+    // A head has something below it: `[shop/web:v1, shop/api:v1]` alone is a list.
+    let is_one_line = (0..lines.len()).filter(|line| !is_trifle(lines.body(*line))).nth(1).is_none();
     for line in 0..lines.len() {
         let body = lines.body(line).trim_start_matches('\u{feff}');
         let content = body.trim_start();
@@ -62,7 +64,7 @@ pub(super) fn leaves(text: &str) -> Vec<Leaf> {
             continue;
         }
         let indent = body.len() - content.len();
-        if is_head(content, indent, &open) {
+        if !is_one_line && is_head(content, indent, &open) {
             let (address, sure) = head(&lines, line, content);
             open =
                 Open { section: Some(Block { line, address, sure, ..Block::default() }), ..Open::default() };
@@ -240,6 +242,13 @@ mod tests {
         let leaves = leaves("a {\n  tag = 1\n}\nb {\n  tag = 1\n  tag = 2\n}\n");
         let sure: Vec<bool> = leaves.iter().filter(|leaf| leaf.key == "tag").map(|leaf| leaf.sure).collect();
         assert_eq!(sure, [true, false, false]);
+    }
+
+    #[test]
+    fn a_line_in_brackets_is_a_list_where_it_is_all_of_the_text() {
+        has("[shop/web:v1, shop/api:v1,]\n", "[shop/web:*, shop/api:*,]", "");
+        has("# All.\n---\n[shop/web:v1]", "[shop/web:*]", "");
+        assert_eq!(found("[tool]\na = 1\n").len(), 1);
     }
 
     #[test]
