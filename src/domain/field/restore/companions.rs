@@ -153,7 +153,7 @@ impl Restore<'_> {
         let at = above.and_then(found).map(|above| above + 1).or_else(|| below.and_then(found))?;
         let near = self.current.lines.raw(&(at.checked_sub(1)?..at));
         let place = self.current.lines.span(&(at..at)).start;
-        let text = with_line_ends(self.parent.lines.raw(&(line..line + 1)), near);
+        let text = with_line_ends(self.parent.lines.raw(&(line..line + 1)), near, self.line_end());
         near.ends_with('\n').then_some((place..place, text))
     }
 
@@ -180,7 +180,7 @@ impl Restore<'_> {
         let text = if text.is_empty() {
             text
         } else {
-            with_line_ends(&text, self.current.lines.raw(&(now..now + 1)))
+            with_line_ends(&text, self.current.lines.raw(&(now..now + 1)), self.line_end())
         };
         Some((range, text))
     }

@@ -142,8 +142,13 @@ impl Restore<'_> {
         }
         let range = self.current.lines.span(&lines);
         let now = self.current.lines.raw(&lines);
-        let edit = (range, with_line_ends(self.parent.lines.raw(old), now));
+        let edit = (range, with_line_ends(self.parent.lines.raw(old), now, self.line_end()));
         Some(Hunk { edit, parent: self.parent.lines.span(old) })
+    }
+
+    /// How the lines of the current version end.
+    pub(super) fn line_end(&self) -> &'static str {
+        if self.current.lines.raw(&(0..1)).ends_with("\r\n") { "\r\n" } else { "\n" }
     }
 
     /// The lines in which the fields of a hunk stand now, where they stand to each other as they did.
@@ -189,13 +194,15 @@ fn result(companion: &Companion, outcome: FieldOutcome) -> FieldResult {
     FieldResult { address: companion.address.clone(), rule: companion.rule, old_text, new_text, outcome }
 }
 
-/// `text` with the line ends of the lines that it replaces: each its own where there are as many.
-fn with_line_ends(text: &str, replaced: &str) -> String {
+/// `text` with the line ends of the lines that it replaces: each its own where there are as many. Where it replaces none, its lines end
+/// as is `usual` in the file.
+fn with_line_ends(text: &str, replaced: &str, usual: &str) -> String {
     let end = |line: &str| line.len() - line.trim_end_matches(['\r', '\n']).len();
     let ends: Vec<&str> =
         replaced.split_inclusive('\n').map(|line| line.get(line.len() - end(line)..).unwrap_or("")).collect();
     let lines: Vec<&str> = text.lines().collect();
-    let (first, last) = (ends.first().copied().unwrap_or("\n"), ends.last().copied().unwrap_or("\n"));
+    let first = ends.first().copied().filter(|end| !end.is_empty()).unwrap_or(usual);
+    let last = ends.last().copied().unwrap_or(usual);
     let mut out = String::with_capacity(text.len() + lines.len());
     for (index, line) in lines.iter().enumerate() {
         let own = if ends.len() == lines.len() { ends.get(index).copied() } else { None };

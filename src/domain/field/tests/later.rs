@@ -188,3 +188,33 @@ fn settings_come_back_beside_their_neighbours() {
     let toml = ["[web]\na = 1\ntag = \"v1\"\nb = 1\n", "[web]\na = 1\nb = 1\n", "[web]\na = 2\nb = 2\n"];
     assert_eq!(file("web.toml", toml), "[web]\na = 2\ntag = \"v1\"\nb = 2\n");
 }
+
+/// The parent, the deployment, what is there by now, and what goes back.
+const OF_LINE_ENDS: &[[&str; 4]] = &[
+    [
+        "a: 1\r\nb: 1\r\ntag: v1\r\nc: 1\r\n",
+        "a: 2\r\nb: 1\r\nc: 1\r\n",
+        "a: 2\r\nb: 1\r\nc: 1\r\n",
+        "a: 2\r\nb: 1\r\ntag: v1\r\nc: 1\r\n",
+    ],
+    [
+        "a: 1\r\ntag: v1\r\ndigest: sha256:0000\r\nb: 2\r\n",
+        "a: 2\r\ntag: v2\r\nb: 2\r\n",
+        "a: 2\r\ntag: v2\r\nb: 2\r\nlater: 1\r\n",
+        "a: 2\r\ntag: v1\r\ndigest: sha256:0000\r\nb: 2\r\nlater: 1\r\n",
+    ],
+    // Somebody has changed the line ends since.
+    ["a: 1\ntag: v1\nb: 1\n", "a: 1\nb: 1\n", "a: 1\r\nb: 1\r\n", "a: 1\r\ntag: v1\r\nb: 1\r\n"],
+    ["a: 1\r\ntag: v1\r\nb: 1\r\n", "a: 1\r\nb: 1\r\n", "a: 1\nb: 1\n", "a: 1\ntag: v1\nb: 1\n"],
+    ["TAG=v1\r\nA=1\r\n", "A=1\r\n", "A=1\r\nB=1\r\n", "TAG=v1\r\nA=1\r\nB=1\r\n"],
+];
+
+#[test]
+fn a_line_that_comes_back_ends_as_the_others_of_the_file() {
+    for [parent, bad, current, wanted] in OF_LINE_ENDS {
+        let file = File { path: "a.env", fields: &Selection::default() };
+        let back = super::super::revert(&file, parent.as_bytes(), bad.as_bytes(), current.as_bytes());
+        let text = back.map(|back| String::from_utf8(back.bytes).unwrap());
+        assert_eq!(text.as_deref(), Ok(*wanted), "{parent:?}");
+    }
+}
