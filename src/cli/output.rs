@@ -47,7 +47,7 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Prints a problem to standard error.
 pub(super) fn problem(problem: &str) {
     let mut err = std::io::stderr().lock();
-    let _closed = writeln!(err, "error: {problem}");
+    let _closed = writeln!(err, "error: {}", plain_lines(problem).trim_end());
 }
 
 /// Prints a warning to standard error.

@@ -20,7 +20,7 @@ use crate::domain::history::trailers::NOTHING;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
-use crate::domain::text::one_line;
+use crate::domain::text::{is_unseen, one_line};
 use crate::domain::time::Time;
 
 /// A commit to be made: its `Display` is the plan.
@@ -85,8 +85,10 @@ impl AlsoUndone {
     /// Itself in one line: `a1b2c3d4e5 (bump) of 2026-11-20T03:14:15Z, v1.5.0 → v1.5.1`.
     #[must_use]
     pub fn line(&self) -> String {
-        let versions =
-            self.versions.iter().map(|(old, new)| format!("{} → {}", version_of(old), version_of(new)));
+        let versions = self
+            .versions
+            .iter()
+            .map(|(old, new)| format!("{} → {}", version_of(shown(old)), version_of(shown(new))));
         let versions: Vec<String> = versions.take(3).collect();
         let subject = one_line(&self.subject, 80);
         format!("{} ({subject}) of {}, {}", self.commit.short(), self.at, versions.join(", "))
@@ -183,6 +185,8 @@ struct Told<'a> {
     place: String,
     old: &'a str,
     new: &'a str,
+    /// Who put the new value there.
+    by: &'a str,
     /// The value of the field now; none where that is not known.
     now: Option<String>,
 }
@@ -190,9 +194,9 @@ struct Told<'a> {
 /// Lines for people about fields: what stood there before the deployment, what it put there, and what stands there now. Each begins with a
 /// line end.
 fn told_of(fields: &[Told<'_>]) -> String {
-    let line = |Told { place, old, new, now }: &Told<'_>| {
+    let line = |Told { place, old, new, by, now }: &Told<'_>| {
         let now = now.as_ref().map_or_else(String::new, |now| format!(", {now} now"));
-        let line = format!("{place}: {} → {} by the deployment{now}", shown(old), shown(new));
+        let line = format!("{place}: {} → {} by {by}{now}", shown(old), shown(new));
         format!("\n- {}", one_line(&line, MAX_TOLD_CHARS))
     };
     let mut told: String = fields.iter().take(MAX_TOLD).map(line).collect();
@@ -232,6 +236,21 @@ fn outcome_text(field: &FieldResult) -> String {
 /// A value for people: one that is not there is called so.
 fn shown(text: &str) -> &str {
     if text.is_empty() { NOTHING } else { text }
+}
+
+/// A path as `git apply` reads it in a diff: in quotes, with escapes, where a character in it is not seen or could end the quotes. Source:
+/// <https://git-scm.com/docs/git-config#Documentation/git-config.txt-corequotePath>.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| !matches!(c, '"' | '\\') && !is_unseen(c);
+    if path.chars().all(is_plain) {
+        return path.to_owned();
+    }
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if is_plain(c) => c.to_string(),
+        c => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+    };
+    format!("\"{}\"", path.chars().map(escaped).collect::<String>())
 }
 
 impl fmt::Display for Change {
@@ -290,7 +309,7 @@ impl Change {
         BranchName::new(format!("backout/{environment}/{service}/{}", bad.short())).ok()
     }
 
-    /// The change as a unified diff against `current`.
+    /// The change as a unified diff against `current`, in which paths are written as Git does it.
     #[must_use]
     pub fn diff(&self, current: &BTreeMap<FilePath, Option<Content>>) -> String {
         let text = |content: Option<&Content>| match content {
@@ -303,9 +322,12 @@ impl Change {
             let old = text(current.get(path).and_then(Option::as_ref));
             let new = text(new.as_ref());
             let diff = TextDiff::from_lines(&old, &new);
-            let (a, b) = (format!("a/{path}"), format!("b/{path}"));
+            let (a, b) = (quoted(&format!("a/{path}")), quoted(&format!("b/{path}")));
             out.push_str(&diff.unified_diff().header(&a, &b).to_string());
         }
         out
     }
 }
+
+#[cfg(test)]
+mod tests;

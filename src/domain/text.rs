@@ -12,7 +12,8 @@ use regex::{Captures, Regex};
 /// Whether a character shows nothing, or changes how those around it are shown: controls, line separators, marks of
 /// direction, joiners, fillers, tags. Source: Unicode, `Default_Ignorable_Code_Point` and `Bidi_Control`, without the
 /// variation selectors of symbols.
-fn is_unseen(c: char) -> bool {
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -1,10 +1,12 @@
 //! Planning: from a deployment to the exact bytes that take it back, and the message of their commit.
 
 mod moves;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AlsoUndone, Change, Motive, NoChange, Told, message, now_text, told_of};
+use self::told::{held_now, outcomes};
+use super::{AlsoUndone, Change, Motive, NoChange, message};
 use crate::domain::deployment::{ChangeKind, Deployment, FieldChange, MODE};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::field::stamp::{Stamp, signed_by, unsigned};
@@ -69,7 +71,9 @@ pub fn plan<'a>(
     let mut done = Step::default();
     for (index, change) in changes.iter().enumerate() {
         let now = Target { current: &current, ..target.clone() };
-        let step = match take_back(change, &now) {
+        let is_bad = change.commit == bad.commit;
+        let by = if is_bad { "the deployment".to_owned() } else { change.commit.short() };
+        let step = match take_back(change, &by, &now) {
             Ok(step) => step,
             // What an older change left is found in the state that is wanted already.
             Err(NoChange::Restored(_)) if index > 0 => continue,
@@ -77,7 +81,8 @@ pub fn plan<'a>(
                 return Err(NoChange::Partial(why));
             }
             Err(NoChange::Refused { path, refusal, .. }) => {
-                let fields = held_now(change, &path, &now);
+                let (_, here) = now.now_at(&path);
+                let fields = held_now((change, &by), &path, here.as_ref());
                 return Err(NoChange::Refused { path, refusal, fields });
             }
             Err(none) => return Err(none),
@@ -167,10 +172,16 @@ impl Step {
                 None => self.fields.push((path, field)),
             }
         }
-        self.along.extend(older.along);
-        self.left_behind.extend(older.left_behind);
-        self.doubts.extend(older.doubts);
+        add_new(&mut self.along, older.along);
+        add_new(&mut self.left_behind, older.left_behind);
+        add_new(&mut self.doubts, older.doubts);
     }
+}
+
+/// Adds the lines that are not there yet.
+fn add_new(lines: &mut Vec<String>, more: Vec<String>) {
+    let mut known: BTreeSet<String> = lines.iter().cloned().collect();
+    lines.extend(more.into_iter().filter(|line| known.insert(line.clone())));
 }
 
 /// What else than release fields a deployment changed in a file.
@@ -181,8 +192,8 @@ fn left_in(deployment: &Deployment, path: &FilePath) -> Vec<String> {
     deployment.left_behind.iter().filter(is_in).cloned().collect()
 }
 
-/// Takes one change back.
-fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoChange> {
+/// Takes one change back. `by` says whose it is, for people.
+fn take_back(deployment: &Deployment, by: &str, target: &Target<'_>) -> Result<Step, NoChange> {
     if let Some(field) = deployment.fields.iter().find(|field| field.rule == FieldRule::ByHand) {
         let refusal = field::Refusal::ByHand(field.address.clone());
         return Err(NoChange::refused(field.path.clone(), refusal));
@@ -238,7 +249,7 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
     if step.files.is_empty() || is_left {
         let gone = all().any(|field| matches!(field.outcome, FieldOutcome::Gone(_)));
         let back = all().all(|field| field.outcome == FieldOutcome::AlreadyBack);
-        let told = outcomes(&step.fields);
+        let told = outcomes(&step.fields, by);
         return Err(match (gone, back) {
             (true, _) => NoChange::Gone(told),
             (false, true) => NoChange::Restored(told),
@@ -246,7 +257,7 @@ fn take_back(deployment: &Deployment, target: &Target<'_>) -> Result<Step, NoCha
         });
     }
     if field::is_half(all()) && !target.policy.partial {
-        return Err(NoChange::Partial(outcomes(&step.fields)));
+        return Err(NoChange::Partial(outcomes(&step.fields, by)));
     }
     Ok(step)
 }
@@ -458,35 +469,6 @@ impl Target<'_> {
         let now = self.moved.get(path).filter(|_| !is_here).unwrap_or(path);
         (now.clone(), self.current.get(now).cloned().flatten())
     }
-}
-
-/// Says of each field what it held and what it holds now.
-fn outcomes(fields: &[(FilePath, FieldResult)]) -> String {
-    let each: Vec<_> = fields
-        .iter()
-        .map(|(path, field)| {
-            let place = format!("{path}: {}", field.address);
-            Told { place, old: &field.old_text, new: &field.new_text, now: Some(now_text(field)) }
-        })
-        .collect();
-    told_of(&each)
-}
-
-/// The same of the fields of a file that is not put back, as far as they are found.
-fn held_now(deployment: &Deployment, path: &FilePath, target: &Target<'_>) -> String {
-    let (_, current) = target.now_at(path);
-    let of_file: Vec<&FieldChange> = deployment.fields.iter().filter(|field| field.path == *path).collect();
-    let addresses: Vec<&str> = of_file.iter().map(|field| field.address.as_str()).collect();
-    let bytes = current.as_ref().and_then(Content::bytes);
-    let values = bytes.map(|bytes| field::values_at(bytes, &addresses)).unwrap_or_default();
-    let values = values.into_iter().chain(std::iter::repeat(None));
-    let each: Vec<_> = of_file
-        .iter()
-        .zip(values)
-        .filter(|(field, _)| !field.old.is_empty() || !field.new.is_empty())
-        .map(|(field, now)| Told { place: field.address.clone(), old: &field.old, new: &field.new, now })
-        .collect();
-    told_of(&each)
 }
 
 #[cfg(test)]

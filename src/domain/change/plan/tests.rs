@@ -393,6 +393,25 @@ fn each_refusal_tells_of_each_field_on_one_line() {
     assert!(told.ends_with("- and 35 more"), "{told}");
 }
 
+/// What several deployments changed is told once, and each change is told of by whose it was.
+#[test]
+fn of_several_deployments_each_line_is_told_once() {
+    let text = |tag: u32| format!("tag: v{tag}\nreplicas: {tag}\n");
+    let bad = deployment(&text(1), &text(2));
+    let later = Deployment { commit: CommitId::from_bytes([77; 20]), ..deployment(&text(2), &text(3)) };
+    let changes = [later.clone(), bad.clone()];
+    let undo = Undo { bad: &bad, changes: &changes, doubts: &[] };
+    let change = planned_by(&Policy::default(), undo, Some(&text(3))).unwrap();
+    assert_eq!(change.along, [format!("{PATH}: replicas")]);
+    let by_hand = |field: &FieldChange| FieldChange { rule: FieldRule::ByHand, ..field.clone() };
+    let later = Deployment { fields: later.fields.iter().map(by_hand).collect(), ..later };
+    let changes = [later.clone(), bad.clone()];
+    let undo = Undo { bad: &bad, changes: &changes, doubts: &[] };
+    let refused = planned_by(&Policy::default(), undo, Some(&text(3))).unwrap_err().to_string();
+    let line = format!("\n- tag: v2 → v3 by {}, v3 now", later.commit.short());
+    assert!(refused.ends_with(&line), "{refused}");
+}
+
 /// The files of a deployment, before and after, and where they are now.
 type Moved<'w> = (&'w [(&'w str, Option<&'w str>, Option<&'w str>)], &'w [(&'w str, &'w str)]);
 
