@@ -50,6 +50,44 @@ pub(super) fn of_file(file: &FileDiff) -> Option<FieldChange> {
     })
 }
 
+/// What became of a file that could be read before and cannot be read after: as YAML or JSON, or because a conflict of a merge was
+/// committed with it. `form` says whether it was read as YAML before and after.
+pub(super) fn broken(file: &FileDiff, form: Option<(bool, bool)>) -> Option<FieldChange> {
+    let new = file.new.as_ref().and_then(FileVersion::text)?;
+    let has_conflict = has_new_conflict(file);
+    let is_yaml = [".yaml", ".yml", ".json"].iter().any(|end| file.path.as_str().ends_with(end));
+    // Who makes a template of a file does not break it.
+    let is_template = ["{{", "{%", "<%"].iter().any(|mark| new.contains(mark));
+    let is_broken = form == Some((true, false)) && is_yaml && !is_template;
+    (has_conflict || is_broken).then(|| FieldChange {
+        path: file.path.clone(),
+        address: "its text".to_owned(),
+        rule: FieldRule::ByHand,
+        old: "readable".to_owned(),
+        new: if has_conflict { CONFLICT } else { "not readable" }.to_owned(),
+        addressed: true,
+        engine: false,
+    })
+}
+
+/// What people read where a conflict was committed.
+const CONFLICT: &str = "with a merge conflict in it";
+
+/// Whether a conflict was committed that was not there before.
+pub(super) fn has_new_conflict(file: &FileDiff) -> bool {
+    let [old, new] = [&file.old, &file.new].map(|version| version.as_ref().and_then(FileVersion::text));
+    old.zip(new).is_some_and(|(old, new)| has_conflict(new) && !has_conflict(old))
+}
+
+/// Whether a text has the marks that Git writes around a conflict. Source:
+/// <https://git-scm.com/docs/git-merge#_how_conflicts_are_presented>.
+fn has_conflict(text: &str) -> bool {
+    let mut lines = text.lines();
+    lines.any(|line| line.starts_with("<<<<<<< "))
+        && lines.any(|line| line == "=======")
+        && lines.any(|line| line.starts_with(">>>>>>> "))
+}
+
 /// Whether a file does not come back by its bytes: a link or a submodule, or an executable that went.
 pub(super) fn is_more_than_bytes(file: &FileDiff) -> bool {
     file.turned.is_some() && mode_of(file).is_none()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::by_hand;
 use super::field_change::FieldChange;
-use crate::domain::field::entries::{EntryChange, EntryPattern, SharedField, changed_entries};
+use crate::domain::field::entries::{EntryChange, EntryPattern, SharedField, changed_entries, entry_names};
 use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::ids::{BlobId, FilePath};
@@ -32,7 +32,8 @@ pub struct Changes {
     pub by_hand: Vec<FieldChange>,
     /// Where it says that a schema is to be migrated.
     pub migrates: Option<String>,
-    /// That a file of YAML or JSON could be read before the commit and cannot be read after it, or the other way round.
+    /// That a file of YAML or JSON could be read before the commit and cannot be read after it, or the other way round; or that a conflict
+    /// was committed.
     pub form: Option<String>,
 }
 
@@ -288,6 +289,9 @@ fn find_parts(
     (old, new): (&Document, &Document),
     documents: &mut Documents,
 ) -> Parts {
+    if let Some(broken) = by_hand::broken(file, Some((old.is_yaml(), new.is_yaml()))) {
+        return Some(Arc::new(parts_of_broken(file, pattern, old, &broken)));
+    }
     let changes = changed_entries(pattern, old, new, MAX_PARTS_BYTES)?;
     let described = File { path: file.path.as_str(), fields: selection };
     let compared = field::compare_entries(&described, (old, new), &changes);
@@ -312,6 +316,20 @@ fn find_parts(
         Some(Part { captured: entry.captured, old, shared: SharedFields { fields, has_release } })
     };
     Some(Arc::new(changes.into_iter().zip(compared).filter_map(part).collect()))
+}
+
+/// The entries of a file that cannot be read any more: each of its services was changed.
+fn parts_of_broken(
+    file: &FileDiff,
+    pattern: &EntryPattern,
+    old: &Document,
+    broken: &FieldChange,
+) -> Vec<Part> {
+    let part = |captured| {
+        let shared = SharedFields { fields: vec![broken.clone()], has_release: true };
+        Some(Part { captured, old: file.new.clone()?, shared })
+    };
+    entry_names(pattern, old).into_iter().filter_map(part).collect()
 }
 
 /// The release fields that changed in these files, and the addresses of what else did.
@@ -388,8 +406,12 @@ impl Documents {
         }
         let (old, new) = self.of(file)?;
         let comparison = field::compare(&File { path: file.path.as_str(), fields: selection }, &old, &new);
-        let form = form(&file.path, comparison.form).filter(|_| comparison.is_deployment());
-        let changes = Arc::new(Changes { form, ..Changes::of(&file.path, &comparison) });
+        let conflict =
+            || by_hand::has_new_conflict(file).then(|| format!("{} has a merge conflict in it", file.path));
+        let form = form(&file.path, comparison.form).or_else(conflict).filter(|_| comparison.is_deployment());
+        let mut changes = Changes { form, ..Changes::of(&file.path, &comparison) };
+        changes.by_hand.extend(by_hand::broken(file, comparison.form));
+        let changes = Arc::new(changes);
         self.memo.keep(key, Known::Changes(Arc::clone(&changes)));
         Some(changes)
     }

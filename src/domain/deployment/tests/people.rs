@@ -1,5 +1,6 @@
 //! What is left to people, what is none of a service's, and what people are told.
 
+use super::entries::{change_of, environment_of};
 use super::whole::{World, path, planned, reverted};
 use super::*;
 use crate::domain::environment::policy::Mixed;
@@ -342,5 +343,58 @@ fn a_text_that_is_data_is_deployed() {
         let path = format!("apps/web/production/{name}");
         let found = found(vec![commit(2, "bump", vec![file(&path, Some(&old), Some(&new))])]);
         assert_eq!(found.len(), 1, "{name}");
+    }
+}
+
+/// The text of a conflict, as it was before a merge and as it was committed.
+fn conflict(before: &str, ours: &str, theirs: &str) -> [String; 2] {
+    let after = format!("{before}<<<<<<< HEAD\n{ours}=======\n{theirs}>>>>>>> main\n");
+    [format!("{before}{ours}"), after]
+}
+
+#[test]
+fn a_text_that_cannot_be_read_any_more_is_a_persons() {
+    let yaml = conflict("a: 1\n", "image:\n  tag: v1\n", "image:\n  tag: v2\n");
+    let env = conflict("A=1\n", "B=1\n", "B=2\n");
+    let json = ["{\"a\": {\"b\": 1}}\n", "{\"a\": {\"b\": 1\n"].map(str::to_owned);
+    let tabs = ["a:\n  b: 1\n", "a:\n\tb: 1\n"].map(str::to_owned);
+    for (name, [old, new], wanted) in [
+        ("values.yaml", &yaml, "with a merge conflict in it"),
+        ("web.env", &env, "with a merge conflict in it"),
+        ("values.json", &json, "not readable"),
+        ("values.yml", &tabs, "not readable"),
+    ] {
+        let found = found(vec![commit(2, "merge", vec![file(path(name).as_str(), Some(old), Some(new))])]);
+        let [one] = found.as_slice() else { panic!("{name}: {found:?}") };
+        let told: Vec<_> = one.fields.iter().map(|field| (field.rule, field.new.as_str())).collect();
+        assert_eq!(told, [(FieldRule::ByHand, wanted)], "{name}");
+    }
+    // A template is no broken file, nor is one that had a conflict before.
+    let template = ["a:\n  b: 1\n", "a:\n{{- if .x }}\n  b: 1\n{{- end }}\n"].map(str::to_owned);
+    let still = [yaml[1].clone(), yaml[1].replace("a: 1", "a: 2")];
+    for (name, [old, new]) in [("values.yaml", &template), ("values.yaml", &still), ("README.md", &yaml)] {
+        let of_file = file(path(name).as_str(), Some(old), Some(new));
+        assert_eq!(found(vec![commit(2, "merge", vec![of_file])]), [], "{name}: {new}");
+    }
+}
+
+#[test]
+fn a_release_with_a_conflict_in_it_goes_back_as_one_piece() {
+    let [old, new] = conflict("WEB_TAG=v1\n", "A=1\n", "A=2\n");
+    let new = new.replace("WEB_TAG=v1", "WEB_TAG=v2");
+    let found = found(vec![commit(2, "merge", vec![file(path("web.env").as_str(), Some(&old), Some(&new))])]);
+    assert_eq!(found[0].bound.as_deref(), Some("apps/web/production/web.env has a merge conflict in it"));
+    assert!(found[0].fields.iter().all(|field| field.rule != FieldRule::ByHand), "{found:?}");
+}
+
+#[test]
+fn each_service_of_a_file_with_a_conflict_is_told_of() {
+    let [old, new] = conflict("web:\n  tag: v1\n", "api:\n  tag: v1\n", "api:\n  tag: v2\n");
+    let deployed = deployments_of(&change_of(&old, &new), &environment_of("{service}"), Documents::default());
+    let names: Vec<&str> = deployed.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(names, ["api", "web"]);
+    for one in deployed {
+        let told: Vec<_> = one.fields.iter().map(|field| (field.rule, field.address.as_str())).collect();
+        assert_eq!(told, [(FieldRule::ByHand, "its text")], "{}", one.service);
     }
 }
