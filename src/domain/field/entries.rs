@@ -1,6 +1,7 @@
 //! The parts of a file that belong to different services, and what a commit changed in one of them.
 
 mod by_name;
+mod empty;
 mod entry;
 mod extents;
 mod part;
@@ -10,6 +11,7 @@ use std::collections::HashMap;
 
 use self::by_name::Names;
 pub use self::by_name::SharedField;
+use self::empty::with_empty_entries;
 use self::entry::{Entry, leaf_text};
 use self::part::{Sides, alike};
 use self::pattern::Captures;
@@ -47,9 +49,12 @@ pub fn changed_entries(
     }
     // Outside of YAML a line's address depends on the lines around it. A template in a comment is read as a line.
     let is_plain = |document: &Document| document.is_yaml() && !document.text().contains("{{");
-    let are_plain = is_plain(old) && is_plain(new);
+    let filled = [old, new].map(|document| with_empty_entries(pattern, document));
+    let has_empty = filled.iter().any(Option::is_some);
+    let are_plain = is_plain(old) && is_plain(new) && !has_empty;
     let are_yaml = old.is_yaml() && new.is_yaml();
-    let [old, new] = read([old, new]);
+    let [filled_old, filled_new] = &filled;
+    let [old, new] = read([filled_old.as_ref().unwrap_or(old), filled_new.as_ref().unwrap_or(new)]);
     let (before, after) = (entries(pattern, &old), entries(pattern, &new));
     let names = Names::of(&old, &new, &after);
     let sides = Sides::new(pattern, [&old, &new], &names, are_yaml);

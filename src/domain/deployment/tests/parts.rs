@@ -232,3 +232,34 @@ fn a_later_change_stays_beside_a_service_that_goes_back() {
         }
     }
 }
+
+/// A service that is empty as a whole runs with what its chart says by itself.
+#[test]
+fn what_was_empty_as_a_whole_goes_back() {
+    let block = |shop: &str| format!("services:\n  api:\n    tag: v1\n{shop}  zother: {{}}\n");
+    let flow = |shop: &str| format!("services: {{api: {{tag: v1}}, shop: {shop}, zother: {{}}}}\n");
+    let json = |shop: &str| format!("{{\"services\": {{\"shop\": {shop}, \"zother\": {{}}}}}}\n");
+    for (empty, full) in [
+        (block("  shop: {}\n"), block("  shop:\n    image:\n      tag: v2\n")),
+        (block("  shop: {} # as usual\n"), block("  shop:\n    tag: v2\n    replicas: 2\n")),
+        (block("  shop: {}\n"), block("  shop: {tag: v2}\n")),
+        (flow("{}"), flow("{tag: v2}")),
+        (json("{}"), json("{\"image\": {\"tag\": \"v2\"}}")),
+    ] {
+        goes_back("came", "services.{service}", &empty, &full);
+        goes_back("went", "services.{service}", &full, &empty);
+    }
+    // One that is new or gone is no deployment, nor is one that stays empty.
+    let full = block("  shop:\n    tag: v2\n");
+    for (before, after) in [
+        (block(""), full.clone()),
+        (full, block("")),
+        (block("  shop: {}\n"), block("  shop: {}\n").replace("v1", "v2")),
+        (block("  shop: {}\n"), block("  shop: {} # still\n")),
+    ] {
+        for mixed in [Mixed::Deployment, Mixed::Fields] {
+            let put = shop_reverted(("services.{service}", mixed), &before, &after, &after);
+            assert_eq!(put, None, "{before} {after}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ use super::super::leaves::leaf::{Leaf, LeafKind};
 use super::super::leaves::{Document, Text, read, repeated_since};
 use super::super::lines::{Lines, TextEdit, hunks, is_trifle, splice};
 use super::by_name::{ByName, Names, SharedField, by_name, written_out};
+use super::empty::with_empty_entries;
 use super::entry::{Entry, is_simple, leaf_text};
 use super::extents::Extents;
 use super::pattern::{EntryPattern, steps};
@@ -206,7 +207,8 @@ impl<'s, 't> Sides<'s, 't> {
         if !document.is_yaml() {
             return false;
         }
-        let [read] = read([&document]);
+        let filled = with_empty_entries(self.pattern, &document);
+        let [read] = read([filled.as_ref().unwrap_or(&document)]);
         let (inside, outside) = self.leaves_of(&read, pairs);
         let was = pairs.iter().flat_map(|(was, _)| &was.leaves).filter_map(|leaf| self.old.leaves.get(*leaf));
         let own: HashSet<usize> = pairs.iter().flat_map(|(_, is)| &is.leaves).copied().collect();

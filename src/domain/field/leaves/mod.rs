@@ -97,6 +97,15 @@ impl Document {
         self.yaml().is_some()
     }
 
+    /// The same document with more leaves of YAML: what holds none, but has to be seen.
+    pub(super) fn with_more(&self, more: Vec<Leaf>) -> Option<Self> {
+        let wide = self.wide.as_ref();
+        let wide = wide.map(|wide| Wide { text: wide.text.clone(), little_endian: wide.little_endian });
+        let leaves = self.yaml()?.leaves.iter().cloned().chain(more).collect();
+        let yaml = OnceLock::from(Some(Leaves::new(leaves)));
+        Some(Self { bytes: Arc::clone(&self.bytes), wide, yaml, outline: OnceLock::new() })
+    }
+
     fn outline(&self) -> &Leaves {
         self.outline.get_or_init(|| Leaves::new(outline::leaves(self.text())))
     }
