@@ -11,7 +11,7 @@ use std::fmt;
 
 use similar::TextDiff;
 
-use crate::domain::deployment::Deployment;
+use crate::domain::deployment::{Deployment, FieldChange};
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{self, FieldOutcome, FieldResult};
 use crate::domain::history::ledger::RevertEntry;
@@ -67,13 +67,14 @@ pub struct AlsoUndone {
     pub subject: String,
     /// When it came to be on the branch.
     pub at: Time,
-    /// What of it is lost: its versions before and after; untrusted text.
+    /// What of it is lost: its versions before and after, or where it brought none, the values of its fields; untrusted text.
     pub versions: Vec<(String, String)>,
 }
 
 impl AlsoUndone {
     fn of(deployment: &Deployment) -> Self {
-        let versions = deployment.fields.iter().filter(|field| field.is_version());
+        let has_version = deployment.fields.iter().any(FieldChange::is_version);
+        let versions = deployment.fields.iter().filter(|field| field.is_version() || !has_version);
         Self {
             commit: deployment.commit,
             subject: deployment.subject.clone(),
