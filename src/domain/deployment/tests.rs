@@ -1,5 +1,6 @@
 mod claims;
 mod entries;
+mod hotfix;
 mod parts;
 mod people;
 mod pieces;
