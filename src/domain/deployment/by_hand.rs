@@ -57,7 +57,7 @@ pub(super) fn broken(file: &FileDiff, form: Option<(bool, bool)>) -> Option<Fiel
     let has_conflict = has_new_conflict(file);
     let is_yaml = [".yaml", ".yml", ".json"].iter().any(|end| file.path.as_str().ends_with(end));
     // Who makes a template of a file does not break it.
-    let is_template = ["{{", "{%", "<%"].iter().any(|mark| new.contains(mark));
+    let is_template = ["{{", "{%", "<%", "%{"].iter().any(|mark| new.contains(mark));
     let is_broken = form == Some((true, false)) && is_yaml && !is_template;
     (has_conflict || is_broken).then(|| FieldChange {
         path: file.path.clone(),

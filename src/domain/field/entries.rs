@@ -50,14 +50,14 @@ pub fn changed_entries(
     // Outside of YAML a line's address depends on the lines around it. A template in a comment is read as a line.
     let is_plain = |document: &Document| document.is_yaml() && !document.text().contains("{{");
     let filled = [old, new].map(|document| with_empty_entries(pattern, document));
-    let has_empty = filled.iter().any(Option::is_some);
-    let are_plain = is_plain(old) && is_plain(new) && !has_empty;
+    let have_empty = filled.iter().any(Option::is_some);
+    let are_plain = is_plain(old) && is_plain(new) && !have_empty;
     let are_yaml = old.is_yaml() && new.is_yaml();
     let [filled_old, filled_new] = &filled;
     let [old, new] = read([filled_old.as_ref().unwrap_or(old), filled_new.as_ref().unwrap_or(new)]);
     let (before, after) = (entries(pattern, &old), entries(pattern, &new));
     let names = Names::of(&old, &new, &after);
-    let sides = Sides::new(pattern, [&old, &new], &names, are_yaml);
+    let sides = Sides::new(pattern, [&old, &new], &names, (are_yaml, have_empty));
     let mut known: Vec<&Captures> = Vec::new();
     let mut of_name: HashMap<&Captures, (Vec<&Entry>, Vec<&Entry>)> = HashMap::new();
     for (entry, is_after) in after.iter().map(|entry| (entry, true)).chain(before.iter().map(|e| (e, false)))

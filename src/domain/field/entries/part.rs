@@ -32,6 +32,8 @@ pub(super) struct Sides<'s, 't> {
     names: &'s Names,
     /// Whether both are read as YAML.
     are_yaml: bool,
+    /// Whether one of them has entries that are empty as a whole.
+    have_empty: bool,
     /// Where the parts of both stand, looked for when it is asked for.
     extents: [OnceCell<Option<Extents>>; 2],
 }
@@ -41,9 +43,10 @@ impl<'s, 't> Sides<'s, 't> {
         pattern: &'s EntryPattern,
         [old, new]: [&'s Text<'t>; 2],
         names: &'s Names,
-        are_yaml: bool,
+        (are_yaml, have_empty): (bool, bool),
     ) -> Self {
-        Self { pattern, old, new, names, are_yaml, extents: [OnceCell::new(), OnceCell::new()] }
+        let extents = [OnceCell::new(), OnceCell::new()];
+        Self { pattern, old, new, names, are_yaml, have_empty, extents }
     }
 
     /// The text after, with these entries as they were before: with the source text that each had, where it reads then as it did and
@@ -207,7 +210,7 @@ impl<'s, 't> Sides<'s, 't> {
         if !document.is_yaml() {
             return false;
         }
-        let filled = with_empty_entries(self.pattern, &document);
+        let filled = self.have_empty.then(|| with_empty_entries(self.pattern, &document)).flatten();
         let [read] = read([filled.as_ref().unwrap_or(&document)]);
         let (inside, outside) = self.leaves_of(&read, pairs);
         let was = pairs.iter().flat_map(|(was, _)| &was.leaves).filter_map(|leaf| self.old.leaves.get(*leaf));
