@@ -120,6 +120,7 @@ fn connect(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<World> 
     Ok(World {
         estates: vec![Arc::new(estate)],
         sources,
+        registries: None,
         clock,
         config: settings.digest.clone(),
         records_proven: false,

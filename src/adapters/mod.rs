@@ -5,4 +5,5 @@ pub mod forge;
 pub mod git;
 pub mod http;
 pub mod metrics;
+pub mod registry;
 mod trust;

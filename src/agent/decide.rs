@@ -10,6 +10,9 @@ use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::judge::verdict::Verdict;
 
+/// A decision, and what the guards said that were asked.
+pub(super) type Decided = (Decision, Vec<GuardAnswer>);
+
 /// Decides about every deployment; also returns what each guard said that was asked. `made` are the reverts that this pass
 /// has planned or has put under way: they count for all deployments but their own.
 pub(super) fn decide_all(
@@ -17,7 +20,7 @@ pub(super) fn decide_all(
     state: &State,
     judged: &[Judged],
     made: Vec<RevertEntry>,
-) -> Vec<(Decision, Vec<GuardAnswer>)> {
+) -> Vec<Decided> {
     let mut entries = state.landed.clone();
     entries.extend(state.of_lost().cloned());
     let landed = entries.len();

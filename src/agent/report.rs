@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use crate::domain::artifact::ArtifactsTold;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
 use crate::domain::decision::{Decision, GuardAnswer, is_of_incident};
@@ -82,6 +83,8 @@ pub struct Item {
     /// Whether it leads to the newest state that is known to be good, and not just to the one before the deployment.
     #[serde(skip)]
     pub is_to_good: bool,
+    /// What is known of the artifacts that the revert puts back.
+    pub artifacts: Option<ArtifactsTold>,
     /// The revert as a unified diff, where there is one.
     pub diff: Option<String>,
     /// The commit that reverted it, now or before, if there is one.

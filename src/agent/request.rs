@@ -6,15 +6,19 @@ use std::sync::Arc;
 use super::act::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::act::error::DeliveryError;
 use super::act::revert::{Current, ToRevert, plan_at};
+use super::look::artifacts::look_for;
 use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
 use super::look::lineage::pasts;
 use super::look::search::{SearchError, deployments_at, last_deployment};
 use super::look::services::services_found_twice;
 use super::world::{Estate, Stop, World};
+use crate::domain::artifact::ArtifactsTold;
+use crate::domain::artifact::named::MAX_ARTIFACTS;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Asked, Change, NoChange};
 use crate::domain::deployment::Deployment;
+use crate::domain::deployment::artifacts::exchanged;
 use crate::domain::deployment::lineage::{Earlier, Goal};
 use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -86,6 +90,8 @@ pub struct Prepared {
     pub deployment: Deployment,
     /// The state that the revert leads to, if the newest good one was asked for.
     goal: Option<Goal>,
+    /// What the registries say about what goes back, in words.
+    checked: Vec<String>,
     /// The change.
     pub change: Change,
     /// The files that it touches, before it.
@@ -166,7 +172,8 @@ impl<'a> Request<'a> {
             }
             let policy = pass.policy(&deployment);
             let goal = if self.to_good { Some(self.goal(&pass, &deployment, head).await?) } else { None };
-            let to_revert = ToRevert::requested(&deployment, goal.as_ref(), self.asked, &policy);
+            let checked = checked(&pass, &deployment, goal.as_ref()).await?;
+            let to_revert = ToRevert::requested(&deployment, goal.as_ref(), self.asked, &policy, &checked);
             let planned = match plan_at(&pass, &to_revert, head).await? {
                 Ok(planned) => planned,
                 // The others of the commit may still be there.
@@ -180,7 +187,7 @@ impl<'a> Request<'a> {
                 }
             };
             let (change, current) = (*planned.change, planned.current);
-            prepared.reverts.push(Prepared { deployment, goal, change, current });
+            prepared.reverts.push(Prepared { deployment, goal, checked, change, current });
         }
         if prepared.reverts.is_empty() {
             let each: Vec<String> =
@@ -199,7 +206,8 @@ impl<'a> Request<'a> {
         let pass = self.pass();
         let deployment = &prepared.deployment;
         let policy = pass.policy(deployment);
-        let to_revert = ToRevert::requested(deployment, prepared.goal.as_ref(), self.asked, &policy);
+        let (goal, checked) = (prepared.goal.as_ref(), &prepared.checked);
+        let to_revert = ToRevert::requested(deployment, goal, self.asked, &policy, checked);
         let (mut last, mut refused, mut refusals) = (None, false, 0);
         let mut seen = None;
         for tries in 0..MAX_TRIES {
@@ -230,7 +238,7 @@ impl<'a> Request<'a> {
     ) -> Result<Goal, RequestError> {
         let service = BTreeSet::from([deployment.service.clone()]);
         let past = pasts(pass, service, Some(head)).await?.remove(&deployment.service).unwrap_or_default();
-        match past.goal(&pass.policy(deployment), deployment, pass.now) {
+        match past.goal(&pass.policy(deployment), deployment, pass.now, &[]) {
             Some(goal @ (Goal::Undo(..) | Goal::TakenBack(_))) => Ok(goal),
             Some(Goal::NoneGood(_) | Goal::Under(_)) | None => Err(RequestError::NotFound(format!(
                 "no state of {} before {} is known to be good: leave out --to-good for the state just before it",
@@ -251,4 +259,22 @@ impl<'a> Request<'a> {
         let past = pasts(&pass, service, None).await?.remove(&deployment.service).unwrap_or_default();
         Ok(past.good_before(&pass.policy(deployment), deployment, pass.now, MAX_EARLIER))
     }
+}
+
+/// What the registries say about what goes back. A person who wants it gets it all the same.
+async fn checked(
+    pass: &Pass<'_>,
+    deployment: &Deployment,
+    goal: Option<&Goal>,
+) -> Result<Vec<String>, RepositoryError> {
+    let changes = match goal {
+        Some(Goal::Undo(changes, _)) => changes.clone(),
+        Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => vec![deployment.clone()],
+    };
+    let exchanges = pass.git(move |_| Ok::<_, RepositoryError>(exchanged(&changes))).await?;
+    let mut told = ArtifactsTold::default();
+    for exchange in exchanges.iter().take(MAX_ARTIFACTS) {
+        told.target.push(look_for(pass, &exchange.back, None).await);
+    }
+    Ok(told.lines())
 }

@@ -11,7 +11,9 @@ use crate::domain::environment::Environment;
 use crate::domain::environment::signal::RangeQuery;
 use crate::domain::ids::{RepositoryName, SourceName};
 use crate::domain::time::Time;
-use crate::ports::{Answer, Clock, Forge, MetricSource, Repository, RepositoryError, SourceError};
+use crate::ports::{
+    Answer, Clock, Forge, MetricSource, Registries, Repository, RepositoryError, SourceError,
+};
 
 /// How far back the changes of a service are looked for, in days.
 pub(super) const SEARCH_DAYS: i64 = 90;
@@ -23,6 +25,8 @@ pub struct World {
     pub estates: Vec<Arc<Estate>>,
     /// The metric sources, by name.
     pub sources: BTreeMap<SourceName, Source>,
+    /// The registries that may be asked for artifacts; none where none is configured.
+    pub registries: Option<Arc<dyn Registries>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// SHA-256 of the configuration, for records.

@@ -11,13 +11,14 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::forge;
 use crate::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions, current_branch};
 use crate::adapters::http::HttpOptions;
-use crate::adapters::metrics;
+use crate::adapters::{metrics, registry};
 use crate::agent::{Estate, Source, World};
 use crate::config::{self, ConfigErrors, EstateSettings, Settings};
 use crate::domain::environment::pattern::PathGlobs;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, RepositoryName, ServiceName};
+use crate::ports::Registries;
 use crate::record::keys::RecordKeys;
 
 /// The configuration file that is read when none is named.
@@ -59,9 +60,14 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
     let estates: anyhow::Result<Vec<Arc<Estate>>> =
         settings.estates.iter().map(|estate| connect_estate(estate).map(Arc::new)).collect();
     let proven = |estate: &EstateSettings| !estate.repository.record_keys.is_empty();
+    let registries = match settings.registries.as_slice() {
+        [] => None,
+        listed => Some(Arc::new(registry::connect(listed).context("the registries")?) as Arc<dyn Registries>),
+    };
     Ok(World {
         estates: estates?,
         sources,
+        registries,
         clock: Arc::new(SystemClock),
         config: settings.digest.clone(),
         records_proven: settings.estates.iter().all(proven),
@@ -104,6 +110,7 @@ pub(super) fn only(estate: Estate) -> World {
     World {
         estates: vec![Arc::new(estate)],
         sources: BTreeMap::new(),
+        registries: None,
         clock: Arc::new(SystemClock),
         config: String::new(),
         records_proven: false,

@@ -36,6 +36,11 @@ impl Context<'_> {
     pub(super) fn place(&self, path: &[&str]) -> Place {
         let (mut node, mut place) = (self.root, self.root.place);
         for key in path {
+            // A list has its items by their number.
+            if let Some(item) = key.parse().ok().and_then(|index: usize| node.items().get(index)) {
+                (node, place) = (item, item.place);
+                continue;
+            }
             let Some(entry) = node.entry(key) else { return place };
             (node, place) = (&entry.node, entry.key_place);
         }

@@ -14,6 +14,7 @@ mod forge;
 mod forms;
 mod merge;
 mod references;
+mod registries;
 mod report;
 mod resolve;
 mod rule_types;

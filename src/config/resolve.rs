@@ -53,7 +53,8 @@ impl Context<'_> {
         self.overlaps(config, &services);
         let interval = config.run.as_ref().and_then(|run| run.interval);
         let interval_secs = self.seconds(interval, INTERVAL_SECS, self.place(&["run", "interval"]));
-        Settings { estates, sources, interval_secs, digest }
+        let registries = self.registries(config);
+        Settings { estates, sources, registries, interval_secs, digest }
     }
 
     /// All repositories with what belongs to them. `environments` have the names of their repositories beside them.

@@ -143,4 +143,7 @@ pub(super) struct SchemaMarks {
     pub(super) labels: Option<Vec<String>>,
     /// Globs of paths that hold migrations. Default: none.
     pub(super) paths: Option<Vec<String>>,
+    /// Labels of images, or annotations of their manifests, that say which schema an image needs: where the value differs between the image
+    /// that runs and the one that would run again, the schema changed. Default: `org.backout.schema-version` and `schema-version`.
+    pub(super) image_labels: Option<Vec<String>>,
 }

@@ -8,7 +8,7 @@ use super::rule_types;
 use super::types;
 use super::values::{Duration, Ratio};
 use crate::domain::environment::pattern::PathGlobs;
-use crate::domain::environment::policy::{Mode, Policy, SchemaRules};
+use crate::domain::environment::policy::{Mode, Policy, SchemaDetector, SchemaRules};
 use crate::domain::environment::signal::{
     Direction, MinTraffic, Missing, Role, Rule, Signal, SignalKind, render_query, template_variables,
     usual_min_samples,
@@ -241,12 +241,17 @@ impl Context<'_> {
         let usual = SchemaRules::default();
         let keys = ["policies", policy, "schema", "paths"];
         let paths = wire.paths.as_ref().map(|globs| self.globs(globs, &keys));
+        // Whoever names it relies on it.
+        let must_see_images =
+            wire.detectors.as_ref().is_some_and(|named| named.contains(&SchemaDetector::Images));
         SchemaRules {
             policy: wire.policy.unwrap_or(usual.policy),
             detectors: wire.detectors.clone().unwrap_or(usual.detectors),
             trailers: wire.trailers.clone().unwrap_or(usual.trailers),
             labels: wire.labels.clone().unwrap_or(usual.labels),
             paths: paths.unwrap_or_default(),
+            image_labels: wire.image_labels.clone().unwrap_or(usual.image_labels),
+            must_see_images,
         }
     }
 

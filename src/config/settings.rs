@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::adapters::forge::ForgeOptions;
 use crate::adapters::git::GitOptions;
 use crate::adapters::metrics::SourceOptions;
+use crate::adapters::registry::RegistryOptions;
 use crate::domain::environment::Environment;
 use crate::domain::ids::{RepositoryName, SourceName};
 
@@ -15,6 +16,8 @@ pub struct Settings {
     pub estates: Vec<EstateSettings>,
     /// Who is asked for metrics.
     pub sources: BTreeMap<SourceName, SourceOptions>,
+    /// The registries that may be asked for artifacts.
+    pub registries: Vec<RegistryOptions>,
     /// How long the daemon waits between two passes, in seconds.
     pub interval_secs: u32,
     /// The SHA-256 of the configuration's text, in hexadecimal, for records. It covers no secret.

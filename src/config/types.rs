@@ -35,6 +35,9 @@ pub(super) struct Config {
     pub(super) environments: BTreeMap<String, Environment>,
     /// Who is asked for metrics: each metric source by its name.
     pub(super) metrics: Option<BTreeMap<String, Source>>,
+    /// The registries of images and charts, and the Git servers, that may be asked whether what ran before is still there. No other host is
+    /// ever asked, whatever a repository names. Default: none, and nothing is asked.
+    pub(super) registries: Option<Vec<Registry>>,
     /// What is asked: each signal by its name.
     pub(super) signals: Option<BTreeMap<String, Signal>>,
     /// Sets of rules: each policy by its name. The one called `default` holds where no other is named.
@@ -102,7 +105,8 @@ pub(super) struct NamedRepository {
 /// How a server is reached over HTTP: keys that stand beside those of whoever speaks to it.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Http {
-    /// The longest that one request may take. Default: `60s` for a repository, `30s` for a forge and a metric source.
+    /// The longest that one request may take. Default: `60s` for a repository, `30s` for a forge and a metric source, `10s` for a
+    /// registry.
     pub(super) timeout: Option<Duration>,
     /// A file with certificates (PEM) to trust besides the system's.
     pub(super) ca_file: Option<PathBuf>,
@@ -359,6 +363,45 @@ pub(super) enum SourceAuth {
     Bearer {
         /// The token.
         token: Secret,
+    },
+}
+
+/// A registry that may be asked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Registry {
+    /// Its host, with its port where it has one, as images and URLs name it.
+    #[schemars(extend("examples" = ["ghcr.io", "docker.io", "registry.example.com:5000"]))]
+    pub(super) host: String,
+    /// How to log in. Default: not at all.
+    pub(super) auth: Option<RegistryAuth>,
+    /// Whether it is spoken to without TLS. Default: `false`.
+    pub(super) plain_http: Option<bool>,
+    /// How it is reached.
+    #[serde(flatten)]
+    pub(super) http: Http,
+}
+
+/// How to log in to a registry.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum RegistryAuth {
+    /// With a name and a password, also where the registry hands out tokens for them.
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password, or the access token that stands for one.
+        password: Secret,
+    },
+    /// With a token that the registry takes as it is.
+    Token {
+        /// The token.
+        token: Secret,
+    },
+    /// With what Docker's `config.json` says of the host. Credential helpers are not run.
+    DockerConfig {
+        /// The file. It is read anew for each look.
+        path: PathBuf,
     },
 }
 

@@ -52,6 +52,8 @@ pub struct Change {
     pub left_behind: Vec<String>,
     /// Why a person should look at it before it is made.
     pub doubts: Vec<String>,
+    /// What the registries say about what goes back, each a part of a sentence; untrusted text.
+    pub checked: Vec<String>,
     /// The whole commit message.
     pub message: String,
     /// Author and committer time.
@@ -268,6 +270,9 @@ impl fmt::Display for Change {
         }
         for doubt in &self.doubts {
             writeln!(f, "  for a person to look at: {doubt}")?;
+        }
+        for line in &self.checked {
+            writeln!(f, "  {line}")?;
         }
         for address in &self.left_behind {
             writeln!(f, "  {address}: changed by the deployment too, stays as it is")?;

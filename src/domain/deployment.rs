@@ -1,5 +1,6 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
+pub mod artifacts;
 mod beyond;
 mod bound;
 mod by_hand;

@@ -13,6 +13,7 @@
 //! | [`environment`] | what is watched, and by which rules: patterns, policies, signals |
 //! | [`history`] | the commits of a branch, and the reverts among them |
 //! | [`schema`] | migrations of database schemas, and what they mean for the release before them |
+//! | [`artifact`] | what release fields name: images, charts, revisions of Git |
 //! | [`deployment`] | which commits are deployments, and of what |
 //! | [`judge`] | question, evidence, verdict |
 //! | [`chart`] | what a chart of a signal shows, for every pen |
@@ -24,6 +25,7 @@
 //! may use text, glob, template and serialisation crates. It never does I/O, never reads a clock, never logs, and
 //! knows neither [`crate::ports`] nor any adapter.
 
+pub mod artifact;
 pub mod change;
 pub mod chart;
 pub mod decision;

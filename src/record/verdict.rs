@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::artifact::ArtifactsTold;
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
 use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD, facts_of_healthy};
 use crate::domain::environment::policy::Mode;
@@ -39,6 +40,8 @@ pub struct VerdictRecord {
     pub revert: Option<CommitId>,
     /// Where the prepared revert waits, if it does.
     pub proposal: Option<Proposal>,
+    /// What is known of its artifacts, and of those that its revert puts back; none where nothing is.
+    pub artifacts: Option<ArtifactsTold>,
     /// Everything that the judgement was derived from.
     pub evidence: Evidence,
     /// The beginning of the SHA-256 of the configuration that was in force, in hexadecimal.
@@ -111,6 +114,9 @@ pub(super) struct VerdictForm {
     /// Where the prepared revert waits, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proposal: Option<Proposal>,
+    /// What is known of its artifacts, and of those that its revert puts back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifacts: Option<ArtifactsTold>,
     /// Everything that the judgement was derived from.
     evidence: Evidence,
     /// The beginning of the SHA-256 of the configuration that was in force, in hexadecimal.
@@ -184,6 +190,7 @@ impl From<VerdictRecord> for VerdictForm {
             guards,
             revert: record.revert,
             proposal: record.proposal,
+            artifacts: record.artifacts,
             evidence: record.evidence,
             config: record.config,
         }
@@ -218,6 +225,7 @@ impl TryFrom<VerdictForm> for VerdictRecord {
             guards,
             revert: form.revert,
             proposal: form.proposal,
+            artifacts: form.artifacts,
             evidence: form.evidence,
             config: form.config,
         })

@@ -26,5 +26,6 @@ mod judge_file;
 mod metrics;
 mod one_error;
 mod race;
+mod registries;
 mod support;
 mod tidy;

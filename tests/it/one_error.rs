@@ -129,6 +129,7 @@ fn world(
     World {
         estates: vec![Arc::new(estate)],
         sources: BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source, &[]))]),
+        registries: None,
         clock: Arc::new(Now),
         config: String::new(),
         records_proven: false,

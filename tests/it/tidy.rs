@@ -283,6 +283,7 @@ const ORDERS: [(&str, &[&str]); 3] = [
             "environment",
             "history",
             "schema",
+            "artifact",
             "deployment",
             "judge",
             "chart",

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::artifacts::ask_registries;
 use super::branch::read_tip;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
 use super::revert::{PlannedRevert, ToRevert, plan_at};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
-use crate::agent::decide::decide_all;
+use crate::agent::decide::{Decided, decide_all};
 use crate::agent::judge::fallback::add_fallbacks;
 use crate::agent::judge::judged::Judged;
 use crate::agent::judge::open::judge_open;
@@ -47,8 +48,6 @@ struct Tried {
     planned: Option<(Box<Change>, String)>,
     guards: Vec<GuardAnswer>,
 }
-
-type Decided = (Decision, Vec<GuardAnswer>);
 
 /// Decides about every deployment, and makes the reverts that are due, one after the other: after each the branch is read
 /// again and everything is decided anew.
@@ -107,6 +106,9 @@ async fn work_through(
         }
         let mut decided = decide_all(pass, state, judged, made(tried));
         honor_earlier(pass, state, judged, &mut decided, &mut honored).await?;
+        if ask_registries(pass, state, judged, &decided).await? {
+            continue;
+        }
         let Some((next, (decision, guards))) = next_due(pass, judged, &decided, tried) else {
             plan_for_people(pass, state, (judged, &decided), tried, report).await;
             return Ok(decided);

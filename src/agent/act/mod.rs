@@ -1,6 +1,7 @@
 //! Acting: a revert is worked out against the head of its branch, and delivered by a push, through a branch of its own, or
 //! through a pull request.
 
+mod artifacts;
 pub(super) mod branch;
 pub(super) mod deliver;
 pub(super) mod due;

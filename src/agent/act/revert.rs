@@ -43,7 +43,10 @@ impl<'a> ToRevert<'a> {
             motive: Motive::judged(&judged.judgement, &judged.evidence),
             evidence: Some(&judged.evidence),
             policy: &judged.policy,
-            undo: undo(&judged.deployment, judged.goal.as_ref(), &judged.doubts),
+            undo: Undo {
+                checked: &judged.checked,
+                ..undo(&judged.deployment, judged.goal.as_ref(), &judged.doubts)
+            },
         }
     }
 
@@ -53,8 +56,9 @@ impl<'a> ToRevert<'a> {
         goal: Option<&'a Goal>,
         asked: Asked<'a>,
         policy: &'a Policy,
+        checked: &'a [String],
     ) -> Self {
-        let undo = undo(deployment, goal, &[]);
+        let undo = Undo { checked, ..undo(deployment, goal, &[]) };
         Self { deployment, motive: Motive::Request(asked), evidence: None, policy, undo }
     }
 }
@@ -66,7 +70,7 @@ pub(in crate::agent) fn undo<'a>(
     doubts: &'a [String],
 ) -> Undo<'a> {
     match goal {
-        Some(Goal::Undo(changes, _)) => Undo { bad, changes, doubts },
+        Some(Goal::Undo(changes, _)) => Undo { bad, changes, doubts, checked: &[] },
         Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => {
             Undo { doubts, ..Undo::from(bad) }
         }
@@ -181,6 +185,7 @@ struct Owned {
     bad: Deployment,
     changes: Vec<Deployment>,
     doubts: Vec<String>,
+    checked: Vec<String>,
     motive: OwnedMotive,
     policy: Policy,
 }
@@ -193,11 +198,12 @@ enum OwnedMotive {
 
 impl Owned {
     fn of(to_revert: &ToRevert<'_>) -> Self {
-        let Undo { bad, changes, doubts } = to_revert.undo;
+        let Undo { bad, changes, doubts, checked } = to_revert.undo;
         Self {
             bad: bad.clone(),
             changes: changes.to_vec(),
             doubts: doubts.to_vec(),
+            checked: checked.to_vec(),
             motive: match to_revert.motive {
                 Motive::Metrics(judgement) => OwnedMotive::Metrics(judgement.clone()),
                 Motive::Fallback(judgement, revert) => OwnedMotive::Fallback(judgement.clone(), revert),
@@ -210,7 +216,7 @@ impl Owned {
     }
 
     fn undo(&self) -> Undo<'_> {
-        Undo { bad: &self.bad, changes: &self.changes, doubts: &self.doubts }
+        Undo { bad: &self.bad, changes: &self.changes, doubts: &self.doubts, checked: &self.checked }
     }
 
     fn motive(&self) -> Motive<'_> {

@@ -1,16 +1,18 @@
 //! What the services of bad deployments ran before, and where a revert of each leads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
-use crate::agent::look::lineage::pasts;
+use crate::agent::look::lineage::{Past, pasts};
 use crate::agent::look::state::State;
+use crate::domain::artifact::TargetArtifacts;
 use crate::domain::decision::{is_open, is_unsure, may_be_of};
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::Mixed;
 use crate::domain::history::landing::LandedBy;
+use crate::domain::ids::ServiceName;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
 
@@ -24,49 +26,72 @@ pub(super) async fn trace(
     state: &State,
     judged: impl Iterator<Item = &mut Judged>,
 ) -> Result<(), RepositoryError> {
-    let (head, watched) = (state.snapshot.head, &state.watched);
     let red: Vec<&mut Judged> = judged.filter(|one| is_red(one)).collect();
     let services: BTreeSet<_> = red.iter().map(|one| one.deployment.service.clone()).collect();
     if services.len() > MAX_TRACED {
         return Ok(());
     }
-    let Some(pasts) = pass.stop.unless_set(pasts(pass, services, Some(head))).await else { return Ok(()) };
-    let mut pasts = pasts?;
-    for (service, past) in &mut pasts {
-        past.know(service, &state.dropped);
-    }
+    let reading = known_pasts(pass, state, services);
+    let Some(pasts) = pass.stop.unless_set(reading).await else { return Ok(()) };
+    let pasts = pasts?;
     for one in red {
-        let Some(past) = pasts.get(&one.deployment.service) else { continue };
-        if let Some(known) = past.lineage.of(one.deployment.commit) {
-            one.deployment.kind = known.kind;
-        }
-        // Where the revert of a rollback leads is not for the agent to say.
-        let is_release = one.deployment.kind == ChangeKind::Release;
-        let goal = is_release.then(|| past.goal(&one.policy, &one.deployment, pass.now));
-        one.goal = goal.flatten();
-        one.crossed = past.crossed(&one.deployment, one.goal.as_ref());
-        one.doubts = one.by_hand.iter().cloned().collect();
-        // Where only the fields go back, what else was changed stays as it is anyway.
-        if let Some(Goal::Undo(changes, _)) = &one.goal
-            && one.policy.mixed == Mixed::Deployment
-        {
-            one.doubts.extend(past.doubts(changes));
-        }
-        if is_unsure(&one.case(), watched) {
-            let before = may_be_of(&one.case(), watched).map(|other| other.commit.short());
-            let landing = one.deployment.landing;
-            let then = before.map(|before| format!(", when {before} was there already")).unwrap_or_default();
-            one.doubts.push(format!(
-                "{} came to the branch between {} and {}, and it is not known whether the damage began before that{then}",
-                one.deployment.commit.short(),
-                landing.earliest,
-                landing.latest
-            ));
-        } else if one.told {
-            one.doubts.push(told_alone(&one.deployment));
+        if let Some(past) = pasts.get(&one.deployment.service) {
+            lead(pass, state, past, one);
         }
     }
     Ok(())
+}
+
+/// What services ran before, with what is known of reverts that the branch holds no more.
+pub(super) async fn known_pasts(
+    pass: &Pass<'_>,
+    state: &State,
+    services: BTreeSet<ServiceName>,
+) -> Result<BTreeMap<ServiceName, Past>, RepositoryError> {
+    let mut pasts = pasts(pass, services, Some(state.snapshot.head)).await?;
+    for (service, past) in &mut pasts {
+        past.know(service, &state.dropped);
+    }
+    Ok(pasts)
+}
+
+/// Says where the revert of a deployment leads, and why a person should look at it.
+pub(super) fn lead(pass: &Pass<'_>, state: &State, past: &Past, one: &mut Judged) {
+    let watched = &state.watched;
+    if let Some(known) = past.lineage.of(one.deployment.commit) {
+        one.deployment.kind = known.kind;
+    }
+    // Where the revert of a rollback leads is not for the agent to say.
+    let is_release = one.deployment.kind == ChangeKind::Release;
+    let missing = &one.artifacts.passed_over;
+    let goal = is_release.then(|| past.goal(&one.policy, &one.deployment, pass.now, missing)).flatten();
+    if one.goal != goal {
+        // What was said of another state says nothing about this one.
+        let passed_over = std::mem::take(&mut one.artifacts.passed_over);
+        one.artifacts = TargetArtifacts { passed_over, ..TargetArtifacts::default() };
+    }
+    one.goal = goal;
+    one.crossed = past.crossed(&one.deployment, one.goal.as_ref());
+    one.doubts = one.by_hand.iter().cloned().collect();
+    // Where only the fields go back, what else was changed stays as it is anyway.
+    if let Some(Goal::Undo(changes, _)) = &one.goal
+        && one.policy.mixed == Mixed::Deployment
+    {
+        one.doubts.extend(past.doubts(changes));
+    }
+    if is_unsure(&one.case(), watched) {
+        let before = may_be_of(&one.case(), watched).map(|other| other.commit.short());
+        let landing = one.deployment.landing;
+        let then = before.map(|before| format!(", when {before} was there already")).unwrap_or_default();
+        one.doubts.push(format!(
+            "{} came to the branch between {} and {}, and it is not known whether the damage began before that{then}",
+            one.deployment.commit.short(),
+            landing.earliest,
+            landing.latest
+        ));
+    } else if one.told {
+        one.doubts.push(told_alone(&one.deployment));
+    }
 }
 
 /// Why a person should look at what is blamed only because a record says when something landed.

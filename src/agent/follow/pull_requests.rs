@@ -23,6 +23,7 @@ use crate::agent::report::{EnvironmentReport, Item, Reviewed};
 use crate::agent::tell::comments::renew_comments;
 use crate::agent::tell::notes::{Lines, review_record};
 use crate::agent::world::in_turn;
+use crate::domain::change::plan::Undo;
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
 use crate::domain::change::{Change, Motive};
 use crate::domain::decision::{Decision, LATE_SECS};
@@ -288,13 +289,16 @@ async fn follow_one(
         past.read.get_or_try_init(reading).await?.get(&deployment.service).cloned().unwrap_or_default();
     past.know(&deployment.service, &state.dropped);
     let past = past.when_decided(&deployment, &undone_with(state, verdict));
-    let goal = past.goal(&policy, &deployment, pass.now);
+    // It leads where it led: what a registry says by now is not asked here.
+    let told = verdict.artifacts.clone().unwrap_or_default();
+    let goal = past.goal(&policy, &deployment, pass.now, &told.passed_over);
+    let checked = told.lines();
     let to_revert = ToRevert {
         deployment: &deployment,
         motive: Motive::judged(&verdict.judgement, &verdict.evidence),
         evidence: Some(&verdict.evidence),
         policy: &policy,
-        undo: undo(&deployment, goal.as_ref(), &[]),
+        undo: Undo { checked: &checked, ..undo(&deployment, goal.as_ref(), &[]) },
     };
     let other_way = "pull requests are not the way of the environment's changes any more";
     let mut terms = Terms {

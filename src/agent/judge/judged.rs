@@ -1,5 +1,6 @@
 //! A deployment with what was found out about it.
 
+use crate::domain::artifact::TargetArtifacts;
 use crate::domain::decision::{Case, Decision};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
@@ -37,6 +38,10 @@ pub(in crate::agent) struct Judged {
     pub by_hand: Option<String>,
     /// Why a person should look at its revert.
     pub doubts: Vec<String>,
+    /// What the registries say about where its revert leads.
+    pub artifacts: TargetArtifacts,
+    /// The same in words, for people.
+    pub checked: Vec<String>,
 }
 
 impl Judged {
@@ -57,6 +62,8 @@ impl Judged {
             crossed: Vec::new(),
             by_hand: None,
             doubts: Vec::new(),
+            artifacts: TargetArtifacts::default(),
+            checked: Vec::new(),
         }
     }
 
@@ -77,6 +84,7 @@ impl Judged {
             told: self.told,
             goal: self.goal.as_ref(),
             crossed: &self.crossed,
+            artifacts: Some(&self.artifacts),
             is_fallback: self.evidence.after_revert.is_some(),
         }
     }

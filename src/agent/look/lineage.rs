@@ -8,6 +8,7 @@ use super::branches::Ran;
 use super::context::Pass;
 use super::state::read_records;
 use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
+use crate::domain::artifact::PassedOver;
 use crate::domain::deployment::lineage::{Earlier, Edit, Goal, GoodState, Lineage};
 use crate::domain::deployment::{ChangeKind, Deployment, Detector};
 use crate::domain::environment::policy::Policy;
@@ -174,9 +175,23 @@ impl Past {
         records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == *id)
     }
 
-    /// Where a revert of a deployment leads. None where the deployment is older than what is known.
-    pub(in crate::agent) fn goal(&self, policy: &Policy, deployment: &Deployment, now: Time) -> Option<Goal> {
-        self.with_rules(policy, deployment, now, |good| self.lineage.goal(deployment.commit, good))
+    /// Where a revert of a deployment leads, when not to one of these states of which an artifact is missing. None where the deployment is
+    /// older than what is known.
+    pub(in crate::agent) fn goal(
+        &self,
+        policy: &Policy,
+        deployment: &Deployment,
+        now: Time,
+        missing: &[PassedOver],
+    ) -> Option<Goal> {
+        self.with_rules(policy, deployment, now, missing, |good| self.lineage.goal(deployment.commit, good))
+    }
+
+    /// The digest that an artifact had in a state, as the records say: that of the newest deployment up to then that brought it.
+    pub(in crate::agent) fn digest_in(&self, state: Option<CommitId>, artifact: &str) -> Option<&str> {
+        let verdicts = self.lineage.up_to(state).iter().flat_map(|change| self.verdicts(change));
+        let ran = verdicts.filter_map(|verdict| verdict.artifacts.as_ref()).flat_map(|told| &told.ran);
+        ran.filter(|one| one.artifact == artifact).map(|one| one.digest.as_str()).next()
     }
 
     /// The good states before a deployment, newest first, at most `max`.
@@ -187,7 +202,7 @@ impl Past {
         now: Time,
         max: usize,
     ) -> Vec<Earlier> {
-        self.with_rules(policy, deployment, now, |good| {
+        self.with_rules(policy, deployment, now, &[], |good| {
             self.lineage.good_before(deployment.commit, good, max)
         })
     }
@@ -197,6 +212,7 @@ impl Past {
         policy: &Policy,
         deployment: &Deployment,
         now: Time,
+        missing: &[PassedOver],
         ask: impl FnOnce(&GoodState<'_>) -> T,
     ) -> T {
         let is_remembered =
@@ -225,6 +241,7 @@ impl Past {
             targets: usize::try_from(policy.targets).unwrap_or(usize::MAX),
             in_quarantine: &in_quarantine,
             is_bad: &is_bad,
+            is_missing: &|state| missing.iter().any(|one| one.state == state),
         })
     }
 

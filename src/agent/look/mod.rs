@@ -1,6 +1,7 @@
 //! Looking: what stands still during a pass ([`context::Pass`]), and what the pass has read of one environment
 //! ([`state::State`]).
 
+pub(super) mod artifacts;
 pub(super) mod branches;
 pub(super) mod context;
 pub(super) mod elsewhere;

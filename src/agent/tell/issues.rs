@@ -99,7 +99,7 @@ pub(in crate::agent) async fn close_issues(pass: &Pass<'_>, state: &State, repor
 async fn why_gone(pass: &Pass<'_>, state: &State, mark: &IssueMark) -> Option<String> {
     let deployment = deployment_of(pass, &state.detected, (mark.deployment, &mark.service)).await?;
     let policy = pass.policy(&deployment);
-    let to_revert = ToRevert::requested(&deployment, None, Asked { who: "nobody", why: None }, &policy);
+    let to_revert = ToRevert::requested(&deployment, None, Asked { who: "nobody", why: None }, &policy, &[]);
     match plan_at(pass, &to_revert, state.snapshot.head).await.ok()? {
         Err(none @ (NoChange::Restored(_) | NoChange::Superseded(_))) => {
             Some(prose_lines(&none.to_string(), MAX_REASON))

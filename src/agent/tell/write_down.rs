@@ -10,9 +10,11 @@ use super::notes::{Lines, review_record};
 use crate::agent::act::due::Settled;
 use crate::agent::caught::caught;
 use crate::agent::judge::judged::Judged;
+use crate::agent::look::artifacts::ran_artifacts;
 use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Incident, Item};
+use crate::domain::artifact::{ArtifactsTold, RanArtifact};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::{Decision, is_incident, is_of_incident};
 use crate::domain::deployment::Deployment;
@@ -70,7 +72,14 @@ pub(in crate::agent) async fn write_down(
         };
         if let Some(announced) = announced {
             comments.add(pass, one, &item, announced.url.as_deref());
-            let verdict = verdict_record(pass, one, &item);
+            // What was found bad is no state to go back to.
+            let ran = match item.judgement.verdict {
+                Verdict::Regressed => Vec::new(),
+                Verdict::Healthy | Verdict::Inconclusive(_) | Verdict::Preexisting | Verdict::Pending => {
+                    ran_artifacts(pass, &one.judged.deployment).await
+                }
+            };
+            let verdict = verdict_record(pass, one, &item, ran);
             let ended =
                 one.receipt.as_ref().and_then(|receipt| review_record(&verdict, verdict.at, None, receipt));
             let ended = ended.map(|ended| Record::Review(Box::new(ended)));
@@ -221,6 +230,7 @@ fn item(settled: &Settled) -> Item {
         guards: guards.clone(),
         plan: planned.as_ref().map(|(change, _)| change.to_string()),
         is_to_good: matches!(judged.goal, Some(Goal::Undo(..))),
+        artifacts: judged.artifacts.told().unless_empty(),
         diff: planned.as_ref().map(|(_, diff)| diff.clone()),
         revert: None,
         receipt: None,
@@ -278,7 +288,7 @@ fn received(item: &mut Item, branch: Option<BranchName>, receipt: &Receipt) {
     }
 }
 
-fn verdict_record(pass: &Pass<'_>, settled: &Settled, item: &Item) -> VerdictRecord {
+fn verdict_record(pass: &Pass<'_>, settled: &Settled, item: &Item, ran: Vec<RanArtifact>) -> VerdictRecord {
     let judged = &settled.judged;
     VerdictRecord {
         version: VERSION,
@@ -292,6 +302,7 @@ fn verdict_record(pass: &Pass<'_>, settled: &Settled, item: &Item) -> VerdictRec
         guards: item.guards.clone(),
         revert: item.revert,
         proposal: item.receipt.as_ref().and_then(Proposal::of),
+        artifacts: ArtifactsTold { ran, ..judged.artifacts.told() }.unless_empty(),
         evidence: without_idle(&judged.evidence, &judged.judgement),
         config: pass.world.config.chars().take(CONFIG_DIGITS).collect(),
     }

@@ -63,6 +63,10 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
             put(&mut text, &format!("- {}\n", cell(&other.line(), 300)));
         }
     }
+    if !change.checked.is_empty() {
+        let each: Vec<String> = change.checked.iter().take(MAX_ROWS).map(|line| cell(line, 300)).collect();
+        put(&mut text, &format!("\nWhat goes back, by the registries: {}.\n", each.join("; ")));
+    }
     for doubt in change.doubts.iter().take(MAX_ROWS) {
         put(&mut text, &format!("\nFor a person to look at: {}.\n", cell(doubt, 300)));
     }

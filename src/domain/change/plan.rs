@@ -45,11 +45,13 @@ pub struct Undo<'a> {
     pub changes: &'a [Deployment],
     /// Why a person should look at it before it is made.
     pub doubts: &'a [String],
+    /// What the registries say about what goes back.
+    pub checked: &'a [String],
 }
 
 impl<'a> From<&'a Deployment> for Undo<'a> {
     fn from(bad: &'a Deployment) -> Self {
-        Self { bad, changes: std::slice::from_ref(bad), doubts: &[] }
+        Self { bad, changes: std::slice::from_ref(bad), doubts: &[], checked: &[] }
     }
 }
 
@@ -63,7 +65,7 @@ pub fn plan<'a>(
     motive: Motive<'_>,
     target: &Target<'_>,
 ) -> Result<Change, NoChange> {
-    let Undo { bad, changes, doubts } = undo.into();
+    let Undo { bad, changes, doubts, checked } = undo.into();
     if changes.len() > 1 && is_back(changes, target) {
         return Err(NoChange::Restored(String::new()));
     }
@@ -105,6 +107,7 @@ pub fn plan<'a>(
         along: done.along,
         left_behind: done.left_behind,
         doubts: doubts.iter().cloned().chain(done.doubts).collect(),
+        checked: checked.to_vec(),
         message: String::new(),
         at: target.now,
     };

@@ -1,6 +1,7 @@
 //! The guards, one a file, in the order in which they are asked.
 
 mod already_reverted;
+mod artifact;
 mod budget;
 mod cooldown;
 mod earlier_revert;
@@ -21,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::already_reverted::AlreadyRevertedFacts;
+use self::artifact::ArtifactFacts;
 use self::budget::BudgetFacts;
 use self::cooldown::CooldownFacts;
 use self::earlier_revert::EarlierRevertFacts;
@@ -97,7 +99,7 @@ macro_rules! guards {
 }
 
 guards! {
-    16:
+    17:
     "already reverted" => AlreadyReverted(AlreadyRevertedFacts),
     "superseded" => Superseded(SupersededFacts),
     "verdict" => Verdict(VerdictFacts),
@@ -111,6 +113,7 @@ guards! {
     "incident" => Incident(IncidentFacts),
     "earlier revert" => EarlierRevert(EarlierRevertFacts),
     "budget" => Budget(BudgetFacts),
+    "artifact" => Artifact(ArtifactFacts),
     "target" => Target(TargetFacts),
     "mode" => Mode(ModeFacts),
     "landing" => Landing(LandingFacts),

@@ -83,6 +83,7 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         told: false,
         goal: None,
         crossed: &[],
+        artifacts: None,
         is_fallback: false,
     }
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::artifact::TargetArtifacts;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::{Budget, Policy};
@@ -78,6 +79,8 @@ pub struct Case<'a> {
     pub goal: Option<&'a Goal>,
     /// The changes of a database schema since the deployment, and since those that are taken back with it, that other commits brought.
     pub crossed: &'a [(CommitId, SchemaChange)],
+    /// What the registries say about where its revert leads; none where that was not looked at.
+    pub artifacts: Option<&'a TargetArtifacts>,
     /// Whether the agent's own revert has brought its state back, and that did not help.
     pub is_fallback: bool,
 }

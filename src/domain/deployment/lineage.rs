@@ -65,6 +65,9 @@ pub struct GoodState<'a> {
     pub in_quarantine: &'a dyn Fn(&BTreeSet<String>) -> bool,
     /// Whether a change was found to be bad, or was reverted.
     pub is_bad: &'a dyn Fn(&Deployment) -> bool,
+    /// Whether the state that this commit brought cannot run again, because an artifact of it is not there any more; none for the state
+    /// before the oldest change.
+    pub is_missing: &'a dyn Fn(Option<CommitId>) -> bool,
 }
 
 /// Where a revert of a deployment leads.
@@ -102,6 +105,13 @@ impl Lineage {
     #[must_use]
     pub fn of(&self, commit: CommitId) -> Option<&Deployment> {
         self.changes.iter().find(|change| change.commit == commit)
+    }
+
+    /// The change that brought a state, and those before it, newest first. Empty for the state before the oldest change.
+    #[must_use]
+    pub fn up_to(&self, state: Option<CommitId>) -> &[Deployment] {
+        let brought = self.changes.iter().position(|change| Some(change.commit) == state);
+        brought.and_then(|brought| self.changes.get(brought..)).unwrap_or_default()
     }
 
     /// The commits of so many of the newest changes.
@@ -231,7 +241,8 @@ impl Lineage {
         let is_version = |field: &&FieldChange| field.is_version();
         let touched = undone.iter().flat_map(|change| &change.fields).filter(is_version);
         let held: BTreeSet<String> = touched.filter_map(|field| values.get(&key(field)).cloned()).collect();
-        if (good.in_quarantine)(&held) {
+        let brought = self.changes.get(state).map(|change| change.commit);
+        if (good.in_quarantine)(&held) || (good.is_missing)(brought) {
             return false;
         }
         // The same values may have run before, and longer.

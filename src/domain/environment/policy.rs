@@ -187,11 +187,13 @@ pub enum SchemaDetector {
     Values,
     /// The versions of databases, of what else keeps data, and of clusters.
     Engines,
+    /// Labels of the images themselves, as their registries have them. Only where the deployment would be reverted otherwise.
+    Images,
 }
 
 impl SchemaDetector {
     /// All that there are.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Trailers,
         Self::Labels,
         Self::Files,
@@ -200,6 +202,7 @@ impl SchemaDetector {
         Self::ConfigMaps,
         Self::Values,
         Self::Engines,
+        Self::Images,
     ];
 
     /// Its name in a configuration.
@@ -214,6 +217,7 @@ impl SchemaDetector {
             Self::ConfigMaps => "config-maps",
             Self::Values => "values",
             Self::Engines => "engines",
+            Self::Images => "images",
         }
     }
 }
@@ -245,6 +249,10 @@ pub struct SchemaRules {
     pub labels: Vec<String>,
     /// Paths that hold migrations: a deployment whose commit touches one changed the schema.
     pub paths: PathGlobs,
+    /// Labels of images, or annotations of their manifests, that say which schema an image needs: another value is another schema.
+    pub image_labels: Vec<String>,
+    /// Whether a person decides where the labels of an image cannot be read. So it is where the configuration names the detector `images`.
+    pub must_see_images: bool,
 }
 
 impl Default for SchemaRules {
@@ -255,6 +263,8 @@ impl Default for SchemaRules {
             trailers: vec!["Schema-Change".to_owned(), "Database-Migration".to_owned()],
             labels: vec!["backout/schema-change".to_owned()],
             paths: PathGlobs::default(),
+            image_labels: vec!["org.backout.schema-version".to_owned(), "schema-version".to_owned()],
+            must_see_images: false,
         }
     }
 }

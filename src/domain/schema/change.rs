@@ -62,6 +62,7 @@ pub fn words(changes: &[SchemaChange]) -> Option<String> {
         | SchemaDetector::Jobs
         | SchemaDetector::Resources
         | SchemaDetector::ConfigMaps
-        | SchemaDetector::Values => format!("changed a database schema ({what}{more})"),
+        | SchemaDetector::Values
+        | SchemaDetector::Images => format!("changed a database schema ({what}{more})"),
     })
 }

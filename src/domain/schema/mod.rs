@@ -3,6 +3,7 @@
 pub mod change;
 pub mod effect;
 pub mod files;
+pub mod images;
 pub mod manifests;
 pub mod sql;
 

@@ -1,5 +1,6 @@
 //! The built program against real counterparts: Prometheus, nginx, OpenSSH and Git.
 
+mod artifacts;
 mod bounds;
 mod daemon;
 mod engine;

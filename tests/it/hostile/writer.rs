@@ -210,6 +210,7 @@ impl Writer {
             guards: if self.odds(6) { vec![mode] } else { Vec::new() },
             revert,
             proposal,
+            artifacts: None,
             evidence,
             config: String::new(),
         }))

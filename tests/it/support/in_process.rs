@@ -33,6 +33,7 @@ pub(crate) fn world(estate: Estate, sources: BTreeMap<SourceName, Source>, now: 
     World {
         estates: vec![Arc::new(estate)],
         sources,
+        registries: None,
         clock: Arc::new(Now(now)),
         config: String::new(),
         records_proven: false,

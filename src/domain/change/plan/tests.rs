@@ -339,7 +339,7 @@ fn two_changes_go_back_together_and_are_known_to_be_back() {
     let second = deployment("tag: v1\n", "tag: v2\n");
     let third = Deployment { commit: CommitId::from_bytes([77; 20]), ..deployment("tag: v2\n", "tag: v3\n") };
     let changes = [third.clone(), second.clone()];
-    let undo = Undo { bad: &second, changes: &changes, doubts: &[] };
+    let undo = Undo { bad: &second, changes: &changes, doubts: &[], checked: &[] };
     let policy = Policy::default();
     let change = planned_by(&policy, undo, Some("tag: v3\n")).unwrap();
     assert_eq!(
@@ -400,13 +400,13 @@ fn of_several_deployments_each_line_is_told_once() {
     let bad = deployment(&text(1), &text(2));
     let later = Deployment { commit: CommitId::from_bytes([77; 20]), ..deployment(&text(2), &text(3)) };
     let changes = [later.clone(), bad.clone()];
-    let undo = Undo { bad: &bad, changes: &changes, doubts: &[] };
+    let undo = Undo { bad: &bad, changes: &changes, doubts: &[], checked: &[] };
     let change = planned_by(&Policy::default(), undo, Some(&text(3))).unwrap();
     assert_eq!(change.along, [format!("{PATH}: replicas")]);
     let by_hand = |field: &FieldChange| FieldChange { rule: FieldRule::ByHand, ..field.clone() };
     let later = Deployment { fields: later.fields.iter().map(by_hand).collect(), ..later };
     let changes = [later.clone(), bad.clone()];
-    let undo = Undo { bad: &bad, changes: &changes, doubts: &[] };
+    let undo = Undo { bad: &bad, changes: &changes, doubts: &[], checked: &[] };
     let refused = planned_by(&Policy::default(), undo, Some(&text(3))).unwrap_err().to_string();
     let line = format!("\n- tag: v2 → v3 by {}, v3 now", later.commit.short());
     assert!(refused.ends_with(&line), "{refused}");

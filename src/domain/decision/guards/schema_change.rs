@@ -25,6 +25,12 @@ pub struct SchemaChangeFacts {
     /// Those that other commits brought since: first what is for a person, at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub since: Vec<ChangedSchema>,
+    /// Those that the labels of the images show which change places: first what is for a person, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_images: Vec<ChangedSchema>,
+    /// Why the labels of an image were not looked at; none where all were, or where that does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_images: Option<String>,
 }
 
 /// What a commit changed of a database schema.
@@ -93,7 +99,17 @@ impl Guard for SchemaChangeFacts {
         let crossed = case.crossed.iter();
         let since = crossed
             .map(|(commit, one)| ChangedSchema::new(Some(*commit), &one.what, std::slice::from_ref(one)));
-        Self { policy, taken_back: kept(policy, taken_back), since: kept(policy, since) }
+        let images = case.artifacts.into_iter().flat_map(|artifacts| &artifacts.schema);
+        let of_images = images.map(|one| ChangedSchema::new(None, &one.what, std::slice::from_ref(one)));
+        let must_see = case.policy.schema.must_see_images && policy != SchemaPolicy::Ignore;
+        let unseen = case.artifacts.and_then(|artifacts| artifacts.unseen.as_ref()).filter(|_| must_see);
+        Self {
+            policy,
+            taken_back: kept(policy, taken_back),
+            since: kept(policy, since),
+            of_images: kept(policy, of_images),
+            unseen_images: unseen.map(|why| one_line(why, MAX_TEXT)),
+        }
     }
 
     fn answer(&self) -> Option<Decision> {
@@ -106,11 +122,22 @@ impl Guard for SchemaChangeFacts {
                 "{who} {what}: going back may lose data, so a person decides"
             )));
         }
-        let crossed = self.since.iter().find(is_for_a_person)?;
+        if let Some(crossed) = self.since.iter().find(is_for_a_person) {
+            return Some(Decision::Escalate(format!(
+                "{} changed a database schema since ({}): the release before may not run on it, so a person decides",
+                crossed.who().unwrap_or_default(),
+                crossed.what
+            )));
+        }
+        if let Some(found) = self.of_images.iter().find(is_for_a_person) {
+            return Some(Decision::Escalate(format!(
+                "its image needs another database schema ({}): going back may lose data, so a person decides",
+                found.what
+            )));
+        }
+        let unseen = self.unseen_images.as_ref()?;
         Some(Decision::Escalate(format!(
-            "{} changed a database schema since ({}): the release before may not run on it, so a person decides",
-            crossed.who().unwrap_or_default(),
-            crossed.what
+            "the labels of its images were not looked at, and its policy names the detector `images`: {unseen}"
         )))
     }
 }

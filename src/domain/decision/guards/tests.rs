@@ -5,6 +5,7 @@ use super::schema_change::{ChangedSchema, SchemaFinding};
 use super::superseded::Replacement;
 use super::verdict::Doubt;
 use super::*;
+use crate::domain::artifact::PassedOver;
 use crate::domain::decision::answer::{GuardAnswer, Replay};
 use crate::domain::decision::stack::Inherited;
 use crate::domain::environment::policy::{Mixed, Mode, SchemaDetector, SchemaPolicy};
@@ -30,6 +31,7 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     incident,
     earlier_revert,
     budget,
+    artifact,
     target,
     mode,
     landing,
@@ -217,32 +219,45 @@ fn verdict() -> Table {
 
 fn schema_change() -> Table {
     use Effect::{Contract, Expand, Unknown};
-    use SchemaDetector::{Engines, Files};
+    use SchemaDetector::{Engines, Files, Images};
     use SchemaPolicy::{AllowExpand, Ignore, Manual};
     let changed = |commit, what: &str, (by, effect)| ChangedSchema {
         commit,
         what: what.to_owned(),
         found: [SchemaFinding { by, effect }].into(),
     };
+    let none = |policy| SchemaChangeFacts {
+        policy,
+        taken_back: Vec::new(),
+        since: Vec::new(),
+        of_images: Vec::new(),
+        unseen_images: None,
+    };
     let own = |policy, found| {
         let own = changed(None, "changed it", found);
-        Facts::SchemaChange(SchemaChangeFacts { policy, taken_back: vec![own], since: Vec::new() })
+        Facts::SchemaChange(SchemaChangeFacts { taken_back: vec![own], ..none(policy) })
     };
     let lost = "escalate: it changed it: going back may lose data, so a person decides";
     let with = changed(Some(id(2)), "changed it", (Files, Contract));
     let since = |policy| {
         let since = changed(Some(id(3)), "db/2.sql", (Files, Contract));
-        Facts::SchemaChange(SchemaChangeFacts { policy, taken_back: Vec::new(), since: vec![since] })
+        Facts::SchemaChange(SchemaChangeFacts { since: vec![since], ..none(policy) })
     };
+    let of_images = |policy| {
+        let found = changed(None, "the label `schema-version` of shop/web is 8 and was 7", (Images, Unknown));
+        Facts::SchemaChange(SchemaChangeFacts { of_images: vec![found], ..none(policy) })
+    };
+    let unseen =
+        SchemaChangeFacts { unseen_images: Some("r.example.com did not answer".to_owned()), ..none(Manual) };
     vec![
-        (Facts::SchemaChange(SchemaChangeFacts { policy: Manual, taken_back: vec![], since: vec![] }), ""),
+        (Facts::SchemaChange(none(Manual)), ""),
         (own(Manual, (Files, Expand)), lost),
         (own(AllowExpand, (Files, Expand)), ""),
         (own(AllowExpand, (Files, Unknown)), lost),
         (own(Ignore, (Files, Contract)), ""),
         (own(Ignore, (Engines, Unknown)), lost),
         (
-            Facts::SchemaChange(SchemaChangeFacts { policy: Manual, taken_back: vec![with], since: vec![] }),
+            Facts::SchemaChange(SchemaChangeFacts { taken_back: vec![with], ..none(Manual) }),
             "escalate: 0202020202, which would be taken back with it, changed it: going back may lose data, so a person decides",
         ),
         (
@@ -251,6 +266,17 @@ fn schema_change() -> Table {
              decides",
         ),
         (since(Ignore), ""),
+        (
+            of_images(Manual),
+            "escalate: its image needs another database schema (the label `schema-version` of shop/web is 8 and was 7): going back \
+             may lose data, so a person decides",
+        ),
+        (of_images(Ignore), ""),
+        (
+            Facts::SchemaChange(unseen),
+            "escalate: the labels of its images were not looked at, and its policy names the detector `images`: r.example.com did \
+             not answer",
+        ),
     ]
 }
 
@@ -410,6 +436,30 @@ fn budget() -> Table {
         (facts(3, 3), "escalate: the budget of 3 reverts in 1 h is used up"),
         (facts(1, 1), "escalate: the budget of 1 revert in 1 h is used up"),
         (facts(0, 0), "escalate: the budget of 0 reverts in 1 h is used up"),
+    ]
+}
+
+fn artifact() -> Table {
+    let over = |byte, why: &str| PassedOver { state: Some(id(byte)), why: why.to_owned() };
+    let gone = vec![
+        over(2, "shop/web:1.1 is gone from its registry"),
+        over(3, "shop/web:1.0 is gone from its registry"),
+    ];
+    let row = |passed_over, none_left, expected| {
+        (Facts::Artifact(ArtifactFacts { passed_over, none_left }), expected)
+    };
+    vec![
+        row(Vec::new(), false, ""),
+        // The revert leads to an older state.
+        row(gone.clone(), false, ""),
+        // The guard `target` says why.
+        row(Vec::new(), true, ""),
+        row(
+            gone,
+            true,
+            "escalate: no good state is left that can run again: shop/web:1.1 is gone from its registry; shop/web:1.0 is gone from \
+             its registry",
+        ),
     ]
 }
 

@@ -21,7 +21,13 @@ fn goal_of(own: usize, changes: Vec<Deployment>, bad: &[&str]) -> String {
     let commit = changes[own].commit;
     let lineage = Lineage::new(changes, Vec::new());
     let in_quarantine = |values: &BTreeSet<String>| values.iter().any(|value| bad.contains(&value.as_str()));
-    let good = GoodState { tried_secs: 1_200, targets: 3, in_quarantine: &in_quarantine, is_bad: &|_| false };
+    let good = GoodState {
+        tried_secs: 1_200,
+        targets: 3,
+        in_quarantine: &in_quarantine,
+        is_bad: &|_| false,
+        is_missing: &|_| false,
+    };
     match lineage.goal(commit, &good).unwrap() {
         Goal::Undo(undo, state) => format!("{} by {}", state.fields[0].2, undo.len()),
         Goal::NoneGood(reached) => format!("none of {}", reached.len()),
@@ -77,10 +83,39 @@ fn what_is_in_quarantine_or_was_taken_back_is_no_target() {
         targets: 1,
         in_quarantine: &|_| false,
         is_bad: &|change| change.commit == bad,
+        is_missing: &|_| false,
     };
     let goal = lineage.goal(CommitId::from_bytes([240; 20]), &good).unwrap();
     assert!(matches!(goal, Goal::NoneGood(reached) if reached[0].commit == Some(bad)));
     assert_eq!(lineage.goal(CommitId::from_bytes([9; 20]), &good), None);
+}
+
+#[test]
+fn a_state_that_cannot_run_again_is_no_target() {
+    let changes = vec![at(240, "v2", "v3"), at(200, "v1", "v2"), at(100, "v0", "v1")];
+    let lineage = Lineage::new(changes, Vec::new());
+    let id = |minute: u8| CommitId::from_bytes([minute; 20]);
+    let goal_without = |missing: &[Option<CommitId>]| {
+        let good = GoodState {
+            tried_secs: 1_200,
+            targets: 3,
+            in_quarantine: &|_| false,
+            is_bad: &|_| false,
+            is_missing: &|state| missing.contains(&state),
+        };
+        match lineage.goal(id(240), &good) {
+            Some(Goal::Undo(_, earlier)) => Ok(earlier.commit),
+            Some(Goal::NoneGood(reached)) => Err(reached.len()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(goal_without(&[]), Ok(Some(id(200))));
+    assert_eq!(goal_without(&[Some(id(200))]), Ok(Some(id(100))));
+    assert_eq!(goal_without(&[Some(id(200)), Some(id(100))]), Ok(None), "what was before all");
+    assert_eq!(goal_without(&[Some(id(200)), Some(id(100)), None]), Err(3));
+    let up_to = |state| lineage.up_to(state).iter().map(|one| one.commit).collect::<Vec<_>>();
+    assert_eq!(up_to(Some(id(200))), [id(200), id(100)]);
+    assert!(up_to(None).is_empty());
 }
 
 #[test]
@@ -147,7 +182,13 @@ fn the_good_states_before_a_deployment_are_told() {
         at(30, "a", "v0"),
     ];
     let lineage = Lineage::new(changes, Vec::new());
-    let good = GoodState { tried_secs: 600, targets: 3, in_quarantine: &|_| false, is_bad: &|_| false };
+    let good = GoodState {
+        tried_secs: 600,
+        targets: 3,
+        in_quarantine: &|_| false,
+        is_bad: &|_| false,
+        is_missing: &|_| false,
+    };
     let found = lineage.good_before(CommitId::from_bytes([120; 20]), &good, 9);
     let texts: Vec<&str> = found.iter().map(|earlier| earlier.fields[0].2.as_str()).collect();
     assert_eq!(texts, ["v3", "v2", "v0", "a"]);

@@ -161,6 +161,9 @@ pub(super) fn field_section(change: &Change) -> String {
             text.push_str(&format!("- {}\n", code(&other.line(), 300)));
         }
     }
+    for line in change.checked.iter().take(MAX_LEFT) {
+        text.push_str(&format!("\nBy the registries: {}\n", code(line, 300)));
+    }
     for doubt in change.doubts.iter().take(MAX_LEFT) {
         text.push_str(&format!("\n**For a person to look at:** {}\n", code(doubt, 300)));
     }
