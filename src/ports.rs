@@ -147,6 +147,10 @@ pub struct Made {
     pub message: String,
 }
 
+/// Makes of a list of pauses, as [`Repository::pauses`] shows it, the lines of another one. None where nothing is to be changed; an
+/// error says in words why it cannot be.
+pub type ListChange<'a> = dyn Fn(&str) -> Result<Option<Vec<String>>, String> + 'a;
+
 /// A Git repository: the environment repo, and the audit log in its notes.
 ///
 /// The calls block; the agent makes them off the async threads. Implementations never force a ref, and never keep a
@@ -336,6 +340,25 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// [`PushError::Rejected`] after a bounded number of tries.
     fn append_notes(&self, lines: &BTreeMap<CommitId, Vec<String>>, at: Time) -> Result<(), PushError>;
+
+    /// The list of pauses as of the last fetch, one in a line; none where there is no list. A line that no key proves is marked
+    /// ([`crate::record::keys::RecordKeys::proven`]).
+    ///
+    /// # Errors
+    /// When something else than a list stands in its place, or it cannot be read.
+    fn pauses(&self) -> Result<Option<String>, RepositoryError> {
+        Ok(None)
+    }
+
+    /// Changes the list of pauses, as one commit that is dated `at`, and pushes it. When somebody else was faster, the list as it
+    /// is then is changed.
+    ///
+    /// # Errors
+    /// [`PushError::Rejected`] after a bounded number of tries, or what `change` says.
+    fn change_pauses(&self, message: &str, at: Time, change: &ListChange<'_>) -> Result<(), PushError> {
+        let (_, _, _) = (message, at, change);
+        Err(RepositoryError::Broken("this repository keeps no pauses".to_owned()).into())
+    }
 }
 
 /// What can go wrong when asking a forge.

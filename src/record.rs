@@ -4,6 +4,7 @@
 //! A line that is not understood (of a newer version, or somebody else's) is kept and skipped.
 
 pub mod keys;
+pub mod pause;
 mod verdict;
 
 use schemars::JsonSchema;

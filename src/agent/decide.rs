@@ -40,6 +40,7 @@ pub(super) fn decide_all(
         let situation = Situation {
             now: pass.now,
             budget: pass.environment.budget,
+            brakes: &state.brakes,
             reverts: &reverts,
             gone: &state.gone,
             regressed: &regressed,

@@ -31,8 +31,9 @@ mod tell;
 mod world;
 
 pub use act::error::DeliveryError;
-pub use look::branches::fetch;
+pub use look::branches::{Fetched, fetch};
 pub use look::context::Intent;
+pub use look::pauses::{EnvironmentBrakes, brakes};
 pub use pass::pass;
 pub use report::{EnvironmentReport, Incident, Item, PassReport, Recovered, Reviewed};
 pub use run::{run, wait_for};

@@ -145,6 +145,7 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
     report.head = Some(state.snapshot.head);
     if !judged.is_empty() {
         let settled = make_due_reverts(pass, &mut state, judged, report).await;
+        report.brakes = state.brakes.clone();
         write_down(pass, &state, settled, report).await;
         // The verdicts that were written just now count too: else the next pass would find something left to do.
         state.read_records(pass).await?;
@@ -160,6 +161,9 @@ async fn examine(
     report: &mut EnvironmentReport,
 ) -> Result<(State, Vec<Judged>), RepositoryError> {
     let mut state = State::read(pass).await?;
+    report.brakes = state.brakes.clone();
+    report.facts.extend(state.pauses.fact());
+    report.problems.extend(state.pauses.problems().cloned());
     report.problems.extend(state.proposals.problems.iter().cloned());
     report.problems.extend(state.leave_out_found_twice(pass).await?);
     report.problems.extend(state.unreadable_notes(pass).await?);

@@ -7,6 +7,7 @@ use crate::domain::artifact::ArtifactsTold;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
 use crate::domain::decision::{Decision, GuardAnswer, is_of_incident};
+use crate::domain::environment::brakes::Brakes;
 use crate::domain::history::landing::Landing;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::verdict::Judgement;
@@ -29,6 +30,8 @@ pub struct EnvironmentReport {
     pub environment: EnvironmentName,
     /// The branch's head at the end.
     pub head: Option<CommitId>,
+    /// What holds the agent back: pauses, and a freeze window.
+    pub brakes: Brakes,
     /// The deployments that were looked at, oldest first.
     pub items: Vec<Item>,
     /// The incident of which some of them are a part, if there is one.
@@ -185,6 +188,7 @@ impl EnvironmentReport {
         Self {
             environment,
             head: None,
+            brakes: Brakes::default(),
             items: Vec::new(),
             incident: None,
             reviews: Vec::new(),

@@ -1,7 +1,8 @@
 //! What all commands share: what each understands, and how each ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::adapters::git::person_of;
 use crate::telemetry::LogFormat;
 
 /// What every command understands.
@@ -42,4 +43,13 @@ pub(super) enum Ending {
     Acted = 3,
     /// A person must look at something.
     Escalated = 4,
+}
+
+/// Who asks for something: as Git knows the person in a directory, or else the name of the account.
+#[expect(clippy::disallowed_methods, reason = "the account's name is in the environment")]
+pub(super) fn requester(directory: &Path) -> String {
+    let account = || {
+        std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "a person".to_owned())
+    };
+    person_of(directory).unwrap_or_else(account)
 }

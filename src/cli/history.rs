@@ -1,5 +1,6 @@
 //! `backout history`: the audit log, read back from Git.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -12,12 +13,14 @@ use crate::agent::{Estate, fetch};
 use crate::domain::decision::Decision;
 use crate::domain::deployment::Detector;
 use crate::domain::environment::Environment;
+use crate::domain::environment::pause::Pause;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::keys::not_ours;
+use crate::record::pause::PauseList;
 use crate::record::{Record, ReviewOutcome};
 
 /// What the command takes.
@@ -73,14 +76,15 @@ enum Shown {
     Record(Box<Record>),
     Bare(RevertEntry),
     NotOurs { head: Head, line: String },
+    Pause(Pause),
 }
 
-/// A revert without a record, as JSON.
+/// What has no record, as JSON: a revert, a pause.
 #[derive(Serialize)]
-struct Bare<'a> {
+struct Bare<'a, T> {
     kind: &'static str,
     #[serde(flatten)]
-    revert: &'a RevertEntry,
+    what: &'a T,
 }
 
 impl Entry {
@@ -128,7 +132,8 @@ impl Shown {
     fn in_full(&self) -> Result<serde_json::Value, serde_json::Error> {
         match self {
             Self::Record(record) => record.in_full(),
-            Self::Bare(revert) => serde_json::to_value(Bare { kind: "revert", revert }),
+            Self::Bare(revert) => serde_json::to_value(Bare { kind: "revert", what: revert }),
+            Self::Pause(pause) => serde_json::to_value(Bare { kind: "pause", what: pause }),
             Self::NotOurs { line, .. } => Ok(serde_json::json!({"kind": "not-ours", "line": line})),
         }
     }
@@ -152,6 +157,13 @@ impl Wanted {
             limit: args.limit,
             about: about.map(|service| format!("\"service\":{service}")),
         }
+    }
+
+    /// Whether a pause is about what is wanted. One of an environment is about each of its services.
+    fn has_pause(&self, pause: &Pause) -> bool {
+        let is_of = |wanted: &String| pause.service.as_ref().is_none_or(|name| name.as_str() == wanted);
+        self.environment.as_ref().is_none_or(|name| name == pause.environment.as_str())
+            && self.service.as_ref().is_none_or(is_of)
     }
 
     /// That there are no entries, in words.
@@ -178,11 +190,14 @@ impl Wanted {
 pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     let now = world.clock.now();
-    let (mut entries, mut ending) = (Vec::new(), Ending::Quiet);
+    let (mut entries, mut pauses, mut ending) = (Vec::new(), Vec::new(), Ending::Quiet);
     let wanted = Arc::new(Wanted::of(&args));
     for estate in &world.estates {
         match read(estate, &wanted, now).await {
-            Ok(read) => entries.extend(read),
+            Ok((read, of_estate)) => {
+                entries.extend(read);
+                pauses.extend(of_estate);
+            }
             Err(error) if world.estates.len() == 1 => return Err(error),
             // The others are shown.
             Err(error) => {
@@ -193,8 +208,13 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
     }
     entries.sort_by(|a, b| a.key().cmp(&b.key()));
     // A line that is not understood takes nobody's place.
-    let mut shown: Vec<Shown> = entries.into_iter().rev().filter_map(Entry::read).take(args.limit).collect();
-    shown.reverse();
+    let read = |entry: Entry| Some((entry.head.at, entry.read()?));
+    let records = entries.into_iter().rev().filter_map(read).take(args.limit);
+    let pauses = pauses.into_iter().map(|pause: Pause| (pause.at.unwrap_or_default(), Shown::Pause(pause)));
+    let mut shown: Vec<(Time, Shown)> = records.chain(pauses).collect();
+    shown.sort_by_key(|(at, _)| Reverse(*at));
+    shown.truncate(args.limit);
+    let shown: Vec<Shown> = shown.into_iter().rev().map(|(_, one)| one).collect();
     // What is no environment any more may have records.
     if shown.is_empty() {
         world::ensure_known(&world, args.environment.as_deref())?;
@@ -208,6 +228,7 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
         Format::Text => shown.iter().for_each(|one| match one {
             Shown::Record(record) => output::line(&describe(record)),
             Shown::Bare(revert) => output::line(&describe_bare(revert)),
+            Shown::Pause(pause) => output::line(&describe_pause(pause)),
             Shown::NotOurs { head, .. } => output::line(&format!(
                 "{} {}/{} {} NOT OURS: no key in `record` proves this record, and it counts for nothing. It may be from \
                  before a key was set. If an agent wrote it with an earlier key, add that key to `record.old_keys`",
@@ -221,12 +242,21 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> anyhow::Result<En
     Ok(ending)
 }
 
-/// The newest entries of one repository, as it is now.
-async fn read(estate: &Arc<Estate>, wanted: &Arc<Wanted>, now: Time) -> anyhow::Result<Vec<Entry>> {
+/// The newest entries of one repository, and the pauses in its list, as it is now.
+async fn read(
+    estate: &Arc<Estate>,
+    wanted: &Arc<Wanted>,
+    now: Time,
+) -> anyhow::Result<(Vec<Entry>, Vec<Pause>)> {
     output::progress("fetching", fetch(estate)).await?;
     let (estate, wanted) = (Arc::clone(estate), Arc::clone(wanted));
     let reading = tokio::task::spawn_blocking(move || {
-        entries_of(estate.repository.as_ref(), &estate.environments, &wanted, now)
+        let entries = entries_of(estate.repository.as_ref(), &estate.environments, &wanted, now)?;
+        let list = PauseList::read(&estate.repository.pauses()?.unwrap_or_default());
+        Ok::<_, RepositoryError>((
+            entries,
+            list.pauses.into_iter().filter(|one| wanted.has_pause(one)).collect(),
+        ))
     });
     Ok(output::progress("reading", reading).await??)
 }
@@ -345,6 +375,16 @@ fn describe_bare(revert: &RevertEntry) -> String {
         revert.reverts.short(),
         revert.commit.short()
     )
+}
+
+fn describe_pause(pause: &Pause) -> String {
+    let lifted = pause.lifted.as_ref().map_or_else(String::new, |lifted| {
+        let why = lifted.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        format!("; resumed by {} at {}{why}", lifted.by, lifted.at)
+    });
+    let at = pause.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let (what, by, until, why) = (pause.what(), &pause.by, pause.until, &pause.why);
+    output::plain(&format!("{at} {what} paused by {by} until {until}: {why}{lifted}"))
 }
 
 fn describe(record: &Record) -> String {

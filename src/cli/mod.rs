@@ -9,6 +9,7 @@ mod history;
 mod init;
 mod judge;
 mod output;
+mod pause;
 mod plan;
 mod revert;
 mod run;
@@ -50,6 +51,12 @@ enum Command {
     Run(run::RunArgs),
     /// Back a deployment out on a person's request, whatever the mode, by the name of its service or by its commit
     Revert(revert::RevertArgs),
+    /// Have all agents make no revert for a while, in an environment or of one service
+    #[command(after_help = pause::AFTER_HELP)]
+    Pause(pause::PauseArgs),
+    /// End pauses before their time
+    #[command(after_help = pause::AFTER_HELP)]
+    Resume(pause::ResumeArgs),
     /// Read the audit log back from Git
     History(history::HistoryArgs),
     /// Derive a recorded verdict again from its evidence alone
@@ -119,6 +126,8 @@ async fn command(cli: Cli) -> anyhow::Result<Ending> {
         Command::Plan(args) => plan::run(common, args).await,
         Command::Run(args) => run::run(common, args).await,
         Command::Revert(args) => revert::run(common, args).await,
+        Command::Pause(args) => pause::pause(common, args).await,
+        Command::Resume(args) => pause::resume(common, args).await,
         Command::History(args) => history::run(common, args).await,
         Command::Explain(args) => explain::run(common, args).await,
         Command::Judge(args) => judge::run(common, &args),

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::common::{Common, Ending, Format};
+use super::common::{self, Common, Ending, Format};
 use super::{output, world};
-use crate::adapters::git::person_of;
 use crate::agent::request::{Prepared, PreparedAll, Request, Wanted};
-use crate::agent::{Estate, World, fetch};
+use crate::agent::{EnvironmentBrakes, Estate, World, brakes, fetch};
 use crate::domain::change::Asked;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::deployment::lineage::Earlier;
@@ -50,9 +49,14 @@ pub(super) async fn run(common: &Common, args: RevertArgs) -> anyhow::Result<End
     } else {
         world::only(world::without_config(args.repository.as_deref().unwrap_or(Path::new(".")))?)
     };
-    let who = requester(args.repository.as_deref().unwrap_or(Path::new(".")));
+    let who = common::requester(args.repository.as_deref().unwrap_or(Path::new(".")));
     let asked = Asked { who: &who, why: args.reason.as_deref() };
-    let (request, PreparedAll { reverts: prepared, back }) = prepare(&world, &args, asked).await?;
+    let (request, PreparedAll { reverts: prepared, back }, held_back) = prepare(&world, &args, asked).await?;
+    for line in held_back {
+        output::warning(&format!(
+            "{line}. That holds for the agent: what a person asks for is done all the same"
+        ));
+    }
     for (service, why) in &back {
         output::warning(&format!("{service} is left as it is: {why}"));
     }
@@ -69,14 +73,14 @@ pub(super) async fn run(common: &Common, args: RevertArgs) -> anyhow::Result<End
     make(common, &request, &prepared).await
 }
 
-/// Works out what is wanted in the one environment that holds it.
+/// Works out what is wanted in the one environment that holds it. What holds the agent back there comes with it, in words.
 async fn prepare<'a>(
     world: &'a World,
     args: &RevertArgs,
     asked: Asked<'a>,
-) -> anyhow::Result<(Request<'a>, PreparedAll)> {
+) -> anyhow::Result<(Request<'a>, PreparedAll, Vec<String>)> {
     world::ensure_known(world, args.environment.as_deref())?;
-    let mut found: Vec<(&str, Request<'a>, PreparedAll)> = Vec::new();
+    let mut found: Vec<(&Arc<Environment>, Request<'a>, PreparedAll, Vec<EnvironmentBrakes>)> = Vec::new();
     let mut reasons = Vec::new();
     let is_meant = |environment: &&Arc<Environment>| {
         args.environment.as_ref().is_none_or(|name| environment.name.as_str() == name)
@@ -106,18 +110,31 @@ async fn prepare<'a>(
             }
             let request = Request::new(world, estate, environment, asked, args.to_good);
             match request.prepare(&wanted).await {
-                Ok(prepared) => found.push((environment.name.as_str(), request, prepared)),
+                Ok(prepared) => {
+                    let brakes = brakes(world, estate, &fetched.tips).await?;
+                    found.push((environment, request, prepared, brakes));
+                }
                 Err(error) => reasons.push(format!("{}: {error}", environment.name)),
             }
         }
     }
-    let names: Vec<&str> = found.iter().map(|(name, ..)| *name).collect();
+    let names: Vec<&str> = found.iter().map(|(environment, ..)| environment.name.as_str()).collect();
     anyhow::ensure!(!names.is_empty(), "{}", reasons.join("\n"));
     let several =
         format!("several environments hold it: say which with --environment ({})", names.join(", "));
     anyhow::ensure!(names.len() == 1, several);
-    let (_, request, prepared) = found.remove(0);
-    Ok((request, prepared))
+    let (environment, request, prepared, brakes) = found.remove(0);
+    let held_back = held_back(environment, &prepared, brakes);
+    Ok((request, prepared, held_back))
+}
+
+/// What holds the agent back from reverts of these services, in words.
+fn held_back(environment: &Environment, prepared: &PreparedAll, all: Vec<EnvironmentBrakes>) -> Vec<String> {
+    let own = all.into_iter().find(|one| one.environment == environment.name);
+    let mut brakes = own.map(|own| own.brakes).unwrap_or_default();
+    let is_meant = |service: &ServiceName| prepared.reverts.iter().any(|one| one.change.service == *service);
+    brakes.pauses.retain(|pause| pause.service.as_ref().is_none_or(is_meant));
+    brakes.lines(&environment.name)
 }
 
 /// Makes the reverts, and prints what became of each.
@@ -229,13 +246,4 @@ async fn wanted(estate: &Estate, args: &RevertArgs) -> anyhow::Result<Wanted> {
     let service =
         ServiceName::new(target).with_context(|| format!("{target} is neither a commit nor a service"))?;
     Ok(Wanted::Service(service))
-}
-
-/// Who asks, for the commit message: as Git knows the person, or else the name of the account.
-#[expect(clippy::disallowed_methods, reason = "the account's name is in the environment")]
-fn requester(directory: &Path) -> String {
-    let account = || {
-        std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "a person".to_owned())
-    };
-    person_of(directory).unwrap_or_else(account)
 }

@@ -107,6 +107,9 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
         };
         // Writing to a String cannot fail.
         let _head = writeln!(out, "{} {state}", environment.environment);
+        for brake in environment.brakes.lines(&environment.environment) {
+            let _brake = writeln!(out, "  {}", output::coloured("33;1", &output::plain(&brake)));
+        }
         let (parts, others): (Vec<&Item>, Vec<&Item>) =
             environment.items.iter().partition(|item| item.is_of_incident());
         if let Some(incident) = &environment.incident {

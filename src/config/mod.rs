@@ -12,6 +12,7 @@ mod context;
 mod estates;
 mod forge;
 mod forms;
+mod freeze;
 mod merge;
 mod references;
 mod registries;

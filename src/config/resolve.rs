@@ -156,6 +156,7 @@ impl Context<'_> {
             delivery: wire.delivery.unwrap_or_default(),
             review: self.review_rules(name, wire),
             budget: self.budget(name, wire.budget.as_ref()),
+            freezes: self.freezes(name, wire),
             services: rules,
             dependencies: wire.dependencies.unwrap_or_default(),
         })

@@ -13,6 +13,7 @@ use crate::domain::environment::policy::Mode;
 use crate::domain::environment::signal::{Direction, Rule};
 
 mod estates;
+mod freezes;
 
 const VALID: &str = r#"repository:
   url: https://git.example.com/platform/environments.git

@@ -273,6 +273,25 @@ pub(super) struct Environment {
     /// How many of the dependencies between services `depends_on` names: some (`partial`), or all (`complete`). With `complete` a
     /// deployment is never suspected of the damage to a service that no chain of dependencies connects with it. Default: `partial`.
     pub(super) dependencies: Option<Declared>,
+    /// Times in which the agent only proposes reverts here. Default: none.
+    pub(super) freeze: Option<Vec<Freeze>>,
+}
+
+/// Freeze windows, as the sync windows of Argo CD: a schedule says when one begins, and a duration how long it lasts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Freeze {
+    /// When each begins, in the five fields of cron: minute, hour, day of the month, month, day of the week.
+    #[schemars(extend("examples" = ["0 16 * * FRI", "0 0 20 12 *"]))]
+    pub(super) schedule: String,
+    /// How long each lasts: so much time goes by, whatever clocks are put forward or back meanwhile. At most `366d`.
+    pub(super) duration: Duration,
+    /// The time zone of the schedule, by its name in the IANA database. Default: `UTC`.
+    #[schemars(extend("examples" = ["Europe/Berlin", "America/New_York"]))]
+    pub(super) time_zone: Option<String>,
+    /// Why: people read it in reports and records.
+    #[schemars(length(min = 1))]
+    pub(super) why: String,
 }
 
 /// How many reverts an environment bears.

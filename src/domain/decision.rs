@@ -11,7 +11,8 @@ mod types;
 pub use self::answer::{GuardAnswer, Replay};
 use self::guards::INCIDENT_GUARD;
 pub use self::guards::{
-    Facts, GUARDS, GuardRow, MODE_GUARD, SCHEMA_GUARD, VERDICT_GUARD, facts_of_healthy, is_incident,
+    FROZEN_GUARD, Facts, GUARDS, GuardRow, MODE_GUARD, PAUSED_GUARD, SCHEMA_GUARD, VERDICT_GUARD,
+    facts_of_healthy, is_incident,
 };
 pub use self::stack::{is_open, is_unsure, may_be_of};
 pub use self::types::{Case, Decision, GoneRevert, LATE_SECS, Left, Situation, VerdictKind};

@@ -1,10 +1,14 @@
 //! What is watched: environments, the services in them and the rules that hold for each.
 
+pub mod brakes;
 pub mod found;
+pub mod freeze;
 pub mod layout;
 pub mod name_template;
 pub mod overlap;
 pub mod pattern;
+pub mod pause;
+pub mod pause_file;
 pub mod policy;
 pub mod signal;
 mod tools;
@@ -12,6 +16,7 @@ mod tools;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::domain::environment::freeze::Freeze;
 use crate::domain::environment::name_template::NameTemplate;
 use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Declared, Delivery, Policy, ReviewRules};
@@ -34,6 +39,8 @@ pub struct Environment {
     pub review: ReviewRules,
     /// The bounds on reverts.
     pub budget: Budget,
+    /// When the agent only proposes.
+    pub freezes: Vec<Freeze>,
     /// The services, first match wins.
     pub services: Vec<ServiceRule>,
     /// Whether the rules name every dependency between services.
@@ -110,6 +117,7 @@ impl Environment {
             delivery: Delivery::default(),
             review: ReviewRules::default(),
             budget: Budget::default(),
+            freezes: Vec::new(),
             services,
             dependencies: Declared::default(),
         }

@@ -6,7 +6,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::artifact::ArtifactsTold;
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
-use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD, facts_of_healthy};
+use crate::domain::decision::{
+    Decision, FROZEN_GUARD, GuardAnswer, MODE_GUARD, PAUSED_GUARD, facts_of_healthy,
+};
+use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::Mode;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::evidence::Evidence;
@@ -81,6 +84,16 @@ impl VerdictRecord {
                 Decision::Propose => mode != Mode::Auto,
                 Decision::Wait | Decision::Pass(_) | Decision::Revert | Decision::Escalate(_) => true,
             }
+    }
+
+    /// Whether the agent did nothing, or only proposed, because of a pause or a freeze window that is over. Then it is decided anew.
+    #[must_use]
+    pub fn is_released(&self, brakes: &Brakes) -> bool {
+        match self.guards.last().map(|last| last.guard.as_str()) {
+            Some(PAUSED_GUARD) => brakes.paused(&self.service).is_none(),
+            Some(FROZEN_GUARD) => brakes.frozen.is_none(),
+            Some(_) | None => false,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
 use super::fetch::{self, Depth, Fetched};
-use super::names::is_notes_ref;
+use super::names::is_kept_ref;
 use super::transport::Endpoint;
 use super::{join, lock};
 use crate::ports::RepositoryError;
@@ -194,7 +194,7 @@ impl Cache {
         if shallow {
             let wanted: Vec<String> =
                 self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-            let branches: Vec<String> = wanted.into_iter().filter(|name| !is_notes_ref(name)).collect();
+            let branches: Vec<String> = wanted.into_iter().filter(|name| !is_kept_ref(name)).collect();
             self.fetch(&branches, Depth::Full)?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, Repository};
 
 use super::fault::Fault;
 use super::local;
-use super::names::is_notes_ref;
+use super::names::{PAUSES_REF, is_kept_ref, is_notes_ref};
 use super::refs;
 use super::transport::{Endpoint, LinkUrl};
 
@@ -44,6 +44,17 @@ pub(super) fn advertised(
 /// where one is missing.
 const NOTES_DEPTH: i32 = 32;
 
+/// How many commits to ask for where so many are too few. A server packs what it sends anew, which takes it longer the more
+/// there is: so hardly more than is likely to be enough, and seldom less.
+pub(super) fn deeper(walked: usize, enough: Option<usize>) -> usize {
+    let walked = walked.max(FIRST_DEPTH);
+    let fourfold = walked.saturating_mul(4);
+    // Twice as many at least, so that the rounds end, and however the commits are dated no more than is reasonable.
+    enough.map_or(fourfold, |enough| {
+        enough.saturating_add(enough / 8).clamp(walked.saturating_mul(2), walked.saturating_mul(64))
+    })
+}
+
 /// What the remote has.
 pub(super) struct Fetched {
     /// Where the branches are that were asked for.
@@ -52,8 +63,8 @@ pub(super) struct Fetched {
     pub(super) notes: BTreeMap<String, Oid>,
 }
 
-/// Brings these branches (full ref names), and the notes that are in the cache, to what the remote has now, and says where the
-/// branches are. `optional` ones, and notes, may be missing there. The remote's word is the truth: a ref that was moved
+/// Brings these branches (full ref names), the notes that are in the cache, and the pauses to what the remote has now, and says where
+/// the branches are. `optional` ones, notes and pauses may be missing there. The remote's word is the truth: a ref that was moved
 /// otherwise than forward is moved here too.
 pub(super) fn update(
     repository: &Repository,
@@ -69,17 +80,25 @@ pub(super) fn update(
         let branch = missing.strip_prefix("refs/heads/").unwrap_or(missing);
         return Err(Fault::not_found(format!("the branch {branch}")));
     }
-    let own: Vec<String> =
-        local::refs(repository, "refs/notes/")?.into_keys().filter(|name| is_notes_ref(name)).collect();
+    let own: Vec<String> = ["refs/notes/", PAUSES_REF]
+        .iter()
+        .map(|begin| local::refs(repository, begin))
+        .collect::<Result<Vec<_>, Fault>>()?
+        .into_iter()
+        .flat_map(BTreeMap::into_keys)
+        .filter(|name| is_kept_ref(name))
+        .collect();
     let mut needed = Needed::default();
-    let names: BTreeSet<&str> = branches.iter().chain(optional).chain(&own).map(String::as_str).collect();
+    let names: BTreeSet<&str> =
+        branches.iter().chain(optional).chain(&own).map(String::as_str).chain([PAUSES_REF]).collect();
     for name in names {
         let Some(target) = heads.get(name) else { continue };
         let here = repository.refname_to_id(name).ok();
         let is_there = here == Some(*target) && repository.odb()?.exists(*target);
-        match (here, is_notes_ref(name)) {
-            (Some(_), is_notes) if is_there && (is_notes || depth == Depth::New) => {}
+        match (here, is_kept_ref(name)) {
+            (Some(_), is_kept) if is_there && (is_kept || depth == Depth::New) => {}
             (Some(_), true) => needed.known_notes.push(name),
+            (None, true) if name == PAUSES_REF => needed.new_pauses.push(name),
             (None, true) => needed.new_notes.push(name),
             (Some(_), false) => needed.known.push(name),
             (None, false) => needed.new.push(name),
@@ -101,6 +120,7 @@ struct Needed<'n> {
     known_notes: Vec<&'n str>,
     new: Vec<&'n str>,
     new_notes: Vec<&'n str>,
+    new_pauses: Vec<&'n str>,
 }
 
 impl Needed<'_> {
@@ -120,6 +140,9 @@ impl Needed<'_> {
         if wide == 0 {
             self.known.append(&mut self.known_notes);
         }
+        // They are few and small: with whatever else is fetched they cost no request of their own.
+        let with = [&mut self.new, &mut self.known].into_iter().find(|names| !names.is_empty());
+        with.unwrap_or(&mut self.new_notes).append(&mut self.new_pauses);
         let mut used = false;
         let parts =
             [(self.known, wide), (self.known_notes, 0), (self.new, first), (self.new_notes, NOTES_DEPTH)];

@@ -27,6 +27,7 @@ mod names;
 mod notes;
 mod options;
 mod packs;
+mod pauses;
 mod push;
 mod refs;
 mod repository;

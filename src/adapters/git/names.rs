@@ -11,6 +11,9 @@ pub(super) const OLD_NOTES_REF: &str = "refs/notes/backout";
 /// the ref that may be there.
 const MONTH_REFS: &str = "refs/notes/backout-";
 
+/// The ref that holds the list of pauses. It is no ref of notes: nothing in it is about a commit.
+pub(super) const PAUSES_REF: &str = "refs/backout/pauses";
+
 /// The ref of the notes on commits of this time; none where it is of no month that has such a name.
 ///
 /// The time is the committer's, which is in the commit itself: so all agents and people agree on it for ever, whatever they know
@@ -23,6 +26,11 @@ pub(super) fn notes_ref(committed: Time) -> Option<String> {
 /// Whether a ref is of notes that are read.
 pub(super) fn is_notes_ref(name: &str) -> bool {
     name == OLD_NOTES_REF || is_month_ref(name)
+}
+
+/// Whether a ref is of something that the agent keeps beside the branches: notes, or pauses.
+pub(super) fn is_kept_ref(name: &str) -> bool {
+    is_notes_ref(name) || name == PAUSES_REF
 }
 
 fn is_month_ref(name: &str) -> bool {

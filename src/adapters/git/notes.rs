@@ -314,8 +314,8 @@ fn tree(odb: &Odb<'_>, tip: Option<Oid>) -> Result<Option<Oid>, Fault> {
     Ok(Some(commit_object::read(odb, tip)?.ok_or_else(missing)?.tree))
 }
 
-/// The kind of object that a ref of notes points to, in words; none where it is a commit that can be read.
-fn other_than_a_commit(odb: &Odb<'_>, tip: Oid) -> Result<Option<&'static str>, Fault> {
+/// The kind of object that a ref points to that holds notes or pauses, in words; none where it is a commit that can be read.
+pub(super) fn other_than_a_commit(odb: &Odb<'_>, tip: Oid) -> Result<Option<&'static str>, Fault> {
     let object = match odb.read(tip) {
         Ok(object) => object,
         Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),

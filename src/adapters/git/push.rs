@@ -1,6 +1,7 @@
 //! Moving a ref: compare-and-swap, forward only, one ref at a time, at a remote or in a local repository.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteCallbacks, Repository}
 
 use super::fault::{Fault, one_line};
 use super::lock::Moving;
+use super::refs;
 use super::transport::{Endpoint, LinkUrl, Push};
 use crate::ports::RepositoryError;
 
@@ -244,4 +246,18 @@ pub(super) fn check_local(repository: &Repository, reference: &str) -> Result<()
     let mut transaction = repository.transaction()?;
     // The lock goes with the transaction, which changes nothing when it is not committed.
     transaction.lock_ref(reference).map_err(|e| denied(&common.join(reference), e.message()))
+}
+
+/// Why a ref was not made, where another one is in its way: servers and libraries each say that in words of their own.
+pub(super) fn explained(
+    update: &Update<'_>,
+    fault: Fault,
+    there: impl FnOnce() -> Result<BTreeMap<String, Oid>, Fault>,
+) -> Fault {
+    if update.expected.is_some() || update.target.is_none() {
+        return fault;
+    }
+    let conflict =
+        there().ok().and_then(|names| refs::conflict(names.keys().map(String::as_str), update.reference));
+    conflict.unwrap_or(fault)
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Once;
 use std::time::Duration;
 
 use git2::{Direction, Oid, Repository};
@@ -17,12 +16,12 @@ use super::fetch::{self, Depth};
 use super::history::Memory;
 use super::location::Location;
 use super::looks::Told;
-use super::names::{OLD_NOTES_REF, branch_ref, commit_id};
+use super::names::{OLD_NOTES_REF, PAUSES_REF, branch_ref, commit_id};
 use super::options::GitOptions;
 use super::push::{self, Update};
 use super::seen::Seen;
 use super::transport::Endpoint;
-use super::{commit, history, local, lookup, notes, refs};
+use super::{commit, history, local, lookup, notes, pauses, refs};
 use crate::domain::history::landing::Sighting;
 use crate::domain::history::scope::Scope;
 use crate::domain::history::snapshot::{Commit, Content, Snapshot};
@@ -30,7 +29,7 @@ use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::time::Time;
 use crate::ports::{self, CommitRequest, HistoryQuery, Made, PushError, RepositoryError};
 
-/// How often an append to the notes is tried when others append at the same time.
+/// How often a change of the notes or the pauses is tried when others change them at the same time.
 const NOTES_TRIES: u32 = 8;
 
 /// The environment repo. Every call opens the repository anew, which takes a fraction of a millisecond and leaves
@@ -63,7 +62,7 @@ impl GitRepository {
     /// When the URL is not valid, a local repository cannot be opened, the cache directory cannot be made, or the
     /// HTTP options are not valid.
     pub fn open(options: GitOptions, runtime: tokio::runtime::Handle) -> Result<Self, RepositoryError> {
-        read_plainly();
+        local::read_plainly();
         let location = Location::parse(&options.url).map_err(RepositoryError::Broken)?;
         let shown = location.to_string();
         let place = match (Endpoint::new(&location, &options, runtime)?, &location) {
@@ -106,11 +105,11 @@ impl GitRepository {
         let Storage::Remote(cache) = &self.place else {
             let pushed = push::to_local(repository, update);
             let there = || local::refs(repository, "refs/");
-            return pushed.map_err(|fault| explained(update, fault, there));
+            return pushed.map_err(|fault| push::explained(update, fault, there));
         };
         let there = || fetch::advertised(repository, cache.endpoint(), Direction::Fetch);
         push::to_remote(repository, cache.endpoint(), update)
-            .map_err(|fault| explained(update, fault, there))?;
+            .map_err(|fault| push::explained(update, fault, there))?;
         // The remote has it: whatever happens here, the next fetch puts it right.
         let followed = match update.target {
             Some(target) => refs::follow(repository, update.reference, target, "push"),
@@ -174,7 +173,7 @@ impl GitRepository {
     ) -> Result<(), Fault> {
         let Storage::Remote(cache) = &self.place else { return Err(Fault::Truncated { walked, enough }) };
         let depth = match round {
-            0..=3 => Depth::Commits(deeper(walked, enough)),
+            0..=3 => Depth::Commits(fetch::deeper(walked, enough)),
             4 | 6 => Depth::Full,
             5 => return cache.renew("its history has a gap"),
             _ => return Err(Fault::broken(format!("the history of {branch} at {} has a gap", self.shown))),
@@ -182,31 +181,6 @@ impl GitRepository {
         tracing::debug!(%branch, walked, ?depth, "the history is deepened");
         cache.fetch(&[branch_ref(branch)], depth).map(drop)
     }
-}
-
-/// Why a ref was not made, where another one is in its way: servers and libraries each say that in words of their own.
-fn explained(
-    update: &Update<'_>,
-    fault: Fault,
-    there: impl FnOnce() -> Result<BTreeMap<String, Oid>, Fault>,
-) -> Fault {
-    if update.expected.is_some() || update.target.is_none() {
-        return fault;
-    }
-    let conflict =
-        there().ok().and_then(|names| refs::conflict(names.keys().map(String::as_str), update.reference));
-    conflict.unwrap_or(fault)
-}
-
-/// How many commits to ask for where so many are too few. A server packs what it sends anew, which takes it longer the more
-/// there is: so hardly more than is likely to be enough, and seldom less.
-fn deeper(walked: usize, enough: Option<usize>) -> usize {
-    let walked = walked.max(fetch::FIRST_DEPTH);
-    let fourfold = walked.saturating_mul(4);
-    // Twice as many at least, so that the rounds end, and however the commits are dated no more than is reasonable.
-    enough.map_or(fourfold, |enough| {
-        enough.saturating_add(enough / 8).clamp(walked.saturating_mul(2), walked.saturating_mul(64))
-    })
 }
 
 impl ports::Repository for GitRepository {
@@ -431,6 +405,29 @@ impl ports::Repository for GitRepository {
         });
         appended.map_err(|fault| fault.into_push_error(&self.shown))
     }
+
+    fn pauses(&self) -> Result<Option<String>, RepositoryError> {
+        self.read(|repository| pauses::read(repository, &self.options.record_keys))
+    }
+
+    fn change_pauses(
+        &self,
+        message: &str,
+        at: Time,
+        change: &ports::ListChange<'_>,
+    ) -> Result<(), PushError> {
+        let changing = |repository: &Repository| {
+            let expected = local::tip(repository, PAUSES_REF)?;
+            match pauses::build(repository, &self.options, expected, change, (message, at))? {
+                Some(commit) => {
+                    self.push(repository, &Update { reference: PAUSES_REF, expected, target: Some(commit) })
+                }
+                None => Ok(()),
+            }
+        };
+        let changed = self.against_others(changing, &BTreeSet::new());
+        changed.map_err(|fault| fault.into_push_error(&self.shown))
+    }
 }
 
 impl GitRepository {
@@ -455,45 +452,41 @@ impl GitRepository {
         lines: &BTreeMap<CommitId, Vec<String>>,
         at: Time,
     ) -> Result<Vec<String>, Fault> {
-        let append = || {
-            self.with(|repository| {
-                let expected = local::tip(repository, reference)?;
-                let built = notes::build(repository, &self.options, (reference, expected), lines, at)?;
-                if let Some(commit) = built.commit {
-                    self.push(repository, &Update { reference, expected, target: Some(commit) })?;
-                    if let Storage::Remote(cache) = &self.place {
-                        cache.notes_moved(reference, commit);
-                    }
+        let append = |repository: &Repository| {
+            let expected = local::tip(repository, reference)?;
+            let built = notes::build(repository, &self.options, (reference, expected), lines, at)?;
+            if let Some(commit) = built.commit {
+                self.push(repository, &Update { reference, expected, target: Some(commit) })?;
+                if let Storage::Remote(cache) = &self.place {
+                    cache.notes_moved(reference, commit);
                 }
-                Ok(built.left)
-            })
+            }
+            Ok(built.left)
         };
+        self.against_others(append, &BTreeSet::from([reference.to_owned(), OLD_NOTES_REF.to_owned()]))
+    }
+
+    /// Changes a ref that others change at the same time. After each try that was too late it is changed as it is then, with these
+    /// notes.
+    fn against_others<T>(
+        &self,
+        change: impl Fn(&Repository) -> Result<T, Fault>,
+        notes: &BTreeSet<String>,
+    ) -> Result<T, Fault> {
         for attempt in 1..NOTES_TRIES {
-            match append() {
-                Err(Fault::Rejected { reason, .. }) => {
-                    tracing::debug!(attempt, reason, "the notes were not taken; they are appended again");
-                    // Others append too: the longer this goes on, the further apart the tries.
+            match self.with(&change) {
+                Err(Fault::Rejected { reference, reason }) => {
+                    tracing::debug!(attempt, reference, reason, "it was not taken; it is changed again");
+                    // Others change it too: the longer this goes on, the further apart the tries.
                     std::thread::sleep(Duration::from_millis(fastrand::u64(20..=100) << attempt.min(5)));
                     if let Storage::Remote(cache) = &self.place {
                         cache.fetch(&[], Depth::New)?;
-                        cache
-                            .bring_notes(&BTreeSet::from([reference.to_owned(), OLD_NOTES_REF.to_owned()]))?;
+                        cache.bring_notes(notes)?;
                     }
                 }
                 result @ (Ok(_) | Err(_)) => return result,
             }
         }
-        append()
+        self.with(change)
     }
-}
-
-/// Objects are checked against their ids when they are fetched, and by zlib's sum whenever they are read. Hashing them
-/// again at each read makes reading a long history six times slower. And libgit2 would keep every small object that it has
-/// read, up to 256 MiB, where each is read once.
-fn read_plainly() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        git2::opts::strict_hash_verification(false);
-        git2::opts::enable_caching(false);
-    });
 }

@@ -277,7 +277,8 @@ async fn follow_one(
         return Ok(Some(Receipt::Refused("its deployment is not in the history any more".to_owned())));
     };
     let policy = pass.policy(&deployment);
-    let by_hand = verdict.decision == Decision::Propose || policy.mode == Mode::Propose;
+    let is_frozen = state.brakes.frozen.is_some();
+    let by_hand = verdict.decision == Decision::Propose || policy.mode == Mode::Propose || is_frozen;
     let (merge, is_the_way) = match Route::of(pass, by_hand, true) {
         Route::Review(merge) => (merge, true),
         // What was opened before is not left to merge itself.
@@ -300,13 +301,16 @@ async fn follow_one(
         policy: &policy,
         undo: Undo { checked: &checked, ..undo(&deployment, goal.as_ref(), &[]) },
     };
+    let paused = state.brakes.paused(&deployment.service);
     let other_way = "pull requests are not the way of the environment's changes any more";
     let mut terms = Terms {
         merge,
         overdue_at: one.overdue_at,
         may_open: false,
         by_agent: verdict.decision != Decision::Propose,
-        frozen: frozen(&deployment, &policy, one, &past.crossed(&deployment, goal.as_ref()))
+        frozen: paused
+            .as_deref()
+            .or(frozen(&deployment, &policy, one, &past.crossed(&deployment, goal.as_ref())))
             .or((!is_the_way).then_some(other_way)),
         declined_at: one.declined_at,
         looked,

@@ -91,7 +91,9 @@ async fn judge_fallback(pass: &Pass<'_>, state: &State, entry: &RevertEntry, pas
     let is_allowed = reverts.len() <= usize::try_from(policy.fallback).unwrap_or(usize::MAX);
     let is_of_revert = |verdict: &&VerdictRecord| verdict.evidence.after_revert == Some(entry.commit);
     let mut told = past.verdicts(back_at).filter(is_of_revert);
-    let is_told = !state.is_earlier && told.any(|verdict| verdict.settles(policy.mode));
+    let settles =
+        |verdict: &VerdictRecord| verdict.settles(policy.mode) && !state.is_released(pass, back_at, verdict);
+    let is_told = !state.is_earlier && told.any(settles);
     let is_over = pass.now.secs_since(entry.at) >= i64::from(policy.recovery_secs);
     if !is_newest || !is_allowed || is_told || !is_over {
         return None;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::elsewhere::Elsewhere;
+use super::pauses::FoundPauses;
 use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
 use crate::domain::deployment::lineage::Lineage;
 use crate::domain::environment::Environment;
@@ -31,6 +32,8 @@ pub(in crate::agent) struct Branches {
     proposals: Mutex<Option<Arc<BTreeMap<BranchName, CommitId>>>>,
     /// What services ran before, up to a commit: a walk along 90 days is made once for each.
     pub(super) pasts: Mutex<BTreeMap<(EnvironmentName, CommitId), BTreeMap<ServiceName, Ran>>>,
+    /// The pauses, by the head of the branch at which the file was read.
+    paused: Mutex<BTreeMap<(BranchName, CommitId), Arc<FoundPauses>>>,
     /// Why commands in comments are not obeyed, where that was asked.
     deaf: OnceCell<Option<String>>,
     /// The environments as others see them.
@@ -70,6 +73,7 @@ impl Branches {
             read: Mutex::default(),
             proposals: Mutex::default(),
             pasts: Mutex::default(),
+            paused: Mutex::default(),
             deaf: OnceCell::new(),
             elsewhere: Elsewhere::new(&estate.repository, &estate.environments, now),
         }
@@ -131,6 +135,23 @@ impl Branches {
         self.read.lock().await.retain(|(read, _), _| *read != branch);
         blocking(&self.repository, move |repository| repository.fetch(&[branch]).map(drop)).await?;
         self.history(environment).await
+    }
+
+    /// The pauses for all environments of a branch, with its head. `proven`: whether a key proves records.
+    pub(super) async fn pauses(
+        &self,
+        place: (BranchName, CommitId),
+        proven: bool,
+    ) -> Result<Arc<FoundPauses>, RepositoryError> {
+        let mut read = self.paused.lock().await;
+        if let Some(known) = read.get(&place) {
+            return Ok(Arc::clone(known));
+        }
+        let ((branch, head), now) = (place.clone(), self.now);
+        let reading = blocking(&self.repository, move |repository| {
+            Ok::<_, RepositoryError>(FoundPauses::read(repository, (&branch, head), (proven, now)))
+        });
+        Ok(Arc::clone(read.entry(place).or_insert(Arc::new(reading.await?))))
     }
 
     /// The branches on which reverts wait, of all environments, as the remote lists them. Listed once, and again after

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::branches::Branches;
+use super::pauses::FoundPauses;
 use crate::agent::world::{Estate, Stop, World, blocking};
+use crate::domain::decision::LATE_SECS;
 use crate::domain::deployment::{Deployment, Detector, Documents};
 use crate::domain::environment::policy::Policy;
 use crate::domain::environment::{Environment, ServiceRule};
@@ -64,6 +66,11 @@ impl Pass<'_> {
         blocking(&self.estate.repository, work).await
     }
 
+    /// The pauses, with those in the file at a commit of the environment's branch.
+    pub(in crate::agent) async fn pauses(&self, head: CommitId) -> Result<Arc<FoundPauses>, RepositoryError> {
+        self.branches.pauses((self.environment.branch.clone(), head), self.world.records_proven).await
+    }
+
     /// What compares files, with what was compared before. It gives up when the pass is asked to end.
     pub(in crate::agent) fn documents(&self) -> Documents {
         Documents::new(Arc::clone(&self.world.memo), Some(self.stop.flag()))
@@ -111,5 +118,11 @@ impl Pass<'_> {
     /// The policy that holds for a deployment: that of its rule, or the default where the rule is gone.
     pub(in crate::agent) fn policy(&self, deployment: &Deployment) -> Policy {
         self.rule(deployment).map_or_else(Policy::default, |rule| rule.policy.clone())
+    }
+
+    /// Whether it is too late for the agent to revert a deployment.
+    pub(in crate::agent) fn is_late(&self, deployment: &Deployment) -> bool {
+        let watch_secs = self.rule(deployment).map_or(0, |rule| i64::from(rule.policy.watch_secs));
+        self.now.secs_since(deployment.at) > watch_secs + LATE_SECS
     }
 }

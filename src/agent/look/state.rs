@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::Pass;
+use super::pauses::FoundPauses;
 use super::proposals::Proposals;
 use super::services::services_found_twice;
-use crate::domain::decision::{Decision, GoneRevert, LATE_SECS};
+use crate::domain::decision::{Decision, GoneRevert};
 use crate::domain::deployment::{ChangeKind, Deployment};
+use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::Mode;
 use crate::domain::history::automation::is_automation;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
@@ -36,6 +38,10 @@ pub(in crate::agent) struct Asked {
 pub(in crate::agent) struct State {
     /// The branch; read again after each change.
     pub snapshot: Arc<Snapshot>,
+    /// The pauses that were found, as of the snapshot.
+    pub pauses: Arc<FoundPauses>,
+    /// What holds the agent back.
+    pub brakes: Brakes,
     /// The reverts that were on the branch when the pass began, newest first.
     pub reverts: Vec<RevertEntry>,
     /// The reverts that are in the snapshot, newest first.
@@ -74,6 +80,7 @@ impl State {
     /// Reads an environment as of the last fetch.
     pub(in crate::agent) async fn read(pass: &Pass<'_>) -> Result<Self, RepositoryError> {
         let snapshot = pass.branches.history(pass.environment).await?;
+        let pauses = pass.pauses(snapshot.head).await?;
         let (detected, reverts) = pass.detect(&snapshot).await?;
         let (lost, dropped) = dropped(pass, &snapshot, &reverts).await?;
         let watched = watched(&detected, pass);
@@ -81,6 +88,8 @@ impl State {
         let deployed = watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect();
         let mut state = Self {
             snapshot,
+            brakes: pauses.brakes(pass.environment, pass.now),
+            pauses,
             landed: reverts.clone(),
             reverts,
             detected,
@@ -187,6 +196,8 @@ impl State {
     pub(in crate::agent) async fn fetch_again(&mut self, pass: &Pass<'_>) -> Result<(), RepositoryError> {
         self.snapshot = pass.branches.fetch_again(pass.environment).await?;
         self.landed = pass.reverts(&self.snapshot).await?;
+        self.pauses = pass.pauses(self.snapshot.head).await?;
+        self.brakes = self.pauses.brakes(pass.environment, pass.now);
         Ok(())
     }
 
@@ -201,6 +212,8 @@ impl State {
         let (detected, reverts) = pass.detect(&snapshot).await?;
         let watched = watched(&detected, pass);
         Ok(Some(Self {
+            brakes: self.pauses.brakes_at(pass.environment, pass.now),
+            pauses: Arc::clone(&self.pauses),
             landed: reverts.clone(),
             reverts,
             deployed: watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect(),
@@ -264,8 +277,22 @@ impl State {
     ) -> Option<&VerdictRecord> {
         let mode = pass.rule(deployment).map_or(Mode::Observe, |rule| rule.policy.mode);
         let settling = self.verdicts(deployment).filter(|verdict| verdict.at <= pass.now);
-        let newest = settling.filter(|verdict| verdict.settles(mode)).last()?;
+        let is_settling =
+            |one: &&VerdictRecord| one.settles(mode) && !self.is_released(pass, deployment, one);
+        let newest = settling.filter(is_settling).last()?;
         self.gone_revert(deployment, newest).is_none().then_some(newest)
+    }
+
+    /// Whether a verdict was held back by what is over. What was proposed stays with the person who was asked, where it is too late for
+    /// the agent to act.
+    pub(in crate::agent) fn is_released(
+        &self,
+        pass: &Pass<'_>,
+        deployment: &Deployment,
+        verdict: &VerdictRecord,
+    ) -> bool {
+        let is_asked = verdict.decision == Decision::Propose && pass.is_late(deployment);
+        verdict.is_released(&self.brakes) && !is_asked
     }
 
     /// The revert of a deployment that a verdict names and that is not on the branch, under whatever id. It would be newer than
@@ -284,10 +311,8 @@ impl State {
     /// others may have written the notes, everything is. What comes of it is told only where it is news.
     pub(in crate::agent) fn is_settled(&self, pass: &Pass<'_>, deployment: &Deployment) -> bool {
         let Some(settling) = self.settling(pass, deployment) else { return false };
-        let watch_secs = pass.rule(deployment).map_or(0, |rule| i64::from(rule.policy.watch_secs));
-        let is_late = pass.now.secs_since(deployment.at) > watch_secs + LATE_SECS;
         let is_proven = pass.world.records_proven && settling.judgement.verdict != Verdict::Regressed;
-        is_proven || is_late || self.revert_of(deployment).is_some()
+        is_proven || pass.is_late(deployment) || self.revert_of(deployment).is_some()
     }
 
     /// The records of the recovery after a revert. Two agents may each have written one.

@@ -39,7 +39,7 @@ pub(in crate::agent) async fn write_down(
         report.problems.push(error.to_string());
         BTreeMap::new()
     });
-    let written = already_written(state, &settled, &records);
+    let written = already_written(pass, state, &settled, &records);
     let mut lines = Lines::default();
     let mut issues = OpenIssues::default();
     let mut comments = Comments::new(&settled);
@@ -172,6 +172,7 @@ async fn records_of(
 
 /// The rollback ids that another agent has written a verdict for in the meantime.
 fn already_written(
+    pass: &Pass<'_>,
     state: &State,
     settled: &[Settled],
     records: &BTreeMap<CommitId, Vec<Record>>,
@@ -189,6 +190,7 @@ fn already_written(
         // After a revert that is gone from the branch the deployment is open again, and what comes of it is news.
         judged.is_some_and(|judged| {
             verdict.settles(judged.policy.mode)
+                && !state.is_released(pass, &judged.deployment, verdict)
                 && is_of_same(verdict, judged)
                 && state.gone_revert(&judged.deployment, verdict).is_none()
         })

@@ -5,11 +5,13 @@ mod artifact;
 mod budget;
 mod cooldown;
 mod earlier_revert;
+mod frozen;
 mod incident;
 mod landing;
 mod later_deployment;
 mod mixed_commit;
 mod mode;
+mod paused;
 mod quarantine;
 mod rollback;
 mod schema_change;
@@ -26,12 +28,14 @@ use self::artifact::ArtifactFacts;
 use self::budget::BudgetFacts;
 use self::cooldown::CooldownFacts;
 use self::earlier_revert::EarlierRevertFacts;
+use self::frozen::FrozenFacts;
 use self::incident::IncidentFacts;
 pub use self::incident::is_incident;
 use self::landing::LandingFacts;
 use self::later_deployment::LaterDeploymentFacts;
 use self::mixed_commit::MixedCommitFacts;
 use self::mode::ModeFacts;
+use self::paused::PausedFacts;
 use self::quarantine::QuarantineFacts;
 use self::rollback::RollbackFacts;
 use self::schema_change::SchemaChangeFacts;
@@ -99,7 +103,7 @@ macro_rules! guards {
 }
 
 guards! {
-    17:
+    19:
     "already reverted" => AlreadyReverted(AlreadyRevertedFacts),
     "superseded" => Superseded(SupersededFacts),
     "verdict" => Verdict(VerdictFacts),
@@ -115,12 +119,20 @@ guards! {
     "budget" => Budget(BudgetFacts),
     "artifact" => Artifact(ArtifactFacts),
     "target" => Target(TargetFacts),
+    "paused" => Paused(PausedFacts),
     "mode" => Mode(ModeFacts),
+    "frozen" => Frozen(FrozenFacts),
     "landing" => Landing(LandingFacts),
 }
 
 /// The name of the guard that asks what the agent may do at all.
 pub const MODE_GUARD: &str = "mode";
+
+/// The name of the guard that asks whether a person has paused the agent.
+pub const PAUSED_GUARD: &str = "paused";
+
+/// The name of the guard that asks whether a freeze window is open.
+pub const FROZEN_GUARD: &str = "frozen";
 
 /// The name of the guard that asks what was found out.
 pub const VERDICT_GUARD: &str = "verdict";

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment};
+use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::{Budget, Mode, Policy, SchemaDetector, SchemaPolicy};
 use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::RevertEntry;
@@ -11,6 +12,8 @@ use crate::domain::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict};
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
+
+mod brakes;
 
 const DEPLOYED_AT: i64 = 1_000_000;
 
@@ -88,11 +91,14 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
     }
 }
 
+static NO_BRAKES: Brakes = Brakes { pauses: Vec::new(), unclear: None, frozen: None };
+
 /// A situation in which nothing else is going on.
 fn quiet<'a>(now: Time) -> Situation<'a> {
     Situation {
         now,
         budget: Budget::default(),
+        brakes: &NO_BRAKES,
         reverts: &[],
         regressed: &[],
         red_before: &[],

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::artifact::TargetArtifacts;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
+use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::{Budget, Policy};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -122,6 +123,8 @@ pub struct Situation<'a> {
     pub now: Time,
     /// The environment's bounds on reverts.
     pub budget: Budget,
+    /// What holds the agent back in the environment.
+    pub brakes: &'a Brakes,
     /// The reverts of this environment, newest first.
     pub reverts: &'a [RevertEntry],
     /// The agent's reverts that somebody has taken off the branch, oldest first, of the deployments that are watched.

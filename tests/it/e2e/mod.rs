@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod bounds;
+mod brakes;
 mod daemon;
 mod engine;
 mod estates;

@@ -8,6 +8,7 @@ use super::*;
 use crate::domain::artifact::PassedOver;
 use crate::domain::decision::answer::{GuardAnswer, Replay};
 use crate::domain::decision::stack::Inherited;
+use crate::domain::environment::freeze::Frozen;
 use crate::domain::environment::policy::{Mixed, Mode, SchemaDetector, SchemaPolicy};
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::schema::effect::Effect;
@@ -33,7 +34,9 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     budget,
     artifact,
     target,
+    paused,
     mode,
+    frozen,
     landing,
 ];
 
@@ -122,10 +125,30 @@ fn answers_of_other_versions_are_read() {
 fn each_guard_has_a_name_of_its_own_and_says_what_it_is_for() {
     let names: std::collections::BTreeSet<&str> = GUARDS.iter().map(|guard| guard.name).collect();
     assert_eq!(names.len(), GUARDS.len());
-    for known in [MODE_GUARD, VERDICT_GUARD, SCHEMA_GUARD, INCIDENT_GUARD] {
+    for known in [MODE_GUARD, VERDICT_GUARD, SCHEMA_GUARD, INCIDENT_GUARD, PAUSED_GUARD, FROZEN_GUARD] {
         assert!(names.contains(known), "{known}");
     }
     assert!(GUARDS.iter().all(|guard| guard.reason.ends_with('.') && !guard.reason.contains("  ")));
+}
+
+fn paused() -> Table {
+    let facts = |words: Option<&str>| Facts::Paused(PausedFacts { paused: words.map(str::to_owned) });
+    let broken = "paused until a person has mended it: line 2 is wrong";
+    vec![
+        (facts(None), ""),
+        (facts(Some("paused until then by Ann: a move")), "hold: paused until then by Ann: a move"),
+        (facts(Some(broken)), "hold: paused until a person has mended it: line 2 is wrong"),
+    ]
+}
+
+fn frozen() -> Table {
+    let why = || "the sales".to_owned();
+    let facts = |frozen| Facts::Frozen(FrozenFacts { frozen });
+    vec![
+        (facts(None), ""),
+        (facts(Some(Frozen { until: Some(at(60)), why: why() })), "propose"),
+        (facts(Some(Frozen { until: None, why: why() })), "propose"),
+    ]
 }
 
 fn already_reverted() -> Table {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod comments;
+mod paused;
 mod people;
 mod secrets;
 mod servers;

@@ -1,0 +1,139 @@
+//! The pauses: those that the command has put into the list, and those in the file on an environment's branch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::agent::world::{Estate, World, blocking};
+use crate::domain::environment::Environment;
+use crate::domain::environment::brakes::{Brakes, Pauses};
+use crate::domain::environment::pause_file::{PAUSE_FILE, PauseEntry, read_pause_file};
+use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath};
+use crate::domain::text::one_line;
+use crate::domain::time::Time;
+use crate::ports::{Repository, RepositoryError};
+use crate::record::pause::PauseList;
+
+/// What was found out about pauses, for all environments of a branch.
+#[derive(Clone, Debug, Default)]
+pub(in crate::agent) struct FoundPauses {
+    listed: PauseList,
+    entries: Vec<PauseEntry>,
+    /// Who asked for those of the file, in words.
+    by_file: String,
+    /// What cannot be read and may be a pause, in words.
+    unclear: Option<String>,
+    /// What is wrong and pauses nothing.
+    problems: Vec<String>,
+}
+
+impl FoundPauses {
+    /// Reads the list, and the file at the head of a branch. Where a key proves records, a list that cannot be read is somebody else's, and
+    /// pauses nothing.
+    pub(super) fn read(
+        repository: &dyn Repository,
+        (branch, head): (&BranchName, CommitId),
+        (proven, now): (bool, Time),
+    ) -> Self {
+        let mut found = Self { by_file: format!("{PAUSE_FILE} on {branch}"), ..Self::default() };
+        match repository.pauses() {
+            Ok(text) => found.listed = PauseList::read(&text.unwrap_or_default()),
+            Err(error) if proven => found.problems.push(error.to_string()),
+            Err(error) => found.unclear = Some(error.to_string()),
+        }
+        if let Some(line) = found.listed.unknown.first() {
+            let line = one_line(line, 60);
+            found.unclear = Some(format!(
+                "a line of the list of pauses is not understood ({line}): `git push origin :refs/backout/pauses` removes the list"
+            ));
+        }
+        match read_file(repository, head, now) {
+            Ok(entries) => found.entries = entries,
+            Err(why) => found.unclear = Some(format!("{why} (on {branch})")),
+        }
+        found
+    }
+
+    /// What is about an environment.
+    fn of(&self, environment: &EnvironmentName) -> Pauses {
+        let listed = self.listed.pauses.iter().filter(|pause| pause.environment == *environment).cloned();
+        let entries =
+            self.entries.iter().filter_map(|entry| entry.in_environment(environment, &self.by_file));
+        Pauses { all: listed.chain(entries).collect(), unclear: self.unclear.clone() }
+    }
+
+    /// What holds in an environment now.
+    pub(super) fn brakes(&self, environment: &Environment, now: Time) -> Brakes {
+        Brakes::of(&environment.name, &environment.freezes, &self.of(&environment.name), now)
+    }
+
+    /// What held at an earlier time, as far as the pauses that are there now tell.
+    pub(super) fn brakes_at(&self, environment: &Environment, then: Time) -> Brakes {
+        let mut pauses = Pauses { unclear: None, ..self.of(&environment.name) };
+        pauses.all.retain(|pause| pause.at.is_none_or(|at| at <= then));
+        Brakes::of(&environment.name, &environment.freezes, &pauses, then)
+    }
+
+    /// What a person should mend, in words.
+    pub(in crate::agent) fn problems(&self) -> impl Iterator<Item = &String> {
+        self.unclear.iter().chain(&self.problems)
+    }
+
+    /// What a person should know, and is no error.
+    pub(in crate::agent) fn fact(&self) -> Option<String> {
+        let count = Some(self.listed.unproven).filter(|count| *count > 0)?;
+        Some(format!(
+            "{count} lines of the list of pauses are proven by no key in `record`, and pause nothing"
+        ))
+    }
+}
+
+/// The entries of the file; what is wrong, in words.
+fn read_file(repository: &dyn Repository, head: CommitId, now: Time) -> Result<Vec<PauseEntry>, String> {
+    let path = FilePath::new(PAUSE_FILE).map_err(|error| error.to_string())?;
+    match repository.read_file(head, &path) {
+        Ok(Some(bytes)) => read_pause_file(&bytes, now),
+        Ok(None) => Ok(Vec::new()),
+        Err(error) => Err(format!("{PAUSE_FILE} cannot be read: {error}")),
+    }
+}
+
+/// What holds in one environment, for people.
+#[derive(Clone, Debug)]
+pub struct EnvironmentBrakes {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// What holds.
+    pub brakes: Brakes,
+    /// What a person should mend, in words.
+    pub problems: Vec<String>,
+}
+
+/// What holds in each environment of an estate now, in the order of the configuration. `tips` is where its branches were when they were
+/// fetched ([`crate::agent::Fetched`]); an environment whose branch is not there is left out.
+///
+/// # Errors
+/// When the work on the repository breaks off.
+pub async fn brakes(
+    world: &World,
+    estate: &Estate,
+    tips: &BTreeMap<BranchName, CommitId>,
+) -> Result<Vec<EnvironmentBrakes>, RepositoryError> {
+    let (proven, now, tips) = (world.records_proven, world.clock.now(), tips.clone());
+    let environments: Vec<Arc<Environment>> = estate.environments.clone();
+    let reading = blocking(&estate.repository, move |repository| {
+        let mut of_branch: BTreeMap<&BranchName, FoundPauses> = BTreeMap::new();
+        for (branch, head) in &tips {
+            of_branch.insert(branch, FoundPauses::read(repository, (branch, *head), (proven, now)));
+        }
+        let of = |environment: &Arc<Environment>| {
+            let found = of_branch.get(&environment.branch)?;
+            Some(EnvironmentBrakes {
+                environment: environment.name.clone(),
+                brakes: found.brakes(environment, now),
+                problems: found.problems().cloned().collect(),
+            })
+        };
+        Ok::<_, RepositoryError>(environments.iter().filter_map(of).collect())
+    });
+    reading.await
+}
