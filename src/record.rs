@@ -31,6 +31,8 @@ pub enum Record {
     Recovery(Box<RecoveryRecord>),
     /// What became of a pull request.
     Review(Box<ReviewRecord>),
+    /// What became of a pin.
+    Pin(Box<PinRecord>),
     /// Where a branch was seen, so that an agent without a memory of its own knows when commits landed.
     Seen(Box<SeenRecord>),
 }
@@ -133,6 +135,41 @@ impl ReviewOutcome {
     }
 }
 
+/// What became of a pin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PinRecord {
+    /// The version of this form.
+    pub version: u32,
+    /// The rollback id.
+    pub id: String,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment's commit.
+    pub deployment: CommitId,
+    /// The commit that took it back, and pinned.
+    pub revert: CommitId,
+    /// When this was found out.
+    pub at: Time,
+    /// The pin, as in the trailer of the revert.
+    pub pin: String,
+    /// What became of it.
+    pub outcome: PinOutcome,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// What became of a pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PinOutcome {
+    /// The agent took it off.
+    Lifted,
+    /// A person has changed it: the agent leaves it alone.
+    Changed,
+}
+
 /// Whether a revert helped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryRecord {
@@ -180,6 +217,7 @@ impl Record {
             Self::Verdict(record) => Some((&record.environment, &record.service)),
             Self::Recovery(record) => Some((&record.environment, &record.service)),
             Self::Review(record) => Some((&record.environment, &record.service)),
+            Self::Pin(record) => Some((&record.environment, &record.service)),
             Self::Seen(_) => None,
         }
     }
@@ -189,7 +227,7 @@ impl Record {
     pub fn as_verdict(&self) -> Option<&VerdictRecord> {
         match self {
             Self::Verdict(record) => Some(record),
-            Self::Recovery(_) | Self::Review(_) | Self::Seen(_) => None,
+            Self::Recovery(_) | Self::Review(_) | Self::Pin(_) | Self::Seen(_) => None,
         }
     }
 
@@ -198,7 +236,7 @@ impl Record {
     pub fn as_recovery(&self) -> Option<&RecoveryRecord> {
         match self {
             Self::Recovery(record) => Some(record),
-            Self::Verdict(_) | Self::Review(_) | Self::Seen(_) => None,
+            Self::Verdict(_) | Self::Review(_) | Self::Pin(_) | Self::Seen(_) => None,
         }
     }
 
@@ -207,7 +245,7 @@ impl Record {
     pub fn as_seen(&self) -> Option<&SeenRecord> {
         match self {
             Self::Seen(record) => Some(record),
-            Self::Verdict(_) | Self::Recovery(_) | Self::Review(_) => None,
+            Self::Verdict(_) | Self::Recovery(_) | Self::Review(_) | Self::Pin(_) => None,
         }
     }
 
@@ -218,6 +256,7 @@ impl Record {
             Self::Verdict(record) => record.at,
             Self::Recovery(record) => record.at,
             Self::Review(record) => record.at,
+            Self::Pin(record) => record.at,
             Self::Seen(record) => record.at,
         }
     }
@@ -229,6 +268,7 @@ impl Record {
             Self::Verdict(record) => Some(&record.id),
             Self::Recovery(record) => Some(&record.id),
             Self::Review(record) => Some(&record.id),
+            Self::Pin(record) => Some(&record.id),
             Self::Seen(_) => None,
         }
     }
@@ -287,7 +327,7 @@ pub fn look_lines(note: &str) -> impl Iterator<Item = &str> {
 pub fn looks(note: &str, branch: &BranchName, now: Time) -> Vec<Sighting> {
     let seen = look_lines(note).filter_map(|line| match Record::of_line(line)? {
         Record::Seen(seen) => Some(*seen),
-        Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) => None,
+        Record::Verdict(_) | Record::Recovery(_) | Record::Review(_) | Record::Pin(_) => None,
     });
     looks_of(seen.take(MAX_LOOKS), branch, now)
 }
@@ -336,6 +376,7 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
             // Overdue once more is news after somebody has asked to try again.
             Record::Review(review) if review.outcome == ReviewOutcome::Overdue => return None,
             Record::Review(review) => (review.id, format!("review {:?}", review.outcome)),
+            Record::Pin(pin) => (pin.id, format!("pin {} {:?} {}", pin.pin, pin.outcome, pin.revert)),
             Record::Seen(_) => return None,
         };
         Some((id, what))

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::act::due::make_due_reverts;
 use super::caught::caught;
+use super::follow::pins::lift_pins;
 use super::follow::pull_requests::follow_pull_requests;
 use super::follow::recovery::watch_recoveries;
 use super::judge::fallback::add_fallbacks;
@@ -152,7 +153,10 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
     }
     let followed = follow_forge(pass, &mut state, report).await;
     watch_recoveries(pass, &state, report).await;
-    followed
+    followed?;
+    lift_pins(pass, &mut state, None, report).await?;
+    report.head = Some(state.snapshot.head);
+    Ok(())
 }
 
 /// Looks at the environment and judges what is open. Nothing is changed yet: whatever goes wrong here, the next pass begins anew.

@@ -40,6 +40,9 @@ pub struct EnvironmentReport {
     pub reviews: Vec<Reviewed>,
     /// The reverts whose effect became clear.
     pub recoveries: Vec<Recovered>,
+    /// What became of pins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<PinNews>,
     /// What a person should know, and is no error: of the forge, and in a plan of what is still bad.
     pub facts: Vec<String>,
     /// What went wrong, in words; the rest of the pass went on.
@@ -127,6 +130,37 @@ pub struct Recovered {
     pub reason: String,
 }
 
+/// What became of the pins of a revert.
+#[derive(Clone, Debug, Serialize)]
+pub struct PinNews {
+    /// The service.
+    pub service: ServiceName,
+    /// The revert that wrote them.
+    pub revert: CommitId,
+    /// The pins, each in words.
+    pub pins: Vec<String>,
+    /// What became of them.
+    pub step: PinStep,
+    /// The commit that takes them off, where it is known.
+    pub commit: Option<CommitId>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// What became of pins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PinStep {
+    /// They would be taken off.
+    Planned,
+    /// They are off.
+    Lifted,
+    /// The commit that takes them off waits to be merged.
+    Proposed,
+    /// A person has changed them: they are left alone.
+    Changed,
+}
+
 /// A receipt as reports show it: `planned`, `pushed`, or where the revert waits or was merged.
 fn as_outcome<S: Serializer>(receipt: &Option<Receipt>, serializer: S) -> Result<S::Ok, S::Error> {
     let shown = receipt.as_ref().and_then(|receipt| match receipt {
@@ -193,6 +227,7 @@ impl EnvironmentReport {
             incident: None,
             reviews: Vec::new(),
             recoveries: Vec::new(),
+            pins: Vec::new(),
             facts: Vec::new(),
             problems: Vec::new(),
             cut_short: false,
@@ -207,7 +242,10 @@ impl PassReport {
         let done = |item: &Item| {
             matches!(item.receipt, Some(Receipt::Pushed(_) | Receipt::Proposed { .. } | Receipt::Merged(_)))
         };
-        self.items().any(done) || self.reviews().any(|review| review.outcome == Some(ReviewOutcome::Merged))
+        let is_off = |news: &PinNews| matches!(news.step, PinStep::Lifted | PinStep::Proposed);
+        self.environments.iter().any(|environment| environment.pins.iter().any(is_off))
+            || self.items().any(done)
+            || self.reviews().any(|review| review.outcome == Some(ReviewOutcome::Merged))
     }
 
     /// Whether a person must look at something.

@@ -148,7 +148,7 @@ fn records_of(
     let took_back = |record: &Record| match record {
         Record::Verdict(verdict) => verdict.revert == Some(commit),
         Record::Recovery(recovery) => recovery.revert == commit,
-        Record::Review(_) | Record::Seen(_) => false,
+        Record::Review(_) | Record::Pin(_) | Record::Seen(_) => false,
     };
     let notes = repository.notes(&[Some(commit), reverted].into_iter().flatten().collect::<Vec<_>>())?;
     if let Some(note) = notes.get(&commit) {

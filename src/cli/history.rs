@@ -21,7 +21,7 @@ use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::keys::not_ours;
 use crate::record::pause::PauseList;
-use crate::record::{Record, ReviewOutcome};
+use crate::record::{PinOutcome, Record, ReviewOutcome};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -419,6 +419,21 @@ fn describe(record: &Record) -> String {
                 review.service,
                 review.deployment.short(),
                 output::plain(&review.reason)
+            )
+        }
+        Record::Pin(pin) => {
+            let outcome = match pin.outcome {
+                PinOutcome::Lifted => "unpinned",
+                PinOutcome::Changed => "is still pinned",
+            };
+            format!(
+                "{} {}/{} {} {outcome}: {} ({})",
+                pin.at,
+                pin.environment,
+                pin.service,
+                pin.deployment.short(),
+                output::plain(&pin.reason),
+                output::plain(&pin.pin)
             )
         }
         Record::Seen(seen) => format!("{} {} seen at {}", seen.at, seen.branch, seen.tip.short()),

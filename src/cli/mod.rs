@@ -13,7 +13,9 @@ mod pause;
 mod plan;
 mod revert;
 mod run;
+mod status;
 mod svg;
+mod unpin;
 mod world;
 
 use std::process::ExitCode;
@@ -57,6 +59,10 @@ enum Command {
     /// End pauses before their time
     #[command(after_help = pause::AFTER_HELP)]
     Resume(pause::ResumeArgs),
+    /// Show what each service runs, since when, and what is kept out of it
+    Status(status::StatusArgs),
+    /// Let automation put a version back that a revert has pinned, before the time of the pins is over
+    Unpin(unpin::UnpinArgs),
     /// Read the audit log back from Git
     History(history::HistoryArgs),
     /// Derive a recorded verdict again from its evidence alone
@@ -128,6 +134,8 @@ async fn command(cli: Cli) -> anyhow::Result<Ending> {
         Command::Revert(args) => revert::run(common, args).await,
         Command::Pause(args) => pause::pause(common, args).await,
         Command::Resume(args) => pause::resume(common, args).await,
+        Command::Status(args) => status::run(common, args).await,
+        Command::Unpin(args) => unpin::run(common, args).await,
         Command::History(args) => history::run(common, args).await,
         Command::Explain(args) => explain::run(common, args).await,
         Command::Judge(args) => judge::run(common, &args),

@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::common::{Common, Ending, Format};
 use super::{output, world};
-use crate::agent::{Intent, Item, PassReport, Stop, pass};
+use crate::agent::{Intent, Item, PassReport, PinNews, PinStep, Stop, pass};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::ids::EnvironmentName;
@@ -81,7 +81,10 @@ fn print(common: &Common, report: &PassReport) -> anyhow::Result<()> {
 
 fn has_news(report: &PassReport) -> bool {
     report.items().any(|item| item.decision != Decision::Wait)
-        || report.environments.iter().any(|environment| !environment.recoveries.is_empty())
+        || report
+            .environments
+            .iter()
+            .any(|environment| !environment.recoveries.is_empty() || !environment.pins.is_empty())
 }
 
 /// What was done says more than what went wrong: it is not done again in the next pass, and what went wrong is.
@@ -137,6 +140,9 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
             let reason = output::plain(&recovery.reason);
             let _recovery = writeln!(out, "  {} {outcome}: {reason}", recovery.service);
         }
+        for pin in &environment.pins {
+            let _pin = writeln!(out, "  {} {}", pin.service, output::plain(&pin_news(pin)));
+        }
         if environment.cut_short {
             let _cut = writeln!(
                 out,
@@ -151,6 +157,19 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
         }
     }
     out
+}
+
+/// What became of pins, in words.
+pub(super) fn pin_news(news: &PinNews) -> String {
+    let (pins, revert) = (news.pins.join(", "), news.revert.short());
+    let by = news.commit.map_or_else(String::new, |commit| format!(" by {}", commit.short()));
+    let what = match news.step {
+        PinStep::Planned => "would be unpinned".to_owned(),
+        PinStep::Lifted => format!("unpinned{by}"),
+        PinStep::Proposed => format!("unpinned{by}, which waits to be merged"),
+        PinStep::Changed => "is still pinned".to_owned(),
+    };
+    format!("{what}: {} ({pins}, of the revert {revert})", news.reason)
 }
 
 fn count(items: usize) -> String {

@@ -14,6 +14,7 @@ mod forge;
 mod forms;
 mod freeze;
 mod merge;
+mod pins;
 mod references;
 mod registries;
 mod report;

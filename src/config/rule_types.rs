@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{Duration, Ratio};
+use crate::domain::environment::pin_rules::FluxPin;
 use crate::domain::environment::policy::{Mixed, Mode, SchemaDetector, SchemaPolicy};
 use crate::domain::environment::signal::{Direction, Missing, SignalKind};
 
@@ -114,6 +115,42 @@ pub(super) struct Policy {
     /// Whether a deployment may go back in a part of its fields where others have moved on since, so that a state comes
     /// about that was never deployed. Default: `false`.
     pub(super) partial: Option<bool>,
+    /// By which tools the agent keeps a version out that it has backed out. It writes that into the commit of the revert, and takes it back
+    /// later. Default: by none.
+    pub(super) pin: Option<Pin>,
+}
+
+/// How the agent keeps automation from putting back a version that it has backed out.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pin {
+    /// `exclude` leaves the version out of the semver range of Flux's `ImagePolicy`, `suspend` suspends the `ImageUpdateAutomation`.
+    /// Default: neither.
+    pub(super) flux: Option<FluxPin>,
+    /// Whether the version is added to the annotation `<alias>.ignore-tags` of Argo CD Image Updater. Default: `false`.
+    pub(super) argocd_image_updater: Option<bool>,
+    /// Whether a rule with `allowedVersions` is added to Renovate's configuration. Default: `false`.
+    pub(super) renovate: Option<bool>,
+    /// A field of your own into which the version is written.
+    pub(super) field: Option<PinField>,
+    /// For how long. Default: `7d`.
+    pub(super) r#for: Option<Duration>,
+}
+
+/// A field of your own into which a version is written that is to stay out.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PinField {
+    /// The file: a path from the root of the repository, in which `{service}`, `{environment}` and the labels of the service stand for their
+    /// values.
+    #[schemars(length(min = 1))]
+    pub(super) file: String,
+    /// The address of the field in it, such as `frozen_versions`. A list gets one more item. A value is set where it is empty, `null`, `none`
+    /// or `false`.
+    #[schemars(length(min = 1))]
+    pub(super) key: String,
+    /// What is written; `{version}` stands for the version. Default: `{version}`.
+    pub(super) value: Option<String>,
 }
 
 /// Fields that are named: by their key (`replicas`), or by their address as plans show it, in which `*` stands for any

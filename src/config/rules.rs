@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
+use super::pins;
 use super::report::{Place, suggestion};
 use super::rule_types;
 use super::types;
@@ -218,6 +219,9 @@ impl Context<'_> {
             let message = format!("`settle` ({settle_secs}s) must be shorter than `watch` ({watch_secs}s)");
             self.findings.add(self.place(&key(which)), message);
         }
+        let pin = wire.pin.as_ref().map_or(usual.pin, |pin| self.pin_rules(name, pin));
+        let mut fields = wire.fields.as_ref().map(selection).unwrap_or_default();
+        fields.exclude.extend(pins::places(&pin));
         Policy {
             mode: wire.mode.unwrap_or(Mode::Observe),
             settle_secs,
@@ -228,12 +232,13 @@ impl Context<'_> {
             quarantine_secs,
             recovery_secs,
             schema: wire.schema.as_ref().map_or(usual.schema, |marks| self.schema_rules(name, marks)),
-            fields: wire.fields.as_ref().map(selection).unwrap_or_default(),
+            fields,
             mixed: wire.mixed.unwrap_or(usual.mixed),
             targets: wire.targets.unwrap_or(usual.targets),
             fallback: wire.fallback.unwrap_or(usual.fallback),
             automation: usual.automation,
             partial: wire.partial.unwrap_or(usual.partial),
+            pin,
         }
     }
 

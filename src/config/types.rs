@@ -46,7 +46,8 @@ pub(super) struct Config {
     #[schemars(length(min = 1))]
     pub(super) services: Vec<Service>,
     /// Names and mail addresses of machines that deploy, besides those that are known (Renovate, Flux, Kargo, CI accounts
-    /// and others, and whoever has the word `bot` in the name). What a person puts back on purpose is not reverted again.
+    /// and others, and whoever has the word `bot` in the name). Of what a person puts back on purpose a revert is only
+    /// proposed.
     pub(super) automation: Option<Vec<String>>,
     /// How the daemon runs. In one file only.
     pub(super) run: Option<Run>,

@@ -3,8 +3,10 @@
 
 pub(super) mod message;
 pub mod needed;
+pub mod pinned;
 pub mod plan;
 pub mod receipt;
+pub mod unpin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,6 +22,7 @@ use crate::domain::history::trailers::NOTHING;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
+use crate::domain::pin::Pin;
 use crate::domain::text::{is_unseen, one_line};
 use crate::domain::time::Time;
 
@@ -54,10 +57,23 @@ pub struct Change {
     pub doubts: Vec<String>,
     /// What the registries say about what goes back, each a part of a sentence; untrusted text.
     pub checked: Vec<String>,
+    /// What keeps automation from putting it back, and for how long.
+    pub pins: Pins,
     /// The whole commit message.
     pub message: String,
     /// Author and committer time.
     pub at: Time,
+}
+
+/// What a revert pins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// The pins.
+    pub made: Vec<Pin>,
+    /// Until when they hold, where there are any.
+    pub until: Option<Time>,
+    /// Why there is no pin where one was wanted, each in a sentence.
+    pub without: Vec<String>,
 }
 
 /// A deployment that is taken back with a bad one.
@@ -273,6 +289,13 @@ impl fmt::Display for Change {
         }
         for line in &self.checked {
             writeln!(f, "  {line}")?;
+        }
+        for pin in &self.pins.made {
+            let until = self.pins.until.unwrap_or(self.at);
+            writeln!(f, "  pinned until {until}: {}", one_line(&pin.to_string(), MAX_TOLD_CHARS))?;
+        }
+        for why in &self.pins.without {
+            writeln!(f, "  not pinned: {}", one_line(why, MAX_TOLD_CHARS))?;
         }
         for address in &self.left_behind {
             writeln!(f, "  {address}: changed by the deployment too, stays as it is")?;

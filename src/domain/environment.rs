@@ -9,6 +9,7 @@ pub mod overlap;
 pub mod pattern;
 pub mod pause;
 pub mod pause_file;
+pub mod pin_rules;
 pub mod policy;
 pub mod signal;
 mod tools;

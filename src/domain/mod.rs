@@ -18,6 +18,7 @@
 //! | [`judge`] | question, evidence, verdict |
 //! | [`chart`] | what a chart of a signal shows, for every pen |
 //! | [`decision`] | the guards, in the order in which they are asked |
+//! | [`pin`] | edits that keep automation from putting back what was backed out |
 //! | [`change`] | the revert: its bytes, its message, and what became of it |
 //! | [`review`] | pull requests: what is next for one, and what people read there |
 //!
@@ -35,6 +36,7 @@ pub mod field;
 pub mod history;
 pub mod ids;
 pub mod judge;
+pub mod pin;
 pub mod review;
 pub mod schema;
 pub mod text;

@@ -57,6 +57,15 @@ impl fmt::Display for Time {
     }
 }
 
+impl std::str::FromStr for Time {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let timestamp: jiff::Timestamp = text.parse()?;
+        Ok(Self(timestamp.as_second()))
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -66,8 +75,7 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let timestamp: jiff::Timestamp = text.parse().map_err(de::Error::custom)?;
-        Ok(Self(timestamp.as_second()))
+        text.parse().map_err(de::Error::custom)
     }
 }
 

@@ -288,6 +288,7 @@ const ORDERS: [(&str, &[&str]); 3] = [
             "judge",
             "chart",
             "decision",
+            "pin",
             "change",
             "review",
         ],
@@ -296,7 +297,7 @@ const ORDERS: [(&str, &[&str]); 3] = [
         "src/agent",
         &[
             "caught", "world", "report", "look", "judge", "decide", "act", "tell", "follow", "pass", "run",
-            "request", "check",
+            "request", "check", "status", "unpin",
         ],
     ),
     ("src", &["domain", "record", "ports", "telemetry", "agent", "adapters", "config", "cli"]),

@@ -78,7 +78,7 @@ pub(super) async fn renew(
 }
 
 /// Makes the commit: by the forge where only it can sign, with Git otherwise.
-async fn commit_on(
+pub(super) async fn commit_on(
     pass: &Pass<'_>,
     change: &Change,
     branch: &BranchName,

@@ -75,7 +75,7 @@ pub(in crate::agent) async fn deliver(
 }
 
 /// Pushes a change to the environment branch. That is a look at it too: nobody may have looked before somebody takes it off again.
-async fn push(pass: &Pass<'_>, change: &Change) -> Result<CommitId, PushError> {
+pub(in crate::agent) async fn push(pass: &Pass<'_>, change: &Change) -> Result<CommitId, PushError> {
     let change = change.clone();
     let pushed = pass.git(move |repository| {
         let commit = repository.commit_and_push(&CommitRequest {

@@ -6,6 +6,8 @@ pub(super) mod branch;
 pub(super) mod deliver;
 pub(super) mod due;
 pub(super) mod error;
+mod pins;
 pub(super) mod pull_request;
 pub(super) mod revert;
 mod trace;
+pub(super) mod unpin;

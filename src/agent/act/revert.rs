@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::pins::pinned;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::domain::change::needed::{KUSTOMIZATIONS, needed};
@@ -110,7 +111,7 @@ pub(in crate::agent) async fn plan_at<'a>(
     to_revert: &ToRevert<'a>,
     head: CommitId,
 ) -> Result<Result<PlannedRevert<'a>, NoChange>, RepositoryError> {
-    let current = current_files(pass, head, to_revert.undo).await?;
+    let mut current = current_files(pass, head, to_revert.undo).await?;
     let (owned, environment, now) = (Owned::of(to_revert), Arc::clone(pass.environment), pass.now);
     let planning = pass.git(move |repository| {
         let target = Target {
@@ -124,6 +125,13 @@ pub(in crate::agent) async fn plan_at<'a>(
         let change = plan(owned.undo(), owned.motive(), &target);
         let change = match change {
             Ok(change) => still_whole(repository, head, change)?,
+            none => none,
+        };
+        let change = match change {
+            Ok(change) => {
+                let why = (owned.undo(), owned.motive(), &owned.policy.pin);
+                Ok(pinned(repository, change, why, &mut current.files)?)
+            }
             none => none,
         };
         Ok::<_, RepositoryError>((change, current))

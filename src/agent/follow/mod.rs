@@ -1,4 +1,5 @@
-//! Following what earlier passes began: pull requests to their end, and reverts until their effect is clear.
+//! Following what earlier passes began: pull requests to their end, reverts until their effect is clear, and pins until they are taken off.
 
+pub(super) mod pins;
 pub(super) mod pull_requests;
 pub(super) mod recovery;

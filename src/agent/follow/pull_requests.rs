@@ -164,7 +164,7 @@ async fn clean_up(
         let notes = records.get(deployment).into_iter().flatten();
         notes.filter(|record| record.id() == Some(id)).any(|record| match record {
             Record::Review(review) => is_needless(review.outcome),
-            Record::Verdict(_) | Record::Recovery(_) | Record::Seen(_) => false,
+            Record::Verdict(_) | Record::Recovery(_) | Record::Pin(_) | Record::Seen(_) => false,
         })
     };
     for (deployment, branches) in &state.proposals.branches {

@@ -239,9 +239,11 @@ impl Since {
             environment.services.iter().map(|rule| i64::from(secs(&rule.policy))).max().unwrap_or(0)
         };
         let watched = 2 * longest(|policy| policy.watch_secs.max(policy.recovery_secs));
-        let remembered = longest(|policy| policy.quarantine_secs.max(policy.cooldown_secs))
-            .max(i64::from(environment.budget.window_secs))
-            .max(watched);
+        let remembered = longest(|policy| {
+            policy.quarantine_secs.max(policy.cooldown_secs).max(policy.pin.remembered_secs())
+        })
+        .max(i64::from(environment.budget.window_secs))
+        .max(watched);
         let day = now.minus_secs(RECENT_SECS);
         let unseen = looked.map_or(day, |looked| looked.minus_secs(watched).max(day));
         let diffs = now.minus_secs(watched).min(unseen);

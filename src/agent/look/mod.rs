@@ -10,6 +10,7 @@ pub(super) mod gone;
 pub(super) mod landed;
 pub(super) mod lineage;
 pub(super) mod pauses;
+pub(super) mod pins;
 pub(super) mod proposals;
 pub(super) mod search;
 pub(super) mod services;

@@ -111,7 +111,7 @@ fn told_before(
         let deployment = state.detected.iter().find(|one| one.commit == commit && is_of(&one.service));
         let ended = notes.iter().rev().find_map(|record| match record {
             Record::Review(ended) => Some(ended.as_ref()).filter(|ended| ended.id == verdict.id),
-            Record::Verdict(_) | Record::Recovery(_) | Record::Seen(_) => None,
+            Record::Verdict(_) | Record::Recovery(_) | Record::Pin(_) | Record::Seen(_) => None,
         });
         let done = done_before(verdict, ended, pass.environment.review.merge);
         if let (Some(deployment), Some(done)) = (deployment, done) {

@@ -10,7 +10,9 @@ use crate::domain::change::{Asked, Change, Motive, shown};
 use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
-use crate::domain::history::trailers::{ID_TRAILER, MAX_TRAILERS, trailer_value};
+use crate::domain::history::trailers::{
+    ID_TRAILER, MAX_TRAILERS, PIN_TRAILER, PIN_UNTIL_TRAILER, trailer_value,
+};
 use crate::domain::ids::FilePath;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::text::{flat, inert, one_line};
@@ -70,6 +72,7 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
     for doubt in change.doubts.iter().take(MAX_ROWS) {
         put(&mut text, &format!("\nFor a person to look at: {}.\n", cell(doubt, 300)));
     }
+    put(&mut text, &pins(change));
     if !change.left_behind.is_empty() {
         put(&mut text, "\nThe deployment also changed the following, which stays as it is:\n\n");
         for address in change.left_behind.iter().take(MAX_ROWS) {
@@ -81,6 +84,21 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
     // a rule of their own.
     let mut text = inert(&text);
     put(&mut text, &trailers(change, motive));
+    text
+}
+
+/// What keeps automation from putting it back, and where nothing does.
+fn pins(change: &Change) -> String {
+    let mut text = String::new();
+    if let Some(until) = change.pins.until.filter(|_| !change.pins.made.is_empty()) {
+        put(&mut text, &format!("\nSo that no automation puts it back, it is pinned until {until}:\n\n"));
+        for pin in change.pins.made.iter().take(MAX_ROWS) {
+            put(&mut text, &format!("- {}\n", cell(&pin.to_string(), 300)));
+        }
+    }
+    for why in change.pins.without.iter().take(MAX_ROWS) {
+        put(&mut text, &format!("\nNot pinned: {}.\n", cell(why, 300)));
+    }
     text
 }
 
@@ -177,6 +195,12 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
     }
     for value in others.iter().take(MAX_TRAILERS) {
         add("Backout-From", value);
+    }
+    for pin in change.pins.made.iter().take(MAX_TRAILERS) {
+        add(PIN_TRAILER, &pin.to_string());
+    }
+    if let Some(until) = change.pins.until.filter(|_| !change.pins.made.is_empty()) {
+        add(PIN_UNTIL_TRAILER, &until.to_string());
     }
     match motive {
         Motive::Metrics(judgement) | Motive::Fallback(judgement, _) => {

@@ -6,7 +6,7 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::told::{held_now, outcomes};
-use super::{AlsoUndone, Change, Motive, NoChange, message};
+use super::{AlsoUndone, Change, Motive, NoChange, Pins, message};
 use crate::domain::deployment::{ChangeKind, Deployment, FieldChange, MODE};
 use crate::domain::environment::policy::{Mixed, Policy};
 use crate::domain::field::stamp::{Stamp, signed_by, unsigned};
@@ -108,6 +108,7 @@ pub fn plan<'a>(
         left_behind: done.left_behind,
         doubts: doubts.iter().cloned().chain(done.doubts).collect(),
         checked: checked.to_vec(),
+        pins: Pins::default(),
         message: String::new(),
         at: target.now,
     };

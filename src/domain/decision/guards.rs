@@ -11,6 +11,7 @@ mod landing;
 mod later_deployment;
 mod mixed_commit;
 mod mode;
+mod overridden;
 mod paused;
 mod quarantine;
 mod rollback;
@@ -35,6 +36,7 @@ use self::landing::LandingFacts;
 use self::later_deployment::LaterDeploymentFacts;
 use self::mixed_commit::MixedCommitFacts;
 use self::mode::ModeFacts;
+use self::overridden::OverrideFacts;
 use self::paused::PausedFacts;
 use self::quarantine::QuarantineFacts;
 use self::rollback::RollbackFacts;
@@ -103,7 +105,7 @@ macro_rules! guards {
 }
 
 guards! {
-    19:
+    20:
     "already reverted" => AlreadyReverted(AlreadyRevertedFacts),
     "superseded" => Superseded(SupersededFacts),
     "verdict" => Verdict(VerdictFacts),
@@ -123,6 +125,7 @@ guards! {
     "mode" => Mode(ModeFacts),
     "frozen" => Frozen(FrozenFacts),
     "landing" => Landing(LandingFacts),
+    "override" => Override(OverrideFacts),
 }
 
 /// The name of the guard that asks what the agent may do at all.

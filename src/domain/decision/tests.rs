@@ -266,7 +266,10 @@ fn a_bad_value_that_comes_back_is_held() {
         matches!(decided(&again, &auto(), &twice), Decision::Escalate(why) if why.contains("keeps putting back"))
     );
     again.author = Person { name: "Ada".to_owned(), email: "ada@example.com".to_owned() };
-    assert!(matches!(decided(&again, &auto(), &once), Decision::Escalate(why) if why.contains("on purpose")));
+    assert_eq!(decided(&again, &auto(), &once), Decision::Propose, "a person means it");
+    assert_eq!(decided(&again, &auto(), &twice), Decision::Propose, "however often");
+    let observe = Policy { mode: Mode::Observe, ..auto() };
+    assert!(matches!(decided(&again, &observe, &once), Decision::Hold(_)), "where nothing may be proposed");
     let long_ago = [revert_of(&first, DEPLOYED_AT - 30 * 86_400, "v2")];
     assert_eq!(decided(&again, &auto(), &long_ago), Decision::Revert);
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::environment::pattern::PathGlobs;
+use crate::domain::environment::pin_rules::PinRules;
 use crate::domain::field::Selection;
 
 /// What the agent may do when it finds a regression.
@@ -104,6 +105,8 @@ pub struct Policy {
     pub automation: Vec<String>,
     /// Whether a deployment may go back in a part of its fields, where others have moved on since.
     pub partial: bool,
+    /// By which tools a value is kept out that was backed out.
+    pub pin: PinRules,
 }
 
 /// What goes back where a deployment's commit changed other things in the service's files than release fields.
@@ -137,6 +140,7 @@ impl Default for Policy {
             fallback: 0,
             automation: Vec::new(),
             partial: false,
+            pin: PinRules::default(),
         }
     }
 }

@@ -11,7 +11,8 @@
 //! 3. [`rules`]: which of these values are release fields. [`selection`]: what the configuration adds and takes away.
 //! 4. `restore`: each release field is found again in a later version, and the old text is put in its place.
 //!
-//! Before them, `sections`: what of a large file has to be read at all. Beside them, [`entries`]: the parts of a file that belong to different services; [`stamp`]: what covers a whole file; and `context`:
+//! Before them, `sections`: what of a large file has to be read at all. Beside them, [`entries`]: the parts of a file that belong to different services; [`stamp`]: what covers a whole file; [`place`]: scalars with their
+//! places; and `context`:
 //! what the place of a value means for it.
 //!
 //! Below these four: `vocabulary` says what the words of a key mean, `lines`, `words` and [`tokens`] take texts apart, and
@@ -22,6 +23,7 @@ pub mod entries;
 pub mod leaves;
 mod lines;
 mod pairs;
+pub mod place;
 mod query;
 mod restore;
 pub mod rules;

@@ -105,6 +105,17 @@ pub fn claims_of(commit: &Commit) -> impl Iterator<Item = Claim> {
     claims.filter(move |claim| seen.insert(claim.entry.id.clone()))
 }
 
+/// The pins that a commit says a revert of it wrote, and until when. Nothing of that has to be believed: see [`crate::domain::pin`].
+#[must_use]
+pub fn pins_claimed<'c>(commit: &'c Commit, entry: &RevertEntry) -> Option<(Vec<&'c str>, Time)> {
+    let own = messages(commit).filter_map(|message| OwnTrailers::find(message));
+    let mut own = own.filter(|own| own.is_of(&entry.environment, &entry.service));
+    own.find_map(|own| {
+        let pins: Vec<&str> = own.pins().collect();
+        (!pins.is_empty()).then(|| (pins, own.pinned_until().unwrap_or(entry.at)))
+    })
+}
+
 fn messages(commit: &Commit) -> impl Iterator<Item = &String> {
     std::iter::once(&commit.message).chain(&commit.merged)
 }

@@ -2,9 +2,15 @@
 
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::text::inert_value;
+use crate::domain::time::Time;
 
 /// The trailer by which the agent knows its own commits.
 pub const ID_TRAILER: &str = "Backout-Id";
+
+/// The trailer that names a pin, and the one that says until when the pins of a commit hold.
+pub const PIN_TRAILER: &str = "Backout-Pin";
+/// See [`PIN_TRAILER`].
+pub const PIN_UNTIL_TRAILER: &str = "Backout-Pin-Until";
 
 /// The most trailers of a kind that the agent writes.
 pub const MAX_TRAILERS: usize = 50;
@@ -90,6 +96,17 @@ impl<'m> OwnTrailers<'m> {
             _ => None,
         });
         pairs.collect()
+    }
+
+    /// The pins that it says it wrote. More than the agent writes are not read.
+    pub fn pins(&self) -> impl Iterator<Item = &'m str> {
+        self.values(PIN_TRAILER).take(MAX_TRAILERS)
+    }
+
+    /// Until when they hold.
+    #[must_use]
+    pub fn pinned_until(&self) -> Option<Time> {
+        self.value(PIN_UNTIL_TRAILER)?.parse().ok()
     }
 
     /// The rollback id.

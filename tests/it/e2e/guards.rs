@@ -380,9 +380,9 @@ fn a_bot_that_brings_the_bad_version_back_is_reverted_again_but_not_for_ever() {
 fn a_person_who_puts_the_bad_version_back_means_it() {
     let stage = reverted_before();
     let again = stage.deploy("web", "v2", -12, PERSON);
-    let report = stage.pass(4);
-    assert_eq!(words(item(&report, "web")), "regressed escalate");
-    assert!(text(item(&report, "web"), "why").contains("Dana Ops put back on purpose"));
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed propose");
+    assert!(text(item(&report, "web"), "put_back").contains("Dana Ops put back what"));
     assert_eq!(stage.tip(), again);
     stage.nothing_more();
 }

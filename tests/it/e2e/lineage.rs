@@ -118,6 +118,16 @@ fn is_left_to_a_person(stage: &Stage, bad: &str, why: &[&str]) -> Value {
     report
 }
 
+/// A pass prepares the revert for a person, once.
+#[track_caller]
+fn is_proposed(stage: &Stage, bad: &str) {
+    let tip = stage.tip();
+    let report = stage.pass(3);
+    assert_eq!(said(&report, bad), "regressed propose", "{report:#}");
+    assert_eq!(stage.tip(), tip);
+    stage.nothing_more();
+}
+
 /// A pass finds that the deployment is bad, and changes nothing, as do further ones.
 #[track_caller]
 fn is_left_alone(stage: &Stage, bad: &str, words: &str) -> Value {

@@ -13,6 +13,7 @@ mod landing;
 mod lineage;
 mod metrics;
 mod narrow;
+mod pins;
 mod proof;
 mod races;
 mod recovery;

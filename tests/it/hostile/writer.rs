@@ -129,6 +129,7 @@ impl Writer {
             }
             Record::Recovery(recovery) => format!("recovery {:?}", recovery.outcome),
             Record::Review(review) => format!("review {:?}", review.outcome),
+            Record::Pin(pin) => format!("pin {:?}", pin.outcome),
             Record::Seen(seen) => format!("seen {} at +{}", seen.tip.short(), seen.at.secs_since(target.at)),
         };
         format!("tells of {} in the note on {}: {shown}", target.commit.short(), on.short())

@@ -85,7 +85,7 @@ fn verdicts(sim: &Sim) -> Vec<(String, bool)> {
         Record::Verdict(verdict) => {
             Some((verdict.service.to_string(), verdict.revert.is_some() || verdict.proposal.is_some()))
         }
-        Record::Recovery(_) | Record::Review(_) | Record::Seen(_) => None,
+        Record::Recovery(_) | Record::Review(_) | Record::Pin(_) | Record::Seen(_) => None,
     };
     let mut found: Vec<(String, bool)> = records.filter_map(verdict).collect();
     found.sort();

@@ -190,6 +190,7 @@ services: [{{pattern: \"apps/{{service}}/**\"}}]
             backout::record::Record::Verdict(record) => Some(record.revert.map(|id| id.to_string())),
             backout::record::Record::Recovery(_)
             | backout::record::Record::Review(_)
+            | backout::record::Record::Pin(_)
             | backout::record::Record::Seen(_) => None,
         };
         backout::record::read(&note).iter().filter_map(verdict).collect()

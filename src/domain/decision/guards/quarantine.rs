@@ -34,8 +34,8 @@ pub struct QuarantineFacts {
 }
 
 impl Guard for QuarantineFacts {
-    const REASON: &'static str = "A value that was backed out is bad until somebody says otherwise. A person who puts it back means it, and a machine that \
-         keeps putting it back must be stopped first.";
+    const REASON: &'static str = "A value that was backed out is bad until a person says otherwise. A machine that keeps putting it back must be stopped \
+         first.";
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {
         let own = case.deployment;
@@ -63,12 +63,8 @@ impl Guard for QuarantineFacts {
         }
         let last = self.last_revert?.short();
         let author = self.author.as_deref().unwrap_or_default();
-        if !self.is_automation {
-            return Some(Decision::Escalate(format!(
-                "{author} put back on purpose what {last} had backed out: it is left to people"
-            )));
-        }
-        (self.reverts >= MAX_REVERTS_OF_A_VALUE).then(|| {
+        // A person who puts it back means it: the guard `override` sees to that.
+        (self.is_automation && self.reverts >= MAX_REVERTS_OF_A_VALUE).then(|| {
             Decision::Escalate(format!(
                 "the automation {author} keeps putting back what was reverted {} times (last by {last}): stop it first",
                 self.reverts

@@ -38,6 +38,7 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     mode,
     frozen,
     landing,
+    overridden,
 ];
 
 fn id(byte: u8) -> CommitId {
@@ -381,10 +382,9 @@ fn quarantine() -> Table {
             back(2, true),
             "escalate: the automation Ada keeps putting back what was reverted 2 times (last by 0909090909): stop it first",
         ),
-        row(
-            back(1, false),
-            "escalate: Ada put back on purpose what 0909090909 had backed out: it is left to people",
-        ),
+        // The guard `override` sees to what a person put back.
+        row(back(1, false), ""),
+        row(back(2, false), ""),
         row(off(1), ""),
         row(
             off(2),
@@ -483,6 +483,17 @@ fn artifact() -> Table {
             "escalate: no good state is left that can run again: shop/web:1.1 is gone from its registry; shop/web:1.0 is gone from \
              its registry",
         ),
+    ]
+}
+
+fn overridden() -> Table {
+    let row = |facts, expected| (Facts::Override(facts), expected);
+    let by = |name: &str| OverrideFacts { person: Some(name.to_owned()), last_revert: Some(id(2)) };
+    vec![
+        row(OverrideFacts::default(), ""),
+        row(by("Ada"), "propose"),
+        // A person without a name is one too.
+        row(by(""), "propose"),
     ]
 }
 

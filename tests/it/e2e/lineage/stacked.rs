@@ -215,7 +215,7 @@ fn what_went_back_with_the_bad_version_must_not_come_back_by_itself() {
         if who == BOT {
             is_reverted_to(&stage, &again, &app("v1"));
         } else {
-            is_left_to_a_person(&stage, &again, &["put back on purpose"]);
+            is_proposed(&stage, &again);
         }
     }
 }

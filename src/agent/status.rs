@@ -1,0 +1,217 @@
+//! How the services of an environment stand, read from the branch and the notes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::look::branches::Branches;
+use super::look::context::{Intent, Pass};
+use super::look::pins::find_pins;
+use super::look::state::{State, read_records};
+use super::world::{Estate, SEARCH_DAYS, Stop, World};
+use crate::domain::deployment::{ChangeKind, Deployment, Detector};
+use crate::domain::environment::Environment;
+use crate::domain::field::tokens::version_of;
+use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::scope::Tracked;
+use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
+use crate::domain::pin::open::{PinState, WrittenPin, standing};
+use crate::domain::text::one_line;
+use crate::domain::time::Time;
+use crate::ports::{HistoryQuery, RepositoryError};
+use crate::record::Record;
+
+/// The most files by which services are found.
+const MAX_FILES: usize = 20_000;
+/// The most versions of a service that are shown.
+const MAX_VERSIONS: usize = 5;
+
+/// How the services of an environment stand.
+#[derive(Clone, Debug, Serialize)]
+pub struct EnvironmentStatus {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The branch's head.
+    pub head: CommitId,
+    /// Its services, by name.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// How a service stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceStatus {
+    /// The service.
+    pub service: ServiceName,
+    /// What its newest change brought; untrusted text. Empty where none is known.
+    pub versions: Vec<String>,
+    /// Since when, and by which commit. None where it has not changed as far back as is looked.
+    pub since: Option<Time>,
+    /// See `since`.
+    pub commit: Option<CommitId>,
+    /// In a word: `reverted`, `watched`, a verdict, or `unknown`.
+    pub state: &'static str,
+    /// The values that must not come back by automation.
+    pub quarantine: Vec<Quarantined>,
+    /// What keeps them out.
+    pub pins: Vec<PinStatus>,
+}
+
+/// A value in quarantine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Quarantined {
+    /// The value; untrusted text.
+    pub value: String,
+    /// Until when.
+    pub until: Time,
+    /// The revert that backed it out.
+    pub revert: CommitId,
+}
+
+/// A pin that is still there.
+#[derive(Clone, Debug, Serialize)]
+pub struct PinStatus {
+    /// The pin, in words.
+    pub pin: String,
+    /// Until when it holds.
+    pub until: Time,
+    /// The revert that wrote it.
+    pub revert: CommitId,
+    /// Why: the subject of that revert; untrusted text.
+    pub reason: String,
+    /// Whether a person has changed it, so that the agent leaves it alone.
+    pub is_changed: bool,
+}
+
+/// Reads how the services of an environment stand, as of the last fetch.
+///
+/// # Errors
+/// When the branch or the notes cannot be read.
+pub async fn status(
+    world: &World,
+    estate: &Estate,
+    environment: &Arc<Environment>,
+) -> Result<EnvironmentStatus, RepositoryError> {
+    let now = world.clock.now();
+    let branches = Branches::new(estate, std::slice::from_ref(environment), now, Default::default());
+    let stop = Stop::default();
+    let pass =
+        Pass { world, estate, environment, branches: &branches, now, intent: Intent::Plan, stop: &stop };
+    let state = State::read(&pass).await?;
+    let newest = newest_changes(&pass, state.snapshot.head).await?;
+    let commits: BTreeSet<CommitId> = newest.values().flatten().map(|change| change.commit).collect();
+    let records = read_records(&pass, commits.into_iter().collect()).await?;
+    let found = find_pins(&pass, &state.snapshot, &state.landed, &state.detected).await?;
+    let pins = standing(&found.written, &found.texts);
+    let subject = |id: CommitId| {
+        let commit = state.snapshot.commits.iter().find(|commit| commit.id == id);
+        commit.map_or_else(String::new, |commit| one_line(commit.subject(), 100))
+    };
+    let of_service = |(service, change): (&ServiceName, &Option<Deployment>)| {
+        let own = |entry: &&RevertEntry| entry.service == *service;
+        let of_pins = pins.iter().filter(|(one, _)| one.entry.service == *service);
+        let pin = |(one, at): &(&WrittenPin, PinState)| PinStatus {
+            pin: one.pin.to_string(),
+            until: one.until,
+            revert: one.entry.commit,
+            reason: subject(one.entry.commit),
+            is_changed: *at == PinState::Changed,
+        };
+        ServiceStatus {
+            service: service.clone(),
+            versions: change.as_ref().map(versions).unwrap_or_default(),
+            since: change.as_ref().map(|change| change.at),
+            commit: change.as_ref().map(|change| change.commit),
+            state: change.as_ref().map_or("unknown", |change| word(&pass, change, &records)),
+            quarantine: quarantined(&pass, state.landed.iter().filter(own), change.as_ref()),
+            pins: of_pins.map(pin).collect(),
+        }
+    };
+    let services = newest.iter().map(of_service).collect();
+    Ok(EnvironmentStatus { environment: environment.name.clone(), head: state.snapshot.head, services })
+}
+
+/// The services of the environment, each with the newest change of it, as far back as is looked.
+async fn newest_changes(
+    pass: &Pass<'_>,
+    head: CommitId,
+) -> Result<BTreeMap<ServiceName, Option<Deployment>>, RepositoryError> {
+    let (environment, documents, now) = (Arc::clone(pass.environment), pass.documents(), pass.now);
+    let reading = pass.git(move |repository| {
+        let scope = Tracked::new(&environment, None);
+        let mut newest: BTreeMap<ServiceName, Option<Deployment>> = BTreeMap::new();
+        for path in repository.list_files(head, &scope, MAX_FILES)? {
+            if let Some(found) = environment.service_of(path.as_str()) {
+                newest.insert(found.name, None);
+            }
+        }
+        let is_shared = environment.services.iter().any(|rule| rule.each.is_some());
+        let since = now.minus_secs(SEARCH_DAYS * 86_400);
+        let query = HistoryQuery {
+            branch: &environment.branch,
+            diffs_since: since,
+            diffs_until: now,
+            commits_since: since,
+            now,
+            scope: &scope,
+        };
+        let mut detector = Detector::with(&environment, documents);
+        repository.walk(&query, &mut |commit| {
+            for change in detector.next_with_reverts(&commit).0 {
+                let known = newest.entry(change.service.clone()).or_default();
+                known.get_or_insert(change);
+            }
+            // How many services share a file is known from what is deployed alone.
+            let is_over = !is_shared && newest.values().all(Option::is_some);
+            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok::<_, RepositoryError>(newest)
+    });
+    reading.await
+}
+
+/// The versions that a change brought, each once.
+fn versions(change: &Deployment) -> Vec<String> {
+    let mut versions: Vec<String> = Vec::new();
+    for field in change.fields.iter().filter(|field| field.is_version()) {
+        let version = one_line(version_of(&field.new), 60);
+        if !versions.contains(&version) && versions.len() < MAX_VERSIONS {
+            versions.push(version);
+        }
+    }
+    versions
+}
+
+/// How a change stands, in a word.
+fn word(pass: &Pass<'_>, change: &Deployment, records: &BTreeMap<CommitId, Vec<Record>>) -> &'static str {
+    if change.kind == ChangeKind::OwnRevert {
+        return "reverted";
+    }
+    let own = records.get(&change.commit).into_iter().flatten().filter_map(Record::as_verdict);
+    if let Some(verdict) = own.filter(|verdict| verdict.id == change.id).next_back() {
+        return verdict.judgement.verdict.word();
+    }
+    let watch_secs = i64::from(pass.policy(change).watch_secs);
+    if pass.now.secs_since(change.at) < watch_secs { "watched" } else { "unknown" }
+}
+
+/// What is in quarantine, by these reverts of a service, newest first: each value once, until the last time that is known.
+fn quarantined<'r>(
+    pass: &Pass<'_>,
+    reverts: impl Iterator<Item = &'r RevertEntry>,
+    change: Option<&Deployment>,
+) -> Vec<Quarantined> {
+    let Some(change) = change else { return Vec::new() };
+    let secs = i64::from(pass.policy(change).quarantine_secs);
+    let mut found: Vec<Quarantined> = Vec::new();
+    for entry in reverts {
+        let until = entry.at.plus_secs(secs);
+        for value in entry.bad_values.iter().filter(|_| until > pass.now) {
+            if found.iter().all(|known| known.value != *value) {
+                found.push(Quarantined { value: value.clone(), until, revert: entry.commit });
+            }
+        }
+    }
+    found
+}
