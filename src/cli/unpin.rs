@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::common::{Common, Ending, Format};
 use super::common::requester;
+use super::common::{Common, Ending, Format};
 use super::run::pin_news;
 use super::{output, world};
 use crate::agent::{EnvironmentReport, PinStep, fetch, unpin_service};

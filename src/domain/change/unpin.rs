@@ -42,6 +42,7 @@ pub fn unpin(unpin: Unpin<'_>, branch: &BranchName, head: CommitId, at: Time) ->
         along: Vec::new(),
         left_behind: Vec::new(),
         doubts: Vec::new(),
+        checked: Vec::new(),
         pins: Pins::default(),
         message,
         at,

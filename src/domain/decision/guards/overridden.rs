@@ -21,8 +21,7 @@ pub struct OverrideFacts {
 }
 
 impl Guard for OverrideFacts {
-    const REASON: &'static str =
-        "A person who puts back what was reverted means it. It is judged like any deployment, and its revert is only proposed.";
+    const REASON: &'static str = "A person who puts back what was reverted means it. It is judged like any deployment, and its revert is only proposed.";
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {
         let own = case.deployment;
