@@ -28,7 +28,7 @@ pub(super) fn schema_changes(
     found.extend(by_trailer(commit, &rules.trailers).map(of(SchemaDetector::Trailers)));
     let labels = files.iter().filter_map(|file| schema_label(file, &rules.labels));
     found.extend(labels.map(of(SchemaDetector::Labels)));
-    found.extend(migrations.iter().map(Migration::change));
+    found.extend(migrations.iter().filter_map(Migration::change));
     found.extend(files.iter().flat_map(in_manifest));
     let migrated = |place: &String| format!("it says what the schema is to be migrated to, {place}");
     found.extend(changes.migrates.iter().map(migrated).map(of(SchemaDetector::Values)));
@@ -103,7 +103,7 @@ pub(super) fn beside(commit: &Commit, environment: &Environment, service: &Servi
     let mut trailers = rules.filter(|rules| rules.detectors.contains(&SchemaDetector::Trailers));
     let trailer = trailers.find_map(|rules| by_trailer(commit, &rules.trailers)).filter(|_| is_its);
     let trailer = trailer.map(|what| SchemaChange::unknown(SchemaDetector::Trailers, what));
-    read(files.into_iter()).iter().map(Migration::change).chain(trailer).take(MAX_CHANGES).collect()
+    read(files.into_iter()).iter().filter_map(Migration::change).chain(trailer).take(MAX_CHANGES).collect()
 }
 
 fn read<'f>(files: impl Iterator<Item = &'f FileDiff>) -> Vec<Migration> {

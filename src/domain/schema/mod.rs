@@ -36,15 +36,18 @@ impl Migration {
         Self { worst: found.into_iter().find(|one| one.effect == effect), path }
     }
 
-    /// The change that it is.
+    /// The change that it is. None where it goes the way back, which does not run when that is deployed.
     #[must_use]
-    pub fn change(&self) -> SchemaChange {
+    pub fn change(&self) -> Option<SchemaChange> {
+        if is_way_back(&self.path) {
+            return None;
+        }
         let path = &self.path;
         let what = match &self.worst {
             Some(worst) => format!("it touches {path}, {}, line {}: {}", worst.effect, worst.line, worst.why),
             None => format!("it touches {path}"),
         };
-        SchemaChange { effect: self.effect(), detector: SchemaDetector::Files, what }
+        Some(SchemaChange { effect: self.effect(), detector: SchemaDetector::Files, what })
     }
 
     /// What it means for the release before it. One that is no new SQL may mean anything.
@@ -91,15 +94,30 @@ mod tests {
     }
 
     #[test]
+    fn the_way_back_of_a_migration_is_no_change() {
+        for (name, is_one) in [
+            ("1.down.sql", false),
+            ("1_down.sql", false),
+            ("down.sql", false),
+            ("1.undo.sql", false),
+            ("U1__a.sql", false),
+            ("1.up.sql", true),
+            ("UTC_1.sql", true),
+            ("countdown.sql", true),
+            ("1.down.py", true),
+        ] {
+            let path = FilePath::new(format!("db/migrations/{name}")).unwrap();
+            assert_eq!(Migration { path, worst: None }.change().is_some(), is_one, "{name}");
+        }
+    }
+
+    #[test]
     fn a_new_file_of_sql_is_read_and_nothing_else() {
         let (column, table) = ("ALTER TABLE a ADD COLUMN b int;", "DROP TABLE a;");
         for (path, old, new, expected) in [
             ("db/migrations/1.sql", None, Some(column), Effect::Expand),
             ("db/migrations/1.sql", None, Some(table), Effect::Contract),
             ("db/migrations/1.up.sql", None, Some(column), Effect::Expand),
-            // The way back does not run.
-            ("db/migrations/1.down.sql", None, Some(column), Effect::Unknown),
-            ("db/migrations/U1__a.sql", None, Some(column), Effect::Unknown),
             ("db/migrations/UTC_1.sql", None, Some(column), Effect::Expand),
             // Whether it ran again nobody knows.
             ("db/migrations/1.sql", Some(table), Some(column), Effect::Unknown),

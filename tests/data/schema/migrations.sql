@@ -424,3 +424,74 @@ ROLLBACK;
 --- postgresql expand: a table is new
 CREATE TEMPORARY TABLE fixed AS SELECT id FROM orders;
 DROP TABLE fixed;
+--- psql unknown: it cannot be read
+CREATE INDEX i ON t (a);
+\i drop_columns.sql
+--- psql unknown: it cannot be read
+CREATE INDEX i ON t (a);
+  \ir ../drop_columns.sql
+--- psql unknown: it cannot be read
+SELECT 'DROP TABLE ' || name FROM t \gexec
+--- psql unknown: it cannot be read
+CREATE INDEX i ON t (a);
+\echo begin \i drop_columns.sql
+--- psql unknown: it cannot be read
+CREATE INDEX i ON t (a);
+\! psql -f drop_columns.sql
+--- psql unknown: it cannot be read
+CREATE INDEX i ON t (a);
+\copy t from rows.csv
+--- psql expand: an index is new
+\set ON_ERROR_STOP on
+\connect shop
+CREATE INDEX i ON t (a);
+--- mysql unknown: it cannot be read
+CREATE INDEX i ON t (a);
+source drop_columns.sql
+--- mysql unknown: it cannot be read
+CREATE INDEX i ON t (a);
+\. drop_columns.sql
+--- mysql unknown: it cannot be read
+CREATE INDEX i ON t (a);
+system mysql < drop_columns.sql
+--- sqlcmd unknown: it cannot be read
+CREATE INDEX i ON t (a);
+GO
+:r drop_columns.sql
+GO
+--- sqlcmd unknown: it cannot be read
+SELECT 1
+:r drop_columns.sql
+--- sqlcmd expand: an index is new
+:setvar name shop
+:on error exit
+CREATE INDEX i ON t (a);
+--- sqlplus unknown: it cannot be read
+CREATE INDEX i ON t (a);
+@drop_columns.sql
+--- postgresql contract: need the table
+CREATE TABLE "T" (a int);
+DROP TABLE t;
+--- postgresql contract: need the table
+CREATE TABLE "Orders" (a int);
+DROP TABLE Orders;
+--- postgresql contract: rows are gone
+CREATE TABLE "T" (a int);
+DELETE FROM t;
+--- postgresql contract: read or write the column
+ALTER TABLE t ADD COLUMN "A" int;
+ALTER TABLE t DROP COLUMN a;
+--- mysql contract: need the table
+CREATE TABLE Orders (a int);
+DROP TABLE orders;
+--- postgresql expand: the table is new
+CREATE TABLE "T" (a int);
+DROP TABLE "T";
+--- postgresql expand: the table is new
+CREATE TABLE "t" (a int);
+DROP TABLE t;
+--- postgresql expand: a table is new
+CREATE TABLE t (
+  id int,
+  source text
+);

@@ -195,7 +195,7 @@ fn an_issue_for_a_schema_change() {
     let sql = "ALTER TABLE orders ADD COLUMN note text;\nALTER TABLE orders DROP COLUMN total;\n";
     bad.migrations =
         vec![migration("db/migrations/0042_orders.sql", Some(sql)), migration("db/migrations/0043.py", None)];
-    bad.schema = bad.migrations.iter().map(Migration::change).collect();
+    bad.schema = bad.migrations.iter().filter_map(Migration::change).collect();
     let evidence = evidence();
     let judgement = judge(&evidence);
     let change = planned(&bad, Motive::Metrics(&judgement));

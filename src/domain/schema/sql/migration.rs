@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, AssignmentTarget, ColumnDef, ColumnOption,
-    CreateTable, Expr, ObjectName, Statement, TableConstraint, TableFactor, TableObject, Value,
+    CreateTable, Expr, Ident, ObjectName, Statement, TableConstraint, TableFactor, TableObject, Value,
 };
 
 use super::known::{Known, contract, expand, unknown};
@@ -27,8 +27,25 @@ fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
+/// A part of a name, so that two are equal only where they name the same in each database: one in quotes keeps its case, and one
+/// without is in small letters in PostgreSQL and stays as it is in MySQL.
+/// Sources: <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>,
+/// <https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html>.
 fn plain(name: &str) -> String {
-    name.trim_matches(['"', '`', '[', ']']).to_lowercase()
+    let bare = name.trim_matches(['"', '`', '[', ']']);
+    let is_folded = bare == name && bare.chars().any(char::is_uppercase);
+    // No name in quotes has one of these in it, as they are taken away.
+    if is_folded { format!("[{bare}]") } else { bare.to_owned() }
+}
+
+/// Whether a table is one in which a tool keeps which migrations have run.
+fn is_book(table: &str) -> bool {
+    let name = last_part(table).trim_matches(['[', ']']).to_lowercase();
+    BOOKS.contains(&name.as_str())
+}
+
+fn ident(name: &Ident) -> String {
+    plain(&name.to_string())
 }
 
 /// Tables in which tools keep which migrations have run.
@@ -176,13 +193,13 @@ impl MadeSoFar {
                 let (known, fills_itself) = add_column(column_def);
                 // One that was there before is not new.
                 if !if_not_exists {
-                    self.columns.insert((table.to_owned(), plain(&column_def.name.value)), fills_itself);
+                    self.columns.insert((table.to_owned(), ident(&column_def.name)), fills_itself);
                 }
                 known
             }
             AlterTableOperation::DropColumn { column_names, .. } => {
-                let is_new = |name: &str| self.columns.contains_key(&(table.to_owned(), plain(name)));
-                match column_names.iter().all(|name| is_new(&name.value)) {
+                let is_new = |name: &Ident| self.columns.contains_key(&(table.to_owned(), ident(name)));
+                match column_names.iter().all(is_new) {
                     true => expand("the column is new"),
                     false => contract("the older release may read or write the column"),
                 }
@@ -191,7 +208,7 @@ impl MadeSoFar {
                 contract("the older release knows the column by the old name")
             }
             AlterTableOperation::ChangeColumn { old_name, new_name, .. }
-                if plain(&old_name.value) != plain(&new_name.value) =>
+                if ident(old_name) != ident(new_name) =>
             {
                 contract("the older release knows the column by the old name")
             }
@@ -199,7 +216,7 @@ impl MadeSoFar {
                 unknown("what the column was before is not said here: it may hold less, or no NULL any more")
             }
             AlterTableOperation::AlterColumn { column_name, op } => {
-                self.alter_column((table, &plain(&column_name.value)), op)
+                self.alter_column((table, &ident(column_name)), op)
             }
             _ => return None,
         })
@@ -259,20 +276,19 @@ impl MadeSoFar {
         if self.is_new(table) {
             return expand("the table is new");
         }
-        match BOOKS.contains(&last_part(table)) {
+        match is_book(table) {
             true => expand("it only says which migrations have run"),
             false => unknown("the older release may not know what to do with the new rows"),
         }
     }
 
     fn delete(&self, statement: &str) -> Known {
-        let lower = statement.to_lowercase();
-        let mut words = lower.split_whitespace().skip_while(|word| *word != "from");
+        let mut words = statement.split_whitespace().skip_while(|word| !word.eq_ignore_ascii_case("from"));
         let table = words
             .nth(1)
             .map(|name| name.split('.').map(plain).collect::<Vec<_>>().join("."))
             .unwrap_or_default();
-        match self.is_new(&table) || BOOKS.contains(&last_part(&table)) {
+        match self.is_new(&table) || is_book(&table) {
             true => expand("the older release does not know the table"),
             false => contract("rows are gone"),
         }
@@ -282,7 +298,7 @@ impl MadeSoFar {
         if self.is_new(table) {
             return expand("the table is new");
         }
-        if BOOKS.contains(&last_part(table)) {
+        if is_book(table) {
             return expand("it only says which migrations have run");
         }
         let mut columns = columns.peekable();

@@ -1,5 +1,6 @@
 //! A text of SQL as its statements, each read in a dialect.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -86,19 +87,59 @@ pub(super) fn read(dialect: &dyn Dialect, sql: &str) -> Option<Vec<Read>> {
     Some(statements)
 }
 
-/// A line, or nothing where it is a command of a client: `GO` of SQL Server, `DELIMITER` of MySQL, `\connect` of PostgreSQL.
-fn without_command(line: &str) -> &str {
-    let word = line.trim().to_uppercase();
+/// Commands of psql that run nothing else and change no data. Source: <https://www.postgresql.org/docs/current/app-psql.html>.
+const PSQL: [&str; 23] = [
+    "\\a",
+    "\\c",
+    "\\connect",
+    "\\echo",
+    "\\elif",
+    "\\else",
+    "\\encoding",
+    "\\endif",
+    "\\errverbose",
+    "\\f",
+    "\\h",
+    "\\if",
+    "\\prompt",
+    "\\pset",
+    "\\qecho",
+    "\\restrict",
+    "\\set",
+    "\\t",
+    "\\timing",
+    "\\unrestrict",
+    "\\unset",
+    "\\warn",
+    "\\x",
+];
+/// The same of sqlcmd. Source: <https://learn.microsoft.com/sql/tools/sqlcmd/sqlcmd-commands>.
+const SQLCMD: [&str; 7] = [":connect", ":error", ":list", ":on", ":out", ":serverlist", ":setvar"];
+
+/// A line of SQL; nothing where it is a command of a client that does nothing: `GO` of SQL Server, `DELIMITER` of MySQL, `\connect` of
+/// PostgreSQL. Any other command of a client is a statement of its own, which nobody can read: it may run another file.
+fn without_command(line: &str) -> Cow<'_, str> {
+    let own = line.trim();
+    let upper = own.to_uppercase();
     let is_go =
-        word == "GO" || word.strip_prefix("GO ").is_some_and(|count| count.trim().parse::<u32>().is_ok());
-    let is_command = word.starts_with("DELIMITER ") || line.starts_with('\\');
+        upper == "GO" || upper.strip_prefix("GO ").is_some_and(|count| count.trim().parse::<u32>().is_ok());
     if is_go {
-        ";\n"
-    } else if is_command {
-        "\n"
-    } else {
-        line
+        return Cow::Borrowed(";\n");
     }
+    let word = own.split_whitespace().next().unwrap_or("");
+    // Behind a backslash a second command may stand on the line.
+    let is_harmless = own.matches('\\').count() <= 1 && PSQL.contains(&word)
+        || SQLCMD.contains(&word.to_lowercase().as_str())
+        || upper.starts_with("DELIMITER ");
+    if is_harmless {
+        return Cow::Borrowed("\n");
+    }
+    let is_of_sqlcmd =
+        word.strip_prefix(':').is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic() || c == '!'));
+    if own.starts_with(['\\', '!']) || is_of_sqlcmd {
+        return Cow::Owned(format!(";{own};\n"));
+    }
+    Cow::Borrowed(line)
 }
 
 fn statement(dialect: &dyn Dialect, tokens: Vec<TokenWithSpan>) -> Option<Read> {
