@@ -23,7 +23,7 @@ use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, Servic
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::pin::Pin;
-use crate::domain::text::{is_unseen, one_line};
+use crate::domain::text::{flat, is_unseen, one_line};
 use crate::domain::time::Time;
 
 /// A commit to be made: its `Display` is the plan.
@@ -175,7 +175,7 @@ pub enum NoChange {
     )]
     Partial(String),
     /// It is not clear what to do, so nothing may be done.
-    #[error("{path}: {refusal}{fields}")]
+    #[error("{}{fields}", refused_text(.path, .refusal))]
     Refused {
         /// The file.
         path: FilePath,
@@ -192,6 +192,11 @@ impl NoChange {
     pub fn refused(path: FilePath, refusal: field::Refusal) -> Self {
         Self::Refused { path, refusal, fields: String::new() }
     }
+}
+
+/// Why a file is not put back, in one line: what a file says, such as an address, must not look like a line of its own.
+fn refused_text(path: &FilePath, refusal: &field::Refusal) -> String {
+    flat(&format!("{path}: {refusal}"))
 }
 
 /// The most fields that are named where nothing is done.
@@ -275,30 +280,32 @@ fn quoted(path: &str) -> String {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "revert {} of {} in {}", self.reverts.short(), self.service, self.environment)?;
+        // What a file says must not look like a line of the plan.
+        let mut line = |text: String| writeln!(f, "  {}", flat(&text));
         for (path, field) in &self.fields {
-            writeln!(f, "  {path}: {} ({})", outcome_text(field), field.rule)?;
+            line(format!("{path}: {} ({})", outcome_text(field), field.rule))?;
         }
         for address in &self.along {
-            writeln!(f, "  {address}: goes back too")?;
+            line(format!("{address}: goes back too"))?;
         }
         for other in &self.with {
-            writeln!(f, "  takes back with it: {}", other.line())?;
+            line(format!("takes back with it: {}", other.line()))?;
         }
         for doubt in &self.doubts {
-            writeln!(f, "  for a person to look at: {doubt}")?;
+            line(format!("for a person to look at: {doubt}"))?;
         }
-        for line in &self.checked {
-            writeln!(f, "  {line}")?;
+        for checked in &self.checked {
+            line(checked.clone())?;
         }
         for pin in &self.pins.made {
             let until = self.pins.until.unwrap_or(self.at);
-            writeln!(f, "  pinned until {until}: {}", one_line(&pin.to_string(), MAX_TOLD_CHARS))?;
+            line(format!("pinned until {until}: {}", one_line(&pin.to_string(), MAX_TOLD_CHARS)))?;
         }
         for why in &self.pins.without {
-            writeln!(f, "  not pinned: {}", one_line(why, MAX_TOLD_CHARS))?;
+            line(format!("not pinned: {}", one_line(why, MAX_TOLD_CHARS)))?;
         }
         for address in &self.left_behind {
-            writeln!(f, "  {address}: changed by the deployment too, stays as it is")?;
+            line(format!("{address}: changed by the deployment too, stays as it is"))?;
         }
         Ok(())
     }

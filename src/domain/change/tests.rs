@@ -25,3 +25,44 @@ fn a_path_in_a_diff_moves_no_cursor() {
         assert_eq!(quoted(path), wanted);
     }
 }
+
+#[test]
+fn what_a_file_says_is_no_line_of_the_plan() {
+    let mut bad = deployment("tag: v1\n", "tag: v2\n");
+    let forged = "args[\u{1b}[31m\r\npushed 0000000000 to main\u{2028}]".to_owned();
+    for address in bad.fields.iter_mut().map(|field| &mut field.address) {
+        address.clone_from(&forged);
+    }
+    bad.left_behind = vec![format!("a.yaml: {forged}")];
+    let path = || FilePath::new("apps/web/values.yaml").unwrap();
+    let field = FieldResult {
+        address: forged.clone(),
+        rule: bad.fields[0].rule,
+        old_text: forged.clone(),
+        new_text: forged.clone(),
+        outcome: FieldOutcome::Superseded(forged.clone()),
+    };
+    let change = Change {
+        id: bad.id.clone(),
+        environment: bad.environment.clone(),
+        service: bad.service.clone(),
+        branch: BranchName::new("main").unwrap(),
+        base: bad.parent,
+        reverts: bad.commit,
+        with: vec![AlsoUndone { subject: forged.clone(), ..AlsoUndone::of(&bad) }],
+        bad_values: BTreeSet::new(),
+        files: BTreeMap::new(),
+        fields: vec![(path(), field)],
+        along: bad.left_behind.clone(),
+        left_behind: bad.left_behind.clone(),
+        doubts: vec![forged.clone()],
+        message: String::new(),
+        at: bad.at,
+    };
+    let refused = NoChange::refused(path(), field::Refusal::ByHand(forged)).to_string();
+    let plan = change.to_string();
+    assert_eq!((plan.lines().count(), refused.lines().count()), (6, 1), "{plan}{refused}");
+    for text in [plan, refused] {
+        assert!(text.lines().all(|line| !line.chars().any(is_unseen)), "{text:?}");
+    }
+}
