@@ -228,25 +228,21 @@ fn take_back(deployment: &Deployment, by: &str, target: &Target<'_>) -> Result<S
                 let refusal = field::Refusal::Bound(bound.cloned().unwrap_or_default());
                 return Err(NoChange::refused(path, refusal));
             }
-            Some(Err(NoChange::Refused { path, refusal: field::Refusal::Conflict, .. })) => {
-                step.doubts.push(format!(
-                    "what else {} changed in {path} stays as it is: that or a line beside it was changed again since, or it is no \
-                     text",
-                    deployment.commit.short()
-                ));
-                step.left_behind.extend(left_in(deployment, &path));
-                spliced(deployment, file, target)?
+            Some(Err(NoChange::Refused { refusal: field::Refusal::Conflict, .. })) => {
+                fields_alone(deployment, file, target, &mut step)?
             }
             Some(Err(none)) => return Err(none),
             None => spliced(deployment, file, target)?,
         };
         step.fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
         step.files.extend(reverted.files);
+        step.along.extend(reverted.along);
     }
     is_signed_again(deployment, &step)?;
     moves::are_in_place(deployment, &step.files, (target.current, target.moved))?;
     if !mixed {
-        step.left_behind.clone_from(&deployment.left_behind);
+        let is_left = |left: &&String| !step.along.contains(*left);
+        step.left_behind = deployment.left_behind.iter().filter(is_left).cloned().collect();
     }
     let all = || step.fields.iter().map(|(_, field)| field);
     let is_left = !all().any(|field| field.outcome == FieldOutcome::Restored);
@@ -264,6 +260,28 @@ fn take_back(deployment: &Deployment, by: &str, target: &Target<'_>) -> Result<S
         return Err(NoChange::Partial(outcomes(&step.fields, by)));
     }
     Ok(step)
+}
+
+/// The file with its release fields put back where the rest of it cannot be, with what stays told.
+fn fields_alone(
+    deployment: &Deployment,
+    file: &FileDiff,
+    target: &Target<'_>,
+    step: &mut Step,
+) -> Result<Planned, NoChange> {
+    let fields = spliced(deployment, file, target)?;
+    let mut left = left_in(deployment, &file.path);
+    left.retain(|left| !fields.along.contains(left));
+    // Where all of it goes back with the lines of the fields, nothing stays.
+    if !left.is_empty() || fields.along.is_empty() {
+        step.doubts.push(format!(
+            "what else {} changed in {} stays as it is: that or a line beside it was changed again since, or it is no text",
+            deployment.commit.short(),
+            file.path
+        ));
+    }
+    step.left_behind.extend(left);
+    Ok(fields)
 }
 
 /// Whether a file of the deployment holds a migration and nothing else.
@@ -294,6 +312,8 @@ struct Planned {
     /// The paths of which the content differs, with the new one; `None` removes the file.
     files: BTreeMap<FilePath, Option<Content>>,
     fields: Vec<FieldResult>,
+    /// What else goes back with the lines of the fields.
+    along: Vec<String>,
 }
 
 /// The file with the release fields put back.
@@ -309,7 +329,7 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
         let of_version = file.was.as_ref().filter(is_of_version);
         let (Some(was), Some(current)) = (of_version, current) else { return Ok(Planned::default()) };
         let files = moved_back(was, path, current, target)?;
-        return Ok(Planned { files, fields: Vec::new() });
+        return Ok(Planned { files, ..Planned::default() });
     }
     let Some(current) = current else { return Ok(gone(deployment, &file.path)) };
     let refused = |refusal| NoChange::refused(file.path.clone(), refusal);
@@ -331,7 +351,8 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
     } else if reverted.bytes != *current {
         files.insert(path, Some(reverted.bytes.into()));
     }
-    Ok(Planned { files, fields: reverted.fields })
+    let along = reverted.along.iter().map(|address| format!("{}: {address}", file.path)).collect();
+    Ok(Planned { files, fields: reverted.fields, along })
 }
 
 /// A file that is nothing but release fields, and that the deployment added or removed.
@@ -349,7 +370,7 @@ fn came_or_went(
     let fields = results(deployment, &file.path, &outcome);
     let is_due = !fields.is_empty() && outcome == FieldOutcome::Restored;
     let files = if is_due { BTreeMap::from([(path, old)]) } else { BTreeMap::new() };
-    Planned { files, fields }
+    Planned { files, fields, along: Vec::new() }
 }
 
 /// The file at the place where it was before the deployment, and no longer at the one where it is now.
@@ -381,11 +402,11 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
     // Another deployment may have replaced each of the fields: then the revert has nothing to put back.
     let is_due = |field: &FieldResult| field.outcome == FieldOutcome::Restored;
     if !fields.is_empty() && !fields.iter().any(is_due) {
-        return Ok(Planned { files: BTreeMap::new(), fields });
+        return Ok(Planned { fields, ..Planned::default() });
     }
     is_whole(deployment, file, (current.as_ref(), &fields), target)?;
     if old == current && new != current && file.was.is_none() {
-        return Ok(Planned { files: BTreeMap::new(), fields });
+        return Ok(Planned { fields, ..Planned::default() });
     }
     let content = if new == current {
         old
@@ -403,7 +424,7 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         (Some(was), Some(content)) => moved_back(was, path, content, target)?,
         (_, content) => BTreeMap::from([(path, content)]),
     };
-    Ok(Planned { files, fields })
+    Ok(Planned { files, fields, along: Vec::new() })
 }
 
 /// What something covers as a whole is as the deployment left it, and of what that changed nothing but release fields.
@@ -435,12 +456,12 @@ fn is_whole(
         let (then, now) = (stamp.text_of(before), stamp.text_of(after));
         before != after && !now.is_empty() && then == now
     });
-    if current == old.as_ref() || current == new.as_ref() && !is_stale && (fields.is_empty() || only_fields())
-    {
+    let is_as_left = current == new.as_ref() && (fields.is_empty() || only_fields());
+    if current == old.as_ref() || is_as_left && !is_stale {
         return Ok(());
     }
-    let refusal = field::Refusal::Stamped(stamp.words());
-    Err(NoChange::refused(file.path.clone(), refusal))
+    let refusal = if is_as_left { field::Refusal::Stale } else { field::Refusal::Stamped };
+    Err(NoChange::refused(file.path.clone(), refusal(stamp.words())))
 }
 
 /// The content of a file before and after the deployment.
@@ -449,7 +470,8 @@ fn versions(file: &FileDiff) -> [Option<Content>; 2] {
 }
 
 fn gone(deployment: &Deployment, path: &FilePath) -> Planned {
-    Planned { files: BTreeMap::new(), fields: results(deployment, path, &FieldOutcome::Gone(Vec::new())) }
+    let fields = results(deployment, path, &FieldOutcome::Gone(Vec::new()));
+    Planned { fields, ..Planned::default() }
 }
 
 /// The release fields of a file, of which all have become the same.

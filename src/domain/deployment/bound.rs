@@ -17,6 +17,7 @@ pub(super) fn bound(files: &[FileDiff], changes: &Changes) -> Option<String> {
         .or_else(|| files.iter().find_map(|file| by_name(file, &changes.fields)))
         .or_else(|| files.iter().find_map(|file| by_archive(files, file)))
         .or_else(|| changes.form.clone())
+        .or_else(|| changes.came_or_went.as_ref().map(|address| format!("{address} came or went with it")))
 }
 
 /// What covers a text, or signs it, says that it is whole.

@@ -3,6 +3,7 @@
 
 use super::field_change::FieldChange;
 use crate::domain::field::{Document, FieldRule};
+use crate::domain::history::moves::is_next_version;
 use crate::domain::history::snapshot::{FileDiff, FileKind, FileVersion};
 
 /// How the names of files end that are read as texts.
@@ -105,3 +106,10 @@ pub(super) fn mode_of(file: &FileDiff) -> Option<String> {
 
 /// The address of the mode of a file, which stays as it is when the rest of a deployment goes back.
 pub const MODE: &str = "its mode";
+
+/// How a file is called among what else changed, where the commit gave it another name. One that has a version in its name goes back
+/// with the version.
+pub(super) fn name_of(file: &FileDiff) -> Option<String> {
+    let was = file.was.as_ref()?;
+    (!is_next_version(was, &file.path)).then(|| format!("{}: its name, which was {was}", file.path))
+}

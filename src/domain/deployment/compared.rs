@@ -35,6 +35,8 @@ pub struct Changes {
     /// That a file of YAML or JSON could be read before the commit and cannot be read after it, or the other way round; or that a conflict
     /// was committed.
     pub form: Option<String>,
+    /// A release field that came or went beside one that changed.
+    pub came_or_went: Option<String>,
 }
 
 impl Changes {
@@ -92,13 +94,15 @@ impl Changes {
             by_hand: comparison.changes.iter().filter_map(by_hand).take(MAX_FIELDS).collect(),
             migrates: comparison.migrates.as_deref().map(place),
             form: None,
+            came_or_went: comparison.came_or_went.as_deref().map(place),
         }
     }
 
     /// About how many bytes of memory it takes.
     fn bytes(&self) -> usize {
         let left = |address: &String| size_of::<String>() + address.len();
-        let places = self.left_behind.iter().chain(&self.switches).chain(&self.migrates).chain(&self.form);
+        let places = self.left_behind.iter().chain(&self.switches);
+        let places = places.chain(&self.migrates).chain(&self.form).chain(&self.came_or_went);
         self.fields.iter().chain(&self.by_hand).map(bytes_of).sum::<usize>() + places.map(left).sum::<usize>()
     }
 }
@@ -358,12 +362,21 @@ pub(super) fn all_changes_of(
                 all.switches.extend_from_slice(&changes.switches);
                 all.by_hand.extend_from_slice(&changes.by_hand);
                 all.form = all.form.or_else(|| changes.form.clone());
+                all.came_or_went = all.came_or_went.or_else(|| changes.came_or_went.clone());
                 all.migrates = all.migrates.or_else(|| changes.migrates.clone());
             }
             None => all.left_behind.push(file.path.to_string()),
         }
         all.by_hand.extend(by_hand::of_file(file));
         all.left_behind.extend(by_hand::mode_of(file));
+    }
+    // A file with release fields goes back to its old name with them.
+    let fields = &all.fields;
+    let has_none = |file: &&FileDiff| fields.iter().all(|field| field.path != file.path);
+    let renamed =
+        files.iter().filter(|file| file.was.is_some()).filter(has_none).filter_map(by_hand::name_of);
+    if !fields.is_empty() {
+        all.left_behind.extend(renamed);
     }
     all
 }

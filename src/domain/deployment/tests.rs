@@ -1,5 +1,6 @@
 mod claims;
 mod entries;
+mod halves;
 mod hotfix;
 mod parts;
 mod people;

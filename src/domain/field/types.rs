@@ -1,6 +1,7 @@
 //! What goes into this module and what comes out of it: a file, what a commit changed in it, and what a revert makes of
 //! that.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::rules::FieldRule;
@@ -151,6 +152,12 @@ pub struct Comparison {
     pub(super) hunks: Vec<(Range<usize>, Range<usize>)>,
     /// Whether lines went from one of these stretches to another.
     pub(super) moved: bool,
+    /// A release field that came or went beside one that changed, and stays where only the fields that changed go back.
+    pub came_or_went: Option<String>,
+    /// The lines that go back as a whole, as more of them differs than release fields: by their leaves in the file after.
+    pub(super) whole: HashSet<usize>,
+    /// Of these, the addresses of those in which more than words differs.
+    pub(super) rests: Vec<(usize, String)>,
 }
 
 impl Comparison {
@@ -174,7 +181,16 @@ impl Comparison {
     pub fn left_behind(&self) -> impl Iterator<Item = &str> {
         let values =
             self.changes.iter().filter(|change| change.rule.is_none()).map(|change| change.address.as_str());
-        values.chain(self.others.iter().map(|(address, ..)| address.as_str()))
+        let others = self.others.iter().map(|(address, ..)| address.as_str());
+        values.chain(others).chain(self.rests.iter().map(|(_, address)| address.as_str()))
+    }
+
+    /// Of these, what is in one of these lines.
+    pub(super) fn in_lines<'c>(&'c self, lines: &'c HashSet<usize>) -> impl Iterator<Item = &'c str> {
+        let words =
+            self.changes.iter().filter(|change| change.rule.is_none() && lines.contains(&change.leaf));
+        let rests = self.rests.iter().filter(|(leaf, _)| lines.contains(leaf));
+        words.map(|change| change.address.as_str()).chain(rests.map(|(_, address)| address.as_str()))
     }
 }
 
@@ -225,6 +241,8 @@ pub struct Reverted {
     pub fields: Vec<FieldResult>,
     /// The addresses of what else the bad commit changed here, and what stays as it is.
     pub left_behind: Vec<String>,
+    /// The addresses of what else the bad commit changed here, and what goes back: it is in the line of a field.
+    pub along: Vec<String>,
 }
 
 /// Whether some fields would go back while others of the same deployment have moved on, or were put back by somebody
@@ -253,6 +271,11 @@ pub enum Refusal {
         "the commit added or removed {0} together with other things, or the lines around it have changed since: put it back by hand"
     )]
     Companion(String),
+    /// More of its line changed with it, and the line was changed again since.
+    #[error(
+        "the commit changed more of the line of {0} than the field, and that line was changed again since: put it back by hand"
+    )]
+    Mixture(String),
     /// It cannot be told which of several places is meant.
     #[error("{0} cannot be told apart from others like it: put it back by hand")]
     Ambiguous(String),
@@ -281,6 +304,11 @@ pub enum Refusal {
         "{0}, and more of it has changed than the release fields, in the commit or since: only somebody with the key can put it right"
     )]
     Stamped(&'static str),
+    /// Something covers the whole file, and the bad commit changed the file without it: it covers neither version now.
+    #[error(
+        "{0}, and the commit changed the file without writing that anew: only somebody with the key can put it right"
+    )]
+    Stale(&'static str),
     /// The deployment is one piece, and a part of it cannot go back.
     #[error(
         "the deployment does not go back in parts, as {0}, and this part was changed again since: put it back by hand"

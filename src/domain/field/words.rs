@@ -1,5 +1,6 @@
 //! Lines as words: which words of a line were replaced by others.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -60,8 +61,7 @@ pub(super) fn changed(old: &str, new: &str) -> Changed {
     let built_alike =
         old_words.len() == new_words.len() && between(old, &old_words) == between(new, &new_words);
     let mut changed = if built_alike {
-        let differs = |(a, b): &(Range<usize>, Range<usize>)| old.get(a.clone()) != new.get(b.clone());
-        Changed { words: old_words.into_iter().zip(new_words).filter(differs).collect(), others: false }
+        in_place((old, &old_words), (new, &new_words))
     } else {
         aligned(old, &old_words, new, &new_words)
     };
@@ -73,6 +73,45 @@ pub(super) fn changed(old: &str, new: &str) -> Changed {
         }
     }
     changed
+}
+
+/// The words that were replaced in lines that are built alike. Where some only changed places, as flags do, those belong together that stand
+/// behind the same word.
+fn in_place((old, old_words): (&str, &[Range<usize>]), (new, new_words): (&str, &[Range<usize>])) -> Changed {
+    fn text<'l>(line: &'l str, words: &[Range<usize>], index: Option<usize>) -> &'l str {
+        index.and_then(|index| line.get(words.get(index)?.clone())).unwrap_or("")
+    }
+    let then = |index: usize| text(old, old_words, Some(index));
+    let now = |index: usize| text(new, new_words, Some(index));
+    let differing: Vec<usize> = (0..old_words.len()).filter(|index| then(*index) != now(*index)).collect();
+    let pair = |(a, b): (usize, usize)| old_words.get(a).cloned().zip(new_words.get(b).cloned());
+    let pairs = |all: Vec<(usize, usize)>| all.into_iter().filter_map(pair).collect();
+    let placed: Vec<(usize, usize)> = differing.iter().map(|index| (*index, *index)).collect();
+    let came: HashSet<&str> = differing.iter().map(|index| now(*index)).collect();
+    if differing.iter().all(|index| !came.contains(then(*index))) {
+        return Changed { words: pairs(placed), others: false };
+    }
+    let behind = |line: &'_ str, words: &[Range<usize>]| {
+        let mut behind: HashMap<String, Vec<usize>> = HashMap::new();
+        for index in &differing {
+            behind.entry(text(line, words, index.checked_sub(1)).to_owned()).or_default().push(*index);
+        }
+        behind
+    };
+    let (went, came) = (behind(old, old_words), behind(new, new_words));
+    let is_key = |word: &str| went.contains_key(word) && came.contains_key(word);
+    let mut found = Vec::new();
+    for (word, places) in &went {
+        if let ([a], Some([b])) = (places.as_slice(), came.get(word).map(Vec::as_slice))
+            && !is_key(then(*a))
+            && then(*a) != now(*b)
+        {
+            found.push((*a, *b));
+        }
+    }
+    found.sort_unstable();
+    let others = found != placed;
+    Changed { words: pairs(found), others }
 }
 
 /// A word with the quotes around it, where it stands in quotes alone.
@@ -186,6 +225,20 @@ mod tests {
         assert_eq!(pairs("--version 1.0 -q", "--version 1.1 -q --atomic"), [("1.0", "1.1")]);
         assert!(changed("--version 1.0", "--version 1.1 --atomic").others);
         assert_eq!(pairs("a: x  # v1", "a: x # v2"), []);
+    }
+
+    #[test]
+    fn words_that_changed_places_are_found_behind_the_same_word() {
+        let is = |old: &str, new: &str, expected: &[(&str, &str)], others: bool| {
+            assert_eq!(pairs(old, new), expected, "{old} -> {new}");
+            assert_eq!(changed(old, new).others, others, "{old} -> {new}");
+        };
+        let flags = [("v1.0", "v1.1"), ("a", "b")];
+        is("run --tag=v1.0 --mode=a", "run --mode=b --tag=v1.1", &flags, true);
+        is("run --tag=v1 --mode=a", "run --mode=a --tag=v1", &[], true);
+        is("{a = v1, b = v2}", "{a = v2, b = v3}", &[("v1", "v2"), ("v2", "v3")], false);
+        is("{a = v1, b = v2}", "{a = v2, b = v1}", &[("v1", "v2"), ("v2", "v1")], false);
+        is("a: v1 v2", "a: v2 v3", &[("v1", "v2")], true);
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::ops::Range;
 
 mod couple;
 mod documents;
+mod lines_apart;
 mod one_sided;
 
 use super::context::{self, Place, Switch};
 use super::leaves::Text;
 use super::leaves::leaf::{Leaf, LeafKind};
-use super::lines::{Alignment, Counterpart, hunks, is_trifle};
+use super::lines::{Alignment, Counterpart};
 use super::rules::{self, Candidate, FieldRule, release_field};
 use super::tokens::{mask, versionless};
 use super::types::{Comparison, File, ScalarChange};
@@ -119,7 +120,7 @@ pub(super) fn compare(file: &File<'_>, old: &Text<'_>, new: &Text<'_>) -> Compar
     compare_pairs(file, old, new, pairs.both, &mut comparison);
     one_sided::overridden(file, (old, new), &pairs.over, &mut comparison);
     one_sided::find(file, (old, &pairs.removed), (new, &pairs.added), &mut comparison);
-    other_lines(old, new, &mut comparison);
+    lines_apart::find(old, new, &mut comparison);
     comparison
 }
 
@@ -145,7 +146,7 @@ fn compare_pairs(
     both: Vec<(usize, usize, bool)>,
     comparison: &mut Comparison,
 ) {
-    let mut named = Vec::new();
+    let (mut named, mut rests) = (Vec::new(), Vec::new());
     for (o, n, sure) in both {
         let (Some(old_leaf), Some(new_leaf)) = (old.leaves.get(o), new.leaves.get(n)) else { continue };
         named.extend(by_name(file, (old, old_leaf), (new, new_leaf)));
@@ -159,7 +160,7 @@ fn compare_pairs(
             ..change
         }));
         if others {
-            comparison.others.push((new.shown(new_leaf), new_leaf.span.clone(), true));
+            rests.push((n, new.shown(new_leaf)));
         }
     }
     for change in comparison.changes.iter_mut().filter(|change| change.rule.is_none()) {
@@ -182,6 +183,7 @@ fn compare_pairs(
             change.rule.is_some() && (is_engine(&change.old_value) || is_engine(&change.new_value));
         change.switch &= change.rule.is_none();
     }
+    lines_apart::whole(new, rests, comparison);
 }
 
 /// Whether two stretches are of the same scalar, with its name or without.
@@ -419,80 +421,4 @@ fn key_of(file: &File<'_>, text: &Text<'_>, leaf: &Leaf, line: &str, word: &Rang
     } else {
         leaf.key.clone()
     }
-}
-
-/// Finds the stretches of lines that differ, and the lines in them that hold no leaf and are no trifles either: aliases,
-/// empty mappings, anchors.
-fn other_lines(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) {
-    comparison.hunks = hunks(&old.lines, &new.lines);
-    comparison.moved = has_moved(old, new, &comparison.hunks);
-    let mut found = Vec::new();
-    for (before, after) in &comparison.hunks {
-        let bodies = |text: &'_ Text<'_>, lines: &Range<usize>| -> HashSet<String> {
-            lines.clone().map(|line| nameless(text.lines.body(line)).to_owned()).collect()
-        };
-        let (old_bodies, new_bodies) = (bodies(old, before), bodies(new, after));
-        for (text, lines, others, added) in
-            [(old, before, &new_bodies, false), (new, after, &old_bodies, true)]
-        {
-            for line in lines.clone() {
-                let body = text.lines.body(line);
-                let is_empty = !is_trifle(body) && text.on_line(line).is_empty();
-                if is_empty && !others.contains(nameless(body)) && !is_head(text, line) {
-                    found.push((format!("line {}", text.number(line)), text.lines.range(line), added));
-                }
-            }
-        }
-        if is_reordered(old, before, new, after) {
-            let address = format!("the order in line {}", new.number(after.start));
-            found.push((address, new.lines.span(after), true));
-        }
-    }
-    comparison.others.extend(found);
-}
-
-/// A line without the `&name` that it gives to what is behind it (`base: &base`), and without saying that nothing is (`image: {}`).
-/// These alone change no value.
-fn nameless(body: &str) -> &str {
-    let body = [" {}", " []"].iter().find_map(|empty| body.strip_suffix(empty)).unwrap_or(body);
-    let named = body.rsplit_once(" &").filter(|(_, name)| !name.contains(char::is_whitespace));
-    named.map_or(body, |(head, _)| head.trim_end())
-}
-
-/// Whether a line only says where those behind it belong: `image:`. Where it differs, so do the addresses of these.
-fn is_head(text: &Text<'_>, line: usize) -> bool {
-    let indent = |line: usize| {
-        let body = text.lines.body(line);
-        body.len() - body.trim_start_matches([' ', '-']).len()
-    };
-    let mut behind = (line + 1..text.lines.len()).filter(|line| !is_trifle(text.lines.body(*line)));
-    let is_deeper = |next: usize| {
-        indent(next) > indent(line)
-            || indent(next) == indent(line) && text.lines.body(next).trim_start().starts_with('-')
-    };
-    nameless(text.lines.body(line)).ends_with(':') && behind.next().is_some_and(is_deeper)
-}
-
-/// Whether a line went from one stretch to another.
-fn has_moved(old: &Text<'_>, new: &Text<'_>, hunks: &[(Range<usize>, Range<usize>)]) -> bool {
-    let (mut came, mut went): (HashSet<&str>, Vec<&str>) = (HashSet::new(), Vec::new());
-    for (before, after) in hunks {
-        let here: HashSet<&str> = after.clone().map(|line| new.lines.body(line).trim_start()).collect();
-        let gone = before.clone().map(|line| old.lines.body(line).trim_start());
-        went.extend(gone.filter(|line| !line.is_empty() && !here.contains(line)));
-        came.extend(here);
-    }
-    went.iter().any(|line| came.contains(line))
-}
-
-/// Whether the leaves that both stretches hold stand in another order.
-fn is_reordered(old: &Text<'_>, before: &Range<usize>, new: &Text<'_>, after: &Range<usize>) -> bool {
-    let inside = |text: &'_ Text<'_>, lines: &Range<usize>| -> Vec<String> {
-        let leaves = lines.clone().flat_map(|line| text.on_line(line));
-        leaves.map(|leaf| text.address(*leaf).to_owned()).collect()
-    };
-    let (a, b) = (inside(old, before), inside(new, after));
-    let (in_a, in_b): (HashSet<&String>, HashSet<&String>) = (a.iter().collect(), b.iter().collect());
-    let common_a = a.iter().filter(|address| in_b.contains(address));
-    !common_a.eq(b.iter().filter(|address| in_a.contains(address)))
 }

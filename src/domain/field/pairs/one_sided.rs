@@ -21,12 +21,14 @@ struct OneSided<'t> {
     rule: Option<FieldRule>,
     /// Whether it is a deployment by itself.
     alone: bool,
+    /// Whether it would be one if no other release field of the file had changed.
+    beside: bool,
 }
 
 /// Adds what came or went: `removed` are leaves of the version before, `added` of the one after.
 ///
 /// A release field that came or went is a deployment where no other one changed in the file, unless it was only put elsewhere or its
-/// whole document came or went. Beside one belong what it is a version of, and checksums. Anything else that came or went does not.
+/// whole document came or went. Where another one changed, the deployment is one piece. Beside one belong what it is a version of, and checksums. Anything else that came or went does not.
 pub(super) fn find(
     file: &File<'_>,
     (old, removed): (&Text<'_>, &[usize]),
@@ -39,13 +41,14 @@ pub(super) fn find(
         all.extend(leaves.map(|leaf| one_sided(file, (text, other), leaf, added)));
     }
     leave_moved(&mut all);
-    // Beside a field that changed they may be a part of something new, which stays where only the fields go back.
+    // Beside a field that changed they may be a part of something new: that goes back with the rest of the deployment.
     let is_beside = comparison.release_fields().next().is_some();
     // The name of an image is a part of the version that came or went with it.
     let versions = all.iter().filter(|one| one.rule.is_some_and(|rule| rule != FieldRule::Origin));
     let versions: HashSet<String> = versions.map(|one| one.leaf.block().to_owned()).collect();
     for one in &mut all {
         let is_part = one.rule == Some(FieldRule::Origin) && versions.contains(one.leaf.block());
+        one.beside = one.alone && is_beside && !is_part;
         one.alone &= !is_beside && !is_part;
         one.rule = one.rule.filter(|rule| one.alone || *rule != FieldRule::Origin);
     }
@@ -76,7 +79,12 @@ pub(super) fn find(
                 beneath: None,
                 span: one.leaf.span.clone(),
             }),
-            None => comparison.others.push((text.shown(one.leaf), one.leaf.span.clone(), one.added)),
+            None => {
+                comparison.others.push((text.shown(one.leaf), one.leaf.span.clone(), one.added));
+                if one.beside {
+                    comparison.came_or_went.get_or_insert_with(|| one.leaf.address.clone());
+                }
+            }
         }
     }
 }
@@ -137,7 +145,7 @@ fn one_sided<'t>(
     // A branch may be anything, where there is no other one to hold it against.
     let is_version = rule != Some(FieldRule::Revision) || is_surely_version(value) || is_hash(value);
     let is_known = !leaf.key.is_empty() && leaf.sure && is_setting && is_version && is_in_both(leaf, other);
-    OneSided { leaf, value, added, rule, alone: rule.is_some() && is_known }
+    OneSided { leaf, value, added, rule, alone: rule.is_some() && is_known, beside: false }
 }
 
 /// Whether a leaf says which image is deployed: its repository, its registry, its `newName`.

@@ -1,5 +1,7 @@
 //! Lines that came or went with a deployment: taking them away, and putting them back beside their neighbours.
 
+use std::collections::HashSet;
+
 use super::super::leaves::Text;
 use super::super::leaves::leaf::{self, Leaf};
 use super::super::lines::{TextEdit, is_trifle};
@@ -202,13 +204,27 @@ impl Restore<'_> {
         }
     }
 
-    /// Whether a line is all that the one above it is the head of: without it that would be null.
+    /// The lines that hold what the bad commit added, and that go with it.
+    fn going(&self) -> &HashSet<usize> {
+        let line = |companion: &Companion| match self.current.at(&companion.address) {
+            [leaf] => {
+                let leaf = self.current.leaves.get(*leaf).filter(|leaf| self.holds(leaf, companion))?;
+                Some(self.current.line_of(&leaf.span))
+            }
+            _ => None,
+        };
+        let added = || self.comparison.companions.iter().filter(|companion| companion.added);
+        self.going.get_or_init(|| added().filter_map(line).collect())
+    }
+
+    /// Whether a line, with those that go as well, is all that the one above it is the head of: without them that would be null.
     fn empties_its_block(&self, line: usize) -> bool {
         let indent = |line: usize| {
             let body = self.current.lines.body(line);
             body.len() - body.trim_start().len()
         };
-        let content = |line: &usize| !is_trifle(self.current.lines.body(*line));
+        let going = self.going();
+        let content = |line: &usize| !is_trifle(self.current.lines.body(*line)) && !going.contains(line);
         let above = (0..line).rev().find(content);
         let below = (line + 1..self.current.lines.len()).find(content);
         let is_head = |above: usize| {

@@ -1,7 +1,7 @@
 //! Finding the changed fields again in a later version of their file, and what became of them.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -31,6 +31,8 @@ pub(super) struct Restore<'t> {
     untouched: RefCell<HashMap<String, bool>>,
     /// The leaves of the current version by their values, but for what aliases bring.
     by_value: OnceCell<HashMap<&'t str, Vec<&'t Leaf>>>,
+    /// The lines of the current version that hold what the bad commit added.
+    pub(super) going: OnceCell<HashSet<usize>>,
 }
 
 /// Where a leaf of the bad version is now.
@@ -46,6 +48,8 @@ pub(super) struct Located<'t> {
     pub(super) outcome: FieldOutcome,
     /// Its bytes in the current version, where it is there.
     pub(super) span: Option<Range<usize>>,
+    /// The old line, where all of the line goes back.
+    pub(super) line: Option<&'t str>,
 }
 
 impl Located<'_> {
@@ -63,6 +67,9 @@ impl Located<'_> {
     pub(super) fn edit(&self, current: &Text<'_>) -> Option<(Range<usize>, String)> {
         let restored = self.outcome == FieldOutcome::Restored;
         let span = self.span.clone().filter(|_| restored)?;
+        if let Some(line) = self.line {
+            return Some((span, line.to_owned()));
+        }
         let now = current.get(&span);
         let value = &self.change.old_value;
         let text = match now.chars().next() {
@@ -90,6 +97,7 @@ impl<'t> Restore<'t> {
             current_places: Places::default(),
             untouched: RefCell::default(),
             by_value: OnceCell::new(),
+            going: OnceCell::new(),
         }
     }
 
@@ -110,14 +118,19 @@ impl<'t> Restore<'t> {
             Whereabouts::Gone => match self.renamed(change, bad) {
                 Some(leaf) => {
                     let outcome = scalar_outcome(change, leaf, self.current.get(&leaf.span));
-                    return Ok(Located { change, outcome, span: Some(leaf.span.clone()) });
+                    return Ok(Located { change, outcome, span: Some(leaf.span.clone()), line: None });
                 }
-                None => return Ok(Located { change, outcome: self.gone(change, bad), span: None }),
+                None => {
+                    let outcome = self.gone(change, bad);
+                    return Ok(Located { change, outcome, span: None, line: None });
+                }
             },
             Whereabouts::Unclear => return Err(ambiguous()),
         };
         let text = self.current.get(&leaf.span);
+        let is_whole = self.comparison.whole.contains(&change.leaf);
         let (outcome, span) = match leaf.kind {
+            LeafKind::Scalar | LeafKind::Line if is_whole => self.whole_line(change, bad, leaf)?,
             LeafKind::Scalar if bad.is_within_alias() != leaf.is_within_alias() => {
                 // Somebody has written over what the merge brings, or has taken that away.
                 let is_old = leaf.value == change.old_value;
@@ -152,7 +165,8 @@ impl<'t> Restore<'t> {
         } else {
             outcome
         };
-        Ok(Located { change, outcome, span })
+        let line = if is_whole { self.old_line(change) } else { None };
+        Ok(Located { change, outcome, span, line })
     }
 
     /// The bytes of a field now: with the `&name` that the bad commit gave it, which goes with the value.
@@ -248,7 +262,7 @@ impl<'t> Restore<'t> {
         (is_clear && is_only_one(self.bad) && is_only_one(self.current)).then_some(leaf)
     }
 
-    fn line_outcome(
+    pub(super) fn line_outcome(
         &self,
         change: &ScalarChange,
         bad: &Leaf,

@@ -1,7 +1,7 @@
 //! Putting the old source text back where the fields are now, and whole stretches of lines where nothing but the
 //! deployment is in them; then reading the result again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 mod companions;
@@ -9,10 +9,11 @@ mod identity;
 mod locate;
 pub(super) mod sound;
 mod spans;
+mod whole_line;
 
 use self::locate::{Located, Restore};
 use self::spans::{Spans, overlaps};
-use super::leaves::leaf::Leaf;
+use super::leaves::leaf::{Leaf, LeafKind};
 use super::leaves::{Document, Text, read};
 use super::lines::{Counterpart, TextEdit, splice};
 use super::pairs::compare;
@@ -42,7 +43,12 @@ pub(super) fn revert(
     let located: Vec<Located<'_>> =
         comparison.release_fields().map(|change| restore.locate(change)).collect::<Result<_, _>>()?;
     let mut fields: Vec<FieldResult> = located.iter().map(Located::result).collect();
-    let left_behind: Vec<String> = comparison.left_behind().map(str::to_owned).collect();
+    let back = located.iter().filter(|one| one.line.is_some() && one.outcome == FieldOutcome::Restored);
+    let back: HashSet<usize> = back.map(|one| one.change.leaf).collect();
+    let along: Vec<String> = comparison.in_lines(&back).map(str::to_owned).collect();
+    let is_along: HashSet<&str> = along.iter().map(String::as_str).collect();
+    let left = comparison.left_behind().filter(|address| !is_along.contains(address));
+    let left_behind: Vec<String> = left.map(str::to_owned).collect();
     if current.text == bad.text && left_behind.is_empty() {
         fields
             .extend(comparison.companions.iter().map(|companion| result(companion, FieldOutcome::Restored)));
@@ -50,7 +56,7 @@ pub(super) fn revert(
         sound::keys(current.text, parent.text)?;
         let is_made = was.is_written_unlike(now) && !was.bytes().starts_with(&[0xff, 0xfe]);
         let bytes = if is_made { now.encoded(parent.text) } else { was.bytes().to_vec() };
-        return Ok(Reverted { bytes, fields, left_behind });
+        return Ok(Reverted { bytes, fields, left_behind, along });
     }
     let mut edits = Vec::new();
     let is_due = located.iter().any(|one| one.outcome == FieldOutcome::Restored);
@@ -78,7 +84,7 @@ pub(super) fn revert(
     let text = splice(current.text, edits).ok_or_else(|| Refusal::Ambiguous(first_address(&comparison)))?;
     verify(file, now, &text, ([&parent, &bad], &located, &comparison, &fields))?;
     joined(&bad, &current, &text)?;
-    Ok(Reverted { bytes: now.encoded(&text), fields, left_behind })
+    Ok(Reverted { bytes: now.encoded(&text), fields, left_behind, along })
 }
 
 fn first_address(comparison: &Comparison) -> String {
@@ -116,7 +122,9 @@ impl Restore<'_> {
     /// Where anything but the deployment changed, before and after.
     fn others(&self) -> (Spans<()>, Spans<()>) {
         let comparison = self.comparison;
-        let changes = || comparison.changes.iter().filter(|change| change.rule.is_none());
+        let is_other =
+            |change: &&ScalarChange| change.rule.is_none() && !comparison.whole.contains(&change.leaf);
+        let changes = || comparison.changes.iter().filter(is_other);
         let others = |came: bool| {
             let of_side = comparison.others.iter().filter(move |(.., added)| *added == came);
             of_side.map(|(_, span, _)| (span.clone(), ()))
@@ -241,7 +249,13 @@ fn verify(
         .map(|one| (one.change.new_value.as_str(), one.change.old_value.as_str()))
         .collect();
     let is_wanted = |old: &str, new: &str| wanted.contains(&(old, new));
-    let unwanted = |change: &&ScalarChange| !is_wanted(&change.old_value, &change.new_value);
+    let lines: HashSet<&str> = located.iter().filter_map(|one| one.line).collect();
+    let is_line = |change: &ScalarChange| {
+        let leaf = after.leaves.get(change.leaf).filter(|leaf| leaf.kind == LeafKind::Line);
+        leaf.is_some_and(|leaf| lines.contains(after.get(&leaf.span)))
+    };
+    let unwanted =
+        |change: &&ScalarChange| !is_wanted(&change.old_value, &change.new_value) && !is_line(change);
     if let Some(change) = found.changes.iter().find(unwanted) {
         return Err(Refusal::Unfaithful(change.address.clone()));
     }

@@ -108,3 +108,25 @@ fn what_came_goes_back_however_it_is_written_by_now() {
         assert_eq!(outcome(parent, bad, later).as_deref(), Ok(wanted), "{later}");
     }
 }
+
+#[test]
+fn a_block_that_was_empty_does_not_become_null() {
+    let block = "image:\n  repository: r/x\n  tag: v1.1.0\n";
+    for (before, came) in [
+        ("image: {}\n", block.to_owned()),
+        ("web:\n  image: {}\n", "web:\n  image:\n    repository: r/x\n    tag: v1.1.0\n".to_owned()),
+        ("image: {}\n", format!("{block}  digest: sha256:{}\n", "1".repeat(64))),
+    ] {
+        let [parent, bad, later] = [("1", before), ("2", came.as_str()), ("3", came.as_str())]
+            .map(|(number, text)| format!("a: {number}\n{text}r: 1\n"));
+        for current in [&bad, &later] {
+            match revert(parent.as_bytes(), bad.as_bytes(), current.as_bytes()) {
+                Ok(put) => {
+                    let wanted = current.replace(&came, before);
+                    assert_eq!(String::from_utf8(put.bytes).unwrap(), wanted, "{current}");
+                }
+                Err(refusal) => assert!(matches!(refusal, Refusal::Companion(_)), "{refusal}"),
+            }
+        }
+    }
+}
