@@ -188,8 +188,8 @@ fn word(pass: &Pass<'_>, change: &Deployment, records: &BTreeMap<CommitId, Vec<R
     if change.kind == ChangeKind::OwnRevert {
         return "reverted";
     }
-    let own = records.get(&change.commit).into_iter().flatten().filter_map(Record::as_verdict);
-    if let Some(verdict) = own.filter(|verdict| verdict.id == change.id).next_back() {
+    let mut own = records.get(&change.commit).into_iter().flatten().filter_map(Record::as_verdict);
+    if let Some(verdict) = own.rfind(|verdict| verdict.id == change.id) {
         return verdict.judgement.verdict.word();
     }
     let watch_secs = i64::from(pass.policy(change).watch_secs);

@@ -56,12 +56,14 @@ fn what_a_file_says_is_no_line_of_the_plan() {
         along: bad.left_behind.clone(),
         left_behind: bad.left_behind.clone(),
         doubts: vec![forged.clone()],
+        checked: vec![forged.clone()],
+        pins: Pins::default(),
         message: String::new(),
         at: bad.at,
     };
     let refused = NoChange::refused(path(), field::Refusal::ByHand(forged)).to_string();
     let plan = change.to_string();
-    assert_eq!((plan.lines().count(), refused.lines().count()), (6, 1), "{plan}{refused}");
+    assert_eq!((plan.lines().count(), refused.lines().count()), (7, 1), "{plan}{refused}");
     for text in [plan, refused] {
         assert!(text.lines().all(|line| !line.chars().any(is_unseen)), "{text:?}");
     }
