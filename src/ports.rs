@@ -2,13 +2,14 @@
 //!
 //! One error enum a port, with a variant only where the caller does something different.
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::ops::ControlFlow;
-use std::pin::Pin;
+mod future;
+mod registries;
 
-use crate::domain::artifact::Artifact;
-use crate::domain::artifact::image::Image;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+pub use self::future::BoxFuture;
+pub use self::registries::{Held, Registries, RegistryError};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::environment::signal::RangeQuery;
 use crate::domain::history::landing::{BranchMove, Sighting};
@@ -18,11 +19,7 @@ use crate::domain::ids::{BlobId, BranchName, CommitId, FilePath};
 use crate::domain::judge::evidence::Series;
 use crate::domain::review::text::ChartStyle;
 use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
-use crate::domain::schema::images::ImageLabels;
 use crate::domain::time::Time;
-
-/// A future that can be sent between threads, for traits used as objects.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The time of day.
 pub trait Clock: Send + Sync {
@@ -487,27 +484,4 @@ pub struct Answer {
 pub trait MetricSource: Send + Sync {
     /// Asks for one range of samples.
     fn range<'a>(&'a self, query: &'a RangeQuery) -> BoxFuture<'a, Result<Answer, SourceError>>;
-}
-
-/// Why a registry says nothing about an artifact: its host is not in the configuration, it did not answer in time or not so that it is
-/// understood, or it refuses us. No caller does something different about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct RegistryError(pub String);
-
-/// What stands under the name of an artifact.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The digest of it; none where the registry has none, or where the name stands for something else every day.
-    pub digest: Option<String>,
-}
-
-/// The registries that the configuration names. Implementations ask no other host, whatever an artifact names, and retry on their own, a
-/// bounded number of times.
-pub trait Registries: Send + Sync {
-    /// What stands under the name of an artifact; none where its registry knows the repository, and nothing of that name in it.
-    fn find<'a>(&'a self, artifact: &'a Artifact) -> BoxFuture<'a, Result<Option<Held>, RegistryError>>;
-
-    /// The labels of an image and the annotations of its manifest. Of one for several platforms those of linux/amd64, or else of the first.
-    fn labels<'a>(&'a self, image: &'a Image) -> BoxFuture<'a, Result<ImageLabels, RegistryError>>;
 }

@@ -56,7 +56,7 @@ pub(super) fn warning(warning: &str) {
     let _closed = writeln!(err, "warning: {}", plain(warning));
 }
 
-/// Says in one line how many guards passed, and which one decided: `20 guards passed`, `3 guards passed, then decided by the guard: budget`.
+/// Says in one line how many guards passed, and which one decided: `23 guards passed`, `3 guards passed, then decided by the guard: budget`.
 pub(super) fn guards(answers: &[GuardAnswer]) -> String {
     let passed = match answers.iter().filter(|answer| answer.decision.is_none()).count() {
         0 => None,

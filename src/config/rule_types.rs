@@ -109,6 +109,8 @@ pub(super) struct Policy {
     /// How many states back a revert may go to find one that was good. Default: 3.
     #[schemars(range(min = 1, max = 20))]
     pub(super) targets: Option<u32>,
+    /// From how many reverts of a service on the agent only proposes further ones. Default: none, only the environment's budget holds.
+    pub(super) service_budget: Option<ServiceBudget>,
     /// How often the agent goes one good state further back where its revert did not help. Default: 0, it stops.
     #[schemars(range(max = 10))]
     pub(super) fallback: Option<u32>,
@@ -151,6 +153,17 @@ pub(super) struct PinField {
     pub(super) key: String,
     /// What is written; `{version}` stands for the version. Default: `{version}`.
     pub(super) value: Option<String>,
+}
+
+/// From how many reverts of a service on the agent only proposes further ones.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceBudget {
+    /// This many reverts of the service that no person asked for, within the window.
+    #[schemars(range(min = 1))]
+    pub(super) max_reverts: u32,
+    /// The window. Default: `24h`.
+    pub(super) window: Option<Duration>,
 }
 
 /// Fields that are named: by their key (`replicas`), or by their address as plans show it, in which `*` stands for any

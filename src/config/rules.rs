@@ -9,7 +9,7 @@ use super::rule_types;
 use super::types;
 use super::values::{Duration, Ratio};
 use crate::domain::environment::pattern::PathGlobs;
-use crate::domain::environment::policy::{Mode, Policy, SchemaDetector, SchemaRules};
+use crate::domain::environment::policy::{Mode, Policy, SchemaDetector, SchemaRules, ServiceBudget};
 use crate::domain::environment::signal::{
     Direction, MinTraffic, Missing, Role, Rule, Signal, SignalKind, render_query, template_variables,
     usual_min_samples,
@@ -18,6 +18,8 @@ use crate::domain::field::Selection;
 use crate::domain::ids::{SignalName, SourceName};
 
 const FOR_SECS: u32 = 60;
+/// The window of a service's budget where none is set, in seconds.
+const SERVICE_BUDGET_SECS: u32 = 86_400;
 const STEP_SECS: u32 = 60;
 /// What every query may use, whatever the service's labels.
 const VARIABLES: [&str; 4] = ["service", "environment", "namespace", "image_tag"];
@@ -222,6 +224,11 @@ impl Context<'_> {
         let pin = wire.pin.as_ref().map_or(usual.pin, |pin| self.pin_rules(name, pin));
         let mut fields = wire.fields.as_ref().map(selection).unwrap_or_default();
         fields.exclude.extend(pins::places(&pin));
+        let window = self.place(&["policies", name, "service_budget", "window"]);
+        let service_budget = wire.service_budget.as_ref().map(|budget| ServiceBudget {
+            max_reverts: budget.max_reverts,
+            window_secs: self.seconds(budget.window, SERVICE_BUDGET_SECS, window),
+        });
         Policy {
             mode: wire.mode.unwrap_or(Mode::Observe),
             settle_secs,
@@ -236,6 +243,7 @@ impl Context<'_> {
             mixed: wire.mixed.unwrap_or(usual.mixed),
             targets: wire.targets.unwrap_or(usual.targets),
             fallback: wire.fallback.unwrap_or(usual.fallback),
+            service_budget,
             automation: usual.automation,
             partial: wire.partial.unwrap_or(usual.partial),
             pin,

@@ -27,5 +27,6 @@ mod metrics;
 mod one_error;
 mod race;
 mod registries;
+mod safety;
 mod support;
 mod tidy;

@@ -6,7 +6,7 @@ use super::artifacts::ask_registries;
 use super::branch::read_tip;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
-use super::revert::{PlannedRevert, ToRevert, plan_at};
+use super::revert::{PlannedRevert, ToRevert, plan_at, undo};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
 use crate::agent::decide::{Decided, decide_all};
@@ -115,7 +115,8 @@ async fn work_through(
         };
         let (key, guards) = (next.deployment.id.clone(), guards.clone());
         let service = &next.deployment.service;
-        let done = match caught(try_one(pass, state, next, decision, patience.is_refused)).await {
+        let decided = (decision, guards.as_slice());
+        let done = match caught(try_one(pass, state, next, decided, patience.is_refused)).await {
             Ok(done) => done,
             Err(panic) => {
                 report.problems.push(format!("the revert of {service}: {panic}"));
@@ -360,10 +361,14 @@ async fn try_one(
     pass: &Pass<'_>,
     state: &State,
     judged: &Judged,
-    decision: &Decision,
+    (decision, guards): (&Decision, &[GuardAnswer]),
     refused: bool,
 ) -> Result<(Receipt, Option<(Box<Change>, String)>), DeliveryError> {
-    let to_revert = ToRevert::judged(judged);
+    let doubt = guards.last().filter(|last| last.decision == Some(Decision::Propose));
+    let doubt = doubt.and_then(|last| last.facts.as_ref()?.doubt());
+    let doubts: Vec<String> = judged.doubts.iter().cloned().chain(doubt).collect();
+    let undo = undo(&judged.deployment, judged.goal.as_ref(), &doubts);
+    let to_revert = ToRevert { undo, ..ToRevert::judged(judged) };
     let planning = plan_at(pass, &to_revert, state.snapshot.head);
     let Some(planned) = pass.stop.unless_set(planning).await else { return Ok((Receipt::Postponed, None)) };
     let planned = match planned? {

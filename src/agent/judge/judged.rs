@@ -3,7 +3,7 @@
 use crate::domain::artifact::TargetArtifacts;
 use crate::domain::decision::{Case, Decision};
 use crate::domain::deployment::Deployment;
-use crate::domain::deployment::lineage::Goal;
+use crate::domain::deployment::lineage::{Goal, Return};
 use crate::domain::environment::policy::Policy;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::evidence::{Evidence, Found, Gap, SignalEvidence};
@@ -34,6 +34,8 @@ pub(in crate::agent) struct Judged {
     pub goal: Option<Goal>,
     /// The schema changes of other commits that its revert would cross: each with the commit that brought it.
     pub crossed: Vec<(CommitId, SchemaChange)>,
+    /// The changes that brought back what had run before, newest first, where it is one of them itself.
+    pub returns: Vec<Return>,
     /// Why its revert is a person's to make, wherever it leads.
     pub by_hand: Option<String>,
     /// Why a person should look at its revert.
@@ -60,6 +62,7 @@ impl Judged {
             told: false,
             goal: None,
             crossed: Vec::new(),
+            returns: Vec::new(),
             by_hand: None,
             doubts: Vec::new(),
             artifacts: TargetArtifacts::default(),
@@ -85,6 +88,7 @@ impl Judged {
             goal: self.goal.as_ref(),
             crossed: &self.crossed,
             artifacts: Some(&self.artifacts),
+            returns: &self.returns,
             is_fallback: self.evidence.after_revert.is_some(),
         }
     }

@@ -239,9 +239,11 @@ impl Since {
             environment.services.iter().map(|rule| i64::from(secs(&rule.policy))).max().unwrap_or(0)
         };
         let watched = 2 * longest(|policy| policy.watch_secs.max(policy.recovery_secs));
+        let budget_secs = |policy: &Policy| policy.service_budget.map_or(0, |budget| budget.window_secs);
         let remembered = longest(|policy| {
             policy.quarantine_secs.max(policy.cooldown_secs).max(policy.pin.remembered_secs())
         })
+        .max(longest(budget_secs))
         .max(i64::from(environment.budget.window_secs))
         .max(watched);
         let day = now.minus_secs(RECENT_SECS);

@@ -328,7 +328,7 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
         let is_of_version = |was: &&FilePath| is_next_version(was, &file.path) && path == file.path;
         let of_version = file.was.as_ref().filter(is_of_version);
         let (Some(was), Some(current)) = (of_version, current) else { return Ok(Planned::default()) };
-        let files = moved_back(was, path, current, target)?;
+        let files = moves::moved_back(was, path, current, target.current)?;
         return Ok(Planned { files, ..Planned::default() });
     }
     let Some(current) = current else { return Ok(gone(deployment, &file.path)) };
@@ -347,7 +347,7 @@ fn spliced(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Res
     let mut files = BTreeMap::new();
     // Who moved it again since wants it there.
     if let Some(was) = file.was.as_ref().filter(|_| is_restored && path == file.path) {
-        files = moved_back(was, path, reverted.bytes.into(), target)?;
+        files = moves::moved_back(was, path, reverted.bytes.into(), target.current)?;
     } else if reverted.bytes != *current {
         files.insert(path, Some(reverted.bytes.into()));
     }
@@ -371,20 +371,6 @@ fn came_or_went(
     let is_due = !fields.is_empty() && outcome == FieldOutcome::Restored;
     let files = if is_due { BTreeMap::from([(path, old)]) } else { BTreeMap::new() };
     Planned { files, fields, along: Vec::new() }
-}
-
-/// The file at the place where it was before the deployment, and no longer at the one where it is now.
-fn moved_back(
-    was: &FilePath,
-    path: FilePath,
-    content: Content,
-    target: &Target<'_>,
-) -> Result<BTreeMap<FilePath, Option<Content>>, NoChange> {
-    if target.current.get(was).is_some_and(Option::is_some) {
-        // Somebody has put a file there since.
-        return Err(NoChange::refused(was.clone(), field::Refusal::Conflict));
-    }
-    Ok(BTreeMap::from([(path, None), (was.clone(), Some(content))]))
 }
 
 /// The file with all that the commit changed in it taken back, by a three-way merge; what else happened to it stays.
@@ -421,7 +407,7 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         field::each_key_once(now, then).map_err(|refusal| NoChange::refused(file.path.clone(), refusal))?;
     }
     let files = match (&file.was, content) {
-        (Some(was), Some(content)) => moved_back(was, path, content, target)?,
+        (Some(was), Some(content)) => moves::moved_back(was, path, content, target.current)?,
         (_, content) => BTreeMap::from([(path, content)]),
     };
     Ok(Planned { files, fields, along: Vec::new() })

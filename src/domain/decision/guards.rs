@@ -6,6 +6,7 @@ mod budget;
 mod cooldown;
 mod earlier_revert;
 mod frozen;
+mod fix;
 mod incident;
 mod landing;
 mod later_deployment;
@@ -13,9 +14,11 @@ mod mixed_commit;
 mod mode;
 mod overridden;
 mod paused;
+mod oscillation;
 mod quarantine;
 mod rollback;
 mod schema_change;
+mod service_budget;
 mod superseded;
 mod target;
 mod verdict;
@@ -30,6 +33,7 @@ use self::budget::BudgetFacts;
 use self::cooldown::CooldownFacts;
 use self::earlier_revert::EarlierRevertFacts;
 use self::frozen::FrozenFacts;
+use self::fix::FixFacts;
 use self::incident::IncidentFacts;
 pub use self::incident::is_incident;
 use self::landing::LandingFacts;
@@ -38,9 +42,11 @@ use self::mixed_commit::MixedCommitFacts;
 use self::mode::ModeFacts;
 use self::overridden::OverrideFacts;
 use self::paused::PausedFacts;
+use self::oscillation::OscillationFacts;
 use self::quarantine::QuarantineFacts;
 use self::rollback::RollbackFacts;
 use self::schema_change::SchemaChangeFacts;
+use self::service_budget::ServiceBudgetFacts;
 use self::superseded::SupersededFacts;
 use self::target::TargetFacts;
 use self::verdict::VerdictFacts;
@@ -90,6 +96,14 @@ macro_rules! guards {
                     $(Self::$guard(facts) => facts.answer(),)*
                 }
             }
+
+            /// What a person is told who is asked to accept a revert because of them; none where something else says it.
+            #[must_use]
+            pub fn doubt(&self) -> Option<String> {
+                match self {
+                    $(Self::$guard(facts) => facts.doubt(),)*
+                }
+            }
         }
 
         /// The guards, in the order in which they are asked. The first that decides something is the last that is asked.
@@ -105,7 +119,7 @@ macro_rules! guards {
 }
 
 guards! {
-    20:
+    23:
     "already reverted" => AlreadyReverted(AlreadyRevertedFacts),
     "superseded" => Superseded(SupersededFacts),
     "verdict" => Verdict(VerdictFacts),
@@ -115,6 +129,7 @@ guards! {
     "rollback" => Rollback(RollbackFacts),
     "later deployment" => LaterDeployment(LaterDeploymentFacts),
     "quarantine" => Quarantine(QuarantineFacts),
+    "oscillation" => Oscillation(OscillationFacts),
     "cooldown" => Cooldown(CooldownFacts),
     "incident" => Incident(IncidentFacts),
     "earlier revert" => EarlierRevert(EarlierRevertFacts),
@@ -124,6 +139,8 @@ guards! {
     "paused" => Paused(PausedFacts),
     "mode" => Mode(ModeFacts),
     "frozen" => Frozen(FrozenFacts),
+    "service budget" => ServiceBudget(ServiceBudgetFacts),
+    "fix" => Fix(FixFacts),
     "landing" => Landing(LandingFacts),
     "override" => Override(OverrideFacts),
 }

@@ -1,3 +1,6 @@
+mod brakes;
+mod held;
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -12,8 +15,6 @@ use crate::domain::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict};
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
-
-mod brakes;
 
 const DEPLOYED_AT: i64 = 1_000_000;
 
@@ -87,6 +88,7 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         goal: None,
         crossed: &[],
         artifacts: None,
+        returns: &[],
         is_fallback: false,
     }
 }
@@ -480,23 +482,4 @@ fn what_goes_back_with_another_is_not_called_reverted() {
     assert!(matches!(decided(&first, &auto(), std::slice::from_ref(&entry)), Decision::Pass(_)));
     let told = decided(&second, &auto(), &[entry]);
     assert!(matches!(&told, Decision::Hold(why) if why.contains(&first.commit.short())), "{told:?}");
-}
-
-#[test]
-fn after_a_revert_that_did_not_help_only_a_fallback_is_made() {
-    let (bad, policy) = (deployment("checkout", 1, DEPLOYED_AT), auto());
-    let judgement = judgement(Verdict::Regressed, DEPLOYED_AT + 60);
-    let other = deployment("other", 9, DEPLOYED_AT - 900);
-    let in_vain = [revert_of(&other, DEPLOYED_AT - 600, "v1")];
-    let decided = |now: i64, is_fallback: bool| {
-        let case = Case { is_fallback, ..case_of(&bad, &judgement, &policy) };
-        let now = Time::from_unix(now);
-        decide(&case, &Situation { in_vain: &in_vain, regressed: &[case], ..quiet(now) }).0
-    };
-    let why = |decision: &Decision| decision.why().unwrap_or_default().to_owned();
-    let stopped = decided(DEPLOYED_AT + 300, false);
-    assert!(why(&stopped).contains("of other did not help"), "{stopped:?}");
-    assert!(!why(&decided(DEPLOYED_AT + 300, true)).contains("did not help"));
-    let window = i64::from(Budget::default().window_secs);
-    assert!(!why(&decided(DEPLOYED_AT - 600 + window, false)).contains("did not help"));
 }

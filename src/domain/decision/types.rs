@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::artifact::TargetArtifacts;
 use crate::domain::deployment::Deployment;
-use crate::domain::deployment::lineage::Goal;
+use crate::domain::deployment::lineage::{Goal, Return};
 use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::{Budget, Policy};
 use crate::domain::history::ledger::RevertEntry;
@@ -82,6 +82,8 @@ pub struct Case<'a> {
     pub crossed: &'a [(CommitId, SchemaChange)],
     /// What the registries say about where its revert leads; none where that was not looked at.
     pub artifacts: Option<&'a TargetArtifacts>,
+    /// The changes that brought back what had run before, newest first, where it is one of them itself.
+    pub returns: &'a [Return],
     /// Whether the agent's own revert has brought its state back, and that did not help.
     pub is_fallback: bool,
 }
@@ -155,6 +157,11 @@ pub(super) trait Guard: Sized {
 
     /// What it decides by these facts; none where it has nothing against a revert.
     fn answer(&self) -> Option<Decision>;
+
+    /// What a person is told who is asked to accept the revert, where the answer is to propose it. None where something else says it.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What was found out about a deployment, in one word.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::deployment::{ChangeKind, Deployment, FieldChange};
 use crate::domain::field::tokens::mask;
+use crate::domain::history::snapshot::Person;
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{CommitId, FilePath};
 use crate::domain::schema::change::SchemaChange;
@@ -55,6 +56,15 @@ pub struct Edit {
     pub schema: Vec<SchemaChange>,
 }
 
+/// A change that brought back what had run before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// The commit.
+    pub commit: CommitId,
+    /// Who made it.
+    pub author: Person,
+}
+
 /// What makes a state good enough to go back to.
 pub struct GoodState<'a> {
     /// How long a state must have run to count as tried, in seconds.
@@ -84,7 +94,8 @@ pub enum Goal {
     Under(CommitId),
 }
 
-type Values = BTreeMap<(FilePath, String), String>;
+type Key = (FilePath, String);
+type Values = BTreeMap<Key, String>;
 
 impl Lineage {
     /// From the changes and other edits, newest first. Which of them are rollbacks is found out here.
@@ -138,6 +149,40 @@ impl Lineage {
         newer
             .filter_map(|edit| Some((edit.commit, edit.addresses.intersection(addresses).next()?.clone())))
             .next()
+    }
+
+    /// The changes that brought back nothing but versions which an earlier change had replaced, newest first: the one that `commit`
+    /// is, and those of the same fields up to so many seconds before it. What a revert of the agent lies behind does not count. None
+    /// where the change of `commit` brings something new itself.
+    #[must_use]
+    pub fn returns(&self, commit: CommitId, within_secs: u32) -> Vec<Return> {
+        let newest = self.changes.iter().position(|change| change.commit == commit);
+        let since = self.changes.get(newest.unwrap_or(self.changes.len())..).unwrap_or_default();
+        let Some(own) = since.first() else { return Vec::new() };
+        let is_near = |change: &&Deployment| {
+            change.kind != ChangeKind::OwnRevert && own.at.secs_since(change.at) <= i64::from(within_secs)
+        };
+        let near: Vec<&Deployment> = since.iter().take_while(is_near).collect();
+        let versions = |change: &'_ Deployment| -> Vec<(Key, String, String)> {
+            let versions = change.fields.iter().filter(|field| field.is_version() && field.addressed);
+            versions.map(|field| (key(field), trailer_value(&field.old), trailer_value(&field.new))).collect()
+        };
+        let each: Vec<Vec<(Key, String, String)>> = near.iter().map(|change| versions(change)).collect();
+        let keys: BTreeSet<&Key> = each.first().into_iter().flatten().map(|(key, ..)| key).collect();
+        let is_return = |place: usize| {
+            let older = each.get(place + 1..).unwrap_or_default();
+            let ran = |key: &Key, value: &String| {
+                older.iter().flatten().any(|(other, replaced, _)| other == key && replaced == value)
+            };
+            let mut own =
+                each.get(place).into_iter().flatten().filter(|(key, ..)| keys.contains(key)).peekable();
+            own.peek().is_some() && own.all(|(key, _, new)| ran(key, new))
+        };
+        if !is_return(0) {
+            return Vec::new();
+        }
+        let found = near.iter().enumerate().filter(|(place, _)| is_return(*place));
+        found.map(|(_, change)| Return { commit: change.commit, author: change.author.clone() }).collect()
     }
 
     /// The changes of a database schema since a change, newest first, that no deployment of the service brought, with their commits. Who goes
@@ -293,7 +338,7 @@ impl Lineage {
 }
 
 /// By what a field is known from change to change: a file that carries its version in its name is the same file.
-fn key(field: &FieldChange) -> (FilePath, String) {
+fn key(field: &FieldChange) -> Key {
     let masked = FilePath::new(mask(field.path.as_str())).unwrap_or_else(|_| field.path.clone());
     (masked, field.address.clone())
 }

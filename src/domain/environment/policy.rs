@@ -101,12 +101,23 @@ pub struct Policy {
     pub targets: u32,
     /// How often the agent goes one good state further back where its revert did not help.
     pub fallback: u32,
+    /// From how many reverts of the service on the agent only proposes; none where nothing bounds that but the environment's budget.
+    pub service_budget: Option<ServiceBudget>,
     /// Names and mail addresses of machines, besides those that are known.
     pub automation: Vec<String>,
     /// Whether a deployment may go back in a part of its fields, where others have moved on since.
     pub partial: bool,
     /// By which tools a value is kept out that was backed out.
     pub pin: PinRules,
+}
+
+/// How many reverts of one service the agent makes before it only proposes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceBudget {
+    /// From this many reverts of the service on …
+    pub max_reverts: u32,
+    /// … within this many seconds the agent only proposes.
+    pub window_secs: u32,
 }
 
 /// What goes back where a deployment's commit changed other things in the service's files than release fields.
@@ -138,6 +149,7 @@ impl Default for Policy {
             mixed: Mixed::default(),
             targets: 3,
             fallback: 0,
+            service_budget: None,
             automation: Vec::new(),
             partial: false,
             pin: PinRules::default(),

@@ -8,6 +8,20 @@ use crate::domain::field::Refusal;
 use crate::domain::history::snapshot::Content;
 use crate::domain::ids::FilePath;
 
+/// The file at the place where it was before the deployment, and no longer at the one where it is now.
+pub(super) fn moved_back(
+    was: &FilePath,
+    path: FilePath,
+    content: Content,
+    current: &BTreeMap<FilePath, Option<Content>>,
+) -> Result<BTreeMap<FilePath, Option<Content>>, NoChange> {
+    if current.get(was).is_some_and(Option::is_some) {
+        // Somebody has put a file there since.
+        return Err(NoChange::refused(was.clone(), Refusal::Conflict));
+    }
+    Ok(BTreeMap::from([(path, None), (was.clone(), Some(content))]))
+}
+
 /// Checks that the revert puts no file into a directory that was moved away, and leaves none there under its new name. `files` are the
 /// contents that the revert makes, `current` those of the branch, and `moved` the files of the deployment that are elsewhere by now.
 ///

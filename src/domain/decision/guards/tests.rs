@@ -1,3 +1,5 @@
+mod brakes;
+
 use super::earlier_revert::RevertInVain;
 use super::landing::OpenLanding;
 use super::later_deployment::LaterOne;
@@ -28,6 +30,7 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     rollback,
     later_deployment,
     quarantine,
+    brakes::oscillation,
     cooldown,
     incident,
     earlier_revert,
@@ -37,6 +40,8 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     paused,
     mode,
     frozen,
+    brakes::service_budget,
+    brakes::fix,
     landing,
     overridden,
 ];

@@ -195,3 +195,42 @@ fn the_good_states_before_a_deployment_are_told() {
     assert_eq!((found[1].since.unwrap().unix(), found[1].until.unix()), (3_600, 5_400));
     assert_eq!(found[3].commit, None);
 }
+
+/// The minutes of the changes that brought back what had run before, newest first.
+fn returns(changes: Vec<Deployment>, within_secs: u32) -> Vec<i64> {
+    let newest = changes[0].commit;
+    let lineage = Lineage::new(changes, Vec::new());
+    let found = lineage.returns(newest, within_secs);
+    found.iter().map(|one| lineage.of(one.commit).unwrap().at.unix() / 60).collect()
+}
+
+#[test]
+fn what_brings_back_versions_that_ran_before_is_a_return() {
+    let there_and_back =
+        || vec![at(40, "v1", "v2"), at(30, "v2", "v1"), at(20, "v1", "v2"), at(10, "v0", "v1")];
+    let day = 86_400;
+    assert_eq!(returns(there_and_back(), day), [40, 30]);
+    assert_eq!(returns(there_and_back()[1..].to_vec(), day), [30], "one rollback");
+    assert_eq!(returns(there_and_back()[2..].to_vec(), day), [0; 0], "a new version");
+    let more = [vec![at(60, "v1", "v2"), at(50, "v2", "v1")], there_and_back()].concat();
+    assert_eq!(returns(more, day), [60, 50, 40, 30]);
+    let moves_on = [vec![at(50, "v2", "v3")], there_and_back()].concat();
+    assert_eq!(returns(moves_on, day), [0; 0], "v3 is new");
+    // What is older than the quarantine is forgotten, and with it that v2 had run.
+    assert_eq!(returns(there_and_back(), 15 * 60), [40]);
+    assert_eq!(returns(there_and_back(), 5 * 60), [0; 0]);
+    let by_agent = vec![at(40, "v1", "v2"), own(30, "v2", "v1"), at(20, "v1", "v2")];
+    assert_eq!(returns(by_agent, day), [0; 0], "the agent has put an end to it");
+    // One of two versions is new.
+    let mut both = there_and_back();
+    let more =
+        FieldChange { address: "sidecar".to_owned(), new: "v9".to_owned(), ..both[0].fields[0].clone() };
+    both[0].fields.push(more);
+    assert_eq!(returns(both, day), [0; 0]);
+    // What belongs to no version, such as a slot, comes back each time.
+    let mut slots = there_and_back();
+    for change in &mut slots {
+        change.fields[0].rule = crate::domain::field::FieldRule::ByHand;
+    }
+    assert_eq!(returns(slots, day), [0; 0]);
+}

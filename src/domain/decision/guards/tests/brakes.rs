@@ -1,0 +1,94 @@
+//! The tables of the guards that slow the agent down about one service.
+
+use super::*;
+use crate::domain::decision::guards::fix::TakenBackChange;
+use crate::domain::decision::guards::oscillation::ReturnOfValues;
+use crate::domain::decision::guards::service_budget::BudgetOfService;
+
+pub(super) fn service_budget() -> Table {
+    let facts = |used, max_reverts| {
+        let until = (used > 0).then(|| at(86_400));
+        let budget = BudgetOfService { service: web(), used, max_reverts, window_secs: 86_400, until };
+        Facts::ServiceBudget(ServiceBudgetFacts { budget: Some(budget) })
+    };
+    vec![
+        (Facts::ServiceBudget(ServiceBudgetFacts::default()), ""),
+        (facts(0, 1), ""),
+        (facts(1, 2), ""),
+        (facts(2, 2), "propose"),
+        (facts(3, 2), "propose"),
+    ]
+}
+
+pub(super) fn oscillation() -> Table {
+    let facts = |machines: &[bool]| {
+        let one = |(place, is_automation): (u8, &bool)| ReturnOfValues {
+            commit: id(place),
+            is_automation: *is_automation,
+        };
+        Facts::Oscillation(OscillationFacts { returns: (1..).zip(machines).map(one).collect() })
+    };
+    let told = "escalate: its versions go back and forth without the agent: each of 0101010101, 0202020202 brought back what ran \
+                before: settle first what is to run";
+    let three = "escalate: its versions go back and forth without the agent: each of 0101010101, 0202020202, 0303030303 brought back \
+                 what ran before: settle first what is to run";
+    vec![
+        (facts(&[]), ""),
+        // One rollback.
+        (facts(&[true]), ""),
+        // Two machines fight.
+        (facts(&[true, true]), told),
+        // A person rolled back, and a machine or a person deployed it again.
+        (facts(&[true, false]), ""),
+        (facts(&[false, true]), ""),
+        (facts(&[false, false]), ""),
+        // It goes on.
+        (facts(&[true, false, true]), three),
+        (facts(&[false, false, false]), three),
+    ]
+}
+
+pub(super) fn fix() -> Table {
+    let change = |word: &str, is_own, is_automation| TakenBackChange {
+        commit: id(2),
+        subject: "a subject".to_owned(),
+        word: Some(word.to_owned()),
+        is_own,
+        is_automation,
+        on_top_by: None,
+    };
+    let row =
+        |change: TakenBackChange, expected| (Facts::Fix(FixFacts { taken_back: vec![change] }), expected);
+    let on_top =
+        TakenBackChange { word: None, on_top_by: Some("Ada".to_owned()), ..change("", false, false) };
+    vec![
+        (Facts::Fix(FixFacts::default()), ""),
+        // The bad release itself calls itself a fix, as half of all do.
+        row(change("fix", true, false), ""),
+        row(change("fix", true, true), ""),
+        row(change("hotfix", true, true), "propose"),
+        row(change("cve-2026-1234", true, true), "propose"),
+        // What goes back with it.
+        row(change("fix", false, false), "propose"),
+        row(change("fix", false, true), ""),
+        row(change("security", false, true), "propose"),
+        row(on_top, "propose"),
+    ]
+}
+
+#[test]
+fn who_is_asked_to_accept_a_revert_is_told_why() {
+    for (facts, expected) in service_budget().into_iter().chain(fix()) {
+        assert!(expected.is_empty() || facts.doubt().is_some(), "{facts:?}");
+    }
+    let told = |table: Table, place: usize| table[place].0.doubt().unwrap();
+    assert_eq!(
+        told(service_budget(), 3),
+        "web was reverted 2 times in the last 1 d: the agent only proposes a revert of it until 1970-01-13T13:46:40Z"
+    );
+    assert_eq!(told(fix(), 5), "the revert takes back what may be a fix: 0202020202 (a subject)");
+    assert_eq!(
+        told(fix(), 8),
+        "the revert takes back 0202020202 (a subject), with which Ada changed the same fields later"
+    );
+}
