@@ -8,7 +8,7 @@ use backout::adapters::http::HttpOptions;
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass};
 use backout::domain::environment::freeze::{Freeze, Schedule, Zone};
 use backout::domain::environment::pattern::PathPattern;
-use backout::domain::environment::policy::{Budget, Delivery, Mode, Policy, ReviewRules};
+use backout::domain::environment::policy::{Mode, Policy};
 use backout::domain::environment::signal::{RangeQuery, Role, Rule, Signal, SignalKind};
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::snapshot::Person;
@@ -340,16 +340,9 @@ fn world(home: &tempfile::TempDir, now: Time, bad_since: Time, freezes: Vec<Free
         ..Policy::default()
     };
     let files = ServiceFiles::Pattern(PathPattern::new("apps/{service}/**").unwrap());
-    let environment = Environment {
-        name: EnvironmentName::new("production").unwrap(),
-        branch: BranchName::new("main").unwrap(),
-        paths: None,
-        delivery: Delivery::Push,
-        review: ReviewRules::default(),
-        budget: Budget::default(),
-        freezes,
-        services: vec![ServiceRule { signals: vec![signal], policy, ..ServiceRule::new(files) }],
-    };
+    let rule = ServiceRule { signals: vec![signal], policy, ..ServiceRule::new(files) };
+    let (name, branch) = (EnvironmentName::new("production").unwrap(), BranchName::new("main").unwrap());
+    let environment = Environment { freezes, ..Environment::new(name, branch, vec![rule]) };
     let estate = Estate {
         name: RepositoryName::new("repository").unwrap(),
         repository: Arc::new(GitRepository::open(options, tokio::runtime::Handle::current()).unwrap()),
@@ -364,6 +357,7 @@ fn world(home: &tempfile::TempDir, now: Time, bad_since: Time, freezes: Vec<Free
         )]),
         clock: Arc::new(At(now)),
         config: String::new(),
+        registries: None,
         records_proven: false,
         memo: Arc::default(),
     }
