@@ -6,7 +6,7 @@ use super::artifacts::ask_registries;
 use super::branch::read_tip;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
-use super::revert::{PlannedRevert, ToRevert, plan_at, undo};
+use super::revert::{PlannedRevert, ToRevert, plan_at};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
 use crate::agent::decide::{Decided, decide_all};
@@ -17,6 +17,7 @@ use crate::agent::judge::recovered::ask_for_recoveries;
 use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{Decisions, State};
 use crate::agent::report::EnvironmentReport;
+use crate::domain::change::plan::Undo;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
 use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD};
@@ -367,8 +368,8 @@ async fn try_one(
     let doubt = guards.last().filter(|last| last.decision == Some(Decision::Propose));
     let doubt = doubt.and_then(|last| last.facts.as_ref()?.doubt());
     let doubts: Vec<String> = judged.doubts.iter().cloned().chain(doubt).collect();
-    let undo = undo(&judged.deployment, judged.goal.as_ref(), &doubts);
-    let to_revert = ToRevert { undo, ..ToRevert::judged(judged) };
+    let to_revert = ToRevert::judged(judged);
+    let to_revert = ToRevert { undo: Undo { doubts: &doubts, ..to_revert.undo }, ..to_revert };
     let planning = plan_at(pass, &to_revert, state.snapshot.head);
     let Some(planned) = pass.stop.unless_set(planning).await else { return Ok((Receipt::Postponed, None)) };
     let planned = match planned? {

@@ -149,7 +149,7 @@ impl Branches {
         }
         let ((branch, head), now) = (place.clone(), self.now);
         let reading = blocking(&self.repository, move |repository| {
-            Ok::<_, RepositoryError>(FoundPauses::read(repository, (&branch, head), (proven, now)))
+            FoundPauses::read(repository, (&branch, head), (proven, now))
         });
         Ok(Arc::clone(read.entry(place).or_insert(Arc::new(reading.await?))))
     }

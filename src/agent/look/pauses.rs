@@ -29,14 +29,18 @@ pub(in crate::agent) struct FoundPauses {
 impl FoundPauses {
     /// Reads the list, and the file at the head of a branch. Where a key proves records, a list that cannot be read is somebody else's, and
     /// pauses nothing.
+    ///
+    /// # Errors
+    /// When the repository cannot be reached: then nobody knows what it holds.
     pub(super) fn read(
         repository: &dyn Repository,
         (branch, head): (&BranchName, CommitId),
         (proven, now): (bool, Time),
-    ) -> Self {
+    ) -> Result<Self, RepositoryError> {
         let mut found = Self { by_file: format!("{PAUSE_FILE} on {branch}"), ..Self::default() };
         match repository.pauses() {
             Ok(text) => found.listed = PauseList::read(&text.unwrap_or_default()),
+            Err(error @ RepositoryError::Unreachable { .. }) => return Err(error),
             Err(error) if proven => found.problems.push(error.to_string()),
             Err(error) => found.unclear = Some(error.to_string()),
         }
@@ -46,11 +50,11 @@ impl FoundPauses {
                 "a line of the list of pauses is not understood ({line}): `git push origin :refs/backout/pauses` removes the list"
             ));
         }
-        match read_file(repository, head, now) {
+        match read_file(repository, head, now)? {
             Ok(entries) => found.entries = entries,
             Err(why) => found.unclear = Some(format!("{why} (on {branch})")),
         }
-        found
+        Ok(found)
     }
 
     /// What is about an environment.
@@ -87,13 +91,18 @@ impl FoundPauses {
     }
 }
 
-/// The entries of the file; what is wrong, in words.
-fn read_file(repository: &dyn Repository, head: CommitId, now: Time) -> Result<Vec<PauseEntry>, String> {
-    let path = FilePath::new(PAUSE_FILE).map_err(|error| error.to_string())?;
+/// The entries of the file; what is wrong with it, in words.
+fn read_file(
+    repository: &dyn Repository,
+    head: CommitId,
+    now: Time,
+) -> Result<Result<Vec<PauseEntry>, String>, RepositoryError> {
+    let path = FilePath::new(PAUSE_FILE).map_err(|error| RepositoryError::Broken(error.to_string()))?;
     match repository.read_file(head, &path) {
-        Ok(Some(bytes)) => read_pause_file(&bytes, now),
-        Ok(None) => Ok(Vec::new()),
-        Err(error) => Err(format!("{PAUSE_FILE} cannot be read: {error}")),
+        Ok(Some(bytes)) => Ok(read_pause_file(&bytes, now)),
+        Ok(None) => Ok(Ok(Vec::new())),
+        Err(error @ RepositoryError::Unreachable { .. }) => Err(error),
+        Err(error) => Ok(Err(format!("{PAUSE_FILE} cannot be read: {error}"))),
     }
 }
 
@@ -123,7 +132,7 @@ pub async fn brakes(
     let reading = blocking(&estate.repository, move |repository| {
         let mut of_branch: BTreeMap<&BranchName, FoundPauses> = BTreeMap::new();
         for (branch, head) in &tips {
-            of_branch.insert(branch, FoundPauses::read(repository, (branch, *head), (proven, now)));
+            of_branch.insert(branch, FoundPauses::read(repository, (branch, *head), (proven, now))?);
         }
         let of = |environment: &Arc<Environment>| {
             let found = of_branch.get(&environment.branch)?;

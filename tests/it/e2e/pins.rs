@@ -4,7 +4,9 @@
 use semver::Version;
 use serde_json::Value;
 
+use super::metrics::clock;
 use super::stage::{BOT, Config, PERSON, Stage, item, text, words};
+use crate::support::eventually;
 
 const FILE: &str = "apps/web/values.yaml";
 const IMAGE: &str = "registry.example.com/shop/web";
@@ -213,6 +215,8 @@ fn without_a_pin_the_agent_reverts_twice_and_asks_a_person() {
 fn a_pin_comes_off_when_its_time_is_over() {
     for tool in TOOLS {
         let stage = reverted(tool, &format!("{}, for: 1s", tool.rule()));
+        let pinned_at = clock();
+        assert!(eventually(|| clock() > pinned_at + 1), "the clock stands still");
         let (path, before) = tool.place();
         let report = stage.pass(3);
         let news = &report["environments"][0]["pins"][0];

@@ -35,15 +35,15 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     incident,
     earlier_revert,
     budget,
-    artifact,
+    brakes::artifact,
     target,
-    paused,
+    brakes::paused,
     mode,
-    frozen,
+    brakes::frozen,
     brakes::service_budget,
     brakes::fix,
     landing,
-    overridden,
+    brakes::overridden,
 ];
 
 fn id(byte: u8) -> CommitId {
@@ -135,26 +135,6 @@ fn each_guard_has_a_name_of_its_own_and_says_what_it_is_for() {
         assert!(names.contains(known), "{known}");
     }
     assert!(GUARDS.iter().all(|guard| guard.reason.ends_with('.') && !guard.reason.contains("  ")));
-}
-
-fn paused() -> Table {
-    let facts = |words: Option<&str>| Facts::Paused(PausedFacts { paused: words.map(str::to_owned) });
-    let broken = "paused until a person has mended it: line 2 is wrong";
-    vec![
-        (facts(None), ""),
-        (facts(Some("paused until then by Ann: a move")), "hold: paused until then by Ann: a move"),
-        (facts(Some(broken)), "hold: paused until a person has mended it: line 2 is wrong"),
-    ]
-}
-
-fn frozen() -> Table {
-    let why = || "the sales".to_owned();
-    let facts = |frozen| Facts::Frozen(FrozenFacts { frozen });
-    vec![
-        (facts(None), ""),
-        (facts(Some(Frozen { until: Some(at(60)), why: why() })), "propose"),
-        (facts(Some(Frozen { until: None, why: why() })), "propose"),
-    ]
 }
 
 fn already_reverted() -> Table {
@@ -464,41 +444,6 @@ fn budget() -> Table {
         (facts(3, 3), "escalate: the budget of 3 reverts in 1 h is used up"),
         (facts(1, 1), "escalate: the budget of 1 revert in 1 h is used up"),
         (facts(0, 0), "escalate: the budget of 0 reverts in 1 h is used up"),
-    ]
-}
-
-fn artifact() -> Table {
-    let over = |byte, why: &str| PassedOver { state: Some(id(byte)), why: why.to_owned() };
-    let gone = vec![
-        over(2, "shop/web:1.1 is gone from its registry"),
-        over(3, "shop/web:1.0 is gone from its registry"),
-    ];
-    let row = |passed_over, none_left, expected| {
-        (Facts::Artifact(ArtifactFacts { passed_over, none_left }), expected)
-    };
-    vec![
-        row(Vec::new(), false, ""),
-        // The revert leads to an older state.
-        row(gone.clone(), false, ""),
-        // The guard `target` says why.
-        row(Vec::new(), true, ""),
-        row(
-            gone,
-            true,
-            "escalate: no good state is left that can run again: shop/web:1.1 is gone from its registry; shop/web:1.0 is gone from \
-             its registry",
-        ),
-    ]
-}
-
-fn overridden() -> Table {
-    let row = |facts, expected| (Facts::Override(facts), expected);
-    let by = |name: &str| OverrideFacts { person: Some(name.to_owned()), last_revert: Some(id(2)) };
-    vec![
-        row(OverrideFacts::default(), ""),
-        row(by("Ada"), "propose"),
-        // A person without a name is one too.
-        row(by(""), "propose"),
     ]
 }
 

@@ -353,9 +353,9 @@ fn the_old_file_comes_back_to_the_byte() {
     stage.nothing_more();
 }
 
-/// A file that only has another name now, beside a deployment in another file, stays where it is.
+/// A file that only got another name, beside a deployment in another file, is a part of what the commit changed.
 #[test]
-fn a_file_that_was_renamed_beside_the_deployment_stays_there() {
+fn a_file_that_was_renamed_beside_the_deployment_gets_its_old_name_back() {
     let (values, config, renamed) =
         ("apps/checkout/values.yaml", "apps/checkout/config.yaml", "apps/checkout/settings.yaml");
     let text = "mode: fast\nlimit: 5\n";
@@ -366,7 +366,7 @@ fn a_file_that_was_renamed_beside_the_deployment_stays_there() {
     );
     stage.pass(3);
     assert_eq!(file(&stage, values).unwrap(), "image:\n  tag: v1\n");
-    assert_eq!(paths(&stage), format!("{renamed}\n{values}"));
+    assert_eq!(paths(&stage), format!("{config}\n{values}"));
 }
 
 /// The version is a capture of the path, and the template leaves it out of the name.

@@ -1,4 +1,4 @@
-//! The tables of the guards that slow the agent down about one service.
+//! The tables of the guards that slow the agent down, and of those that ask people and registries.
 
 use super::*;
 use crate::domain::decision::guards::fix::TakenBackChange;
@@ -91,4 +91,59 @@ fn who_is_asked_to_accept_a_revert_is_told_why() {
         told(fix(), 8),
         "the revert takes back 0202020202 (a subject), with which Ada changed the same fields later"
     );
+}
+
+pub(super) fn paused() -> Table {
+    let facts = |words: Option<&str>| Facts::Paused(PausedFacts { paused: words.map(str::to_owned) });
+    let broken = "paused until a person has mended it: line 2 is wrong";
+    vec![
+        (facts(None), ""),
+        (facts(Some("paused until then by Ann: a move")), "hold: paused until then by Ann: a move"),
+        (facts(Some(broken)), "hold: paused until a person has mended it: line 2 is wrong"),
+    ]
+}
+
+pub(super) fn frozen() -> Table {
+    let why = || "the sales".to_owned();
+    let facts = |frozen| Facts::Frozen(FrozenFacts { frozen });
+    vec![
+        (facts(None), ""),
+        (facts(Some(Frozen { until: Some(at(60)), why: why() })), "propose"),
+        (facts(Some(Frozen { until: None, why: why() })), "propose"),
+    ]
+}
+
+pub(super) fn artifact() -> Table {
+    let over = |byte, why: &str| PassedOver { state: Some(id(byte)), why: why.to_owned() };
+    let gone = vec![
+        over(2, "shop/web:1.1 is gone from its registry"),
+        over(3, "shop/web:1.0 is gone from its registry"),
+    ];
+    let row = |passed_over, none_left, expected| {
+        (Facts::Artifact(ArtifactFacts { passed_over, none_left }), expected)
+    };
+    vec![
+        row(Vec::new(), false, ""),
+        // The revert leads to an older state.
+        row(gone.clone(), false, ""),
+        // The guard `target` says why.
+        row(Vec::new(), true, ""),
+        row(
+            gone,
+            true,
+            "escalate: no good state is left that can run again: shop/web:1.1 is gone from its registry; shop/web:1.0 is gone from \
+             its registry",
+        ),
+    ]
+}
+
+pub(super) fn overridden() -> Table {
+    let row = |facts, expected| (Facts::Override(facts), expected);
+    let by = |name: &str| OverrideFacts { person: Some(name.to_owned()), last_revert: Some(id(2)) };
+    vec![
+        row(OverrideFacts::default(), ""),
+        row(by("Ada"), "propose"),
+        // A person without a name is one too.
+        row(by(""), "propose"),
+    ]
 }
