@@ -20,7 +20,7 @@ use crate::record::keys::RecordKeys;
 const FILE: &str = "pauses.jsonl";
 /// The largest list that is read, in bytes: twice what the most pauses need.
 const MAX_BYTES: usize = 1 << 20;
-/// What the `mac` of a line is over besides the line: no commit has this id, so that no record can be passed off as a pause.
+/// The id that goes into the `mac` of a line together with the line. No commit has this id, so nobody can pass a record off as a pause.
 const NO_COMMIT: CommitId = CommitId::from_bytes([0; 20]);
 
 /// The list as it is here; none where there is none.

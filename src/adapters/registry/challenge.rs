@@ -2,7 +2,7 @@
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// What a server answers to a request without a login, or without enough of one.
+/// The answer of a server to a request without a login, or with a login that may not do this.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     /// It wants a name and a password.
@@ -11,7 +11,7 @@ pub(super) enum Challenge {
     Bearer {
         /// The address of that one.
         realm: String,
-        /// What the token is for.
+        /// The name of the registry, which the token has to be made for.
         service: Option<String>,
     },
 }

@@ -44,16 +44,14 @@ pub(super) fn pinned(
     }
     let head = change.base;
     let (texts, is_all) = read_places(repository, head, undo, rules)?;
-    let mut with = with_pins(change.clone(), &undo, motive, rules, texts);
+    // What was not read could be meant as well.
+    let texts = if is_all { texts } else { BTreeMap::new() };
+    let mut with = with_pins(change, &undo, motive, rules, texts);
     if !is_all {
-        // What was not read could be meant as well.
         let why = format!(
             "the repository has more than {MAX_FILES} manifests, or more than {MAX_BYTES} bytes of them"
         );
-        let without = vec![why];
-        let texts = BTreeMap::new();
-        with = with_pins(change, &undo, motive, rules, texts);
-        with.pins.without = without;
+        with.pins.without = vec![why];
     }
     for path in with.files.keys() {
         if !current.contains_key(path) {

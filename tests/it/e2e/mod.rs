@@ -21,6 +21,7 @@ mod rewritten;
 mod schema;
 mod secrets;
 mod shapes;
+mod slowed;
 mod sources;
 mod stage;
 mod story;
