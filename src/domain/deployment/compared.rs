@@ -308,7 +308,7 @@ fn find_parts(
         }
         let by_hand = |shared: SharedField| FieldChange {
             path: file.path.clone(),
-            address: format!("{} (shared by a YAML anchor)", shared.address),
+            address: format!("{} ({})", shared.address, why_not_alone(shared.by_name)),
             rule: FieldRule::ByHand,
             old: shared.old,
             new: shared.new,
@@ -320,6 +320,11 @@ fn find_parts(
         Some(Part { captured: entry.captured, old, shared: SharedFields { fields, has_release } })
     };
     Some(Arc::new(changes.into_iter().zip(compared).filter_map(part).collect()))
+}
+
+/// Why a value does not go back for one service alone.
+fn why_not_alone(by_name: bool) -> &'static str {
+    if by_name { "shared by a YAML anchor" } else { "does not go back without the lines of others" }
 }
 
 /// The entries of a file that cannot be read any more: each of its services was changed.

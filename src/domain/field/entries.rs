@@ -1,9 +1,11 @@
 //! The parts of a file that belong to different services, and what a commit changed in one of them.
 
+mod both;
 mod by_name;
 mod empty;
 mod entry;
 mod extents;
+mod own_lines;
 mod part;
 mod pattern;
 
@@ -12,7 +14,7 @@ use std::collections::HashMap;
 use self::by_name::Names;
 pub use self::by_name::SharedField;
 use self::empty::with_empty_entries;
-use self::entry::{Entry, leaf_text};
+use self::entry::{Entry, entries, leaf_text};
 use self::part::{Sides, alike};
 use self::pattern::Captures;
 pub use self::pattern::EntryPattern;
@@ -52,12 +54,13 @@ pub fn changed_entries(
     let filled = [old, new].map(|document| with_empty_entries(pattern, document));
     let have_empty = filled.iter().any(Option::is_some);
     let are_plain = is_plain(old) && is_plain(new) && !have_empty;
-    let are_yaml = old.is_yaml() && new.is_yaml();
     let [filled_old, filled_new] = &filled;
-    let [old, new] = read([filled_old.as_ref().unwrap_or(old), filled_new.as_ref().unwrap_or(new)]);
+    let documents = [filled_old.as_ref().unwrap_or(old), filled_new.as_ref().unwrap_or(new)];
+    let written = new;
+    let [old, new] = read(documents);
     let (before, after) = (entries(pattern, &old), entries(pattern, &new));
     let names = Names::of(&old, &new, &after);
-    let sides = Sides::new(pattern, [&old, &new], &names, (are_yaml, have_empty));
+    let sides = Sides::new(pattern, documents, [&old, &new], &names);
     let mut known: Vec<&Captures> = Vec::new();
     let mut of_name: HashMap<&Captures, (Vec<&Entry>, Vec<&Entry>)> = HashMap::new();
     for (entry, is_after) in after.iter().map(|entry| (entry, true)).chain(before.iter().map(|e| (e, false)))
@@ -92,7 +95,7 @@ pub fn changed_entries(
         Some(EntryChange {
             captured: captured.unwrap_or_else(|| name.clone()),
             alike: if is_plain { alike((&old, before), (&new, after)) } else { None },
-            before: part.map(|part| part.text.into_bytes()),
+            before: part.map(|part| written.encoded(&part.text)),
             shared,
         })
     };
@@ -119,21 +122,6 @@ pub fn entry_names(pattern: &EntryPattern, document: &Document) -> Vec<Vec<(Stri
         }
     }
     names
-}
-
-fn entries(pattern: &EntryPattern, text: &Text<'_>) -> Vec<Entry> {
-    let mut found: Vec<Entry> = Vec::new();
-    let mut places: HashMap<(&str, Captures), usize> = HashMap::new();
-    for (index, leaf) in text.leaves.iter().enumerate() {
-        let Some((captured, end)) = pattern.captures(&leaf.address) else { continue };
-        let address = leaf.address.get(..end).unwrap_or("");
-        let place = *places.entry((address, captured.clone())).or_insert(found.len());
-        match found.get_mut(place) {
-            Some(entry) => entry.leaves.push(index),
-            None => found.push(Entry { captured, address: address.to_owned(), leaves: vec![index] }),
-        }
-    }
-    found
 }
 
 /// What was captured of an entry, with what addresses leave out of names: what looks like a version (`auth-v2`).

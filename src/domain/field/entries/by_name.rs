@@ -8,7 +8,7 @@ use super::super::leaves::leaf::Leaf;
 use super::super::rules::{Candidate, release_field};
 use super::entry::{Entry, is_simple};
 
-/// A value that entries share, and that cannot be written out for one of them: it came with a mapping, or on several lines.
+/// A value that does not go back for one entry alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedField {
     /// Where it is.
@@ -19,6 +19,9 @@ pub struct SharedField {
     pub new: String,
     /// Whether it is a release field.
     pub is_release: bool,
+    /// Whether entries share it by a name of YAML, and it cannot be written out for one of them: it came with a mapping, or on several
+    /// lines.
+    pub by_name: bool,
 }
 
 /// What an entry takes by a name from outside of it, and what others take from it.
@@ -196,7 +199,7 @@ impl ByName {
         let candidate = Candidate { key: &leaf.key, named: leaf.named.as_deref(), old, new };
         let is_release = release_field(candidate).is_some();
         let (address, old, new) = (leaf.address.clone(), old.to_owned(), new.to_owned());
-        self.shared.push(SharedField { address, old, new, is_release });
+        self.shared.push(SharedField { address, old, new, is_release, by_name: true });
     }
 }
 

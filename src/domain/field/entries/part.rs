@@ -1,20 +1,17 @@
 //! A file after a commit with one entry as it was before.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::ops::Range;
 
 use super::super::leaves::leaf::{Leaf, LeafKind};
-use super::super::leaves::{Document, Text, read, repeated_since};
+use super::super::leaves::{Document, Text};
 use super::super::lines::{Lines, TextEdit, hunks, is_trifle, splice};
+use super::both::{BothVersions, has_empty};
 use super::by_name::{ByName, Names, SharedField, by_name, written_out};
-use super::empty::with_empty_entries;
-use super::entry::{Entry, is_simple, leaf_text};
+use super::entry::{Entry, Pair, Parts, entries, is_simple, leaf_text};
 use super::extents::Extents;
+use super::own_lines::ChangedLines;
 use super::pattern::{EntryPattern, steps};
-
-/// An entry before, and the same after.
-type Pair<'e> = (&'e Entry, &'e Entry);
 
 /// The text after, with some entries as they were before.
 pub(super) struct AsBefore {
@@ -32,41 +29,88 @@ pub(super) struct Sides<'s, 't> {
     names: &'s Names,
     /// Whether both are read as YAML.
     are_yaml: bool,
-    /// Whether one of them has entries that are empty as a whole.
-    have_empty: bool,
+    both: BothVersions<'s>,
     /// Where the parts of both stand, looked for when it is asked for.
     extents: [OnceCell<Option<Extents>>; 2],
+    /// The lines in which they differ, looked for when it is asked for.
+    changed_lines: OnceCell<ChangedLines>,
 }
 
 impl<'s, 't> Sides<'s, 't> {
     pub(super) fn new(
         pattern: &'s EntryPattern,
+        documents: [&'s Document; 2],
         [old, new]: [&'s Text<'t>; 2],
         names: &'s Names,
-        (are_yaml, have_empty): (bool, bool),
     ) -> Self {
+        let are_yaml = documents.iter().all(|document| document.is_yaml());
         let extents = [OnceCell::new(), OnceCell::new()];
-        Self { pattern, old, new, names, are_yaml, have_empty, extents }
+        let both = BothVersions::new(pattern, documents);
+        Self { pattern, old, new, names, are_yaml, both, extents, changed_lines: OnceCell::new() }
     }
 
-    /// The text after, with these entries as they were before: with the source text that each had, where it reads then as it did and
-    /// nothing else reads otherwise. Else line by line where an entry has its lines for itself, or value by value; what does not go
-    /// back so is for a person.
+    /// The text after, with all of a service as it was before: with the source text of each entry, else with the lines that are its
+    /// own, else value by value. The first of these counts that reads of the service as before and of everything else as after. Where
+    /// none does, what does not go back is for a person.
     pub(super) fn as_before(&self, before: &[&Entry], after: &[&Entry]) -> Option<AsBefore> {
-        let was = |is: &&Entry| before.iter().find(|was| was.address == is.address).copied();
-        let pairs: Vec<Pair<'_>> = after.iter().filter_map(|is| Some((was(is)?, *is))).collect();
-        if !self.are_yaml || pairs.iter().all(|pair| self.differs_in_values(pair)) {
-            return self.by_value(&pairs);
+        if before.is_empty() || after.is_empty() {
+            return None;
         }
-        if let Some(text) = self.with_sources(&pairs) {
+        let was = |is: &&Entry| before.iter().find(|was| was.address == is.address).copied();
+        let pairs = after.iter().filter_map(|is| Some((was(is)?, *is))).collect();
+        let parts = Parts { before, after, pairs };
+        let differs_in_values = || parts.pairs.iter().all(|pair| self.differs_in_values(pair));
+        if parts.are_paired() && !self.differs_in_empty(&parts) && differs_in_values() {
+            return self.by_value(&parts.pairs);
+        }
+        let sources = || self.with_sources(&parts);
+        if let Some(text) = self.with_own_lines(&parts).or_else(sources) {
             return Some(AsBefore { text, is_plain: false, shared: Vec::new() });
         }
         let nothing = || AsBefore { text: self.new.text.to_owned(), is_plain: false, shared: Vec::new() };
-        let mut part = self.by_value(&pairs).unwrap_or_else(nothing);
-        let mut shared = self.left(&part.text, &pairs);
-        shared.retain(|left| part.shared.iter().all(|shared| shared.address != left.address));
-        part.shared.extend(shared);
+        let mut part = self.by_value(&parts.pairs).unwrap_or_else(nothing);
+        if self.both.is_right(&part.text, &parts) {
+            return Some(part);
+        }
+        let mut left = self.both.left(&part.text, &parts);
+        left.retain(|left| part.shared.iter().all(|shared| shared.address != left.address));
+        part.shared.extend(left);
         (part.text != self.new.text || !part.shared.is_empty()).then_some(part)
+    }
+
+    /// The text after with the lines of a service as they were before. None where it does not read right.
+    fn with_own_lines(&self, parts: &Parts<'_>) -> Option<String> {
+        let captured = &parts.after.first()?.captured;
+        let edits = self.changed_lines().edits(captured, self.old, self.new).into_iter();
+        let edits = edits.map(|(at, text)| (at, self.with_line_ends(text))).collect();
+        splice(self.new.text, edits).filter(|text| text != self.new.text && self.both.is_right(text, parts))
+    }
+
+    fn changed_lines(&self) -> &ChangedLines {
+        self.changed_lines.get_or_init(|| {
+            let [old, new] = self.both.read();
+            let (before, after) = (entries(self.pattern, &old), entries(self.pattern, &new));
+            ChangedLines::of((&old, &before), (&new, &after))
+        })
+    }
+
+    /// Old text with the line ends of the version after.
+    fn with_line_ends(&self, text: String) -> String {
+        let ends = |text: &str| if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let ends_now = ends(self.new.text);
+        if ends(self.old.text) == ends_now {
+            text
+        } else {
+            text.replace("\r\n", "\n").replace('\n', ends_now)
+        }
+    }
+
+    /// Whether what is empty may have come or gone.
+    fn differs_in_empty(&self, parts: &Parts<'_>) -> bool {
+        let may = self.are_yaml && [self.old.text, self.new.text].into_iter().any(has_empty);
+        let captured = parts.after.first().map(|entry| &entry.captured);
+        may && captured
+            .is_some_and(|captured| self.changed_lines().have(captured, [self.old, self.new], has_empty))
     }
 
     /// Whether an entry has the same leaves before and after, which go back as values: simple ones that stand in it, or such as came
@@ -74,6 +118,9 @@ impl<'s, 't> Sides<'s, 't> {
     fn differs_in_values(&self, (was, is): &Pair<'_>) -> bool {
         if !self.have_same_leaves((was, is)) {
             return false;
+        }
+        if !self.are_yaml {
+            return self.lines_to_exchange((was, is)).is_some();
         }
         let named = by_name(self.names, (self.old, was), (self.new, is));
         if named == ByName::default() && alike((self.old, &[*was]), (self.new, &[*is])).is_some() {
@@ -132,18 +179,18 @@ impl<'s, 't> Sides<'s, 't> {
 
     /// The text after with the source texts that the entries had before. None where it does not read right: aliases of it that would
     /// bring something else by now are written out, and so are those of others that it would change.
-    fn with_sources(&self, pairs: &[Pair<'_>]) -> Option<String> {
+    fn with_sources(&self, parts: &Parts<'_>) -> Option<String> {
+        if !self.are_yaml || !parts.are_paired() {
+            return None;
+        }
+        let pairs = &parts.pairs;
         let stretches: Vec<_> = pairs.iter().map(|pair| self.stretches(*pair)).collect::<Option<_>>()?;
-        let ends = |text: &'_ str| if text.contains("\r\n") { "\r\n" } else { "\n" };
-        let (ends_then, ends_now) = (ends(self.old.text), ends(self.new.text));
         let source = |(then, now): &(Range<usize>, Range<usize>), edits: Vec<TextEdit>| {
             let within = |(at, text): TextEdit| (at.start - then.start..at.end - then.start, text);
             let text = splice(self.old.get(then), edits.into_iter().map(within).collect())?;
-            let is_alike = ends_then == ends_now;
-            let text = if is_alike { text } else { text.replace("\r\n", "\n").replace('\n', ends_now) };
-            Some((now.clone(), text))
+            Some((now.clone(), self.with_line_ends(text)))
         };
-        let reads_right = |text: &String| text != self.new.text && self.reads_right(text, pairs);
+        let reads_right = |text: &String| text != self.new.text && self.both.is_right(text, parts);
         let edits = stretches.iter().map(|stretch| source(stretch, Vec::new())).collect::<Option<_>>()?;
         if let Some(text) = splice(self.new.text, edits).filter(reads_right) {
             return Some(text);
@@ -203,69 +250,6 @@ impl<'s, 't> Sides<'s, 't> {
         let first = found.next()??;
         found.all(|other| other.as_ref() == Some(&first)).then_some(first)
     }
-
-    /// Whether a text says of the entries what was said before, of everything else what is said after, and no key twice.
-    fn reads_right(&self, text: &str, pairs: &[Pair<'_>]) -> bool {
-        let document = Document::from(text);
-        if !document.is_yaml() {
-            return false;
-        }
-        let filled = self.have_empty.then(|| with_empty_entries(self.pattern, &document)).flatten();
-        let [read] = read([filled.as_ref().unwrap_or(&document)]);
-        let (inside, outside) = self.leaves_of(&read, pairs);
-        let was = pairs.iter().flat_map(|(was, _)| &was.leaves).filter_map(|leaf| self.old.leaves.get(*leaf));
-        let own: HashSet<usize> = pairs.iter().flat_map(|(_, is)| &is.leaves).copied().collect();
-        let others = self.new.leaves.iter().enumerate().filter(|(index, _)| !own.contains(index));
-        said(inside) == said(was)
-            && said(outside) == said(others.map(|(_, leaf)| leaf))
-            && repeated_since(self.new.text, text).is_none()
-    }
-
-    /// The leaves of a text that are in the entries, and those that are not.
-    fn leaves_of<'r>(&self, text: &Text<'r>, pairs: &[Pair<'_>]) -> (Vec<&'r Leaf>, Vec<&'r Leaf>) {
-        let entries: HashSet<&str> = pairs.iter().map(|(_, is)| is.address.as_str()).collect();
-        let is_inside = |leaf: &&Leaf| {
-            let captured = self.pattern.captures(&leaf.address);
-            let address = captured.and_then(|(_, end)| leaf.address.get(..end));
-            address.is_some_and(|address| entries.contains(address))
-        };
-        text.leaves.iter().partition(is_inside)
-    }
-
-    /// What a text does not say of the entries as it was said before, and that a service may run with: values that are release fields,
-    /// and such as a name brought.
-    fn left(&self, text: &str, pairs: &[Pair<'_>]) -> Vec<SharedField> {
-        let document = Document::from(text);
-        let Some([read]) = document.is_yaml().then(|| read([&document])) else { return Vec::new() };
-        let (inside, _) = self.leaves_of(&read, pairs);
-        let was = pairs.iter().flat_map(|(was, _)| &was.leaves).filter_map(|leaf| self.old.leaves.get(*leaf));
-        let was: Vec<&Leaf> = was.collect();
-        let (then, now): (HashSet<_>, HashSet<_>) =
-            (was.iter().map(pair_of).collect(), inside.iter().map(pair_of).collect());
-        let mut found = ByName::default();
-        for leaf in was.iter().filter(|leaf| !now.contains(&pair_of(leaf))) {
-            found.share(leaf, &leaf.value, "");
-        }
-        for leaf in inside.iter().filter(|leaf| !then.contains(&pair_of(leaf))) {
-            found.share(leaf, "", &leaf.value);
-        }
-        let is_brought =
-            |address: &str| was.iter().any(|leaf| leaf.brought.is_some() && leaf.address == address);
-        found.shared.retain(|shared| shared.is_release || is_brought(&shared.address));
-        found.shared
-    }
-}
-
-/// The address and the value of a leaf.
-fn pair_of<'l>(leaf: &&'l Leaf) -> (&'l str, &'l str) {
-    (&leaf.address, &leaf.value)
-}
-
-/// What leaves say, in an order that does not depend on where they stand.
-fn said<'l>(leaves: impl IntoIterator<Item = &'l Leaf>) -> Vec<(&'l str, &'l str)> {
-    let mut said: Vec<(&str, &str)> = leaves.into_iter().map(|leaf| pair_of(&leaf)).collect();
-    said.sort_unstable();
-    said
 }
 
 /// The lines of a stretch up to the end of the last, where nothing else stands on them but dashes before it; with what is before it.

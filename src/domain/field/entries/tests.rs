@@ -93,8 +93,8 @@ fn documents_are_entries_too() {
         let service = "kind: Service\nmetadata:\n  name: web\n  namespace: shop\n";
         format!("{}---\n{service}", file("v1", web))
     };
-    assert_eq!(changed("*/shop/{service}", &file("v1", "v1"), &more("v2")), one("web", &more("v1")));
-    assert_eq!(changed("*/shop/{service}", &more("v1"), &file("v1", "v2")), one("web", &file("v1", "v1")));
+    assert_eq!(changed("*/shop/{service}", &file("v1", "v1"), &more("v2")), one("web", &file("v1", "v1")));
+    assert_eq!(changed("*/shop/{service}", &more("v1"), &file("v1", "v2")), one("web", &more("v1")));
     let (old, new) = (file("v1", "v1"), file("v1", "v2"));
     assert_eq!(changed("Deployment/shop/{service}", &old, &new), one("web", &old));
     assert_eq!(changed("*/{namespace}/{service}", &old, &new), one("shop/web", &old));
@@ -182,6 +182,172 @@ fn written(style: usize, entries: &[(u8, bool)]) -> String {
         1 => json(",\n\"more\": 1", "\n", "\n"),
         2 => lines("NAME:\n  # of NAME\n  image:\n    tag: TAG\n", "  more: 1\n"),
         _ => lines("NAME: {image: {tag: TAG}} # NAME\n", ""),
+    }
+}
+
+/// How files of many kinds are written: the pattern, what is before and after all services, and what each has. `NAME` is its name, `TAG`
+/// its version, and `MORE` stands for what it has besides.
+const KINDS: [(&str, [&str; 4]); 13] = [
+    ("{service}", ["", "[NAME]\ntag = \"TAG\"\nMORE\n", "more = 1\n", ""]),
+    ("apps.{service}", ["top = 1\n[apps]\n", "NAME = \"TAG\"\nMORE", "NAME.more = 1\n", "[end]\nz = 1\n"]),
+    ("{service}_*", ["A=1\n", "# of NAME\nNAME_TAG=TAG\nMORE", "NAME_MORE=1\n", "Z=1\n"]),
+    ("{service}", ["; all\n", "[NAME]\ntag=TAG\nMORE", "; more\nmore=1\n", ""]),
+    ("{service}", ["{{ if .on }}\nx: 1\n{{ end }}\n", "NAME:\n  image: a/NAME:TAG\nMORE", "  more: 1\n", ""]),
+    (
+        "{service}",
+        [
+            "{{ $a := 1 }}\n",
+            "NAME:\n  image: a/NAME:TAG\nMORE",
+            "  {{ if .m }}\n  more: 1\n  {{ end }}\n",
+            "",
+        ],
+    ),
+    ("*.{service}", ["locals {\n", "  NAME = {\n    tag = \"TAG\"\nMORE  }\n", "    more = 1\n", "}\n"]),
+    ("{service}", ["# all\n", "# of NAME\nNAME:\n  tag: TAG\nMORE", "  more: {}\n", "\n"]),
+    (
+        "images.{service}",
+        ["images:\n", "- name: NAME\n  newTag: TAG\nMORE", "  more: |\n    a: 1\n\n", "end: 1\n"],
+    ),
+    ("{service}", ["a: &a {x: 1}\n", "NAME:\n  image:\n    tag: TAG\nMORE", "  <<: *a\n", "end: []\n"]),
+    (
+        "*/{service}",
+        [
+            "",
+            "kind: Deployment\nmetadata:\n  name: NAME\nspec:\n  image: a/NAME:TAG\n---\nMORE",
+            "kind: Service\nmetadata:\n  name: NAME\nspec: {}\n---\n",
+            "kind: Namespace\nmetadata:\n  name: x\n",
+        ],
+    ),
+    (
+        "*.{service}",
+        [
+            "{\n",
+            "  \"i-NAME\": {\"NAME\": \"TAG\"},\nMORE",
+            "  \"c-NAME\": {\"NAME\": 1},\n",
+            "  \"z\": 1\n}\n",
+        ],
+    ),
+    ("{service}", ["", "NAME: {tag: TAGMORE}\n", ", more: [1, 2]", ""]),
+];
+
+/// The services of a file.
+const NAMES: [&str; 4] = ["cart", "mail", "search", "web"];
+
+/// What a service has of a file, or nothing.
+type Has = Option<(u8, bool)>;
+
+fn file_of(kind: usize, services: &[Has]) -> (String, Vec<String>) {
+    let (_, [begin, each, more, end]) = KINDS[kind];
+    let part = |(name, has): (&&str, &Has)| {
+        let (tag, has_more) = (*has)?;
+        let text = each.replace("MORE", if has_more { more } else { "" });
+        Some(text.replace("NAME", name).replace("TAG", &format!("v{tag}")))
+    };
+    let parts: Vec<String> = NAMES.iter().zip(services).map(|one| part(one).unwrap_or_default()).collect();
+    (format!("{begin}{}{end}", parts.concat()), parts)
+}
+
+#[test]
+fn an_entry_goes_back_however_the_file_is_written() {
+    let old = "images:\r\n- name: cart\r\n  newTag: v1\r\n- name: web\r\n  newTag: v1\r\n";
+    let new =
+        "images:\r\n- name: cart\r\n  newTag: v2\r\n  digest: sha256:1f\r\n- name: web\r\n  newTag: v1\r\n";
+    assert_eq!(changed("images.{service}", old, new), one("cart", old));
+    assert_eq!(changed("images.{service}", new, old), one("cart", new));
+    // The line ends are the file's by now.
+    let unix = new.replace('\r', "");
+    assert_eq!(changed("images.{service}", old, &unix), one("cart", &old.replace('\r', "")));
+    let marked = |text: &str| format!("\u{feff}{text}");
+    assert_eq!(changed("images.{service}", &marked(old), &marked(new)), one("cart", &marked(old)));
+    let wide = |text: &str| -> Vec<u8> {
+        [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+    };
+    let document = |text: &str| Document::new(wide(text).into()).unwrap();
+    let pattern = EntryPattern::new("images.{service}").unwrap();
+    let found = changed_entries(&pattern, &document(old), &document(new), MOST).unwrap();
+    assert_eq!(found[0].before, Some(wide(old)));
+}
+
+/// Each line of text stands for what it reads as, not for itself: what is beside a value, and what nothing stands on, goes back too.
+#[test]
+fn an_entry_goes_back_whatever_its_form_was() {
+    let flow = |cart: &str, web: &str| format!("{{\"cart\": {{{cart}}}, \"web\": {{{web}}}}}\n");
+    let (v1, v2) = (r#""tag": 1"#, r#""tag": 2"#);
+    let text = |tag: &str, run: &str| format!("cart:\n  tag: {tag}\n  run: |{run}\nweb: 1\n");
+    let twice =
+        |tags: [u8; 2]| format!("cart {{\n  tag = {}\n  tag = {}\n}}\n{{{{ x }}}}\n", tags[0], tags[1]);
+    for (old, new, back) in [
+        (
+            "cart: {tag: v1}\nweb: {tag: v1}\n".to_owned(),
+            "cart:\n    tag: v2\nweb:\n    tag: v1\n".to_owned(),
+            "cart:\n    tag: v1\nweb:\n    tag: v1\n".to_owned(),
+        ),
+        (flow(v1, v1), flow(&format!("{v2}, \"n\": 1"), v2), flow(v1, v2)),
+        (flow(v1, v1), flow(&format!("{v2}, \"n\": {{}}"), v2), flow(v1, v2)),
+        (flow(&format!("{v1}, \"n\": []"), v1), flow(v2, v2), flow(&format!("{v1}, \"n\": []"), v2)),
+        (text("v1", "\n    a"), text("v2", "+\n    a\n"), text("v1", "\n    a")),
+        (text("v1", "+\n    a\n"), text("v2", "\n    a"), text("v1", "+\n    a\n")),
+        (
+            "cart:\n  a: []\n  tag: v1\nweb: 1\n".to_owned(),
+            "cart:\n  tag: v2\nweb: 1\n".to_owned(),
+            "cart:\n  a: []\n  tag: v1\nweb: 1\n".to_owned(),
+        ),
+        (twice([1, 2]), twice([3, 4]), twice([1, 2])),
+    ] {
+        let found = changed("{service}", &old, &new);
+        let cart = found.into_iter().find(|(name, _)| name == "cart" || name == "cart {");
+        assert_eq!(cart.and_then(|(_, before)| before), Some(back), "{new}");
+    }
+}
+
+/// A text without empty lines and without a mark before its first document.
+fn content(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.first() == Some(&"---") {
+        lines.remove(0);
+    }
+    lines
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(1_000))]
+    /// All that a commit did to a service goes back, and nothing of what it did to others. Or it is said that it does not: never where
+    /// the commit changed one service alone.
+    #[test]
+    fn all_of_a_service_goes_back_or_a_person_is_told(
+        kind in 0..KINDS.len(),
+        old in proptest::collection::vec(proptest::option::weighted(0.9, (0..3_u8, proptest::bool::ANY)), 4),
+        new in proptest::collection::vec(proptest::option::weighted(0.9, (0..3_u8, proptest::bool::ANY)), 4),
+        alone in proptest::option::of(0..4_usize),
+    ) {
+        let mut new = new;
+        if let Some(alone) = alone {
+            new = old.iter().zip(&new).enumerate().map(|(at, (was, is))| if at == alone { *is } else { *was }).collect();
+        }
+        let (pattern, [begin, _, _, end]) = KINDS[kind];
+        let pattern = EntryPattern::new(pattern).unwrap();
+        let ((before, was), (after, is)) = (file_of(kind, &old), file_of(kind, &new));
+        let [before, after] = [&before, &after].map(|text| Document::from(text.as_str()));
+        let changes = changed_entries(&pattern, &before, &after, MOST).unwrap();
+        for place in (0..4).filter(|place| old[*place].is_some() && new[*place].is_some()) {
+            let name = NAMES[place];
+            let change = changes.iter().find(|change| change.captured[0].1 == name);
+            // Only what is empty may have come or gone unseen.
+            let is_seen = old[place].unwrap().0 != new[place].unwrap().0;
+            let Some(change) = change else {
+                proptest::prop_assert!(!is_seen, "{name}\n{}->\n{}", before.text(), after.text());
+                continue;
+            };
+            let mut parts = is.clone();
+            parts[place].clone_from(&was[place]);
+            let wanted = format!("{begin}{}{end}", parts.concat());
+            let found = String::from_utf8(change.before.clone().unwrap()).unwrap();
+            let is_right = content(&found) == content(&wanted) && change.shared.is_empty();
+            proptest::prop_assert!(
+                is_right || alone.is_none() && !change.shared.is_empty(),
+                "{name}\n{}->\n{}=\n{found}", before.text(), after.text()
+            );
+        }
     }
 }
 

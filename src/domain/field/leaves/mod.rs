@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use self::leaf::{Leaf, LeafKind};
-pub(super) use self::repeated::repeated_since;
+pub(super) use self::repeated::{repeated, repeated_beyond, repeated_since};
 use super::lines::Lines;
 use super::vocabulary::stem;
 

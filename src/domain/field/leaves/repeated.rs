@@ -9,16 +9,21 @@ use super::yaml::MAX_EMBEDDING;
 
 /// The first key of a text that stands more than once in one mapping, and does not so as often in the text before; with the keys around it.
 pub(in super::super) fn repeated_since(before: &str, text: &str) -> Option<String> {
-    let mut known = repeated(before);
+    repeated_beyond(&repeated(before), text)
+}
+
+/// The first key of a text that stands more than once in one mapping, and that is not among those that are known to.
+pub(in super::super) fn repeated_beyond(known: &[String], text: &str) -> Option<String> {
+    let mut known: Vec<&String> = known.iter().collect();
     repeated(text).into_iter().find(|key| {
-        let at = known.iter().position(|known| known == key);
+        let at = known.iter().position(|known| *known == key);
         at.map(|at| known.swap_remove(at)).is_none()
     })
 }
 
 /// The keys of a text that stand more than once in one mapping, each with the keys around it, and as often as it stands there again.
 /// None where it is no YAML.
-fn repeated(text: &str) -> Vec<String> {
+pub(in super::super) fn repeated(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     in_text(text, "", 0, &mut found);
     found

@@ -238,7 +238,7 @@ fn an_entry_goes_back_in_a_list_that_was_indented() {
     goes_back("images.{service}", "kustomization.yaml", [&old, &new, &back], &["cart", "web"]);
 }
 
-/// A service that got a document more with its deployment, and one that lost one.
+/// A service that got a document more with its deployment, and one that lost one: that belongs to the deployment.
 #[test]
 fn a_service_goes_back_where_it_got_or_lost_a_document() {
     let more = |text: String| {
@@ -248,8 +248,8 @@ fn a_service_goes_back_where_it_got_or_lost_a_document() {
     };
     let all = |version: &str| manifests(&[("cart", "v1", "info"), ("web", version, "info")]);
     let each = "*/{service}";
-    goes_back(each, "all.yaml", [&all("v1"), &more(all("v2")), &more(all("v1"))], &["web", "cart"]);
-    goes_back(each, "all.yaml", [&more(all("v1")), &all("v2"), &all("v1")], &["web", "cart"]);
+    goes_back(each, "all.yaml", [&all("v1"), &more(all("v2")), &all("v1")], &["web", "cart"]);
+    goes_back(each, "all.yaml", [&more(all("v1")), &all("v2"), &more(all("v1"))], &["web", "cart"]);
 }
 
 /// The commit deployed two services of the file and changed a list that is nobody's.
