@@ -39,6 +39,6 @@ pub use look::pauses::{EnvironmentBrakes, brakes};
 pub use pass::pass;
 pub use report::{EnvironmentReport, Incident, Item, PassReport, PinNews, PinStep, Recovered, Reviewed};
 pub use run::{run, wait_for};
-pub use status::{EnvironmentStatus, PinStatus, Quarantined, ServiceStatus, status};
+pub use status::{BudgetStatus, EnvironmentStatus, PinStatus, Quarantined, ServiceStatus, status};
 pub use unpin::unpin_service;
 pub use world::{Estate, Source, Stop, World};

@@ -8,11 +8,14 @@ use serde::Serialize;
 
 use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
+use super::look::lineage::pasts;
 use super::look::pins::find_pins;
 use super::look::state::{State, read_records};
 use super::world::{Estate, SEARCH_DAYS, Stop, World};
+use crate::domain::deployment::trust::Trust;
 use crate::domain::deployment::{ChangeKind, Deployment, Detector};
 use crate::domain::environment::Environment;
+use crate::domain::environment::policy::Mode;
 use crate::domain::field::tokens::version_of;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::Tracked;
@@ -35,8 +38,23 @@ pub struct EnvironmentStatus {
     pub environment: EnvironmentName,
     /// The branch's head.
     pub head: CommitId,
+    /// What holds the agent back here, each in a sentence.
+    pub brakes: Vec<String>,
+    /// How much of the environment's budget is used.
+    pub budget: BudgetStatus,
     /// Its services, by name.
     pub services: Vec<ServiceStatus>,
+}
+
+/// How much of the budget of an environment is used.
+#[derive(Clone, Debug, Serialize)]
+pub struct BudgetStatus {
+    /// The reverts that the agent made by itself in the window.
+    pub used: usize,
+    /// How many it may make.
+    pub max_reverts: u32,
+    /// The window, in seconds.
+    pub window_secs: u32,
 }
 
 /// How a service stands.
@@ -56,6 +74,8 @@ pub struct ServiceStatus {
     pub quarantine: Vec<Quarantined>,
     /// What keeps them out.
     pub pins: Vec<PinStatus>,
+    /// What people did with the reverts of it; none where its mode is not `earn`.
+    pub trust: Option<Trust>,
 }
 
 /// A value in quarantine.
@@ -104,6 +124,7 @@ pub async fn status(
     let records = read_records(&pass, commits.into_iter().collect()).await?;
     let found = find_pins(&pass, &state.snapshot, &state.landed, &state.detected).await?;
     let pins = standing(&found.written, &found.texts);
+    let trusts = trusts(&pass, &newest).await?;
     let subject = |id: CommitId| {
         let commit = state.snapshot.commits.iter().find(|commit| commit.id == id);
         commit.map_or_else(String::new, |commit| one_line(commit.subject(), 100))
@@ -126,10 +147,41 @@ pub async fn status(
             state: change.as_ref().map_or("unknown", |change| word(&pass, change, &records)),
             quarantine: quarantined(&pass, state.landed.iter().filter(own), change.as_ref()),
             pins: of_pins.map(pin).collect(),
+            trust: trusts.get(service).cloned(),
         }
     };
     let services = newest.iter().map(of_service).collect();
-    Ok(EnvironmentStatus { environment: environment.name.clone(), head: state.snapshot.head, services })
+    Ok(EnvironmentStatus {
+        environment: environment.name.clone(),
+        head: state.snapshot.head,
+        brakes: state.brakes.lines(&environment.name),
+        budget: used_of_budget(&pass, &state),
+        services,
+    })
+}
+
+fn used_of_budget(pass: &Pass<'_>, state: &State) -> BudgetStatus {
+    let budget = pass.environment.budget;
+    let is_in_window = |entry: &&&RevertEntry| pass.now.secs_since(entry.at) < i64::from(budget.window_secs);
+    let made = state.made();
+    let used = made.iter().filter(|entry| !entry.requested).filter(is_in_window).count();
+    BudgetStatus { used, max_reverts: budget.max_reverts, window_secs: budget.window_secs }
+}
+
+/// What people did with the reverts of the services whose mode asks for that.
+async fn trusts(
+    pass: &Pass<'_>,
+    newest: &BTreeMap<ServiceName, Option<Deployment>>,
+) -> Result<BTreeMap<ServiceName, Trust>, RepositoryError> {
+    let earning = newest.values().flatten().filter(|change| pass.policy(change).mode == Mode::Earn);
+    let earning: Vec<&Deployment> = earning.collect();
+    let services = earning.iter().map(|change| change.service.clone()).collect();
+    let pasts = pasts(pass, services, None).await?;
+    let trust = |change: &&Deployment| {
+        let past = pasts.get(&change.service)?;
+        Some((change.service.clone(), past.trust(pass, &pass.policy(change), change)?))
+    };
+    Ok(earning.iter().filter_map(trust).collect())
 }
 
 /// The services of the environment, each with the newest change of it, as far back as is looked.

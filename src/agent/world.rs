@@ -18,6 +18,10 @@ use crate::ports::{
 /// How far back the changes of a service are looked for, in days.
 pub(super) const SEARCH_DAYS: i64 = 90;
 
+/// How far back it is looked what people did with the reverts of a service, in days. A service regresses seldom: in 90 days hardly any
+/// would earn anything.
+pub(super) const TRUST_DAYS: i64 = 365;
+
 /// Everything that a process works with.
 #[derive(Clone)]
 pub struct World {

@@ -2,7 +2,8 @@
 
 use super::common::{Common, Ending, Format};
 use super::{output, world};
-use crate::agent::{EnvironmentStatus, ServiceStatus, fetch, status};
+use crate::agent::{BudgetStatus, EnvironmentStatus, ServiceStatus, fetch, status};
+use crate::domain::time::human_secs;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -68,6 +69,12 @@ pub(super) async fn run(common: &Common, args: StatusArgs) -> anyhow::Result<End
 /// The services of an environment as a table.
 fn describe(status: &EnvironmentStatus) -> String {
     let mut out = format!("{} at {}\n", status.environment, status.head.short());
+    let BudgetStatus { used, max_reverts, window_secs } = status.budget;
+    let window = human_secs(window_secs.into());
+    out.push_str(&format!("  budget: {used} of {max_reverts} reverts used in the last {window}\n"));
+    for line in &status.brakes {
+        out.push_str(&format!("  {}\n", output::plain(line)));
+    }
     let row = |one: &ServiceStatus| {
         let versions: Vec<String> = one.versions.iter().map(|version| output::plain(version)).collect();
         let version = if versions.is_empty() { "-".to_owned() } else { versions.join(", ") };
@@ -92,6 +99,10 @@ fn describe(status: &EnvironmentStatus) -> String {
     out.push_str(&line(&head));
     for (one, row) in status.services.iter().zip(&rows) {
         out.push_str(&line(row));
+        if let Some(trust) = &one.trust {
+            let what = if trust.is_earned() { "reverts by itself" } else { "proposes reverts" };
+            out.push_str(&format!("    mode earn, the agent {what}: {}\n", output::plain(&trust.line())));
+        }
         for value in &one.quarantine {
             let (what, revert) = (output::plain(&value.value), value.revert.short());
             out.push_str(&format!(

@@ -99,6 +99,10 @@ pub(super) struct Policy {
     pub(super) recovery: Option<Duration>,
     /// What the agent may do. A service's mode comes first, then its environment's, then this. Default: `observe`.
     pub(super) mode: Option<Mode>,
+    /// In the mode `earn`: after how many reverts of a service that people accepted, in the last year and without a no since, the agent
+    /// reverts it by itself. Default: 3.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) earn_after: Option<u32>,
     /// What marks a deployment as one that changed a database schema. The agent does not revert such a deployment by itself.
     pub(super) schema: Option<SchemaMarks>,
     /// Fields that count as release fields besides those that are found, and ones that do not.

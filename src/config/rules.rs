@@ -231,6 +231,7 @@ impl Context<'_> {
         });
         Policy {
             mode: wire.mode.unwrap_or(Mode::Observe),
+            earn_after: wire.earn_after.unwrap_or(usual.earn_after),
             settle_secs,
             watch_secs,
             baseline_secs,

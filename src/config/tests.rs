@@ -222,7 +222,11 @@ fn each_rule_names_its_place_and_the_fix() {
         ("X-Scope-OrgID: team", "X-Scope-OrgID: 5", "put it into quotes"),
         ("settle: 30s", "settle: 30", "expected text, found the number 30; write a duration with its unit"),
         ("branch: main", "branch: main, branch: x", "the key `branch` stands here twice"),
-        ("mode: auto", "mode: yes", "`yes` is not known here: expected one of `observe`, `propose`, `auto`"),
+        (
+            "mode: auto",
+            "mode: yes",
+            "`yes` is not known here: expected one of `observe`, `propose`, `earn`, `auto`",
+        ),
         (
             "mode: auto",
             "mode: auto, merge: manual",

@@ -9,6 +9,7 @@ mod field_change;
 pub mod lineage;
 mod reverts;
 mod schema_evidence;
+pub mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 

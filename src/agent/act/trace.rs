@@ -73,6 +73,7 @@ pub(super) fn lead(pass: &Pass<'_>, state: &State, past: &Past, one: &mut Judged
     one.goal = goal;
     one.crossed = past.crossed(&one.deployment, one.goal.as_ref());
     one.returns = past.lineage.returns(one.deployment.commit, one.policy.quarantine_secs);
+    one.trust = past.trust(pass, &one.policy, &one.deployment);
     one.doubts = one.by_hand.iter().cloned().collect();
     // Where only the fields go back, what else was changed stays as it is anyway.
     if let Some(Goal::Undo(changes, _)) = &one.goal

@@ -4,6 +4,7 @@ use crate::domain::artifact::TargetArtifacts;
 use crate::domain::decision::{Case, Decision};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::{Goal, Return};
+use crate::domain::deployment::trust::Trust;
 use crate::domain::environment::policy::Policy;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::evidence::{Evidence, Found, Gap, SignalEvidence};
@@ -36,6 +37,8 @@ pub(in crate::agent) struct Judged {
     pub crossed: Vec<(CommitId, SchemaChange)>,
     /// The changes that brought back what had run before, newest first, where it is one of them itself.
     pub returns: Vec<Return>,
+    /// What people did with the reverts of its service, where that decides.
+    pub trust: Option<Trust>,
     /// Why its revert is a person's to make, wherever it leads.
     pub by_hand: Option<String>,
     /// Why a person should look at its revert.
@@ -63,6 +66,7 @@ impl Judged {
             goal: None,
             crossed: Vec::new(),
             returns: Vec::new(),
+            trust: None,
             by_hand: None,
             doubts: Vec::new(),
             artifacts: TargetArtifacts::default(),
@@ -89,6 +93,7 @@ impl Judged {
             crossed: &self.crossed,
             artifacts: Some(&self.artifacts),
             returns: &self.returns,
+            trust: self.trust.as_ref(),
             is_fallback: self.evidence.after_revert.is_some(),
         }
     }

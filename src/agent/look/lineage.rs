@@ -7,11 +7,13 @@ use std::sync::Arc;
 use super::branches::Ran;
 use super::context::Pass;
 use super::state::read_records;
-use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
+use crate::agent::world::{Estate, SEARCH_DAYS, TRUST_DAYS, blocking};
 use crate::domain::artifact::PassedOver;
 use crate::domain::deployment::lineage::{Earlier, Edit, Goal, GoodState, Lineage};
+use crate::domain::deployment::trust::{Answers, Trust};
 use crate::domain::deployment::{ChangeKind, Deployment, Detector};
-use crate::domain::environment::policy::Policy;
+use crate::domain::environment::Environment;
+use crate::domain::environment::policy::{Mode, Policy};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
@@ -19,7 +21,7 @@ use crate::domain::judge::verdict::Verdict;
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, RepositoryError};
-use crate::record::{Record, VerdictRecord};
+use crate::record::{Record, Recovery, ReviewOutcome, VerdictRecord};
 
 /// The most changes of a service that are kept.
 const MAX_CHANGES: usize = 1_000;
@@ -29,8 +31,9 @@ const MAX_WITH_FILES: usize = 32;
 /// Fetches the past of the branches on which a deployment is watched, as long as nothing is urgent: its revert would have to
 /// wait for it. Where that fails nothing is lost; the revert says what is wrong.
 pub(in crate::agent) async fn fetch_ahead(estate: &Estate, branches: BTreeSet<BranchName>, now: Time) {
-    let since = now.minus_secs(SEARCH_DAYS * 86_400);
     for branch in branches {
+        let days = estate.environments.iter().filter(|one| one.branch == branch).map(|one| search_days(one));
+        let since = now.minus_secs(days.max().unwrap_or(SEARCH_DAYS) * 86_400);
         let fetching = blocking(&estate.repository, {
             let branch = branch.clone();
             move |repository| repository.deepen(&branch, since)
@@ -85,6 +88,12 @@ pub(in crate::agent) async fn pasts(
     Ok(ran.into_iter().map(past).collect())
 }
 
+/// How far back the changes of services are looked for, in days: further where what people did with reverts decides.
+pub(in crate::agent) fn search_days(environment: &Environment) -> i64 {
+    let earns = environment.services.iter().any(|rule| rule.policy.mode == Mode::Earn);
+    if earns { TRUST_DAYS } else { SEARCH_DAYS }
+}
+
 /// The changes, other edits and reverts of a service, newest first.
 type ReadPast = (Vec<Deployment>, Vec<Edit>, Vec<RevertEntry>);
 
@@ -100,7 +109,7 @@ async fn read_pasts(
     let reading = pass.git(move |repository| {
         let mut read: BTreeMap<ServiceName, ReadPast> =
             services.iter().map(|service| (service.clone(), Default::default())).collect();
-        let since = now.minus_secs(SEARCH_DAYS * 86_400);
+        let since = now.minus_secs(search_days(&environment) * 86_400);
         let query = HistoryQuery {
             branch: &environment.branch,
             diffs_since: since,
@@ -256,6 +265,42 @@ impl Past {
             Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => None,
         };
         self.lineage.migrated_since(oldest.unwrap_or(deployment))
+    }
+
+    /// What people did with the reverts of the service of a deployment. None where the mode does not ask for that.
+    pub(in crate::agent) fn trust(
+        &self,
+        pass: &Pass<'_>,
+        policy: &Policy,
+        deployment: &Deployment,
+    ) -> Option<Trust> {
+        if policy.mode != Mode::Earn {
+            return None;
+        }
+        let of_service =
+            |record: &&Record| record.subject() == Some((&deployment.environment, &deployment.service));
+        let (mut declined, mut bad, mut in_vain) = (Vec::new(), Vec::new(), Vec::new());
+        for record in self.records.values().flatten().filter(of_service) {
+            match record {
+                Record::Review(review) if review.outcome == ReviewOutcome::Declined => {
+                    declined.push((review.deployment, review.at));
+                }
+                // What others may have written earns nothing.
+                Record::Verdict(verdict)
+                    if pass.world.records_proven && verdict.judgement.verdict == Verdict::Regressed =>
+                {
+                    bad.push(verdict.deployment);
+                }
+                Record::Recovery(recovery) if recovery.outcome == Recovery::NotRecovered => {
+                    in_vain.push(recovery.revert);
+                }
+                Record::Review(_) | Record::Verdict(_) | Record::Recovery(_) => {}
+                Record::Pin(_) | Record::Seen(_) => {}
+            }
+        }
+        let answers = Answers { reverts: &self.reverts, in_vain: &in_vain, declined: &declined, bad: &bad };
+        let rules = (policy.earn_after, policy.quarantine_secs);
+        Some(self.lineage.trust(&answers, rules, &policy.automation, pass.now))
     }
 
     /// Why a person should look at a revert that takes these changes back: what else they changed was changed again since.

@@ -21,6 +21,7 @@ mod schema_change;
 mod service_budget;
 mod superseded;
 mod target;
+mod trust;
 mod verdict;
 mod watch_window;
 
@@ -49,6 +50,7 @@ use self::schema_change::SchemaChangeFacts;
 use self::service_budget::ServiceBudgetFacts;
 use self::superseded::SupersededFacts;
 use self::target::TargetFacts;
+use self::trust::TrustFacts;
 use self::verdict::VerdictFacts;
 use self::watch_window::WatchWindowFacts;
 use super::types::{Case, Decision, Guard, Situation, VerdictKind};
@@ -119,7 +121,7 @@ macro_rules! guards {
 }
 
 guards! {
-    23:
+    24:
     "already reverted" => AlreadyReverted(AlreadyRevertedFacts),
     "superseded" => Superseded(SupersededFacts),
     "verdict" => Verdict(VerdictFacts),
@@ -138,6 +140,7 @@ guards! {
     "target" => Target(TargetFacts),
     "paused" => Paused(PausedFacts),
     "mode" => Mode(ModeFacts),
+    "trust" => Trust(TrustFacts),
     "frozen" => Frozen(FrozenFacts),
     "service budget" => ServiceBudget(ServiceBudgetFacts),
     "fix" => Fix(FixFacts),

@@ -89,6 +89,7 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         crossed: &[],
         artifacts: None,
         returns: &[],
+        trust: None,
         is_fallback: false,
     }
 }

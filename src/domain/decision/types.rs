@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::artifact::TargetArtifacts;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::{Goal, Return};
+use crate::domain::deployment::trust::Trust;
 use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::{Budget, Policy};
 use crate::domain::history::ledger::RevertEntry;
@@ -84,6 +85,8 @@ pub struct Case<'a> {
     pub artifacts: Option<&'a TargetArtifacts>,
     /// The changes that brought back what had run before, newest first, where it is one of them itself.
     pub returns: &'a [Return],
+    /// What people did with the reverts of its service; none where that was not looked at.
+    pub trust: Option<&'a Trust>,
     /// Whether the agent's own revert has brought its state back, and that did not help.
     pub is_fallback: bool,
 }

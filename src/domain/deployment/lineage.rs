@@ -112,6 +112,12 @@ impl Lineage {
         Self { changes, edits }
     }
 
+    /// The changes, newest first.
+    #[must_use]
+    pub fn changes(&self) -> &[Deployment] {
+        &self.changes
+    }
+
     /// The change that a commit made.
     #[must_use]
     pub fn of(&self, commit: CommitId) -> Option<&Deployment> {

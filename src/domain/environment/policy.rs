@@ -18,6 +18,8 @@ pub enum Mode {
     Observe,
     /// Prepare the revert for a person to accept.
     Propose,
+    /// Propose the reverts of a service until people have accepted enough of them, and then revert.
+    Earn,
     /// Revert.
     Auto,
 }
@@ -77,6 +79,8 @@ pub enum Declared {
 pub struct Policy {
     /// What the agent may do.
     pub mode: Mode,
+    /// In the mode `earn`: after how many reverts of the service that people accepted the agent reverts it by itself.
+    pub earn_after: u32,
     /// Samples this soon after the deployment are not judged: pods start, caches are cold.
     pub settle_secs: u32,
     /// How long after the deployment it is watched.
@@ -137,6 +141,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             mode: Mode::Observe,
+            earn_after: 3,
             settle_secs: 60,
             watch_secs: 30 * 60,
             baseline_secs: 80 * 60,

@@ -26,6 +26,50 @@ fn a_service_that_was_reverted_too_often_is_only_proposed() {
     stage.nothing_more();
 }
 
+/// A service whose reverts are proposed until a person has accepted one; a person's no begins that anew.
+#[test]
+fn a_service_earns_that_it_is_reverted_and_loses_that_again() {
+    let stage = Stage::with("again", &["web"]);
+    let mut config = Config::of("again");
+    config.environments = "  production: {branch: main, mode: earn}\n".to_owned();
+    config.policy = "settle: 60s, watch: 1h, baseline: 15m, cooldown: 0s, earn_after: 1".to_owned();
+    stage.configure(&config);
+    let trust = || {
+        let status = stage.run(&["status", "--format", "json"]).ended(0).json();
+        status[0]["services"][0]["trust"].clone()
+    };
+    let bad = stage.deploy("web", "v2", -41, BOT);
+    assert_eq!(trust()["accepted"], 0);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed propose", "{report:#}");
+    let plan = text(item(&report, "web"), "plan");
+    assert!(plan.contains("mode earn: people accepted 0 of 1 reverts"), "{plan}");
+    assert_eq!(stage.tip(), bad);
+    stage.nothing_more();
+
+    // A person merges what was proposed.
+    let branch = format!("backout/production/web/{}", &bad[..10]);
+    stage.git(&["fetch", "-q", stage.bare.to_str().unwrap(), &branch]);
+    stage.dated(-29, PERSON, &["merge", "-q", "--no-ff", "-m", "Merge the revert", "FETCH_HEAD"]);
+    stage.push();
+    assert_eq!(trust()["accepted"], 1);
+    let shown = stage.run(&["status"]).ended(0).stdout;
+    let words_of_status = "mode earn, the agent reverts by itself: people accepted 1 of 1 reverts";
+    assert!(shown.contains(words_of_status), "{shown}");
+    let next = stage.deploy("web", "v3", -12, BOT);
+    let report = stage.pass(3);
+    let newest = items(&report).find(|item| item["deployment"] == next.as_str()).unwrap();
+    assert_eq!(words(newest), "regressed revert", "{report:#}");
+    assert_eq!(trust()["accepted"], 2);
+
+    // A person who puts back what was reverted says no.
+    stage.pull();
+    stage.deploy("web", "v3", 0, PERSON);
+    let no = trust();
+    assert_eq!(no["accepted"], 0, "{no}");
+    assert!(text(&no["last_no"], "what").contains(" put back what "), "{no}");
+}
+
 /// A table of one service with a version, and who put each of these there at which minute.
 fn versions(changes: &[(&str, i64, &str)]) -> Stage {
     let at = |version: &str| format!("image:\n  tag: {version}\n");

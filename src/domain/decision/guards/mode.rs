@@ -24,7 +24,8 @@ impl Guard for ModeFacts {
         match self.mode {
             Mode::Observe => Some(Decision::Hold("mode observe: it would be reverted".to_owned())),
             Mode::Propose => Some(Decision::Propose),
-            Mode::Auto => None,
+            // The guard `trust` says whether it is earned.
+            Mode::Earn | Mode::Auto => None,
         }
     }
 }

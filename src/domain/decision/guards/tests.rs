@@ -39,6 +39,7 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     target,
     brakes::paused,
     mode,
+    brakes::trust,
     brakes::frozen,
     brakes::service_budget,
     brakes::fix,
@@ -480,6 +481,7 @@ fn mode() -> Table {
     vec![
         (facts(Mode::Observe), "hold: mode observe: it would be reverted"),
         (facts(Mode::Propose), "propose"),
+        (facts(Mode::Earn), ""),
         (facts(Mode::Auto), ""),
     ]
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::decision::guards::fix::TakenBackChange;
 use crate::domain::decision::guards::oscillation::ReturnOfValues;
 use crate::domain::decision::guards::service_budget::BudgetOfService;
+use crate::domain::deployment::trust::{No, Trust};
 
 pub(super) fn service_budget() -> Table {
     let facts = |used, max_reverts| {
@@ -17,6 +18,22 @@ pub(super) fn service_budget() -> Table {
         (facts(1, 2), ""),
         (facts(2, 2), "propose"),
         (facts(3, 2), "propose"),
+    ]
+}
+
+pub(super) fn trust() -> Table {
+    let facts = |accepted, needed, last_no: Option<i64>| {
+        let last_no =
+            last_no.map(|secs| No { at: at(secs), what: "a person declined the revert".to_owned() });
+        Facts::Trust(TrustFacts { trust: Some(Trust { accepted, needed, last_no }) })
+    };
+    vec![
+        (Facts::Trust(TrustFacts::default()), ""),
+        (facts(0, 3, None), "propose"),
+        (facts(2, 3, None), "propose"),
+        (facts(3, 3, None), ""),
+        (facts(4, 3, Some(-10)), ""),
+        (facts(0, 1, Some(-10)), "propose"),
     ]
 }
 
