@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use super::judge::judged::Judged;
 use super::look::context::Pass;
 use super::look::state::State;
-use crate::domain::decision::{Case, Decision, GuardAnswer, Situation, decide};
+use crate::domain::decision::{Case, Decision, GuardAnswer, Member, Situation, ask_member, decide};
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::ServiceName;
 use crate::domain::judge::verdict::Verdict;
+use crate::domain::time::Time;
 
 /// A decision, and what the guards said that were asked.
 pub(super) type Decided = (Decision, Vec<GuardAnswer>);
 
 /// Decides about every deployment; also returns what each guard said that was asked. `made` are the reverts that this pass
-/// has planned or has put under way: they count for all deployments but their own.
+/// has planned or has put under way: they count for all deployments but their own, and for none of what goes back with it.
 pub(super) fn decide_all(
     pass: &Pass<'_>,
     state: &State,
@@ -32,9 +34,8 @@ pub(super) fn decide_all(
         cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
     let red_before: Vec<Deployment> = state.recovering(pass).into_iter().cloned().collect();
     let in_vain = state.in_vain(pass);
-    let decide_one = |case: &Case<'_>| {
-        let own = &case.deployment.id;
-        let counts = |(index, entry): &(usize, &RevertEntry)| *index < landed || entry.id != *own;
+    let decide_one = |one: &Judged, goes_with: Option<&ServiceName>| {
+        let counts = |(index, entry): &(usize, &RevertEntry)| *index < landed || !goes_back_with(one, entry);
         let reverts: Vec<RevertEntry> =
             entries.iter().enumerate().filter(counts).map(|(_, entry)| entry.clone()).collect();
         let situation = Situation {
@@ -49,7 +50,39 @@ pub(super) fn decide_all(
             open: &cases,
             watched: &state.watched,
         };
-        decide(case, &situation)
+        let members: Vec<Member> =
+            one.members.iter().map(|member| ask_member(&member.case(), &situation)).collect();
+        decide(&Case { members: &members, goes_with, ..one.case() }, &situation)
     };
-    cases.iter().map(decide_one).collect()
+    let mut decided: Vec<Decided> = judged.iter().map(|one| decide_one(one, None)).collect();
+    for (place, one) in judged.iter().enumerate() {
+        if let Some(with) = leading(judged, &decided, place) {
+            let again = decide_one(one, Some(with));
+            if let Some(slot) = decided.get_mut(place) {
+                *slot = again;
+            }
+        }
+    }
+    decided
+}
+
+/// Whether a revert takes back a deployment, or what goes back together with it.
+fn goes_back_with(one: &Judged, entry: &RevertEntry) -> bool {
+    let is_same = |other: &Judged| other.deployment.id == entry.id;
+    is_same(one) || one.members.iter().any(is_same)
+}
+
+/// The service with which a deployment goes back that is to go back itself: of several of a group by one commit the first by its name
+/// leads, unless the revert of another one was prepared before.
+fn leading<'j>(judged: &'j [Judged], decided: &[Decided], place: usize) -> Option<&'j ServiceName> {
+    let is_due = |decided: &Decided| matches!(decided.0, Decision::Revert | Decision::Propose);
+    let own = judged.get(place).filter(|_| decided.get(place).is_some_and(is_due))?;
+    let order = |one: &'j Judged| {
+        let was_due = |told: &(Time, Decision)| matches!(told.1, Decision::Revert | Decision::Propose);
+        (!one.told_before.as_ref().is_some_and(was_due), &one.deployment.service)
+    };
+    let due = judged.iter().zip(decided).filter(|(_, decided)| is_due(decided));
+    let others = due.filter(|(one, _)| one.deployment.goes_with(&own.deployment));
+    let first = others.map(|(one, _)| order(one)).min()?;
+    (first < order(own)).then_some(first.1)
 }

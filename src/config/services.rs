@@ -15,7 +15,7 @@ use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::Signal;
 use crate::domain::environment::{ServiceFiles, ServiceRule};
 use crate::domain::field::entries::EntryPattern;
-use crate::domain::ids::{EnvironmentName, ServiceName};
+use crate::domain::ids::{EnvironmentName, GroupName, ServiceName};
 
 /// What services refer to by name.
 pub(super) struct Named {
@@ -55,6 +55,7 @@ impl Context<'_> {
         let files = self.files(wire, node)?;
         let captured = self.captured(&files, each.as_ref(), node);
         let name = self.name_template(wire, &files, &captured, node);
+        let group = self.group(wire, &captured, node);
         self.label_names(node);
         let shown = match &files {
             ServiceFiles::Named(name, _) => format!("the service `{name}`"),
@@ -76,6 +77,7 @@ impl Context<'_> {
             exclude,
             each,
             name,
+            group,
             labels: wire.labels.clone().unwrap_or_default(),
             signals,
             depends_on,
@@ -236,6 +238,27 @@ impl Context<'_> {
     ) -> Option<NameTemplate> {
         let text = wire.name.as_ref().filter(|_| !matches!(files, ServiceFiles::Named(..)))?;
         let place = node.place_of("name");
+        let template = self.template_of(text, captured, place)?;
+        if template.captures().next().is_none() {
+            let message = "gives every service that is found the same name: write `{{ service }}` in it";
+            self.findings.add(place, message);
+        }
+        Some(template)
+    }
+
+    /// The group that its services are in.
+    fn group(&mut self, wire: &types::Service, captured: &[String], node: &Node) -> Option<NameTemplate> {
+        let (text, place) = (wire.group.as_ref()?, node.place_of("group"));
+        let template = self.template_of(text, captured, place)?;
+        let example: Vec<(String, String)> =
+            template.captures().map(|name| (name.to_owned(), "x".to_owned())).collect();
+        let filled = template.fill(&example.iter().collect::<Vec<_>>()).unwrap_or_default();
+        self.name(GroupName::new(filled), place)?;
+        Some(template)
+    }
+
+    /// A template for what was captured.
+    fn template_of(&mut self, text: &str, captured: &[String], place: Place) -> Option<NameTemplate> {
         let template = match NameTemplate::new(text) {
             Ok(template) => template,
             Err(error) => {
@@ -245,12 +268,8 @@ impl Context<'_> {
         };
         let known: Vec<&str> =
             captured.iter().map(String::as_str).filter(|name| *name != "environment").collect();
-        let unknown = template.captures().find(|name| !known.contains(name));
-        if let Some(unknown) = unknown {
+        if let Some(unknown) = template.captures().find(|name| !known.contains(name)) {
             let message = format!("captures no `{unknown}`: {}", suggestion(unknown, &known));
-            self.findings.add(place, message);
-        } else if template.captures().next().is_none() {
-            let message = "gives every service that is found the same name: write `{{ service }}` in it";
             self.findings.add(place, message);
         }
         Some(template)

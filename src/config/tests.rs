@@ -14,6 +14,7 @@ use crate::domain::environment::signal::{Direction, Rule};
 
 mod estates;
 mod freezes;
+mod groups;
 
 const VALID: &str = r#"repository:
   url: https://git.example.com/platform/environments.git

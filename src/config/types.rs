@@ -476,6 +476,10 @@ pub(super) struct Service {
     pub(super) labels: Option<BTreeMap<String, String>>,
     /// The services that it calls. Where two deployments could be to blame, damage comes from what is depended on.
     pub(super) depends_on: Option<Vec<String>>,
+    /// The group that it is in. What one commit deployed of a group goes back together, or not at all. What is captured may
+    /// stand in it, as in `name`. Default: none, so that each service goes back alone.
+    #[schemars(extend("examples" = ["shop", "{{ system }}"]))]
+    pub(super) group: Option<String>,
 }
 
 /// How the daemon runs.

@@ -6,6 +6,7 @@ pub mod needed;
 pub mod pinned;
 pub mod plan;
 pub mod receipt;
+pub mod together;
 pub mod unpin;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use crate::domain::field::{self, FieldOutcome, FieldResult};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Content;
 use crate::domain::history::trailers::NOTHING;
-use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
+use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, GroupName, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::pin::Pin;
@@ -59,10 +60,22 @@ pub struct Change {
     pub checked: Vec<String>,
     /// What keeps automation from putting it back, and for how long.
     pub pins: Pins,
+    /// The other services of its group that go back with it.
+    pub together: Option<Together>,
     /// The whole commit message.
     pub message: String,
     /// Author and committer time.
     pub at: Time,
+}
+
+/// The other services of a group that go back with a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Together {
+    /// The group.
+    pub group: GroupName,
+    /// The change of each, without its part of the files: all of them are in the files of the change that these go back with. The message
+    /// of each is its block of trailers.
+    pub others: Vec<Change>,
 }
 
 /// What a revert pins.
@@ -174,6 +187,14 @@ pub enum NoChange {
         "a part of the deployment has moved on: put the rest back by hand, or let the policy say `partial: true`{0}"
     )]
     Partial(String),
+    /// Another service of its group cannot go back with it.
+    #[error("{service}, which would go back with it, does not: {why}")]
+    OfGroup {
+        /// The service.
+        service: ServiceName,
+        /// Why, in words.
+        why: String,
+    },
     /// It is not clear what to do, so nothing may be done.
     #[error("{}{fields}", refused_text(.path, .refusal))]
     Refused {
@@ -280,6 +301,19 @@ fn quoted(path: &str) -> String {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "revert {} of {} in {}", self.reverts.short(), self.service, self.environment)?;
+        self.lines(f)?;
+        let Some(Together { group, others }) = &self.together else { return Ok(()) };
+        for other in others {
+            writeln!(f, "with {}, of the same group {group}", other.service)?;
+            other.lines(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    /// The plan without its first line.
+    fn lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What a file says must not look like a line of the plan.
         let mut line = |text: String| writeln!(f, "  {}", flat(&text));
         for (path, field) in &self.fields {
@@ -309,12 +343,25 @@ impl fmt::Display for Change {
         }
         Ok(())
     }
-}
 
-impl Change {
-    /// The entry of the ledger that this change would become.
+    /// The changes of the other services that go back with it.
     #[must_use]
-    pub fn as_entry(&self) -> RevertEntry {
+    pub fn others(&self) -> &[Self] {
+        self.together.as_ref().map_or(&[], |together| &together.others)
+    }
+
+    /// The entries of the ledger that this change would become: one for each service.
+    #[must_use]
+    pub fn as_entries(&self) -> Vec<RevertEntry> {
+        let with = |other: &Self| RevertEntry {
+            commit: self.base,
+            together_with: Some(self.service.clone()),
+            ..other.as_entry()
+        };
+        std::iter::once(self.as_entry()).chain(self.others().iter().map(with)).collect()
+    }
+
+    fn as_entry(&self) -> RevertEntry {
         RevertEntry {
             id: self.id.clone(),
             commit: self.base,
@@ -325,6 +372,7 @@ impl Change {
             with: self.with.iter().map(|other| other.commit).collect(),
             bad_values: self.bad_values.clone(),
             requested: false,
+            together_with: None,
         }
     }
 

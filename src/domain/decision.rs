@@ -5,6 +5,7 @@
 
 mod answer;
 mod guards;
+mod members;
 mod stack;
 mod types;
 
@@ -14,8 +15,9 @@ pub use self::guards::{
     FROZEN_GUARD, Facts, GUARDS, GuardRow, MODE_GUARD, PAUSED_GUARD, SCHEMA_GUARD, VERDICT_GUARD,
     facts_of_healthy, is_incident,
 };
+pub use self::members::ask_member;
 pub use self::stack::{is_open, is_unsure, may_be_of};
-pub use self::types::{Case, Decision, GoneRevert, LATE_SECS, Left, Situation, VerdictKind};
+pub use self::types::{Case, Decision, GoneRevert, LATE_SECS, Left, Member, Situation, VerdictKind};
 
 /// The name under which it is recorded that a person must look at a revert because of what was found when it was worked out. It
 /// is no guard: what it looks at is the plan.

@@ -27,7 +27,7 @@ use crate::domain::history::ledger::{Claim, RevertEntry, claims_of, rollback_id,
 use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::trailer_value;
-use crate::domain::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
+use crate::domain::ids::{CommitId, EnvironmentName, FilePath, GroupName, ServiceName};
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::schema::{self, Migration};
 use crate::domain::time::Time;
@@ -41,6 +41,8 @@ pub struct Deployment {
     pub environment: EnvironmentName,
     /// The service.
     pub service: ServiceName,
+    /// The group that the service is in.
+    pub group: Option<GroupName>,
     /// The place of the service's rule in [`Environment::services`].
     pub rule: usize,
     /// Labels of the service, for signal queries.
@@ -107,6 +109,15 @@ impl Deployment {
             || self.service == entry.service
                 && self.environment == entry.environment
                 && entry.with.contains(&self.commit)
+    }
+
+    /// Whether one commit deployed both, and their services are of one group: then they go back together.
+    #[must_use]
+    pub fn goes_with(&self, other: &Self) -> bool {
+        self.group.is_some()
+            && (&self.group, self.commit, &self.environment)
+                == (&other.group, other.commit, &other.environment)
+            && self.service != other.service
     }
 
     /// Whether it brings back a value that a revert of its service had replaced, at most so many seconds before.
@@ -197,12 +208,13 @@ impl<'e> Detector<'e> {
     /// its trailers), and marks these: a revert must not be reverted, which would put the bad version out again. Reverts of other
     /// environments, which a promotion brings along, are none here.
     fn mark_reverts(&mut self, commit: &Commit, changed: &mut [Deployment]) -> Vec<RevertEntry> {
-        let is_only_one = changed.len() == 1;
         let mut reverts = Vec::new();
         if changed.is_empty() {
             return reverts;
         }
-        for claim in claims_of(commit) {
+        let claims: Vec<Claim> = claims_of(commit).collect();
+        let is_only_one = changed.len() == 1 && claims.iter().filter(|claim| claim.is_itself).count() == 1;
+        for claim in claims {
             let mut counting = None;
             for one in changed.iter_mut() {
                 let Some(named) = self.named(commit, &claim, (&one.service, is_only_one)) else { continue };
@@ -230,9 +242,9 @@ impl<'e> Detector<'e> {
         reverts
     }
 
-    /// What the deployments that a claim names changed of a service; none where the claim is not about that service. The agent takes
-    /// back one service with a commit. So its commit is that for the only service that it changed, also where the rules have
-    /// another name for it since, and none by the name that it says.
+    /// What the deployments that a claim names changed of a service; none where the claim is not about that service. The agent names
+    /// each service that it takes back with a commit. So a commit that names one is that for the only service that it changed, also
+    /// where the rules have another name for it since, and none by the name that it says.
     fn named(
         &mut self,
         commit: &Commit,
@@ -316,6 +328,7 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
         id: rollback_id(&environment.name, &service.name, commit.id),
         environment: environment.name.clone(),
         service: service.name.clone(),
+        group: service.group.clone(),
         rule: service.rule_index,
         labels: service.labels,
         commit: commit.id,
@@ -355,10 +368,8 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
             found.insert(name, build(service, why));
             continue;
         }
-        let bound = match changes.fields.is_empty() {
-            true => None,
-            false => bound::bound(&files, &changes),
-        };
+        let is_deployed = !changes.fields.is_empty();
+        let bound = is_deployed.then(|| bound::bound(&files, &changes)).flatten();
         // Where nothing goes back by machine a person has to know what it was; and where bytes are not all of a file, nothing does.
         if changes.fields.is_empty() {
             changes.fields = std::mem::take(&mut changes.by_hand);

@@ -23,7 +23,7 @@ use crate::domain::environment::pattern::{PathGlobs, PathPattern};
 use crate::domain::environment::policy::{Budget, Declared, Delivery, Policy, ReviewRules};
 use crate::domain::environment::signal::Signal;
 use crate::domain::field::entries::EntryPattern;
-use crate::domain::ids::{BranchName, EnvironmentName, ServiceName};
+use crate::domain::ids::{BranchName, EnvironmentName, GroupName, ServiceName};
 
 /// One branch of the repository (and perhaps some paths of it), with all that is deployed there.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,8 @@ pub struct ServiceRule {
     pub each: Option<EntryPattern>,
     /// What a service is called. Without it: by all that was captured, `{environment}` left out, joined with `/`.
     pub name: Option<NameTemplate>,
+    /// The group that its services are in, which go back together. None where each goes back alone.
+    pub group: Option<NameTemplate>,
     /// Labels for signal queries (`namespace` and any other).
     pub labels: BTreeMap<String, String>,
     /// What is asked about it.
@@ -99,6 +101,8 @@ pub struct RuleMatch<'e, 'p> {
 pub struct ServiceMatch<'e> {
     /// Its name.
     pub name: ServiceName,
+    /// The group that it is in.
+    pub group: Option<GroupName>,
     /// Labels for signal queries: those of the rule and those captured.
     pub labels: BTreeMap<String, String>,
     /// The rule that found it.
@@ -162,10 +166,28 @@ impl<'e> RuleMatch<'e, '_> {
                 ServiceName::new(parts.join("/")).ok()?
             }
         };
+        let group = self.group(within);
         let mut labels = self.rule.labels.clone();
         labels.extend(captured().cloned());
-        Some(ServiceMatch { name, labels, rule: self.rule, rule_index: self.rule_index })
+        Some(ServiceMatch { name, group, labels, rule: self.rule, rule_index: self.rule_index })
     }
+
+    /// The group of the service with these captures from within the file.
+    #[must_use]
+    pub fn group(&self, within: &[(String, String)]) -> Option<GroupName> {
+        let captured: Vec<&(String, String)> = self.captured.iter().chain(within).collect();
+        group_name(self.rule.group.as_ref()?, &captured)
+    }
+}
+
+/// The name of a group with what was captured. A character that no name may have stands in it as `_`: services that belong together must
+/// not go back one by one because of such a character.
+fn group_name(group: &NameTemplate, captured: &[&(String, String)]) -> Option<GroupName> {
+    let filled = group.fill(captured)?;
+    GroupName::new(filled.clone()).ok().or_else(|| {
+        let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '_' };
+        GroupName::new(format!("_{}", filled.chars().map(plain).take(50).collect::<String>())).ok()
+    })
 }
 
 impl fmt::Display for ServiceRule {
@@ -189,6 +211,7 @@ impl ServiceRule {
             exclude: PathGlobs::default(),
             each: None,
             name: None,
+            group: None,
             labels: BTreeMap::new(),
             signals: Vec::new(),
             policy: Policy::default(),

@@ -280,6 +280,10 @@ name!(
     SourceName, "metric source name", plain
 );
 name!(
+    /// The name of a group of services that are deployed and reverted together.
+    GroupName, "group name", plain
+);
+name!(
     /// A branch name without `refs/heads/`.
     BranchName, "branch name", branch
 );

@@ -2,7 +2,7 @@
 //!
 //! The registries are asked about deployments alone that would be reverted, once no guard objects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::trace::{known_pasts, lead};
 use crate::agent::decide::Decided;
@@ -17,6 +17,7 @@ use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD};
 use crate::domain::deployment::artifacts::{Exchange, exchanged};
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::SchemaDetector;
+use crate::domain::ids::ServiceName;
 use crate::domain::schema::images::label_changes;
 use crate::ports::RepositoryError;
 
@@ -30,32 +31,44 @@ pub(super) async fn ask_registries(
     judged: &mut [Judged],
     decided: &[Decided],
 ) -> Result<bool, RepositoryError> {
-    let is_open = |one: &Judged, (decision, guards): &Decided| {
-        one.artifacts.findings.is_none()
-            && matches!(one.goal, Some(Goal::Undo(..)))
-            && would_go_back(decision, guards)
-    };
-    let open: Vec<&mut Judged> = judged
-        .iter_mut()
-        .zip(decided)
-        .filter_map(|(one, decided)| is_open(one, decided).then_some(one))
-        .collect();
-    if open.is_empty() {
+    let is_open = |one: &Judged| one.artifacts.findings.is_none() && matches!(one.goal, Some(Goal::Undo(..)));
+    let is_due = |(decision, guards): &Decided| would_go_back(decision, guards);
+    // The others of its group go back with it.
+    let due = judged.iter().zip(decided).filter(|(_, decided)| is_due(decided));
+    let all = due.flat_map(|(one, _)| std::iter::once(one).chain(&one.members));
+    let services: BTreeSet<ServiceName> =
+        all.filter(|one| is_open(one)).map(|one| one.deployment.service.clone()).collect();
+    if services.is_empty() {
         return Ok(false);
     }
-    let services: BTreeSet<_> = open.iter().map(|one| one.deployment.service.clone()).collect();
     let asking = async {
         let pasts = known_pasts(pass, state, services).await?;
-        for one in open {
-            match pasts.get(&one.deployment.service) {
-                Some(past) => ask_about(pass, state, past, one).await?,
-                None => one.artifacts.findings = Some(Vec::new()),
+        for (one, _) in judged.iter_mut().zip(decided).filter(|(_, decided)| is_due(decided)) {
+            for member in one.members.iter_mut().filter(|member| is_open(member)) {
+                ask_past(pass, state, &pasts, member).await?;
             }
-            one.checked = one.artifacts.told().lines();
+            if is_open(one) {
+                ask_past(pass, state, &pasts, one).await?;
+            }
         }
         Ok(true)
     };
     pass.stop.unless_set(asking).await.unwrap_or(Ok(false))
+}
+
+/// Asks about one of them, of which the past is among these where it is known.
+async fn ask_past(
+    pass: &Pass<'_>,
+    state: &State,
+    pasts: &BTreeMap<ServiceName, Past>,
+    one: &mut Judged,
+) -> Result<(), RepositoryError> {
+    match pasts.get(&one.deployment.service) {
+        Some(past) => ask_about(pass, state, past, one).await?,
+        None => one.artifacts.findings = Some(Vec::new()),
+    }
+    one.checked = one.artifacts.told().lines();
+    Ok(())
 }
 
 /// Whether a deployment is to go back, or would be if the mode allowed it.

@@ -158,7 +158,8 @@ fn made_on(
             newest = newest.min(Some((*place, commit))).or(Some((*place, commit)));
         } else if seen.insert(commit) {
             let made = repository.commit(commit)?;
-            let is_other = OwnTrailers::find(&made.message).is_some_and(|own| own.id() != Some(id));
+            let is_other =
+                OwnTrailers::find(&made.message).is_some() && !OwnTrailers::has_id(&made.message, id);
             if seen.len() > MAX_COMMITS || is_other {
                 return Ok(None);
             }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::artifacts::ask_registries;
-use super::branch::read_tip;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
-use super::revert::{PlannedRevert, ToRevert, plan_at};
+use super::made::{is_made, rank, waits_with};
+use super::revert::{ToRevert, plan_at};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
 use crate::agent::decide::{Decided, decide_all};
@@ -20,14 +20,13 @@ use crate::agent::report::EnvironmentReport;
 use crate::domain::change::plan::Undo;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::{Change, NoChange};
-use crate::domain::decision::{Decision, GuardAnswer, PLAN_GUARD};
+use crate::domain::decision::{Decision, Facts, GuardAnswer, PLAN_GUARD};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
-use crate::domain::review::Branch;
 use crate::domain::time::Time;
 use crate::ports::{PushError, RepositoryError};
 
@@ -192,17 +191,6 @@ async fn honor_earlier(
     Ok(())
 }
 
-/// How much is done: nothing, telling a person, preparing a revert, making it. Some environments have all reverts prepared.
-fn rank(pass: &Pass<'_>, decision: &Decision) -> u8 {
-    match decision {
-        Decision::Wait | Decision::Pass(_) | Decision::Hold(_) => 0,
-        Decision::Escalate(_) => 1,
-        Decision::Propose => 2,
-        Decision::Revert if pass.environment.delivery == Delivery::Branch => 2,
-        Decision::Revert => 3,
-    }
-}
-
 /// The decisions that a pass at this time would have made, by the branch as it was then and the metrics. They are about the
 /// deployments that the pass would have known of, as far back as this pass has read the branch.
 pub(in crate::agent) async fn decided_at(
@@ -311,7 +299,7 @@ fn made(tried: &BTreeMap<String, Tried>) -> Vec<RevertEntry> {
         | Receipt::Refused(_) => false,
     };
     let planned = tried.values().filter(counts).filter_map(|tried| tried.planned.as_ref());
-    planned.map(|(change, _)| change.as_entry()).collect()
+    planned.flat_map(|(change, _)| change.as_entries()).collect()
 }
 
 /// The commits that a revert takes back which leads there.
@@ -319,40 +307,6 @@ pub(in crate::agent) fn undone_by(goal: Option<&Goal>) -> BTreeSet<CommitId> {
     match goal {
         Some(Goal::Undo(changes, _)) => changes.iter().map(|change| change.commit).collect(),
         Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => BTreeSet::new(),
-    }
-}
-
-/// Whether a revert is prepared already: it waits in a pull request, which is followed, or a person has had the same proposal.
-/// The notes say so. Where others may have written them, what was prepared must be there too.
-async fn is_made(
-    pass: &Pass<'_>,
-    state: &State,
-    judged: &Judged,
-    decision: &Decision,
-    (planned, route): (&PlannedRevert<'_>, Route),
-) -> Result<bool, DeliveryError> {
-    let deployment = &judged.deployment;
-    let is_told = match &judged.told_before {
-        // Who has had it may have removed its branch, which is a no.
-        Some((_, told @ Decision::Propose)) if rank(pass, decision) == rank(pass, told) => return Ok(true),
-        Some((_, Decision::Revert | Decision::Propose)) => {
-            state.proposals.is_waiting(pass, deployment.commit, &deployment.service)
-        }
-        Some(_) | None => false,
-    };
-    if !is_told || pass.world.records_proven {
-        return Ok(is_told);
-    }
-    let Some(branch) = planned.change.proposal_branch() else { return Ok(false) };
-    match (&pass.estate.forge, route) {
-        (Some(forge), Route::Push | Route::Review(_)) => {
-            // However it ended, what becomes of it is found out where it is followed.
-            Ok(forge.review(&branch, &pass.environment.branch).await?.is_some())
-        }
-        (None, _) | (Some(_), Route::Branch) => {
-            let tip = read_tip(pass, &state.snapshot, planned, &branch).await?;
-            Ok(tip.is_some_and(|tip| tip.state != Branch::Foreign))
-        }
     }
 }
 
@@ -367,9 +321,12 @@ async fn try_one(
 ) -> Result<(Receipt, Option<(Box<Change>, String)>), DeliveryError> {
     let doubt = guards.last().filter(|last| last.decision == Some(Decision::Propose));
     let doubt = doubt.and_then(|last| last.facts.as_ref()?.doubt());
-    let doubts: Vec<String> = judged.doubts.iter().cloned().chain(doubt).collect();
+    let of_group = guards.iter().filter_map(|guard| guard.facts.as_ref()).flat_map(Facts::doubts_of_group);
+    let doubts: Vec<String> = judged.doubts.iter().cloned().chain(doubt).chain(of_group).collect();
+    let members = ToRevert::members(judged);
     let to_revert = ToRevert::judged(judged);
-    let to_revert = ToRevert { undo: Undo { doubts: &doubts, ..to_revert.undo }, ..to_revert };
+    let undo = Undo { doubts: &doubts, ..to_revert.undo };
+    let to_revert = ToRevert { undo, members: &members, ..to_revert };
     let planning = plan_at(pass, &to_revert, state.snapshot.head);
     let Some(planned) = pass.stop.unless_set(planning).await else { return Ok((Receipt::Postponed, None)) };
     let planned = match planned? {
@@ -384,6 +341,9 @@ async fn try_one(
         let is_by_hand = matches!(judged.told_before, Some((_, Decision::Propose)));
         let receipt = if is_by_hand { Receipt::Postponed } else { Receipt::Planned };
         return Ok((receipt, Some((planned.change, diff))));
+    }
+    if let Some(waits) = waits_with(pass, state, judged, (&planned, route)).await? {
+        return Ok((Receipt::Superseded(waits), Some((planned.change, diff))));
     }
     if pass.intent == Intent::Plan {
         return Ok((Receipt::Planned, Some((planned.change, diff))));
@@ -415,7 +375,10 @@ fn with_doubts(
 fn receipt_of(none: NoChange) -> Receipt {
     match none {
         none @ (NoChange::Superseded(_) | NoChange::Restored(_)) => Receipt::Superseded(none.to_string()),
-        refused @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. }) => {
+        refused @ (NoChange::Gone(_)
+        | NoChange::Partial(_)
+        | NoChange::OfGroup { .. }
+        | NoChange::Refused { .. }) => {
             Receipt::Refused(format!("it cannot be put back by machine: {refused}"))
         }
     }
@@ -435,7 +398,8 @@ async fn plan_for_people(
         if !matches!(decision, Decision::Escalate(_)) || tried.contains_key(&key) {
             continue;
         }
-        let to_revert = ToRevert::judged(judged);
+        let members = ToRevert::members(judged);
+        let to_revert = ToRevert { members: &members, ..ToRevert::judged(judged) };
         let planning = caught(plan_at(pass, &to_revert, state.snapshot.head));
         let problem = match pass.stop.unless_set(planning).await {
             None => return,

@@ -6,6 +6,8 @@ pub(super) mod branch;
 pub(super) mod deliver;
 pub(super) mod due;
 pub(super) mod error;
+mod made;
+pub(super) mod members;
 mod pins;
 pub(super) mod pull_request;
 pub(super) mod revert;

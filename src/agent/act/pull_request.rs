@@ -415,9 +415,12 @@ impl WorkedOut<'_> {
             Self::More => Outlook::RestoredWithMore,
             Self::None(NoChange::Restored(_)) => Outlook::Restored,
             Self::None(none @ NoChange::Superseded(_)) => Outlook::Superseded(none.to_string()),
-            Self::None(none @ (NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. })) => {
-                Outlook::Lost(none.to_string())
-            }
+            Self::None(
+                none @ (NoChange::Gone(_)
+                | NoChange::Partial(_)
+                | NoChange::OfGroup { .. }
+                | NoChange::Refused { .. }),
+            ) => Outlook::Lost(none.to_string()),
         }
     }
 

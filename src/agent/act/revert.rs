@@ -10,6 +10,7 @@ use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::domain::change::needed::{KUSTOMIZATIONS, needed};
 use crate::domain::change::plan::{Target, Undo, plan};
+use crate::domain::change::together::together;
 use crate::domain::change::{Asked, Change, Motive, NoChange};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
@@ -19,7 +20,7 @@ use crate::domain::field::Refusal;
 use crate::domain::history::moves::follow_file;
 use crate::domain::history::scope::{Interest, Scope, Tracked};
 use crate::domain::history::snapshot::{Commit, Content};
-use crate::domain::ids::{CommitId, FilePath, ServiceName};
+use crate::domain::ids::{BranchName, CommitId, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
@@ -34,6 +35,8 @@ pub(in crate::agent) struct ToRevert<'a> {
     pub policy: &'a Policy,
     /// All that is taken back.
     pub undo: Undo<'a>,
+    /// The other services of its group that go back with it.
+    pub members: &'a [ToRevert<'a>],
 }
 
 impl<'a> ToRevert<'a> {
@@ -48,7 +51,13 @@ impl<'a> ToRevert<'a> {
                 checked: &judged.checked,
                 ..undo(&judged.deployment, judged.goal.as_ref(), &judged.doubts)
             },
+            members: &[],
         }
+    }
+
+    /// The other services of its group that go back with a deployment that was judged.
+    pub(in crate::agent) fn members(judged: &'a Judged) -> Vec<Self> {
+        judged.members.iter().map(Self::judged).collect()
     }
 
     /// A deployment that a person wants reverted, to where `goal` leads or to the state just before it.
@@ -60,7 +69,7 @@ impl<'a> ToRevert<'a> {
         checked: &'a [String],
     ) -> Self {
         let undo = Undo { checked, ..undo(deployment, goal, &[]) };
-        Self { deployment, motive: Motive::Request(asked), evidence: None, policy, undo }
+        Self { deployment, motive: Motive::Request(asked), evidence: None, policy, undo, members: &[] }
     }
 }
 
@@ -111,33 +120,69 @@ pub(in crate::agent) async fn plan_at<'a>(
     to_revert: &ToRevert<'a>,
     head: CommitId,
 ) -> Result<Result<PlannedRevert<'a>, NoChange>, RepositoryError> {
-    let mut current = current_files(pass, head, to_revert.undo).await?;
-    let (owned, environment, now) = (Owned::of(to_revert), Arc::clone(pass.environment), pass.now);
+    let mut parts = Vec::new();
+    for one in std::iter::once(to_revert).chain(to_revert.members) {
+        parts.push((Owned::of(one), current_files(pass, head, one.undo).await?));
+    }
+    let (environment, now) = (Arc::clone(pass.environment), pass.now);
     let planning = pass.git(move |repository| {
-        let target = Target {
-            branch: &environment.branch,
-            head,
-            current: &current.files,
-            moved: &current.moved,
-            policy: &owned.policy,
-            now,
-        };
-        let change = plan(owned.undo(), owned.motive(), &target);
-        let change = match change {
+        let change = match plan_all(&parts, &environment.branch, head, now) {
             Ok(change) => still_whole(repository, head, change)?,
             none => none,
         };
-        let change = match change {
-            Ok(change) => {
-                let why = (owned.undo(), owned.motive(), &owned.policy.pin);
+        let mut current = Current::default();
+        for (_, part) in &parts {
+            current.files.extend(part.files.clone());
+            current.moved.extend(part.moved.clone());
+        }
+        let change = match (change, parts.as_slice()) {
+            (Ok(change), [(alone, _)]) => {
+                let why = (alone.undo(), alone.motive(), &alone.policy.pin);
                 Ok(pinned(repository, change, why, &mut current.files)?)
             }
-            none => none,
+            (change, _) => change,
         };
         Ok::<_, RepositoryError>((change, current))
     });
     let (change, current) = planning.await?;
     Ok(change.map(|change| PlannedRevert { to_revert: *to_revert, change: Box::new(change), current }))
+}
+
+/// The revert of the first of these, with the others of its group in the same commit: each is worked out on top of those before it. One of
+/// these that somebody has put back already is left out. Where one cannot go back, none does.
+fn plan_all(
+    parts: &[(Owned, Current)],
+    branch: &BranchName,
+    head: CommitId,
+    now: Time,
+) -> Result<Change, NoChange> {
+    let mut made: BTreeMap<FilePath, Option<Content>> = BTreeMap::new();
+    let (mut lead, mut others) = (None, Vec::new());
+    for (owned, part) in parts {
+        let mut current = part.files.clone();
+        for (path, content) in &made {
+            current.entry(path.clone()).and_modify(|now| now.clone_from(content));
+        }
+        let moved = &part.moved;
+        let target = Target { branch, head, current: &current, moved, policy: &owned.policy, now };
+        match (plan(owned.undo(), owned.motive(), &target), &lead) {
+            (Ok(change), _) => {
+                made.extend(change.files.clone());
+                match lead {
+                    None => lead = Some((change, owned)),
+                    Some(_) => others.push((change, owned.motive())),
+                }
+            }
+            (Err(none), None) => return Err(none),
+            (Err(NoChange::Restored(_)), Some(_)) => {}
+            (Err(none), Some(_)) => {
+                return Err(NoChange::OfGroup { service: owned.bad.service.clone(), why: none.to_string() });
+            }
+        }
+    }
+    let Some((change, owned)) = lead else { return Err(NoChange::Restored(String::new())) };
+    let is_pinned = parts.iter().any(|(owned, _)| !owned.policy.pin.is_none());
+    Ok(together(change, (&owned.bad, owned.motive()), others, is_pinned))
 }
 
 /// The most kustomizations that are read of a repository, and the most bytes of them.

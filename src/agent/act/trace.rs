@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::members::{find_members, members_of, services_of};
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
@@ -26,8 +27,15 @@ pub(super) async fn trace(
     state: &State,
     judged: impl Iterator<Item = &mut Judged>,
 ) -> Result<(), RepositoryError> {
-    let red: Vec<&mut Judged> = judged.filter(|one| is_red(one)).collect();
-    let services: BTreeSet<_> = red.iter().map(|one| one.deployment.service.clone()).collect();
+    let judged: Vec<&mut Judged> = judged.collect();
+    let members = find_members(pass, state, &judged.iter().map(|one| &**one));
+    let mut red: Vec<&mut Judged> = judged.into_iter().filter(|one| is_red(one)).collect();
+    for one in &mut red {
+        one.members = members_of(&members, &one.deployment);
+    }
+    let all =
+        red.iter().flat_map(|one| std::iter::once(&one.deployment.service).chain(services_of(&one.members)));
+    let services: BTreeSet<ServiceName> = all.cloned().collect();
     if services.len() > MAX_TRACED {
         return Ok(());
     }
@@ -38,6 +46,12 @@ pub(super) async fn trace(
         if let Some(past) = pasts.get(&one.deployment.service) {
             lead(pass, state, past, one);
         }
+        for member in &mut one.members {
+            if let Some(past) = pasts.get(&member.deployment.service) {
+                lead(pass, state, past, member);
+            }
+        }
+        one.members.retain(|member| !matches!(member.goal, Some(Goal::TakenBack(_))));
     }
     Ok(())
 }

@@ -11,9 +11,11 @@ use crate::agent::act::branch::remove_branch;
 use crate::agent::act::deliver::Route;
 use crate::agent::act::due::{decided_at, undone_by};
 use crate::agent::act::error::DeliveryError;
+use crate::agent::act::members::members_then;
 use crate::agent::act::pull_request::{Terms, merge_when_ready};
 use crate::agent::act::revert::{ToRevert, undo};
 use crate::agent::caught::caught;
+use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
 use crate::agent::look::proposals::ProposalBranch;
@@ -293,8 +295,10 @@ async fn follow_one(
     // It leads where it led: what a registry says by now is not asked here.
     let told = verdict.artifacts.clone().unwrap_or_default();
     let goal = past.goal(&policy, &deployment, pass.now, &told.passed_over);
-    let checked = told.lines();
+    let (checked, with) = (told.lines(), members_then(pass, state, &deployment).await?);
+    let members: Vec<ToRevert<'_>> = with.iter().map(ToRevert::judged).collect();
     let to_revert = ToRevert {
+        members: &members,
         deployment: &deployment,
         motive: Motive::judged(&verdict.judgement, &verdict.evidence),
         evidence: Some(&verdict.evidence),
@@ -303,8 +307,8 @@ async fn follow_one(
     };
     let is_asked = past.trust(pass, &policy, &deployment).is_some_and(|trust| !trust.is_earned());
     let merge = if is_asked { Merge::Manual } else { merge };
-    let paused = state.brakes.paused(&deployment.service);
     let other_way = "pull requests are not the way of the environment's changes any more";
+    let paused = state.brakes.paused(&deployment.service).or_else(|| held_of_group(state, &with, one));
     let mut terms = Terms {
         merge,
         overdue_at: one.overdue_at,
@@ -343,6 +347,16 @@ async fn follow_one(
     // What cannot be worked out at this moment does not take back what was asked for before.
     terms.by_agent &= again.is_some_and(|(decision, _)| *decision != Decision::Wait);
     merge_when_ready(pass, &to_revert, terms, &state.snapshot).await.map(Some)
+}
+
+/// Why the agent must not have it merged any more because of another service that goes back with it.
+fn held_of_group(state: &State, members: &[Judged], one: &Pending<'_>) -> Option<String> {
+    members.iter().find_map(|member| {
+        let service = &member.deployment.service;
+        let why = frozen(&member.deployment, &member.policy, one, &member.crossed).map(str::to_owned);
+        let why = state.brakes.paused(service).or(why)?;
+        Some(format!("{service}, which goes back with it: {why}"))
+    })
 }
 
 /// When it was decided that a deployment goes back: when the verdict says so, as long as its watch window was open. What goes

@@ -1,7 +1,5 @@
 //! Who is to blame: deployments that regressed are judged once more, beside those that could have done it too.
 
-use std::collections::BTreeSet;
-
 use super::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
@@ -9,9 +7,8 @@ use crate::domain::deployment::Deployment;
 use crate::domain::environment::ServiceRule;
 use crate::domain::environment::policy::Declared;
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::ids::ServiceName;
 use crate::domain::judge::evidence::Evidence;
-use crate::domain::judge::relation::{Dependencies, Red, rivals};
+use crate::domain::judge::relation::{Dependencies, Red, causes, rivals};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 
 /// Judges those that regressed once more, each with the others that could be to blame in its evidence.
@@ -25,8 +22,7 @@ pub(super) fn blame(pass: &Pass<'_>, state: &State, open: &mut [Judged]) {
     let now = standing.filter_map(|(_, red)| red.clone());
     let all: Vec<Red> = now.chain(red_before(pass, state)).collect();
     // Many services red at once are one incident for a person, whoever came first.
-    let services: BTreeSet<&ServiceName> = all.iter().map(|red| &red.service).collect();
-    if services.len() >= usize::try_from(pass.environment.budget.incident_services).unwrap_or(usize::MAX) {
+    if causes(&all) >= usize::try_from(pass.environment.budget.incident_services).unwrap_or(usize::MAX) {
         return;
     }
     let dependencies = dependencies(pass, state);
@@ -59,6 +55,7 @@ fn red(
         watched_until: gone_at.map_or(closes_at, |gone| gone.min(closes_at)),
         since: judgement.since?,
         step_secs: evidence.step_secs(),
+        together: deployment.group.clone().map(|group| (group, deployment.commit)),
     })
 }
 

@@ -47,11 +47,13 @@ pub(in crate::agent) struct Judged {
     pub artifacts: TargetArtifacts,
     /// The same in words, for people.
     pub checked: Vec<String>,
+    /// The other services of its group that the same commit deployed and that have not gone back yet, by their names.
+    pub members: Vec<Self>,
 }
 
 impl Judged {
     /// A deployment of which nothing is known but what the evidence says.
-    pub(super) fn new(deployment: Deployment, policy: Policy, evidence: Evidence) -> Self {
+    pub(in crate::agent) fn new(deployment: Deployment, policy: Policy, evidence: Evidence) -> Self {
         Self {
             deployment,
             policy,
@@ -71,6 +73,7 @@ impl Judged {
             doubts: Vec::new(),
             artifacts: TargetArtifacts::default(),
             checked: Vec::new(),
+            members: Vec::new(),
         }
     }
 
@@ -95,6 +98,8 @@ impl Judged {
             returns: &self.returns,
             trust: self.trust.as_ref(),
             is_fallback: self.evidence.after_revert.is_some(),
+            members: &[],
+            goes_with: None,
         }
     }
 }

@@ -33,7 +33,7 @@ pub(in crate::agent) async fn ask_for_recoveries(pass: &Pass<'_>, state: &mut St
             asked.bad_requests.insert(entry.commit);
         }
         if let Some(outcome) = recovery(pass, state, entry, (&bad, before)).await {
-            asked.outcomes.insert(entry.commit, outcome);
+            asked.outcomes.insert((entry.commit, entry.service.clone()), outcome);
         }
     }
     state.asked = Some(asked);

@@ -76,7 +76,5 @@ fn add(found: &mut Vec<GoneRevert>, new: GoneRevert) {
 async fn was_there(pass: &Pass<'_>, deployment: &Deployment, revert: CommitId) -> bool {
     let made = pass.git(move |repository| repository.commit(revert));
     pass.world.records_proven
-        || made.await.is_ok_and(|made| {
-            OwnTrailers::find(&made.message).is_some_and(|own| own.id() == Some(&*deployment.id))
-        })
+        || made.await.is_ok_and(|made| OwnTrailers::has_id(&made.message, &deployment.id))
 }

@@ -241,7 +241,7 @@ impl Past {
                 |record: &&Record| record.subject() == Some((&deployment.environment, &deployment.service));
             let mut records = self.records.get(&change.commit).into_iter().flatten().filter(of_change);
             change.kind != ChangeKind::OwnRevert
-                && (self.reverts.iter().any(|entry| change.was_taken_back_by(entry))
+                && (self.reverts.iter().any(|entry| entry.is_of_bad() && change.was_taken_back_by(entry))
                     || records
                         .any(|record| record.as_verdict().is_some_and(|one| is_own_damage(one, change))))
         };

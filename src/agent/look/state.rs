@@ -16,7 +16,7 @@ use crate::domain::history::automation::is_automation;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
 use crate::domain::history::ledger::{RevertEntry, rollback_id, says_revert};
 use crate::domain::history::snapshot::{Commit, Snapshot};
-use crate::domain::ids::CommitId;
+use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
 use crate::ports::RepositoryError;
@@ -28,8 +28,8 @@ pub(in crate::agent) type Decisions = BTreeMap<String, (Decision, BTreeSet<Commi
 /// What the metrics say of reverts, by the commit of each.
 #[derive(Default)]
 pub(in crate::agent) struct Asked {
-    /// What became of them, where that is known.
-    pub outcomes: BTreeMap<CommitId, Recovery>,
+    /// What became of them for each of their services, where that is known.
+    pub outcomes: BTreeMap<(CommitId, ServiceName), Recovery>,
     /// Those that people asked for, of deployments that were bad.
     pub bad_requests: BTreeSet<CommitId>,
 }
@@ -330,7 +330,7 @@ impl State {
     /// What became of a revert, as far as that is known: by the metrics where they were asked again, else by the notes.
     fn recovery_of(&self, entry: &RevertEntry) -> Option<Recovery> {
         match &self.asked {
-            Some(asked) => asked.outcomes.get(&entry.commit).copied(),
+            Some(asked) => asked.outcomes.get(&(entry.commit, entry.service.clone())).copied(),
             None if self.recoveries_of(entry).any(|one| one.outcome == Recovery::NotRecovered) => {
                 Some(Recovery::NotRecovered)
             }
@@ -349,10 +349,12 @@ impl State {
             let secs = pass.rule(one).map_or(0, |rule| 2 * i64::from(rule.policy.recovery_secs));
             pass.now.secs_since(entry.at) <= secs
         };
-        let is_of_bad = |entry: &&RevertEntry| !entry.requested || self.was_bad(entry);
+        let is_of_bad =
+            |entry: &&RevertEntry| if entry.requested { self.was_bad(entry) } else { entry.is_of_bad() };
         let in_vain = self.in_vain(pass);
         let may_be_red = |entry: &&RevertEntry| {
-            self.recovery_of(entry).is_none() || in_vain.iter().any(|one| one.commit == entry.commit)
+            self.recovery_of(entry).is_none()
+                || in_vain.iter().any(|one| (one.commit, &one.service) == (entry.commit, &entry.service))
         };
         let own = self.reverts.iter().filter(may_be_red).filter(is_of_bad);
         let reverted = own
@@ -427,6 +429,7 @@ fn under_way(record: &Record, notes: &[Record], pass: &Pass<'_>) -> Option<Rever
         with: Vec::new(),
         bad_values: BTreeSet::new(),
         requested: false,
+        together_with: None,
     })
 }
 

@@ -104,6 +104,9 @@ async fn why_gone(pass: &Pass<'_>, state: &State, mark: &IssueMark) -> Option<St
         Err(none @ (NoChange::Restored(_) | NoChange::Superseded(_))) => {
             Some(prose_lines(&none.to_string(), MAX_REASON))
         }
-        Ok(_) | Err(NoChange::Gone(_) | NoChange::Partial(_) | NoChange::Refused { .. }) => None,
+        Ok(_)
+        | Err(
+            NoChange::Gone(_) | NoChange::Partial(_) | NoChange::OfGroup { .. } | NoChange::Refused { .. },
+        ) => None,
     }
 }

@@ -6,15 +6,15 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::change::{Asked, Change, Motive, shown};
+use crate::domain::change::{Asked, Change, Motive, Together, shown};
 use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
 use crate::domain::history::trailers::{
-    ID_TRAILER, MAX_TRAILERS, PIN_TRAILER, PIN_UNTIL_TRAILER, trailer_value,
+    ID_TRAILER, MAX_TRAILERS, PIN_TRAILER, PIN_UNTIL_TRAILER, SIGNAL_TRAILER, TOGETHER_TRAILER, trailer_value,
 };
-use crate::domain::ids::FilePath;
-use crate::domain::judge::verdict::Judgement;
+use crate::domain::ids::{FilePath, ServiceName};
+use crate::domain::judge::verdict::{Finding, Judgement};
 use crate::domain::text::{flat, inert, one_line};
 use crate::domain::time::Time;
 
@@ -79,11 +79,42 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
             put(&mut text, &format!("- {}\n", cell(address, 200)));
         }
     }
+    put(&mut text, &others(change));
     put(&mut text, "\n");
     // All at once, as what stands in two places could be an instruction together. The trailers are read back, and have
     // a rule of their own.
     let mut text = inert(&text);
-    put(&mut text, &trailers(change, motive));
+    put(&mut text, &block(change, motive, None));
+    for other in change.others() {
+        put(&mut text, &format!("\n{}", other.message));
+    }
+    text
+}
+
+/// The other services of the group, with what becomes of their fields.
+fn others(change: &Change) -> String {
+    let Some(Together { group, others }) = &change.together else { return String::new() };
+    let mut text = format!(
+        "\nThe same commit deployed more services of the group {group}, which go back together or not at all.\n"
+    );
+    for other in others {
+        let is_bad =
+            if other.bad_values.is_empty() { "was not found bad and goes" } else { "was bad too and goes" };
+        put(&mut text, &format!("\n{} {is_bad} back with it:\n", other.service));
+        put(&mut text, &field_table(other));
+        for address in other.along.iter().take(MAX_ROWS) {
+            put(&mut text, &format!("- {}: goes back too\n", cell(address, 200)));
+        }
+        for line in other.checked.iter().take(MAX_ROWS) {
+            put(&mut text, &format!("- by the registries: {}\n", cell(line, 300)));
+        }
+        for address in other.left_behind.iter().take(MAX_ROWS) {
+            put(
+                &mut text,
+                &format!("- {}: changed by the deployment too, stays as it is\n", cell(address, 200)),
+            );
+        }
+    }
     text
 }
 
@@ -106,7 +137,7 @@ fn put(text: &mut String, more: &str) {
     text.push_str(more);
 }
 
-/// `Revert checkout in production: v1.5.0 → v1.4.2`, at most 100 characters.
+/// `Revert checkout in production: v1.5.0 → v1.4.2`, or `Revert checkout and 2 more of shop in production: …`.
 fn subject(change: &Change) -> String {
     let mut restored: Vec<&FieldResult> = restored(change).map(|(_, field)| field).collect();
     restored.sort_by_key(|field| !field.is_version());
@@ -117,7 +148,10 @@ fn subject(change: &Change) -> String {
         }
         [] => change.reverts.short(),
     };
-    format!("Revert {} in {}: {values}", change.service, change.environment)
+    let more = change.together.as_ref().map_or_else(String::new, |Together { group, others }| {
+        format!(" and {} more of {group}", others.len())
+    });
+    format!("Revert {}{more} in {}: {values}", change.service, change.environment)
 }
 
 fn restored(change: &Change) -> impl Iterator<Item = &(FilePath, FieldResult)> {
@@ -171,7 +205,9 @@ fn field_table(change: &Change) -> String {
     text
 }
 
-fn trailers(change: &Change, motive: Motive<'_>) -> String {
+/// The trailers of one service. `with` is the service of the same group with which it goes back; then only what was bad itself has
+/// signals, which is how the two are told apart.
+pub(super) fn block(change: &Change, motive: Motive<'_>, with: Option<&ServiceName>) -> String {
     let mut text = String::new();
     let mut add = |key: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -181,6 +217,9 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
     add("Backout-Service", change.service.as_str());
     add("Backout-Environment", change.environment.as_str());
     add("Backout-Reverts", &change.reverts.to_string());
+    if let Some(with) = with {
+        add(TOGETHER_TRAILER, with.as_str());
+    }
     for other in change.with.iter().take(MAX_TRAILERS) {
         add("Backout-With", &other.commit.to_string());
     }
@@ -204,8 +243,10 @@ fn trailers(change: &Change, motive: Motive<'_>) -> String {
     }
     match motive {
         Motive::Metrics(judgement) | Motive::Fallback(judgement, _) => {
-            for finding in judgement.findings.iter().filter(|finding| finding.verdict.word() == "regressed") {
-                add("Backout-Signal", finding.signal.as_str());
+            let tells = with.is_none() || !change.bad_values.is_empty();
+            let is_worse = |finding: &&Finding| tells && finding.verdict.word() == "regressed";
+            for finding in judgement.findings.iter().filter(is_worse) {
+                add(SIGNAL_TRAILER, finding.signal.as_str());
             }
             add("Backout-Evidence", &format!("refs/notes/backout-* on {}", change.reverts));
         }

@@ -109,6 +109,7 @@ pub fn plan<'a>(
         doubts: doubts.iter().cloned().chain(done.doubts).collect(),
         checked: checked.to_vec(),
         pins: Pins::default(),
+        together: None,
         message: String::new(),
         at: target.now,
     };

@@ -58,6 +58,7 @@ fn what_a_file_says_is_no_line_of_the_plan() {
         doubts: vec![forged.clone()],
         checked: vec![forged.clone()],
         pins: Pins::default(),
+        together: None,
         message: String::new(),
         at: bad.at,
     };

@@ -44,6 +44,7 @@ pub fn unpin(unpin: Unpin<'_>, branch: &BranchName, head: CommitId, at: Time) ->
         doubts: Vec::new(),
         checked: Vec::new(),
         pins: Pins::default(),
+        together: None,
         message,
         at,
     }

@@ -7,6 +7,7 @@ mod cooldown;
 mod earlier_revert;
 mod fix;
 mod frozen;
+mod group;
 mod incident;
 mod landing;
 mod later_deployment;
@@ -35,6 +36,7 @@ use self::cooldown::CooldownFacts;
 use self::earlier_revert::EarlierRevertFacts;
 use self::fix::FixFacts;
 use self::frozen::FrozenFacts;
+use self::group::GroupFacts;
 use self::incident::IncidentFacts;
 pub use self::incident::is_incident;
 use self::landing::LandingFacts;
@@ -64,6 +66,8 @@ pub struct GuardRow {
     pub reason: &'static str,
     /// Whether it looks at when a deployment was made.
     pub by_time: bool,
+    /// Whether it is asked about a service, too, that goes back only because another one of its group does.
+    pub of_member: bool,
     /// Collects the facts that it looks at.
     pub collect: fn(&Case<'_>, &Situation<'_>) -> Facts,
 }
@@ -114,6 +118,7 @@ macro_rules! guards {
                 name: $name,
                 reason: $facts::REASON,
                 by_time: $facts::BY_TIME,
+                of_member: $facts::OF_MEMBER,
                 collect: |case, situation| Facts::$guard($facts::collect(case, situation)),
             },)*
         ];
@@ -121,7 +126,7 @@ macro_rules! guards {
 }
 
 guards! {
-    24:
+    25:
     "already reverted" => AlreadyReverted(AlreadyRevertedFacts),
     "superseded" => Superseded(SupersededFacts),
     "verdict" => Verdict(VerdictFacts),
@@ -139,6 +144,7 @@ guards! {
     "artifact" => Artifact(ArtifactFacts),
     "target" => Target(TargetFacts),
     "paused" => Paused(PausedFacts),
+    "group" => Group(GroupFacts),
     "mode" => Mode(ModeFacts),
     "trust" => Trust(TrustFacts),
     "frozen" => Frozen(FrozenFacts),
@@ -181,6 +187,12 @@ impl Facts {
     #[must_use]
     pub fn verdict(&self) -> Option<VerdictKind> {
         if let Self::Verdict(facts) = self { Some(facts.verdict) } else { None }
+    }
+
+    /// Why a person should look at a revert because of the other services that go back with it; none of another guard than `group`.
+    #[must_use]
+    pub fn doubts_of_group(&self) -> Vec<String> {
+        if let Self::Group(facts) = self { facts.doubts() } else { Vec::new() }
     }
 
     /// The facts in words, each by its name in the record: `used 0, max_reverts 3, window_secs 3600`. None where there are none.

@@ -1,4 +1,5 @@
 mod brakes;
+mod groups;
 mod held;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
         id: format!("{service} {commit}"),
         environment: EnvironmentName::new("production").unwrap(),
         service: ServiceName::new(service).unwrap(),
+        group: None,
         rule: 0,
         labels: std::collections::BTreeMap::new(),
         commit: CommitId::from_bytes([commit; 20]),
@@ -71,6 +73,7 @@ fn revert_of(deployment: &Deployment, at: i64, bad: &str) -> RevertEntry {
         with: Vec::new(),
         bad_values: BTreeSet::from([bad.to_owned()]),
         requested: false,
+        together_with: None,
     }
 }
 
@@ -91,6 +94,8 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         returns: &[],
         trust: None,
         is_fallback: false,
+        members: &[],
+        goes_with: None,
     }
 }
 

@@ -89,6 +89,47 @@ pub struct Case<'a> {
     pub trust: Option<&'a Trust>,
     /// Whether the agent's own revert has brought its state back, and that did not help.
     pub is_fallback: bool,
+    /// The other services of its group that the same commit deployed and that have not gone back yet, with what the guards say of each.
+    pub members: &'a [Member],
+    /// The one of them whose revert takes this one back.
+    pub goes_with: Option<&'a ServiceName>,
+}
+
+impl Case<'_> {
+    /// Why it does not go back by exactly this deployment, where that is so. What one commit deployed of a group goes back to what was there
+    /// before that commit: the services have run so together.
+    pub(super) fn way_of_group(&self) -> Option<String> {
+        let own = self.deployment.commit;
+        if let Some(why) = &self.deployment.beyond {
+            return Some(why.clone());
+        }
+        match self.goal {
+            None => Some("what it ran before is not known".to_owned()),
+            Some(Goal::Undo(changes, _)) => match changes.as_slice() {
+                [one] if one.commit == own => None,
+                [newest, ..] if newest.commit != own => {
+                    Some(format!("{} deployed it again since", newest.commit.short()))
+                }
+                _ => Some("the state just before is not known to be good".to_owned()),
+            },
+            Some(Goal::TakenBack(by)) => Some(format!("{} took it back", by.short())),
+            // The guard `target` has the words for these.
+            Some(Goal::NoneGood(_) | Goal::Under(_)) => None,
+        }
+    }
+}
+
+/// Another service of a group, of which the same commit deployed several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Member {
+    /// The service.
+    pub service: ServiceName,
+    /// Why it does not go back by machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// Why a person has to accept that it goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<String>,
 }
 
 /// A revert that is gone from the branch, whose history was rewritten.
@@ -154,6 +195,8 @@ pub(super) trait Guard: Sized {
     /// Whether it looks at when a deployment was made. Where the agent itself has brought the deployment's state back, such a guard
     /// has nothing to say and is not asked.
     const BY_TIME: bool = false;
+    /// Whether it is asked about a service, too, that goes back only because another one of its group does.
+    const OF_MEMBER: bool = false;
 
     /// The facts that it looks at.
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self;

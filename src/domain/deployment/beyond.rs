@@ -90,7 +90,8 @@ pub(super) fn named_after<'e>(found: &RuleMatch<'e, '_>, file: &FileDiff) -> Opt
         let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
         let name = ServiceName::new(stem).ok()?;
         let labels = found.rule.labels.clone();
-        Some(ServiceMatch { name, labels, rule: found.rule, rule_index: found.rule_index })
+        let group = found.group(&[]);
+        Some(ServiceMatch { name, group, labels, rule: found.rule, rule_index: found.rule_index })
     };
     if found.rule.each.is_some() { of_file() } else { found.service(&[]) }
 }

@@ -74,7 +74,7 @@ pub(super) fn truth(
     }
     let mut entry = claim.entry.clone();
     // Nobody has put out what the deployments did not bring.
-    entry.bad_values.retain(|value| brought.contains(value));
+    entry.bad_values.retain(|value| claim.was_bad && brought.contains(value));
     Truth::Yes(entry)
 }
 

@@ -43,6 +43,17 @@ pub struct RevertEntry {
     pub bad_values: BTreeSet<String>,
     /// Whether a person asked for it.
     pub requested: bool,
+    /// The service of the same group with which this one goes back, by the same commit.
+    pub together_with: Option<ServiceName>,
+}
+
+impl RevertEntry {
+    /// Whether what it took back was bad itself. What only went back together with another service of its group was not, and is
+    /// not in quarantine.
+    #[must_use]
+    pub fn is_of_bad(&self) -> bool {
+        self.together_with.is_none() || !self.bad_values.is_empty()
+    }
 }
 
 /// What the trailers of a commit say that it is. Anybody can write that: only beside what the commit changed does it show
@@ -55,6 +66,8 @@ pub struct Claim {
     pub restored: Vec<(String, String)>,
     /// Whether the message of the commit itself says so, and not that of a commit that it merged.
     pub is_itself: bool,
+    /// Whether it says that the deployment was bad itself, and does not only go back together with another one.
+    pub was_bad: bool,
 }
 
 impl Claim {
@@ -100,15 +113,17 @@ pub fn says_revert(commit: &Commit) -> bool {
 pub fn claims_of(commit: &Commit) -> impl Iterator<Item = Claim> {
     let mut seen = BTreeSet::new();
     // A proposal that was brought up to date says the same in each of its commits.
-    let claims =
-        messages(commit).enumerate().filter_map(|(index, message)| claim(commit, message, index == 0));
+    let own = messages(commit)
+        .enumerate()
+        .flat_map(|(index, message)| OwnTrailers::find_all(message).map(move |own| (own, index == 0)));
+    let claims = own.filter_map(|(own, is_itself)| claim(commit, &own, is_itself));
     claims.filter(move |claim| seen.insert(claim.entry.id.clone()))
 }
 
 /// The pins that a commit says a revert of it wrote, and until when. Nothing of that has to be believed: see [`crate::domain::pin`].
 #[must_use]
 pub fn pins_claimed<'c>(commit: &'c Commit, entry: &RevertEntry) -> Option<(Vec<&'c str>, Time)> {
-    let own = messages(commit).filter_map(|message| OwnTrailers::find(message));
+    let own = messages(commit).flat_map(|message| OwnTrailers::find_all(message));
     let mut own = own.filter(|own| own.is_of(&entry.environment, &entry.service));
     own.find_map(|own| {
         let pins: Vec<&str> = own.pins().collect();
@@ -120,8 +135,8 @@ fn messages(commit: &Commit) -> impl Iterator<Item = &String> {
     std::iter::once(&commit.message).chain(&commit.merged)
 }
 
-fn claim(commit: &Commit, message: &str, is_itself: bool) -> Option<Claim> {
-    let own = OwnTrailers::find(message)?;
+fn claim(commit: &Commit, own: &OwnTrailers<'_>, is_itself: bool) -> Option<Claim> {
+    let together_with = own.together_with();
     let entry = RevertEntry {
         id: own.value(ID_TRAILER)?.to_owned(),
         commit: commit.id,
@@ -132,10 +147,12 @@ fn claim(commit: &Commit, message: &str, is_itself: bool) -> Option<Claim> {
         with: own.with(),
         bad_values: own.values("Backout-From").map(str::to_owned).collect(),
         requested: own.is_requested(),
+        together_with,
     };
     let is_possible = entry.id == rollback_id(&entry.environment, &entry.service, entry.reverts)
         && entry.reverts != commit.id;
-    is_possible.then(|| Claim { entry, restored: own.restored(), is_itself })
+    let was_bad = entry.together_with.is_none() || own.has_signal();
+    is_possible.then(|| Claim { entry, restored: own.restored(), is_itself, was_bad })
 }
 
 #[cfg(test)]

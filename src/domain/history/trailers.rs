@@ -12,8 +12,17 @@ pub const PIN_TRAILER: &str = "Backout-Pin";
 /// See [`PIN_TRAILER`].
 pub const PIN_UNTIL_TRAILER: &str = "Backout-Pin-Until";
 
+/// The trailer that names the service with which another one of its group goes back.
+pub const TOGETHER_TRAILER: &str = "Backout-Together-With";
+
+/// The trailer that names a signal that got worse.
+pub const SIGNAL_TRAILER: &str = "Backout-Signal";
+
 /// The most trailers of a kind that the agent writes.
 pub const MAX_TRAILERS: usize = 50;
+
+/// The most services that a commit takes back, each with a block of trailers of its own.
+pub const MAX_BLOCKS: usize = 20;
 
 /// The value of a trailer in the last paragraph of a commit message; the name is compared without case.
 /// Source: <https://git-scm.com/docs/git-interpret-trailers>.
@@ -42,17 +51,29 @@ pub fn trailer_lines(paragraph: &str) -> impl Iterator<Item = (&str, &str)> {
 pub struct OwnTrailers<'m>(Vec<(&'m str, &'m str)>);
 
 impl<'m> OwnTrailers<'m> {
-    /// Finds the paragraph with all four of the agent's trailers. It may stand anywhere: a forge that squashes a proposal
-    /// puts lines of its own behind it.
+    /// Finds the first paragraph with all four of the agent's trailers: that of the service of which the revert is. It may stand
+    /// anywhere: a forge that squashes a proposal puts lines of its own behind it.
     #[must_use]
     pub fn find(message: &'m str) -> Option<Self> {
+        Self::find_all(message).next()
+    }
+
+    /// Finds all such paragraphs: where services of a group go back together, each has one. More than the agent writes are not read.
+    pub fn find_all(message: &'m str) -> impl Iterator<Item = Self> {
         // Nearly all commits are somebody else's.
-        memchr::memmem::find(message.as_bytes(), ID_TRAILER.as_bytes())?;
+        let may_have = memchr::memmem::find(message.as_bytes(), ID_TRAILER.as_bytes()).is_some();
         let complete = |own: &Self| {
             let needed = [ID_TRAILER, "Backout-Environment", "Backout-Service", "Backout-Reverts"];
             needed.iter().all(|name| own.value(name).is_some())
         };
-        message.split("\n\n").skip(1).map(|paragraph| Self(trailer_lines(paragraph).collect())).find(complete)
+        let paragraphs = message.split("\n\n").skip(1).filter(move |_| may_have);
+        paragraphs.map(|paragraph| Self(trailer_lines(paragraph).collect())).filter(complete).take(MAX_BLOCKS)
+    }
+
+    /// Whether one of the agent's paragraphs in a message has this rollback id.
+    #[must_use]
+    pub fn has_id(message: &'m str, id: &str) -> bool {
+        Self::find_all(message).any(|own| own.id() == Some(id))
     }
 
     /// Whether it is a revert in this environment.
@@ -71,6 +92,17 @@ impl<'m> OwnTrailers<'m> {
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.value("Backout-Requested-By").is_some()
+    }
+
+    /// The service with which this one goes back, where both are of one group.
+    #[must_use]
+    pub fn together_with(&self) -> Option<ServiceName> {
+        self.value(TOGETHER_TRAILER)?.parse().ok()
+    }
+
+    /// Whether a signal of the service had got worse, as it says.
+    pub(super) fn has_signal(&self) -> bool {
+        self.value(SIGNAL_TRAILER).is_some()
     }
 
     /// The deployment that it takes back.

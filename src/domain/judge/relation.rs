@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::environment::policy::Declared;
 use crate::domain::environment::{Environment, ServiceFiles};
-use crate::domain::ids::ServiceName;
+use crate::domain::ids::{CommitId, GroupName, ServiceName};
 use crate::domain::judge::evidence::{Relation, Rival};
 use crate::domain::time::Time;
 
@@ -139,6 +139,24 @@ pub struct Red {
     pub since: Time,
     /// The distance of its samples, in seconds.
     pub step_secs: u32,
+    /// Of what it is a part, where its service is in a group: what the commit deployed of the group is one, and goes back together.
+    pub together: Option<(GroupName, CommitId)>,
+}
+
+impl Red {
+    /// Whether both are one deployment of a group: nobody has to tell which of them does the damage.
+    fn is_one_with(&self, other: &Self) -> bool {
+        self.together.is_some() && self.together == other.together
+    }
+}
+
+/// How many causes there are at most: each service is one, and so is what one commit deployed of a group.
+#[must_use]
+pub fn causes(all: &[Red]) -> usize {
+    let services: BTreeSet<&ServiceName> = all.iter().map(|red| &red.service).collect();
+    let alone = |red: &Red| red.together.is_none().then(|| red.service.clone());
+    let parts: BTreeSet<_> = all.iter().map(|red| (red.together.clone(), alone(red))).collect();
+    services.len().min(parts.len())
 }
 
 /// Those of `all` that could be to blame for the damage of `own`, oldest first: of another service that can reach its own, deployed
@@ -150,6 +168,7 @@ pub fn rivals(own: &Red, all: &[Red], dependencies: &Dependencies) -> Vec<Rival>
             && other.deployed_at <= own.since
             && own.since <= other.watched_until
             && dependencies.may_touch(&own.service, &other.service)
+            && !own.is_one_with(other)
     };
     let rival = |other: &Red| Rival {
         service: other.service.to_string(),
@@ -256,6 +275,7 @@ mod tests {
             watched_until: Time::from_unix(deployed_at + 1_000),
             since: Time::from_unix(since),
             step_secs: 60,
+            together: None,
         };
         let all = [
             red("web", 5_000, 5_100),

@@ -113,6 +113,7 @@ mod tests {
             with: Vec::new(),
             bad_values: BTreeSet::from([version.to_owned()]),
             requested: false,
+            together_with: None,
         };
         WrittenPin { entry, pin, until: Time::from_unix(2_000), before: before.to_owned(), after }
     }

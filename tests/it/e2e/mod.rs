@@ -7,6 +7,7 @@ mod daemon;
 mod engine;
 mod estates;
 mod evidence;
+mod groups;
 mod guards;
 mod identity;
 mod landing;

@@ -30,6 +30,7 @@ pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
         id: "of web".to_owned(),
         environment: EnvironmentName::new("production").unwrap(),
         service: ServiceName::new("web").unwrap(),
+        group: None,
         rule: 0,
         labels: BTreeMap::new(),
         commit: CommitId::from_bytes([7; 20]),
@@ -193,7 +194,7 @@ fn values_are_read_back_as_they_were_written() {
         let message = message::compose(&change, &bad, Motive::Request(Asked { who: "me", why: None }));
         assert_eq!(trailer(&message, "Backout-From"), Some(kept));
         assert_eq!(bad.trailer_values(), [kept.to_owned()].into());
-        assert_eq!(change.as_entry().bad_values, bad.trailer_values());
+        assert_eq!(change.as_entries()[0].bad_values, bad.trailer_values());
     }
 }
 

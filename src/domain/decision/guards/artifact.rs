@@ -25,6 +25,7 @@ const MAX_KEPT: usize = 10;
 impl Guard for ArtifactFacts {
     const REASON: &'static str = "What an earlier state ran must still be there, and must be the same, or it cannot run again. Where that is not so of \
          a good state, the revert leads to an older one.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         let passed_over = case.artifacts.map_or(&[][..], |artifacts| artifacts.passed_over.as_slice());

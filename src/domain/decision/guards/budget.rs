@@ -1,16 +1,20 @@
 //! The guard `budget`.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::decision::types::{Case, Decision, GoneRevert, Guard, Situation};
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::ids::CommitId;
 use crate::domain::time::human_secs;
 
 /// What the guard `budget` looks at: how many reverts the agent made in the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetFacts {
-    /// How many it made in the window. What a person asked for does not count, and what was taken off the branch does.
+    /// How many it made in the window. What a person asked for does not count, and what was taken off the branch does. Services of a
+    /// group that went back together count once.
     pub used: usize,
     /// How many it may make.
     pub max_reverts: u32,
@@ -23,12 +27,18 @@ impl Guard for BudgetFacts {
 
     fn collect(_: &Case<'_>, situation: &Situation<'_>) -> Self {
         let window = i64::from(situation.budget.window_secs);
-        let in_window =
-            |entry: &&RevertEntry| !entry.requested && situation.now.secs_since(entry.at) < window;
+        let is_first = |entry: &RevertEntry| {
+            let is_it = |other: &&RevertEntry| Some(&other.service) == entry.together_with.as_ref();
+            !situation.reverts.iter().filter(is_it).any(|other| other.commit == entry.commit)
+        };
+        let in_window = |entry: &&RevertEntry| {
+            !entry.requested && situation.now.secs_since(entry.at) < window && is_first(entry)
+        };
         // What was taken off the branch was made all the same.
         let is_new = |one: &&GoneRevert| situation.reverts.iter().all(|entry| entry.commit != one.commit);
         let gone = situation.gone.iter().filter(is_new);
-        let gone = gone.filter(|one| situation.now.secs_since(one.at) < window).count();
+        let gone = gone.filter(|one| situation.now.secs_since(one.at) < window);
+        let gone = gone.map(|one| one.commit).collect::<BTreeSet<CommitId>>().len();
         Self {
             used: situation.reverts.iter().filter(in_window).count() + gone,
             max_reverts: situation.budget.max_reverts,

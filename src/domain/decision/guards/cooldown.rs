@@ -28,6 +28,7 @@ pub struct CooldownFacts {
 
 impl Guard for CooldownFacts {
     const REASON: &'static str = "After a revert people are at work on the service. A new version that is bad too is theirs to look at.";
+    const OF_MEMBER: bool = true;
     const BY_TIME: bool = true;
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {

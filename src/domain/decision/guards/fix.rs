@@ -109,6 +109,7 @@ impl TakenBackChange {
 
 impl Guard for FixFacts {
     const REASON: &'static str = "A revert must not open a hole again, or throw away what somebody did against the damage, unless a person says so.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         let own = case.deployment;

@@ -51,9 +51,12 @@ pub fn is_incident<'d>(red: impl Iterator<Item = &'d Deployment>, budget: Budget
     IncidentFacts::of(red, budget).is_incident()
 }
 
-/// What is one release: the same versions of what is called the same, by one commit. One service in several clusters is
-/// several services, and one bad release of it is one cause.
+/// What is one release: the same versions of what is called the same, by one commit, and all that a commit deployed of a group. One
+/// service in several clusters is several services, and one bad release of it is one cause.
 fn release(deployment: &Deployment) -> (&str, CommitId, BTreeSet<String>) {
+    if let Some(group) = &deployment.group {
+        return (group.as_str(), deployment.commit, BTreeSet::new());
+    }
     let name = deployment.labels.get("service").map_or(deployment.service.as_str(), String::as_str);
     (name, deployment.commit, deployment.trailer_values())
 }

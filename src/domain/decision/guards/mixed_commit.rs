@@ -21,6 +21,7 @@ pub struct MixedCommitFacts {
 
 impl Guard for MixedCommitFacts {
     const REASON: &'static str = "What else the commit changed may belong to the release. Who sets `mixed: manual` wants to see such a commit first.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         let others = &case.deployment.left_behind;

@@ -15,6 +15,7 @@ pub struct ModeFacts {
 
 impl Guard for ModeFacts {
     const REASON: &'static str = "A person says what the agent may do. It is asked late, so that the other guards tell what they would have said.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         Self { mode: case.policy.mode }

@@ -44,6 +44,7 @@ pub struct ReturnOfValues {
 
 impl Guard for OscillationFacts {
     const REASON: &'static str = "Where versions go back and forth, people or machines do not agree on what is to run. A revert would only be one more step.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         let returns = case.returns.iter().take(MAX_KEPT).map(|one| ReturnOfValues {

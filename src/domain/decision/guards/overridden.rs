@@ -22,6 +22,7 @@ pub struct OverrideFacts {
 
 impl Guard for OverrideFacts {
     const REASON: &'static str = "A person who puts back what was reverted means it. It is judged like any deployment, and its revert is only proposed.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {
         let own = case.deployment;

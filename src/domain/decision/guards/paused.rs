@@ -17,6 +17,7 @@ pub struct PausedFacts {
 impl Guard for PausedFacts {
     const REASON: &'static str = "A person has said that the agent makes no revert for a while. It is asked late, so that what is left to people anyway is told \
          to them.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {
         let words = situation.brakes.paused(&case.deployment.service);

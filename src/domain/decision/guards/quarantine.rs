@@ -36,6 +36,7 @@ pub struct QuarantineFacts {
 impl Guard for QuarantineFacts {
     const REASON: &'static str = "A value that was backed out is bad until a person says otherwise. A machine that keeps putting it back must be stopped \
          first.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {
         let own = case.deployment;

@@ -21,6 +21,7 @@ pub struct RollbackFacts {
 impl Guard for RollbackFacts {
     const REASON: &'static str =
         "Who went back did so for a reason. Taking that back would put out again what was taken away.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         match case.deployment.kind {

@@ -82,6 +82,7 @@ fn kept(policy: SchemaPolicy, all: impl Iterator<Item = ChangedSchema>) -> Vec<C
 
 impl Guard for SchemaChangeFacts {
     const REASON: &'static str = "A revert does not take a migration back. The release before may not run on the newer schema, or data may be lost.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         let policy = case.policy.schema.policy;

@@ -40,6 +40,7 @@ impl BudgetOfService {
 
 impl Guard for ServiceBudgetFacts {
     const REASON: &'static str = "A service that goes back again and again has a cause that no revert mends, or a signal that is wrong about it.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {
         let Some(budget) = case.policy.service_budget else { return Self::default() };

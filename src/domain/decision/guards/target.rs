@@ -26,6 +26,7 @@ pub struct TargetFacts {
 impl Guard for TargetFacts {
     const REASON: &'static str =
         "A revert leads to a state that the service ran and that was good, or it is not made.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         let none = Self { targets: case.policy.targets, takes_back: None, under: None, none_good: None };

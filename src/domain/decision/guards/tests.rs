@@ -1,4 +1,5 @@
 mod brakes;
+mod groups;
 
 use super::earlier_revert::RevertInVain;
 use super::landing::OpenLanding;
@@ -38,6 +39,7 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     brakes::artifact,
     target,
     brakes::paused,
+    groups::group,
     mode,
     brakes::trust,
     brakes::frozen,

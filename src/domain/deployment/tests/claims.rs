@@ -119,3 +119,52 @@ fn a_file_that_was_moved_since_is_known_by_its_values() {
     let says = message_of_revert(1, &[("v2", "v1")]);
     is(vec![commit(2, &says, vec![moved]), deployed], ChangeKind::OwnRevert);
 }
+
+const OTHER: &str = "apps/cart/production/values.yaml";
+
+/// A revert of `web`, and of `cart` with it, by one commit. `of_cart` are more trailers of `cart`.
+fn of_group(of_cart: &str) -> String {
+    let block = |service: &str, more: &str| {
+        let own = rollback_id(&environment().name, &ServiceName::new(service).unwrap(), id(1));
+        format!(
+            "Backout-Id: {own}\nBackout-Service: {service}\nBackout-Environment: production\nBackout-Reverts: {}\n{more}\
+             Backout-From: {service}2\nBackout-To: {service}1\n",
+            id(1)
+        )
+    };
+    let cart = block("cart", &format!("Backout-Together-With: web\n{of_cart}"));
+    format!("Revert web and 1 more\n\n{}\n{cart}", block("web", "Backout-Signal: errors\n"))
+}
+
+fn change_both(number: u8, message: &str, web: [&str; 2], cart: [&str; 2]) -> Commit {
+    let text = |tag: &str| format!("image:\n  tag: {tag}\n");
+    let of = |path: &str, [old, new]: [&str; 2]| file(path, Some(&text(old)), Some(&text(new)));
+    commit(number, message, vec![of(PATH, web), of(OTHER, cart)])
+}
+
+#[test]
+fn each_service_of_a_group_has_gone_back_by_its_own_block() {
+    let deployed = || change_both(1, "bump", ["web1", "web2"], ["cart1", "cart2"]);
+    let back = |of_cart: &str| change_both(2, &of_group(of_cart), ["web2", "web1"], ["cart2", "cart1"]);
+    let (kinds, entries) = newest(vec![back(""), deployed()]);
+    assert_eq!(kinds, [ChangeKind::OwnRevert, ChangeKind::OwnRevert]);
+    let shown: Vec<_> = entries
+        .iter()
+        .map(|one| (one.service.as_str(), one.together_with.is_some(), one.bad_values.len(), one.is_of_bad()))
+        .collect();
+    assert_eq!(shown, [("web", false, 1, true), ("cart", true, 0, false)]);
+    // What was bad itself has a signal, and is in quarantine.
+    let (_, entries) = newest(vec![back("Backout-Signal: errors\n"), deployed()]);
+    assert_eq!((entries[1].bad_values.len(), entries[1].is_of_bad()), (1, true));
+}
+
+/// A block proves nothing: a service that did not go back was not reverted, whatever a block says of it.
+#[test]
+fn a_block_counts_only_for_a_service_that_went_back() {
+    let deployed = change_both(1, "bump", ["web1", "web2"], ["cart1", "cart2"]);
+    let back = change_both(2, &of_group(""), ["web2", "web1"], ["cart2", "cart3"]);
+    let (kinds, entries) = newest(vec![back, deployed]);
+    assert_eq!(kinds, [ChangeKind::Release, ChangeKind::OwnRevert], "cart, and web");
+    let services: Vec<&str> = entries.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(services, ["web"]);
+}

@@ -11,14 +11,13 @@ mod source;
 mod tests;
 
 use self::parts::{
-    MAX_TITLE, Words, chart, damage, evidence_section, field_section, next_section, signal_section, which,
+    MAX_TITLE, Words, chart, damage, evidence_section, field_section, group_section, next_section,
+    signal_section, values, which,
 };
 use super::markdown::code;
 use crate::domain::change::{Asked, Change, Motive};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::{Merge, ReviewRules};
-use crate::domain::field::FieldOutcome;
-use crate::domain::field::tokens::version_of;
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::text::cut;
 
@@ -66,6 +65,7 @@ pub fn body(story: &Story<'_>, style: ChartStyle, status: &str) -> String {
         text.block(&chart(judgement, evidence, style));
     }
     text.block(&field_section(change));
+    text.block(&group_section(change));
     text.block(&next_section(change, rules, motive, deaf));
     if let Some(judgement) = motive.judgement() {
         text.block(&evidence_section(deployment, judgement, evidence));
@@ -99,16 +99,4 @@ fn what_it_does(change: &Change) -> String {
     let service = code(change.service.as_str(), 80);
     let environment = code(change.environment.as_str(), 80);
     format!("This takes {service} in {environment} back from {from} to {to}{more}.")
-}
-
-/// The value that goes, the one that comes back, and how many other fields do the same.
-fn values(change: &Change) -> (String, String, usize) {
-    let restored = change.fields.iter().map(|(_, field)| field);
-    let mut restored: Vec<_> = restored.filter(|field| field.outcome == FieldOutcome::Restored).collect();
-    restored.sort_by_key(|field| !field.is_version());
-    let shown = |text: &str| code(version_of(text), 60);
-    match restored.as_slice() {
-        [first, rest @ ..] => (shown(&first.new_text), shown(&first.old_text), rest.len()),
-        [] => (code("", 60), code("", 60), 0),
-    }
 }

@@ -1,10 +1,11 @@
 //! The parts that the texts are made of, each within its bounds.
 
 use crate::domain::change::message::deployments_of;
-use crate::domain::change::{Change, Motive};
+use crate::domain::change::{Change, Motive, Together};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::policy::{Merge, ReviewRules};
 use crate::domain::environment::signal::{Direction, Rule, Signal};
+use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
 use crate::domain::judge::evidence::{Evidence, Found, Sample, SignalEvidence};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
@@ -169,6 +170,37 @@ pub(super) fn field_section(change: &Change) -> String {
     }
     text.push_str(&left_behind(&change.left_behind));
     text
+}
+
+/// The other services of the group that go back too.
+pub(super) fn group_section(change: &Change) -> String {
+    let Some(Together { group, others }) = &change.together else { return String::new() };
+    let mut text = format!(
+        "### Services that go back with it\n\nThe same commit deployed more services of the group {}. They go back together or not at \
+         all.\n\n{}",
+        code(group.as_str(), 80),
+        table_head(&["service", "from", "to", "found"])
+    );
+    for other in others {
+        let (from, to, more) = values(other);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let found = if other.bad_values.is_empty() { "not bad" } else { "**bad**" };
+        let service = code(other.service.as_str(), 80);
+        text.push_str(&table_row(&[service, from, format!("{to}{more}"), found.to_owned()]));
+    }
+    text
+}
+
+/// The value that goes, the one that comes back, and how many other fields do the same.
+pub(super) fn values(change: &Change) -> (String, String, usize) {
+    let restored = change.fields.iter().map(|(_, field)| field);
+    let mut restored: Vec<_> = restored.filter(|field| field.outcome == FieldOutcome::Restored).collect();
+    restored.sort_by_key(|field| !field.is_version());
+    let shown = |text: &str| code(version_of(text), 60);
+    match restored.as_slice() {
+        [first, rest @ ..] => (shown(&first.new_text), shown(&first.old_text), rest.len()),
+        [] => (code("", 60), code("", 60), 0),
+    }
 }
 
 fn becomes(field: &FieldResult) -> String {

@@ -44,6 +44,7 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
         ),
         environment: EnvironmentName::new("production").unwrap(),
         service: ServiceName::new("checkout").unwrap(),
+        group: None,
         rule: 0,
         labels: BTreeMap::new(),
         commit: CommitId::from_bytes([0x7a; 20]),

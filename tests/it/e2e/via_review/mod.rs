@@ -2,6 +2,7 @@
 
 mod accounts;
 mod comments;
+mod groups;
 mod paused;
 mod people;
 mod secrets;

@@ -1,0 +1,108 @@
+//! The other services of a group that one commit deployed: with each that is bad, what goes back together with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::agent::judge::judged::Judged;
+use crate::agent::look::context::Pass;
+use crate::agent::look::lineage::pasts;
+use crate::agent::look::search::deployments_at;
+use crate::agent::look::state::State;
+use crate::domain::deployment::Deployment;
+use crate::domain::ids::{CommitId, GroupName, ServiceName};
+use crate::domain::judge::evidence::Evidence;
+use crate::domain::judge::verdict::Verdict;
+use crate::ports::RepositoryError;
+
+/// What one commit deployed of each group, with what was found out about it: none of those that the agent has taken back. `judged` are
+/// those that were judged in this pass.
+pub(in crate::agent) fn find_members<'j>(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &(impl Iterator<Item = &'j Judged> + Clone),
+) -> BTreeMap<(GroupName, CommitId), Vec<Judged>> {
+    let mut all: BTreeMap<(GroupName, CommitId), Vec<Judged>> = BTreeMap::new();
+    for (group, commit) in judged.clone().filter_map(|one| key(&one.deployment)) {
+        all.entry((group, commit)).or_default();
+    }
+    for ((group, commit), members) in &mut all {
+        for other in state.detected.iter().filter(|other| other.commit == *commit) {
+            // Which services of such a file were deployed is not known: one of them may be of the group.
+            let may_be_of =
+                other.beyond.is_some() && pass.rule(other).is_some_and(|rule| rule.group.is_some());
+            if other.group.as_ref() != Some(group) && !may_be_of {
+                continue;
+            }
+            if state.landed.iter().any(|entry| other.was_taken_back_by(entry)) {
+                continue;
+            }
+            let known = judged.clone().find(|one| one.deployment.id == other.id);
+            members.push(match known {
+                Some(known) => Judged { members: Vec::new(), ..known.clone() },
+                None => unjudged(pass, other),
+            });
+        }
+        members.sort_by(|a, b| a.deployment.service.cmp(&b.deployment.service));
+    }
+    all
+}
+
+/// Those of them that go back with this deployment.
+pub(in crate::agent) fn members_of(
+    all: &BTreeMap<(GroupName, CommitId), Vec<Judged>>,
+    own: &Deployment,
+) -> Vec<Judged> {
+    let of_commit = key(own).and_then(|key| all.get(&key)).into_iter().flatten();
+    of_commit.filter(|one| one.deployment.service != own.service).cloned().collect()
+}
+
+/// The names of these services.
+pub(super) fn services_of(members: &[Judged]) -> impl Iterator<Item = &ServiceName> {
+    members.iter().map(|one| &one.deployment.service)
+}
+
+fn key(deployment: &Deployment) -> Option<(GroupName, CommitId)> {
+    Some((deployment.group.clone()?, deployment.commit))
+}
+
+/// A deployment that is not judged in this pass: nothing of it is known to be bad.
+fn unjudged(pass: &Pass<'_>, deployment: &Deployment) -> Judged {
+    let policy = pass.policy(deployment);
+    let evidence = Evidence::new(deployment.at, pass.now, &policy, Vec::new());
+    Judged::new(deployment.clone(), policy, evidence)
+}
+
+/// The other services of its group that go back with a deployment, as when that was decided: without what came later.
+pub(in crate::agent) async fn members_then(
+    pass: &Pass<'_>,
+    state: &State,
+    own: &Deployment,
+) -> Result<Vec<Judged>, RepositoryError> {
+    if own.group.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut others: Vec<Deployment> =
+        state.detected.iter().filter(|other| other.goes_with(own)).cloned().collect();
+    if !state.detected.iter().any(|one| one.id == own.id) {
+        // What cannot be found here does not go back, and what was prepared with it is not taken for the same.
+        let found = deployments_at(pass, own.commit).await.map(|(_, found)| found);
+        others = found.unwrap_or_default().into_iter().filter(|other| other.goes_with(own)).collect();
+    }
+    others.sort_by(|a, b| a.service.cmp(&b.service));
+    let services = others.iter().map(|other| other.service.clone()).collect();
+    let mut pasts = pasts(pass, services, Some(state.snapshot.head)).await?;
+    let then = |other: Deployment| {
+        let mut past = pasts.remove(&other.service).unwrap_or_default();
+        past.know(&other.service, &state.dropped);
+        let past = past.when_decided(&other, &BTreeSet::new());
+        let mut member = unjudged(pass, &other);
+        if let Some(told) =
+            state.verdicts(&other).filter(|told| told.judgement.verdict == Verdict::Regressed).last()
+        {
+            (member.judgement, member.evidence) = (told.judgement.clone(), told.evidence.clone());
+        }
+        member.goal = past.goal(&member.policy, &other, pass.now, &[]);
+        member.crossed = past.crossed(&other, member.goal.as_ref());
+        member
+    };
+    Ok(others.into_iter().map(then).collect())
+}

@@ -1,0 +1,31 @@
+//! The other services of a group that one commit deployed: what the guards say to taking them back.
+
+use super::answer::GuardAnswer;
+use super::guards::GUARDS;
+use super::types::{Case, Decision, Member, Situation};
+
+/// Asks about a service that would go back only because another one of its group does. Nothing has to be wrong with it: so the guards that ask
+/// what its signals say, and those that hold for the whole environment, are left out.
+#[must_use]
+pub fn ask_member(case: &Case<'_>, situation: &Situation<'_>) -> Member {
+    let service = case.deployment.service.clone();
+    let (mut held, mut proposed) = (case.way_of_group(), None);
+    for guard in GUARDS.iter().filter(|guard| guard.of_member) {
+        if held.is_some() {
+            break;
+        }
+        let facts = (guard.collect)(case, situation);
+        let doubt = facts.doubt();
+        match GuardAnswer::to(facts).decision {
+            None => {}
+            Some(Decision::Propose | Decision::Revert) => {
+                proposed = proposed
+                    .or(doubt)
+                    .or_else(|| Some(format!("the guard `{}` wants a person to say yes", guard.name)));
+            }
+            Some(Decision::Wait) => held = Some(format!("the guard `{}` waits", guard.name)),
+            Some(Decision::Pass(why) | Decision::Escalate(why) | Decision::Hold(why)) => held = Some(why),
+        }
+    }
+    Member { service, held, proposed }
+}
