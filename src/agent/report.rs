@@ -89,6 +89,9 @@ pub struct Item {
     /// Whether it leads to the newest state that is known to be good, and not just to the one before the deployment.
     #[serde(skip)]
     pub is_to_good: bool,
+    /// The other services of its group that the plan takes back too.
+    #[serde(skip)]
+    pub with: Vec<ServiceName>,
     /// What is known of the artifacts that the revert puts back.
     pub artifacts: Option<ArtifactsTold>,
     /// The revert as a unified diff, where there is one.

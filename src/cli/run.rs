@@ -241,16 +241,7 @@ fn describe_item(
             let _line = writeln!(out, "    {}", output::plain(line.trim()));
         }
         if matches!(item.decision, Decision::Escalate(_)) {
-            let service = &item.service;
-            let commit = item.deployment.short();
-            let to_good = if item.is_to_good { " --to-good" } else { "" };
-            let configs =
-                common.config.iter().map(|file| format!(" --config {}", quoted(&file.to_string_lossy())));
-            let configs = output::plain(&configs.collect::<String>());
-            let _hint = writeln!(
-                out,
-                "    to do that by hand: backout revert {commit} --service {service} --environment {environment}{to_good}{configs}"
-            );
+            by_hand(out, (common, environment), item);
         }
     }
     if in_full {
@@ -260,5 +251,19 @@ fn describe_item(
         for line in item.diff.iter().flat_map(|diff| diff.lines()) {
             let _line = writeln!(out, "    {}", output::plain(line));
         }
+    }
+}
+
+/// How a person makes the revert that the plan shows, with one command for each service.
+fn by_hand(out: &mut String, (common, environment): (&Common, &EnvironmentName), item: &Item) {
+    let commit = item.deployment.short();
+    let to_good = if item.is_to_good { " --to-good" } else { "" };
+    let configs = common.config.iter().map(|file| format!(" --config {}", quoted(&file.to_string_lossy())));
+    let configs = output::plain(&configs.collect::<String>());
+    for service in std::iter::once(&item.service).chain(&item.with) {
+        let _hint = writeln!(
+            out,
+            "    to do that by hand: backout revert {commit} --service {service} --environment {environment}{to_good}{configs}"
+        );
     }
 }

@@ -15,11 +15,12 @@ use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Incident, Item};
 use crate::domain::artifact::{ArtifactsTold, RanArtifact};
+use crate::domain::change::Change;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::{Decision, is_incident, is_of_incident};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
-use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::ids::{BranchName, CommitId, ServiceName};
 use crate::domain::judge::lean::{lean, without_idle};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
@@ -232,6 +233,7 @@ fn item(settled: &Settled) -> Item {
         guards: guards.clone(),
         plan: planned.as_ref().map(|(change, _)| change.to_string()),
         is_to_good: matches!(judged.goal, Some(Goal::Undo(..))),
+        with: others(planned.as_ref().map(|(change, _)| &**change)),
         artifacts: judged.artifacts.told().unless_empty(),
         diff: planned.as_ref().map(|(_, diff)| diff.clone()),
         revert: None,
@@ -249,6 +251,11 @@ fn item(settled: &Settled) -> Item {
         }
     }
     item
+}
+
+/// The other services that a revert takes back too.
+fn others(change: Option<&Change>) -> Vec<ServiceName> {
+    change.map_or(&[][..], Change::others).iter().map(|other| other.service.clone()).collect()
 }
 
 /// What a receipt makes of a decision.

@@ -3,11 +3,16 @@
 use super::answer::GuardAnswer;
 use super::guards::GUARDS;
 use super::types::{Case, Decision, Member, Situation};
+use crate::domain::history::ledger::RevertEntry;
 
 /// Asks about a service that would go back only because another one of its group does. Nothing has to be wrong with it: so the guards that ask
 /// what its signals say, and those that hold for the whole environment, are left out.
 #[must_use]
 pub fn ask_member(case: &Case<'_>, situation: &Situation<'_>) -> Member {
+    // What only went back with another one was not bad, and says nothing against it.
+    let reverts: Vec<RevertEntry> =
+        situation.reverts.iter().filter(|entry| entry.is_of_bad()).cloned().collect();
+    let situation = &Situation { reverts: &reverts, ..*situation };
     let service = case.deployment.service.clone();
     let (mut held, mut proposed) = (case.way_of_group(), None);
     for guard in GUARDS.iter().filter(|guard| guard.of_member) {

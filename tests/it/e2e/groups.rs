@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{BOT, Config, PERSON, Stage, item, path_of, text, values, words};
+use super::stage::{BOT, Config, PERSON, Stage, item, items, path_of, text, values, words};
 use crate::support::git::notes_refs;
 
 const THREE: [&str; 3] = ["calm-1", "calm-2", "web"];
@@ -48,10 +48,15 @@ fn blocks(stage: &Stage) -> Vec<String> {
 
 #[track_caller]
 fn is_left_to_a_person(stage: &Stage, bad: &str, why: &str) {
+    let told = stage.run(&["plan"]).stdout;
     let report = stage.pass(4);
     let web = item(&report, "web");
     assert_eq!(words(web), "regressed escalate", "{web:#}");
     assert!(text(web, "why").contains(why), "{web:#}");
+    // Who makes a revert by hand that was planned is told of each service in it.
+    let commands = told.matches("to do that by hand: backout revert").count();
+    let planned = web["plan"].as_str().map_or(0, |plan| 1 + plan.matches("\nwith ").count());
+    assert_eq!(commands, planned, "{told}");
     assert_eq!(stage.tip(), bad, "nothing goes back");
     assert!(!stage.refs().contains("refs/heads/backout/"), "{}", stage.refs());
     stage.nothing_more();
@@ -366,4 +371,86 @@ fn services_of_one_file_go_back_together() {
     assert_eq!(stage.remote(&["show", "main:versions.yaml"]) + "\n", file("v1", "v1", 5));
     assert_eq!(blocks(&stage).len(), 2);
     stage.nothing_more();
+}
+
+/// A bot that puts a whole group back is answered as one that puts a single service back.
+#[test]
+fn a_bot_that_brings_a_group_back_is_reverted_again_but_not_for_ever() {
+    let services = ["calm-1", "web"];
+    let stage = Stage::with("again", &services);
+    let mut config = grouped("again", "mode: auto");
+    config.policy = "settle: 60s, watch: 1h, baseline: 15m".to_owned();
+    stage.configure(&config);
+    deploy(&stage, &services, "v2", -41, BOT);
+    stage.pass(3);
+    stage.backdate(-29);
+    deploy(&stage, &services, "v2", -12, BOT);
+    let report = stage.pass(3);
+    let web = items(&report).find(|item| item["revert"] == json!(stage.tip()) && item["service"] == "web");
+    assert_eq!(words(web.unwrap()), "regressed revert", "{report:#}");
+    run_all(&stage, &services, "v1");
+    stage.backdate(-25);
+    let third = deploy(&stage, &services, "v2", -12, BOT);
+    let told = stage.pass(4).to_string();
+    assert!(told.contains("the automation renovate[bot] keeps putting back"), "{told}");
+    assert_eq!(stage.tip(), third);
+}
+
+/// The services of a group in mode propose. What is not among the fast ones is not judged for 35 minutes.
+fn judged_soon(services: &[&str], fast: &[&str]) -> Config {
+    let mut config = grouped("trio", "mode: propose");
+    config.policy.push_str("}\n  slow: {settle: 35m, watch: 40m, baseline: 30m");
+    let rule = |service: &&str| {
+        let policy = if fast.contains(service) { "default" } else { "slow" };
+        format!(
+            "  - {{name: {service}, paths: [\"apps/{service}/*\"], labels: {{namespace: trio}}, group: shop, policy: {policy}}}\n"
+        )
+    };
+    config.services = services.iter().map(rule).collect();
+    config
+}
+
+/// Others of the group turn out bad when the revert waits already: no second one is prepared.
+#[test]
+fn what_turns_out_bad_later_has_no_revert_of_its_own() {
+    let services = ["api", "jobs", "web"];
+    let stage = Stage::with("trio", &services);
+    let pass = |fast: &[&str]| {
+        stage.configure(&judged_soon(&services, fast));
+        stage.run(&["run", "--once", "--format", "json"]).json()
+    };
+    let bad = deploy(&stage, &services, "v2", -12, BOT);
+    let report = pass(&["web"]);
+    assert_eq!(words(item(&report, "web")), "regressed propose", "{report:#}");
+    assert_eq!(words(item(&report, "api")), "pending wait", "{report:#}");
+    let branches = || stage.remote(&["for-each-ref", "--format=%(refname:short)", "refs/heads/backout"]);
+    let branch = format!("backout/production/web/{}", &bad[..10]);
+    assert_eq!(branches(), branch);
+    let report = pass(&services);
+    for other in ["api", "jobs"] {
+        assert_eq!(text(item(&report, other), "why"), "it goes back with web, of the same group shop");
+    }
+    assert_eq!(branches(), branch);
+    stage.nothing_more();
+}
+
+/// The same where the service whose revert waits does not look bad any more.
+#[test]
+fn a_revert_that_waits_is_that_of_all_of_its_services() {
+    let services = ["api", "jobs", "web"];
+    let stage = Stage::with("trio", &services);
+    let bad = deploy(&stage, &services, "v2", -12, BOT);
+    stage.configure(&judged_soon(&services, &["web"]));
+    stage.pass(3);
+    stage.configure(&judged_soon(&services, &["api"]));
+    let report = stage.run(&["run", "--once", "--format", "json"]).json();
+    let branch = format!("backout/production/web/{}", &bad[..10]);
+    let api = item(&report, "api");
+    assert_eq!(words(api), "regressed pass", "{api:#}");
+    assert_eq!(
+        text(api, "why"),
+        format!("it goes back with web, of the same group, which waits on {branch}")
+    );
+    let branches = stage.remote(&["for-each-ref", "--format=%(refname:short)", "refs/heads/backout"]);
+    assert_eq!(branches, branch);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use backout::domain::history::trailers::trailer;
 use backout::domain::ids::CommitId;
 
 use super::shapes;
@@ -13,7 +12,7 @@ use crate::support::simulated::{Node, Remote};
 pub(super) type Check = fn(&Sim, &Remote) -> Vec<String>;
 
 /// Every check, by the name of its test.
-pub(super) const CHECKS: [(&str, Check); 12] = [
+pub(super) const CHECKS: [(&str, Check); 13] = [
     ("another_byte", another_byte),
     ("a_version_that_was_backed_out", a_version_that_was_backed_out),
     ("not_the_parents_bytes", not_the_parents_bytes),
@@ -26,32 +25,64 @@ pub(super) const CHECKS: [(&str, Check); 12] = [
     ("a_problem", |sim, _| sim.problems.clone()),
     ("an_innocent", an_innocent),
     ("blamed_for_what_was_before", blamed_for_what_was_before),
+    ("half_a_group", half_a_group),
 ];
 
-/// A revert that an agent made, and what it says that it reverts.
+/// A revert that an agent made, and what it says that it reverts. Of services of a group that go back together each is one.
 struct Revert<'r> {
     node: &'r Node,
     parent: &'r Node,
     reverts: CommitId,
     service: &'r str,
     direct: bool,
+    /// The trailers of the service.
+    block: &'r str,
+    /// All services that the commit takes back.
+    services: Vec<&'r str>,
+}
+
+impl Revert<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        value(self.block, name)
+    }
+
+    /// Whether it is the first of its commit.
+    fn is_first(&self) -> bool {
+        self.value("Backout-Together-With").is_none()
+    }
+
+    /// Whether it says that what it takes back was bad, and not only that it goes back with what was.
+    fn is_of_bad(&self) -> bool {
+        self.is_first() || self.value("Backout-Signal").is_some()
+    }
+}
+
+fn value<'b>(block: &'b str, name: &str) -> Option<&'b str> {
+    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 /// Every revert of an agent, proposals included, oldest first.
 fn reverts<'r>(sim: &Sim, remote: &'r Remote) -> Vec<Revert<'r>> {
     let of_agents = remote.moves.iter().filter(|(_, _, commit, _)| remote.by_agents.contains(commit));
-    let revert = |(branch, _, commit, _): &'r (_, _, CommitId, _)| {
+    let of_commit = |(branch, _, commit, _): &'r (_, _, CommitId, _)| {
         let node = &remote.commits[commit];
-        let value = |name| trailer(&node.message, name).unwrap_or_else(|| panic!("{name}: {}", node.message));
-        Revert {
+        let is_block = |part: &&str| part.starts_with("Backout-Id: ");
+        let blocks: Vec<&str> = node.message.split("\n\n").filter(is_block).collect();
+        let needed = |block, name| value(block, name).unwrap_or_else(|| panic!("{name}: {}", node.message));
+        let services: Vec<&str> = blocks.iter().map(|block| needed(block, "Backout-Service")).collect();
+        let revert = |block: &'r str| Revert {
             node,
             parent: &remote.commits[&node.parents[0]],
-            reverts: value("Backout-Reverts").parse().unwrap(),
-            service: value("Backout-Service"),
+            reverts: needed(block, "Backout-Reverts").parse().unwrap(),
+            service: needed(block, "Backout-Service"),
             direct: *branch == sim.environment.branch,
-        }
+            block,
+            services: services.clone(),
+        };
+        assert!(!blocks.is_empty(), "{}", node.message);
+        blocks.into_iter().map(revert).collect::<Vec<_>>()
     };
-    of_agents.map(revert).collect()
+    of_agents.flat_map(of_commit).collect()
 }
 
 fn deployment<'s>(sim: &'s Sim, revert: &Revert<'_>) -> Option<&'s Deployed> {
@@ -79,7 +110,11 @@ fn another_byte(sim: &Sim, remote: &Remote) -> Vec<String> {
         let (_, shape) = sim.services.iter().find(|(name, _)| name == revert.service)?;
         let path = shapes::path(revert.service, *shape);
         let mut expected = revert.parent.tree.clone();
-        expected.insert(path.clone(), revert.node.tree.get(&path)?.clone());
+        for (name, shape) in sim.services.iter().filter(|(name, _)| revert.services.contains(&name.as_str()))
+        {
+            let path = shapes::path(name, *shape);
+            expected.insert(path.clone(), revert.node.tree.get(&path)?.clone());
+        }
         if expected != revert.node.tree {
             return Some(format!("{} changed something else", revert.node.id));
         }
@@ -101,12 +136,13 @@ fn a_version_that_was_backed_out(sim: &Sim, remote: &Remote) -> Vec<String> {
     let all = reverts(sim, remote);
     let landed: Vec<&Revert<'_>> = all.iter().filter(|revert| revert.direct).collect();
     let check = |revert: &Revert<'_>| -> Option<String> {
-        let to = trailer(&revert.node.message, "Backout-To")?;
+        let to = revert.value("Backout-To")?;
         let backed_out = |other: &&&Revert<'_>| {
             other.service == revert.service
                 && other.node.at < revert.node.at
                 && revert.node.at.secs_since(other.node.at) < quarantine_secs
-                && trailer(&other.node.message, "Backout-From") == Some(to)
+                && other.is_of_bad()
+                && other.value("Backout-From") == Some(to)
         };
         let before = landed.iter().find(backed_out)?;
         Some(format!("{} goes back to {to}, which {} backed out", revert.node.id, before.node.id))
@@ -114,14 +150,14 @@ fn a_version_that_was_backed_out(sim: &Sim, remote: &Remote) -> Vec<String> {
     all.iter().filter_map(check).collect()
 }
 
-/// How many reverts of a world were made at the bad commit itself, of a commit that changed versions of one service and nothing
-/// else.
+/// The reverts of a world that were made at the bad commit itself, of a commit that changed versions of the services that went back
+/// and nothing else.
 fn at_the_bad_commit<'r>(sim: &Sim, remote: &'r Remote) -> Vec<Revert<'r>> {
     let is_plain = |revert: &Revert<'_>| {
         let deployed = deployment(sim, revert);
         revert.parent.id == revert.reverts
-            && deployed.is_some_and(|deployed| deployed.pure && deployed.services.len() == 1)
-            && trailer(&revert.node.message, "Backout-With").is_none()
+            && deployed.is_some_and(|one| one.pure && one.services.len() == revert.services.len())
+            && revert.value("Backout-With").is_none()
     };
     let mut all = reverts(sim, remote);
     all.retain(is_plain);
@@ -185,7 +221,8 @@ fn a_reverted_revert(sim: &Sim, remote: &Remote) -> Vec<String> {
 /// The budget holds in every window.
 fn over_budget(sim: &Sim, remote: &Remote) -> Vec<String> {
     let budget = sim.environment.budget;
-    let direct: Vec<Revert<'_>> = reverts(sim, remote).into_iter().filter(|one| one.direct).collect();
+    let all = reverts(sim, remote).into_iter();
+    let direct: Vec<Revert<'_>> = all.filter(|one| one.direct && one.is_first()).collect();
     let over = |revert: &Revert<'_>| {
         let (from, to) = (revert.node.at.minus_secs(budget.window_secs.into()), revert.node.at);
         let count = direct.iter().filter(|one| from < one.node.at && one.node.at <= to).count();
@@ -214,7 +251,8 @@ fn an_innocent(sim: &Sim, remote: &Remote) -> Vec<String> {
         !trouble && !is_asked && version.is_none_or(|version| !shapes::is_bad(version))
     };
     let all = reverts(sim, remote);
-    all.iter().filter(innocent).map(|revert| format!("{} was not bad", revert.reverts)).collect()
+    let blamed = all.iter().filter(|revert| revert.is_of_bad());
+    blamed.filter(innocent).map(|revert| format!("{} was not bad", revert.reverts)).collect()
 }
 
 /// How long before a deployment what is taken for its doing may have begun: half a minute lies between two samples, and five
@@ -224,7 +262,8 @@ const CLOSE_SECS: i64 = 300 + 60;
 /// Nothing is reverted by machine for what had begun before it landed, where an agent had looked before that.
 fn blamed_for_what_was_before(sim: &Sim, remote: &Remote) -> Vec<String> {
     let is_blamed = |revert: &Revert<'_>| {
-        let Some(deployed) = deployment(sim, revert).filter(|_| revert.direct) else { return false };
+        let is_asked = revert.direct && revert.is_of_bad();
+        let Some(deployed) = deployment(sim, revert).filter(|_| is_asked) else { return false };
         let Some(landed) = deployed.seen_to_land else { return false };
         let version = deployed.services.iter().find(|(name, ..)| name == revert.service);
         if version.is_none_or(|(.., new)| shapes::is_bad(new)) {
@@ -241,4 +280,26 @@ fn blamed_for_what_was_before(sim: &Sim, remote: &Remote) -> Vec<String> {
     let all = reverts(sim, remote);
     let blamed = all.iter().filter(|revert| is_blamed(revert));
     blamed.map(|revert| format!("{} was blamed for what had begun before", revert.reverts)).collect()
+}
+
+/// Of what one commit deployed of a group nothing stays where a part of it goes back.
+fn half_a_group(sim: &Sim, remote: &Remote) -> Vec<String> {
+    if !sim.is_grouped() {
+        return Vec::new();
+    }
+    let stays = |revert: &Revert<'_>| -> Option<String> {
+        let deployed = deployment(sim, revert)?;
+        let (name, ..) = deployed.services.iter().find(|(name, _, new)| {
+            let (_, shape) = sim.services.iter().find(|(service, _)| service == name).unwrap();
+            let now = &revert.node.tree[&shapes::path(name, *shape)];
+            shapes::version(std::str::from_utf8(now).unwrap()) == *new
+        })?;
+        Some(format!("{} takes {} back, and leaves {name}", revert.node.id, revert.reverts))
+    };
+    reverts(sim, remote).iter().filter_map(stays).collect()
+}
+
+/// How many commits took back several services of a group.
+pub(super) fn of_several(sim: &Sim, remote: &Remote) -> usize {
+    reverts(sim, remote).iter().filter(|revert| revert.is_first() && revert.services.len() > 1).count()
 }

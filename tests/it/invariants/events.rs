@@ -87,7 +87,9 @@ impl Sim {
     fn deploy_something(&mut self) {
         let mut all: Vec<usize> = (0..self.services.len()).collect();
         self.random.shuffle(&mut all);
-        all.truncate(if self.random.u8(0..4) == 0 { 2 } else { 1 });
+        let of_group = if self.is_grouped() { self.random.usize(1..=4) } else { 0 };
+        let several = if self.random.u8(0..4) == 0 { 2 } else { 1 };
+        all.truncate(of_group.max(several));
         let services = all.into_iter().map(|service| (service, self.next_version())).collect();
         let schema = self.random.u8(0..12);
         let other = (self.random.u8(0..4) == 0).then(|| self.random.u32(2..9));

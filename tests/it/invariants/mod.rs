@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use self::checks::{CHECKS, comparable};
+use self::checks::{CHECKS, comparable, of_several};
 use self::world::Sim;
 use crate::support::stopwatch;
 
@@ -34,6 +34,8 @@ struct Found {
     reverts: usize,
     /// Reverts that were held against the parent of what they revert, byte for byte.
     compared: usize,
+    /// Reverts that took back several services of a group.
+    of_several: usize,
     /// For each check how much it found, and the first findings.
     findings: BTreeMap<&'static str, (usize, Vec<String>)>,
 }
@@ -49,6 +51,7 @@ impl Found {
         self.late += sim.late;
         self.reverts += remote.by_agents.len();
         self.compared += comparable(sim, &remote);
+        self.of_several += of_several(sim, &remote);
         for (name, check) in CHECKS {
             let (count, first) = self.findings.entry(name).or_default();
             for text in check(sim, &remote) {
@@ -173,6 +176,13 @@ fn invariant_9_a_second_pass_over_the_same_state_does_nothing() {
 #[test]
 fn invariant_12_no_revert_leads_to_a_version_that_was_backed_out() {
     none("a_version_that_was_backed_out");
+}
+
+#[test]
+fn a_group_goes_back_together_or_not_at_all() {
+    none("half_a_group");
+    let several = FOUND.of_several;
+    assert!(several > 30, "only {several} reverts took back several services");
 }
 
 #[test]

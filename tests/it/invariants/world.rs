@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use backout::agent::{Estate, Intent, PassReport, Source, Stop, World, pass};
+use backout::domain::environment::name_template::NameTemplate;
 use backout::domain::environment::pattern::{PathGlobs, PathPattern};
 use backout::domain::environment::policy::{Budget, Delivery, Mixed, Mode, Policy, SchemaRules};
 use backout::domain::environment::signal::{Role, Rule, Signal, SignalKind};
@@ -75,7 +76,7 @@ fn signal(rule: Rule, query: &str) -> Signal {
     }
 }
 
-fn environment(random: &mut fastrand::Rng, has_regions: bool) -> Environment {
+fn environment(random: &mut fastrand::Rng, has_regions: bool, group: Option<NameTemplate>) -> Environment {
     let branch = BranchName::new("main").unwrap();
     let rules = [
         Rule::Limit { limit: 0.05, for_secs: 60 },
@@ -108,7 +109,7 @@ fn environment(random: &mut fastrand::Rng, has_regions: bool) -> Environment {
     };
     let pattern = ServiceFiles::Pattern(PathPattern::new(pattern).unwrap());
     let signals = vec![signal(random.choice(rules).unwrap(), query)];
-    let rule = ServiceRule { signals, policy, ..ServiceRule::new(pattern) };
+    let rule = ServiceRule { signals, policy, group, ..ServiceRule::new(pattern) };
     Environment {
         delivery: if random.u8(0..6) == 0 { Delivery::Branch } else { Delivery::Push },
         budget: Budget {
@@ -125,7 +126,8 @@ impl Sim {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let has_regions = seed % 5 == 3;
-        let environment = Arc::new(environment(&mut random, has_regions));
+        let group = (seed % 7 == 2).then(|| NameTemplate::new("shop").unwrap());
+        let environment = Arc::new(environment(&mut random, has_regions, group));
         let count = random.usize(2..=5);
         let name = |n: usize| {
             let region = ["eu", "us"][n % 2];
@@ -158,6 +160,11 @@ impl Sim {
             deployed: Vec::new(),
             late: 0,
         }
+    }
+
+    /// Whether all services are of one group, as in every seventh world.
+    pub(super) fn is_grouped(&self) -> bool {
+        self.environment.services[0].group.is_some()
     }
 
     /// Fates by which every call works.
@@ -206,8 +213,9 @@ impl Sim {
         let (mut services, mut releases) = (BTreeSet::new(), BTreeSet::new());
         for item in regressed {
             services.insert(item.service.to_string());
-            // One release in several regions is one cause.
+            // One release in several regions is one cause, and so is what one commit deployed of a group.
             let name = item.service.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+            let name = if self.is_grouped() { "shop".to_owned() } else { name };
             releases.insert((name, item.deployment));
         }
         if acted {
