@@ -50,8 +50,8 @@ pub(super) fn decide_all(
             open: &cases,
             watched: &state.watched,
         };
-        let members: Vec<Member> =
-            one.members.iter().map(|member| ask_member(&member.case(), &situation)).collect();
+        let asked = |member: &Judged| ask_member(&member.case(), &situation, one.policy.mode);
+        let members: Vec<Member> = one.members.iter().map(asked).collect();
         decide(&Case { members: &members, goes_with, ..one.case() }, &situation)
     };
     let mut decided: Vec<Decided> = judged.iter().map(|one| decide_one(one, None)).collect();

@@ -356,17 +356,31 @@ fn search(
     Ok((commits, reverts))
 }
 
-/// Adds the reverts of which no record tells.
+/// Adds the reverts of which no record tells. What went back with another service of its group may have been found healthy before, and
+/// nothing is recorded of it after that.
 fn add_bare(entries: &mut Vec<Entry>, reverts: Vec<RevertEntry>, wanted: &Wanted) {
     let own = entries.iter().filter(|entry| !matches!(entry.what, What::NotOurs(_)));
     let known: BTreeSet<String> = own.map(|entry| entry.key().1.to_owned()).collect();
-    let bare =
-        reverts.into_iter().filter(|revert| revert.requested || !known.contains(&revert.id)).map(Entry::bare);
-    entries.extend(bare.filter(|entry| entry.is_of(wanted)));
+    let names = |entry: &Entry, commit: &str| match &entry.what {
+        What::Line(line) => line.contains(commit),
+        What::NotOurs(_) | What::Bare(_) => false,
+    };
+    let is_silent = |revert: &RevertEntry| {
+        let commit = revert.commit.to_string();
+        !revert.is_of_bad()
+            && !entries.iter().any(|entry| entry.head.id == revert.id && names(entry, &commit))
+    };
+    let is_bare = |revert: &RevertEntry| revert.requested || !known.contains(&revert.id) || is_silent(revert);
+    let bare: Vec<RevertEntry> = reverts.into_iter().filter(is_bare).collect();
+    entries.extend(bare.into_iter().map(Entry::bare).filter(|entry| entry.is_of(wanted)));
 }
 
 fn describe_bare(revert: &RevertEntry) -> String {
-    let why = if revert.requested { "a person asked for it" } else { "no record that counts tells why" };
+    let why = match &revert.together_with {
+        Some(with) if !revert.is_of_bad() => format!("it went back with {with}, of the same group"),
+        Some(_) | None if revert.requested => "a person asked for it".to_owned(),
+        Some(_) | None => "no record that counts tells why".to_owned(),
+    };
     format!(
         "{} {}/{} {} reverted by {}: {why}",
         revert.at,

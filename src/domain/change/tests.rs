@@ -1,5 +1,9 @@
 use super::plan::tests::deployment;
+use super::plan::{Target, plan};
+use super::together::together;
 use super::*;
+use crate::domain::environment::policy::Policy;
+use crate::domain::judge::verdict::Verdict;
 
 #[test]
 fn what_a_deployment_added_had_no_version_before() {
@@ -68,4 +72,68 @@ fn what_a_file_says_is_no_line_of_the_plan() {
     for text in [plan, refused] {
         assert!(text.lines().all(|line| !line.chars().any(is_unseen)), "{text:?}");
     }
+}
+
+/// The service `cart`, which the same commit deployed.
+fn cart(bad: &Deployment) -> Deployment {
+    let path = FilePath::new("apps/cart/values.yaml").unwrap();
+    let mut cart = bad.clone();
+    cart.service = "cart".parse().unwrap();
+    cart.id = "of cart".to_owned();
+    cart.files.iter_mut().for_each(|file| file.path = path.clone());
+    cart.fields.iter_mut().for_each(|field| field.path = path.clone());
+    cart
+}
+
+fn alone(bad: &Deployment, judgement: &Judgement) -> Change {
+    let current = BTreeMap::from([(bad.files[0].path.clone(), Some(b"tag: v2\n".to_vec().into()))]);
+    let (branch, policy) = (BranchName::new("main").unwrap(), Policy::default());
+    let target = Target {
+        branch: &branch,
+        head: bad.commit,
+        current: &current,
+        moved: &BTreeMap::new(),
+        policy: &policy,
+        now: bad.at,
+    };
+    plan(bad, Motive::Metrics(judgement), &target).unwrap()
+}
+
+#[test]
+fn services_of_a_group_are_one_change_with_a_block_for_each() {
+    let bad = Deployment { group: Some("shop".parse().unwrap()), ..deployment("tag: v1\n", "tag: v2\n") };
+    let judged =
+        |verdict| Judgement { verdict, since: None, reason: "errors rose".to_owned(), findings: Vec::new() };
+    let (red, fine) = (judged(Verdict::Regressed), judged(Verdict::Healthy));
+    let of_cart = || alone(&cart(&bad), &fine);
+    let joined = |others| together(alone(&bad, &red), (&bad, Motive::Metrics(&red)), others, true);
+    let change = joined(vec![(of_cart(), Motive::Metrics(&fine))]);
+    assert_eq!(change.files.len(), 2, "the files of both");
+    assert_eq!(change.pins.without, ["what goes back as a group is not pinned"]);
+    assert_eq!(
+        change.to_string(),
+        "revert 0707070707 of web in production\n  apps/web/values.yaml: tag: v2 → v1 (tag or digest key)\n  \
+         not pinned: what goes back as a group is not pinned\nwith cart, of the same group shop\n  \
+         apps/cart/values.yaml: tag: v2 → v1 (tag or digest key)\n"
+    );
+    let (subject, rest) = change.message.split_once('\n').unwrap();
+    assert_eq!(subject, "Revert web and 1 more of shop in production: v2 → v1");
+    let blocks: Vec<&str> = rest.split("\n\n").filter(|part| part.starts_with("Backout-Id")).collect();
+    let seven = "07".repeat(20);
+    let evidence = format!("Backout-Evidence: refs/notes/backout-* on {seven}");
+    let block = |service: &str, more: &str| {
+        format!(
+            "Backout-Id: of {service}\nBackout-Service: {service}\nBackout-Environment: production\nBackout-Reverts: \
+             {seven}\n{more}Backout-From: v2\nBackout-To: v1\n{evidence}"
+        )
+    };
+    assert_eq!(blocks[0], block("web", ""));
+    assert_eq!(blocks[1].trim_end(), block("cart", "Backout-Together-With: web\n"));
+    let entries = change.as_entries();
+    let shown = entries.iter().map(|one| (one.service.as_str(), one.is_of_bad())).collect::<Vec<_>>();
+    assert_eq!(shown, [("web", true), ("cart", false)]);
+    // What was bad too is kept out too. Without others it is the change alone.
+    let both = joined(vec![(of_cart(), Motive::Metrics(&red))]);
+    assert!(both.as_entries().iter().all(RevertEntry::is_of_bad));
+    assert_eq!(joined(Vec::new()), alone(&bad, &red));
 }

@@ -44,6 +44,7 @@ pub struct RevertEntry {
     /// Whether a person asked for it.
     pub requested: bool,
     /// The service of the same group with which this one goes back, by the same commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub together_with: Option<ServiceName>,
 }
 

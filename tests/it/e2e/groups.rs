@@ -454,3 +454,39 @@ fn a_revert_that_waits_is_that_of_all_of_its_services() {
     let branches = stage.remote(&["for-each-ref", "--format=%(refname:short)", "refs/heads/backout"]);
     assert_eq!(branches, branch);
 }
+
+/// In mode observe nobody is called, and when the mode allows it the group goes back.
+#[test]
+fn a_group_that_was_left_alone_by_the_mode_goes_back_when_the_mode_allows_it() {
+    let stage = stage_of("one", &THREE, "mode: observe");
+    deploy(&stage, &THREE, "v2", -12, BOT);
+    assert_eq!(words(item(&stage.pass(0), "web")), "regressed hold");
+    stage.nothing_more();
+    stage.configure(&grouped("one", "mode: auto"));
+    assert_eq!(words(item(&stage.pass(3), "web")), "regressed revert");
+    run_all(&stage, &THREE, "v1");
+}
+
+/// What was found healthy for good goes back all the same, and the log says with what.
+#[test]
+fn a_service_that_was_found_healthy_goes_back_too() {
+    let stage = Stage::with("one", &THREE);
+    let with_mode = |mode: &str| {
+        let mut config = grouped("one", &format!("mode: {mode}"));
+        config.policy.push_str("}\n  short: {settle: 60s, watch: 10m, baseline: 30m");
+        let rule = "  - {name: calm-1, paths: [\"apps/calm-1/*\"], labels: {namespace: one}, group: shop, policy: short}\n";
+        config.services.insert_str(0, rule);
+        stage.configure(&config);
+    };
+    with_mode("observe");
+    deploy(&stage, &THREE, "v2", -12, BOT);
+    let report = stage.pass(0);
+    assert_eq!(words(item(&report, "calm-1")), "healthy pass", "{report:#}");
+    with_mode("auto");
+    assert_eq!(words(item(&stage.pass(3), "web")), "regressed revert");
+    run_all(&stage, &THREE, "v1");
+    stage.nothing_more();
+    let log = stage.run(&["history", "--service", "calm-1"]).ended(0).stdout;
+    let told = log.lines().filter(|line| line.contains("it went back with web, of the same group")).count();
+    assert_eq!((told, log.lines().count()), (1, 2), "{log}");
+}

@@ -23,7 +23,7 @@ fn asked(goal: Option<&Goal>, policy: &Policy, change: impl FnOnce(&mut Deployme
     change(&mut cart);
     let unknown = judgement(Verdict::Inconclusive("not judged".to_owned()), DEPLOYED_AT);
     let case = Case { goal, ..case_of(&cart, &unknown, policy) };
-    ask_member(&case, &quiet(Time::from_unix(DEPLOYED_AT + 600)))
+    ask_member(&case, &quiet(Time::from_unix(DEPLOYED_AT + 600)), Mode::Auto)
 }
 
 #[test]
@@ -55,6 +55,21 @@ fn a_service_that_goes_back_with_another_one_need_not_be_bad_itself() {
     assert!(held(|cart| cart.kind = ChangeKind::Rollback(CommitId::from_bytes([3; 20]))).is_some());
     assert_eq!(held(|cart| cart.beyond = Some("too large".to_owned())).as_deref(), Some("too large"));
     assert!(asked(Some(&Goal::NoneGood(Vec::new())), &auto, |_| {}).held.is_some());
+}
+
+/// What the mode of the bad one forbids is that one's to say: in mode observe nobody is told, and what was left alone is taken up again.
+#[test]
+fn a_mode_counts_only_where_it_allows_less_than_that_of_the_bad_one() {
+    let cart = of_shop("cart", 1, DEPLOYED_AT);
+    let (unknown, goal) = (judgement(Verdict::Healthy, DEPLOYED_AT), alone(&cart));
+    let modes = [Mode::Observe, Mode::Propose, Mode::Auto];
+    for (own, lead) in modes.iter().flat_map(|own| modes.map(|lead| (*own, lead))) {
+        let policy = Policy { mode: own, ..Policy::default() };
+        let case = Case { goal: Some(&goal), ..case_of(&cart, &unknown, &policy) };
+        let member = ask_member(&case, &quiet(Time::from_unix(DEPLOYED_AT + 600)), lead);
+        assert_eq!(member.held.is_some(), own == Mode::Observe && lead != Mode::Observe, "{own:?} {lead:?}");
+        assert_eq!(member.proposed.is_some(), own == Mode::Propose && lead == Mode::Auto, "{own:?} {lead:?}");
+    }
 }
 
 /// What the guard `group` says of `web`, which was deployed by the commit 1.
