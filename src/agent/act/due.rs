@@ -25,6 +25,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
+use crate::domain::history::trailers::MAX_BLOCKS;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
@@ -396,6 +397,10 @@ async fn plan_for_people(
     for (judged, (decision, guards)) in judged.iter().zip(decided) {
         let key = judged.deployment.id.clone();
         if !matches!(decision, Decision::Escalate(_)) || tried.contains_key(&key) {
+            continue;
+        }
+        // Of so many services not all are known here: a plan would be half of it.
+        if judged.members.len() >= MAX_BLOCKS {
             continue;
         }
         let members = ToRevert::members(judged);

@@ -8,42 +8,42 @@ use crate::agent::look::lineage::pasts;
 use crate::agent::look::search::deployments_at;
 use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
+use crate::domain::history::trailers::MAX_BLOCKS;
 use crate::domain::ids::{CommitId, GroupName, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
 
 /// What one commit deployed of each group, with what was found out about it: none of those that the agent has taken back. `judged` are
-/// those that were judged in this pass.
+/// those that were judged in this pass. Of more than go back together by machine it is enough to know that there are more.
 pub(in crate::agent) fn find_members<'j>(
     pass: &Pass<'_>,
     state: &State,
     judged: &(impl Iterator<Item = &'j Judged> + Clone),
 ) -> BTreeMap<(GroupName, CommitId), Vec<Judged>> {
-    let mut all: BTreeMap<(GroupName, CommitId), Vec<Judged>> = BTreeMap::new();
-    for (group, commit) in judged.clone().filter_map(|one| key(&one.deployment)) {
-        all.entry((group, commit)).or_default();
-    }
-    for ((group, commit), members) in &mut all {
-        for other in state.detected.iter().filter(|other| other.commit == *commit) {
+    let keys: BTreeSet<(GroupName, CommitId)> =
+        judged.clone().filter_map(|one| key(&one.deployment)).collect();
+    let is_back = |other: &Deployment| state.landed.iter().any(|entry| other.was_taken_back_by(entry));
+    let of_group = |(group, commit): (GroupName, CommitId)| {
+        let is_of = |other: &&Deployment| {
             // Which services of such a file were deployed is not known: one of them may be of the group.
-            let may_be_of =
-                other.beyond.is_some() && pass.rule(other).is_some_and(|rule| rule.group.is_some());
-            if other.group.as_ref() != Some(group) && !may_be_of {
-                continue;
-            }
-            if state.landed.iter().any(|entry| other.was_taken_back_by(entry)) {
-                continue;
-            }
+            let may_be =
+                || other.beyond.is_some() && pass.rule(other).is_some_and(|rule| rule.group.is_some());
+            other.commit == commit && (other.group.as_ref() == Some(&group) || may_be()) && !is_back(other)
+        };
+        let found: Vec<&Deployment> = state.detected.iter().filter(is_of).take(MAX_BLOCKS + 1).collect();
+        let member = |other: &&Deployment| {
             let known = judged.clone().find(|one| one.deployment.id == other.id);
-            members.push(match known {
+            match known.filter(|_| found.len() <= MAX_BLOCKS) {
                 Some(known) => Judged { members: Vec::new(), ..known.clone() },
                 None => unjudged(pass, other),
-            });
-        }
+            }
+        };
+        let mut members: Vec<Judged> = found.iter().map(member).collect();
         members.sort_by(|a, b| a.deployment.service.cmp(&b.deployment.service));
-    }
-    all
+        ((group, commit), members)
+    };
+    keys.into_iter().map(of_group).collect()
 }
 
 /// Those of them that go back with this deployment.

@@ -490,3 +490,14 @@ fn a_service_that_was_found_healthy_goes_back_too() {
     let told = log.lines().filter(|line| line.contains("it went back with web, of the same group")).count();
     assert_eq!((told, log.lines().count()), (1, 2), "{log}");
 }
+
+/// A group of a pattern that finds a whole company is nothing for a machine.
+#[test]
+fn more_than_twenty_services_are_left_to_a_person() {
+    let many: Vec<String> = (0..20).map(|number| format!("svc-{number:02}")).collect();
+    let services: Vec<&str> = many.iter().map(String::as_str).chain(["web"]).collect();
+    let stage = stage_of("one", &services, "mode: auto");
+    let bad = deploy(&stage, &services, "v2", -12, BOT);
+    assert_eq!(item(&stage.plan(4), "web")["plan"], Value::Null, "no half of a plan");
+    is_left_to_a_person(&stage, &bad, "the commit deployed more than 20 services of the group shop");
+}

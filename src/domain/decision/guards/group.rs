@@ -17,12 +17,12 @@ pub struct GroupFacts {
     /// The group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupName>,
-    /// The other services of the group that the same commit deployed, and that have not gone back yet. At most twenty.
+    /// The other services of the group that the same commit deployed, and that have not gone back yet. At most nineteen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
-    /// How many there are besides these.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub more: usize,
+    /// Whether there are more than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
     /// Why the service does not go back by exactly this deployment, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
@@ -46,11 +46,6 @@ pub struct Untried {
     pub commit: CommitId,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
 impl Guard for GroupFacts {
     const REASON: &'static str = "Services of a group are made for each other. What one commit deployed of a group goes back together, or not at all.";
 
@@ -64,7 +59,7 @@ impl Guard for GroupFacts {
         Self {
             group: own.group.clone(),
             members: case.members.iter().take(MAX_BLOCKS - 1).cloned().collect(),
-            more: case.members.len().saturating_sub(MAX_BLOCKS - 1),
+            more: case.members.len() >= MAX_BLOCKS,
             held: case.way_of_group().filter(|_| !case.members.is_empty()),
             goes_with: case.goes_with.cloned(),
             is_fallback: case.is_fallback,
@@ -79,15 +74,12 @@ impl Guard for GroupFacts {
                 "it is of the group {group}, and the agent does not go a step further back with one service of a group"
             )));
         }
-        let of = format!(
-            "the commit deployed {} services of the group {group}",
-            self.members.len() + self.more + 1
-        );
-        if self.more > 0 {
+        if self.more {
             return Some(Decision::Escalate(format!(
-                "{of}, and at most {MAX_BLOCKS} go back together by machine"
+                "the commit deployed more than {MAX_BLOCKS} services of the group {group}, and no more go back together by machine"
             )));
         }
+        let of = format!("the commit deployed {} services of the group {group}", self.members.len() + 1);
         let own = self.held.as_ref().map(|why| format!("it would not: {why}"));
         let held =
             self.members.iter().filter_map(|one| Some(format!("{}: {}", one.service, one.held.as_ref()?)));

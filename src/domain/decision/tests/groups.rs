@@ -136,3 +136,15 @@ fn services_of_a_group_that_went_back_together_count_once() {
     let elsewhere = RevertEntry { commit: CommitId::from_bytes([98; 20]), ..lead };
     assert!(matches!(used(&[elsewhere, with("api")]), Decision::Escalate(_)));
 }
+
+#[test]
+fn more_services_than_a_commit_has_blocks_for_are_left_to_a_person() {
+    let one = |number: usize| Member {
+        service: ServiceName::new(format!("svc-{number}")).unwrap(),
+        held: None,
+        proposed: None,
+    };
+    let of = |count: usize| said(&[], &[], &(0..count).map(one).collect::<Vec<_>>()).0;
+    assert_eq!(of(19), Decision::Revert, "20 with the bad one");
+    assert!(matches!(of(20), Decision::Escalate(why) if why.contains("more than 20 services")));
+}

@@ -46,8 +46,8 @@ pub(super) fn group() -> Table {
             "escalate: the commit deployed 3 services of the group shop, which go back together or not at all. it would not: c",
         ),
         (
-            facts(GroupFacts { more: 1, ..of_shop(&free) }),
-            "escalate: the commit deployed 4 services of the group shop, and at most 20 go back together by machine",
+            facts(GroupFacts { more: true, ..of_shop(&free) }),
+            "escalate: the commit deployed more than 20 services of the group shop, and no more go back together by machine",
         ),
         (
             facts(GroupFacts { goes_with: Some(web()), ..of_shop(&free) }),
