@@ -3,22 +3,23 @@
 //! One error enum a port, with a variant only where the caller does something different.
 
 mod future;
+mod metrics;
 mod registries;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 pub use self::future::BoxFuture;
+pub use self::metrics::{Answer, MetricSource, SourceError};
 pub use self::registries::{Held, Registries, RegistryError};
 use crate::domain::environment::policy::Delivery;
-use crate::domain::environment::signal::RangeQuery;
 use crate::domain::history::landing::{BranchMove, Sighting};
 use crate::domain::history::scope::Scope;
 use crate::domain::history::snapshot::{Commit, Content, MAX_FILE_BYTES, Snapshot};
 use crate::domain::ids::{BlobId, BranchName, CommitId, FilePath};
-use crate::domain::judge::evidence::Series;
+use crate::domain::review::incoming::Incoming;
 use crate::domain::review::text::ChartStyle;
-use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review};
+use crate::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, OpenPull, Review};
 use crate::domain::time::Time;
 
 /// The time of day.
@@ -240,6 +241,21 @@ pub trait Repository: Send + Sync {
         limit: usize,
     ) -> Result<Vec<FilePath>, RepositoryError>;
 
+    /// What open pull requests would bring to a branch that is at `onto`, in a scope. Their heads are fetched, each once, and no more of them
+    /// than a bound: anybody may open a pull request from a fork. What cannot be had or compared is left out.
+    ///
+    /// # Errors
+    /// When the remote cannot be asked, or `onto` is not in the repository.
+    fn incoming(
+        &self,
+        pulls: &[OpenPull],
+        onto: CommitId,
+        scope: &dyn Scope,
+    ) -> Result<Vec<Incoming>, RepositoryError> {
+        let (_, _, _) = (pulls, onto, scope);
+        Ok(Vec::new())
+    }
+
     /// The commit that `revision` (an id, a short id, a branch, in a local clone also `HEAD~2`) names.
     ///
     /// # Errors
@@ -382,6 +398,9 @@ pub enum ForgeError {
 /// The most moves of a branch that a forge tells.
 pub const MAX_MOVES: usize = 100;
 
+/// The most open pull requests that a forge lists.
+pub const MAX_PULLS: usize = 50;
+
 /// What an answer of a forge comes as.
 pub type Forged<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 
@@ -445,6 +464,13 @@ pub trait Forge: Send + Sync {
     /// Shows a verdict beside a commit, unless that is what it shows already.
     fn status<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()>;
 
+    /// The same, but only in the place of another one of the same context: where a commit shows none, nothing is said.
+    fn restate<'a>(&'a self, status: &'a CommitStatus) -> Forged<'a, ()>;
+
+    /// The open pull requests into `base` that were changed last, whoever has opened them, and of which a status can be shown; at
+    /// most [`MAX_PULLS`].
+    fn pulls<'a>(&'a self, base: &'a BranchName) -> Forged<'a, Vec<OpenPull>>;
+
     /// Has a comment with this text on the pull request that brought `commit`, where there is one. Where our account has
     /// written a comment with the same first line there, that one gets the text; nobody else's is changed.
     fn comment<'a>(&'a self, commit: CommitId, text: &'a str) -> Forged<'a, ()>;
@@ -456,32 +482,4 @@ pub trait Forge: Send + Sync {
     /// What a person should know before relying on it for reviews into `base`: what is there, each in a sentence, and what could
     /// not be tried without changing something. `delivery` is how reverts get there.
     fn check<'a>(&'a self, base: &'a BranchName, delivery: Delivery) -> Forged<'a, String>;
-}
-
-/// What can go wrong when asking a metric source. An empty answer is no error.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
-    /// No answer, not in time, not in full, or not understood; trying again later may help.
-    #[error("{0}")]
-    Unavailable(String),
-    /// The source refuses the question: a mistake in the query, the address or the credentials.
-    #[error("{0}")]
-    Rejected(String),
-}
-
-/// What a metric source said.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
-    /// The series, all values finite, samples in time order.
-    pub series: Vec<Series>,
-    /// What the source warned of.
-    pub warnings: Vec<String>,
-    /// Whether series are left out because only some were wanted.
-    pub is_narrowed: bool,
-}
-
-/// A place to ask for metrics. It retries on its own, a bounded number of times.
-pub trait MetricSource: Send + Sync {
-    /// Asks for one range of samples.
-    fn range<'a>(&'a self, query: &'a RangeQuery) -> BoxFuture<'a, Result<Answer, SourceError>>;
 }

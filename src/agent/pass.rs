@@ -22,6 +22,7 @@ use super::look::proposals::Proposals;
 use super::look::state::State;
 use super::report::{EnvironmentReport, PassReport};
 use super::tell::issues::close_issues;
+use super::tell::pulls::warn_pull_requests;
 use super::tell::write_down::write_down;
 use super::world::{Estate, Stop, World};
 use crate::domain::decision::Decision;
@@ -193,5 +194,6 @@ async fn follow_forge(
     }
     follow_pull_requests(pass, state, report).await;
     close_issues(pass, state, report).await;
+    warn_pull_requests(pass, state, report).await;
     Ok(())
 }

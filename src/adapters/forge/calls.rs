@@ -66,7 +66,31 @@ macro_rules! calls {
             &'a self,
             status: &'a $crate::domain::review::CommitStatus,
         ) -> $crate::ports::Forged<'a, ()> {
-            Box::pin(self.show_status(status))
+            Box::pin(async {
+                match self.shows(status).await? {
+                    Some(true) => Ok(()),
+                    Some(false) | None => self.send_status(status).await,
+                }
+            })
+        }
+
+        fn restate<'a>(
+            &'a self,
+            status: &'a $crate::domain::review::CommitStatus,
+        ) -> $crate::ports::Forged<'a, ()> {
+            Box::pin(async {
+                match self.shows(status).await? {
+                    Some(false) => self.send_status(status).await,
+                    Some(true) | None => Ok(()),
+                }
+            })
+        }
+
+        fn pulls<'a>(
+            &'a self,
+            base: &'a $crate::domain::ids::BranchName,
+        ) -> $crate::ports::Forged<'a, Vec<$crate::domain::review::OpenPull>> {
+            Box::pin(self.open_pulls(base))
         }
 
         fn comment<'a>(

@@ -85,6 +85,16 @@ impl Cache {
         operation(&self.open()?)
     }
 
+    /// Runs an operation that fetches by itself, while nobody else uses the cache.
+    pub(super) fn alone<T>(
+        &self,
+        operation: impl FnOnce(&Repository, &Arc<Endpoint>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let _guard = self.lock(true)?;
+        self.sweep()?;
+        operation(&self.open()?, &self.endpoint)
+    }
+
     /// Clones the cache again.
     pub(super) fn renew(&self, reason: &str) -> Result<(), Fault> {
         let _guard = self.lock(true)?;

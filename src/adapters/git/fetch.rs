@@ -1,9 +1,10 @@
 //! Fetching into a cache: which refs, how deep, and what they are at the remote.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, Repository};
+use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, RemoteCallbacks, Repository};
 
 use super::fault::Fault;
 use super::local;
@@ -159,6 +160,58 @@ impl Needed<'_> {
             used = true;
         }
         Ok(())
+    }
+}
+
+/// The most bytes that are fetched of pull requests at once.
+const MAX_BROUGHT_BYTES: usize = 32 << 20;
+/// The most objects.
+const MAX_BROUGHT_OBJECTS: usize = 100_000;
+
+/// What became of a fetch with bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// All that the remote has of it is here.
+    All,
+    /// It was more than the bounds allow, and was given up.
+    TooMuch,
+}
+
+/// Fetches what these refs (full names) need, within bounds, and moves no ref. Those that the remote does not have are left out. What is
+/// wrong with it is no damage of the cache.
+pub(super) fn bring(
+    repository: &Repository,
+    endpoint: &Arc<Endpoint>,
+    names: &[&str],
+) -> Result<Brought, Fault> {
+    let url = LinkUrl::new(endpoint);
+    let mut remote = repository.remote_anonymous(url.as_str())?;
+    let heads = connect(&mut remote, &url)?;
+    let there = names.iter().filter(|name| heads.contains_key(**name));
+    let specs: Vec<String> = there.map(|name| format!("+{name}:{name}")).collect();
+    if specs.is_empty() {
+        return Ok(Brought::All);
+    }
+    let is_too_much = Cell::new(false);
+    let mut callbacks = RemoteCallbacks::new();
+    callbacks.transfer_progress(|progress| {
+        let fits =
+            progress.received_bytes() <= MAX_BROUGHT_BYTES && progress.total_objects() <= MAX_BROUGHT_OBJECTS;
+        is_too_much.set(is_too_much.get() || !fits);
+        fits
+    });
+    let mut options = FetchOptions::new();
+    options.download_tags(AutotagOption::None).remote_callbacks(callbacks);
+    let brought = remote.download(&specs, Some(&mut options));
+    drop(options);
+    match brought {
+        Ok(()) => Ok(repository.odb()?.refresh().map(|()| Brought::All)?),
+        Err(_) if is_too_much.get() => Ok(Brought::TooMuch),
+        Err(error) => Err(match url.explain(&error) {
+            Fault::Damaged(reason) => Fault::broken(reason),
+            other
+            @ (Fault::Truncated { .. } | Fault::Behind(_) | Fault::Rejected { .. } | Fault::Port(_)) => other,
+        }),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The environment repo through libgit2: a bare local cache of a remote, or a local repository itself.
 //!
-//! `repository` implements the port with everything below it: `cache` and `local` hold the repository; `fetch` and
-//! `push` speak to its server, which `transport` reaches; `history` and `lookup` read commits; `commit` and `notes`
-//! build them. `options`, `login`, `names` and `fault` are what these share.
+//! `repository` implements the port with everything below it: `storage` with `cache` and `local` holds the repository; `fetch` and
+//! `push` speak to its server, which `transport` reaches; `history` and `lookup` read commits, `heads` those of
+//! open pull requests; `commit` and `notes` build them. `options`, `login`, `names` and `fault` are what these share.
 
 mod blobs;
 mod cache;
@@ -13,6 +13,7 @@ mod commit_object;
 mod commits;
 mod fault;
 mod fetch;
+mod heads;
 mod history;
 mod init;
 mod join;
@@ -34,6 +35,7 @@ mod repository;
 mod rewritten;
 mod seen;
 mod sign;
+mod storage;
 mod touched;
 mod transport;
 mod tree_diff;

@@ -4,12 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use git2::{Direction, Oid, Repository};
 
-use super::cache::{Cache, directory_name};
+use super::cache::directory_name;
 use super::commits::Commits;
 use super::fault::Fault;
 use super::fetch::{self, Depth};
@@ -20,12 +19,14 @@ use super::names::{OLD_NOTES_REF, PAUSES_REF, branch_ref, commit_id};
 use super::options::GitOptions;
 use super::push::{self, Update};
 use super::seen::Seen;
-use super::transport::Endpoint;
-use super::{commit, history, local, lookup, notes, pauses, refs};
+use super::storage::Storage;
+use super::{commit, heads, history, local, lookup, notes, pauses, refs};
 use crate::domain::history::landing::Sighting;
 use crate::domain::history::scope::Scope;
 use crate::domain::history::snapshot::{Commit, Content, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, FilePath};
+use crate::domain::review::OpenPull;
+use crate::domain::review::incoming::Incoming;
 use crate::domain::time::Time;
 use crate::ports::{self, CommitRequest, HistoryQuery, Made, PushError, RepositoryError};
 
@@ -41,11 +42,6 @@ pub struct GitRepository {
     told: Told,
     commits: Commits,
     shown: String,
-}
-
-enum Storage {
-    Local(PathBuf),
-    Remote(Box<Cache>),
 }
 
 impl fmt::Debug for GitRepository {
@@ -65,25 +61,14 @@ impl GitRepository {
         local::read_plainly();
         let location = Location::parse(&options.url).map_err(RepositoryError::Broken)?;
         let shown = location.to_string();
-        let place = match (Endpoint::new(&location, &options, runtime)?, &location) {
-            (Some(endpoint), _) => {
-                Storage::Remote(Box::new(Cache::new(&options.cache_dir, &location.identity(), endpoint)?))
-            }
-            (None, Location::Local(path)) => Storage::Local(path.clone()),
-            (None, Location::Http(_) | Location::Ssh(_)) => {
-                return Err(RepositoryError::Broken("the repository has no transport".to_owned()));
-            }
-        };
+        let place = Storage::new(&location, &options, runtime)?;
         let seen = Seen::new(&options.cache_dir, &directory_name(&location.identity(), &shown));
         Ok(Self { options, place, seen, told: Told::default(), commits: Commits::default(), shown })
     }
 
     /// Runs an operation that reads, or only adds objects.
     fn with<T>(&self, operation: impl Fn(&Repository) -> Result<T, Fault>) -> Result<T, Fault> {
-        match &self.place {
-            Storage::Local(path) => operation(&local::open(path)?),
-            Storage::Remote(cache) => cache.with(operation),
-        }
+        self.place.with(operation)
     }
 
     fn memory<'a>(
@@ -287,6 +272,18 @@ impl ports::Repository for GitRepository {
         limit: usize,
     ) -> Result<Vec<FilePath>, RepositoryError> {
         self.read(|repository| lookup::list_files(repository, commit, scope, limit))
+    }
+
+    fn incoming(
+        &self,
+        pulls: &[OpenPull],
+        onto: CommitId,
+        scope: &dyn Scope,
+    ) -> Result<Vec<Incoming>, RepositoryError> {
+        if let Storage::Remote(cache) = &self.place {
+            heads::bring(cache, pulls).map_err(|fault| fault.into_repository_error(&self.shown))?;
+        }
+        self.read(|repository| heads::incoming(repository, pulls, onto, scope))
     }
 
     fn resolve(&self, revision: &str) -> Result<CommitId, RepositoryError> {

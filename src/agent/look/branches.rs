@@ -16,8 +16,12 @@ use crate::domain::history::ledger::{RevertEntry, claims_of};
 use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::history::snapshot::{Commit, MAX_CHANGED_FILES, Snapshot};
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
+use crate::domain::review::OpenPull;
 use crate::domain::time::Time;
-use crate::ports::{Forge, HistoryQuery, Repository, RepositoryError};
+use crate::ports::{Forge, ForgeError, HistoryQuery, Repository, RepositoryError};
+
+/// How long after a quarantine is over it is looked for what was said because of it, in seconds.
+const CORRECTED_SECS: u32 = 86_400;
 
 /// The branches of an estate during one pass.
 pub(in crate::agent) struct Branches {
@@ -36,6 +40,8 @@ pub(in crate::agent) struct Branches {
     paused: Mutex<BTreeMap<(BranchName, CommitId), Arc<FoundPauses>>>,
     /// Why commands in comments are not obeyed, where that was asked.
     deaf: OnceCell<Option<String>>,
+    /// The open pull requests into each branch, where they were asked for.
+    pulls: Mutex<BTreeMap<BranchName, Arc<[OpenPull]>>>,
     /// The environments as others see them.
     pub elsewhere: Elsewhere,
 }
@@ -75,6 +81,7 @@ impl Branches {
             pasts: Mutex::default(),
             paused: Mutex::default(),
             deaf: OnceCell::new(),
+            pulls: Mutex::default(),
             elsewhere: Elsewhere::new(&estate.repository, &estate.environments, now),
         }
     }
@@ -88,6 +95,21 @@ impl Branches {
                 &None
             })
             .as_deref()
+    }
+
+    /// The open pull requests into a branch; the forge is asked once for all environments on it.
+    pub(in crate::agent) async fn pulls(
+        &self,
+        forge: &dyn Forge,
+        base: &BranchName,
+    ) -> Result<Arc<[OpenPull]>, ForgeError> {
+        let mut listed = self.pulls.lock().await;
+        if let Some(known) = listed.get(base) {
+            return Ok(Arc::clone(known));
+        }
+        let pulls: Arc<[OpenPull]> = forge.pulls(base).await?.into();
+        listed.insert(base.clone(), Arc::clone(&pulls));
+        Ok(pulls)
     }
 
     /// Where a branch was when the pass began, where it was fetched for that.
@@ -240,8 +262,10 @@ impl Since {
         };
         let watched = 2 * longest(|policy| policy.watch_secs.max(policy.recovery_secs));
         let budget_secs = |policy: &Policy| policy.service_budget.map_or(0, |budget| budget.window_secs);
+        // What was said of a pull request because of a quarantine is corrected when that is over.
         let remembered = longest(|policy| {
-            policy.quarantine_secs.max(policy.cooldown_secs).max(policy.pin.remembered_secs())
+            let quarantine_secs = policy.quarantine_secs.saturating_add(CORRECTED_SECS);
+            quarantine_secs.max(policy.cooldown_secs).max(policy.pin.remembered_secs())
         })
         .max(longest(budget_secs))
         .max(i64::from(environment.budget.window_secs))

@@ -5,4 +5,5 @@ pub(super) mod comments;
 pub(super) mod issues;
 pub(super) mod looks;
 pub(super) mod notes;
+pub(super) mod pulls;
 pub(super) mod write_down;

@@ -5,6 +5,7 @@
 
 pub mod codeowners;
 pub mod command;
+pub mod incoming;
 pub mod markdown;
 pub mod text;
 
@@ -15,4 +16,4 @@ mod pull;
 
 pub use self::next::{Branch, Outlook, Step, Watched, step, waits_for_person};
 pub use self::notice::{CommitStatus, ManualIssue, StatusState};
-pub use self::pull::{Merging, NewReview, Review, ReviewState, Second, Standing};
+pub use self::pull::{Merging, NewReview, OpenPull, Review, ReviewState, Second, Standing};

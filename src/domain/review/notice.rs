@@ -13,12 +13,12 @@ pub struct ManualIssue {
     pub body: String,
 }
 
-/// What a verdict says of a deployment's commit, as a forge shows it beside the commit.
+/// What is said of a commit, as a forge shows it beside the commit: a verdict on a deployment, or what a pull request would bring back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitStatus {
     /// The commit.
     pub commit: CommitId,
-    /// What it is about: `backout/<environment>/<service>`.
+    /// What it is about: `backout/<environment>/<service>`, or of a pull request `backout/quarantine/<environment>`.
     pub context: String,
     /// Whether all is well.
     pub state: StatusState,
@@ -28,7 +28,7 @@ pub struct CommitStatus {
     pub url: Option<String>,
 }
 
-/// Whether all is well with a deployment.
+/// Whether all is well with a deployment or a pull request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusState {
     /// Healthy, or bad before it.

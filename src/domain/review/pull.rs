@@ -106,3 +106,14 @@ pub struct NewReview {
     /// Who owns the changed files, by the repository's CODEOWNERS.
     pub owners: Vec<String>,
 }
+
+/// An open pull request, whoever has opened it: as much of it as a list of them has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPull {
+    /// Its number in the repository.
+    pub number: u64,
+    /// The commit at the tip of its branch.
+    pub head: CommitId,
+    /// The ref by which the repository has that commit, also where the branch is of a fork.
+    pub reference: String,
+}

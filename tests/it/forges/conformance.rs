@@ -6,7 +6,7 @@ use backout::domain::ids::BranchName;
 use backout::domain::review::command::{Order, Right};
 use backout::domain::review::{CommitStatus, Merging, ReviewState, Standing, StatusState};
 use backout::domain::time::Time;
-use backout::ports::{ForgeError, MAX_MOVES};
+use backout::ports::{ForgeError, MAX_MOVES, MAX_PULLS};
 
 use super::{Place, main, message};
 use crate::support::forge::{AGENT, Face, Fate, Pull, Reply};
@@ -32,6 +32,8 @@ macro_rules! conforms {
                 follows_nothing_where_its_own_account_is_not_told,
                 opens_lists_and_closes_issues,
                 shows_a_verdict_once,
+                corrects_a_status_only_where_one_is_shown,
+                lists_the_open_pull_requests_of_all,
                 comments_once_on_what_brought_a_commit,
                 edits_its_own_comment_and_nobody_else_s,
                 dresses_pull_requests,
@@ -408,6 +410,78 @@ async fn shows_a_verdict_once(face: Face) {
     assert_eq!(shown.len(), 2);
     assert_eq!((shown[0].state.as_str(), shown[1].state.as_str()), ("failure", "success"));
     assert_eq!(shown[1].context, status.context);
+}
+
+async fn corrects_a_status_only_where_one_is_shown(face: Face) {
+    let place = Place::new(face);
+    let commit = place.tip("main");
+    let mut status = CommitStatus {
+        commit,
+        context: "backout/quarantine/production".to_owned(),
+        state: StatusState::Success,
+        description: "nothing comes back".to_owned(),
+        url: None,
+    };
+    place.forge.restate(&status).await.unwrap();
+    assert!(place.sim.state().statuses.is_empty(), "there was nothing to correct");
+    let other = CommitStatus { context: "backout/production/app".to_owned(), ..status.clone() };
+    place.forge.status(&other).await.unwrap();
+    place.forge.restate(&status).await.unwrap();
+    status.state = StatusState::Failure;
+    place.forge.status(&status).await.unwrap();
+    status.state = StatusState::Success;
+    for _ in 0..2 {
+        place.forge.restate(&status).await.unwrap();
+    }
+    let state = place.sim.state();
+    let shown: Vec<(&str, &str)> = state.statuses[&commit.to_string()]
+        .iter()
+        .map(|shown| (shown.context.as_str(), shown.state.as_str()))
+        .collect();
+    let own = status.context.as_str();
+    assert_eq!(shown, [(other.context.as_str(), "success"), (own, "failure"), (own, "success")]);
+}
+
+async fn lists_the_open_pull_requests_of_all(face: Face) {
+    let mut place = Place::new(face);
+    let mut expected = Vec::new();
+    for (name, by) in [("bump/a", "dana"), ("bump/b", AGENT), ("bump/c", "mallory"), ("bump/d", "lee")] {
+        place.proposal(name, &format!("tag-of-{}", name.len()));
+        let number = place.sim.state().open_by(by, name, "main");
+        expected.push((number, place.tip(name)));
+    }
+    git(&place.repository, &["branch", "next", "main~0"]);
+    place.proposal("bump/next", "v5");
+    {
+        let mut state = place.sim.state();
+        state.open_by("dana", "bump/next", "next");
+        // One is closed, and one comes from a fork.
+        state.pull(expected[3].0).unwrap().open = false;
+        state.pull(expected[2].0).unwrap().fork = true;
+    }
+    expected.truncate(if face == Face::GitLab { 2 } else { 3 });
+    let mut found = place.forge.pulls(&main()).await.unwrap();
+    found.sort_by_key(|pull| pull.number);
+    let told: Vec<_> = found.iter().map(|pull| (pull.number, pull.head)).collect();
+    assert_eq!(told, expected);
+    let kind = if face == Face::GitLab { "merge-requests" } else { "pull" };
+    assert_eq!(found[0].reference, format!("refs/{kind}/{}/head", found[0].number));
+    for number in 0..MAX_PULLS + 5 {
+        let mut state = place.sim.state();
+        let (number, head) = (1_000 + number as u64, expected[0].1.to_string());
+        let (branch, base) = (format!("more-{number}"), "main".to_owned());
+        git(&place.repository, &["branch", &branch, &head]);
+        state.pulls.push(Pull {
+            number,
+            branch,
+            base,
+            head,
+            open: true,
+            by: "dana".to_owned(),
+            ..Pull::default()
+        });
+    }
+    assert_eq!(place.forge.pulls(&main()).await.unwrap().len(), MAX_PULLS);
 }
 
 async fn comments_once_on_what_brought_a_commit(face: Face) {

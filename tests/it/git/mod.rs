@@ -1,6 +1,7 @@
 //! The Git adapter against the program `git` and real servers.
 
 mod caches;
+mod heads;
 mod local;
 mod names;
 mod notes;

@@ -9,7 +9,9 @@ use backout::domain::history::snapshot::Person;
 use backout::domain::ids::{BranchName, CommitId, FilePath};
 use backout::domain::review::command::Command;
 use backout::domain::review::text::ChartStyle;
-use backout::domain::review::{CommitStatus, ManualIssue, Merging, NewReview, Review, ReviewState, Standing};
+use backout::domain::review::{
+    CommitStatus, ManualIssue, Merging, NewReview, OpenPull, Review, ReviewState, Standing,
+};
 use backout::domain::time::Time;
 use backout::ports::{BoxFuture, Forge, ForgeError, Forged};
 
@@ -252,6 +254,21 @@ impl Forge for OwnForge {
 
     fn status<'a>(&'a self, _: &'a CommitStatus) -> Forged<'a, ()> {
         answer(Ok(()))
+    }
+
+    fn restate<'a>(&'a self, _: &'a CommitStatus) -> Forged<'a, ()> {
+        answer(Ok(()))
+    }
+
+    fn pulls<'a>(&'a self, _: &'a BranchName) -> Forged<'a, Vec<OpenPull>> {
+        let hub = self.hub.lock().unwrap();
+        let open = hub.pulls.iter().filter(|pull| pull.state == ReviewState::Open);
+        let shown = |pull: &Pull| OpenPull {
+            number: pull.number,
+            head: pull.head,
+            reference: format!("refs/pull/{}/head", pull.number),
+        };
+        answer(Ok(open.map(shown).collect()))
     }
 
     fn comment<'a>(&'a self, _: CommitId, _: &'a str) -> Forged<'a, ()> {

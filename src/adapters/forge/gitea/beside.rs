@@ -15,23 +15,17 @@ use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
 
 impl Gitea {
-    pub(super) async fn show_status(&self, status: &CommitStatus) -> Result<(), ForgeError> {
-        let state = match status.state {
-            StatusState::Success => "success",
-            StatusState::Failure => "failure",
-        };
-        let url = status.url.as_deref().unwrap_or("");
-        let is_it = |shown: &Status| {
-            shown.context == status.context
-                && shown.state == state
-                && shown.description == status.description
-                && shown.target_url == url
-        };
-        if self.statuses(&status.commit.to_string()).await?.iter().any(is_it) {
-            return Ok(());
-        }
+    /// Whether what a commit shows of the same context says the same; none where it shows nothing of it.
+    pub(super) async fn shows(&self, status: &CommitStatus) -> Result<Option<bool>, ForgeError> {
+        let all = self.statuses(&status.commit.to_string()).await?;
+        let shown = all.iter().find(|shown| shown.context == status.context);
+        Ok(shown.map(|shown| shown.says(status)))
+    }
+
+    pub(super) async fn send_status(&self, status: &CommitStatus) -> Result<(), ForgeError> {
         let body = json!({
-            "state": state, "context": status.context, "description": status.description, "target_url": url,
+            "state": word(status.state), "context": status.context, "description": status.description,
+            "target_url": status.url.as_deref().unwrap_or(""),
         });
         self.rest
             .send(Method::POST, &format!("{}/statuses/{}", self.root, status.commit), &body)
@@ -167,6 +161,23 @@ impl Gitea {
         };
         let place = &self.options.repository;
         Ok(format!("{place} answers to {account}; {merging}{commands}{issues}; {NOT_TESTED}"))
+    }
+}
+
+/// The state in Gitea's word.
+fn word(state: StatusState) -> &'static str {
+    match state {
+        StatusState::Success => "success",
+        StatusState::Failure => "failure",
+    }
+}
+
+impl Status {
+    /// Whether it says the same.
+    fn says(&self, status: &CommitStatus) -> bool {
+        self.state == word(status.state)
+            && self.description == status.description
+            && self.target_url == status.url.as_deref().unwrap_or("")
     }
 }
 

@@ -10,8 +10,8 @@ use crate::adapters::forge::shared::{Commanders, buried, is_spoilt, known, taken
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, Order, Right, order};
 use crate::domain::review::text::is_second;
-use crate::domain::review::{NewReview, Review, ReviewState, Second};
-use crate::ports::ForgeError;
+use crate::domain::review::{NewReview, OpenPull, Review, ReviewState, Second};
+use crate::ports::{ForgeError, MAX_PULLS};
 
 impl Pull {
     /// The id of the account that has opened it.
@@ -112,6 +112,21 @@ impl Gitea {
         base: &BranchName,
     ) -> Result<Review, ForgeError> {
         Ok(Review { second, ..self.read_review(number, base).await? })
+    }
+
+    /// One page of the list, whatever their bases: Gitea ignores `base`. Gitea keeps the head of each pull request under a ref of its own,
+    /// also where it comes from a fork.
+    /// Source: <https://github.com/go-gitea/gitea/blob/main/models/issues/pull.go>, `GetGitHeadRefName`.
+    pub(super) async fn open_pulls(&self, base: &BranchName) -> Result<Vec<OpenPull>, ForgeError> {
+        let base_part = path_part(base.as_str());
+        let list = format!("{}/pulls?state=open&sort=recentupdate&base={base_part}", self.root);
+        let pulls: Vec<Pull> = self.page(&list, 1).await?;
+        let is_meant = |pull: &&Pull| pull.state == "open" && !pull.merged && pull.base.name == base.as_str();
+        let open = pulls.iter().filter(is_meant).take(MAX_PULLS).map(|pull| {
+            let (number, head) = (pull.number, self.rest.commit_id(&pull.head.sha)?);
+            Ok(OpenPull { number, head, reference: format!("refs/pull/{number}/head") })
+        });
+        open.collect()
     }
 
     /// Whether a pull request is from the branch, of this very repository, into the base.

@@ -15,24 +15,17 @@ use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
 
 impl GitHub {
-    pub(super) async fn show_status(&self, status: &CommitStatus) -> Result<(), ForgeError> {
-        let state = match status.state {
-            StatusState::Success => "success",
-            StatusState::Failure => "failure",
-        };
+    /// Whether what a commit shows of the same context says the same; none where it shows nothing of it: the combined status has the last of each.
+    pub(super) async fn shows(&self, status: &CommitStatus) -> Result<Option<bool>, ForgeError> {
         let path = format!("{}/commits/{}/status?per_page=100", self.root, status.commit);
         let shown: Option<CombinedStatus> = self.rest.get_if_any(&path).await?;
-        let is_it = |shown: &Status| {
-            shown.context == status.context
-                && shown.state == state
-                && shown.description.as_deref() == Some(&status.description)
-                && shown.target_url == status.url
-        };
-        if shown.is_some_and(|shown| shown.statuses.iter().any(is_it)) {
-            return Ok(());
-        }
+        let mut all = shown.into_iter().flat_map(|shown| shown.statuses);
+        Ok(all.find(|shown| shown.context == status.context).map(|shown| shown.says(status)))
+    }
+
+    pub(super) async fn send_status(&self, status: &CommitStatus) -> Result<(), ForgeError> {
         let body = json!({
-            "state": state, "context": status.context, "description": status.description,
+            "state": word(status.state), "context": status.context, "description": status.description,
             "target_url": status.url,
         });
         self.rest
@@ -155,6 +148,23 @@ impl GitHub {
         };
         let place = &self.options.repository;
         Ok(format!("{place} answers to {account}; {merging}{signed}{issues}; {NOT_TESTED}{pushes}"))
+    }
+}
+
+/// The state in GitHub's word.
+fn word(state: StatusState) -> &'static str {
+    match state {
+        StatusState::Success => "success",
+        StatusState::Failure => "failure",
+    }
+}
+
+impl Status {
+    /// Whether it says the same.
+    fn says(&self, status: &CommitStatus) -> bool {
+        self.state == word(status.state)
+            && self.description.as_deref() == Some(&status.description)
+            && self.target_url == status.url
     }
 }
 

@@ -9,8 +9,8 @@ use crate::adapters::forge::rest::{MAX_PAGES, path_part};
 use crate::adapters::forge::shared::{Commanders, buried, is_spoilt, known, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, Order, Right, order};
-use crate::domain::review::{NewReview, Review, ReviewState};
-use crate::ports::ForgeError;
+use crate::domain::review::{NewReview, OpenPull, Review, ReviewState};
+use crate::ports::{ForgeError, MAX_PULLS};
 
 /// How long a page of a list is, which is the longest. Source: <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests>.
 const PAGE: usize = 100;
@@ -63,6 +63,23 @@ impl GitHub {
                 && repo(&pull.head) == repo(&pull.base)
         });
         Ok(pulls)
+    }
+
+    /// GitHub keeps the head of each pull request under a ref of its own, also where it comes from a fork.
+    /// Source: <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests>.
+    pub(super) async fn open_pulls(&self, base: &BranchName) -> Result<Vec<OpenPull>, ForgeError> {
+        let path = format!(
+            "{}/pulls?base={}&state=open&sort=updated&direction=desc&per_page={MAX_PULLS}",
+            self.root,
+            path_part(base.as_str())
+        );
+        let pulls: Vec<Pull> = self.rest.get(&path).await?;
+        let is_meant = |pull: &&Pull| pull.state == "open" && pull.base.name == base.as_str();
+        let open = pulls.iter().filter(is_meant).take(MAX_PULLS).map(|pull| {
+            let (number, head) = (pull.number, self.rest.commit_id(&pull.head.sha)?);
+            Ok(OpenPull { number, head, reference: format!("refs/pull/{number}/head") })
+        });
+        open.collect()
     }
 
     /// One pull request, in full.

@@ -16,12 +16,9 @@ use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
 use crate::ports::ForgeError;
 
 impl GitLab {
+    /// Whether what a commit shows of the same context says the same; none where it shows nothing of it.
     /// Source: <https://docs.gitlab.com/api/commits/>.
-    pub(super) async fn show_status(&self, status: &CommitStatus) -> Result<(), ForgeError> {
-        let state = match status.state {
-            StatusState::Success => "success",
-            StatusState::Failure => "failed",
-        };
+    pub(super) async fn shows(&self, status: &CommitStatus) -> Result<Option<bool>, ForgeError> {
         let path = format!(
             "{}/repository/commits/{}/statuses?name={}&per_page=100",
             self.root,
@@ -30,16 +27,13 @@ impl GitLab {
         );
         let shown: Option<Vec<Status>> = self.rest.get_if_any(&path).await?;
         // Each pipeline of the commit has its own; the last one counts.
-        let last = shown.into_iter().flatten().filter(|shown| shown.name == status.context);
-        let is_it = |shown: &Status| {
-            shown.status == state
-                && shown.description.as_deref() == Some(&status.description)
-                && shown.target_url == status.url
-        };
-        if last.max_by_key(|shown| shown.id).is_some_and(|last| is_it(&last)) {
-            return Ok(());
-        }
-        let mut body = json!({"state": state, "name": status.context, "description": status.description});
+        let all = shown.into_iter().flatten().filter(|shown| shown.name == status.context);
+        Ok(all.max_by_key(|shown| shown.id).map(|shown| shown.says(status)))
+    }
+
+    pub(super) async fn send_status(&self, status: &CommitStatus) -> Result<(), ForgeError> {
+        let mut body =
+            json!({"state": word(status.state), "name": status.context, "description": status.description});
         if let (Some(body), Some(url)) = (body.as_object_mut(), &status.url) {
             body.insert("target_url".to_owned(), json!(url));
         }
@@ -149,6 +143,23 @@ impl GitLab {
         };
         let (place, way) = (&self.options.repository, way(&project));
         Ok(format!("{place} answers to {account}; {way}{role}{issues}; {NOT_TESTED}"))
+    }
+}
+
+/// The state in GitLab's word.
+fn word(state: StatusState) -> &'static str {
+    match state {
+        StatusState::Success => "success",
+        StatusState::Failure => "failed",
+    }
+}
+
+impl Status {
+    /// Whether it says the same.
+    fn says(&self, status: &CommitStatus) -> bool {
+        self.status == word(status.state)
+            && self.description.as_deref() == Some(&status.description)
+            && self.target_url == status.url
     }
 }
 

@@ -9,8 +9,8 @@ use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{Commanders, is_spoilt, known, taken};
 use crate::domain::ids::BranchName;
 use crate::domain::review::command::{Command, order};
-use crate::domain::review::{NewReview, Review, ReviewState};
-use crate::ports::ForgeError;
+use crate::domain::review::{NewReview, OpenPull, Review, ReviewState};
+use crate::ports::{ForgeError, MAX_PULLS};
 
 /// The longest title that GitLab takes, in characters.
 const MAX_TITLE: usize = 255;
@@ -53,6 +53,24 @@ impl GitLab {
         let mut found: Vec<MergeRequest> = self.rest.list(&path).await?;
         found.retain(|one| one.source_branch == branch.as_str() && one.is_own());
         Ok(found)
+    }
+
+    /// Those of forks are left out: GitLab takes no status of their commits in this project.
+    /// Source: <https://gitlab.com/gitlab-org/gitlab/-/issues/374133>.
+    pub(super) async fn open_pulls(&self, base: &BranchName) -> Result<Vec<OpenPull>, ForgeError> {
+        let path = format!(
+            "{}/merge_requests?target_branch={}&state=opened&order_by=updated_at&sort=desc&per_page={MAX_PULLS}",
+            self.root,
+            path_part(base.as_str())
+        );
+        let requests: Vec<MergeRequest> = self.rest.get(&path).await?;
+        let is_meant = |one: &&MergeRequest| one.is_open() && one.is_own();
+        let open = requests.iter().filter(is_meant).take(MAX_PULLS).filter_map(|one| {
+            let (number, sha) = (one.iid, one.sha.as_deref()?);
+            let reference = format!("refs/merge-requests/{number}/head");
+            Some(self.rest.commit_id(sha).map(|head| OpenPull { number, head, reference }))
+        });
+        open.collect()
     }
 
     /// The path of a merge request.

@@ -1,6 +1,7 @@
 //! Reverts through pull requests, on a simulated forge whose merges move the real Git remote.
 
 mod accounts;
+mod comebacks;
 mod comments;
 mod groups;
 mod paused;
