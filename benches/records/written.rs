@@ -125,6 +125,7 @@ fn record(deployed: &Deployed) -> anyhow::Result<Record> {
         decision,
         revert: None,
         proposal: None,
+        elsewhere: Vec::new(),
         artifacts: None,
         evidence,
         config: "a2757f195a69f4dc".to_owned(),

@@ -21,6 +21,7 @@ use super::look::lineage::fetch_ahead;
 use super::look::proposals::Proposals;
 use super::look::state::State;
 use super::report::{EnvironmentReport, PassReport};
+use super::tell::elsewhere::tell_known_elsewhere;
 use super::tell::issues::close_issues;
 use super::tell::pulls::warn_pull_requests;
 use super::tell::write_down::write_down;
@@ -194,6 +195,7 @@ async fn follow_forge(
     }
     follow_pull_requests(pass, state, report).await;
     close_issues(pass, state, report).await;
+    tell_known_elsewhere(pass, state, report).await;
     warn_pull_requests(pass, state, report).await;
     Ok(())
 }

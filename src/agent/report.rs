@@ -7,6 +7,7 @@ use crate::domain::artifact::ArtifactsTold;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
 use crate::domain::decision::{Decision, GuardAnswer, is_of_incident};
+use crate::domain::deployment::precedent::Precedent;
 use crate::domain::environment::brakes::Brakes;
 use crate::domain::history::landing::Landing;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
@@ -94,6 +95,9 @@ pub struct Item {
     pub with: Vec<ServiceName>,
     /// What is known of the artifacts that the revert puts back.
     pub artifacts: Option<ArtifactsTold>,
+    /// What became of the artifacts that it brought in other environments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Precedent>,
     /// The revert as a unified diff, where there is one.
     pub diff: Option<String>,
     /// The commit that reverted it, now or before, if there is one.

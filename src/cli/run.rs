@@ -228,6 +228,9 @@ fn describe_item(
     if let Some(who) = item.put_back.as_ref().filter(|_| !matches!(item.decision, Decision::Escalate(_))) {
         let _who = writeln!(out, "    {}", output::plain(who));
     }
+    for known in &item.elsewhere {
+        let _known = writeln!(out, "    {}", output::plain(&known.line()));
+    }
     let why = item.decision.why().filter(|why| *why != item.judgement.reason && !item.is_of_incident());
     if let Some(why) = why {
         let mut lines = why.lines().map(output::plain);

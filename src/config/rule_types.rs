@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::values::{Duration, Ratio};
 use crate::domain::environment::pin_rules::FluxPin;
-use crate::domain::environment::policy::{Mixed, Mode, SchemaDetector, SchemaPolicy};
+use crate::domain::environment::policy::{KnownElsewhere, Mixed, Mode, SchemaDetector, SchemaPolicy};
 use crate::domain::environment::signal::{Direction, Missing, SignalKind};
 
 /// A metric question about a service.
@@ -124,6 +124,9 @@ pub(super) struct Policy {
     /// By which tools the agent keeps a version out that it has backed out. It writes that into the commit of the revert, and takes it back
     /// later. Default: by none.
     pub(super) pin: Option<Pin>,
+    /// What the status says of a pull request or a commit that brings a version which is known as bad from another environment: it
+    /// succeeds and tells (`tell`), or it fails (`block`). Default: `tell`.
+    pub(super) elsewhere: Option<KnownElsewhere>,
 }
 
 /// How the agent keeps automation from putting back a version that it has backed out.

@@ -248,6 +248,7 @@ impl Context<'_> {
             automation: usual.automation,
             partial: wire.partial.unwrap_or(usual.partial),
             pin,
+            elsewhere: wire.elsewhere.unwrap_or(usual.elsewhere),
         }
     }
 

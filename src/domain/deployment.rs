@@ -7,6 +7,7 @@ mod by_hand;
 mod compared;
 mod field_change;
 pub mod lineage;
+pub mod precedent;
 mod reverts;
 mod schema_evidence;
 pub mod trust;

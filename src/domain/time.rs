@@ -17,6 +17,13 @@ impl Time {
         text.split_once('T').map_or(text.clone(), |(_, clock)| clock.to_owned())
     }
 
+    /// The day in UTC: `2026-11-20`.
+    #[must_use]
+    pub fn day(self) -> String {
+        let text = self.to_string();
+        text.split_once('T').map_or(text.clone(), |(day, _)| day.to_owned())
+    }
+
     /// The point `secs` seconds after 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_unix(secs: i64) -> Self {

@@ -9,6 +9,7 @@ use crate::domain::change::receipt::{Receipt, ReviewPlace};
 use crate::domain::decision::{
     Decision, FROZEN_GUARD, GuardAnswer, MODE_GUARD, PAUSED_GUARD, facts_of_healthy,
 };
+use crate::domain::deployment::precedent::Precedent;
 use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::Mode;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
@@ -45,6 +46,8 @@ pub struct VerdictRecord {
     pub proposal: Option<Proposal>,
     /// What is known of its artifacts, and of those that its revert puts back; none where nothing is.
     pub artifacts: Option<ArtifactsTold>,
+    /// What became of these artifacts in other environments, as far as it was known.
+    pub elsewhere: Vec<Precedent>,
     /// Everything that the judgement was derived from.
     pub evidence: Evidence,
     /// The beginning of the SHA-256 of the configuration that was in force, in hexadecimal.
@@ -130,6 +133,9 @@ pub(super) struct VerdictForm {
     /// What is known of its artifacts, and of those that its revert puts back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     artifacts: Option<ArtifactsTold>,
+    /// What became of these artifacts in other environments, as far as it was known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    elsewhere: Vec<Precedent>,
     /// Everything that the judgement was derived from.
     evidence: Evidence,
     /// The beginning of the SHA-256 of the configuration that was in force, in hexadecimal.
@@ -204,6 +210,7 @@ impl From<VerdictRecord> for VerdictForm {
             revert: record.revert,
             proposal: record.proposal,
             artifacts: record.artifacts,
+            elsewhere: record.elsewhere,
             evidence: record.evidence,
             config: record.config,
         }
@@ -239,6 +246,7 @@ impl TryFrom<VerdictForm> for VerdictRecord {
             revert: form.revert,
             proposal: form.proposal,
             artifacts: form.artifacts,
+            elsewhere: form.elsewhere,
             evidence: form.evidence,
             config: form.config,
         })

@@ -9,6 +9,7 @@ use super::elsewhere::Elsewhere;
 use super::pauses::FoundPauses;
 use crate::agent::world::{Estate, SEARCH_DAYS, blocking};
 use crate::domain::deployment::lineage::Lineage;
+use crate::domain::deployment::precedent::KnownArtifact;
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::history::landing::{RECENT_SECS, Sighting};
@@ -44,6 +45,8 @@ pub(in crate::agent) struct Branches {
     pulls: Mutex<BTreeMap<BranchName, Arc<[OpenPull]>>>,
     /// The environments as others see them.
     pub elsewhere: Elsewhere,
+    /// What is known of the artifacts of environments, where that was read.
+    known: Mutex<BTreeMap<EnvironmentName, Arc<[KnownArtifact]>>>,
 }
 
 /// What a service ran, and the reverts of it in as much of the history.
@@ -83,6 +86,7 @@ impl Branches {
             deaf: OnceCell::new(),
             pulls: Mutex::default(),
             elsewhere: Elsewhere::new(&estate.repository, &estate.environments, now),
+            known: Mutex::default(),
         }
     }
 
@@ -110,6 +114,19 @@ impl Branches {
         let pulls: Arc<[OpenPull]> = forge.pulls(base).await?.into();
         listed.insert(base.clone(), Arc::clone(&pulls));
         Ok(pulls)
+    }
+
+    /// What is known of the artifacts of an environment, which `read` reads once a pass.
+    pub(in crate::agent) async fn known(
+        &self,
+        environment: &EnvironmentName,
+        read: impl Future<Output = Vec<KnownArtifact>>,
+    ) -> Arc<[KnownArtifact]> {
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.get(environment) {
+            return Arc::clone(known);
+        }
+        Arc::clone(known.entry(environment.clone()).or_insert(read.await.into()))
     }
 
     /// Where a branch was when the pass began, where it was fetched for that.

@@ -11,6 +11,7 @@ pub(super) mod landed;
 pub(super) mod lineage;
 pub(super) mod pauses;
 pub(super) mod pins;
+pub(super) mod precedents;
 pub(super) mod proposals;
 pub(super) mod search;
 pub(super) mod services;

@@ -8,12 +8,9 @@ use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::{Decision, SCHEMA_GUARD};
 use crate::domain::judge::verdict::Verdict;
-use crate::domain::review::{CommitStatus, StatusState};
+use crate::domain::review::{CommitStatus, MAX_DESCRIPTION, StatusState};
 use crate::domain::text::one_line;
 use crate::ports::ForgeError;
-
-/// The most characters of a commit status. Source: <https://docs.github.com/en/rest/commits/statuses>.
-const MAX_DESCRIPTION: usize = 140;
 
 /// Where a deployment was shown.
 #[derive(Default)]

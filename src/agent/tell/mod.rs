@@ -2,6 +2,7 @@
 
 pub(super) mod announce;
 pub(super) mod comments;
+pub(super) mod elsewhere;
 pub(super) mod issues;
 pub(super) mod looks;
 pub(super) mod notes;

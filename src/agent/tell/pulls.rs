@@ -3,40 +3,47 @@
 
 use std::collections::BTreeSet;
 
+use super::elsewhere::tell_of_head;
 use crate::agent::look::context::Pass;
+use crate::agent::look::precedents::is_anything_bad;
 use crate::agent::look::state::State;
 use crate::agent::report::EnvironmentReport;
+use crate::domain::artifact::Artifact;
 use crate::domain::deployment::Documents;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::review::incoming::Comeback;
-use crate::domain::review::{CommitStatus, OpenPull, StatusState};
+use crate::domain::review::{CommitStatus, MAX_DESCRIPTION, OpenPull, StatusState};
 use crate::domain::text::{inert, one_line};
-use crate::domain::time::Time;
 use crate::ports::{Forge, ForgeError, RepositoryError};
 use crate::record::Record;
 
-/// The most characters of a commit status. Source: <https://docs.github.com/en/rest/commits/statuses>.
-const MAX_DESCRIPTION: usize = 140;
 /// The most characters of a value in it.
 const MAX_VALUE: usize = 40;
 /// What a head shows that was said to bring something back, and does so no more.
 const NOTHING_COMES_BACK: &str = "nothing comes back that is in quarantine";
 
-/// What a head would bring back; none where it is not about any service that went back lately.
-type Findings = Vec<(CommitId, Option<Vec<Comeback>>)>;
+/// What a head would bring.
+struct Finding {
+    head: CommitId,
+    /// What comes back; none where it is not about any service that went back lately.
+    comebacks: Option<Vec<Comeback>>,
+    /// What is new to services.
+    brought: Vec<(ServiceName, usize, BTreeSet<Artifact>)>,
+}
 
-/// Tells open pull requests into the environment's branch what of them is in quarantine. Where nothing was backed out lately, the forge is
-/// not asked at all.
+/// Tells open pull requests into the environment's branch what of them is in quarantine, or known as bad from another environment. Where
+/// there is nothing of that, the forge is not asked at all.
 pub(in crate::agent) async fn warn_pull_requests(
     pass: &Pass<'_>,
     state: &State,
     report: &mut EnvironmentReport,
 ) {
     let Some(forge) = pass.estate.forge.as_deref() else { return };
-    if state.landed.is_empty() || pass.stop.is_set() {
+    let is_known = is_anything_bad(pass).await;
+    if state.landed.is_empty() && !is_known || pass.stop.is_set() {
         return;
     }
     let listed = match pass.branches.pulls(forge, &pass.environment.branch).await {
@@ -46,7 +53,7 @@ pub(in crate::agent) async fn warn_pull_requests(
     if listed.is_empty() {
         return;
     }
-    let found = match find(pass, state, listed.to_vec()).await {
+    let found = match find(pass, state, listed.to_vec(), is_known).await {
         Ok(found) => found,
         Err(error) => {
             report.problems.push(format!("open pull requests cannot be compared: {error}"));
@@ -58,25 +65,44 @@ pub(in crate::agent) async fn warn_pull_requests(
         return;
     }
     report.facts.extend(not_compared(&listed, &found));
-    for (head, comebacks) in found {
-        let Some(comebacks) = comebacks else { continue };
-        if let Err(error) = show(pass, state, forge, (head, &comebacks)).await {
-            return told(&error, "what open pull requests bring back cannot be shown", report);
+    for Finding { head, comebacks, brought } in &found {
+        let shown = match comebacks {
+            Some(comebacks) => show(pass, state, forge, (*head, comebacks)).await,
+            None => Ok(()),
+        };
+        let shown = match shown {
+            Ok(()) if !brought.is_empty() => tell_of_head(pass, forge, *head, brought).await,
+            shown => shown,
+        };
+        if let Err(error) = shown {
+            return told(&error, "what open pull requests bring cannot be shown", report);
         }
     }
 }
 
 /// What each head would bring back.
-async fn find(pass: &Pass<'_>, state: &State, pulls: Vec<OpenPull>) -> Result<Findings, RepositoryError> {
+async fn find(
+    pass: &Pass<'_>,
+    state: &State,
+    pulls: Vec<OpenPull>,
+    is_known: bool,
+) -> Result<Vec<Finding>, RepositoryError> {
     let (environment, head, now) = (pass.environment.clone(), state.snapshot.head, pass.now);
     let (reverts, world, stop) = (state.landed.clone(), pass.world.memo.clone(), pass.stop.flag());
     pass.git(move |repository| {
         let services: BTreeSet<&ServiceName> = reverts.iter().map(|entry| &entry.service).collect();
-        let scope = Tracked::of_services(&environment, services);
+        // What is known from elsewhere may come to any service.
+        let scope = match is_known {
+            true => Tracked::new(&environment, None),
+            false => Tracked::of_services(&environment, services),
+        };
         let incoming = repository.incoming(&pulls, head, &scope)?;
         let documents = || Documents::new(world.clone(), Some(stop.clone()));
-        let found =
-            incoming.iter().map(|one| (one.head, one.comebacks(&environment, &reverts, now, documents)));
+        let found = incoming.iter().map(|one| Finding {
+            head: one.head,
+            comebacks: one.comebacks(&environment, &reverts, now, documents),
+            brought: if is_known { one.brought(&environment, now, documents) } else { Vec::new() },
+        });
         Ok(found.collect())
     })
     .await
@@ -86,14 +112,14 @@ async fn find(pass: &Pass<'_>, state: &State, pulls: Vec<OpenPull>) -> Result<Fi
 const MAX_NAMED: usize = 10;
 
 /// Of which pull requests nobody knows what they bring, in words.
-fn not_compared(listed: &[OpenPull], found: &Findings) -> Option<String> {
-    let is_left = |pull: &&OpenPull| found.iter().all(|(head, _)| *head != pull.head);
+fn not_compared(listed: &[OpenPull], found: &[Finding]) -> Option<String> {
+    let is_left = |pull: &&OpenPull| found.iter().all(|one| one.head != pull.head);
     let left: Vec<String> = listed.iter().filter(is_left).map(|pull| pull.number.to_string()).collect();
     let more = left.len().saturating_sub(MAX_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let named = left.get(..MAX_NAMED).unwrap_or(&left).join(", ");
     (!left.is_empty()).then(|| {
-        format!("pull requests {named}{more} were not held against what is in quarantine: their commits are too large, or cannot be had")
+        format!("pull requests {named}{more} were not held against what is known as bad: their commits are too large, or cannot be had")
     })
 }
 
@@ -118,17 +144,16 @@ async fn show(
 /// What a status says.
 fn words(comeback: &Comeback, why: &str, others: usize) -> String {
     let Comeback { service, value, revert, until } = comeback;
-    let day = |time: Time| time.to_string().chars().take(10).collect::<String>();
     let value = one_line(&inert(value), MAX_VALUE);
     let others = match others {
         0 => String::new(),
         1 => " (and 1 other service)".to_owned(),
         several => format!(" (and {several} other services)"),
     };
-    let (when, by) = (day(revert.at), revert.commit.short());
+    let (when, by) = (revert.at.day(), revert.commit.short());
     let text = format!(
         "{service} {value} was reverted on {when} by {by}{why}: in quarantine until {}{others}",
-        day(*until)
+        until.day()
     );
     one_line(&text, MAX_DESCRIPTION)
 }

@@ -12,13 +12,16 @@ use crate::agent::caught::caught;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::artifacts::ran_artifacts;
 use crate::agent::look::context::{Intent, Pass};
+use crate::agent::look::precedents::precedents_of;
 use crate::agent::look::state::{State, read_records};
 use crate::agent::report::{EnvironmentReport, Incident, Item};
-use crate::domain::artifact::{ArtifactsTold, RanArtifact};
+use crate::domain::artifact::named::MAX_ARTIFACTS;
+use crate::domain::artifact::{Artifact, ArtifactsTold, RanArtifact};
 use crate::domain::change::Change;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::{Decision, is_incident, is_of_incident};
 use crate::domain::deployment::Deployment;
+use crate::domain::deployment::artifacts::brought_by;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
 use crate::domain::judge::lean::{lean, without_idle};
@@ -53,6 +56,8 @@ pub(in crate::agent) async fn write_down(
             still_bad.extend(one.judged.told_before.as_ref().and_then(|(at, _)| as_told(&item, *at)));
             continue;
         }
+        let brought = brought_by(&one.judged.deployment);
+        item.elsewhere = precedents_of(pass, &brought, one.judged.policy.quarantine_secs).await;
         item.revert = item.revert.or_else(|| {
             state
                 .landed
@@ -73,13 +78,7 @@ pub(in crate::agent) async fn write_down(
         };
         if let Some(announced) = announced {
             comments.add(pass, one, &item, announced.url.as_deref());
-            // What was found bad is no state to go back to.
-            let ran = match item.judgement.verdict {
-                Verdict::Regressed => Vec::new(),
-                Verdict::Healthy | Verdict::Inconclusive(_) | Verdict::Preexisting | Verdict::Pending => {
-                    ran_artifacts(pass, &one.judged.deployment).await
-                }
-            };
+            let ran = ran_artifacts(pass, &one.judged.deployment).await;
             let verdict = verdict_record(pass, one, &item, ran);
             let ended =
                 one.receipt.as_ref().and_then(|receipt| review_record(&verdict, verdict.at, None, receipt));
@@ -235,6 +234,7 @@ fn item(settled: &Settled) -> Item {
         is_to_good: matches!(judged.goal, Some(Goal::Undo(..))),
         with: others(planned.as_ref().map(|(change, _)| &**change)),
         artifacts: judged.artifacts.told().unless_empty(),
+        elsewhere: Vec::new(),
         diff: planned.as_ref().map(|(_, diff)| diff.clone()),
         revert: None,
         receipt: None,
@@ -299,6 +299,8 @@ fn received(item: &mut Item, branch: Option<BranchName>, receipt: &Receipt) {
 
 fn verdict_record(pass: &Pass<'_>, settled: &Settled, item: &Item, ran: Vec<RanArtifact>) -> VerdictRecord {
     let judged = &settled.judged;
+    let brought = brought_by(&judged.deployment);
+    let brought = brought.iter().take(MAX_ARTIFACTS).map(Artifact::to_string).collect();
     VerdictRecord {
         version: VERSION,
         id: judged.deployment.id.clone(),
@@ -311,7 +313,8 @@ fn verdict_record(pass: &Pass<'_>, settled: &Settled, item: &Item, ran: Vec<RanA
         guards: item.guards.clone(),
         revert: item.revert,
         proposal: item.receipt.as_ref().and_then(Proposal::of),
-        artifacts: ArtifactsTold { ran, ..judged.artifacts.told() }.unless_empty(),
+        artifacts: ArtifactsTold { brought, ran, ..judged.artifacts.told() }.unless_empty(),
+        elsewhere: item.elsewhere.clone(),
         evidence: without_idle(&judged.evidence, &judged.judgement),
         config: pass.world.config.chars().take(CONFIG_DIGITS).collect(),
     }

@@ -140,7 +140,10 @@ pub struct PassedOver {
 /// What is told and recorded about the artifacts of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ArtifactsTold {
-    /// What the deployment brought.
+    /// What the deployment brought, by name and version; untrusted text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brought: Vec<String>,
+    /// What of that has another name than its digest, with the digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ran: Vec<RanArtifact>,
     /// What its revert puts back.
@@ -198,6 +201,7 @@ impl TargetArtifacts {
     #[must_use]
     pub fn told(&self) -> ArtifactsTold {
         ArtifactsTold {
+            brought: Vec::new(),
             ran: Vec::new(),
             target: self.findings.clone().unwrap_or_default(),
             passed_over: self.passed_over.clone(),

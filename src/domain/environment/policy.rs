@@ -113,6 +113,19 @@ pub struct Policy {
     pub partial: bool,
     /// By which tools a value is kept out that was backed out.
     pub pin: PinRules,
+    /// What is made of it that a version is known as bad from another environment.
+    pub elsewhere: KnownElsewhere,
+}
+
+/// What the agent makes of it that a pull request or a commit brings a version that is known as bad from another environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownElsewhere {
+    /// It says so in a status that succeeds.
+    #[default]
+    Tell,
+    /// It says so in a status that fails.
+    Block,
 }
 
 /// How many reverts of one service the agent makes before it only proposes them.
@@ -158,6 +171,7 @@ impl Default for Policy {
             automation: Vec::new(),
             partial: false,
             pin: PinRules::default(),
+            elsewhere: KnownElsewhere::default(),
         }
     }
 }

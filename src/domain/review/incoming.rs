@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::artifact::Artifact;
+use crate::domain::deployment::artifacts::brought_by;
 use crate::domain::deployment::{Deployment, Documents, FieldChange, deployments_of};
 use crate::domain::environment::Environment;
 use crate::domain::history::landing::Landing;
@@ -92,6 +94,24 @@ impl Incoming {
             found.extend(back);
         }
         Some(found)
+    }
+
+    /// What it would bring to services that do not have it yet, each service with the place of its rule in [`Environment::services`].
+    #[must_use]
+    pub fn brought(
+        &self,
+        environment: &Environment,
+        now: Time,
+        documents: impl Fn() -> Documents,
+    ) -> Vec<(ServiceName, usize, BTreeSet<Artifact>)> {
+        let anew = self.deployments(&self.anew, environment, (now, documents()));
+        let new: BTreeSet<Artifact> = anew.iter().flat_map(brought_by).collect();
+        let all = self.deployments(&self.changed, environment, (now, documents()));
+        let of = |one: Deployment| {
+            let artifacts: BTreeSet<Artifact> = brought_by(&one).intersection(&new).cloned().collect();
+            (!artifacts.is_empty()).then_some((one.service, one.rule, artifacts))
+        };
+        all.into_iter().filter_map(of).collect()
     }
 
     /// The deployments that the head would be if these were the files that it changes.

@@ -15,5 +15,5 @@ mod notice;
 mod pull;
 
 pub use self::next::{Branch, Outlook, Step, Watched, step, waits_for_person};
-pub use self::notice::{CommitStatus, ManualIssue, StatusState};
+pub use self::notice::{CommitStatus, MAX_DESCRIPTION, ManualIssue, StatusState};
 pub use self::pull::{Merging, NewReview, OpenPull, Review, ReviewState, Second, Standing};

@@ -18,15 +18,19 @@ pub struct ManualIssue {
 pub struct CommitStatus {
     /// The commit.
     pub commit: CommitId,
-    /// What it is about: `backout/<environment>/<service>`, or of a pull request `backout/quarantine/<environment>`.
+    /// What it is about: `backout/<environment>/<service>`, and of what is known of it without a verdict
+    /// `backout/quarantine/<environment>` or `backout/elsewhere/<environment>`.
     pub context: String,
     /// Whether all is well.
     pub state: StatusState,
-    /// One line, at most 140 characters.
+    /// One line, at most [`MAX_DESCRIPTION`] characters.
     pub description: String,
     /// Where to read more.
     pub url: Option<String>,
 }
+
+/// The most characters of what a status says. Source: <https://docs.github.com/en/rest/commits/statuses>.
+pub const MAX_DESCRIPTION: usize = 140;
 
 /// Whether all is well with a deployment or a pull request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

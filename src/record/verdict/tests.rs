@@ -100,6 +100,7 @@ fn record(evidence: Evidence, judgement: Judgement) -> VerdictRecord {
         guards,
         revert: (!is_healthy).then(|| "0a1b9c345c55c8a31a98227f9713953ce15e77f1".parse().unwrap()),
         proposal: None,
+        elsewhere: Vec::new(),
         artifacts: None,
         evidence,
         config: "a2757f195a69f4dc".to_owned(),

@@ -211,6 +211,7 @@ impl Writer {
             guards: if self.odds(6) { vec![mode] } else { Vec::new() },
             revert,
             proposal,
+            elsewhere: Vec::new(),
             artifacts: None,
             evidence,
             config: String::new(),

@@ -127,10 +127,7 @@ fn a_forge_that_does_not_list_or_show_is_no_error() {
         false => Fate::Go,
     });
     let report = scene.stage.pass(1);
-    assert!(
-        scene.problems(&report).contains("what open pull requests bring back cannot be shown"),
-        "{report:#}"
-    );
+    assert!(scene.problems(&report).contains("what open pull requests bring cannot be shown"), "{report:#}");
 }
 
 #[test]

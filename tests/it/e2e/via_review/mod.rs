@@ -4,6 +4,7 @@ mod accounts;
 mod comebacks;
 mod comments;
 mod groups;
+mod elsewhere;
 mod paused;
 mod people;
 mod secrets;
