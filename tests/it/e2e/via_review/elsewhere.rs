@@ -7,6 +7,7 @@ use super::Setting;
 use crate::e2e::stage::{BOT, ERRORS, Stage, values, words};
 use crate::support::eventually;
 use crate::support::forge::{Face, SimForge, Status, TOKEN};
+use crate::support::registry::Registry;
 
 const WATCH: &str = "watch: 20m";
 
@@ -15,12 +16,17 @@ fn path(environment: &str) -> String {
 }
 
 fn configure(stage: &Stage, forge: &SimForge, watch: &str, policy: &str) {
+    configure_with(stage, forge, (watch, policy), "");
+}
+
+fn configure_with(stage: &Stage, forge: &SimForge, (watch, policy): (&str, &str), more: &str) {
     let mut config = Setting::default().config(Face::GitHub, forge);
     config.environments =
         "  fine: {branch: main, mode: auto}\n  one: {branch: main, mode: auto}\n".to_owned();
     config.signals = ERRORS.replace("{{ namespace }}", "{{ environment }}");
     config.services = "  - {pattern: \"apps/{environment}/{service}/values.yaml\"}\n".to_owned();
     config.policy = format!("settle: 60s, {watch}, baseline: 30m{policy}");
+    config.run += more;
     stage.configure(&config);
 }
 
@@ -33,9 +39,14 @@ fn scene(policy: &str) -> (Stage, SimForge, String) {
 
 /// Both environments at v1.
 fn calm(policy: &str) -> (Stage, SimForge) {
+    begun(policy, &values("web", "v1"))
+}
+
+/// Both environments with this file.
+fn begun(policy: &str, text: &str) -> (Stage, SimForge) {
     let mut stage = Stage::on_path();
     for environment in ["fine", "one"] {
-        stage.write(&path(environment), &values("web", "v1"));
+        stage.write(&path(environment), text);
     }
     stage.commit(-180, BOT, "Set the shop up");
     stage.push();
@@ -46,18 +57,26 @@ fn calm(policy: &str) -> (Stage, SimForge) {
 }
 
 fn deploy(stage: &Stage, environment: &str, tag: &str, minutes: i64) -> String {
-    stage.write(&path(environment), &values("web", tag));
-    let commit = stage.commit(minutes, BOT, &format!("Deploy web {tag} in {environment}"));
+    deploy_file(stage, environment, &values("web", tag), minutes)
+}
+
+fn deploy_file(stage: &Stage, environment: &str, text: &str, minutes: i64) -> String {
+    stage.write(&path(environment), text);
+    let commit = stage.commit(minutes, BOT, &format!("Deploy web in {environment}"));
     stage.push();
     commit
 }
 
 /// Somebody opens a pull request with a version for an environment. Returns its head.
 fn offer(stage: &Stage, forge: &SimForge, environment: &str, tag: &str) -> String {
+    offer_file(stage, forge, environment, (tag, &values("web", tag)))
+}
+
+fn offer_file(stage: &Stage, forge: &SimForge, environment: &str, (name, text): (&str, &str)) -> String {
     stage.git(&["checkout", "-q", "--detach", "main"]);
-    stage.write(&path(environment), &values("web", tag));
-    let head = stage.commit(-1, BOT, "Promote web");
-    let branch = format!("promote/{environment}-{tag}");
+    stage.write(&path(environment), text);
+    let head = stage.commit(-1, BOT, &format!("Promote web {name}"));
+    let branch = format!("promote/{environment}-{name}");
     stage.git(&["push", "-q", stage.bare.to_str().unwrap(), &format!("HEAD:refs/heads/{branch}")]);
     stage.git(&["checkout", "-q", "main"]);
     forge.state().open_by("dana", &branch, "main");
@@ -173,4 +192,48 @@ fn what_ran_well_elsewhere_proves_nothing_and_is_shown() {
     assert_eq!(words(of_one), "regressed revert", "it is judged like any other: {of_one:#}");
     assert_eq!(of_one["elsewhere"][0]["became"], "healthy", "{of_one:#}");
     assert!(said(&forge, &bad, "backout/elsewhere/one").is_empty(), "no status praises it");
+}
+
+#[test]
+fn a_tag_that_was_moved_is_not_what_was_bad_elsewhere() {
+    let registry = Registry::start();
+    let file = |tag: &str| format!("image:\n  repository: {}/shop/web\n  tag: {tag}\n", registry.host());
+    for tag in ["v1", "v2"] {
+        registry.push(&format!("shop/web:{tag}"), &[]);
+    }
+    let (stage, forge) = begun("", &file("v1"));
+    let listed = format!("registries: [{{host: \"{}\", plain_http: true, timeout: 5s}}]\n", registry.host());
+    configure_with(&stage, &forge, (WATCH, ""), &listed);
+    deploy_file(&stage, "one", &file("v2"), -12);
+    stage.pass(3);
+    stage.pull();
+    let same = offer_file(&stage, &forge, "fine", ("same", &file("v2")));
+    stage.pass(0);
+    assert_eq!(said(&forge, &same, "backout/elsewhere/fine").len(), 1);
+    registry.push("shop/web:v2", &[("built", "again")]);
+    let moved = offer_file(&stage, &forge, "fine", ("moved", &file("v2")));
+    stage.pass(0);
+    assert!(said(&forge, &moved, "backout/elsewhere/fine").is_empty());
+    let corrected = said(&forge, &same, "backout/elsewhere/fine");
+    assert_eq!(corrected.len(), 2, "{corrected:?}");
+    assert!(corrected[1].description.starts_with("nothing comes that is known as bad"), "{corrected:?}");
+}
+
+#[test]
+fn it_is_known_on_the_branch_of_another_environment_too() {
+    let (stage, forge, _) = scene("");
+    stage.remote(&["branch", "live", "main~1"]);
+    let file = stage.home.path().join("backout.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    stage.write_config(&text.replace("fine: {branch: main", "fine: {branch: live"));
+    stage.pass(3);
+    stage.git(&["fetch", "-q", stage.bare.to_str().unwrap(), "live"]);
+    stage.git(&["checkout", "-q", "--detach", "FETCH_HEAD"]);
+    stage.write(&path("fine"), &values("web", "v2"));
+    let head = stage.commit(-1, BOT, "Promote web");
+    stage.git(&["push", "-q", stage.bare.to_str().unwrap(), "HEAD:refs/heads/promote"]);
+    forge.state().open_by("dana", "promote", "live");
+    stage.pass(0);
+    assert_eq!(said(&forge, &head, "backout/elsewhere/fine").len(), 1);
+    assert!(said(&forge, &head, "backout/elsewhere/one").is_empty());
 }
