@@ -18,6 +18,7 @@ pub struct TrustFacts {
 impl Guard for TrustFacts {
     const REASON: &'static str =
         "People see the agent's reverts of a service before it makes them by itself.";
+    const OF_MEMBER: bool = true;
 
     fn collect(case: &Case<'_>, _: &Situation<'_>) -> Self {
         if case.policy.mode != Mode::Earn {

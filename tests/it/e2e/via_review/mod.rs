@@ -3,8 +3,8 @@
 mod accounts;
 mod comebacks;
 mod comments;
-mod groups;
 mod elsewhere;
+mod groups;
 mod paused;
 mod people;
 mod secrets;
