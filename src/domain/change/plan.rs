@@ -401,7 +401,11 @@ fn merged(deployment: &Deployment, file: &FileDiff, target: &Target<'_>) -> Resu
         // backout reverts a file that it has not read only where nobody changed the file since.
         let all = [&old, &new, &current].map(|content| content.as_ref().and_then(Content::bytes));
         let [Some(old), Some(new), Some(current)] = all else { return Err(conflict()) };
-        Some(diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?.into())
+        let merged = diffy::merge_bytes(new, current, old).map_err(|_marked| conflict())?;
+        if !field::is_sound_merge([old, new, current, &merged]) {
+            return Err(conflict());
+        }
+        Some(merged.into())
     };
     let now_and_then = (current.as_ref().and_then(Content::bytes), content.as_ref().and_then(Content::bytes));
     if let (Some(now), Some(then)) = now_and_then {

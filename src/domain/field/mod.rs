@@ -98,6 +98,14 @@ pub fn revert(file: &File<'_>, parent: &[u8], bad: &[u8], current: &[u8]) -> Res
     restore::revert(file, &parent, &bad, current.as_ref().unwrap_or(&bad))
 }
 
+/// Whether a file that was merged line by line says what it should. It takes the versions before and after the commit, now, and merged.
+#[must_use]
+pub fn is_sound_merge(versions: [&[u8]; 4]) -> bool {
+    let read = |bytes: &[u8]| Document::new(Arc::from(bytes));
+    let [Some(parent), Some(bad), Some(now), Some(merged)] = versions.map(read) else { return true };
+    restore::merge::is_sound([&parent, &bad, &now, &merged])
+}
+
 /// Says whether a text that takes the place of another one has a key twice in one mapping, where that one has it once.
 ///
 /// # Errors

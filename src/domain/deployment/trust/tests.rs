@@ -33,6 +33,7 @@ fn revert(of: &Deployment) -> (Deployment, RevertEntry) {
         service: of.service.clone(),
         reverts: of.commit,
         with: Vec::new(),
+        together_with: None,
         bad_values: of.trailer_values(),
         requested: false,
     };

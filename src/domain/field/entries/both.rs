@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::leaves::leaf::Leaf;
 use super::super::leaves::{Document, Text, read, repeated, repeated_beyond};
+use super::super::restore::form;
 use super::by_name::{ByName, SharedField};
 use super::entry::Parts;
 use super::pattern::EntryPattern;
@@ -13,11 +14,11 @@ use super::pattern::EntryPattern;
 pub(super) struct BothVersions<'s> {
     pattern: &'s EntryPattern,
     are_yaml: bool,
+    /// The text before.
+    old: &'s str,
     /// The text after.
     new: &'s str,
     documents: [Document; 2],
-    /// How many brackets each leaves open.
-    open_brackets: [[i32; 3]; 2],
     /// The keys that stand twice after, looked for when it is asked for.
     repeated: OnceCell<Vec<String>>,
     /// Of each address, the length of that of the entry that it is in. Matching it takes longer than finding it again.
@@ -27,12 +28,12 @@ pub(super) struct BothVersions<'s> {
 impl<'s> BothVersions<'s> {
     pub(super) fn new(pattern: &'s EntryPattern, documents: [&'s Document; 2]) -> Self {
         let are_yaml = documents.iter().all(|document| document.is_yaml());
-        let [_, new] = documents;
+        let [old, new] = documents;
         Self {
             pattern,
             are_yaml,
+            old: old.text(),
             new: new.text(),
-            open_brackets: documents.map(|document| open_brackets(document.text())),
             documents: documents.map(|document| shown(document.text(), are_yaml)),
             repeated: OnceCell::new(),
             entries: OnceCell::new(),
@@ -59,7 +60,14 @@ impl<'s> BothVersions<'s> {
         say_the_same(inside, was)
             && say_the_same(outside, others)
             && repeated_beyond(known(), text).is_none()
-            && (self.are_yaml || self.open_brackets.contains(&open_brackets(text)))
+            && self.is_form_kept(text)
+    }
+
+    fn is_form_kept(&self, text: &str) -> bool {
+        if self.are_yaml {
+            return form::is_json_kept(self.new, text);
+        }
+        [self.old, self.new].iter().any(|version| form::are_lines_kept(version, text))
     }
 
     /// What a text does not say of the service as it was said before.
@@ -115,7 +123,7 @@ pub(super) fn has_empty(text: &str) -> bool {
 /// A text in which a mapping or list that is empty can be seen: it stands there as a value.
 fn shown(text: &str, is_yaml: bool) -> Document {
     let is_due = is_yaml && has_empty(text);
-    let shown = is_due.then(|| Document::from(text.replace("{}", "~ ").replace("[]", "~ ").as_str()));
+    let shown = is_due.then(|| Document::from(text.replace("{}", "~ ").replace("[]", "''").as_str()));
     shown.filter(Document::is_yaml).unwrap_or_else(|| Document::from(text))
 }
 
@@ -136,12 +144,4 @@ fn say_the_same(mut some: Vec<&Leaf>, mut others: Vec<&Leaf>) -> bool {
     some.sort_unstable_by_key(|leaf| said_of(leaf));
     others.sort_unstable_by_key(|leaf| said_of(leaf));
     are_equal(&some, &others)
-}
-
-/// How many brackets of each kind a text opens and does not close.
-fn open_brackets(text: &str) -> [i32; 3] {
-    let net = |open: char, close: char| {
-        text.chars().map(|c| i32::from(c == open) - i32::from(c == close)).sum::<i32>()
-    };
-    [net('{', '}'), net('[', ']'), net('(', ')')]
 }

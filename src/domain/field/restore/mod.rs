@@ -5,8 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 mod companions;
+pub(super) mod form;
 mod identity;
 mod locate;
+pub(super) mod merge;
 pub(super) mod sound;
 mod spans;
 mod whole_line;
@@ -232,15 +234,13 @@ fn verify(
         return Ok(());
     }
     let after = Document::from(text);
-    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    let broken = now.is_yaml() && !after.is_yaml()
-        || now.text().trim_start().starts_with(['{', '[']) && is_json(now.text()) && !is_json(text);
-    if broken {
+    if !form::is_kept(now, &after) {
         return Err(Refusal::Unfaithful(first_address(comparison)));
     }
     sound::keys(now.text(), text)?;
     let [before, after] = read([now, &after]);
     let [parent, bad] = texts;
+    sound::once(&before, parent, &after)?;
     sound::fields([parent, bad, &after], comparison, fields)?;
     let found = compare(file, &before, &after);
     let wanted: BTreeSet<(&str, &str)> = located

@@ -11,6 +11,18 @@ pub(in super::super) fn keys(now: &str, text: &str) -> Result<(), Refusal> {
     repeated_since(now, text).map_or(Ok(()), |key| Err(Refusal::Repeated(key)))
 }
 
+/// Refuses a text in which more stands at an address than now, and than before the commit.
+pub(super) fn once(now: &Text<'_>, parent: &Text<'_>, after: &Text<'_>) -> Result<(), Refusal> {
+    let is_more = |leaves: &&[usize]| {
+        let address = leaves.first().map_or("", |leaf| after.address(*leaf));
+        leaves.len() > 1 && leaves.len() > now.at(address).len().max(parent.at(address).len())
+    };
+    match after.addresses().find(is_more).and_then(<[usize]>::first) {
+        Some(leaf) => Err(Refusal::Repeated(after.address(*leaf).to_owned())),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a text in which a scalar that goes back does not read as it did: another value stands at its address, or a mapping or list where
 /// a scalar stood, or a scalar where one of these did.
 pub(super) fn fields(
