@@ -272,7 +272,9 @@ pub(super) fn parts_of(
             if documents.is_over() {
                 return None;
             }
-            let Some((old, new)) = documents.of(file) else { return Some(Vec::new()) };
+            let Some((old, new)) = documents.of(file) else {
+                return Some(documents.parts_of_no_text(file, pattern));
+            };
             let parts = find_parts(file, pattern, selection, (&old, &new), documents);
             documents.memo.keep(key, Known::Parts(parts.clone()));
             parts
@@ -454,6 +456,17 @@ impl Documents {
         if let Some(key) = Key::of(part, selection, None) {
             self.memo.keep(key, Known::Changes(Arc::new(changes)));
         }
+    }
+
+    /// The services of a file of which one version is no text, as far as the other one names them: each of them was changed.
+    fn parts_of_no_text(&mut self, file: &FileDiff, pattern: &EntryPattern) -> Vec<EntryFile> {
+        let Some(unread) = by_hand::of_file(file) else { return Vec::new() };
+        let Some(readable) = [&file.old, &file.new].into_iter().flatten().find_map(|one| self.get(one))
+        else {
+            return Vec::new();
+        };
+        let parts = parts_of_broken(file, pattern, &readable, &unread);
+        parts.into_iter().map(|part| (part.captured, file.clone(), part.shared)).collect()
     }
 
     /// Both versions of a file, where it has both and they are text.

@@ -160,19 +160,19 @@ impl<'s, 't> Version<'s, 't> {
     /// Stretches of lines by their owners. A line on which nothing stands, such as the head of a block, belongs to what follows,
     /// and one that closes something to what is before it.
     fn runs(&self, lines: &Range<usize>) -> Vec<Run> {
-        let own = self.lines.get(lines.clone()).unwrap_or_default();
+        let own = |line: usize| self.lines.get(line).copied().flatten();
         let all_before = |line: usize| self.lines.get(..line).unwrap_or_default();
         let before = |line: usize| all_before(line).iter().rev().flatten().next().copied();
-        let after = |at: usize| own.get(at..).and_then(|own| own.iter().flatten().next().copied());
+        let after = |line: usize| self.lines.get(line..).into_iter().flatten().flatten().next().copied();
         let mut runs: Vec<Run> = Vec::new();
-        for (at, line) in lines.clone().enumerate() {
+        for line in lines.clone() {
             let body = self.text.lines.body(line).trim_start();
             let closes = body.is_empty() || body.starts_with(['}', ']', ')']);
             let beside = || match closes {
-                true => before(line).or_else(|| after(at)),
-                false => after(at).or_else(|| before(line)),
+                true => before(line).or_else(|| after(line)),
+                false => after(line).or_else(|| before(line)),
             };
-            let entry = own.get(at).copied().flatten().or_else(beside);
+            let entry = own(line).or_else(beside);
             let owner = entry.and_then(|entry| self.entries.get(entry)).map(|(service, _)| *service);
             match runs.last_mut().filter(|run| run.owner == owner) {
                 Some(run) => run.lines.end = line + 1,

@@ -85,7 +85,10 @@ impl EntryPattern {
 
     /// What it captures in an address that begins so. With how many bytes of the address that is.
     pub(super) fn captures(&self, address: &str) -> Option<Captured> {
-        let mut steps = steps(address);
+        sections(address).and_then(|steps| self.matched(steps)).or_else(|| self.matched(steps(address)))
+    }
+
+    fn matched(&self, mut steps: Vec<AddressStep<'_>>) -> Option<Captured> {
         if !self.of_documents && steps.first().is_some_and(|first| first.is_document) {
             steps.remove(0);
         }
@@ -128,6 +131,26 @@ pub(super) struct AddressStep<'a> {
     /// Where it ends in the address, brackets included.
     end: usize,
     pub(super) is_document: bool,
+}
+
+/// The steps of an address in a section whose name has several parts: `[shop.env] > A`. None where it is no such address.
+fn sections(address: &str) -> Option<Vec<AddressStep<'_>>> {
+    let (head, rest) = address.split_once("] > ")?;
+    let name =
+        head.strip_prefix('[').filter(|name| name.contains('.') && !name.contains(['[', '"', '\'', '=']))?;
+    let begin = 1 + name.len() + "] > ".len();
+    let mut at = 1;
+    let mut found = Vec::new();
+    for part in name.split('.') {
+        at += part.len();
+        found.push(AddressStep { text: part, end: at, is_document: false });
+        at += 1;
+    }
+    let last = found.last_mut()?;
+    last.end += 1;
+    let inner = steps(rest).into_iter().filter(|step| !step.is_document);
+    found.extend(inner.map(|step| AddressStep { end: step.end + begin, ..step }));
+    Some(found)
 }
 
 /// Cuts an address, or a pattern for addresses, into its steps.

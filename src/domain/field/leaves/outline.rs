@@ -22,6 +22,8 @@ const MAX_ADDRESS: usize = 1_600;
 struct Block {
     line: usize,
     indent: usize,
+    /// Whether items may follow that are indented no further: `env:`.
+    opens_list: bool,
     address: String,
     /// The whole texts of the heads whose versions the address leaves out.
     wholes: Vec<String>,
@@ -70,12 +72,16 @@ pub(super) fn leaves(text: &str) -> Vec<Leaf> {
                 Open { section: Some(Block { line, address, sure, ..Block::default() }), ..Open::default() };
             continue;
         }
-        open.indents.truncate(open.indents.partition_point(|block| block.indent < indent));
+        let is_item = content.starts_with("- ");
+        let is_around =
+            |block: &Block| block.indent < indent || block.indent == indent && is_item && block.opens_list;
+        open.indents.truncate(open.indents.partition_point(is_around));
         let around = open.around().cloned().unwrap_or(Block { sure: true, ..Block::default() });
         let (identity, key) = identity(content);
         let named = (!around.address.is_empty())
             .then(|| around.address.rsplit(" > ").next().unwrap_or("").to_owned());
-        let mut block = Block { line, indent, address: identity, ..around.clone() };
+        let opens_list = !is_item && content.ends_with(':');
+        let mut block = Block { line, indent, opens_list, address: identity, ..around.clone() };
         if !around.address.is_empty() && around.address.len() <= MAX_ADDRESS {
             block.address = format!("{} > {}", around.address, block.address);
         }

@@ -1,6 +1,6 @@
 //! What differs in lines besides the values that were paired: lines without a leaf, and the rest of a line that a release field is in.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::super::leaves::Text;
@@ -52,13 +52,40 @@ pub(super) fn find(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) 
             found.push((address, new.lines.span(after), true));
         }
     }
+    if comparison.moved
+        && let Some((line, span)) = moved_item(old, new, &comparison.hunks)
+    {
+        found.push((format!("the order in line {}", new.number(line)), span, true));
+    }
     comparison.others.extend(found);
+}
+
+/// The first line of an item of a list that went to another place among the items that both versions have: by its line and bytes after.
+fn moved_item(
+    old: &Text<'_>,
+    new: &Text<'_>,
+    hunks: &[(Range<usize>, Range<usize>)],
+) -> Option<(usize, Range<usize>)> {
+    fn items<'t>(text: &Text<'t>) -> Vec<(&'t str, Range<usize>)> {
+        let of_list = text.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Scalar && leaf.sure);
+        let of_list = of_list.filter(|leaf| leaf.address.contains('['));
+        of_list.map(|leaf| (leaf.address.as_str(), leaf.span.clone())).collect()
+    }
+    let (before, after) = (items(old), items(new));
+    let places: HashMap<&str, usize> =
+        before.iter().enumerate().map(|(place, (address, _))| (*address, place)).collect();
+    let is_moved = |pair: &&[(usize, Range<usize>)]| matches!(pair, [(a, _), (b, _)] if b < a);
+    let common: Vec<(usize, Range<usize>)> =
+        after.iter().filter_map(|(address, span)| Some((*places.get(address)?, span.clone()))).collect();
+    let (_, span) = common.windows(2).find(is_moved)?.first()?.clone();
+    let line = new.line_of(&span);
+    hunks.iter().any(|(_, after)| !after.is_empty()).then_some((line, span))
 }
 
 /// A line without the `&name` that it gives to what is behind it (`base: &base`), and without saying that nothing is (`image: {}`).
 /// These alone change no value.
 fn nameless(body: &str) -> &str {
-    let body = [" {}", " []"].iter().find_map(|empty| body.strip_suffix(empty)).unwrap_or(body);
+    let body = body.strip_suffix(" {}").unwrap_or(body);
     let named = body.rsplit_once(" &").filter(|(_, name)| !name.contains(char::is_whitespace));
     named.map_or(body, |(head, _)| head.trim_end())
 }
