@@ -2,6 +2,7 @@
 //! message, and [`receipt`] says what became of it.
 
 pub(super) mod message;
+pub mod named;
 pub mod needed;
 pub mod pinned;
 pub mod plan;

@@ -1,13 +1,14 @@
 //! Working a revert out against a commit of the environment's branch, with the deployment's files as they are there, also
 //! where they were moved since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::pins::pinned;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
+use crate::domain::change::named::{AtOrBelow, Named, named};
 use crate::domain::change::needed::{KUSTOMIZATIONS, needed};
 use crate::domain::change::plan::{Target, Undo, plan};
 use crate::domain::change::together::together;
@@ -23,6 +24,7 @@ use crate::domain::history::snapshot::{Commit, Content};
 use crate::domain::ids::{BranchName, CommitId, FilePath, ServiceName};
 use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
+use crate::domain::text::one_line;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
 
@@ -127,7 +129,7 @@ pub(in crate::agent) async fn plan_at<'a>(
     let (environment, now) = (Arc::clone(pass.environment), pass.now);
     let planning = pass.git(move |repository| {
         let change = match plan_all(&parts, &environment.branch, head, now) {
-            Ok(change) => still_whole(repository, head, change)?,
+            Ok(change) => still_whole(repository, head, change, &parts)?,
             none => none,
         };
         let mut current = Current::default();
@@ -209,7 +211,11 @@ fn still_whole(
     repository: &dyn Repository,
     head: CommitId,
     change: Change,
+    parts: &[(Owned, Current)],
 ) -> Result<Result<Change, NoChange>, RepositoryError> {
+    if let Some(refused) = names_what_is_gone(repository, head, &change, parts)? {
+        return Ok(Err(refused));
+    }
     for (path, _) in change.files.iter().filter(|(_, content)| content.is_some()) {
         if !repository.has_room(head, path)? {
             return Ok(Err(NoChange::refused(path.clone(), Refusal::Taken)));
@@ -232,6 +238,38 @@ fn still_whole(
         None => Ok(change),
     })
 }
+
+/// Why a revert is refused that would put back the name of a file or directory which is not in the repository any more.
+fn names_what_is_gone(
+    repository: &dyn Repository,
+    head: CommitId,
+    change: &Change,
+    parts: &[(Owned, Current)],
+) -> Result<Option<NoChange>, RepositoryError> {
+    let now = parts.iter().flat_map(|(_, part)| part.files.clone()).collect();
+    let named = named(&now, &change.files);
+    let paths: BTreeSet<String> = named.iter().flat_map(Named::paths).collect();
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let listed = repository.list_files(head, &AtOrBelow(paths), MAX_KUSTOMIZATIONS)?;
+    let made = change.files.iter().filter(|(_, content)| content.is_some()).map(|(path, _)| path);
+    let is_left = |path: &&FilePath| !matches!(change.files.get(*path), Some(None));
+    let there: BTreeSet<&str> = listed.iter().filter(is_left).chain(made).map(FilePath::as_str).collect();
+    let is_there = |path: &str| {
+        let below = format!("{path}/");
+        there.contains(path)
+            || there.range(below.as_str()..).next().is_some_and(|one| one.starts_with(&below))
+    };
+    let gone = named.into_iter().find(|one| one.is_gone(&is_there));
+    Ok(gone.map(|one| {
+        let value = one_line(&one.value, MAX_VALUE);
+        NoChange::refused(one.file, Refusal::Missing(one.address, value))
+    }))
+}
+
+/// The most characters of a value that are told.
+const MAX_VALUE: usize = 100;
 
 /// What a revert is worked out from, for another thread: it takes as long as the files are large.
 struct Owned {

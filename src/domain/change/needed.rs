@@ -47,7 +47,7 @@ fn names(kustomization: &str, value: &str, gone: &BTreeSet<&str>) -> Option<Stri
 }
 
 /// A relative path from a directory, without `.` and `..`. None where it leads out of the repository.
-fn joined(directory: &str, value: &str) -> Option<String> {
+pub(super) fn joined(directory: &str, value: &str) -> Option<String> {
     if value.is_empty() || value.contains("://") || value.starts_with('/') {
         return None;
     }

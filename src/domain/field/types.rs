@@ -317,6 +317,11 @@ pub enum Refusal {
     /// A kustomization names the file, which the deployment had added and the revert would remove.
     #[error("{0} names it, and would not build without it: put the deployment back by hand")]
     Needed(String),
+    /// The old value names a file or directory of the repository that is not there any more.
+    #[error(
+        "{0} would name {1} again, which is not in the repository any more: put both back by hand, or neither"
+    )]
+    Missing(String, String),
     /// Something else than a file stands at its place, or where its directory was.
     #[error("a directory, a link or a file stands in its place by now: put the deployment back by hand")]
     Taken,
