@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::by_hand;
 use super::field_change::FieldChange;
-use crate::domain::field::entries::{EntryChange, EntryPattern, SharedField, changed_entries, entry_names};
+use crate::domain::field::entries::EntryPattern;
 use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::ids::{BlobId, FilePath};
@@ -40,7 +40,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    fn of(path: &FilePath, comparison: &Comparison) -> Self {
+    pub(super) fn of(path: &FilePath, comparison: &Comparison) -> Self {
         let field = |change: &field::ScalarChange| {
             Some(FieldChange {
                 path: path.clone(),
@@ -142,7 +142,7 @@ struct Generations {
 
 /// All that the changes of a file depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct Key {
     path: FilePath,
     selection: Selection,
     /// The pattern of the entries, where the question is what became of each of them.
@@ -153,7 +153,7 @@ struct Key {
 
 impl Key {
     /// None where the file was not there before, or is not any more.
-    fn of(file: &FileDiff, selection: &Selection, each: Option<&EntryPattern>) -> Option<Self> {
+    pub(super) fn of(file: &FileDiff, selection: &Selection, each: Option<&EntryPattern>) -> Option<Self> {
         Some(Self {
             path: file.path.clone(),
             selection: selection.clone(),
@@ -171,23 +171,23 @@ impl Key {
 
 /// What is known of a pair of versions.
 #[derive(Clone, Debug)]
-enum Known {
+pub(super) enum Known {
     Changes(Arc<Changes>),
     Parts(Parts),
 }
 
 /// What a commit changed in the entries of a file: what tells each entry from the others, and its version before. None where
 /// that is more than is worked on.
-type Parts = Option<Arc<Vec<Part>>>;
-type Captured = Vec<(String, String)>;
+pub(super) type Parts = Option<Arc<Vec<Part>>>;
+pub(super) type Captured = Vec<(String, String)>;
 
 /// One entry of a file that a commit changed.
 #[derive(Debug)]
-struct Part {
-    captured: Captured,
+pub(super) struct Part {
+    pub(super) captured: Captured,
     /// The file after the commit with this entry as it was before.
-    old: FileVersion,
-    shared: SharedFields,
+    pub(super) old: FileVersion,
+    pub(super) shared: SharedFields,
 }
 
 /// What a service shares with others of a file, and what does not go back for one of them alone.
@@ -219,7 +219,7 @@ impl Known {
 const GENERATION_BYTES: usize = 16 << 20;
 
 impl Memo {
-    fn find(&self, key: &Key) -> Option<Known> {
+    pub(super) fn find(&self, key: &Key) -> Option<Known> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.young.get(key) {
             return Some(known.clone());
@@ -229,7 +229,7 @@ impl Memo {
         Some(known)
     }
 
-    fn keep(&self, key: Key, known: Known) {
+    pub(super) fn keep(&self, key: Key, known: Known) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(key, known);
     }
 }
@@ -248,99 +248,6 @@ impl Generations {
         self.young_bytes += bytes;
         self.young.insert(key, known);
     }
-}
-
-/// The most bytes of the versions of a file that are made for its entries, a version for each entry that changed: as much as much as
-/// is compared of a commit.
-const MAX_PARTS_BYTES: usize = 64 << 20;
-
-/// What a commit changed in each entry of a file, as if it had changed nothing else in it. None where it is too much to be
-/// worked on.
-///
-/// The file is compared once: what differs is shared out by entry, and remembered. A commit that changes hundreds of entries
-/// would else be compared hundreds of times, each time in full length.
-pub(super) fn parts_of(
-    file: &FileDiff,
-    pattern: &EntryPattern,
-    selection: &Selection,
-    documents: &mut Documents,
-) -> Option<Vec<EntryFile>> {
-    let Some(key) = Key::of(file, selection, Some(pattern)) else { return Some(Vec::new()) };
-    let parts = match documents.memo.find(&key) {
-        Some(Known::Parts(parts)) => parts,
-        Some(Known::Changes(_)) | None => {
-            if documents.is_over() {
-                return None;
-            }
-            let Some((old, new)) = documents.of(file) else {
-                return Some(documents.parts_of_no_text(file, pattern));
-            };
-            let parts = find_parts(file, pattern, selection, (&old, &new), documents);
-            documents.memo.keep(key, Known::Parts(parts.clone()));
-            parts
-        }
-    };
-    // The file is others' too: it stays where it is.
-    let part = |Part { captured, old, shared }: &Part| {
-        let file = FileDiff { was: None, old: Some(old.clone()), ..file.clone() };
-        (captured.clone(), file, shared.clone())
-    };
-    Some(parts?.iter().map(part).collect())
-}
-
-fn find_parts(
-    file: &FileDiff,
-    pattern: &EntryPattern,
-    selection: &Selection,
-    (old, new): (&Document, &Document),
-    documents: &mut Documents,
-) -> Parts {
-    if let Some(broken) = by_hand::broken(file, Some((old.is_yaml(), new.is_yaml()))) {
-        return Some(Arc::new(parts_of_broken(file, pattern, old, &broken)));
-    }
-    let changes = changed_entries(pattern, old, new, MAX_PARTS_BYTES)?;
-    let described = File { path: file.path.as_str(), fields: selection };
-    let compared = field::compare_entries(&described, (old, new), &changes);
-    let part = |(entry, compared): (EntryChange, Option<Comparison>)| {
-        let bytes: Arc<[u8]> = entry.before?.into();
-        let old = FileVersion { blob: BlobId::of_part(&bytes), bytes: Some(bytes) };
-        if let Some(comparison) = compared {
-            let part = FileDiff { was: None, old: Some(old.clone()), ..file.clone() };
-            documents.remember(&part, selection, Changes::of(&file.path, &comparison));
-        }
-        let by_hand = |shared: SharedField| FieldChange {
-            path: file.path.clone(),
-            address: format!("{} ({})", shared.address, why_not_alone(shared.by_name)),
-            rule: FieldRule::ByHand,
-            old: shared.old,
-            new: shared.new,
-            addressed: false,
-            engine: false,
-        };
-        let has_release = entry.shared.iter().any(|shared| shared.is_release);
-        let fields = entry.shared.into_iter().map(by_hand).collect();
-        Some(Part { captured: entry.captured, old, shared: SharedFields { fields, has_release } })
-    };
-    Some(Arc::new(changes.into_iter().zip(compared).filter_map(part).collect()))
-}
-
-/// Why a value does not go back for one service alone.
-fn why_not_alone(by_name: bool) -> &'static str {
-    if by_name { "shared by a YAML anchor" } else { "does not go back without the lines of others" }
-}
-
-/// The entries of a file that cannot be read any more: each of its services was changed.
-fn parts_of_broken(
-    file: &FileDiff,
-    pattern: &EntryPattern,
-    old: &Document,
-    broken: &FieldChange,
-) -> Vec<Part> {
-    let part = |captured| {
-        let shared = SharedFields { fields: vec![broken.clone()], has_release: true };
-        Some(Part { captured, old: file.new.clone()?, shared })
-    };
-    entry_names(pattern, old).into_iter().filter_map(part).collect()
 }
 
 /// The release fields that changed in these files, and the addresses of what else did.
@@ -394,7 +301,7 @@ pub(super) fn all_changes_of(
 pub struct Documents {
     pub(super) kept: HashMap<BlobId, Arc<Document>>,
     bytes: usize,
-    memo: Arc<Memo>,
+    pub(super) memo: Arc<Memo>,
     /// Says that nobody waits for what is found any more.
     stop: Option<Arc<AtomicBool>>,
 }
@@ -452,21 +359,10 @@ impl Documents {
         comparison.is_deployment().then(|| Arc::new(Changes::of(&file.path, &comparison)))
     }
 
-    fn remember(&mut self, part: &FileDiff, selection: &Selection, changes: Changes) {
+    pub(super) fn remember(&mut self, part: &FileDiff, selection: &Selection, changes: Changes) {
         if let Some(key) = Key::of(part, selection, None) {
             self.memo.keep(key, Known::Changes(Arc::new(changes)));
         }
-    }
-
-    /// The services of a file of which one version is no text, as far as the other one names them: each of them was changed.
-    fn parts_of_no_text(&mut self, file: &FileDiff, pattern: &EntryPattern) -> Vec<EntryFile> {
-        let Some(unread) = by_hand::of_file(file) else { return Vec::new() };
-        let Some(readable) = [&file.old, &file.new].into_iter().flatten().find_map(|one| self.get(one))
-        else {
-            return Vec::new();
-        };
-        let parts = parts_of_broken(file, pattern, &readable, &unread);
-        parts.into_iter().map(|part| (part.captured, file.clone(), part.shared)).collect()
     }
 
     /// Both versions of a file, where it has both and they are text.
@@ -474,7 +370,7 @@ impl Documents {
         Some((self.get(file.old.as_ref()?)?, self.get(file.new.as_ref()?)?))
     }
 
-    fn get(&mut self, version: &FileVersion) -> Option<Arc<Document>> {
+    pub(super) fn get(&mut self, version: &FileVersion) -> Option<Arc<Document>> {
         let bytes = version.bytes.as_ref()?;
         if let Some(known) = self.kept.get(&version.blob).filter(|known| known.bytes() == bytes) {
             return Some(Arc::clone(known));

@@ -110,6 +110,18 @@ pub fn changed_entries(
     Some(changes)
 }
 
+/// The leaves outside of all entries that stand alone at their addresses in both versions, and differ.
+pub(super) fn changed_beside(pattern: &EntryPattern, old: &Text<'_>, new: &Text<'_>) -> Vec<(usize, usize)> {
+    let differs = |leaves: &[usize]| {
+        let [now] = leaves else { return None };
+        let [then] = old.at(new.address(*now)) else { return None };
+        let (was, is) = (old.leaves.get(*then)?, new.leaves.get(*now)?);
+        let is_own = was.value != is.value && was.brought.is_none() && is.brought.is_none();
+        (is_own && pattern.captures(&is.address).is_none()).then_some((*then, *now))
+    };
+    new.addresses().filter_map(differs).collect()
+}
+
 /// The captures of all entries of a file, each once, in order.
 #[must_use]
 pub fn entry_names(pattern: &EntryPattern, document: &Document) -> Vec<Vec<(String, String)>> {

@@ -37,7 +37,7 @@ mod words;
 
 use std::sync::Arc;
 
-use entries::EntryChange;
+use entries::{EntryChange, EntryPattern};
 pub use leaves::Document;
 pub use rules::FieldRule;
 pub use selection::Selection;
@@ -81,6 +81,22 @@ pub fn compare_entries(
     let [before, after] = leaves::read([before, after]);
     let compared = |alike: &Vec<(usize, usize)>| pairs::compare_alike(file, &before, &after, alike);
     entries.iter().map(|entry| entry.alike.as_ref().map(compared)).collect()
+}
+
+/// What a commit changed outside of all entries of a file, and what a version in an entry may depend on: which of several things is in use,
+/// and checksums.
+#[must_use]
+pub fn tied_beside(
+    file: &File<'_>,
+    pattern: &EntryPattern,
+    (before, after): (&Document, &Document),
+) -> Vec<ScalarChange> {
+    let [before, after] = leaves::read([before, after]);
+    let beside = entries::changed_beside(pattern, &before, &after);
+    let is_tied = |change: &ScalarChange| {
+        change.switch || change.by_hand.is_some() || pairs::couple::is_checksum(change)
+    };
+    pairs::compare_alike(file, &before, &after, &beside).changes.into_iter().filter(is_tied).collect()
 }
 
 /// Puts the release fields that a bad commit changed (`parent` → `bad`) back in `current`, wherever they still hold the

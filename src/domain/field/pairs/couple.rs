@@ -181,7 +181,7 @@ pub(super) fn is_hash(value: &str) -> bool {
 }
 
 /// Whether both values are checksums, and are called so.
-fn is_checksum(change: &ScalarChange) -> bool {
+pub(in super::super) fn is_checksum(change: &ScalarChange) -> bool {
     let named = format!("{} {}", change.key, change.named).to_lowercase();
     vocabulary::mentions(&named, WordRole::Checksum)
         && is_hash(&change.old_value)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
-mod couple;
+pub(super) mod couple;
 mod documents;
 mod lines_apart;
 mod one_sided;
