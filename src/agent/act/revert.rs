@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::pins::pinned;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
-use crate::domain::change::named::{AtOrBelow, Named, named};
+use crate::domain::change::named::{AtOrBelow, NamedPath, named};
 use crate::domain::change::needed::{KUSTOMIZATIONS, needed};
 use crate::domain::change::plan::{Target, Undo, plan};
 use crate::domain::change::together::together;
@@ -248,7 +248,7 @@ fn names_what_is_gone(
 ) -> Result<Option<NoChange>, RepositoryError> {
     let now = parts.iter().flat_map(|(_, part)| part.files.clone()).collect();
     let named = named(&now, &change.files);
-    let paths: BTreeSet<String> = named.iter().flat_map(Named::paths).collect();
+    let paths: BTreeSet<String> = named.iter().flat_map(NamedPath::paths).collect();
     if paths.is_empty() {
         return Ok(None);
     }

@@ -305,8 +305,7 @@ async fn follow_one(
         policy: &policy,
         undo: Undo { checked: &checked, ..undo(&deployment, goal.as_ref(), &[]) },
     };
-    let is_asked = past.trust(pass, &policy, &deployment).is_some_and(|trust| !trust.is_earned());
-    let merge = if is_asked { Merge::Manual } else { merge };
+    let merge = if past.has_lost_trust(pass, &policy, &deployment) { Merge::Manual } else { merge };
     let other_way = "pull requests are not the way of the environment's changes any more";
     let paused = state.brakes.paused(&deployment.service).or_else(|| held_of_group(state, &with, one));
     let mut terms = Terms {

@@ -267,6 +267,16 @@ impl Past {
         self.lineage.migrated_since(oldest.unwrap_or(deployment))
     }
 
+    /// Whether people have not accepted enough reverts of the service, where the mode asks for that.
+    pub(in crate::agent) fn has_lost_trust(
+        &self,
+        pass: &Pass<'_>,
+        policy: &Policy,
+        deployment: &Deployment,
+    ) -> bool {
+        self.trust(pass, policy, deployment).is_some_and(|trust| !trust.is_earned())
+    }
+
     /// What people did with the reverts of the service of a deployment. None where the mode does not ask for that.
     pub(in crate::agent) fn trust(
         &self,

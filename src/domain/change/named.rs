@@ -13,7 +13,7 @@ const MAX_NAMED: usize = 1_000;
 
 /// A value that a revert puts back, and those that stand in its place now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedPath {
     /// The file that it stands in.
     pub file: FilePath,
     /// Where in it.
@@ -29,7 +29,7 @@ pub struct Named {
 pub fn named(
     now: &BTreeMap<FilePath, Option<Content>>,
     files: &BTreeMap<FilePath, Option<Content>>,
-) -> Vec<Named> {
+) -> Vec<NamedPath> {
     let text = |content: &'_ Option<Content>| {
         let bytes = content.as_ref().and_then(Content::bytes)?;
         leaves(std::str::from_utf8(bytes).ok()?)
@@ -46,7 +46,7 @@ pub fn named(
         let is_new = |address: &str, value: &str| !known.contains(&(address, value));
         for leaf in after.iter().filter(|leaf| is_new(&leaf.address, &leaf.value)) {
             let instead = places.get(place(&leaf.address)).into_iter().flatten();
-            found.push(Named {
+            found.push(NamedPath {
                 file: path.clone(),
                 address: leaf.address.clone(),
                 value: leaf.value.clone(),
@@ -64,7 +64,7 @@ fn place(address: &str) -> &str {
     item.and_then(|at| address.get(..at)).unwrap_or(address)
 }
 
-impl Named {
+impl NamedPath {
     /// The paths that a value may mean: from the directory of its file, and from the root of the repository.
     fn paths_of(&self, value: &str) -> Vec<String> {
         let directory = self.file.as_str().rsplit_once('/').map_or("", |(directory, _)| directory);

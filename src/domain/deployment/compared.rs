@@ -135,9 +135,9 @@ pub struct Memo(Mutex<Generations>);
 /// Two generations: when the young one is full the old one goes, but for what was asked for since.
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<Key, Known>,
+    young: HashMap<Key, Remembered>,
     young_bytes: usize,
-    old: HashMap<Key, Known>,
+    old: HashMap<Key, Remembered>,
 }
 
 /// All that the changes of a file depend on.
@@ -171,20 +171,20 @@ impl Key {
 
 /// What is known of a pair of versions.
 #[derive(Clone, Debug)]
-pub(super) enum Known {
+pub(super) enum Remembered {
     Changes(Arc<Changes>),
-    Parts(Parts),
+    Parts(EntryParts),
 }
 
 /// What a commit changed in the entries of a file: what tells each entry from the others, and its version before. None where
 /// that is more than is worked on.
-pub(super) type Parts = Option<Arc<Vec<Part>>>;
-pub(super) type Captured = Vec<(String, String)>;
+pub(super) type EntryParts = Option<Arc<Vec<EntryPart>>>;
+pub(super) type EntryName = Vec<(String, String)>;
 
 /// One entry of a file that a commit changed.
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) captured: Captured,
+pub(super) struct EntryPart {
+    pub(super) captured: EntryName,
     /// The file after the commit with this entry as it was before.
     pub(super) old: FileVersion,
     pub(super) shared: SharedFields,
@@ -199,14 +199,14 @@ pub(super) struct SharedFields {
 }
 
 /// One entry of a file as if it were a file of its own: what tells it from the others, the file, and what it shares with other entries.
-pub(super) type EntryFile = (Captured, FileDiff, SharedFields);
+pub(super) type EntryFile = (EntryName, FileDiff, SharedFields);
 
-impl Known {
+impl Remembered {
     fn bytes(&self) -> usize {
-        let of_part = |part: &Part| {
+        let of_part = |part: &EntryPart| {
             let texts = part.captured.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
             let bytes = part.old.bytes.as_ref().map_or(0, |bytes| bytes.len());
-            size_of::<Part>() + texts + bytes + part.shared.fields.iter().map(bytes_of).sum::<usize>()
+            size_of::<EntryPart>() + texts + bytes + part.shared.fields.iter().map(bytes_of).sum::<usize>()
         };
         match self {
             Self::Changes(changes) => changes.bytes(),
@@ -219,7 +219,7 @@ impl Known {
 const GENERATION_BYTES: usize = 16 << 20;
 
 impl Memo {
-    pub(super) fn find(&self, key: &Key) -> Option<Known> {
+    pub(super) fn find(&self, key: &Key) -> Option<Remembered> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.young.get(key) {
             return Some(known.clone());
@@ -229,13 +229,13 @@ impl Memo {
         Some(known)
     }
 
-    pub(super) fn keep(&self, key: Key, known: Known) {
+    pub(super) fn keep(&self, key: Key, known: Remembered) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(key, known);
     }
 }
 
 impl Generations {
-    fn add(&mut self, key: Key, known: Known) {
+    fn add(&mut self, key: Key, known: Remembered) {
         let bytes = 2 * key.bytes() + known.bytes();
         // What would fill half a generation alone is not kept.
         if bytes > GENERATION_BYTES / 2 {
@@ -325,7 +325,7 @@ impl Documents {
     /// What changed in a file that was there before and is there now, where both versions were read and are text.
     fn changes(&mut self, file: &FileDiff, selection: &Selection) -> Option<Arc<Changes>> {
         let key = Key::of(file, selection, None)?;
-        if let Some(Known::Changes(known)) = self.memo.find(&key) {
+        if let Some(Remembered::Changes(known)) = self.memo.find(&key) {
             return Some(known);
         }
         if self.is_over() {
@@ -339,7 +339,7 @@ impl Documents {
         let mut changes = Changes { form, ..Changes::of(&file.path, &comparison) };
         changes.by_hand.extend(by_hand::broken(file, comparison.form));
         let changes = Arc::new(changes);
-        self.memo.keep(key, Known::Changes(Arc::clone(&changes)));
+        self.memo.keep(key, Remembered::Changes(Arc::clone(&changes)));
         Some(changes)
     }
 
@@ -361,7 +361,7 @@ impl Documents {
 
     pub(super) fn remember(&mut self, part: &FileDiff, selection: &Selection, changes: Changes) {
         if let Some(key) = Key::of(part, selection, None) {
-            self.memo.keep(key, Known::Changes(Arc::new(changes)));
+            self.memo.keep(key, Remembered::Changes(Arc::new(changes)));
         }
     }
 

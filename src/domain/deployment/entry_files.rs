@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::by_hand;
-use super::compared::{Captured, Changes, Documents, EntryFile, Key, Known, Part, Parts, SharedFields};
+use super::compared::{
+    Changes, Documents, EntryFile, EntryName, EntryPart, EntryParts, Key, Remembered, SharedFields,
+};
 use super::field_change::FieldChange;
 use crate::domain::field::entries::{EntryChange, EntryPattern, SharedField, changed_entries, entry_names};
 use crate::domain::field::{self, Comparison, Document, FieldRule, File, ScalarChange, Selection};
@@ -27,8 +29,8 @@ pub(super) fn parts_of(
 ) -> Option<Vec<EntryFile>> {
     let Some(key) = Key::of(file, selection, Some(pattern)) else { return Some(Vec::new()) };
     let parts = match documents.memo.find(&key) {
-        Some(Known::Parts(parts)) => parts,
-        Some(Known::Changes(_)) | None => {
+        Some(Remembered::Parts(parts)) => parts,
+        Some(Remembered::Changes(_)) | None => {
             if documents.is_over() {
                 return None;
             }
@@ -36,12 +38,12 @@ pub(super) fn parts_of(
                 return Some(parts_of_no_text(file, pattern, documents));
             };
             let parts = find_parts(file, pattern, selection, (&old, &new), documents);
-            documents.memo.keep(key, Known::Parts(parts.clone()));
+            documents.memo.keep(key, Remembered::Parts(parts.clone()));
             parts
         }
     };
     // The file is others' too: it stays where it is.
-    let part = |Part { captured, old, shared }: &Part| {
+    let part = |EntryPart { captured, old, shared }: &EntryPart| {
         let file = FileDiff { was: None, old: Some(old.clone()), ..file.clone() };
         (captured.clone(), file, shared.clone())
     };
@@ -54,7 +56,7 @@ fn find_parts(
     selection: &Selection,
     (old, new): (&Document, &Document),
     documents: &mut Documents,
-) -> Parts {
+) -> EntryParts {
     if let Some(broken) = by_hand::broken(file, Some((old.is_yaml(), new.is_yaml()))) {
         return Some(Arc::new(parts_of_broken(file, pattern, old, &broken)));
     }
@@ -62,16 +64,17 @@ fn find_parts(
     let described = File { path: file.path.as_str(), fields: selection };
     let compared = field::compare_entries(&described, (old, new), &changes);
     let beside = field::tied_beside(&described, pattern, (old, new));
-    // What names one of the services is about that one.
-    let names = |captured: &Captured, tied: &ScalarChange| {
+    // What names one of the services is about that one, also where it stands in the entry of something else: `slots: {shop: green}`.
+    let names = |captured: &EntryName, tied: &ScalarChange| {
         captured.iter().any(|(_, name)| has_part(&tied.address, name))
     };
-    let is_of = |captured: &Captured, tied: &ScalarChange| {
-        names(captured, tied) || !changes.iter().any(|other| names(&other.captured, tied))
+    let is_of = |captured: &EntryName, (tied, entry): &(ScalarChange, Option<EntryName>)| match entry {
+        Some(entry) => entry != captured && names(captured, tied),
+        None => names(captured, tied) || !changes.iter().any(|other| names(&other.captured, tied)),
     };
-    let tied_to = |captured: &Captured| -> Vec<FieldChange> {
+    let tied_to = |captured: &EntryName| -> Vec<FieldChange> {
         let own = beside.iter().filter(|tied| is_of(captured, tied));
-        own.map(|tied| by_hand_of(&file.path, tied)).collect()
+        own.map(|(tied, _)| by_hand_of(&file.path, tied)).collect()
     };
     let tied: Vec<Vec<FieldChange>> = changes.iter().map(|change| tied_to(&change.captured)).collect();
     let part = |((entry, compared), tied): ((EntryChange, Option<Comparison>), Vec<FieldChange>)| {
@@ -92,7 +95,7 @@ fn find_parts(
         };
         let has_release = entry.shared.iter().any(|shared| shared.is_release);
         let fields = entry.shared.into_iter().map(by_hand).chain(tied).collect();
-        Some(Part { captured: entry.captured, old, shared: SharedFields { fields, has_release } })
+        Some(EntryPart { captured: entry.captured, old, shared: SharedFields { fields, has_release } })
     };
     Some(Arc::new(changes.into_iter().zip(compared).zip(tied).filter_map(part).collect()))
 }
@@ -107,7 +110,7 @@ fn has_part(address: &str, name: &str) -> bool {
 fn by_hand_of(path: &FilePath, tied: &ScalarChange) -> FieldChange {
     FieldChange {
         path: path.clone(),
-        address: format!("{} (beside the services of the file)", tied.address),
+        address: format!("{} (beside the service in the file)", tied.address),
         rule: FieldRule::ByHand,
         old: tied.old_text.clone(),
         new: tied.new_text.clone(),
@@ -127,10 +130,10 @@ fn parts_of_broken(
     pattern: &EntryPattern,
     old: &Document,
     broken: &FieldChange,
-) -> Vec<Part> {
+) -> Vec<EntryPart> {
     let part = |captured| {
         let shared = SharedFields { fields: vec![broken.clone()], has_release: true };
-        Some(Part { captured, old: file.new.clone()?, shared })
+        Some(EntryPart { captured, old: file.new.clone()?, shared })
     };
     entry_names(pattern, old).into_iter().filter_map(part).collect()
 }

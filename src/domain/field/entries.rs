@@ -8,6 +8,7 @@ mod extents;
 mod own_lines;
 mod part;
 mod pattern;
+mod templates;
 
 use std::collections::HashMap;
 
@@ -16,9 +17,11 @@ pub use self::by_name::SharedField;
 use self::empty::with_empty_entries;
 use self::entry::{Entry, entries, leaf_text};
 use self::part::{Sides, alike};
-use self::pattern::Captures;
+pub use self::pattern::Captures;
 pub use self::pattern::EntryPattern;
+use self::templates::Templates;
 use super::leaves::{Document, Text, read};
+use super::restore::form;
 use super::tokens::mask;
 use super::vocabulary::ITEM_NAMES;
 
@@ -49,6 +52,43 @@ pub fn changed_entries(
     if old.bytes() == new.bytes() {
         return Some(Vec::new());
     }
+    if let Some((templates, masked)) = Templates::of([old, new])
+        && let [masked_old, masked_new] = masked.as_slice()
+        && masked.iter().any(|document| !names_in(pattern, document).is_empty())
+    {
+        let changes = changed_in(pattern, masked_old, masked_new, most)?;
+        let restored = |change| with_templates(change, &templates, new.text());
+        return Some(changes.into_iter().map(restored).collect());
+    }
+    changed_in(pattern, old, new, most)
+}
+
+/// A change of which the templates stand there again. Where one of them lost its beginning or its end by it, that is told.
+fn with_templates(change: EntryChange, templates: &Templates, after: &str) -> EntryChange {
+    let text = |text: String| templates.restored(&text);
+    let captured = change.captured.into_iter().map(|(name, value)| (name, text(value))).collect();
+    let before = change.before.and_then(|bytes| String::from_utf8(bytes).ok());
+    let shared = change.shared.into_iter().map(|one| SharedField {
+        address: text(one.address),
+        old: text(one.old),
+        new: text(one.new),
+        ..one
+    });
+    let (mut shared, before): (Vec<SharedField>, _) = (shared.collect(), before.map(text));
+    if before.as_ref().is_some_and(|before| !form::are_lines_kept(after, before)) {
+        let (old, new) = (String::new(), String::new());
+        let address = "a block of the template".to_owned();
+        shared.push(SharedField { address, old, new, is_release: false, by_name: false });
+    }
+    EntryChange { captured, before: before.map(String::into_bytes), alike: None, shared }
+}
+
+fn changed_in(
+    pattern: &EntryPattern,
+    old: &Document,
+    new: &Document,
+    most: usize,
+) -> Option<Vec<EntryChange>> {
     // Outside of YAML a line's address depends on the lines around it. A template in a comment is read as a line.
     let is_plain = |document: &Document| document.is_yaml() && !document.text().contains("{{");
     let filled = [old, new].map(|document| with_empty_entries(pattern, document));
@@ -110,14 +150,14 @@ pub fn changed_entries(
     Some(changes)
 }
 
-/// The leaves outside of all entries that stand alone at their addresses in both versions, and differ.
-pub(super) fn changed_beside(pattern: &EntryPattern, old: &Text<'_>, new: &Text<'_>) -> Vec<(usize, usize)> {
+/// The leaves that stand alone at their addresses in both versions, and differ.
+pub(super) fn changed_alone(old: &Text<'_>, new: &Text<'_>) -> Vec<(usize, usize)> {
     let differs = |leaves: &[usize]| {
         let [now] = leaves else { return None };
         let [then] = old.at(new.address(*now)) else { return None };
         let (was, is) = (old.leaves.get(*then)?, new.leaves.get(*now)?);
         let is_own = was.value != is.value && was.brought.is_none() && is.brought.is_none();
-        (is_own && pattern.captures(&is.address).is_none()).then_some((*then, *now))
+        is_own.then_some((*then, *now))
     };
     new.addresses().filter_map(differs).collect()
 }
@@ -125,6 +165,18 @@ pub(super) fn changed_beside(pattern: &EntryPattern, old: &Text<'_>, new: &Text<
 /// The captures of all entries of a file, each once, in order.
 #[must_use]
 pub fn entry_names(pattern: &EntryPattern, document: &Document) -> Vec<Vec<(String, String)>> {
+    if let Some((templates, masked)) = Templates::of([document]) {
+        let names = masked.iter().flat_map(|document| names_in(pattern, document));
+        let text = |(name, value): (String, String)| (name, templates.restored(&value));
+        let names: Vec<Captures> = names.map(|captured| captured.into_iter().map(text).collect()).collect();
+        if !names.is_empty() {
+            return names;
+        }
+    }
+    names_in(pattern, document)
+}
+
+fn names_in(pattern: &EntryPattern, document: &Document) -> Vec<Captures> {
     let [text] = read([document]);
     let mut names = Vec::new();
     for entry in entries(pattern, &text) {

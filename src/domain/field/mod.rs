@@ -37,6 +37,7 @@ mod words;
 
 use std::sync::Arc;
 
+pub use entries::Captures;
 use entries::{EntryChange, EntryPattern};
 pub use leaves::Document;
 pub use rules::FieldRule;
@@ -83,20 +84,26 @@ pub fn compare_entries(
     entries.iter().map(|entry| entry.alike.as_ref().map(compared)).collect()
 }
 
-/// What a commit changed outside of all entries of a file, and what a version in an entry may depend on: which of several things is in use,
-/// and checksums.
+/// What a commit changed in a file of many services, and what a version in another place may depend on: which of several things is in use,
+/// and checksums. Each with what the pattern captures there, where it stands in an entry.
 #[must_use]
 pub fn tied_beside(
     file: &File<'_>,
     pattern: &EntryPattern,
     (before, after): (&Document, &Document),
-) -> Vec<ScalarChange> {
+) -> Vec<(ScalarChange, Option<Captures>)> {
+    // In what is no YAML an entry may have another address than its lines.
+    if !before.is_yaml() || !after.is_yaml() {
+        return Vec::new();
+    }
     let [before, after] = leaves::read([before, after]);
-    let beside = entries::changed_beside(pattern, &before, &after);
+    let alone = entries::changed_alone(&before, &after);
     let is_tied = |change: &ScalarChange| {
         change.switch || change.by_hand.is_some() || pairs::couple::is_checksum(change)
     };
-    pairs::compare_alike(file, &before, &after, &beside).changes.into_iter().filter(is_tied).collect()
+    let changes = pairs::compare_alike(file, &before, &after, &alone).changes.into_iter().filter(is_tied);
+    let captured = |change: &ScalarChange| pattern.captures(&change.address).map(|(captured, _)| captured);
+    changes.map(|change| (change.clone(), captured(&change))).collect()
 }
 
 /// Puts the release fields that a bad commit changed (`parent` → `bad`) back in `current`, wherever they still hold the

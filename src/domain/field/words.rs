@@ -58,6 +58,12 @@ pub(super) fn changed(old: &str, new: &str) -> Changed {
     if old_words.len() + new_words.len() > MAX_WORDS {
         return Changed { words: Vec::new(), others: true };
     }
+    if let Some(word) = filled(old, &old_words, new) {
+        return Changed { words: vec![(word.clone(), word.start..word.start)], others: false };
+    }
+    if let Some(word) = filled(new, &new_words, old) {
+        return Changed { words: vec![(word.start..word.start, word)], others: false };
+    }
     let built_alike =
         old_words.len() == new_words.len() && between(old, &old_words) == between(new, &new_words);
     let mut changed = if built_alike {
@@ -73,6 +79,15 @@ pub(super) fn changed(old: &str, new: &str) -> Changed {
         }
     }
     changed
+}
+
+/// The last word of a line, where another line is the same without it, and the word is all of a value: `TAG=1.0` beside `TAG=`.
+fn filled(line: &str, words: &[Range<usize>], empty: &str) -> Option<Range<usize>> {
+    let word = words.last()?;
+    let (before, after) = (line.get(..word.start)?, line.get(word.end..)?);
+    let is_value = before.trim_end_matches(['"', '\'', ' ']).ends_with(['=', ':']);
+    let is_same = empty.strip_prefix(before).is_some_and(|rest| rest == after);
+    (is_value && is_same).then(|| word.clone())
 }
 
 /// The words that were replaced in lines that are built alike. Where some only changed places, as flags do, those belong together that stand

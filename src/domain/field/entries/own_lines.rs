@@ -7,6 +7,7 @@ use super::super::leaves::Text;
 use super::super::lines::{Lines, TextEdit, hunks};
 use super::entry::Entry;
 use super::pattern::Captures;
+use super::templates::is_end;
 
 /// Whose a line is: a service, by its number. None where it is nobody's, or that of several.
 type Owner = Option<usize>;
@@ -167,7 +168,7 @@ impl<'s, 't> Version<'s, 't> {
         let mut runs: Vec<Run> = Vec::new();
         for line in lines.clone() {
             let body = self.text.lines.body(line).trim_start();
-            let closes = body.is_empty() || body.starts_with(['}', ']', ')']);
+            let closes = body.is_empty() || body.starts_with(['}', ']', ')']) || is_end(body);
             let beside = || match closes {
                 true => before(line).or_else(|| after(line)),
                 false => after(line).or_else(|| before(line)),

@@ -20,7 +20,7 @@ pub struct EntryPattern {
 }
 
 /// The names of a pattern with what they stand for in an address.
-pub(super) type Captures = Vec<(String, String)>;
+pub type Captures = Vec<(String, String)>;
 
 /// What a pattern captures in an address, and how many bytes of the address it matched.
 pub(super) type Captured = (Captures, usize);
@@ -84,7 +84,7 @@ impl EntryPattern {
     }
 
     /// What it captures in an address that begins so. With how many bytes of the address that is.
-    pub(super) fn captures(&self, address: &str) -> Option<Captured> {
+    pub(in super::super) fn captures(&self, address: &str) -> Option<Captured> {
         sections(address).and_then(|steps| self.matched(steps)).or_else(|| self.matched(steps(address)))
     }
 

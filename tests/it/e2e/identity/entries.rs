@@ -304,3 +304,92 @@ fn a_list_for_each_environment_goes_back_in_one_of_them() {
     assert_eq!(all.map(|path| file(&stage, path).unwrap()), [text("v2"), text("v1")]);
     stage.nothing_more();
 }
+
+/// What belongs to a service in a file of another kind goes back with it, and nothing of the others does.
+#[test]
+fn all_of_a_service_goes_back_in_files_of_many_kinds() {
+    let toml = |tag: &str, env: &str| {
+        format!("[shop]\ntag = \"{tag}\"\n\n[shop.env]\n{env}\n[cart]\ntag = \"v1\"\n")
+    };
+    let (old, new) = (toml("v1", "A = \"1\"\n"), toml("v2", "B = \"2\"\n"));
+    goes_back("{service}", "v.toml", [&old, &new, &old], &["shop", "cart"]);
+
+    let helmfile = |shop: &str, more: &str, cart: &str| {
+        format!(
+            "releases:\n- name: shop\n  version: {shop}\n{more}- name: cart\n  version: 1.0.0\n  values:\n  - b: {cart}\n"
+        )
+    };
+    let template = "{{ .Values.b }}";
+    let old = helmfile("1.0.0", "", "1");
+    let new = helmfile("1.1.0", "  set:\n  - name: a\n    value: {{ .Values.a }}\n", template);
+    let back = helmfile("1.0.0", "", template);
+    goes_back("releases.{service}", "helmfile.yaml", [&old, &new, &back], &["shop", "cart"]);
+
+    let (old, new) = (
+        "shop:\n  tag: v1\n  a: 1\ncart:\n  note: a\n  # keep\n  tag: v1\n",
+        "shop:\n  tag: v2\n  b: 1\ncart:\n  # keep\n  tag: v1\n",
+    );
+    let back = "shop:\n  tag: v1\n  a: 1\ncart:\n  # keep\n  tag: v1\n";
+    goes_back("{service}", "v.yaml", [old, new, back], &["shop", "cart"]);
+
+    let (old, new) = (
+        "shop:\n  tag: v1\n  r: {}\n  a: []\ncart:\n  tag: v1\n",
+        "shop:\n  tag: v2\n  r: []\n  a: {}\ncart:\n  tag: v1\n",
+    );
+    goes_back("{service}", "v.yaml", [old, new, old], &["shop", "cart"]);
+
+    let (old, new) = (
+        "{\n  \"shop\": {\"tag\": \"v1\"},\n  \"cart\": {\"tag\": \"v1\"}\n}\n",
+        "{\n  \"shop\": {\"tag\": \"v2\", \"x\": 1}\n}\n",
+    );
+    goes_back("{service}", "v.json", [old, new, "{\n  \"shop\": {\"tag\": \"v1\"}\n}\n"], &["shop"]);
+}
+
+/// The file goes from the first text to the second, with what else the commit did, and then to the third by somebody else: the first
+/// service is bad, and a person is told these words.
+#[track_caller]
+fn is_for_a_person(rule: &str, files: [&[(&str, &str)]; 3], words_told: &str) {
+    let [old, new, later] = files;
+    let stage = stage(&Rules::new(rule), old);
+    deploy(&stage, new, -12);
+    if !later.is_empty() {
+        deploy(&stage, later, -11);
+    }
+    errors(&stage, &[("shop", LATELY), ("cart", FINE)]);
+    let before = stage.tip();
+    let report = stage.run(&["run", "--once", "--format", "json"]).json();
+    let found = super::super::stage::items(&report).find(|item| item["service"] == "shop").unwrap();
+    assert!(found.to_string().contains(words_told), "{found:#}");
+    assert_eq!(stage.tip(), before, "{found:#}");
+}
+
+/// With the old text back, something would be broken or a state would come about that nobody tried.
+#[test]
+fn what_would_break_something_is_for_a_person() {
+    let each = r#"[{paths: ["v.yaml"], each: "{service}"}]"#;
+    let slots = |tag: &str, slot: &str| {
+        format!(
+            "shop:\n  blue: {{tag: v1}}\n  green: {{tag: {tag}}}\ncart:\n  tag: v1\nslots:\n  shop: {slot}\n"
+        )
+    };
+    let (old, new) = (slots("v0", "blue"), slots("v2", "green"));
+    is_for_a_person(each, [&[("v.yaml", &old)], &[("v.yaml", &new)], &[]], "slots.shop");
+
+    let of =
+        |tag: &str| format!("releases:\n- name: shop\n  version: {tag}\n  values:\n  - values/{tag}.yaml\n");
+    let (old, new) = (of("1.0.0"), of("1.1.0"));
+    let rule = r#"[{paths: ["helmfile.yaml"], each: "releases.{service}"}]"#;
+    let gone = "would name values/1.0.0.yaml again, which is not in the repository any more";
+    is_for_a_person(
+        rule,
+        [&[("helmfile.yaml", &old)], &[("helmfile.yaml", &new), ("values/1.1.0.yaml", "a: 1\n")], &[]],
+        gone,
+    );
+
+    // A later commit of another service takes the anchor that came with the deployment.
+    let anchor = |shop: &str, cart: &str| format!("shop:\n  tag: {shop}\ncart:\n  tag: v1\n{cart}");
+    let (old, new) = (anchor("v1", ""), anchor("v2\n  env: &e\n    x: 1", ""));
+    let later = anchor("v2\n  env: &e\n    x: 1", "  env: *e\n");
+    let stays = "stays as it is: that or a line beside it was changed again since";
+    is_for_a_person(each, [&[("v.yaml", &old)], &[("v.yaml", &new)], &[("v.yaml", &later)]], stays);
+}
