@@ -168,7 +168,10 @@ impl<'s, 't> Version<'s, 't> {
         let mut runs: Vec<Run> = Vec::new();
         for line in lines.clone() {
             let body = self.text.lines.body(line).trim_start();
-            let closes = body.is_empty() || body.starts_with(['}', ']', ')']) || is_end(body);
+            let closes = body.is_empty()
+                || body.starts_with(['}', ']', ')'])
+                || ["\"\"\"", "'''"].iter().any(|quote| body.starts_with(quote))
+                || is_end(body);
             let beside = || match closes {
                 true => before(line).or_else(|| after(line)),
                 false => after(line).or_else(|| before(line)),

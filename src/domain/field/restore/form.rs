@@ -19,6 +19,7 @@ pub(in super::super) fn is_json_kept(before: &str, text: &str) -> bool {
 pub(in super::super) fn are_lines_kept(before: &str, text: &str) -> bool {
     let (was, is) = (Form::of(before), Form::of(text));
     is.open_brackets == was.open_brackets
+        && is.open_quotes == was.open_quotes
         && is.stray_words <= was.stray_words
         && is.heads_twice <= was.heads_twice
 }
@@ -27,6 +28,8 @@ pub(in super::super) fn are_lines_kept(before: &str, text: &str) -> bool {
 struct Form {
     /// How many brackets of each kind it opens and does not close.
     open_brackets: [i32; 3],
+    /// How many long quotes it opens and does not close: `"""` and `'''`.
+    open_quotes: [usize; 2],
     /// How many words of templates stand without their beginning or their end.
     stray_words: usize,
     /// How many heads of sections stand there already: `[a]`.
@@ -44,6 +47,7 @@ impl Form {
         heads.dedup();
         Self {
             open_brackets: open_brackets(text),
+            open_quotes: ["\"\"\"", "'''"].map(|quote| text.matches(quote).count() % 2),
             stray_words: stray_words(text),
             heads_twice: count - heads.len(),
         }
@@ -94,6 +98,7 @@ mod tests {
             ("[a]\nb = 1\n", "[a]\nb = 2\n", true),
             ("[a]\nb = 1\n[c]\nb = 1\n", "[a]\nb = 1\n[a]\nb = 1\n", false),
             ("[[a]]\nb = 1\n", "[[a]]\nb = 1\n[[a]]\nb = 2\n", true),
+            ("a = \"\"\"\nb\n\"\"\"\n", "a = \"\"\"\nb\n", false),
             ("x {\n  a = 1\n}\n", "x {\n  a = 1\n", false),
             ("{{ if .a }}\nb: 1\n{{ end }}\n", "b: 1\n", true),
             ("{{ if .a }}\nb: 1\n{{ else }}\nb: 2\n{{ end }}\n", "b: 1\n{{ else }}\nb: 2\n", false),
