@@ -89,11 +89,12 @@ impl VerdictRecord {
             }
     }
 
-    /// Whether the agent did nothing, or only proposed, because of a pause or a freeze window that is over. Then it is decided anew.
+    /// Whether the agent did nothing, or only proposed, because of a pause or a freeze window that is over. Then it is decided anew. So it is
+    /// where it is too late for the agent under a pause: a person has to know what it did not revert.
     #[must_use]
-    pub fn is_released(&self, brakes: &Brakes) -> bool {
+    pub fn is_released(&self, brakes: &Brakes, is_late: bool) -> bool {
         match self.guards.last().map(|last| last.guard.as_str()) {
-            Some(PAUSED_GUARD) => brakes.paused(&self.service).is_none(),
+            Some(PAUSED_GUARD) => is_late || brakes.paused(&self.service).is_none(),
             Some(FROZEN_GUARD) => brakes.frozen.is_none(),
             Some(_) | None => false,
         }

@@ -26,7 +26,7 @@ use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::trailers::MAX_BLOCKS;
-use crate::domain::ids::CommitId;
+use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
 use crate::ports::{PushError, RepositoryError};
@@ -107,6 +107,7 @@ async fn work_through(
         }
         let mut decided = decide_all(pass, state, judged, made(tried));
         honor_earlier(pass, state, judged, &mut decided, &mut honored).await?;
+        wait_for_nothing_that_stays(judged, &mut decided);
         if ask_registries(pass, state, judged, &decided).await? {
             continue;
         }
@@ -190,6 +191,30 @@ async fn honor_earlier(
         }
     }
     Ok(())
+}
+
+/// Leaves a deployment to a person that was to go back with an earlier one, where that one stays, as an earlier pass decided: else nobody
+/// would hear of it.
+fn wait_for_nothing_that_stays(judged: &[Judged], decided: &mut [Decided]) {
+    let stays = |decision: &Decision| matches!(decision, Decision::Pass(_) | Decision::Hold(_));
+    let left: Vec<(ServiceName, CommitId)> = judged
+        .iter()
+        .zip(decided.iter())
+        .filter(|(_, (decision, _))| stays(decision))
+        .map(|(one, _)| (one.deployment.service.clone(), one.deployment.commit))
+        .collect();
+    for (one, (decision, guards)) in judged.iter().zip(decided) {
+        let facts = guards.last().and_then(|last| last.facts.as_ref());
+        let with = facts.and_then(Facts::goes_back_with);
+        let is_left = with.is_some_and(|commit| left.contains(&(one.deployment.service.clone(), commit)));
+        if is_left
+            && let Some(last) = guards.last_mut()
+            && let Some(facts) = last.facts.take()
+        {
+            *last = GuardAnswer::to(facts.left_with_it());
+            decision.clone_from(last.decision.as_ref().unwrap_or(&Decision::Wait));
+        }
+    }
 }
 
 /// The decisions that a pass at this time would have made, by the branch as it was then and the metrics. They are about the

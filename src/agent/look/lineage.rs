@@ -295,10 +295,7 @@ impl Past {
                 Record::Review(review) if review.outcome == ReviewOutcome::Declined => {
                     declined.push((review.deployment, review.at));
                 }
-                // What others may have written earns nothing.
-                Record::Verdict(verdict)
-                    if pass.world.records_proven && verdict.judgement.verdict == Verdict::Regressed =>
-                {
+                Record::Verdict(verdict) if verdict.judgement.verdict == Verdict::Regressed => {
                     bad.push(verdict.deployment);
                 }
                 Record::Recovery(recovery) if recovery.outcome == Recovery::NotRecovered => {
@@ -308,7 +305,13 @@ impl Past {
                 Record::Pin(_) | Record::Seen(_) => {}
             }
         }
-        let answers = Answers { reverts: &self.reverts, in_vain: &in_vain, declined: &declined, bad: &bad };
+        let answers = Answers {
+            reverts: &self.reverts,
+            in_vain: &in_vain,
+            declined: &declined,
+            bad: &bad,
+            are_proven: pass.world.records_proven,
+        };
         let rules = (policy.earn_after, policy.quarantine_secs);
         Some(self.lineage.trust(&answers, rules, &policy.automation, pass.now))
     }

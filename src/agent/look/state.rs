@@ -292,7 +292,7 @@ impl State {
         verdict: &VerdictRecord,
     ) -> bool {
         let is_asked = verdict.decision == Decision::Propose && pass.is_late(deployment);
-        verdict.is_released(&self.brakes) && !is_asked
+        verdict.is_released(&self.brakes, pass.is_late(deployment)) && !is_asked
     }
 
     /// The revert of a deployment that a verdict names and that is not on the branch, under whatever id. It would be newer than

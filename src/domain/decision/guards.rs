@@ -56,6 +56,7 @@ use self::trust::TrustFacts;
 use self::verdict::VerdictFacts;
 use self::watch_window::WatchWindowFacts;
 use super::types::{Case, Decision, Guard, Situation, VerdictKind};
+use crate::domain::ids::CommitId;
 
 /// A guard in the order in which they are asked.
 #[derive(Clone, Copy, Debug)]
@@ -193,6 +194,22 @@ impl Facts {
     #[must_use]
     pub fn doubts_of_group(&self) -> Vec<String> {
         if let Self::Group(facts) = self { facts.doubts() } else { Vec::new() }
+    }
+
+    /// The earlier deployment of the service with which the damage began, and whose revert is to take this one back too.
+    #[must_use]
+    pub fn goes_back_with(&self) -> Option<CommitId> {
+        let Self::Verdict(facts) = self else { return None };
+        facts.began_with.as_ref().filter(|earlier| earlier.goes_back).map(|earlier| earlier.commit)
+    }
+
+    /// The same where that earlier deployment does not go back.
+    #[must_use]
+    pub fn left_with_it(mut self) -> Self {
+        if let Self::Verdict(VerdictFacts { began_with: Some(earlier), .. }) = &mut self {
+            earlier.goes_back = false;
+        }
+        self
     }
 
     /// The facts in words, each by its name in the record: `used 0, max_reverts 3, window_secs 3600`. None where there are none.

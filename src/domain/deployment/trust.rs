@@ -44,8 +44,10 @@ pub struct Answers<'a> {
     pub in_vain: &'a [CommitId],
     /// The deployments of which a proposed revert was declined, and when.
     pub declined: &'a [(CommitId, Time)],
-    /// The deployments that were found bad.
+    /// The deployments that the notes say were found bad.
     pub bad: &'a [CommitId],
+    /// Whether a key proves who wrote the notes.
+    pub are_proven: bool,
 }
 
 impl Trust {
@@ -69,8 +71,9 @@ impl Trust {
 impl Lineage {
     /// How far the service of this lineage has earned that the agent reverts it by itself, as of `now`.
     ///
-    /// A revert that came to the branch counts as accepted, unless it did not help or a person asked for it: where the agent only
-    /// proposes, a person has merged it. So does a person's own rollback of a deployment that was found bad. A declined proposal and a
+    /// A revert that came to the branch counts as accepted, where the notes say that its deployment was found bad, unless it did not help or
+    /// a person asked for it: where the agent only proposes, it was merged. So does a person's own rollback of a deployment that was found
+    /// bad, where a key proves that. A declined proposal and a
     /// person who puts back what was reverted are a no: what was accepted before that does not count any more.
     #[must_use]
     pub fn trust(
@@ -99,12 +102,16 @@ impl Lineage {
         });
         let last_no = put_back.chain(declined).max_by_key(|no| no.at);
         let counts = |at: Time| at <= now && last_no.as_ref().is_none_or(|no| no.at < at);
-        let merged = answers
-            .reverts
-            .iter()
-            .filter(|entry| !entry.requested && counts(entry.at) && !answers.in_vain.contains(&entry.commit));
+        let merged = answers.reverts.iter().filter(|entry| {
+            answers.bad.contains(&entry.reverts)
+                && !entry.requested
+                && counts(entry.at)
+                && !answers.in_vain.contains(&entry.commit)
+        });
         let is_fix = |change: &&Deployment| match change.kind {
-            ChangeKind::Rollback(taken_back) => counts(change.at) && answers.bad.contains(&taken_back),
+            ChangeKind::Rollback(taken_back) => {
+                answers.are_proven && counts(change.at) && answers.bad.contains(&taken_back)
+            }
             ChangeKind::Release | ChangeKind::Unproven(_) | ChangeKind::OwnRevert => false,
         };
         let fixed = by_people.filter(is_fix);

@@ -45,6 +45,8 @@ fn revert(of: &Deployment) -> (Deployment, RevertEntry) {
 enum Event {
     /// A deployment that the agent reverted.
     Reverted,
+    /// The same, and no record says that the deployment was found bad: somebody made the revert up.
+    Forged,
     /// The same, on a person's request.
     Requested,
     /// The same, and it did not help.
@@ -96,12 +98,15 @@ fn trust_after(events: &[Event], now_minute: i64) -> Trust {
                 changes.push(change(minute, &good, &new));
                 changes.push(change(minute + 1, &new, &good));
             }
-            Event::Reverted | Event::Requested | Event::InVain => {
+            Event::Reverted | Event::Requested | Event::InVain | Event::Forged => {
                 let own = change(minute, &good, &new);
                 let (back, mut entry) = revert(&own);
                 entry.requested = matches!(event, Event::Requested);
                 if matches!(event, Event::InVain) {
                     in_vain.push(entry.commit);
+                }
+                if !matches!(event, Event::Forged) {
+                    bad.push(own.commit);
                 }
                 changes.extend([own, back]);
                 reverts.push(entry);
@@ -111,13 +116,16 @@ fn trust_after(events: &[Event], now_minute: i64) -> Trust {
     }
     changes.reverse();
     let lineage = Lineage::new(changes, Vec::new());
-    let answers = Answers { reverts: &reverts, in_vain: &in_vain, declined: &declined, bad: &bad };
+    let answers =
+        Answers { reverts: &reverts, in_vain: &in_vain, declined: &declined, bad: &bad, are_proven: true };
     lineage.trust(&answers, (3, 14 * 86_400), &[], Time::from_unix(now_minute * 60))
 }
 
 #[test]
 fn trust_is_earned_by_what_people_accepted_since_the_last_no() {
-    use Event::{Declined, Fine, Fixed, InVain, PutBack, PutBackByBot, Requested, Reverted, TakenBack};
+    use Event::{
+        Declined, Fine, Fixed, Forged, InVain, PutBack, PutBackByBot, Requested, Reverted, TakenBack,
+    };
     for (events, accepted, no) in [
         (&[][..], 0, ""),
         (&[Fine, Fine], 0, ""),
@@ -125,6 +133,8 @@ fn trust_is_earned_by_what_people_accepted_since_the_last_no() {
         (&[Reverted, Reverted, Reverted], 3, ""),
         (&[Reverted, Requested, Reverted], 2, ""),
         (&[Reverted, InVain, Reverted], 2, ""),
+        (&[Forged, Forged, Forged], 0, ""),
+        (&[Reverted, Forged], 1, ""),
         (&[Fixed, Reverted, Fixed], 3, ""),
         (&[TakenBack, Reverted], 1, ""),
         (&[Reverted, Reverted, Declined], 0, "a person declined the revert of 1515151515"),
