@@ -5,6 +5,7 @@
 mod future;
 mod metrics;
 mod registries;
+mod source_code;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -12,6 +13,7 @@ use std::ops::ControlFlow;
 pub use self::future::BoxFuture;
 pub use self::metrics::{Answer, MetricSource, SourceError};
 pub use self::registries::{Held, Registries, RegistryError};
+pub use self::source_code::{SourceCode, SourceCodeError};
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::landing::{BranchMove, Sighting};
 use crate::domain::history::scope::Scope;

@@ -12,7 +12,7 @@ use crate::domain::environment::signal::RangeQuery;
 use crate::domain::ids::{RepositoryName, SourceName};
 use crate::domain::time::Time;
 use crate::ports::{
-    Answer, Clock, Forge, MetricSource, Registries, Repository, RepositoryError, SourceError,
+    Answer, Clock, Forge, MetricSource, Registries, Repository, RepositoryError, SourceCode, SourceError,
 };
 
 /// How far back the changes of a service are looked for, in days.
@@ -31,6 +31,8 @@ pub struct World {
     pub sources: BTreeMap<SourceName, Source>,
     /// The registries that may be asked for artifacts; none where none is configured.
     pub registries: Option<Arc<dyn Registries>>,
+    /// The repositories of applications that may be asked; none where none is configured.
+    pub source_code: Option<Arc<dyn SourceCode>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// SHA-256 of the configuration, for records.

@@ -9,7 +9,9 @@ use anyhow::Context as _;
 use super::common::Common;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::forge;
-use crate::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions, current_branch};
+use crate::adapters::git::{
+    GitAuth, GitOptions, GitRepository, ListedSourceCode, SshOptions, current_branch,
+};
 use crate::adapters::http::HttpOptions;
 use crate::adapters::{metrics, registry};
 use crate::agent::{Estate, Source, World};
@@ -18,7 +20,7 @@ use crate::domain::environment::pattern::PathGlobs;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, RepositoryName, ServiceName};
-use crate::ports::Registries;
+use crate::ports::{Registries, SourceCode};
 use crate::record::keys::RecordKeys;
 
 /// The configuration file that is read when none is named.
@@ -64,10 +66,18 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
         [] => None,
         listed => Some(Arc::new(registry::connect(listed).context("the registries")?) as Arc<dyn Registries>),
     };
+    let source_code = match settings.source_code.as_slice() {
+        [] => None,
+        listed => {
+            let listed = ListedSourceCode::new(listed, tokio::runtime::Handle::current());
+            Some(Arc::new(listed.context("the source of applications")?) as Arc<dyn SourceCode>)
+        }
+    };
     Ok(World {
         estates: estates?,
         sources,
         registries,
+        source_code,
         clock: Arc::new(SystemClock),
         config: settings.digest.clone(),
         records_proven: settings.estates.iter().all(proven),
@@ -111,6 +121,7 @@ pub(super) fn only(estate: Estate) -> World {
         estates: vec![Arc::new(estate)],
         sources: BTreeMap::new(),
         registries: None,
+        source_code: None,
         clock: Arc::new(SystemClock),
         config: String::new(),
         records_proven: false,

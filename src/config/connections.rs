@@ -44,7 +44,7 @@ impl Context<'_> {
             |person| self.person(person, &key("author")),
         );
         let committer = wire.committer.as_ref().map(|person| self.person(person, &key("committer")));
-        let (auth, ssh) = self.git_auth(wire, keys);
+        let (auth, ssh) = self.git_auth((&wire.url, wire.auth.as_ref()), keys);
         let cache_dir = match &wire.cache {
             Some(cache) => self.path(cache, self.place(&key("cache"))),
             // A local repository needs none; what is remembered of its branches is then remembered nowhere.
@@ -65,10 +65,15 @@ impl Context<'_> {
         }
     }
 
-    fn git_auth(&mut self, wire: &types::Repository, keys: &[&str]) -> (GitAuth, SshOptions) {
+    /// How to log in to the repository at a URL, as the map at `keys` says.
+    pub(super) fn git_auth(
+        &mut self,
+        (url, wire): (&str, Option<&types::GitAuth>),
+        keys: &[&str],
+    ) -> (GitAuth, SshOptions) {
         let key = |name: &'static str| [keys, &["auth", name]].concat();
-        let over_http = wire.url.starts_with("http://") || wire.url.starts_with("https://");
-        let wants_http = match &wire.auth {
+        let over_http = url.starts_with("http://") || url.starts_with("https://");
+        let wants_http = match wire {
             None => return (GitAuth::None, SshOptions::default()),
             Some(types::GitAuth::Token { .. } | types::GitAuth::Basic { .. } | types::GitAuth::Forge) => true,
             Some(types::GitAuth::Ssh { .. }) => false,
@@ -81,7 +86,7 @@ impl Context<'_> {
             };
             self.findings.add(self.place(&key("kind")), message);
         }
-        match &wire.auth {
+        match wire {
             None | Some(types::GitAuth::Forge) => (GitAuth::None, SshOptions::default()),
             Some(types::GitAuth::Token { token }) => {
                 (GitAuth::Token(self.secret(token, &key("token"))), SshOptions::default())

@@ -5,7 +5,9 @@
 //! schema of `types`, `forms` and `references` look for names that are missing and names that nobody defines, and
 //! `resolve` turns it into the domain's types and checks what no schema can say.
 
+mod access_types;
 mod address;
+mod artifact_types;
 mod check;
 mod connections;
 mod context;

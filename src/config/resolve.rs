@@ -54,7 +54,9 @@ impl Context<'_> {
         let interval = config.run.as_ref().and_then(|run| run.interval);
         let interval_secs = self.seconds(interval, INTERVAL_SECS, self.place(&["run", "interval"]));
         let registries = self.registries(config);
-        Settings { estates, sources, registries, interval_secs, digest }
+        let cache_dir = estates.first().map(|estate| estate.repository.cache_dir.clone()).unwrap_or_default();
+        let source_code = self.source_code(config, &cache_dir);
+        Settings { estates, sources, registries, source_code, interval_secs, digest }
     }
 
     /// All repositories with what belongs to them. `environments` have the names of their repositories beside them.

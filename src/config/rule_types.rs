@@ -203,4 +203,8 @@ pub(super) struct SchemaMarks {
     /// Labels of images, or annotations of their manifests, that say which schema an image needs: where the value differs between the image
     /// that runs and the one that would run again, the schema changed. Default: `org.backout.schema-version` and `schema-version`.
     pub(super) image_labels: Option<Vec<String>>,
+    /// The URL of the Git repository in which the application is written; `{service}`, `{environment}` and the labels of the service stand for
+    /// their values. Default: what the image's label `org.opencontainers.image.source` says.
+    #[schemars(extend("examples" = ["https://github.com/acme/{service}"]))]
+    pub(super) source: Option<String>,
 }

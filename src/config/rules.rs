@@ -256,9 +256,11 @@ impl Context<'_> {
         let usual = SchemaRules::default();
         let keys = ["policies", policy, "schema", "paths"];
         let paths = wire.paths.as_ref().map(|globs| self.globs(globs, &keys));
-        // Whoever names it relies on it.
-        let must_see_images =
-            wire.detectors.as_ref().is_some_and(|named| named.contains(&SchemaDetector::Images));
+        // Whoever names a detector relies on it.
+        let is_named = |detector| wire.detectors.as_ref().is_some_and(|named| named.contains(&detector));
+        if let Some(source) = &wire.source {
+            self.source_template(source, self.place(&["policies", policy, "schema", "source"]));
+        }
         SchemaRules {
             policy: wire.policy.unwrap_or(usual.policy),
             detectors: wire.detectors.clone().unwrap_or(usual.detectors),
@@ -266,7 +268,9 @@ impl Context<'_> {
             labels: wire.labels.clone().unwrap_or(usual.labels),
             paths: paths.unwrap_or_default(),
             image_labels: wire.image_labels.clone().unwrap_or(usual.image_labels),
-            must_see_images,
+            must_see_images: is_named(SchemaDetector::Images),
+            source: wire.source.clone(),
+            must_see_sources: is_named(SchemaDetector::Sources),
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Settings {
     pub sources: BTreeMap<SourceName, SourceOptions>,
     /// The registries that may be asked for artifacts.
     pub registries: Vec<RegistryOptions>,
+    /// Where the source of applications is that may be looked into.
+    pub source_code: Vec<GitOptions>,
     /// How long the daemon waits between two passes, in seconds.
     pub interval_secs: u32,
     /// The SHA-256 of the configuration's text, in hexadecimal, for records. It covers no secret.

@@ -1,6 +1,7 @@
 //! The configuration as it is written. The JSON schema is made from these types, and editors show their comments.
 //!
-//! Those of signals and policies are in [`super::rule_types`].
+//! Those of signals and policies are in [`super::rule_types`], those of registries and the source of applications in
+//! [`super::artifact_types`], and how servers are reached in [`super::access_types`].
 //!
 //! Types in which other keys are flattened let the schema alone refuse unknown keys, as serde cannot do both. `check`
 //! holds each text against the schema before serde reads it.
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use super::access_types::{GitAuth, Http, Secret};
+use super::artifact_types::{Registry, SourcePlace};
 use super::rule_types::{Policy, Signal};
 use super::values::{Duration, Size};
 use crate::domain::environment::policy::{Declared, Delivery, Merge, Mode};
@@ -38,6 +41,9 @@ pub(super) struct Config {
     /// The registries of images and charts, and the Git servers, that may be asked whether what ran before is still there. No other host is
     /// ever asked, whatever a repository names. Default: none, and nothing is asked.
     pub(super) registries: Option<Vec<Registry>>,
+    /// Where the source of applications is: the Git repositories that may be looked into for migrations between two images, each with all that
+    /// is below its URL. No other one is ever asked, whatever an image names. Default: none, and nothing is asked.
+    pub(super) sources: Option<Vec<SourcePlace>>,
     /// What is asked: each signal by its name.
     pub(super) signals: Option<BTreeMap<String, Signal>>,
     /// Sets of rules: each policy by its name. The one called `default` holds where no other is named.
@@ -101,59 +107,6 @@ pub(super) struct NamedRepository {
     /// The repository itself.
     #[serde(flatten)]
     pub(super) repository: Repository,
-}
-
-/// How a server is reached over HTTP: keys that stand beside those of whoever speaks to it.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct Http {
-    /// The longest that one request may take. Default: `60s` for a repository, `30s` for a forge and a metric source, `10s` for a
-    /// registry.
-    pub(super) timeout: Option<Duration>,
-    /// A file with certificates (PEM) to trust besides the system's.
-    pub(super) ca_file: Option<PathBuf>,
-    /// The URL of a proxy. Default: as `HTTPS_PROXY` and `NO_PROXY` say.
-    pub(super) proxy: Option<String>,
-}
-
-/// A secret, in one of two places; it never stands in the configuration itself.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[schemars(extend(
-    "writeOnly" = true,
-    "errorMessage" = "a secret never stands in the configuration: write {env: NAME} for an environment variable, or {file: PATH} for a file"
-))]
-pub(super) enum Secret {
-    /// The name of the environment variable that holds it.
-    Env(String),
-    /// The file that holds it. Line breaks at its end do not count.
-    File(PathBuf),
-}
-
-/// How to log in to the environment repo.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum GitAuth {
-    /// Over HTTP with a token, as GitHub, GitLab and Gitea take it.
-    Token {
-        /// The token.
-        token: Secret,
-    },
-    /// Over HTTP with a name and a password.
-    Basic {
-        /// The user's name.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// Over HTTP with the credentials of the repository's forge: those of a GitHub App are new each hour.
-    Forge,
-    /// Over SSH.
-    Ssh {
-        /// The private key, and no other. Default: the agent and the user's own keys.
-        key: Option<PathBuf>,
-        /// The known host keys. A host that is not in it is refused. Default: the user's own file.
-        known_hosts: Option<PathBuf>,
-    },
 }
 
 /// The forge on which pull requests and issues are opened.
@@ -383,45 +336,6 @@ pub(super) enum SourceAuth {
     Bearer {
         /// The token.
         token: Secret,
-    },
-}
-
-/// A registry that may be asked.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub(super) struct Registry {
-    /// Its host, with its port where it has one, as images and URLs name it.
-    #[schemars(extend("examples" = ["ghcr.io", "docker.io", "registry.example.com:5000"]))]
-    pub(super) host: String,
-    /// How to log in. Default: not at all.
-    pub(super) auth: Option<RegistryAuth>,
-    /// Whether it is spoken to without TLS. Default: `false`.
-    pub(super) plain_http: Option<bool>,
-    /// How it is reached.
-    #[serde(flatten)]
-    pub(super) http: Http,
-}
-
-/// How to log in to a registry.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum RegistryAuth {
-    /// With a name and a password, also where the registry hands out tokens for them.
-    Basic {
-        /// The user's name.
-        username: String,
-        /// The password, or the access token that stands for one.
-        password: Secret,
-    },
-    /// With a token that the registry takes as it is.
-    Token {
-        /// The token.
-        token: Secret,
-    },
-    /// With what Docker's `config.json` says of the host. Credential helpers are not run.
-    DockerConfig {
-        /// The file. It is read anew for each look.
-        path: PathBuf,
     },
 }
 

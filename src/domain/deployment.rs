@@ -23,6 +23,7 @@ use self::entry_files::parts_of;
 pub use self::field_change::FieldChange;
 use self::reverts::{Named, ServiceChange, Truth, truth};
 use self::schema_evidence::{migrations_by_name, migrations_by_path, schema_changes};
+use crate::domain::environment::name_template::NameTemplate;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field;
 use crate::domain::history::landing::Landing;
@@ -103,6 +104,16 @@ impl Deployment {
     #[must_use]
     pub fn schema_words(&self) -> Option<String> {
         schema::change::words(&self.schema)
+    }
+
+    /// A template with the service, the environment and the labels filled in. None where it is no template, or names what is not there.
+    #[must_use]
+    pub fn fill(&self, template: &str) -> Option<String> {
+        let own = [("service", self.service.as_str()), ("environment", self.environment.as_str())];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let labels = self.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let captured: Vec<(String, String)> = labels.chain(own).collect();
+        NameTemplate::new(template).ok()?.fill(&captured.iter().collect::<Vec<_>>())
     }
 
     /// Whether a revert took it back, by itself or with another deployment of the service.

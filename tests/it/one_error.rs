@@ -130,6 +130,7 @@ fn world(
         estates: vec![Arc::new(estate)],
         sources: BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(source, &[]))]),
         registries: None,
+        source_code: None,
         clock: Arc::new(Now),
         config: String::new(),
         records_proven: false,

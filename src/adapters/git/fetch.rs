@@ -3,14 +3,17 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, RemoteCallbacks, Repository};
+use tokio::time::Instant;
 
 use super::fault::Fault;
 use super::local;
 use super::names::{PAUSES_REF, is_kept_ref, is_notes_ref};
 use super::refs;
 use super::transport::{Endpoint, LinkUrl};
+use crate::ports::RepositoryError;
 
 /// How deep the first clone of a branch is, in commits. Depth 1 makes later pushes fail.
 pub(super) const FIRST_DEPTH: usize = 256;
@@ -163,10 +166,15 @@ impl Needed<'_> {
     }
 }
 
-/// The most bytes that are fetched of pull requests at once.
-const MAX_BROUGHT_BYTES: usize = 32 << 20;
-/// The most objects.
-const MAX_BROUGHT_OBJECTS: usize = 100_000;
+/// The most that one fetch may bring, and how long it may take.
+pub(super) struct Bounds {
+    pub(super) bytes: usize,
+    pub(super) objects: usize,
+    pub(super) time: Duration,
+}
+
+/// Those of pull requests. Their time is that of the requests.
+const OF_PULLS: Bounds = Bounds { bytes: 32 << 20, objects: 100_000, time: Duration::MAX };
 
 /// What became of a fetch with bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,21 +200,36 @@ pub(super) fn bring(
     if specs.is_empty() {
         return Ok(Brought::All);
     }
-    let is_too_much = Cell::new(false);
+    within(repository, (&mut remote, &url), &specs, (0, &OF_PULLS))
+}
+
+/// Downloads what these refspecs need, so many commits deep (0: all), within bounds. The remote is connected already.
+pub(super) fn within(
+    repository: &Repository,
+    (remote, url): (&mut Remote<'_>, &LinkUrl),
+    specs: &[String],
+    (depth, bounds): (i32, &Bounds),
+) -> Result<Brought, Fault> {
+    let (is_too_much, is_late) = (Cell::new(false), Cell::new(false));
+    let begin = Instant::now();
     let mut callbacks = RemoteCallbacks::new();
     callbacks.transfer_progress(|progress| {
-        let fits =
-            progress.received_bytes() <= MAX_BROUGHT_BYTES && progress.total_objects() <= MAX_BROUGHT_OBJECTS;
+        let fits = progress.received_bytes() <= bounds.bytes && progress.total_objects() <= bounds.objects;
         is_too_much.set(is_too_much.get() || !fits);
-        fits
+        is_late.set(begin.elapsed() > bounds.time);
+        fits && !is_late.get()
     });
     let mut options = FetchOptions::new();
-    options.download_tags(AutotagOption::None).remote_callbacks(callbacks);
-    let brought = remote.download(&specs, Some(&mut options));
+    options.download_tags(AutotagOption::None).remote_callbacks(callbacks).depth(depth);
+    let brought = remote.download(specs, Some(&mut options));
     drop(options);
     match brought {
         Ok(()) => Ok(repository.odb()?.refresh().map(|()| Brought::All)?),
         Err(_) if is_too_much.get() => Ok(Brought::TooMuch),
+        Err(_) if is_late.get() => {
+            let reason = format!("it sends for longer than {} s", bounds.time.as_secs());
+            Err(Fault::Port(RepositoryError::Unreachable { remote: url.remote().to_owned(), reason }))
+        }
         Err(error) => Err(match url.explain(&error) {
             Fault::Damaged(reason) => Fault::broken(reason),
             other
@@ -215,7 +238,7 @@ pub(super) fn bring(
     }
 }
 
-fn connect(remote: &mut Remote<'_>, url: &LinkUrl) -> Result<BTreeMap<String, Oid>, Fault> {
+pub(super) fn connect(remote: &mut Remote<'_>, url: &LinkUrl) -> Result<BTreeMap<String, Oid>, Fault> {
     remote.connect(Direction::Fetch).map_err(|e| url.explain(&e))?;
     by_name(remote.list().map_err(|e| url.explain(&e))?)
 }

@@ -2,7 +2,7 @@
 //!
 //! `repository` implements the port with everything below it: `storage` with `cache` and `local` holds the repository; `fetch` and
 //! `push` speak to its server, which `transport` reaches; `history` and `lookup` read commits, `heads` those of
-//! open pull requests; `commit` and `notes` build them. `options`, `login`, `names` and `fault` are what these share.
+//! open pull requests; `source_code` those of applications, in other repositories; `commit` and `notes` build them. `options`, `login`, `names` and `fault` are what these share.
 
 mod blobs;
 mod cache;
@@ -35,6 +35,7 @@ mod repository;
 mod rewritten;
 mod seen;
 mod sign;
+mod source_code;
 mod storage;
 mod touched;
 mod transport;
@@ -47,3 +48,4 @@ pub use self::login::{GitAuth, SshOptions};
 pub use self::options::GitOptions;
 pub use self::repository::GitRepository;
 pub use self::sign::Signing;
+pub use self::source_code::{ListedSourceCode, is_repository_url};

@@ -11,15 +11,18 @@ use crate::agent::look::artifacts::{labels_of, look_for};
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::Past;
 use crate::agent::look::state::State;
+use crate::domain::artifact::image::Image;
 use crate::domain::artifact::named::MAX_ARTIFACTS;
+use crate::domain::artifact::source::SourceRange;
 use crate::domain::artifact::{Artifact, PassedOver};
 use crate::domain::decision::{Decision, GuardAnswer, MODE_GUARD};
 use crate::domain::deployment::artifacts::{Exchange, exchanged};
 use crate::domain::deployment::lineage::Goal;
-use crate::domain::environment::policy::SchemaDetector;
+use crate::domain::environment::policy::{SchemaDetector, SchemaRules};
 use crate::domain::ids::ServiceName;
-use crate::domain::schema::images::label_changes;
-use crate::ports::RepositoryError;
+use crate::domain::schema::change::SchemaChange;
+use crate::domain::schema::images::{ImageLabels, label_changes};
+use crate::ports::{RepositoryError, SourceCode};
 
 /// Asks about all reverts that are due and were not asked about yet. Returns whether that may change what is decided.
 ///
@@ -105,30 +108,77 @@ async fn ask_about(
             continue;
         }
         one.artifacts.findings = Some(findings);
-        if one.policy.schema.detectors.contains(&SchemaDetector::Images) {
-            compare_labels(pass, &exchanges, one).await;
-        }
+        compare_images(pass, &exchanges, one).await;
         return Ok(());
     }
 }
 
-/// Holds the labels of the images that would run again against those of the images that run now.
-async fn compare_labels(pass: &Pass<'_>, exchanges: &[Exchange], one: &mut Judged) {
+/// The labels of an image that would run again and of the one that runs now, or why nobody knows them.
+type LabelsOfBoth = Result<(ImageLabels, ImageLabels), String>;
+
+/// Holds the images that would run again against those that run now: what their labels say, and the source between them.
+async fn compare_images(pass: &Pass<'_>, exchanges: &[Exchange], one: &mut Judged) {
+    let rules = one.policy.schema.clone();
+    let by_labels = rules.detectors.contains(&SchemaDetector::Images);
+    let source_code = pass.world.source_code.as_ref();
+    let source_code = source_code.filter(|_| rules.detectors.contains(&SchemaDetector::Sources));
+    if !by_labels && source_code.is_none() {
+        return;
+    }
+    let filled = |template: &String| {
+        let unfilled = || format!("{template} names what {} does not have", one.deployment.service);
+        one.deployment.fill(template).ok_or_else(unfilled)
+    };
+    let configured = rules.source.as_ref().map(filled).transpose();
     for exchange in exchanges.iter().take(MAX_ARTIFACTS) {
         let (Artifact::Image(old), Some(Artifact::Image(new))) = (&exchange.back, &exchange.replaced) else {
             continue;
         };
-        let labels = match labels_of(pass, old).await {
+        let labels: LabelsOfBoth = match labels_of(pass, old).await {
             Ok(before) => labels_of(pass, new).await.map(|after| (before, after)),
             Err(why) => Err(why),
         };
-        match labels {
-            Ok((before, after)) => {
-                let (old, new) = (old.to_string(), new.to_string());
-                let keys = &one.policy.schema.image_labels;
-                one.artifacts.schema.extend(label_changes(keys, (&old, &before), (&new, &after)));
+        let artifacts = &mut one.artifacts;
+        if by_labels {
+            match &labels {
+                Ok((before, after)) => {
+                    let (old, new) = (old.to_string(), new.to_string());
+                    let changes = label_changes(&rules.image_labels, (&old, before), (&new, after));
+                    artifacts.schema.extend(changes);
+                }
+                Err(why) => artifacts.unseen = artifacts.unseen.take().or_else(|| Some(why.clone())),
             }
-            Err(why) => one.artifacts.unseen = one.artifacts.unseen.take().or(Some(why)),
+        }
+        if let Some(source_code) = source_code {
+            match look_into(source_code.as_ref(), &rules, configured.clone(), ((old, new), &labels)).await {
+                Ok((found, told)) => {
+                    artifacts.schema.extend(found);
+                    artifacts.sources.push(told);
+                }
+                Err(why) => {
+                    artifacts.unseen_source = artifacts.unseen_source.take().or(Some(why));
+                }
+            }
         }
     }
+}
+
+/// What the source between two images says of the schema, and the same in words, or why nobody knows. Without labels it can still be told
+/// where the configuration names the source and the images have tags.
+async fn look_into(
+    source_code: &dyn SourceCode,
+    rules: &SchemaRules,
+    configured: Result<Option<String>, String>,
+    ((old, new), labels): ((&Image, &Image), &LabelsOfBoth),
+) -> Result<(Vec<SchemaChange>, String), String> {
+    let unlabelled = (ImageLabels::new(), ImageLabels::new());
+    let (before, after) = labels.as_ref().unwrap_or(&unlabelled);
+    let range = SourceRange::between(configured?, [(old, before), (new, after)]);
+    // Why the labels were not read is then why it is not known.
+    let range = range.map_err(|unknown| labels.as_ref().err().cloned().unwrap_or(unknown))?;
+    let migrations = source_code.migrations(&range, &rules.paths).await;
+    let migrations = migrations.map_err(|error| error.to_string())?;
+    let changes = range.changes(&migrations);
+    let told = range.told(&changes);
+    Ok((changes, told))
 }

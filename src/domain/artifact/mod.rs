@@ -2,6 +2,7 @@
 
 pub mod image;
 pub mod named;
+pub mod source;
 
 use std::fmt;
 
@@ -155,6 +156,12 @@ pub struct ArtifactsTold {
     /// Why the labels of an image that changes places were not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<String>,
+    /// What was found in the application's source between the two images, in words; untrusted text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Why the source of an image that changes places was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_source: Option<String>,
 }
 
 impl ArtifactsTold {
@@ -176,7 +183,17 @@ impl ArtifactsTold {
         let found = self.target.iter().filter(|one| !is_silent(one)).map(ArtifactFinding::line);
         let unseen = self.unseen.iter().filter(|why| *why != NO_REGISTRIES);
         let unseen = unseen.map(|why| format!("labels of images were not looked at: {why}"));
-        self.passed_over.iter().map(newer).chain(found).chain(unseen).collect()
+        let sources = self.sources.iter().map(|found| format!("in the source {found}"));
+        let unseen_source =
+            self.unseen_source.iter().map(|why| format!("the source was not looked at: {why}"));
+        self.passed_over
+            .iter()
+            .map(newer)
+            .chain(found)
+            .chain(unseen)
+            .chain(sources)
+            .chain(unseen_source)
+            .collect()
     }
 }
 
@@ -190,10 +207,14 @@ pub struct TargetArtifacts {
     pub findings: Option<Vec<ArtifactFinding>>,
     /// Newer states that were good otherwise.
     pub passed_over: Vec<PassedOver>,
-    /// The changes of a database schema that labels of the images show.
+    /// The changes of a database schema that labels of the images and the application's source show.
     pub schema: Vec<SchemaChange>,
     /// Why the labels of an image were not looked at; none where all were.
     pub unseen: Option<String>,
+    /// What was found in the application's source, in words.
+    pub sources: Vec<String>,
+    /// Why the source of an image was not looked at; none where all were, or where none may be asked.
+    pub unseen_source: Option<String>,
 }
 
 impl TargetArtifacts {
@@ -206,6 +227,8 @@ impl TargetArtifacts {
             target: self.findings.clone().unwrap_or_default(),
             passed_over: self.passed_over.clone(),
             unseen: self.unseen.clone(),
+            sources: self.sources.clone(),
+            unseen_source: self.unseen_source.clone(),
         }
     }
 }

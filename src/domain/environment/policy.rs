@@ -224,11 +224,14 @@ pub enum SchemaDetector {
     Engines,
     /// Labels of the images themselves, as their registries have them. Only where the deployment would be reverted otherwise.
     Images,
+    /// The source of the application between the revisions from which the two images were built. Only where the deployment would be reverted
+    /// otherwise.
+    Sources,
 }
 
 impl SchemaDetector {
     /// All that there are.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Trailers,
         Self::Labels,
         Self::Files,
@@ -238,6 +241,7 @@ impl SchemaDetector {
         Self::Values,
         Self::Engines,
         Self::Images,
+        Self::Sources,
     ];
 
     /// Its name in a configuration.
@@ -253,6 +257,7 @@ impl SchemaDetector {
             Self::Values => "values",
             Self::Engines => "engines",
             Self::Images => "images",
+            Self::Sources => "sources",
         }
     }
 }
@@ -288,6 +293,12 @@ pub struct SchemaRules {
     pub image_labels: Vec<String>,
     /// Whether a person decides where the labels of an image cannot be read. So it is where the configuration names the detector `images`.
     pub must_see_images: bool,
+    /// The URL of the application's source: a template. None where the labels of its images say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether a person decides where the source cannot be looked at. So it is where the configuration names the detector `sources`.
+    #[serde(default)]
+    pub must_see_sources: bool,
 }
 
 impl Default for SchemaRules {
@@ -300,6 +311,8 @@ impl Default for SchemaRules {
             paths: PathGlobs::default(),
             image_labels: vec!["org.backout.schema-version".to_owned(), "schema-version".to_owned()],
             must_see_images: false,
+            source: None,
+            must_see_sources: false,
         }
     }
 }

@@ -8,7 +8,6 @@ use super::object::{NamedObject, objects, read};
 use super::types::{Mechanism, NoPin, Pin};
 use super::{argocd, flux, own_field, renovate};
 use crate::domain::deployment::{Deployment, FieldChange};
-use crate::domain::environment::name_template::NameTemplate;
 use crate::domain::environment::pin_rules::{FluxPin, PinRules};
 use crate::domain::field::leaves::leaf::block;
 use crate::domain::field::place::PlacedScalar;
@@ -66,12 +65,7 @@ pub fn may_matter(rules: &PinRules, own: Option<&FilePath>, path: &FilePath, tex
 /// does not have.
 #[must_use]
 pub fn own_file(rules: &PinRules, bad: &Deployment) -> Option<FilePath> {
-    let template = NameTemplate::new(&rules.field.as_ref()?.file).ok()?;
-    let own = [("service", bad.service.as_str()), ("environment", bad.environment.as_str())];
-    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let captured: Vec<(String, String)> =
-        bad.labels.iter().map(|(name, value)| (name.clone(), value.clone())).chain(own).collect();
-    FilePath::new(template.fill(&captured.iter().collect::<Vec<_>>())?).ok()
+    FilePath::new(bad.fill(&rules.field.as_ref()?.file)?).ok()
 }
 
 /// Finds the places for the pins of a revert in these texts, and writes them. `changes` is what the revert takes back, newest first, up

@@ -63,6 +63,7 @@ pub fn words(changes: &[SchemaChange]) -> Option<String> {
         | SchemaDetector::Resources
         | SchemaDetector::ConfigMaps
         | SchemaDetector::Values
-        | SchemaDetector::Images => format!("changed a database schema ({what}{more})"),
+        | SchemaDetector::Images
+        | SchemaDetector::Sources => format!("changed a database schema ({what}{more})"),
     })
 }

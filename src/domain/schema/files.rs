@@ -1,5 +1,8 @@
 //! Which files are migrations by their names.
 
+use crate::domain::environment::pattern::PathGlobs;
+use crate::domain::history::scope::{Interest, Scope};
+
 /// The directories in which tools keep migrations, from the end of a path on. Sources: the manuals of Rails (`db/migrate`), Django and
 /// golang-migrate (`migrations`), Alembic (`alembic/versions`), Prisma (`prisma/migrations`), Flyway (`db/migration`) and Liquibase
 /// (`db/changelog`).
@@ -28,9 +31,52 @@ pub fn is_migration(path: &str) -> bool {
     path.ends_with(".sql") || is_source && DIRECTORIES.iter().any(|directory| path.contains(directory))
 }
 
+/// Directories whose files no release brings: tests, and what they read.
+const OF_TESTS: [&str; 6] = ["test", "tests", "testdata", "fixtures", "spec", "__tests__"];
+
+/// The migrations in the source of an application: what is one by its name, or is in these paths. Those of tests are none.
+#[derive(Clone, Copy, Debug)]
+pub struct OfSource<'p>(pub &'p PathGlobs);
+
+impl Scope for OfSource<'_> {
+    fn file(&self, path: &str) -> Interest {
+        let is_wanted = self.directory(path) && (is_migration(path) || self.0.matches(path));
+        match is_wanted {
+            // What SQL means is read from it.
+            true if path.ends_with(".sql") => Interest::Bytes,
+            true => Interest::Name,
+            false => Interest::Nothing,
+        }
+    }
+
+    fn directory(&self, path: &str) -> bool {
+        !path.split('/').any(|part| OF_TESTS.iter().any(|name| part.eq_ignore_ascii_case(name)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_migrations_of_a_source_are_those_that_a_release_brings() {
+        let paths = PathGlobs::new(vec!["schema/**".to_owned()]).unwrap();
+        for (path, expected) in [
+            ("db/migrate/1.rb", Interest::Name),
+            ("db/queries/orders.sql", Interest::Bytes),
+            ("schema/orders.hcl", Interest::Name),
+            ("schema/1.sql", Interest::Bytes),
+            ("src/main/resources/db/migration/V1__a.sql", Interest::Bytes),
+            ("latest/1.sql", Interest::Bytes),
+            ("src/test/resources/db/migration/V1__a.sql", Interest::Nothing),
+            ("tests/schema.sql", Interest::Nothing),
+            ("pkg/Testdata/1.sql", Interest::Nothing),
+            ("schema/fixtures/1.hcl", Interest::Nothing),
+            ("src/main.rs", Interest::Nothing),
+        ] {
+            assert_eq!(OfSource(&paths).file(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn a_migration_is_known_by_its_name() {

@@ -12,10 +12,12 @@ const SERVICES: &str = r#"[{pattern: "apps/{service}/**"}]"#;
 const POLICY: &str = "settle: 60s, watch: 40m, baseline: 15m";
 
 /// A registry with v1, v2 and v3 of `web`, and `web` at v1 for three hours, at v2 for a hundred minutes, and at v3 since twelve minutes. It fails since.
-struct Scene {
+pub(super) struct Scene {
     registry: Registry,
-    stage: Stage,
+    pub(super) stage: Stage,
     bad: String,
+    /// More keys of the configuration.
+    more: String,
 }
 
 fn values(registry: &Registry, tag: &str) -> String {
@@ -24,13 +26,18 @@ fn values(registry: &Registry, tag: &str) -> String {
 
 impl Scene {
     fn new(schema: &str, labels: [&[(&str, &str)]; 3]) -> Self {
+        Self::with(schema, labels, "")
+    }
+
+    /// With more keys of the configuration.
+    pub(super) fn with(schema: &str, labels: [&[(&str, &str)]; 3], more: &str) -> Self {
         let registry = Registry::start();
         for (tag, labels) in ["v1", "v2", "v3"].iter().zip(labels) {
             registry.push(&format!("shop/web:{tag}"), labels);
         }
         let v1 = values(&registry, "v1");
         let stage = stage(&Rules::new(SERVICES), &[(VALUES, &v1)]);
-        let mut scene = Self { registry, stage, bad: String::new() };
+        let mut scene = Self { registry, stage, bad: String::new(), more: more.to_owned() };
         scene.configure(schema, true);
         scene.deploy("v2", -100, PERSON);
         scene.bad = scene.deploy("v3", -12, BOT);
@@ -39,14 +46,15 @@ impl Scene {
     }
 
     /// With registries in the configuration, or without.
-    fn configure(&self, schema: &str, listed: bool) {
-        let more = match listed {
+    pub(super) fn configure(&self, schema: &str, listed: bool) {
+        let registries = match listed {
             true => format!(
                 "registries: [{{host: \"{}\", plain_http: true, timeout: 5s}}]\n",
                 self.registry.host()
             ),
             false => String::new(),
         };
+        let more = format!("{registries}{}", self.more);
         let policy = format!("{POLICY}{schema}");
         configure(&self.stage, &Rules { more: &more, policy: &policy, ..Rules::new(SERVICES) });
     }
@@ -60,7 +68,7 @@ impl Scene {
 
     /// A pass puts this version back; returns what it said of the service, and the message of its commit.
     #[track_caller]
-    fn is_back_at(&self, tag: &str) -> (Value, String) {
+    pub(super) fn is_back_at(&self, tag: &str) -> (Value, String) {
         let report = self.stage.pass(3);
         let web = item(&report, "web").clone();
         assert_eq!(words(&web), "regressed revert", "{report:#}");
@@ -71,7 +79,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn is_for_a_person(&self, why: &[&str]) -> Value {
+    pub(super) fn is_for_a_person(&self, why: &[&str]) -> Value {
         let tip = self.stage.tip();
         let report = self.stage.pass(4);
         let web = item(&report, "web").clone();

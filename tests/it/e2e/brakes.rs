@@ -358,6 +358,7 @@ fn world(home: &tempfile::TempDir, now: Time, bad_since: Time, freezes: Vec<Free
         clock: Arc::new(At(now)),
         config: String::new(),
         registries: None,
+        source_code: None,
         records_proven: false,
         memo: Arc::default(),
     }

@@ -23,6 +23,7 @@ mod schema;
 mod secrets;
 mod shapes;
 mod slowed;
+mod source_code;
 mod sources;
 mod stage;
 mod story;

@@ -34,6 +34,7 @@ pub(crate) fn world(estate: Estate, sources: BTreeMap<SourceName, Source>, now: 
         estates: vec![Arc::new(estate)],
         sources,
         registries: None,
+        source_code: None,
         clock: Arc::new(Now(now)),
         config: String::new(),
         records_proven: false,

@@ -120,6 +120,11 @@ impl LinkUrl {
         &self.url
     }
 
+    /// The remote's address without secrets.
+    pub(super) fn remote(&self) -> &str {
+        self.link.remote()
+    }
+
     /// The failure that the transport met; otherwise what libgit2 says, as a failure of the network where it is one.
     pub(super) fn explain(&self, error: &git2::Error) -> Fault {
         if let Some(failure) = self.link.take_failure() {

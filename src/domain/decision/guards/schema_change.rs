@@ -31,6 +31,12 @@ pub struct SchemaChangeFacts {
     /// Why the labels of an image were not looked at; none where all were, or where that does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_images: Option<String>,
+    /// Those that the application's source shows between the two images: first what is for a person, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_sources: Vec<ChangedSchema>,
+    /// Why the source of an image was not looked at; none where it was, or where that does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_sources: Option<String>,
 }
 
 /// What a commit changed of a database schema.
@@ -100,16 +106,25 @@ impl Guard for SchemaChangeFacts {
         let crossed = case.crossed.iter();
         let since = crossed
             .map(|(commit, one)| ChangedSchema::new(Some(*commit), &one.what, std::slice::from_ref(one)));
-        let images = case.artifacts.into_iter().flat_map(|artifacts| &artifacts.schema);
-        let of_images = images.map(|one| ChangedSchema::new(None, &one.what, std::slice::from_ref(one)));
-        let must_see = case.policy.schema.must_see_images && policy != SchemaPolicy::Ignore;
-        let unseen = case.artifacts.and_then(|artifacts| artifacts.unseen.as_ref()).filter(|_| must_see);
+        let found_by = |detector| {
+            let all = case.artifacts.into_iter().flat_map(|artifacts| &artifacts.schema);
+            let by_it = all.filter(move |one| one.detector == detector);
+            by_it.map(|one| ChangedSchema::new(None, &one.what, std::slice::from_ref(one)))
+        };
+        let matters = |must_see: bool| must_see && policy != SchemaPolicy::Ignore;
+        let rules = &case.policy.schema;
+        let unseen = case.artifacts.filter(|_| matters(rules.must_see_images));
+        let unseen = unseen.and_then(|artifacts| artifacts.unseen.as_ref());
+        let unseen_source = case.artifacts.filter(|_| matters(rules.must_see_sources));
+        let unseen_source = unseen_source.and_then(|artifacts| artifacts.unseen_source.as_ref());
         Self {
             policy,
             taken_back: kept(policy, taken_back),
             since: kept(policy, since),
-            of_images: kept(policy, of_images),
+            of_images: kept(policy, found_by(SchemaDetector::Images)),
             unseen_images: unseen.map(|why| one_line(why, MAX_TEXT)),
+            of_sources: kept(policy, found_by(SchemaDetector::Sources)),
+            unseen_sources: unseen_source.map(|why| one_line(why, MAX_TEXT)),
         }
     }
 
@@ -136,9 +151,21 @@ impl Guard for SchemaChangeFacts {
                 found.what
             )));
         }
-        let unseen = self.unseen_images.as_ref()?;
-        Some(Decision::Escalate(format!(
-            "the labels of its images were not looked at, and its policy names the detector `images`: {unseen}"
-        )))
+        if let Some(found) = self.of_sources.iter().find(is_for_a_person) {
+            return Some(Decision::Escalate(format!(
+                "its source changed a database schema since the release that would run again ({}): going back may lose data, so a person decides",
+                found.what
+            )));
+        }
+        let unseen = |what: &str, detector: SchemaDetector, why: &String| {
+            let detector = detector.name();
+            Decision::Escalate(format!(
+                "{what} not looked at, and its policy names the detector `{detector}`: {why}"
+            ))
+        };
+        let images = self.unseen_images.as_ref();
+        let images = images.map(|why| unseen("the labels of its images were", SchemaDetector::Images, why));
+        let sources = self.unseen_sources.as_ref();
+        images.or_else(|| sources.map(|why| unseen("its source was", SchemaDetector::Sources, why)))
     }
 }

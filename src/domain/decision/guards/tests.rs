@@ -1,10 +1,10 @@
 mod brakes;
 mod groups;
+mod schema;
 
 use super::earlier_revert::RevertInVain;
 use super::landing::OpenLanding;
 use super::later_deployment::LaterOne;
-use super::schema_change::{ChangedSchema, SchemaFinding};
 use super::superseded::Replacement;
 use super::verdict::Doubt;
 use super::*;
@@ -12,9 +12,8 @@ use crate::domain::artifact::PassedOver;
 use crate::domain::decision::answer::{GuardAnswer, Replay};
 use crate::domain::decision::stack::Inherited;
 use crate::domain::environment::freeze::Frozen;
-use crate::domain::environment::policy::{Mixed, Mode, SchemaDetector, SchemaPolicy};
+use crate::domain::environment::policy::{Mixed, Mode};
 use crate::domain::ids::{CommitId, ServiceName};
-use crate::domain::schema::effect::Effect;
 use crate::domain::time::Time;
 
 /// Facts of one guard, each with its answer in words: empty where it has nothing against a revert.
@@ -25,7 +24,7 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     already_reverted,
     superseded,
     verdict,
-    schema_change,
+    schema::schema_change,
     mixed_commit,
     watch_window,
     rollback,
@@ -226,69 +225,6 @@ fn verdict() -> Table {
         row(doubted(Doubt::Contested), "escalate: so"),
         row(doubted(Doubt::Missed), "escalate: so"),
         row(doubted(Doubt::Beyond), "escalate: so"),
-    ]
-}
-
-fn schema_change() -> Table {
-    use Effect::{Contract, Expand, Unknown};
-    use SchemaDetector::{Engines, Files, Images};
-    use SchemaPolicy::{AllowExpand, Ignore, Manual};
-    let changed = |commit, what: &str, (by, effect)| ChangedSchema {
-        commit,
-        what: what.to_owned(),
-        found: [SchemaFinding { by, effect }].into(),
-    };
-    let none = |policy| SchemaChangeFacts {
-        policy,
-        taken_back: Vec::new(),
-        since: Vec::new(),
-        of_images: Vec::new(),
-        unseen_images: None,
-    };
-    let own = |policy, found| {
-        let own = changed(None, "changed it", found);
-        Facts::SchemaChange(SchemaChangeFacts { taken_back: vec![own], ..none(policy) })
-    };
-    let lost = "escalate: it changed it: going back may lose data, so a person decides";
-    let with = changed(Some(id(2)), "changed it", (Files, Contract));
-    let since = |policy| {
-        let since = changed(Some(id(3)), "db/2.sql", (Files, Contract));
-        Facts::SchemaChange(SchemaChangeFacts { since: vec![since], ..none(policy) })
-    };
-    let of_images = |policy| {
-        let found = changed(None, "the label `schema-version` of shop/web is 8 and was 7", (Images, Unknown));
-        Facts::SchemaChange(SchemaChangeFacts { of_images: vec![found], ..none(policy) })
-    };
-    let unseen =
-        SchemaChangeFacts { unseen_images: Some("r.example.com did not answer".to_owned()), ..none(Manual) };
-    vec![
-        (Facts::SchemaChange(none(Manual)), ""),
-        (own(Manual, (Files, Expand)), lost),
-        (own(AllowExpand, (Files, Expand)), ""),
-        (own(AllowExpand, (Files, Unknown)), lost),
-        (own(Ignore, (Files, Contract)), ""),
-        (own(Ignore, (Engines, Unknown)), lost),
-        (
-            Facts::SchemaChange(SchemaChangeFacts { taken_back: vec![with], ..none(Manual) }),
-            "escalate: 0202020202, which would be taken back with it, changed it: going back may lose data, so a person decides",
-        ),
-        (
-            since(AllowExpand),
-            "escalate: 0303030303 changed a database schema since (db/2.sql): the release before may not run on it, so a person \
-             decides",
-        ),
-        (since(Ignore), ""),
-        (
-            of_images(Manual),
-            "escalate: its image needs another database schema (the label `schema-version` of shop/web is 8 and was 7): going back \
-             may lose data, so a person decides",
-        ),
-        (of_images(Ignore), ""),
-        (
-            Facts::SchemaChange(unseen),
-            "escalate: the labels of its images were not looked at, and its policy names the detector `images`: r.example.com did \
-             not answer",
-        ),
     ]
 }
 
