@@ -121,6 +121,7 @@ fn connect(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<World> 
         estates: vec![Arc::new(estate)],
         sources,
         registries: None,
+        source_code: None,
         clock,
         config: settings.digest.clone(),
         records_proven: false,

@@ -15,6 +15,7 @@ use crate::domain::environment::signal::{Direction, Rule};
 mod estates;
 mod freezes;
 mod groups;
+mod source_code;
 
 const VALID: &str = r#"repository:
   url: https://git.example.com/platform/environments.git

@@ -22,6 +22,7 @@ use crate::domain::environment::policy::{SchemaDetector, SchemaRules};
 use crate::domain::ids::ServiceName;
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::schema::images::{ImageLabels, label_changes};
+use crate::domain::text::one_line;
 use crate::ports::{RepositoryError, SourceCode};
 
 /// Asks about all reverts that are due and were not asked about yet. Returns whether that may change what is decided.
@@ -113,6 +114,9 @@ async fn ask_about(
     }
 }
 
+/// How much is told of why the source was not looked at, in characters.
+const MAX_WHY: usize = 400;
+
 /// The labels of an image that would run again and of the one that runs now, or why nobody knows them.
 type LabelsOfBoth = Result<(ImageLabels, ImageLabels), String>;
 
@@ -156,6 +160,8 @@ async fn compare_images(pass: &Pass<'_>, exchanges: &[Exchange], one: &mut Judge
                     artifacts.sources.push(told);
                 }
                 Err(why) => {
+                    // It may have words of an image or a server in it, and goes into the message.
+                    let why = one_line(&why, MAX_WHY);
                     artifacts.unseen_source = artifacts.unseen_source.take().or(Some(why));
                 }
             }

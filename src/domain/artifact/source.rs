@@ -16,8 +16,10 @@ const SOURCE_LABEL: &str = "org.opencontainers.image.source";
 const REVISION_LABEL: &str = "org.opencontainers.image.revision";
 /// The longest name of a tag that is looked for, in bytes.
 const MAX_TAG_BYTES: usize = 200;
-/// How much of a URL people are shown, in characters.
-const MAX_URL: usize = 200;
+/// The longest URL, in bytes.
+const MAX_URL_BYTES: usize = 500;
+/// How much of what was found people are shown, in characters: it goes into messages of commits.
+const MAX_TOLD: usize = 400;
 
 /// A revision of an application's source, as an image names it: untrusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,9 @@ impl SourceRange {
         [old, new]: [(&Image, &ImageLabels); 2],
     ) -> Result<Self, String> {
         let url = configured.map_or_else(|| labelled_url(old, new), Ok)?;
+        if url.len() > MAX_URL_BYTES {
+            return Err(format!("the URL of the source is longer than {MAX_URL_BYTES} bytes"));
+        }
         Ok(Self { url, old: revision(old)?, new: revision(new)? })
     }
 
@@ -74,21 +79,20 @@ impl SourceRange {
         changes.map(in_between).collect()
     }
 
-    /// What was found there, in words.
+    /// What was found there, in words and in one line.
     #[must_use]
     pub fn told(&self, changes: &[SchemaChange]) -> String {
         match changes {
-            [] => format!("no migration came {self}"),
-            [only] => only.what.clone(),
-            [first, rest @ ..] => format!("{}, and {} more", first.what, rest.len()),
+            [] => one_line(&format!("no migration came {self}"), MAX_TOLD),
+            [only] => one_line(&only.what, MAX_TOLD),
+            [first, rest @ ..] => format!("{}, and {} more", one_line(&first.what, MAX_TOLD), rest.len()),
         }
     }
 }
 
 impl fmt::Display for SourceRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = one_line(&self.url, MAX_URL);
-        write!(f, "between {} and {} of {url}", self.old, self.new)
+        write!(f, "between {} and {} of {}", self.old, self.new, self.url)
     }
 }
 
@@ -174,6 +178,7 @@ mod tests {
         let tags = ["r.io/a:1.0", "r.io/a:v1.1"];
         let (source, other) =
             (("org.opencontainers.image.source", "https://g.io/a"), (SOURCE_LABEL, "https://g.io/b"));
+        let long = format!("https://g.io/{}", "a".repeat(500));
         let (git, empty) = ((SOURCE_LABEL, " https://g.io/a.git "), (SOURCE_LABEL, ""));
         let url = |configured, labels| between(configured, tags, labels).map(|range| range.url);
         for (configured, labels, expected) in [
@@ -184,6 +189,7 @@ mod tests {
             (Some("https://g.io/c"), [&[source], &[other]], Ok("https://g.io/c")),
             (Some("https://g.io/c"), [&[], &[]], Ok("https://g.io/c")),
             (None, [&[source], &[other]], Err("two repositories")),
+            (Some(long.as_str()), [&[], &[]], Err("longer than 500 bytes")),
             (None, [&[], &[empty]], Err("neither `schema.source` nor the label")),
         ] {
             match (url(configured, labels), expected) {
@@ -230,6 +236,8 @@ mod tests {
         let found = range.changes(&[migration("db/migrate/1.down.sql"), migration("db/migrate/1.rb")]);
         assert_eq!(range.told(&found), format!("it touches db/migrate/1.rb, {place}"));
         assert_eq!((found[0].detector, found[0].effect), (SchemaDetector::Sources, Effect::Unknown));
+        let strange = Migration { path: FilePath::new("a\u{2028}Backout-Id: 1.sql").unwrap(), worst: None };
+        assert!(range.told(&range.changes(&[strange])).starts_with("it touches a Backout-Id: 1.sql, "));
         let found = range.changes(&[migration("a.sql"), migration("b.sql")]);
         assert_eq!(range.told(&found), format!("it touches a.sql, {place}, and 1 more"));
     }

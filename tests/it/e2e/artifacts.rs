@@ -13,7 +13,7 @@ const POLICY: &str = "settle: 60s, watch: 40m, baseline: 15m";
 
 /// A registry with v1, v2 and v3 of `web`, and `web` at v1 for three hours, at v2 for a hundred minutes, and at v3 since twelve minutes. It fails since.
 pub(super) struct Scene {
-    registry: Registry,
+    pub(super) registry: Registry,
     pub(super) stage: Stage,
     bad: String,
     /// More keys of the configuration.

@@ -1,9 +1,12 @@
 //! Before anything goes back: whether the application's own source says that a migration came with the release that would go.
 
+use std::net::TcpListener;
+
 use super::artifacts::Scene;
 use super::stage::text;
-use crate::support::git::{WorkTree, bare, git};
+use crate::support::git::{WorkTree, bare, git, git_command};
 use crate::support::http_remote::{HttpRemote, PASSWORD, USER};
+use crate::support::ssh_remote::SshRemote;
 
 const EXPAND: &str = "ALTER TABLE orders ADD COLUMN note text;\n";
 const CONTRACT: &str = "ALTER TABLE orders DROP COLUMN note;\n";
@@ -220,4 +223,92 @@ fn nobody_is_asked_who_is_not_listed_or_where_the_detector_is_off() {
     let (_, message) = scene.is_back_at("v2");
     assert!(!message.contains("source"), "{message}");
     app.was_not_asked();
+}
+
+#[test]
+fn a_server_that_does_not_answer_keeps_no_revert_waiting() {
+    let app = App::new(&[("db/migrate/2_notes.rb", "")]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", silent.local_addr().unwrap());
+    let schema = format!(", schema: {{source: '{base}/{{service}}'}}");
+    let scene = app.scene(&schema, [&[], &[], &[]], &base);
+    let (_, message) = scene.is_back_at("v2");
+    assert!(
+        message.contains("the source was not looked at: ") && message.contains("no answer within 5 s"),
+        "{message}"
+    );
+    app.was_not_asked();
+}
+
+#[test]
+fn where_the_registry_is_silent_the_configuration_and_tags_are_enough() {
+    let app = App::new(&[("db/migrate/2_notes.rb", "")]);
+    app.tag(&["v1", "v2", "v3"]);
+    let schema = format!(", schema: {{source: '{}/{{service}}.git'}}", app.base());
+    let mut scene = app.scene(&schema, [&[], &[], &[]], &app.base());
+    scene.registry.stop();
+    scene.is_for_a_person(&["its source changed a database schema", "2_notes.rb"]);
+}
+
+#[test]
+fn the_source_behind_ssh_is_looked_into_too() {
+    let remote = SshRemote::start();
+    git(&remote.repository(), &["config", "uploadpack.allowReachableSHA1InWant", "true"]);
+    let app = App::new(&[("db/migrate/2_notes.rb", "")]);
+    app.tree.push(&remote.repository());
+    let (key, hosts) = (remote.file("user_key"), remote.file("known_hosts"));
+    let (above, _) =
+        remote.url().rsplit_once('/').map(|(above, name)| (above.to_owned(), name.to_owned())).unwrap();
+    let auth = format!("{{kind: ssh, key: '{}', known_hosts: '{}'}}", key.display(), hosts.display());
+    let more = format!("sources: [{{url: '{above}', auth: {auth}}}]\n");
+    let labels = app.all().map(|revision| [("org.opencontainers.image.revision", revision)]);
+    let schema = format!(", schema: {{source: '{}'}}", remote.url());
+    let scene = Scene::with(&schema, labels.each_ref().map(<[_; 1]>::as_slice), &more);
+    scene.is_for_a_person(&["its source changed a database schema", "2_notes.rb", &remote.url()]);
+    app.was_not_asked();
+}
+
+/// The commits of a repository that was filled at once with many files.
+fn many_files(place: &std::path::Path, count: usize) -> [String; 3] {
+    let mut stream = String::new();
+    for (number, mark) in ["v1", "v2", "v3"].iter().enumerate() {
+        let (date, length) = (1_700_000_000 + number, mark.len());
+        stream.push_str(&format!(
+            "commit refs/heads/main\ncommitter a <a@b> {date} +0000\ndata {length}\n{mark}\n"
+        ));
+        let files = if number == 0 { count } else { 1 };
+        for file in 0..files {
+            let text = format!("{mark} {file}");
+            let name = format!("{}/{}", file / 1_000, file % 1_000);
+            stream.push_str(&format!("M 100644 inline {name}\ndata {}\n{text}\n", text.len()));
+        }
+    }
+    let input = place.join("stream");
+    std::fs::write(&input, stream).unwrap();
+    let mut import = git_command(place);
+    import.args(["fast-import", "--quiet"]).stdin(std::fs::File::open(&input).unwrap());
+    assert!(import.status().unwrap().success());
+    [2, 1, 0].map(|back| git(place, &["rev-parse", &format!("main~{back}")]))
+}
+
+#[test]
+fn a_source_that_is_too_large_is_given_up_and_not_fetched_again() {
+    let app = App::new(&[]);
+    let place = bare(app.remote.repository().parent().unwrap(), "large.git");
+    let revisions = many_files(&place, 300_000);
+    git(&place, &["config", "uploadpack.allowReachableSHA1InWant", "true"]);
+    let url = format!("{}/large.git", app.base());
+    let labels =
+        revisions.each_ref().map(|revision| [("org.opencontainers.image.revision", revision.as_str())]);
+    let schema = format!(", schema: {{source: '{url}', detectors: [sources]}}");
+    let scene = app.scene(&schema, labels.each_ref().map(<[_; 1]>::as_slice), &url);
+    let asked = || app.remote.access_log().matches("POST /large.git/git-upload-pack").count();
+    scene.is_for_a_person(&[
+        "its source was not looked at",
+        "large.git is larger than 256 MiB or 300000 objects",
+    ]);
+    let fetched = asked();
+    assert!(fetched > 0);
+    scene.stage.run(&["plan"]);
+    assert_eq!(asked(), fetched);
 }
