@@ -40,6 +40,8 @@ const MAX_MIGRATIONS: usize = 300;
 /// How long to wait for another pass or process that looks into the same repository.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 const LOCK_STEP: Duration = Duration::from_millis(50);
+/// How long a revert waits for it at most: a server may also be slow to list its refs.
+const MAX_WAIT: Duration = Duration::from_secs(90);
 /// For how long a host is not asked that did not answer: other reverts are due, too.
 const SILENCE: Duration = Duration::from_secs(30);
 /// The names under which single commits are asked for.
@@ -90,14 +92,16 @@ impl ListedSourceCode {
     /// The repository at a URL, if it may be asked.
     fn source(&self, text: &str) -> Result<Source, String> {
         let url = plain_url(text).ok_or("its URL is not one that can be asked")?;
-        let listed = self.listed.iter().find(|(below, _)| is_below(&url, below));
+        let listed = self.listed.iter().filter(|(above, _)| is_below(&url, above));
+        // The nearest one has the login for it.
+        let listed = listed.max_by_key(|(above, _)| above.path().len());
         let (_, options) = listed.ok_or_else(|| format!("{url} is not in `sources`"))?;
         let location = Location::parse(url.as_str())?;
         let endpoint = Endpoint::new(&location, options, self.runtime.clone());
         let endpoint = endpoint.map_err(|error| error.to_string())?.ok_or("it is not on a server")?;
         let name = directory_name(&location.identity(), endpoint.shown());
         let directory = options.cache_dir.join("sources").join(name);
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let host = url.authority().to_owned();
         Ok(Source { host, has_answered: Cell::new(false), endpoint: Arc::new(endpoint), directory })
     }
 }
@@ -126,13 +130,20 @@ impl SourceCode for ListedSourceCode {
                 let looked = source.migrations(&range, &paths);
                 (looked, source.has_answered.get())
             });
-            let (looked, has_answered) = looking.await.map_err(|crash| SourceCodeError(crash.to_string()))?;
+            // What goes on after that comes to its own end: no revert waits for it.
+            let looking = tokio::time::timeout(MAX_WAIT, looking).await;
+            let late =
+                |_| SourceCodeError(format!("looking into it takes longer than {} s", MAX_WAIT.as_secs()));
+            let (looked, has_answered) =
+                looking.map_err(late)?.map_err(|crash| SourceCodeError(crash.to_string()))?;
             looked.map_err(|error| {
                 let why = SourceCodeError(error.to_string());
                 if matches!(error, RepositoryError::Unreachable { .. }) {
                     // One that refuses a commit says nothing of the other repositories of its host.
                     let key = if has_answered { url } else { host };
-                    self.silent().insert(key, (Instant::now(), why.clone()));
+                    let mut silent = self.silent();
+                    silent.retain(|_, (at, _)| at.elapsed() < SILENCE);
+                    silent.insert(key, (Instant::now(), why.clone()));
                 }
                 why
             })
@@ -221,7 +232,7 @@ impl Source {
         }
         let specs: Vec<String> = specs.into_iter().collect();
         // What is too large once is too large in the next pass.
-        let (refused, key) = (self.beside("too-large"), specs.join("\n"));
+        let (refused, key) = (self.beside("too-large"), format!("{} {}", ids[0], ids[1]));
         let is_refused = fs::read_to_string(&refused).is_ok_and(|text| text == key);
         let brought = match is_refused {
             true => Brought::TooMuch,
@@ -303,7 +314,11 @@ fn compare(
 
 #[cfg(test)]
 mod tests {
+    use super::super::login::{GitAuth, SshOptions};
     use super::*;
+    use crate::adapters::http::HttpOptions;
+    use crate::domain::history::snapshot::Person;
+    use crate::record::keys::RecordKeys;
 
     #[test]
     fn only_what_is_below_a_listed_url_may_be_asked() {
@@ -335,6 +350,38 @@ mod tests {
             let above = plain_url(above).unwrap();
             let is_listed = plain_url(text).is_some_and(|url| is_below(&url, &above));
             assert_eq!(is_listed, expected, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_nearest_listed_url_has_the_login() {
+        let options = |url: &str| GitOptions {
+            url: url.to_owned(),
+            cache_dir: PathBuf::from(url.rsplit('/').next().unwrap_or_default()),
+            auth: GitAuth::None,
+            ssh: SshOptions::default(),
+            author: Person { name: String::new(), email: String::new() },
+            committer: Person { name: String::new(), email: String::new() },
+            sign_off: false,
+            signing: None,
+            record_keys: RecordKeys::default(),
+            http: HttpOptions::default(),
+        };
+        let listed = ["https://g.io", "https://g.io/acme/web", "https://g.io/acme"].map(options);
+        let code = ListedSourceCode::new(&listed, tokio::runtime::Handle::current()).unwrap();
+        for (url, expected) in [
+            ("https://g.io/acme/web", Some("web")),
+            ("https://g.io/acme/web/x", Some("web")),
+            ("https://g.io/acme/webs", Some("acme")),
+            ("https://g.io/acmes/web", Some("g.io")),
+            ("https://h.io/acme/web", None),
+        ] {
+            let found = code.source(url).ok().map(|source| source.directory);
+            assert_eq!(
+                found.as_ref().map(|place| place.starts_with(expected.unwrap_or("-"))),
+                expected.map(|_| true),
+                "{url}: {found:?}"
+            );
         }
     }
 

@@ -20,6 +20,8 @@ use super::link::{FailureKind, Link, Stream, program};
 const TOKEN_USER: &str = "x-access-token";
 /// The most that a server may send in answer to one request, in bytes.
 const MAX_RESPONSE_BYTES: u64 = 4 << 30;
+/// The most of a list of refs, in bytes: some millions of them.
+const MAX_LIST_BYTES: u64 = 256 << 20;
 /// Some servers tell Git from a browser by how this begins.
 const AGENT: &str = concat!("git/2.0 (backout/", env!("CARGO_PKG_VERSION"), ")");
 /// Packs take longer than other answers: a whole one may take this many times the time limit, while each part of it
@@ -87,6 +89,10 @@ impl HttpEndpoint {
             chunk: Vec::new(),
             taken: 0,
             received: 0,
+            limit: match service {
+                Service::UploadPackLs | Service::ReceivePackLs => MAX_LIST_BYTES,
+                Service::UploadPack | Service::ReceivePack => MAX_RESPONSE_BYTES,
+            },
         }))
     }
 
@@ -222,6 +228,8 @@ struct HttpStream {
     chunk: Vec<u8>,
     taken: usize,
     received: u64,
+    /// The most that is received.
+    limit: u64,
 }
 
 impl HttpStream {
@@ -245,8 +253,8 @@ impl HttpStream {
             .map(Vec::from)
             .unwrap_or_default();
         self.received = self.received.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-        if self.received > MAX_RESPONSE_BYTES {
-            return Err(unreachable(format!("the answer is larger than {MAX_RESPONSE_BYTES} bytes")));
+        if self.received > self.limit {
+            return Err(unreachable(format!("the answer is larger than {} bytes", self.limit)));
         }
         Ok(chunk)
     }
