@@ -155,10 +155,7 @@ async fn compare_images(pass: &Pass<'_>, exchanges: &[Exchange], one: &mut Judge
         }
         if let Some(source_code) = source_code {
             match look_into(source_code.as_ref(), &rules, configured.clone(), ((old, new), &labels)).await {
-                Ok((found, told)) => {
-                    artifacts.schema.extend(found);
-                    artifacts.sources.push(told);
-                }
+                Ok((found, told)) => artifacts.add_source(found, told),
                 Err(why) => {
                     // It may have words of an image or a server in it, and goes into the message.
                     let why = one_line(&why, MAX_WHY);

@@ -218,6 +218,15 @@ pub struct TargetArtifacts {
 }
 
 impl TargetArtifacts {
+    /// Adds what was found in the source between two images, and the same in words. Images of one source, such as those of a server and its
+    /// worker, say it once.
+    pub fn add_source(&mut self, found: Vec<SchemaChange>, told: String) {
+        if !self.sources.contains(&told) {
+            self.schema.extend(found);
+            self.sources.push(told);
+        }
+    }
+
     /// Itself, as it is told and recorded.
     #[must_use]
     pub fn told(&self) -> ArtifactsTold {

@@ -155,6 +155,7 @@ fn is_tag(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::artifact::TargetArtifacts;
     use crate::domain::ids::FilePath;
     use crate::domain::schema::effect::Effect;
 
@@ -236,6 +237,11 @@ mod tests {
         let found = range.changes(&[migration("db/migrate/1.down.sql"), migration("db/migrate/1.rb")]);
         assert_eq!(range.told(&found), format!("it touches db/migrate/1.rb, {place}"));
         assert_eq!((found[0].detector, found[0].effect), (SchemaDetector::Sources, Effect::Unknown));
+        let mut artifacts = TargetArtifacts::default();
+        for told in ["one", "one", "two"] {
+            artifacts.add_source(found.clone(), told.to_owned());
+        }
+        assert_eq!((artifacts.sources.len(), artifacts.schema.len()), (2, 2));
         let strange = Migration { path: FilePath::new("a\u{2028}Backout-Id: 1.sql").unwrap(), worst: None };
         assert!(range.told(&range.changes(&[strange])).starts_with("it touches a Backout-Id: 1.sql, "));
         let found = range.changes(&[migration("a.sql"), migration("b.sql")]);
