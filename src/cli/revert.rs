@@ -7,10 +7,10 @@ use anyhow::Context as _;
 
 use super::common::{self, Common, Ending, Format};
 use super::{output, world};
-use crate::agent::request::{Prepared, PreparedAll, Request, Wanted};
+use crate::agent::request::{Prepared, PreparedAll, Request, RequestError, Wanted};
 use crate::agent::{EnvironmentBrakes, Estate, World, brakes, fetch};
-use crate::domain::change::Asked;
 use crate::domain::change::receipt::Receipt;
+use crate::domain::change::{Asked, NoChange};
 use crate::domain::deployment::lineage::Earlier;
 use crate::domain::environment::Environment;
 use crate::domain::ids::{RepositoryName, ServiceName};
@@ -141,7 +141,17 @@ fn held_back(environment: &Environment, prepared: &PreparedAll, all: Vec<Environ
 async fn make(common: &Common, request: &Request<'_>, prepared: &[Prepared]) -> anyhow::Result<Ending> {
     let mut done = Vec::new();
     for one in prepared {
-        let (change, receipt) = output::progress("reverting", request.deliver(one)).await?;
+        let (change, receipt) = match output::progress("reverting", request.deliver(one)).await {
+            Ok(done) => done,
+            // Somebody was quicker with this one. The others are still there.
+            Err(RequestError::NoChange { service, none: none @ NoChange::Restored(_) })
+                if prepared.len() > 1 =>
+            {
+                output::problem(&output::plain(&format!("{service}: {none}")));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let (branch, commit) = match &receipt {
             Receipt::Pushed(commit) => (Some(change.branch.clone()), Some(*commit)),
             Receipt::Proposed { branch, commit, .. } => (Some(branch.clone()), Some(*commit)),

@@ -57,14 +57,14 @@ impl Trust {
         self.accepted >= usize::try_from(self.needed).unwrap_or(usize::MAX)
     }
 
-    /// Itself in words: `2 of 3 reverts accepted since 2026-11-20T03:14:15Z, when …`.
+    /// Itself in words: `accepted reverts: 2, needed: 3, counted since 2026-11-20T03:14:15Z, when …`.
     #[must_use]
     pub fn line(&self) -> String {
         let since = self
             .last_no
             .as_ref()
-            .map_or_else(String::new, |no| format!(" since {}, when {}", no.at, no.what));
-        format!("people accepted {} of {} reverts{since}", self.accepted, self.needed)
+            .map_or_else(String::new, |no| format!(", counted since {}, when {}", no.at, no.what));
+        format!("accepted reverts: {}, needed: {}{since}", self.accepted, self.needed)
     }
 }
 

@@ -393,6 +393,10 @@ pub(super) fn migrates(leaf: &Leaf) -> bool {
     if !is_number {
         return false;
     }
+    // `schemaVersion`, `DB_SCHEMA_VERSION`.
+    if own.iter().rev().take(2).map(String::as_str).eq(["version", "schema"]) {
+        return true;
+    }
     let block = leaf.block();
     let mut names = steps(block.rsplit(": ").next().unwrap_or(block));
     let is_migration = |step: &str| {

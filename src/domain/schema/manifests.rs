@@ -76,7 +76,7 @@ fn text_at<'l>(object: &Object<'l>, address: &str) -> &'l str {
 }
 
 /// The names of tools that migrate databases, and the words for what they do.
-const TOOLS: [&str; 21] = [
+const TOOLS: [&str; 23] = [
     "migrate",
     "migrates",
     "migration",
@@ -86,6 +86,8 @@ const TOOLS: [&str; 21] = [
     "flyway",
     "liquibase",
     "alembic",
+    "efbundle",
+    "prisma",
     "goose",
     "dbmate",
     "sqitch",

@@ -495,3 +495,16 @@ CREATE TABLE t (
   id int,
   source text
 );
+--- PostgreSQL contract: a check refuses nothing there
+ALTER TABLE orders ADD COLUMN note text CHECK (note IS NOT NULL);
+--- PostgreSQL unknown: a check may refuse rows
+ALTER TABLE orders ADD COLUMN note text CHECK (total > 0);
+--- PostgreSQL expand: may be left out
+ALTER TABLE orders ADD COLUMN state text CHECK (state IN ('new', 'paid'));
+--- MySQL expand: may be left out
+ALTER TABLE orders ADD COLUMN weight int CHECK (weight BETWEEN 1 AND 90);
+--- MariaDB unknown: 
+CREATE TABLE a (id int);
+/*M! DROP TABLE b */;
+--- MariaDB unknown: 
+ALTER TABLE a ADD COLUMN b int /*M!100100 , DROP COLUMN c */;

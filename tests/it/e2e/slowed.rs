@@ -43,7 +43,7 @@ fn a_service_earns_that_it_is_reverted_and_loses_that_again() {
     let report = stage.pass(3);
     assert_eq!(words(item(&report, "web")), "regressed propose", "{report:#}");
     let plan = text(item(&report, "web"), "plan");
-    assert!(plan.contains("mode earn: people accepted 0 of 1 reverts"), "{plan}");
+    assert!(plan.contains("mode earn: accepted reverts: 0, needed: 1"), "{plan}");
     assert_eq!(stage.tip(), bad);
     stage.nothing_more();
 
@@ -54,7 +54,7 @@ fn a_service_earns_that_it_is_reverted_and_loses_that_again() {
     stage.push();
     assert_eq!(trust()["accepted"], 1);
     let shown = stage.run(&["status"]).ended(0).stdout;
-    let words_of_status = "mode earn, the agent reverts by itself: people accepted 1 of 1 reverts";
+    let words_of_status = "mode earn, the agent reverts by itself: accepted reverts: 1, needed: 1";
     assert!(shown.contains(words_of_status), "{shown}");
     let next = stage.deploy("web", "v3", -12, BOT);
     let report = stage.pass(3);

@@ -164,7 +164,7 @@ fn trust_is_told_in_words() {
     let trust = trust_after(&[Event::Reverted, Event::Declined, Event::Reverted], 200);
     assert_eq!(
         trust.line(),
-        "people accepted 1 of 3 reverts since 1970-01-01T00:12:00Z, when a person declined the revert of 0b0b0b0b0b"
+        "accepted reverts: 1, needed: 3, counted since 1970-01-01T00:12:00Z, when a person declined the revert of 0b0b0b0b0b"
     );
-    assert_eq!(trust_after(&[], 200).line(), "people accepted 0 of 3 reverts");
+    assert_eq!(trust_after(&[], 200).line(), "accepted reverts: 0, needed: 3");
 }

@@ -461,6 +461,9 @@ const OF_ENGINES: Rows<'static> = &[
     ("v.env", "WEB_TAG=v@\nMIGRATION_VERSION=@\n", "41", "42"),
     ("v.yaml", "image:\r\n  tag: v@\r\nflyway:\r\n  target: '@'\r\n", "41", "42"),
     ("v.tf", "web_tag = \"v@\"\nmigrations_version = \"@\"\n", "41", "42"),
+    ("v.yaml", "image: {tag: v@}\nschemaVersion: @\n", "41", "42"),
+    ("v.yaml", "image: {tag: v@}\ndatabase: {schemaVersion: \"@\"}\n", "41", "42"),
+    ("v.env", "WEB_TAG=v@\nDB_SCHEMA_VERSION=@\n", "41", "42"),
     (
         "job.yaml",
         "kind: Deployment\nmetadata: {name: web}\nimage: r/web:v@\n---\nkind: Job\nmetadata: {name: web-migrate}\nspec: {migrations: {version: \"@\"}}\n",

@@ -337,10 +337,35 @@ fn add_column(column: &ColumnDef) -> (Known, bool) {
         }
     } else if has(|option| matches!(option, ColumnOption::NotNull)) && !fills_itself {
         contract("the older release does not write the column, and it has no default")
+    } else if let Some(known) = column.options.iter().find_map(|option| checked(column, &option.option)) {
+        known
     } else {
         expand("a column is new that may be left out")
     };
     (known, fills_itself)
+}
+
+/// What a check on a new column means, where it may refuse a row that leaves the column out, or that the older release writes.
+fn checked(column: &ColumnDef, option: &ColumnOption) -> Option<Known> {
+    let ColumnOption::Check(check) = option else { return None };
+    let text = check.expr.to_string();
+    if text.to_uppercase().contains("IS NOT NULL") {
+        return Some(contract(
+            "the older release does not write the column, and a check refuses nothing there",
+        ));
+    }
+    // What stands in quotes is a value.
+    let text: String = text.split('\'').step_by(2).collect::<Vec<_>>().join(" ");
+    let is_name = |word: &&str| word.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    let mut names = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(is_name);
+    let is_other = |name: &str| !is_word(name) && !name.eq_ignore_ascii_case(&column.name.value);
+    names.any(is_other).then(|| unknown("a check may refuse rows that the older release writes"))
+}
+
+/// Whether a word of a check is none of a column.
+fn is_word(word: &str) -> bool {
+    const WORDS: [&str; 9] = ["AND", "OR", "NOT", "IN", "BETWEEN", "LIKE", "IS", "NULL", "LENGTH"];
+    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// Whether what reads like the name of a column is a word of another dialect: `ADD INDEX name (column)`.

@@ -53,6 +53,10 @@ pub(super) struct Read {
 
 /// Reads the statements of a text in a dialect. None where not even its words can be told apart.
 pub(super) fn read(dialect: &dyn Dialect, sql: &str) -> Option<Vec<Read>> {
+    // MariaDB runs what looks like a comment. Source: <https://mariadb.com/kb/en/comment-syntax/>.
+    if sql.contains("/*M!") {
+        return None;
+    }
     let sql: String = sql.split_inclusive('\n').map(without_command).collect();
     let sql = PLACEHOLDER
         .as_ref()
