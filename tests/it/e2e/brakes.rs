@@ -40,6 +40,28 @@ fn agent(remote: &HttpRemote, namespace: &str) -> Stage {
     stage
 }
 
+/// A pause that lasts longer than a deployment is watched: a person hears of what the agent did not revert, once.
+#[test]
+fn what_regressed_under_a_long_pause_is_told_when_its_watch_window_is_over() {
+    let stage = Stage::with("one", &["web"]);
+    let mut config = Config::of("one");
+    let policy = |watch: &str| format!("settle: 60s, watch: {watch}, baseline: 15m");
+    config.policy = policy("30m");
+    stage.configure(&config);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    stage.run(&["pause", "--environment", "production", "--for", "5h", "--why", "a move"]).ended(0);
+    assert_eq!(words(item(&stage.pass(0), "web")), "regressed hold");
+    stage.nothing_more();
+    // As if it had been watched for so short a time: its window is over by now, and its verdict may still be due.
+    config.policy = policy("390s");
+    stage.configure(&config);
+    let report = stage.pass(4);
+    assert_eq!(words(item(&report, "web")), "regressed escalate", "{report:#}");
+    assert!(text(item(&report, "web"), "why").contains("its watch window is over"), "{report:#}");
+    assert_eq!(stage.tip(), bad);
+    stage.nothing_more();
+}
+
 #[test]
 fn a_pause_from_the_command_line_is_obeyed_by_an_agent_elsewhere_until_somebody_resumes() {
     let remote = HttpRemote::start();

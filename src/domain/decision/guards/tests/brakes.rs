@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::decision::guards::fix::TakenBackChange;
 use crate::domain::decision::guards::oscillation::ReturnOfValues;
 use crate::domain::decision::guards::service_budget::BudgetOfService;
+use crate::domain::decision::stack::Inherited;
 use crate::domain::deployment::trust::{No, Trust};
 
 pub(super) fn service_budget() -> Table {
@@ -163,4 +164,18 @@ pub(super) fn overridden() -> Table {
         // A person without a name is one too.
         row(by(""), "propose"),
     ]
+}
+
+/// Where the earlier deployment stays with which it was to go back, a person hears of it.
+#[test]
+fn a_deployment_that_was_to_go_back_with_one_that_stays_is_for_a_person() {
+    let began_with = Some(Inherited { commit: id(7), goes_back: true });
+    let verdict = VerdictFacts::healthy(String::new(), 600, 1_800);
+    let facts = Facts::Verdict(VerdictFacts { verdict: VerdictKind::Preexisting, began_with, ..verdict });
+    assert_eq!(facts.goes_back_with(), Some(id(7)));
+    assert!(matches!(facts.answer(), Some(Decision::Hold(_))));
+    let left = facts.left_with_it();
+    assert_eq!(left.goes_back_with(), None);
+    let expected = "escalate: the damage began with 0707070707, an earlier deployment of the same service, and this one did not mend it";
+    assert_eq!(words(left.answer().as_ref()), expected);
 }
