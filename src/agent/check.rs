@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::look::found::find_services;
+use super::look::pauses::brakes;
 use super::world::{Estate, World, blocking};
 use crate::domain::change::Change;
 use crate::domain::environment::Environment;
@@ -79,6 +80,7 @@ async fn check_environment(
         format!("read {name}"),
         format!("{} is at {}", environment.branch, head.short()),
     ));
+    checked.extend(check_pauses((world, estate), environment, head).await);
     let proposals = || BranchName::new(format!("backout/{name}/check")).ok();
     let branch = match environment.delivery {
         Delivery::Push => environment.branch.clone(),
@@ -104,6 +106,29 @@ async fn check_environment(
         Err(error) => {
             let fix = "check that the branch holds a complete history";
             checked.push(Checked::bad(format!("list the files of {name}"), error.to_string(), fix));
+        }
+    }
+}
+
+/// What may be meant as a pause and is not understood, or pauses nothing.
+async fn check_pauses(
+    (world, estate): (&World, &Estate),
+    environment: &Environment,
+    head: CommitId,
+) -> Vec<Checked> {
+    let what = format!("pauses of {}", environment.name);
+    let tips = BTreeMap::from([(environment.branch.clone(), head)]);
+    match brakes(world, estate, &tips).await {
+        Ok(held) => {
+            let own = held.into_iter().filter(|one| one.environment == environment.name);
+            let problems = own.flat_map(|one| one.problems);
+            let fix =
+                "correct it, or remove it: until then it may hold the agent back, or not do what was meant";
+            problems.map(|problem| Checked::bad(what.clone(), problem, fix)).collect()
+        }
+        Err(error) => {
+            let fix = format!("check {}.url and {0}.auth", estate.key());
+            vec![Checked::bad(what, error.to_string(), fix)]
         }
     }
 }

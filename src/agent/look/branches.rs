@@ -176,19 +176,20 @@ impl Branches {
         self.history(environment).await
     }
 
-    /// The pauses for all environments of a branch, with its head. `proven`: whether a key proves records.
+    /// The pauses for all environments of a branch of the estate, with its head. `proven`: whether a key proves records.
     pub(super) async fn pauses(
         &self,
         place: (BranchName, CommitId),
         proven: bool,
+        estate: &Estate,
     ) -> Result<Arc<FoundPauses>, RepositoryError> {
         let mut read = self.paused.lock().await;
         if let Some(known) = read.get(&place) {
             return Ok(Arc::clone(known));
         }
-        let ((branch, head), now) = (place.clone(), self.now);
+        let ((branch, head), now, environments) = (place.clone(), self.now, estate.environments.clone());
         let reading = blocking(&self.repository, move |repository| {
-            FoundPauses::read(repository, (&branch, head), (proven, now))
+            FoundPauses::read(repository, (&branch, head), (proven, now), &environments)
         });
         Ok(Arc::clone(read.entry(place).or_insert(Arc::new(reading.await?))))
     }

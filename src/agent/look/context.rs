@@ -68,7 +68,8 @@ impl Pass<'_> {
 
     /// The pauses, with those in the file at a commit of the environment's branch.
     pub(in crate::agent) async fn pauses(&self, head: CommitId) -> Result<Arc<FoundPauses>, RepositoryError> {
-        self.branches.pauses((self.environment.branch.clone(), head), self.world.records_proven).await
+        let place = (self.environment.branch.clone(), head);
+        self.branches.pauses(place, self.world.records_proven, self.estate).await
     }
 
     /// What compares files, with what was compared before. It gives up when the pass is asked to end.

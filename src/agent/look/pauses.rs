@@ -1,13 +1,14 @@
 //! The pauses: those that the command has put into the list, and those in the file on an environment's branch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::found::find_services;
 use crate::agent::world::{Estate, World, blocking};
 use crate::domain::environment::Environment;
 use crate::domain::environment::brakes::{Brakes, Pauses};
 use crate::domain::environment::pause_file::{PAUSE_FILE, PauseEntry, read_pause_file};
-use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath};
+use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
 use crate::ports::{Repository, RepositoryError};
@@ -36,6 +37,7 @@ impl FoundPauses {
         repository: &dyn Repository,
         (branch, head): (&BranchName, CommitId),
         (proven, now): (bool, Time),
+        environments: &[Arc<Environment>],
     ) -> Result<Self, RepositoryError> {
         let mut found = Self { by_file: format!("{PAUSE_FILE} on {branch}"), ..Self::default() };
         match repository.pauses() {
@@ -51,7 +53,15 @@ impl FoundPauses {
             ));
         }
         match read_file(repository, head, now)? {
-            Ok(entries) => found.entries = entries,
+            Ok(entries) => {
+                found.problems.extend(pausing_nothing(
+                    repository,
+                    (branch, head),
+                    (&entries, now),
+                    environments,
+                )?);
+                found.entries = entries;
+            }
             Err(why) => found.unclear = Some(format!("{why} (on {branch})")),
         }
         Ok(found)
@@ -100,10 +110,55 @@ fn read_file(
     let path = FilePath::new(PAUSE_FILE).map_err(|error| RepositoryError::Broken(error.to_string()))?;
     match repository.read_file(head, &path) {
         Ok(Some(bytes)) => Ok(read_pause_file(&bytes, now)),
-        Ok(None) => Ok(Ok(Vec::new())),
+        Ok(None) if repository.has_room(head, &path)? => Ok(Ok(Vec::new())),
+        Ok(None) => Ok(Err(format!(
+            "{PAUSE_FILE} cannot be read: it is a link, a directory or a submodule, or .backout is no directory; make it a plain file, or remove it"
+        ))),
         Err(error @ RepositoryError::Unreachable { .. }) => Err(error),
         Err(error) => Ok(Err(format!("{PAUSE_FILE} cannot be read: {error}"))),
     }
+}
+
+/// The entries of the file that name an environment or a service that is not there, in words. Who wrote them believes that the agent holds still.
+fn pausing_nothing(
+    repository: &dyn Repository,
+    (branch, head): (&BranchName, CommitId),
+    (entries, now): (&[PauseEntry], Time),
+    environments: &[Arc<Environment>],
+) -> Result<Vec<String>, RepositoryError> {
+    let on_branch: Vec<&Environment> =
+        environments.iter().map(|one| &**one).filter(|one| one.branch == *branch).collect();
+    let names: Vec<&str> = on_branch.iter().map(|one| one.name.as_str()).collect();
+    let open: Vec<&PauseEntry> = entries.iter().filter(|entry| !entry.is_over(now)).collect();
+    let services: BTreeSet<ServiceName> = open.iter().filter_map(|entry| entry.service().cloned()).collect();
+    let mut found: BTreeMap<&EnvironmentName, BTreeSet<ServiceName>> = BTreeMap::new();
+    for environment in on_branch.iter().filter(|_| !services.is_empty()) {
+        let there = find_services(repository, environment, head, Some(&services))?;
+        found.insert(&environment.name, there.into_iter().map(|one| one.name).collect());
+    }
+    let mut told = BTreeSet::new();
+    for entry in open {
+        match (entry.environment(), entry.service()) {
+            (Some(named), _) if !names.contains(&named.as_str()) => {
+                told.insert(format!(
+                    "{PAUSE_FILE} on {branch} names the environment {named}, which is not on this branch: the entry pauses nothing here; there are {}",
+                    names.join(", ")
+                ));
+            }
+            (named, Some(service)) => {
+                let mut of_entry = found.iter().filter(|(name, _)| named.is_none_or(|named| named == **name));
+                if !of_entry.any(|(_, there)| there.contains(service)) {
+                    let place =
+                        named.map_or_else(|| format!("an environment on {branch}"), ToString::to_string);
+                    told.insert(format!(
+                        "{PAUSE_FILE} on {branch} names the service {service}, which is not there in {place} now: the entry pauses nothing"
+                    ));
+                }
+            }
+            (_, None) => {}
+        }
+    }
+    Ok(told.into_iter().collect())
 }
 
 /// What holds in one environment, for people.
@@ -132,7 +187,8 @@ pub async fn brakes(
     let reading = blocking(&estate.repository, move |repository| {
         let mut of_branch: BTreeMap<&BranchName, FoundPauses> = BTreeMap::new();
         for (branch, head) in &tips {
-            of_branch.insert(branch, FoundPauses::read(repository, (branch, *head), (proven, now))?);
+            let found = FoundPauses::read(repository, (branch, *head), (proven, now), &environments)?;
+            of_branch.insert(branch, found);
         }
         let of = |environment: &Arc<Environment>| {
             let found = of_branch.get(&environment.branch)?;

@@ -32,6 +32,24 @@ pub struct PauseEntry {
 }
 
 impl PauseEntry {
+    /// The environment that the entry names; none where it is about each that the branch holds.
+    #[must_use]
+    pub fn environment(&self) -> Option<&EnvironmentName> {
+        self.environment.as_ref()
+    }
+
+    /// The service that the entry names; none where it is about an environment as a whole.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceName> {
+        self.service.as_ref()
+    }
+
+    /// Whether its time is over, so that it pauses nothing any more.
+    #[must_use]
+    pub fn is_over(&self, now: Time) -> bool {
+        self.until <= now
+    }
+
     /// The pause of an environment that the entry asks for. None where it is about another one.
     #[must_use]
     pub fn in_environment(&self, environment: &EnvironmentName, by: &str) -> Option<Pause> {
