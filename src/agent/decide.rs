@@ -23,12 +23,7 @@ pub(super) fn decide_all(
     judged: &[Judged],
     made: Vec<RevertEntry>,
 ) -> Vec<Decided> {
-    let mut entries = state.landed.clone();
-    entries.extend(state.of_lost().cloned());
-    let landed = entries.len();
-    entries.extend(made);
-    let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();
-    entries.extend(state.under_way(pass).into_iter().filter(|entry| !known.contains(&entry.id)));
+    let (entries, landed) = counted(pass, state, made);
     let cases: Vec<Case<'_>> = judged.iter().map(Judged::case).collect();
     let regressed: Vec<Case<'_>> =
         cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
@@ -64,6 +59,17 @@ pub(super) fn decide_all(
         }
     }
     decided
+}
+
+/// The reverts that count: those that were made, then `made`, and then those under way. Also returns how many the first are.
+pub(super) fn counted(pass: &Pass<'_>, state: &State, made: Vec<RevertEntry>) -> (Vec<RevertEntry>, usize) {
+    let mut entries = state.landed.clone();
+    entries.extend(state.of_lost().cloned());
+    let landed = entries.len();
+    entries.extend(made);
+    let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+    entries.extend(state.under_way(pass).into_iter().filter(|entry| !known.contains(&entry.id)));
+    (entries, landed)
 }
 
 /// Whether a revert takes back a deployment, or what goes back together with it.

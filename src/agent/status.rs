@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::decide::counted;
 use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
+use super::look::gone::gone_reverts;
 use super::look::lineage::pasts;
 use super::look::pins::find_pins;
 use super::look::state::{State, read_records};
 use super::world::{Estate, SEARCH_DAYS, Stop, World};
+use crate::domain::decision::used_of_budget;
 use crate::domain::deployment::trust::Trust;
 use crate::domain::deployment::{ChangeKind, Deployment, Detector};
 use crate::domain::environment::Environment;
@@ -155,16 +158,17 @@ pub async fn status(
         environment: environment.name.clone(),
         head: state.snapshot.head,
         brakes: state.brakes.lines(&environment.name),
-        budget: used_of_budget(&pass, &state),
+        budget: budget(&pass, &state).await,
         services,
     })
 }
 
-fn used_of_budget(pass: &Pass<'_>, state: &State) -> BudgetStatus {
+/// As the guard `budget` counts.
+async fn budget(pass: &Pass<'_>, state: &State) -> BudgetStatus {
     let budget = pass.environment.budget;
-    let is_in_window = |entry: &&&RevertEntry| pass.now.secs_since(entry.at) < i64::from(budget.window_secs);
-    let made = state.made();
-    let used = made.iter().filter(|entry| !entry.requested).filter(is_in_window).count();
+    let (reverts, _) = counted(pass, state, Vec::new());
+    let (gone, _) = gone_reverts(pass, state).await;
+    let used = used_of_budget(budget, pass.now, &reverts, &gone);
     BudgetStatus { used, max_reverts: budget.max_reverts, window_secs: budget.window_secs }
 }
 

@@ -13,7 +13,7 @@ pub use self::answer::{GuardAnswer, Replay};
 use self::guards::INCIDENT_GUARD;
 pub use self::guards::{
     FROZEN_GUARD, Facts, GUARDS, GuardRow, MODE_GUARD, PAUSED_GUARD, SCHEMA_GUARD, VERDICT_GUARD,
-    facts_of_healthy, is_incident,
+    facts_of_healthy, is_incident, used_of_budget,
 };
 pub use self::members::ask_member;
 pub use self::stack::{is_open, is_unsure, may_be_of};

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use self::already_reverted::AlreadyRevertedFacts;
 use self::artifact::ArtifactFacts;
 use self::budget::BudgetFacts;
+pub use self::budget::used_of_budget;
 use self::cooldown::CooldownFacts;
 use self::earlier_revert::EarlierRevertFacts;
 use self::fix::FixFacts;

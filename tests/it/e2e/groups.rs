@@ -156,6 +156,8 @@ fn three_that_are_bad_go_back_by_one_revert() {
         "each was bad: {blocks:?}"
     );
     stage.nothing_more();
+    let status = stage.run(&["status", "--format", "json"]).ended(0).json();
+    assert_eq!(status[0]["budget"]["used"], 1, "{status:#}");
 }
 
 /// Killed after the push, before the notes: the next agent finds each service taken back, and makes nothing more.

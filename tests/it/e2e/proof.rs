@@ -268,6 +268,8 @@ fn reverts_that_were_forced_away_count_for_the_budget() {
     let report = stage.pass(4);
     assert_eq!(words(item(&report, "web")), "regressed escalate", "{report:#}");
     assert!(text(item(&report, "web"), "why").contains("the budget of 1 revert"), "{report:#}");
+    let status = stage.run(&["status", "--format", "json"]).ended(0).json();
+    assert_eq!(status[0]["budget"]["used"], 1, "{status:#}");
     stage.nothing_more();
 }
 
