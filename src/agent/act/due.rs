@@ -15,6 +15,7 @@ use crate::agent::judge::judged::Judged;
 use crate::agent::judge::open::judge_open;
 use crate::agent::judge::recovered::ask_for_recoveries;
 use crate::agent::look::context::{Intent, Pass};
+use crate::agent::look::paused_since::paused_since;
 use crate::agent::look::state::{Decisions, State};
 use crate::agent::report::EnvironmentReport;
 use crate::domain::change::plan::Undo;
@@ -49,6 +50,9 @@ struct Tried {
     planned: Option<(Box<Change>, String)>,
     guards: Vec<GuardAnswer>,
 }
+
+/// What became of a revert, with the change and its diff where it was worked out.
+type Delivered = (Receipt, Option<(Box<Change>, String)>);
 
 /// Decides about every deployment, and makes the reverts that are due, one after the other: after each the branch is read
 /// again and everything is decided anew.
@@ -127,7 +131,9 @@ async fn work_through(
             }
         };
         match done {
-            Ok((receipt, planned)) => {
+            // Somebody has paused or resumed: it is decided anew.
+            Ok(None) => {}
+            Ok(Some((receipt, planned))) => {
                 let guards = with_doubts(guards, &receipt, planned.as_ref());
                 tried.insert(key, Tried { receipt, planned, guards });
                 if pass.intent == Intent::Act {
@@ -337,14 +343,14 @@ pub(in crate::agent) fn undone_by(goal: Option<&Goal>) -> BTreeSet<CommitId> {
 }
 
 /// Works one revert out and delivers it (or, when only planning, says what would be delivered). `refused`: the branch takes no
-/// push.
+/// push. None where other pauses hold by now than when it was decided.
 async fn try_one(
     pass: &Pass<'_>,
-    state: &State,
+    state: &mut State,
     judged: &Judged,
     (decision, guards): (&Decision, &[GuardAnswer]),
     refused: bool,
-) -> Result<(Receipt, Option<(Box<Change>, String)>), DeliveryError> {
+) -> Result<Option<Delivered>, DeliveryError> {
     let doubt = guards.last().filter(|last| last.decision == Some(Decision::Propose));
     let doubt = doubt.and_then(|last| last.facts.as_ref()?.doubt());
     let of_group = guards.iter().filter_map(|guard| guard.facts.as_ref()).flat_map(Facts::doubts_of_group);
@@ -354,10 +360,12 @@ async fn try_one(
     let undo = Undo { doubts: &doubts, ..to_revert.undo };
     let to_revert = ToRevert { undo, members: &members, ..to_revert };
     let planning = plan_at(pass, &to_revert, state.snapshot.head);
-    let Some(planned) = pass.stop.unless_set(planning).await else { return Ok((Receipt::Postponed, None)) };
+    let Some(planned) = pass.stop.unless_set(planning).await else {
+        return Ok(Some((Receipt::Postponed, None)));
+    };
     let planned = match planned? {
         Ok(planned) => planned,
-        Err(none) => return Ok((receipt_of(none), None)),
+        Err(none) => return Ok(Some((receipt_of(none), None))),
     };
     let diff = planned.diff();
     let by_hand = *decision == Decision::Propose || !planned.change.doubts.is_empty();
@@ -366,18 +374,21 @@ async fn try_one(
         // As when it was made: what waits for a person does not count as reverted.
         let is_by_hand = matches!(judged.told_before, Some((_, Decision::Propose)));
         let receipt = if is_by_hand { Receipt::Postponed } else { Receipt::Planned };
-        return Ok((receipt, Some((planned.change, diff))));
+        return Ok(Some((receipt, Some((planned.change, diff)))));
     }
     if let Some(waits) = waits_with(pass, state, judged, (&planned, route)).await? {
-        return Ok((Receipt::Superseded(waits), Some((planned.change, diff))));
+        return Ok(Some((Receipt::Superseded(waits), Some((planned.change, diff)))));
     }
     if pass.intent == Intent::Plan {
-        return Ok((Receipt::Planned, Some((planned.change, diff))));
+        return Ok(Some((Receipt::Planned, Some((planned.change, diff)))));
+    }
+    if paused_since(pass, state).await? {
+        return Ok(None);
     }
     let receipt = deliver(pass, &state.snapshot, &planned, route).await?;
     let change = planned.change;
     tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, receipt = %receipt, "delivered");
-    Ok((receipt, Some((change, diff))))
+    Ok(Some((receipt, Some((change, diff)))))
 }
 
 /// The guards with one more answer, where a revert is left to a person because of what was found when it was worked out.

@@ -172,6 +172,7 @@ impl Branches {
     ) -> Result<Arc<Snapshot>, RepositoryError> {
         let branch = environment.branch.clone();
         self.read.lock().await.retain(|(read, _), _| *read != branch);
+        self.paused.lock().await.retain(|(read, _), _| *read != branch);
         blocking(&self.repository, move |repository| repository.fetch(&[branch]).map(drop)).await?;
         self.history(environment).await
     }
@@ -192,6 +193,18 @@ impl Branches {
             FoundPauses::read(repository, (&branch, head), (proven, now), &environments)
         });
         Ok(Arc::clone(read.entry(place).or_insert(Arc::new(reading.await?))))
+    }
+
+    /// The same after the list of pauses was fetched once more, and no branch.
+    pub(super) async fn pauses_again(
+        &self,
+        place: (BranchName, CommitId),
+        proven: bool,
+        estate: &Estate,
+    ) -> Result<Arc<FoundPauses>, RepositoryError> {
+        blocking(&self.repository, |repository| repository.fetch(&[]).map(drop)).await?;
+        self.paused.lock().await.remove(&place);
+        self.pauses(place, proven, estate).await
     }
 
     /// The branches on which reverts wait, of all environments, as the remote lists them. Listed once, and again after

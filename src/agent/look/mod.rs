@@ -9,6 +9,7 @@ pub(super) mod found;
 pub(super) mod gone;
 pub(super) mod landed;
 pub(super) mod lineage;
+pub(super) mod paused_since;
 pub(super) mod pauses;
 pub(super) mod pins;
 pub(super) mod precedents;

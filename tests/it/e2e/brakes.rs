@@ -15,7 +15,7 @@ use backout::domain::history::snapshot::Person;
 use backout::domain::ids::{BranchName, EnvironmentName, RepositoryName, SignalName, SourceName};
 use backout::domain::judge::evidence::{Sample, Series};
 use backout::domain::time::Time;
-use backout::ports::{Answer, BoxFuture, Clock, MetricSource, SourceError};
+use backout::ports::{Answer, BoxFuture, Clock, MetricSource, Repository, SourceError};
 use backout::record::keys::RecordKeys;
 use serde_json::Value;
 
@@ -554,4 +554,57 @@ async fn a_pause_ends_by_itself_and_what_is_still_bad_is_reverted_then() {
     let (action, report) = decided(&world_at("2026-12-01T12:30:00Z")).await;
     assert_eq!(action, Some("revert"), "{report:?}");
     assert_eq!(git(&repository, &["rev-parse", "main^"]), bad);
+}
+
+/// A person changes the list of pauses while a pass asks its metrics.
+struct Meanwhile {
+    metrics: Metrics,
+    repository: Arc<dyn Repository>,
+    lines: Vec<String>,
+    at: Time,
+}
+
+impl MetricSource for Meanwhile {
+    fn range<'a>(&'a self, query: &'a RangeQuery) -> BoxFuture<'a, Result<Answer, SourceError>> {
+        let (list, lines, at) = (Arc::clone(&self.repository), self.lines.clone(), self.at);
+        Box::pin(async move {
+            let change = move |_: &str| Ok(Some(lines.clone()));
+            let write = move || list.change_pauses("Meanwhile", at, &change);
+            tokio::task::spawn_blocking(write).await.unwrap().unwrap();
+            self.metrics.range(query).await
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_paused_while_a_pass_asks_its_metrics_is_obeyed_by_that_pass() {
+    let (at, now) = (moment("2026-12-01T12:00:00Z"), moment("2026-12-01T12:20:00Z"));
+    let pause = |service: &str| {
+        format!(
+            r#"{{"kind":"pause","environment":"production",{service}"at":"{now}","until":"2026-12-01T14:00:00Z","by":"Ann","why":"a move"}}"#
+        )
+    };
+    for (lines, expected) in [
+        (vec![pause("")], "hold"),
+        (vec![pause(r#""service":"web","#)], "hold"),
+        (vec![pause(r#""service":"api","#)], "revert"),
+        (Vec::new(), "revert"),
+    ] {
+        let (home, bad) = deployed(at);
+        let bad_since = at.plus_secs(60);
+        let mut world = world(&home, now, bad_since, Vec::new());
+        let source = Meanwhile {
+            metrics: Metrics { bad_since: bad_since.unix() },
+            repository: Arc::clone(&world.estates[0].repository),
+            lines: lines.clone(),
+            at: now,
+        };
+        world.sources =
+            BTreeMap::from([(SourceName::new("sim").unwrap(), Source::new(Arc::new(source), &[]))]);
+        let (action, report) = decided(&world).await;
+        assert_eq!(action, Some(expected), "{lines:?}: {report:?}");
+        assert_eq!(report.environments[0].brakes.pauses.len(), lines.len());
+        let tip = git(&home.path().join("env.git"), &["rev-parse", "main"]);
+        assert_eq!(tip == bad, expected == "hold", "{lines:?}");
+    }
 }
