@@ -1,17 +1,21 @@
 //! Taking pins off again: when their time is over, as soon as the service runs something else, or because a person asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::agent::act::deliver::{MAX_REFUSALS, Route, pause, push};
 use crate::agent::act::error::DeliveryError;
 use crate::agent::act::unpin::{Off, by_branch};
 use crate::agent::look::context::{Intent, Pass};
+use crate::agent::look::found::find_services;
+use crate::agent::look::paused_since::paused_since;
 use crate::agent::look::pins::{FoundPins, find_pins};
 use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, PinNews, PinStep};
 use crate::agent::tell::notes::Lines;
 use crate::domain::change::Change;
 use crate::domain::change::unpin::{Unpin, unpin};
+use crate::domain::environment::policy::Mode;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::pin::Pin;
@@ -43,13 +47,19 @@ pub(in crate::agent) async fn lift_pins(
             tell_changed(pass, state, (&found, by_hand), &mut lines, report);
         }
         let Some(next) = next_due(pass, &found, by_hand, &tried) else { break };
+        let leave =
+            if by_hand.is_some() { Leave::Push } else { leave(pass, state, &next.entry.service).await? };
+        if leave == Leave::Wait {
+            tried.insert(next.entry.commit);
+            continue;
+        }
         if pass.intent == Intent::Plan {
             tried.insert(next.entry.commit);
             report.pins.push(next.news(PinStep::Planned, None));
             continue;
         }
         let change = next.change(pass, state.snapshot.head);
-        let route = Route::of(pass, false, refusals >= MAX_REFUSALS);
+        let route = Route::of(pass, leave == Leave::Propose, refusals >= MAX_REFUSALS);
         let done = match route {
             Route::Push => push(pass, &change).await.map(Off::Done).map_err(DeliveryError::from),
             Route::Branch | Route::Review(_) => by_branch(pass, &change, next.entry.commit, route).await,
@@ -79,6 +89,42 @@ pub(in crate::agent) async fn lift_pins(
     }
     lines.append(pass, report).await;
     Ok(())
+}
+
+/// What the agent may do by itself about the pins of a service.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// Take them off, the way that reverts are delivered.
+    Push,
+    /// Prepare that for a person.
+    Propose,
+    /// Nothing now.
+    Wait,
+}
+
+/// What the agent may do about the pins of a service now: nothing while it is paused or the environment is frozen, else what its mode says.
+/// Where no rule finds the service any more, a person decides.
+async fn leave(pass: &Pass<'_>, state: &mut State, service: &ServiceName) -> Result<Leave, RepositoryError> {
+    if pass.intent == Intent::Act {
+        paused_since(pass, state).await?;
+    }
+    if state.brakes.frozen.is_some() || state.brakes.paused(service).is_some() {
+        return Ok(Leave::Wait);
+    }
+    let (environment, head) = (Arc::clone(pass.environment), state.snapshot.head);
+    let only = BTreeSet::from([service.clone()]);
+    let found =
+        pass.git(move |repository| find_services(repository, &environment, head, Some(&only))).await?;
+    let rules = found.iter().filter(|one| one.name == *service).map(|one| one.rule).collect::<BTreeSet<_>>();
+    let modes = rules.iter().filter_map(|rule| pass.environment.services.get(*rule));
+    let modes: Vec<Mode> = modes.map(|rule| rule.policy.mode).collect();
+    Ok(if modes.contains(&Mode::Observe) {
+        Leave::Wait
+    } else if !modes.is_empty() && modes.iter().all(|mode| *mode == Mode::Auto) {
+        Leave::Push
+    } else {
+        Leave::Propose
+    })
 }
 
 /// Pins of one revert that are to be taken off together.

@@ -130,14 +130,21 @@ fn renovate_allows(configuration: &Value, tag: &str) -> bool {
     })
 }
 
+/// One environment with these keys.
+fn config(pin: &str, environment: &str) -> Config {
+    let pin = if pin.is_empty() { String::new() } else { format!(", pin: {{{pin}}}") };
+    Config {
+        environments: format!("  production: {{branch: main, {environment}}}\n"),
+        policy: format!("settle: 60s, watch: 1h, baseline: 15m{pin}"),
+        services: "  - {pattern: \"apps/{service}/*\", labels: {namespace: again}}\n".to_owned(),
+        ..Config::of("again")
+    }
+}
+
 /// A stage on which a tool has deployed a bad version, and the agent has backed it out since.
 fn reverted(tool: Tool, pin: &str) -> Stage {
     let stage = Stage::on_path();
-    let mut config = Config::of("again");
-    let pin = if pin.is_empty() { String::new() } else { format!(", pin: {{{pin}}}") };
-    config.policy = format!("settle: 60s, watch: 1h, baseline: 15m{pin}");
-    config.services = "  - {pattern: \"apps/{service}/*\", labels: {namespace: again}}\n".to_owned();
-    stage.configure(&config);
+    stage.configure(&config(pin, "mode: auto"));
     let (path, configuration) = tool.place();
     stage.write(path, configuration);
     stage.write(FILE, &app("v1.4.2"));
@@ -332,5 +339,72 @@ fn the_status_shows_versions_quarantine_and_pins() {
         "(Revert web in production: v1.5.0 → v1.4.2)",
     ] {
         assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn a_pin_stays_while_nothing_may_be_pushed() {
+    let tool = Tool::Flux;
+    let rule = format!("{}, for: 1s", tool.rule());
+    let (path, before) = tool.place();
+    let freeze = "mode: auto, freeze: [{schedule: \"* * * * *\", duration: 1h, why: sales}]";
+    for (held, is_paused) in [("mode: observe", false), (freeze, false), ("mode: auto", true)] {
+        let stage = reverted(tool, &rule);
+        let pinned_at = clock();
+        assert!(eventually(|| clock() > pinned_at + 1), "the clock stands still");
+        stage.configure(&config(&rule, held));
+        if is_paused {
+            stage.run(&["pause", "--why", "a move"]).ended(0);
+        }
+        let head = stage.tip();
+        let planned = stage.plan(0);
+        assert_eq!(planned["environments"][0]["pins"], Value::Null, "{held}: {planned:#}");
+        stage.pass(0);
+        stage.nothing_more();
+        assert_eq!(stage.tip(), head, "{held}");
+        assert!(!stage.refs().contains("refs/heads/backout/"), "{held}: {}", stage.refs());
+        // It is over.
+        stage.configure(&config(&rule, "mode: auto"));
+        if is_paused {
+            stage.run(&["resume"]).ended(0);
+        }
+        stage.pass(3);
+        assert_eq!(shown(&stage, path), before, "{held}");
+    }
+}
+
+#[test]
+fn what_a_person_asks_for_is_unpinned_while_paused_and_in_observe() {
+    let tool = Tool::Flux;
+    let (path, before) = tool.place();
+    for held in ["mode: observe", "mode: propose", "mode: auto"] {
+        let stage = reverted(tool, tool.rule());
+        stage.configure(&config(tool.rule(), held));
+        stage.run(&["pause", "--why", "a move"]).ended(0);
+        stage.run(&["unpin", "web"]).ended(3);
+        assert_eq!(shown(&stage, path), before, "{held}");
+    }
+}
+
+#[test]
+fn where_the_agent_only_proposes_it_proposes_to_take_a_pin_off() {
+    let tool = Tool::Flux;
+    let rule = format!("{}, for: 1s", tool.rule());
+    let (path, before) = tool.place();
+    for held in ["mode: propose", "mode: earn"] {
+        let stage = reverted(tool, &rule);
+        let pinned_at = clock();
+        assert!(eventually(|| clock() > pinned_at + 1), "the clock stands still");
+        stage.configure(&config(&rule, held));
+        let head = stage.tip();
+        let report = stage.run(&["run", "--once", "--format", "json"]).json();
+        assert_eq!(report["environments"][0]["pins"][0]["step"], "proposed", "{held}: {report:#}");
+        assert_eq!(stage.tip(), head, "{held}");
+        let refs = stage.refs();
+        let branch = refs.split_whitespace().find_map(|name| name.strip_prefix("refs/heads/backout/"));
+        let branch = format!("backout/{}", branch.unwrap());
+        assert_eq!(stage.remote(&["show", &format!("{branch}:{path}")]) + "\n", before, "{held}");
+        stage.nothing_more();
+        assert_eq!(stage.tip(), head, "{held}");
     }
 }
