@@ -203,6 +203,7 @@ impl Context<'_> {
         let known = named.policies.get(policy_name);
         if let Some(policy) = known {
             self.judgeable((policy_name, policy), &service.rule.signals, service.signals_place);
+            self.pin_labels((policy_name, policy), &service.shown, &service.labels);
         }
         let mut policy = known.cloned().unwrap_or_default();
         policy.mode = wire.mode.or(environment.mode).unwrap_or(policy.mode);

@@ -33,7 +33,9 @@ pub(super) struct ResolvedService<'w> {
     /// Its rule, with the policy that is the default.
     pub(super) rule: ServiceRule,
     /// What it is called in messages: the name or the pattern.
-    shown: String,
+    pub(super) shown: String,
+    /// The names of its labels.
+    pub(super) labels: Vec<String>,
 }
 
 impl ResolvedService<'_> {
@@ -84,7 +86,8 @@ impl Context<'_> {
             ..ServiceRule::new(files)
         };
         let signals_place = node.place_of("signals");
-        Some(ResolvedService { wire, place: node.place, signals_place, rule, shown })
+        let labels = labels.into_iter().map(str::to_owned).collect();
+        Some(ResolvedService { wire, place: node.place, signals_place, rule, shown, labels })
     }
 
     fn label_names(&mut self, node: &Node) {

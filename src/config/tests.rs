@@ -16,6 +16,7 @@ mod estates;
 mod freezes;
 mod groups;
 mod source_code;
+mod pins;
 
 const VALID: &str = r#"repository:
   url: https://git.example.com/platform/environments.git
