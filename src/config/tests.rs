@@ -15,8 +15,8 @@ use crate::domain::environment::signal::{Direction, Rule};
 mod estates;
 mod freezes;
 mod groups;
-mod source_code;
 mod pins;
+mod source_code;
 
 const VALID: &str = r#"repository:
   url: https://git.example.com/platform/environments.git
