@@ -1,6 +1,7 @@
 //! What holds the agent back: pauses from the command line and from a file, and freeze windows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
@@ -433,13 +434,13 @@ fn moment(text: &str) -> Time {
     serde_json::from_value(text.into()).unwrap()
 }
 
-/// A world of one repository at a time, with the service `web`, which is bad since `bad_since`.
-fn world(home: &tempfile::TempDir, now: Time, bad_since: Time, freezes: Vec<Freeze>) -> World {
+/// A repository, with its cache beside it.
+fn repository(home: &tempfile::TempDir, url: &str, auth: GitAuth) -> Arc<dyn Repository> {
     let person = Person { name: "backout".to_owned(), email: "backout@example.com".to_owned() };
     let options = GitOptions {
-        url: home.path().join("env.git").to_str().unwrap().to_owned(),
+        url: url.to_owned(),
         cache_dir: home.path().join("cache"),
-        auth: GitAuth::None,
+        auth,
         ssh: SshOptions::default(),
         author: person.clone(),
         committer: person,
@@ -448,6 +449,11 @@ fn world(home: &tempfile::TempDir, now: Time, bad_since: Time, freezes: Vec<Free
         record_keys: RecordKeys::default(),
         http: HttpOptions::default(),
     };
+    Arc::new(GitRepository::open(options, tokio::runtime::Handle::current()).unwrap())
+}
+
+/// A world of one repository at a time, with the service `web`, which is bad since `bad_since`.
+fn world(home: &tempfile::TempDir, now: Time, bad_since: Time, freezes: Vec<Freeze>) -> World {
     let (signal, source) = (SignalName::new("errors").unwrap(), SourceName::new("sim").unwrap());
     let signal = Signal {
         by: Some("service".to_owned()),
@@ -469,7 +475,7 @@ fn world(home: &tempfile::TempDir, now: Time, bad_since: Time, freezes: Vec<Free
     let environment = Environment { freezes, ..Environment::new(name, branch, vec![rule]) };
     let estate = Estate {
         name: RepositoryName::new("repository").unwrap(),
-        repository: Arc::new(GitRepository::open(options, tokio::runtime::Handle::current()).unwrap()),
+        repository: repository(home, home.path().join("env.git").to_str().unwrap(), GitAuth::None),
         forge: None,
         environments: vec![Arc::new(environment)],
     };
@@ -491,7 +497,11 @@ fn world(home: &tempfile::TempDir, now: Time, bad_since: Time, freezes: Vec<Free
 /// A repository in which a bad version of `web` was deployed at a moment.
 fn deployed(at: Time) -> (tempfile::TempDir, String) {
     let home = tempfile::tempdir().unwrap();
-    let bare = bare(home.path(), "env.git");
+    let bad = deploy_to(&bare(home.path(), "env.git"), at);
+    (home, bad)
+}
+
+fn deploy_to(bare: &Path, at: Time) -> String {
     let mut people = WorkTree::new();
     people.now = at.unix() - 86_400;
     people.write(&path_of("web"), &values("web", "v1"));
@@ -499,8 +509,8 @@ fn deployed(at: Time) -> (tempfile::TempDir, String) {
     people.now = at.unix();
     people.write(&path_of("web"), &values("web", "v2"));
     let bad = people.commit("Deploy web v2");
-    people.push(&bare);
-    (home, bad)
+    people.push(bare);
+    bad
 }
 
 /// What one pass decides about `web`, and the whole report.
@@ -590,12 +600,24 @@ async fn what_is_paused_while_a_pass_asks_its_metrics_is_obeyed_by_that_pass() {
         (vec![pause(r#""service":"api","#)], "revert"),
         (Vec::new(), "revert"),
     ] {
-        let (home, bad) = deployed(at);
+        // The agent has a copy of what is behind a web server.
+        let (home, remote) = (tempfile::tempdir().unwrap(), HttpRemote::start());
+        let bad = deploy_to(&remote.repository(), at);
+        std::os::unix::fs::symlink(remote.repository(), home.path().join("env.git")).unwrap();
         let bad_since = at.plus_secs(60);
         let mut world = world(&home, now, bad_since, Vec::new());
+        let on_server = Arc::clone(&world.estates[0].repository);
+        let auth = GitAuth::Basic { username: USER.to_owned(), password: PASSWORD.into() };
+        let estate = Estate {
+            name: world.estates[0].name.clone(),
+            repository: repository(&home, &remote.url(), auth),
+            forge: None,
+            environments: world.estates[0].environments.clone(),
+        };
+        world.estates = vec![Arc::new(estate)];
         let source = Meanwhile {
             metrics: Metrics { bad_since: bad_since.unix() },
-            repository: Arc::clone(&world.estates[0].repository),
+            repository: on_server,
             lines: lines.clone(),
             at: now,
         };
