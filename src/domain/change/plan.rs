@@ -1,6 +1,7 @@
 //! Planning: from a deployment to the exact bytes that take it back, and the message of their commit.
 
 mod moves;
+mod secret;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -209,11 +210,13 @@ fn take_back(deployment: &Deployment, by: &str, target: &Target<'_>) -> Result<S
     let mut step = Step::default();
     for file in &deployment.files {
         // Removing the file of a migration does not undo the migration, and the tool that ran it refuses to run without the file.
-        if is_migration(deployment, file) {
+        let is_secret = mixed && bound.is_none() && secret::moves_secret(file, &target.policy.fields);
+        let has_fields = || deployment.fields.iter().any(|field| field.path == file.path);
+        if is_migration(deployment, file) || is_secret && !has_fields() {
             step.left_behind.extend(left_in(deployment, &file.path));
             continue;
         }
-        let whole = if mixed { Some(merged(deployment, file, target)) } else { None };
+        let whole = if mixed && !is_secret { Some(merged(deployment, file, target)) } else { None };
         let reverted = match whole {
             Some(Ok(merged)) => {
                 let is_mode = |left: &String| left.ends_with(&format!(": {MODE}"));
@@ -233,7 +236,12 @@ fn take_back(deployment: &Deployment, by: &str, target: &Target<'_>) -> Result<S
                 fields_alone(deployment, file, target, &mut step)?
             }
             Some(Err(none)) => return Err(none),
-            None => spliced(deployment, file, target)?,
+            None => {
+                // The version of a secret stays, and what else the file got with it.
+                let stays = if is_secret { left_in(deployment, &file.path) } else { Vec::new() };
+                step.left_behind.extend(stays);
+                spliced(deployment, file, target)?
+            }
         };
         step.fields.extend(reverted.fields.into_iter().map(|field| (file.path.clone(), field)));
         step.files.extend(reverted.files);

@@ -24,7 +24,7 @@ pub(super) enum Place {
 }
 
 /// What a secret's version is called, and what says which of several versions is in use.
-const SECRET_VERSION: &str = "the version of a secret";
+pub(super) const SECRET_VERSION: &str = "the version of a secret";
 pub(super) const SLOT: &str = "which of several versions is in use";
 pub(super) const MIGRATION: &str = "the state that a schema is migrated to";
 

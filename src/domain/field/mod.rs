@@ -106,6 +106,15 @@ pub fn tied_beside(
     changes.map(|change| (change.clone(), captured(&change))).collect()
 }
 
+/// Whether a commit changed the version of a secret in a file. The old secret may be disabled, or known to the wrong people.
+#[must_use]
+pub fn moves_secret(file: &File<'_>, before: &[u8], after: &[u8]) -> bool {
+    let read = |bytes: &[u8]| Document::new(Arc::from(bytes));
+    let Some((before, after)) = read(before).zip(read(after)) else { return false };
+    let changes = compare(file, &before, &after).changes;
+    changes.iter().any(|change| change.by_hand == Some(context::SECRET_VERSION))
+}
+
 /// Puts the release fields that a bad commit changed (`parent` → `bad`) back in `current`, wherever they still hold the
 /// bad value. Where nothing else has happened to the file, and the commit changed nothing else in it, that gives `parent`
 /// byte for byte.

@@ -49,8 +49,8 @@ impl<'s, 't> Sides<'s, 't> {
         Self { pattern, old, new, names, are_yaml, both, extents, changed_lines: OnceCell::new() }
     }
 
-    /// The text after, with all of a service as it was before: with the source text of each entry, else with the lines that are its
-    /// own, else value by value. The first of these counts that reads of the service as before and of everything else as after. Where
+    /// The text after, with all of a service as it was before: with the lines that are its own, else with the source text of each entry,
+    /// else value by value. The first of these counts that reads of the service as before and of everything else as after. Where
     /// none does, what does not go back is for a person.
     pub(super) fn as_before(&self, before: &[&Entry], after: &[&Entry]) -> Option<AsBefore> {
         if before.is_empty() || after.is_empty() {

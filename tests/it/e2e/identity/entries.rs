@@ -393,3 +393,26 @@ fn what_would_break_something_is_for_a_person() {
     let stays = "stays as it is: that or a line beside it was changed again since";
     is_for_a_person(each, [&[("v.yaml", &old)], &[("v.yaml", &new)], &[("v.yaml", &later)]], stays);
 }
+
+/// The version of a secret moved with the image: the old secret may be disabled, or known to the wrong people. Only the image goes back.
+#[test]
+fn the_version_of_a_secret_stays_where_the_image_goes_back() {
+    let secret = |version: u8| {
+        format!(
+            "kind: ExternalSecret\nmetadata: {{name: s}}\nspec:\n  data:\n  - remoteRef: {{key: a, version: \"{version}\"}}\n"
+        )
+    };
+    let image = |tag: &str, more: &str| format!("image: r/shop:{tag}\n{more}");
+    let paths = ["apps/shop/v.yaml", "apps/shop/secret.yaml"];
+    let rules = Rules::new(r#"[{pattern: "apps/{service}/**"}]"#);
+    let stage = stage(&rules, &[(paths[0], &image("v1", "a: 1\n")), (paths[1], &secret(5))]);
+    deploy(&stage, &[(paths[0], &image("v2", "a: 2\n")), (paths[1], &secret(6))], -12);
+    errors(&stage, &[("shop", LATELY)]);
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "shop")), "regressed revert", "{report:#}");
+    assert_eq!(file(&stage, paths[0]).unwrap(), image("v1", "a: 1\n"));
+    assert_eq!(file(&stage, paths[1]).unwrap(), secret(6));
+    let plan = super::super::stage::text(item(&report, "shop"), "plan");
+    assert!(plan.contains("remoteRef.version"), "{plan}");
+    stage.nothing_more();
+}
