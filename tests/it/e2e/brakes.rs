@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
 use backout::adapters::http::HttpOptions;
@@ -54,7 +55,9 @@ fn what_regressed_under_a_long_pause_is_told_when_its_watch_window_is_over() {
     assert_eq!(words(item(&stage.pass(0), "web")), "regressed hold");
     stage.nothing_more();
     // As if it had been watched for so short a time: its window is over by now, and its verdict may still be due.
-    config.policy = policy("390s");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let age_secs = i64::try_from(now).unwrap() - (stage.now() - 12 * 60);
+    config.policy = policy(&format!("{}s", age_secs * 55 / 100));
     stage.configure(&config);
     let report = stage.pass(4);
     assert_eq!(words(item(&report, "web")), "regressed escalate", "{report:#}");
