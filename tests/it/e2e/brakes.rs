@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use backout::adapters::git::{GitAuth, GitOptions, GitRepository, SshOptions};
 use backout::adapters::http::HttpOptions;
@@ -21,6 +20,7 @@ use backout::ports::{Answer, BoxFuture, Clock, MetricSource, Repository, SourceE
 use backout::record::keys::RecordKeys;
 use serde_json::Value;
 
+use super::metrics::clock;
 use super::stage::{BOT, Config, PERSON, Stage, item, path_of, text, values, words};
 use crate::support::command;
 use crate::support::git::{WorkTree, bare, git};
@@ -55,8 +55,7 @@ fn what_regressed_under_a_long_pause_is_told_when_its_watch_window_is_over() {
     assert_eq!(words(item(&stage.pass(0), "web")), "regressed hold");
     stage.nothing_more();
     // As if it had been watched for so short a time: its window is over by now, and its verdict may still be due.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    let age_secs = i64::try_from(now).unwrap() - (stage.now() - 12 * 60);
+    let age_secs = clock() - (stage.now() - 12 * 60);
     config.policy = policy(&format!("{}s", age_secs * 55 / 100));
     stage.configure(&config);
     let report = stage.pass(4);
