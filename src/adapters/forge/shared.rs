@@ -12,9 +12,9 @@ use tokio::sync::OnceCell;
 use super::rest::{Rest, Wire, parsed_time};
 use crate::domain::history::landing::BranchMove;
 use crate::domain::ids::{BranchName, CommitId};
-use crate::domain::review::Standing;
 use crate::domain::review::command::{Command, Order, Right};
 use crate::domain::review::text::ChartStyle;
+use crate::domain::review::{Standing, StatusState};
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
 use crate::ports::{ForgeError, MAX_MOVES};
@@ -63,6 +63,14 @@ pub(super) fn is_at_least(version: &str, least: (u32, u32)) -> bool {
     let mut numbers = version.split(['.', '-', '+']).map(|number| number.parse::<u32>().ok());
     let mut number = || numbers.next().flatten();
     number().zip(number()).is_some_and(|version| version >= least)
+}
+
+/// The state in the word of GitHub, Gitea and Forgejo.
+pub(super) fn state_word(state: StatusState) -> &'static str {
+    match state {
+        StatusState::Success => "success",
+        StatusState::Failure => "failure",
+    }
 }
 
 /// The style of charts on a forge that draws `xychart-beta` blocks, or does not.

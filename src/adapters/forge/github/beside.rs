@@ -7,11 +7,12 @@ use super::GitHub;
 use super::types::{CombinedStatus, Comment, Issue, Pull, RepoInfo, Status};
 use crate::adapters::forge::rest::path_part;
 use crate::adapters::forge::shared::{
-    CommentPlace, ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, There, keep_one_comment, plain, unless_off,
+    CommentPlace, ISSUES_ARE_OFF, MANUAL_LABEL, NOT_TESTED, There, keep_one_comment, plain, state_word,
+    unless_off,
 };
 use crate::domain::environment::policy::Delivery;
 use crate::domain::ids::{BranchName, CommitId};
-use crate::domain::review::{CommitStatus, ManualIssue, StatusState};
+use crate::domain::review::{CommitStatus, ManualIssue};
 use crate::ports::ForgeError;
 
 impl GitHub {
@@ -25,7 +26,7 @@ impl GitHub {
 
     pub(super) async fn send_status(&self, status: &CommitStatus) -> Result<(), ForgeError> {
         let body = json!({
-            "state": word(status.state), "context": status.context, "description": status.description,
+            "state": state_word(status.state), "context": status.context, "description": status.description,
             "target_url": status.url,
         });
         self.rest
@@ -151,18 +152,10 @@ impl GitHub {
     }
 }
 
-/// The state in GitHub's word.
-fn word(state: StatusState) -> &'static str {
-    match state {
-        StatusState::Success => "success",
-        StatusState::Failure => "failure",
-    }
-}
-
 impl Status {
     /// Whether it says the same.
     fn says(&self, status: &CommitStatus) -> bool {
-        self.state == word(status.state)
+        self.state == state_word(status.state)
             && self.description.as_deref() == Some(&status.description)
             && self.target_url == status.url
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::leaves::Document;
+use super::super::leaves::outline::Directive;
 
 /// The first of the characters that stand for templates: none of them has a meaning of its own, and each takes three bytes.
 const FIRST: u32 = 0xe000;
@@ -14,14 +15,15 @@ const END: char = 'e';
 
 /// Whether a line is the mark of a template that ends a block: it belongs to what is before it.
 pub(super) fn is_end(line: &str) -> bool {
-    let mut inside = line.chars().skip_while(|c| *c == '#').peekable();
+    let mut inside = line.chars().skip_while(|c| *c == '#');
     inside.next().is_some_and(|c| (FIRST..0xf900).contains(&u32::from(c))) && inside.next() == Some(END)
 }
 
 /// The templates of a file, each with what stands for it.
 #[derive(Default)]
 pub(super) struct Templates {
-    marks: HashMap<String, String>,
+    /// By the template, and by what its mark begins with: the same one may be a value here, and have a line for itself there.
+    marks: HashMap<(String, &'static str), String>,
 }
 
 impl Templates {
@@ -69,21 +71,24 @@ impl Templates {
         Some(out)
     }
 
-    fn mark(&mut self, template: &str, begin: &str) -> Option<String> {
+    fn mark(&mut self, template: &str, begin: &'static str) -> Option<String> {
         let number = self.marks.len();
-        if let Some(known) = self.marks.get(template) {
+        let key = (template.to_owned(), begin);
+        if let Some(known) = self.marks.get(&key) {
             return Some(known.clone());
         }
         let character = u32::try_from(number).ok().and_then(|number| char::from_u32(FIRST + number))?;
-        let word = template.trim_start_matches(['{', '-', ' ']);
-        let fill = if word.starts_with("end") || word.starts_with("else") { END } else { 'x' };
+        let fill = match Directive::of(template) {
+            Some(Directive::GoesOn | Directive::Ends) => END,
+            Some(Directive::Begins) | None => 'x',
+        };
         let mut mark = format!("{begin}{character}");
         let missing = template.len().checked_sub(mark.len())?;
         mark.extend(std::iter::repeat_n(fill, missing));
         if number >= MAX_TEMPLATES {
             return None;
         }
-        self.marks.insert(template.to_owned(), mark.clone());
+        self.marks.insert(key, mark.clone());
         Some(mark)
     }
 
@@ -92,7 +97,7 @@ impl Templates {
         if !text.chars().any(|c| u32::from(c) >= FIRST) {
             return text.to_owned();
         }
-        self.marks.iter().fold(text.to_owned(), |text, (template, mark)| text.replace(mark, template))
+        self.marks.iter().fold(text.to_owned(), |text, ((template, _), mark)| text.replace(mark, template))
     }
 }
 
@@ -107,6 +112,7 @@ mod tests {
             ("a: {{ .x }}-{{ .y }}:{{ .x }}\n", true),
             ("{{- if .x }}\na: 1\n{{- end }}\n", true),
             ("a:\n  {{ if .x }}\n  b: {{ .y | quote }}\n  {{ end }}\n", true),
+            ("{{ .x }}\na: {{ .x }}\n", true),
             ("a: {{}}\n", true),
             // Not closed on its line.
             ("a: {{ .x\n}}\n", false),

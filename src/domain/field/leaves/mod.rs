@@ -4,7 +4,7 @@
 
 pub mod leaf;
 mod node;
-mod outline;
+pub(super) mod outline;
 mod repeated;
 pub mod yaml;
 

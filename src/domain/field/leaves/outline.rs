@@ -121,16 +121,14 @@ fn is_head(content: &str, indent: usize, open: &Open) -> bool {
 
 /// Opens what a line opens.
 fn open_blocks(open: &mut Open, block: Block, content: &str) {
-    match template_word(content) {
-        Some("if" | "range" | "with" | "define" | "block" | "for" | "macro" | "call" | "filter") => {
-            open.templates.push(block.clone());
-        }
-        Some(word) if word.starts_with("end") => drop(open.templates.pop()),
-        Some("else" | "elif" | "elsif") => {
+    match Directive::of(content) {
+        Some(Directive::Begins) => open.templates.push(block.clone()),
+        Some(Directive::Ends) => drop(open.templates.pop()),
+        Some(Directive::GoesOn) => {
             open.templates.pop();
             open.templates.push(block.clone());
         }
-        _ => {}
+        None => {}
     }
     if content.get(..comment_start(content)).unwrap_or(content).trim_end().ends_with(['{', '[', '(']) {
         open.brackets.push(block.clone());
@@ -138,11 +136,30 @@ fn open_blocks(open: &mut Open, block: Block, content: &str) {
     open.indents.push(block);
 }
 
-/// The first word of a template's directive that has a line for itself.
-fn template_word(content: &str) -> Option<&str> {
-    let inside = content.strip_prefix("{{").or_else(|| content.strip_prefix("{%"))?;
-    let inside = inside.trim_start_matches('-').trim_start();
-    inside.split(|c: char| !c.is_alphanumeric()).next()
+/// What a directive of a template does to a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Directive {
+    /// It begins one: `{{ if }}`.
+    Begins,
+    /// It ends one and begins the next: `{{ else }}`.
+    GoesOn,
+    /// It ends one: `{{ end }}`, `{% endif %}`.
+    Ends,
+}
+
+impl Directive {
+    /// The directive that a text begins with. None where that is another template, or none.
+    pub(in super::super) fn of(text: &str) -> Option<Self> {
+        let inside = text.strip_prefix("{{").or_else(|| text.strip_prefix("{%"))?;
+        let inside = inside.trim_start_matches('-').trim_start();
+        match inside.split(|c: char| !c.is_alphanumeric()).next()? {
+            "if" | "range" | "with" | "define" | "block" | "for" | "macro" | "call" | "filter" => {
+                Some(Self::Begins)
+            }
+            "else" | "elif" | "elsif" => Some(Self::GoesOn),
+            word => word.starts_with("end").then_some(Self::Ends),
+        }
+    }
 }
 
 /// `[dependencies]`, and `[[package]] name = "serde"`: a head that stands several times is known by what comes first

@@ -1,6 +1,7 @@
 //! Whether a text is still one of its kind: it can be read where it could be, and closes what it opens.
 
 use super::super::leaves::Document;
+use super::super::leaves::outline::Directive;
 use super::super::lines::Lines;
 
 /// Whether a text that takes the place of another one can be read where that one can.
@@ -65,18 +66,12 @@ fn open_brackets(text: &str) -> [i32; 3] {
 /// How many words of templates (`{{ if }}`, `{{ else }}`, `{{ end }}`, `{% endif %}`) stand without their beginning or their end.
 fn stray_words(text: &str) -> usize {
     let (mut open, mut stray) = (0_usize, 0);
-    let directives = text.match_indices(['{']).filter_map(|(at, _)| {
-        let inside = text.get(at + 1..)?.strip_prefix(['{', '%'])?;
-        let inside = inside.trim_start_matches('-').trim_start();
-        inside.split(|c: char| !c.is_alphanumeric()).next()
-    });
-    for word in directives {
-        match word {
-            "if" | "range" | "with" | "define" | "block" | "for" | "macro" | "call" | "filter" => open += 1,
-            "else" | "elif" | "elsif" if open == 0 => stray += 1,
-            word if word.starts_with("end") && open == 0 => stray += 1,
-            word if word.starts_with("end") => open -= 1,
-            _ => {}
+    for directive in text.match_indices('{').filter_map(|(at, _)| Directive::of(text.get(at..)?)) {
+        match directive {
+            Directive::Begins => open += 1,
+            Directive::GoesOn | Directive::Ends if open == 0 => stray += 1,
+            Directive::GoesOn => {}
+            Directive::Ends => open -= 1,
         }
     }
     stray + open
