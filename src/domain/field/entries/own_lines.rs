@@ -134,8 +134,9 @@ impl<'s, 't> Version<'s, 't> {
             }
             last = Some((at, entry));
         }
-        // An empty line goes with what is before it, also within a text.
-        for at in (1..lines.len()).filter(|at| text.lines.body(*at).is_empty()) {
+        // An empty line goes with what is before it, also within a text, and so does the end of a template's block.
+        let goes_on = |body: &str| body.is_empty() || is_end(body.trim_start());
+        for at in (1..lines.len()).filter(|at| goes_on(text.lines.body(*at))) {
             if let [before, empty @ None] = lines.get_mut(at - 1..=at).unwrap_or_default() {
                 *empty = *before;
             }

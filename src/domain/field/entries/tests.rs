@@ -300,6 +300,19 @@ fn an_entry_goes_back_whatever_its_form_was() {
     }
 }
 
+/// The end of a template's block is that of the service before it, though it reads like any other: the service stays at its place.
+#[test]
+fn the_end_of_a_block_belongs_to_the_service_before_it() {
+    let block = "  {{ if .m }}\n  more: 1\n  {{ end }}\n";
+    let service = |name: &str, tag: &str, more: &str| format!("{name}:\n  image: a/{name}:{tag}\n{more}");
+    let (mail, web) = (service("mail", "v0", block), service("web", "v0", block));
+    let old = format!("{{{{ $a := 1 }}}}\n{mail}{}", service("search", "v0", ""));
+    let new = format!("{{{{ $a := 1 }}}}\n{}{web}", service("search", "v1", block));
+    let back = format!("{{{{ $a := 1 }}}}\n{}{web}", service("search", "v0", ""));
+    let search = changed("{service}", &old, &new).into_iter().find(|(name, _)| name == "search");
+    assert_eq!(search.and_then(|(_, before)| before), Some(back));
+}
+
 /// A text without empty lines and without a mark before its first document.
 fn content(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
