@@ -101,8 +101,8 @@ fn main() -> Result<()> {
     };
     let mut detector = Detector::new(&environment);
     let mut count = BTreeMap::new();
-    repository.walk(&query, &mut |commit| {
-        let (found, reverts) = detector.next_with_reverts(&commit);
+    let history = |next: &mut dyn FnMut(_) -> _| repository.walk(&query, next);
+    detector.walk(history, |_, commit: &Commit, (found, reverts)| {
         let kind = match (found.is_empty(), reverts.is_empty(), commit.files.is_empty()) {
             (_, false, _) => "reverts of the agent",
             (false, true, _) => "deployments",
@@ -112,7 +112,7 @@ fn main() -> Result<()> {
         *count.entry(kind).or_insert(0_u32) += 1;
         let is_asked_for = !asked.only_none || found.is_empty();
         if is_asked_for && !commit.files.is_empty() {
-            tell(&commit, &found);
+            tell(commit, &found);
         }
         ControlFlow::Continue(())
     })?;

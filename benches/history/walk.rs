@@ -9,7 +9,7 @@ use backout::domain::deployment::Detector;
 use backout::domain::environment::pattern::PathPattern;
 use backout::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use backout::domain::history::scope::Tracked;
-use backout::domain::history::snapshot::Person;
+use backout::domain::history::snapshot::{Commit, Person};
 use backout::domain::time::Time;
 use backout::ports::{HistoryQuery, Repository as _};
 
@@ -45,10 +45,11 @@ pub(crate) fn walk(repo: &str, pattern: &str) -> anyhow::Result<()> {
     };
     let mut detector = Detector::new(&environment);
     let (mut commits, mut files, mut deployments) = (0, 0, 0);
-    repository.walk(&query, &mut |commit| {
+    let history = |next: &mut dyn FnMut(_) -> _| repository.walk(&query, next);
+    detector.walk(history, |_, commit: &Commit, (found, _)| {
         commits += 1;
         files += commit.files.len();
-        deployments += detector.next_with_reverts(&commit).0.len();
+        deployments += found.len();
         ControlFlow::Continue(())
     })?;
     println!("{commits} {files} {deployments}");

@@ -213,8 +213,9 @@ async fn newest_changes(
             scope: &scope,
         };
         let mut detector = Detector::with(&environment, documents);
-        repository.walk(&query, &mut |commit| {
-            for change in detector.next_with_reverts(&commit).0 {
+        let history = |next: &mut dyn FnMut(_) -> _| repository.walk(&query, next);
+        detector.walk(history, |_, _, (changes, _)| {
+            for change in changes {
                 let known = newest.entry(change.service.clone()).or_default();
                 known.get_or_insert(change);
             }

@@ -1,5 +1,6 @@
 //! Deployments: first-parent commits that changed release fields of a service.
 
+mod ahead;
 pub mod artifacts;
 mod beyond;
 mod bound;
@@ -11,24 +12,26 @@ pub mod lineage;
 pub mod precedent;
 mod reverts;
 mod schema_evidence;
+mod services;
 pub mod trust;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
-use self::beyond::{grown_file, too_many_bytes, too_many_fields, too_many_parts};
+use self::beyond::{grown_file, too_many_bytes, too_many_fields};
 pub use self::by_hand::MODE;
+use self::compared::all_changes_of;
 pub use self::compared::{Changes, Documents, Memo, changes_of};
-use self::compared::{SharedFields, all_changes_of};
-use self::entry_files::parts_of;
 pub use self::field_change::FieldChange;
 use self::reverts::{Named, ServiceChange, Truth, truth};
 use self::schema_evidence::{migrations_by_name, migrations_by_path, schema_changes};
+use self::services::{OfService, services_of};
 use crate::domain::environment::name_template::NameTemplate;
 use crate::domain::environment::{Environment, ServiceMatch};
 use crate::domain::field;
 use crate::domain::history::landing::Landing;
 use crate::domain::history::ledger::{Claim, RevertEntry, claims_of, rollback_id, says_revert};
-use crate::domain::history::moves::successor;
 use crate::domain::history::snapshot::{Commit, FileDiff, FileVersion, Person, Snapshot};
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{CommitId, EnvironmentName, FilePath, GroupName, ServiceName};
@@ -149,6 +152,9 @@ impl Deployment {
     }
 }
 
+/// The deployments of a commit, and the agent's own reverts in it.
+pub type OfCommit = (Vec<Deployment>, Vec<RevertEntry>);
+
 /// Finds deployments in a history that is read commit by commit, newest first.
 #[derive(Debug)]
 pub struct Detector<'e> {
@@ -178,11 +184,11 @@ impl<'e> Detector<'e> {
     /// The deployments and the agent's own reverts in a snapshot, newest first.
     pub fn all_with_reverts(&mut self, snapshot: &Snapshot) -> (Vec<Deployment>, Vec<RevertEntry>) {
         let (mut deployments, mut reverts) = (Vec::new(), Vec::new());
-        for commit in &snapshot.commits {
-            let (of_commit, own) = self.next_with_reverts(commit);
+        self.walk(in_turn(&snapshot.commits), |_, _, (of_commit, own)| {
             deployments.extend(of_commit.into_iter().filter(|one| one.kind != ChangeKind::OwnRevert));
             reverts.extend(own);
-        }
+            ControlFlow::Continue(())
+        });
         (deployments, reverts)
     }
 
@@ -200,9 +206,30 @@ impl<'e> Detector<'e> {
         self.documents.is_over()
     }
 
+    /// Shows each commit that `history` brings, newest first, with its deployments and reverts, as [`Self::next_with_reverts`] finds them.
+    /// What the commits changed is compared ahead, on every processor.
+    pub fn walk<C: Borrow<Commit> + Send, T>(
+        &mut self,
+        history: impl FnOnce(&mut dyn FnMut(C) -> ControlFlow<()>) -> T,
+        mut visit: impl FnMut(&mut Self, &Commit, OfCommit) -> ControlFlow<()>,
+    ) -> T {
+        let (environment, documents) = (self.environment, self.documents.clone());
+        let compare = |commit: &C| deployments_of(commit.borrow(), environment, &documents);
+        let bytes = |commit: &C| commit.borrow().files.iter().map(FileDiff::bytes).sum();
+        ahead::in_order(history, compare, bytes, |commit, changed| {
+            let found = self.follow(commit.borrow(), changed);
+            visit(self, commit.borrow(), found)
+        })
+    }
+
     /// The deployments and the agent's own reverts that the next older commit is, and what the latter say of themselves.
-    pub fn next_with_reverts(&mut self, commit: &Commit) -> (Vec<Deployment>, Vec<RevertEntry>) {
-        let mut of_commit = deployments_in(commit, self.environment, &mut self.documents);
+    pub fn next_with_reverts(&mut self, commit: &Commit) -> OfCommit {
+        let changed = deployments_of(commit, self.environment, &self.documents);
+        self.follow(commit, changed)
+    }
+
+    /// What the changes of the next older commit are beside those of the commits after it.
+    fn follow(&mut self, commit: &Commit, mut of_commit: Vec<Deployment>) -> OfCommit {
         for deployment in &mut of_commit {
             deployment.superseded_by = superseded(deployment, &self.changed_again);
         }
@@ -236,7 +263,7 @@ impl<'e> Detector<'e> {
                 let selection = self.environment.services.get(one.rule).map(|rule| &rule.policy.fields);
                 let compare = |file: &FileDiff| {
                     let all = selection.map(|selection| {
-                        changes_of(std::slice::from_ref(file), selection, &mut self.documents).0
+                        changes_of(std::slice::from_ref(file), selection, &self.documents).0
                     });
                     all.unwrap_or_default()
                 };
@@ -268,10 +295,10 @@ impl<'e> Detector<'e> {
         let entry = &claim.entry;
         let of = |id| commit.taken_back.iter().find(|one| one.commit == id);
         let bad = of(entry.reverts).map(|one| one.files.as_deref());
-        let mut deployed = |files: &[FileDiff], service: &ServiceName| {
-            let (mut services, _) = services_of(files, self.environment, &mut self.documents);
+        let deployed = |files: &[FileDiff], service: &ServiceName| {
+            let (mut services, _) = services_of(files, self.environment, &self.documents);
             let OfService { found, files, .. } = services.remove(service)?;
-            let (fields, _) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
+            let (fields, _) = changes_of(&files, &found.rule.policy.fields, &self.documents);
             Some(ServiceChange { files, fields })
         };
         if entry.environment != self.environment.name {
@@ -300,9 +327,9 @@ impl<'e> Detector<'e> {
 
     /// The places that the next older commit changed in the files of a service, where that is no deployment of it.
     pub fn edited(&mut self, commit: &Commit, service: &ServiceName) -> BTreeSet<String> {
-        let (mut services, _) = services_of(&commit.files, self.environment, &mut self.documents);
+        let (mut services, _) = services_of(&commit.files, self.environment, &self.documents);
         let Some(OfService { found, files, .. }) = services.remove(service) else { return BTreeSet::new() };
-        let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &mut self.documents);
+        let (fields, addresses) = changes_of(&files, &found.rule.policy.fields, &self.documents);
         if fields.is_empty() { addresses.into_iter().collect() } else { BTreeSet::new() }
     }
 
@@ -310,6 +337,17 @@ impl<'e> Detector<'e> {
     #[must_use]
     pub fn migrated(&self, commit: &Commit, service: &ServiceName) -> Vec<SchemaChange> {
         schema_evidence::beside(commit, self.environment, service)
+    }
+}
+
+/// Commits that are at hand, for [`Detector::walk`].
+pub fn in_turn<'c>(commits: &'c [Commit]) -> impl FnOnce(&mut dyn FnMut(&'c Commit) -> ControlFlow<()>) {
+    move |next| {
+        for commit in commits {
+            if next(commit).is_break() {
+                return;
+            }
+        }
     }
 }
 
@@ -328,15 +366,7 @@ fn superseded(
 /// The deployments that one commit is, one for each service, by the service's name. Commits without a parent are none:
 /// there is nothing to go back to.
 #[must_use]
-pub fn deployments_of(
-    commit: &Commit,
-    environment: &Environment,
-    mut documents: Documents,
-) -> Vec<Deployment> {
-    deployments_in(commit, environment, &mut documents)
-}
-
-fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Documents) -> Vec<Deployment> {
+pub fn deployments_of(commit: &Commit, environment: &Environment, documents: &Documents) -> Vec<Deployment> {
     let Some(parent) = commit.parent else { return Vec::new() };
     let build = |service: ServiceMatch<'_>, beyond: Option<String>| Deployment {
         id: rollback_id(&environment.name, &service.name, commit.id),
@@ -401,82 +431,13 @@ fn deployments_in(commit: &Commit, environment: &Environment, documents: &mut Do
                 .or_insert_with(|| migrations_by_path(commit, &policy.schema))
                 .clone();
             migrations.extend(migrations_by_name(&files, &policy.schema));
-            let schema = schema_changes(commit, (&files, &changes, &migrations), &policy.schema);
+            let schema = schema_changes(commit, (&files, &changes, &migrations), &policy.schema, documents);
             let Changes { fields, left_behind, .. } = changes;
             let known = build(service, None);
             found.insert(name, Deployment { schema, migrations, fields, left_behind, files, bound, ..known });
         }
     }
     found.into_values().collect()
-}
-
-/// A service with its files that a commit changed.
-struct OfService<'e> {
-    found: ServiceMatch<'e>,
-    files: Vec<FileDiff>,
-    shared: SharedFields,
-}
-
-/// The services of which a commit changed files, or entries of a file, with these files. And those of files with more changed
-/// entries than are worked on, with why.
-fn services_of<'e>(
-    changed: &[FileDiff],
-    environment: &'e Environment,
-    documents: &mut Documents,
-) -> (BTreeMap<ServiceName, OfService<'e>>, Vec<(ServiceMatch<'e>, String)>) {
-    let mut services: BTreeMap<ServiceName, OfService<'e>> = BTreeMap::new();
-    let mut beyond = Vec::new();
-    let mut add = |service: Option<ServiceMatch<'e>>, file: FileDiff, shared: SharedFields| {
-        if let Some(found) = service {
-            let new = OfService { found, files: Vec::new(), shared: SharedFields::default() };
-            let of_service = services.entry(new.found.name.clone()).or_insert(new);
-            of_service.files.push(file);
-            of_service.shared.fields.extend(shared.fields);
-            of_service.shared.has_release |= shared.has_release;
-        }
-    };
-    let mut shared: BTreeMap<usize, Vec<FileDiff>> = BTreeMap::new();
-    for file in changed {
-        let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
-        match found.rule.each {
-            None => add(found.service(&[]), file.clone(), SharedFields::default()),
-            Some(_) => shared.entry(found.rule_index).or_default().push(file.clone()),
-        }
-    }
-    for mut files in shared.into_values() {
-        join_moved(&mut files);
-        for file in files {
-            let Some(found) = environment.rule_of(file.path.as_str()) else { continue };
-            let Some(pattern) = &found.rule.each else { continue };
-            let parts = parts_of(&file, pattern, &found.rule.policy.fields, documents);
-            if parts.is_none() && !documents.is_over() {
-                beyond.extend(too_many_parts(&found, &file));
-            } else if let Some(why) = grown_file(std::slice::from_ref(&file)) {
-                beyond.extend(beyond::named_after(&found, &file).map(|service| (service, why)));
-            }
-            for (captured, part, shared) in parts.unwrap_or_default() {
-                add(found.service(&captured), part, shared);
-            }
-        }
-    }
-    for of_service in services.values_mut() {
-        join_moved(&mut of_service.files);
-    }
-    (services, beyond)
-}
-
-/// Makes one file of a removed one and the added one that took its place.
-fn join_moved(files: &mut Vec<FileDiff>) {
-    let gone: Vec<FileDiff> = files.iter().filter(|file| file.new.is_none()).cloned().collect();
-    for removed in gone {
-        let Some(path) = successor(files, &removed).map(|added| added.path.clone()) else { continue };
-        for file in files.iter_mut().filter(|file| file.path == path) {
-            file.was = Some(removed.path.clone());
-            file.old.clone_from(&removed.old);
-            file.turned = file.turned.take().or_else(|| removed.turned.clone());
-        }
-        files.retain(|file| file.path != removed.path);
-    }
 }
 
 /// The first of a commit's files whose bytes were read and are no text: nothing is known of its fields.

@@ -1,13 +1,14 @@
 //! Environments as others see them that look for controls there: each is read once a pass, however many need it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
 use super::found::find_services;
 use crate::agent::world::blocking;
-use crate::domain::deployment::{Detector, Documents};
+use crate::domain::deployment::{Detector, Documents, in_turn};
 use crate::domain::environment::{Environment, ServiceFiles};
 use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
@@ -138,8 +139,7 @@ fn read_changes(
     let mut detector = Detector::with(environment, documents);
     let (mut newest, mut unknown) = (BTreeMap::new(), None);
     // From the newest commit on: what came to a service first is the newest.
-    for commit in &snapshot.commits {
-        let (changed, own) = detector.next_with_reverts(commit);
+    detector.walk(in_turn(&snapshot.commits), |_, commit, (changed, own)| {
         if changed.iter().any(|one| one.beyond.is_some()) {
             unknown = unknown.or(Some(commit.at));
         }
@@ -147,6 +147,7 @@ fn read_changes(
         for service in services.chain(own.into_iter().map(|entry| entry.service)) {
             newest.entry(service).or_insert(commit.at);
         }
-    }
+        ControlFlow::Continue(())
+    });
     Ok(Changes { head: snapshot.head, newest, unknown })
 }

@@ -16,6 +16,7 @@ use crate::domain::environment::Environment;
 use crate::domain::environment::policy::{Mode, Policy};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::{Any, Tracked};
+use crate::domain::history::snapshot::Commit;
 use crate::domain::ids::{BranchName, CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::schema::change::SchemaChange;
@@ -120,15 +121,16 @@ async fn read_pasts(
         };
         let mut detector = Detector::with(&environment, documents);
         let mut is_known = head.is_none();
-        repository.walk(&query, &mut |commit| {
-            is_known |= head == Some(commit.id);
+        let up_to_head = |next: &mut dyn FnMut(Commit) -> ControlFlow<()>| {
+            repository.walk(&query, &mut |commit| {
+                is_known |= head == Some(commit.id);
+                if is_known { next(commit) } else { ControlFlow::Continue(()) }
+            })
+        };
+        detector.walk(up_to_head, |detector, commit, (found, own)| {
             if detector.is_over() {
                 return ControlFlow::Break(());
             }
-            if !is_known {
-                return ControlFlow::Continue(());
-            }
-            let (found, own) = detector.next_with_reverts(&commit);
             for entry in own {
                 if let Some((_, _, reverts)) = read.get_mut(&entry.service) {
                     reverts.push(entry);
@@ -142,8 +144,8 @@ async fn read_pasts(
                     }
                     Some(_) => {}
                     None if changes.len() < MAX_WITH_FILES && edits.len() < MAX_CHANGES => {
-                        let addresses = detector.edited(&commit, service);
-                        let schema = detector.migrated(&commit, service);
+                        let addresses = detector.edited(commit, service);
+                        let schema = detector.migrated(commit, service);
                         if !addresses.is_empty() || !schema.is_empty() {
                             edits.push(Edit { commit: commit.id, at: commit.at, addresses, schema });
                         }

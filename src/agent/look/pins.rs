@@ -109,7 +109,7 @@ fn runs_since(
     head: CommitId,
     claimed: &Claimed,
 ) -> Result<RunsSince, RepositoryError> {
-    let own = deployments_of(&claimed.commit, environment, Documents::default());
+    let own = deployments_of(&claimed.commit, environment, &Documents::default());
     let own = own.into_iter().find(|one| one.service == claimed.entry.service);
     for field in own.iter().flat_map(|one| &one.fields).filter(|field| field.is_version()) {
         let content = repository.content(head, &field.path)?;

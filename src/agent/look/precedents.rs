@@ -96,14 +96,11 @@ async fn read(pass: &Pass<'_>) -> Result<Vec<KnownArtifact>, RepositoryError> {
     let commits: BTreeSet<CommitId> = snapshot.commits.iter().map(|commit| commit.id).collect();
     let records = read_records(pass, commits.into_iter().collect()).await?;
     let verdicts = newest_verdicts(pass, &records);
-    let (environment, memo, stop) =
-        (Arc::clone(pass.environment), Arc::clone(&pass.world.memo), pass.stop.flag());
+    let (environment, documents) = (Arc::clone(pass.environment), pass.documents());
     let own: Vec<RevertEntry> = reverts.into_iter().filter(|entry| !entry.requested).collect();
     let shown = Arc::clone(&snapshot);
-    let taken_back = pass.git(move |_| {
-        let documents = || Documents::new(Arc::clone(&memo), Some(Arc::clone(&stop)));
-        Ok::<_, RepositoryError>(taken_back(&shown, &environment, own, documents))
-    });
+    let taken_back =
+        pass.git(move |_| Ok::<_, RepositoryError>(taken_back(&shown, &environment, own, &documents)));
     let taken_back = taken_back.await?;
     let is_taken_back = |verdict: &&&VerdictRecord| {
         let is_it =
@@ -192,7 +189,7 @@ fn taken_back(
     snapshot: &Snapshot,
     environment: &Environment,
     reverts: Vec<RevertEntry>,
-    documents: impl Fn() -> Documents,
+    documents: &Documents,
 ) -> Vec<(RevertEntry, BTreeSet<Artifact>)> {
     let of = |entry: &RevertEntry| {
         let revert = snapshot.commits.iter().find(|commit| commit.id == entry.commit)?;
@@ -200,7 +197,7 @@ fn taken_back(
         let files = bad.files.clone()?;
         // Of the deployment itself only what it changed is at hand: the artifacts need no more.
         let commit = Commit { id: bad.commit, files, taken_back: Vec::new(), ..revert.clone() };
-        let deployments = deployments_of(&commit, environment, documents());
+        let deployments = deployments_of(&commit, environment, documents);
         deployments.iter().find(|one| one.service == entry.service).map(brought_by)
     };
     let found = reverts.into_iter().map(|entry| (of(&entry), entry));

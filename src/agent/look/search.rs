@@ -99,7 +99,7 @@ pub(in crate::agent) async fn deployments_at(
     let (head, commit) = commit_on(pass, id, (at, at)).await?;
     let (of, documents) = (Arc::clone(environment), pass.documents());
     let finding = pass.git(move |_| {
-        let found = commit.as_ref().map_or_else(Vec::new, |commit| deployments_of(commit, &of, documents));
+        let found = commit.as_ref().map_or_else(Vec::new, |commit| deployments_of(commit, &of, &documents));
         Ok::<_, RepositoryError>((found, commit))
     });
     let (mut found, commit) = finding.await?;

@@ -9,7 +9,6 @@ use crate::agent::look::precedents::is_anything_bad;
 use crate::agent::look::state::State;
 use crate::agent::report::EnvironmentReport;
 use crate::domain::artifact::Artifact;
-use crate::domain::deployment::Documents;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::Tracked;
 use crate::domain::ids::{CommitId, ServiceName};
@@ -88,7 +87,7 @@ async fn find(
     is_known: bool,
 ) -> Result<Vec<Finding>, RepositoryError> {
     let (environment, head, now) = (pass.environment.clone(), state.snapshot.head, pass.now);
-    let (reverts, world, stop) = (state.landed.clone(), pass.world.memo.clone(), pass.stop.flag());
+    let (reverts, documents) = (state.landed.clone(), pass.documents());
     pass.git(move |repository| {
         let services: BTreeSet<&ServiceName> = reverts.iter().map(|entry| &entry.service).collect();
         // What is known from elsewhere may come to any service.
@@ -97,11 +96,10 @@ async fn find(
             false => Tracked::of_services(&environment, services),
         };
         let incoming = repository.incoming(&pulls, head, &scope)?;
-        let documents = || Documents::new(world.clone(), Some(stop.clone()));
         let found = incoming.iter().map(|one| Finding {
             head: one.head,
-            comebacks: one.comebacks(&environment, &reverts, now, documents),
-            brought: if is_known { one.brought(&environment, now, documents) } else { Vec::new() },
+            comebacks: one.comebacks(&environment, &reverts, now, &documents),
+            brought: if is_known { one.brought(&environment, now, &documents) } else { Vec::new() },
         });
         Ok(found.collect())
     })

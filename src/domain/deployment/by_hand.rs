@@ -54,12 +54,12 @@ pub(super) fn of_file(file: &FileDiff) -> Option<FieldChange> {
 /// What became of a file that could be read before and cannot be read after: as YAML or JSON, or because a conflict of a merge was
 /// committed with it. `form` says whether it was read as YAML before and after.
 pub(super) fn broken(file: &FileDiff, form: Option<(bool, bool)>) -> Option<FieldChange> {
-    let new = file.new.as_ref().and_then(FileVersion::text)?;
+    let new = file.new.as_ref()?;
     let has_conflict = has_new_conflict(file);
     let is_yaml = [".yaml", ".yml", ".json"].iter().any(|end| file.path.as_str().ends_with(end));
     // Who makes a template of a file does not break it.
-    let is_template = ["{{", "{%", "<%", "%{"].iter().any(|mark| new.contains(mark));
-    let is_broken = form == Some((true, false)) && is_yaml && !is_template;
+    let is_no_template = |text: &str| !["{{", "{%", "<%", "%{"].iter().any(|mark| text.contains(mark));
+    let is_broken = form == Some((true, false)) && is_yaml && new.text().is_some_and(is_no_template);
     (has_conflict || is_broken).then(|| FieldChange {
         path: file.path.clone(),
         address: "its text".to_owned(),
@@ -74,8 +74,17 @@ pub(super) fn broken(file: &FileDiff, form: Option<(bool, bool)>) -> Option<Fiel
 /// What people read where a conflict was committed.
 const CONFLICT: &str = "with a merge conflict in it";
 
+/// What stands before the first side of a conflict.
+const CONFLICT_BEGIN: &[u8] = b"<<<<<<< ";
+
 /// Whether a conflict was committed that was not there before.
 pub(super) fn has_new_conflict(file: &FileDiff) -> bool {
+    let has_begin = |version: &FileVersion| {
+        version.bytes.as_deref().is_some_and(|bytes| memchr::memmem::find(bytes, CONFLICT_BEGIN).is_some())
+    };
+    if !file.new.as_ref().is_some_and(has_begin) {
+        return false;
+    }
     let [old, new] = [&file.old, &file.new].map(|version| version.as_ref().and_then(FileVersion::text));
     old.zip(new).is_some_and(|(old, new)| has_conflict(new) && !has_conflict(old))
 }
@@ -84,7 +93,7 @@ pub(super) fn has_new_conflict(file: &FileDiff) -> bool {
 /// <https://git-scm.com/docs/git-merge#_how_conflicts_are_presented>.
 fn has_conflict(text: &str) -> bool {
     let mut lines = text.lines();
-    lines.any(|line| line.starts_with("<<<<<<< "))
+    lines.any(|line| line.as_bytes().starts_with(CONFLICT_BEGIN))
         && lines.any(|line| line == "=======")
         && lines.any(|line| line.starts_with(">>>>>>> "))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::by_hand;
 use super::field_change::FieldChange;
@@ -10,6 +10,7 @@ use crate::domain::field::entries::EntryPattern;
 use crate::domain::field::{self, Comparison, Document, FieldRule, File, Selection};
 use crate::domain::history::snapshot::{FileDiff, FileVersion};
 use crate::domain::ids::{BlobId, FilePath};
+use crate::domain::schema::manifests;
 
 /// How the names of files begin in which Argo CD's Image Updater writes the versions that override those of an application.
 /// Source: <https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/>.
@@ -255,18 +256,14 @@ impl Generations {
 pub fn changes_of(
     files: &[FileDiff],
     selection: &Selection,
-    documents: &mut Documents,
+    documents: &Documents,
 ) -> (Vec<FieldChange>, Vec<String>) {
     let all = all_changes_of(files, selection, documents);
     (all.fields, all.left_behind)
 }
 
 /// All that changed in these files.
-pub(super) fn all_changes_of(
-    files: &[FileDiff],
-    selection: &Selection,
-    documents: &mut Documents,
-) -> Changes {
+pub(super) fn all_changes_of(files: &[FileDiff], selection: &Selection, documents: &Documents) -> Changes {
     let mut all = Changes::default();
     for file in files {
         match documents.changes(file, selection).or_else(|| documents.of_override(file, selection)) {
@@ -296,18 +293,29 @@ pub(super) fn all_changes_of(
 }
 
 /// The files that were read, kept while they may be needed again: what a commit found is what the one before it left. And what
-/// was found in them.
-#[derive(Debug, Default)]
+/// was found in them. A clone has the same.
+#[derive(Clone, Debug, Default)]
 pub struct Documents {
-    pub(super) kept: HashMap<BlobId, Arc<Document>>,
-    bytes: usize,
+    kept: Arc<Mutex<Kept>>,
     pub(super) memo: Arc<Memo>,
     /// Says that nobody waits for what is found any more.
     stop: Option<Arc<AtomicBool>>,
 }
 
-/// How many bytes of files are kept. What was read from them takes some times as much.
-const KEPT_BYTES: usize = 1 << 20;
+#[derive(Debug, Default)]
+struct Kept {
+    /// With the bytes of memory that each was counted to take.
+    documents: HashMap<BlobId, (Arc<Document>, usize)>,
+    bytes: usize,
+    /// Which of them were asked for since they were counted.
+    asked: Vec<BlobId>,
+    /// In which versions a change of a schema may be seen. They go with the files.
+    may_show_schema: HashMap<BlobId, (Arc<[u8]>, bool)>,
+}
+
+/// How many bytes of memory the files may take that are kept, with what was read of them: some fifty large ones of which only lines were
+/// read, or some hundred small ones.
+const KEPT_BYTES: usize = 8 << 20;
 
 impl Documents {
     /// With what was compared before.
@@ -323,7 +331,7 @@ impl Documents {
     }
 
     /// What changed in a file that was there before and is there now, where both versions were read and are text.
-    fn changes(&mut self, file: &FileDiff, selection: &Selection) -> Option<Arc<Changes>> {
+    fn changes(&self, file: &FileDiff, selection: &Selection) -> Option<Arc<Changes>> {
         let key = Key::of(file, selection, None)?;
         if let Some(Remembered::Changes(known)) = self.memo.find(&key) {
             return Some(known);
@@ -344,13 +352,13 @@ impl Documents {
     }
 
     /// What changed by a file that overrides versions and that came or went: nothing stood there before, or stands there after.
-    fn of_override(&mut self, file: &FileDiff, selection: &Selection) -> Option<Arc<Changes>> {
+    fn of_override(&self, file: &FileDiff, selection: &Selection) -> Option<Arc<Changes>> {
         let name = file.path.as_str().rsplit('/').next()?;
         if !name.starts_with(OVERRIDE) || file.old.is_some() == file.new.is_some() {
             return None;
         }
         let nothing = || Arc::new(Document::from(""));
-        let side = |documents: &mut Self, version: &Option<FileVersion>| match version {
+        let side = |documents: &Self, version: &Option<FileVersion>| match version {
             Some(version) => documents.get(version),
             None => Some(nothing()),
         };
@@ -359,32 +367,74 @@ impl Documents {
         comparison.is_deployment().then(|| Arc::new(Changes::of(&file.path, &comparison)))
     }
 
-    pub(super) fn remember(&mut self, part: &FileDiff, selection: &Selection, changes: Changes) {
+    pub(super) fn remember(&self, part: &FileDiff, selection: &Selection, changes: Changes) {
         if let Some(key) = Key::of(part, selection, None) {
             self.memo.keep(key, Remembered::Changes(Arc::new(changes)));
         }
     }
 
     /// Both versions of a file, where it has both and they are text.
-    pub(super) fn of(&mut self, file: &FileDiff) -> Option<(Arc<Document>, Arc<Document>)> {
+    pub(super) fn of(&self, file: &FileDiff) -> Option<(Arc<Document>, Arc<Document>)> {
         Some((self.get(file.old.as_ref()?)?, self.get(file.new.as_ref()?)?))
     }
 
-    pub(super) fn get(&mut self, version: &FileVersion) -> Option<Arc<Document>> {
+    pub(super) fn get(&self, version: &FileVersion) -> Option<Arc<Document>> {
         let bytes = version.bytes.as_ref()?;
-        if let Some(known) = self.kept.get(&version.blob).filter(|known| known.bytes() == bytes) {
-            return Some(Arc::clone(known));
+        self.kept().get(version.blob, bytes)
+    }
+
+    /// Whether a change of a schema may be seen in a version: looked for once in each.
+    pub(super) fn may_show_schema(&self, version: &FileVersion) -> bool {
+        let Some((bytes, text)) = version.bytes.as_ref().zip(version.text()) else { return false };
+        let known = self.kept().may_show_schema.get(&version.blob).cloned();
+        if let Some((_, answer)) = known.filter(|(known, _)| known == bytes) {
+            return answer;
+        }
+        let answer = manifests::may_show(text);
+        self.kept().may_show_schema.insert(version.blob, (Arc::clone(bytes), answer));
+        answer
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Documents {
+    /// How many files are kept.
+    pub(super) fn count(&self) -> usize {
+        self.kept().documents.len()
+    }
+}
+
+impl Kept {
+    fn get(&mut self, blob: BlobId, bytes: &Arc<[u8]>) -> Option<Arc<Document>> {
+        self.count();
+        let known = self.documents.get(&blob).map(|(known, _)| known);
+        if let Some(known) = known.filter(|known| known.bytes() == bytes).cloned() {
+            self.asked.push(blob);
+            return Some(known);
         }
         let read = Arc::new(Document::new(Arc::clone(bytes))?);
-        if self.bytes + bytes.len() > KEPT_BYTES {
-            self.kept.clear();
+        if self.bytes > KEPT_BYTES {
+            self.documents.clear();
+            self.may_show_schema.clear();
             self.bytes = 0;
         }
-        // A large one would take the place of all others, and is seldom asked for again.
-        if bytes.len() <= KEPT_BYTES {
-            self.bytes += bytes.len();
-            self.kept.insert(version.blob, Arc::clone(&read));
-        }
+        self.asked.push(blob);
+        self.documents.insert(blob, (Arc::clone(&read), 0));
         Some(read)
+    }
+
+    /// Counts the memory of the files that were asked for since: what was read of them has come to it.
+    fn count(&mut self) {
+        for blob in self.asked.drain(..) {
+            if let Some((document, counted)) = self.documents.get_mut(&blob) {
+                let bytes = document.memory_bytes();
+                self.bytes = self.bytes - *counted + bytes;
+                *counted = bytes;
+            }
+        }
     }
 }

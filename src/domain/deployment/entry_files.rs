@@ -25,7 +25,7 @@ pub(super) fn parts_of(
     file: &FileDiff,
     pattern: &EntryPattern,
     selection: &Selection,
-    documents: &mut Documents,
+    documents: &Documents,
 ) -> Option<Vec<EntryFile>> {
     let Some(key) = Key::of(file, selection, Some(pattern)) else { return Some(Vec::new()) };
     let parts = match documents.memo.find(&key) {
@@ -55,7 +55,7 @@ fn find_parts(
     pattern: &EntryPattern,
     selection: &Selection,
     (old, new): (&Document, &Document),
-    documents: &mut Documents,
+    documents: &Documents,
 ) -> EntryParts {
     if let Some(broken) = by_hand::broken(file, Some((old.is_yaml(), new.is_yaml()))) {
         return Some(Arc::new(parts_of_broken(file, pattern, old, &broken)));
@@ -139,7 +139,7 @@ fn parts_of_broken(
 }
 
 /// The services of a file of which one version is no text, as far as the other one names them: each of them was changed.
-fn parts_of_no_text(file: &FileDiff, pattern: &EntryPattern, documents: &mut Documents) -> Vec<EntryFile> {
+fn parts_of_no_text(file: &FileDiff, pattern: &EntryPattern, documents: &Documents) -> Vec<EntryFile> {
     let Some(unread) = by_hand::of_file(file) else { return Vec::new() };
     let Some(readable) = [&file.old, &file.new].into_iter().flatten().find_map(|one| documents.get(one))
     else {

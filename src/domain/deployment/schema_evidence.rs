@@ -1,6 +1,6 @@
 //! What says that a deployment changed a database schema, or the version of what keeps data.
 
-use super::compared::Changes;
+use super::compared::{Changes, Documents};
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::{SchemaDetector, SchemaRules};
 use crate::domain::field;
@@ -22,6 +22,7 @@ pub(super) fn schema_changes(
     commit: &Commit,
     (files, changes, migrations): (&[FileDiff], &Changes, &[Migration]),
     rules: &SchemaRules,
+    documents: &Documents,
 ) -> Vec<SchemaChange> {
     let of = |detector| move |what: String| SchemaChange::unknown(detector, what);
     let mut found: Vec<SchemaChange> = Vec::new();
@@ -29,7 +30,7 @@ pub(super) fn schema_changes(
     let labels = files.iter().filter_map(|file| schema_label(file, &rules.labels));
     found.extend(labels.map(of(SchemaDetector::Labels)));
     found.extend(migrations.iter().filter_map(Migration::change));
-    found.extend(files.iter().flat_map(in_manifest));
+    found.extend(files.iter().flat_map(|file| in_manifest(file, documents)));
     let migrated = |place: &String| format!("it says what the schema is to be migrated to, {place}");
     found.extend(changes.migrates.iter().map(migrated).map(of(SchemaDetector::Values)));
     let engines = changes.fields.iter().filter(|field| field.engine).map(|field| field.address.clone());
@@ -54,11 +55,13 @@ fn by_trailer(commit: &Commit, names: &[String]) -> Option<String> {
     Some(format!("commit trailer {name}"))
 }
 
-fn in_manifest(file: &FileDiff) -> Vec<SchemaChange> {
-    let text = |version: &Option<FileVersion>| {
-        version.as_ref().and_then(FileVersion::text).unwrap_or_default().to_owned()
-    };
-    manifests::changes(file.path.as_str(), &text(&file.old), &text(&file.new))
+fn in_manifest(file: &FileDiff, documents: &Documents) -> Vec<SchemaChange> {
+    let mut versions = [&file.new, &file.old].into_iter().flatten();
+    if !versions.any(|version| documents.may_show_schema(version)) {
+        return Vec::new();
+    }
+    let [old, new] = [&file.old, &file.new].map(|version| version.as_ref().and_then(FileVersion::text));
+    manifests::changes(file.path.as_str(), old.unwrap_or_default(), new.unwrap_or_default())
 }
 
 /// The most bytes of SQL of a commit that are read: more than people write at once. What is behind them may mean anything.

@@ -188,12 +188,16 @@ fn is_tag_of_a_resource(text: &str, leaf: &Leaf) -> bool {
     !is_bare || is_of_resource()
 }
 
-/// Whether a release field is the version of something that keeps data, or of the whole platform: it cannot simply go back. The key
-/// tells it, or the block around, the kind of the document, the name of the variable, or the image.
-pub(super) fn is_engine(text: &Text<'_>, leaf: &Leaf, value: &str, rule: FieldRule) -> bool {
-    if super::rules::is_engine_version(&leaf.key) {
-        return true;
-    }
+/// Whether a release field that had or has one of these values is the version of something that keeps data, or of the whole platform: it
+/// cannot simply go back. The key tells it, or the block around, the kind of the document, the name of the variable, or the image.
+pub(super) fn is_engine(text: &Text<'_>, leaf: &Leaf, values: &[&str], rule: FieldRule) -> bool {
+    super::rules::is_engine_version(&leaf.key)
+        || values.iter().any(|value| is_of_kept(text, leaf, value, rule))
+        || is_of_engine(text, leaf)
+}
+
+/// Whether a value is the version of something that keeps data by the image that it names, or that is named beside it or around it.
+fn is_of_kept(text: &Text<'_>, leaf: &Leaf, value: &str, rule: FieldRule) -> bool {
     let is_digest = |repository: &str| matches!(repository, "sha256" | "sha512");
     let of_template = || value.split_once(":${").map(|(repository, _)| repository);
     let own = image_parts(value).map(|(repository, _)| repository).or_else(of_template);
@@ -213,14 +217,15 @@ pub(super) fn is_engine(text: &Text<'_>, leaf: &Leaf, value: &str, rule: FieldRu
             || is_image_of_engine(&leaf.key)
     };
     let beside = || leaf.source.iter().flat_map(|source| source.split(' ')).any(is_engine_image);
-    let is_kept = match (own, source_beside(leaf)) {
+    match (own, source_beside(leaf)) {
         (Some(repository), _) => is_engine_image(repository),
         (None, true) => beside(),
         (None, false) => beside() || is_image && around() || is_of_engine_chart(text, leaf),
-    };
-    if is_kept {
-        return true;
     }
+}
+
+/// Whether a place is one for the version of something that keeps data, or of the whole platform.
+fn is_of_engine(text: &Text<'_>, leaf: &Leaf) -> bool {
     let is_version = any(&words_of(&leaf.key), WordRole::Version);
     let kind = kind_of(leaf);
     let block = leaf.block();

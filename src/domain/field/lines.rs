@@ -1,5 +1,6 @@
 //! Texts as lines: where they are, how two texts align, and which lines are content at all.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -26,22 +27,40 @@ pub(super) fn splice(text: &str, mut edits: Vec<TextEdit>) -> Option<String> {
     Some(out)
 }
 
+/// The places of the lines of a text, line ends included.
+pub(super) fn ranges(text: &str) -> Vec<Range<usize>> {
+    // Most lines of configuration are longer.
+    let mut ranges = Vec::with_capacity(text.len() / 16);
+    let mut start = 0;
+    for at in memchr::memchr_iter(b'\n', text.as_bytes()) {
+        ranges.push(start..at + 1);
+        start = at + 1;
+    }
+    if start < text.len() {
+        ranges.push(start..text.len());
+    }
+    ranges
+}
+
 /// A text cut into lines.
 #[derive(Clone, Debug)]
 pub(super) struct Lines<'t> {
     text: &'t str,
-    ranges: Vec<Range<usize>>,
+    ranges: Cow<'t, [Range<usize>]>,
 }
 
 impl<'t> Lines<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        let mut start = 0;
-        let cut = |line: &str| {
-            let range = start..start + line.len();
-            start = range.end;
-            range
-        };
-        Self { text, ranges: text.split_inclusive('\n').map(cut).collect() }
+        Self { text, ranges: Cow::Owned(ranges(text)) }
+    }
+
+    /// With the places of its lines, which [`ranges`] found.
+    pub(super) fn at_places(text: &'t str, ranges: &'t [Range<usize>]) -> Self {
+        Self { text, ranges: Cow::Borrowed(ranges) }
+    }
+
+    pub(super) fn text(&self) -> &'t str {
+        self.text
     }
 
     pub(super) fn len(&self) -> usize {

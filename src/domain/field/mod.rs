@@ -64,7 +64,9 @@ fn compare_whole(file: &File<'_>, before: &Document, after: &Document) -> Compar
 
 /// The same as [`compare_whole`], by what of a large file has to be read for it. None where that is not sure.
 fn compare_parts(file: &File<'_>, before: &Document, after: &Document) -> Option<Comparison> {
-    let [old, new] = sections::cut(before.text(), after.text())?;
+    let [(old_lines, old), (new_lines, new)] =
+        [before, after].map(|document| (document.lines(), document.sections()));
+    let [old, new] = sections::cut((&old_lines, old?), (&new_lines, new?))?;
     let parts = [&old, &new].map(|cut| Document::from(cut.text.as_str()));
     let [a, b] = &parts;
     let [one, other] = leaves::read_parts([a, b], [before, after], [&old.lines, &new.lines])?;

@@ -19,34 +19,59 @@ pub(super) struct Cut {
     pub(super) lines: Vec<usize>,
 }
 
-/// The parts of two versions of a file that have to be compared. None where it is not sure that they say all, or the files are small.
-pub(super) fn cut(before: &str, after: &str) -> Option<[Cut; 2]> {
-    if before.len().min(after.len()) < MIN_BYTES || !is_plain(before) || !is_plain(after) {
-        return None;
+/// What the lines of a large YAML file alone show of it.
+#[derive(Debug)]
+pub(super) struct Sections {
+    documents: Vec<Document>,
+    /// Whether a document has a name that it also has where others are left out.
+    are_told_apart: bool,
+}
+
+impl Sections {
+    /// None where the lines alone do not show it, or the file is small.
+    pub(super) fn of(lines: &Lines<'_>) -> Option<Self> {
+        if lines.text().len() < MIN_BYTES || !is_plain(lines.text()) {
+            return None;
+        }
+        let documents = documents(lines)?;
+        let are_told_apart = are_told_apart(&names(lines, &documents)?);
+        Some(Self { documents, are_told_apart })
     }
-    let (old, new) = (Lines::new(before), Lines::new(after));
-    let (old_documents, new_documents) = (documents(&old)?, documents(&new)?);
+}
+
+/// The parts of two versions of a file that have to be compared. None where it is not sure that they say all.
+pub(super) fn cut(
+    (old, before): (&Lines<'_>, &Sections),
+    (new, after): (&Lines<'_>, &Sections),
+) -> Option<[Cut; 2]> {
     // Documents without names of their own go by their places.
-    if old_documents.len() != new_documents.len() {
+    if before.documents.len() != after.documents.len() {
         return None;
     }
-    let names = [names(&old, &old_documents)?, names(&new, &new_documents)?];
-    let are_told_apart = names.iter().all(|names| are_told_apart(names));
+    let are_told_apart = before.are_told_apart && after.are_told_apart;
     let mut cuts =
         [Cut { text: String::new(), lines: Vec::new() }, Cut { text: String::new(), lines: Vec::new() }];
-    for (a, b) in old_documents.iter().zip(&new_documents) {
+    for (a, b) in before.documents.iter().zip(&after.documents) {
         // Then another document goes by the same name without this one.
         if are_told_apart && old.raw(&a.all()) == new.raw(&b.all()) {
             continue;
         }
-        let keys = differing(&old, a, &new, b)?;
-        for (document, lines, cut) in [(a, &old, 0), (b, &new, 1)] {
+        let keys = differing(old, a, new, b)?;
+        // What differs on one line at the top has the other lines there beside it.
+        let has_scalar = [(a, old), (b, new)].iter().any(|(document, lines)| {
+            let differs = |entry: &&Range<usize>| keys.contains(key_of(lines, entry));
+            document.entries.iter().filter(differs).any(|entry| is_scalar(lines, entry))
+        });
+        for (document, lines, cut) in [(a, old, 0), (b, new, 1)] {
             let cut = cuts.get_mut(cut)?;
-            cut.add(lines, &document.head);
+            // Its mark; what else stands there are comments.
+            cut.add(lines, &(document.head.start..document.head.end.min(document.head.start + 1)));
             for entry in &document.entries {
                 let key = key_of(lines, entry);
-                let is_beside = is_scalar(lines, entry) || key == "metadata:";
-                if key == "kind:" || !keys.is_empty() && (keys.contains(key) || is_beside) {
+                // What is said of the document may say what its versions are of.
+                let is_beside =
+                    key == "metadata:" && !keys.is_empty() || has_scalar && is_scalar(lines, entry);
+                if key == "kind:" || keys.contains(key) || is_beside {
                     cut.add(lines, entry);
                 } else if key == "metadata:" {
                     cut.add_names(lines, entry);
@@ -56,11 +81,12 @@ pub(super) fn cut(before: &str, after: &str) -> Option<[Cut; 2]> {
     }
     let [one, other] = &cuts;
     // Where nearly all of it is left the whole is as quick.
-    let (part, whole) = (one.text.len() + other.text.len(), before.len() + after.len());
+    let (part, whole) = (one.text.len() + other.text.len(), old.text().len() + new.text().len());
     (part < whole / 10 * 9).then_some(cuts)
 }
 
 /// A document: its first lines as far as they belong to no entry, and its entries.
+#[derive(Debug)]
 struct Document {
     head: Range<usize>,
     entries: Vec<Range<usize>>,
@@ -91,9 +117,17 @@ fn differing<'t>(
         keys.sort_unstable();
         keys
     };
-    let (old_keys, new_keys) = (keys(&was), keys(&is));
     let is_twice = |keys: &[&str]| keys.windows(2).any(|pair| pair.first() == pair.last());
-    if is_twice(&old_keys) || is_twice(&new_keys) {
+    let differ = |pair: &(&(&'t str, &'t str), &(&'t str, &'t str))| pair.0 != pair.1;
+    let old_keys = keys(&was);
+    if is_twice(&old_keys) {
+        return None;
+    }
+    if was.iter().map(|(key, _)| key).eq(is.iter().map(|(key, _)| key)) {
+        return Some(was.iter().zip(&is).filter(differ).map(|((key, _), _)| *key).collect());
+    }
+    let new_keys = keys(&is);
+    if is_twice(&new_keys) {
         return None;
     }
     let in_both = |entries: &[(&'t str, &'t str)], others: &[&str]| -> Vec<(&'t str, &'t str)> {
@@ -103,7 +137,7 @@ fn differing<'t>(
     if !then.iter().map(|(key, _)| key).eq(now.iter().map(|(key, _)| key)) {
         return None;
     }
-    let changed = then.iter().zip(&now).filter(|(then, now)| then != now).map(|((key, _), _)| *key);
+    let changed = then.iter().zip(&now).filter(differ).map(|((key, _), _)| *key);
     let went = old_keys.iter().filter(|key| new_keys.binary_search(key).is_err()).copied();
     let came = new_keys.iter().filter(|key| old_keys.binary_search(key).is_err()).copied();
     Some(changed.chain(went).chain(came).collect())
@@ -190,13 +224,19 @@ fn key_of<'t>(lines: &Lines<'t>, entry: &Range<usize>) -> &'t str {
 fn is_plain(text: &str) -> bool {
     const OTHERWISE: [&str; 12] =
         [": &", "- &", ": *", "- *", "[*", "[&", ", *", "<<", "{{", "\t", "\r", "\u{feff}"];
-    !OTHERWISE.iter().any(|mark| text.contains(mark)) && !text.starts_with('%') && !text.contains("\n%")
+    let has = |mark: &str| memchr::memmem::find(text.as_bytes(), mark.as_bytes()).is_some();
+    !OTHERWISE.iter().any(|mark| has(mark)) && !text.starts_with('%') && !has("\n%")
 }
 
 /// The documents of a text. None where one of them is no mapping in block style.
 fn documents(lines: &Lines<'_>) -> Option<Vec<Document>> {
     let mut documents = vec![Document { head: 0..0, entries: Vec::new() }];
     for line in 0..lines.len() {
+        let entry = documents.last_mut().and_then(|document| document.entries.last_mut());
+        if let Some(entry) = entry.filter(|_| lines.raw(&(line..line + 1)).starts_with(' ')) {
+            entry.end = line + 1;
+            continue;
+        }
         let body = lines.body(line);
         if body == "---" || body.starts_with("--- #") {
             documents.push(Document { head: line..line + 1, entries: Vec::new() });

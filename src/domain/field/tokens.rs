@@ -76,13 +76,20 @@ pub(super) fn versionless(line: &str) -> String {
 /// The text with every version token (semantic version, date, digest, hash) replaced by a mark.
 #[must_use]
 pub fn mask(text: &str) -> String {
-    let masked = |found: &regex::Captures<'_>| {
-        let token = found.get(0).map_or("", |token| token.as_str());
-        if is_mere_number(token) { token.to_owned() } else { "*".to_owned() }
-    };
-    VERSION_TOKEN
-        .as_ref()
-        .map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, masked).into_owned())
+    let Some(regex) = VERSION_TOKEN.as_ref().filter(|_| may_have_token(text)) else { return text.to_owned() };
+    let (mut masked, mut end) = (String::with_capacity(text.len()), 0);
+    for token in regex.find_iter(text).filter(|token| !is_mere_number(token.as_str())) {
+        masked.push_str(text.get(end..token.start()).unwrap_or(""));
+        masked.push('*');
+        end = token.end();
+    }
+    masked + text.get(end..).unwrap_or("")
+}
+
+/// Whether a text has what no version token does without: a digit, or seven letters of a hash in a row. Most texts have neither.
+fn may_have_token(text: &str) -> bool {
+    let is_hash = |run: &[u8]| run.iter().all(|byte| (b'a'..=b'f').contains(byte));
+    text.bytes().any(|byte| byte.is_ascii_digit()) || text.as_bytes().windows(7).any(is_hash)
 }
 
 /// Whether what could be a hash is a number, and no date either.

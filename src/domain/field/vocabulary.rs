@@ -88,8 +88,11 @@ pub(super) enum WordRole {
     Time,
 }
 
+/// A word and its roles.
+type Word = (&'static str, &'static [WordRole]);
+
 /// Each word with its roles, in the order of the bytes: the look-up is a binary search.
-const WORDS: &[(&str, &[WordRole])] = &[
+const WORDS: &[Word] = &[
     ("account", &[Vague]),
     ("active", &[Slot]),
     ("address", &[Denied]),
@@ -402,6 +405,13 @@ fn ordered(rank: fn(WordRole) -> Option<u8>) -> Vec<&'static str> {
     words.into_iter().map(|(_, word)| word).collect()
 }
 
+/// The words by their first byte. Most keys are asked about many roles, and most of their words have none.
+static BY_FIRST: LazyLock<Vec<&[Word]>> = LazyLock::new(|| {
+    let begin = |first: u8| WORDS.partition_point(|(word, _)| word.bytes().next() < Some(first));
+    let alike = |first: u8| WORDS.get(begin(first)..begin(first + 1)).unwrap_or_default();
+    (0..u8::MAX).map(alike).collect()
+});
+
 /// The words with a role.
 pub(super) fn with(role: WordRole) -> impl Iterator<Item = &'static str> {
     WORDS.iter().filter(move |(_, roles)| roles.contains(&role)).map(|(word, _)| *word)
@@ -409,8 +419,10 @@ pub(super) fn with(role: WordRole) -> impl Iterator<Item = &'static str> {
 
 /// Whether a word has a role.
 pub(super) fn is(word: &str, role: WordRole) -> bool {
-    let found = WORDS.binary_search_by(|(known, _)| (*known).cmp(word)).ok();
-    found.and_then(|at| WORDS.get(at)).is_some_and(|(_, roles)| roles.contains(&role))
+    let first = word.bytes().next();
+    let alike = first.and_then(|first| BY_FIRST.get(usize::from(first))).copied().unwrap_or_default();
+    let found = alike.binary_search_by(|(known, _)| (*known).cmp(word)).ok();
+    found.and_then(|at| alike.get(at)).is_some_and(|(_, roles)| roles.contains(&role))
 }
 
 /// Whether one of the words of a key has a role.
@@ -430,21 +442,23 @@ pub(super) fn mentions(text: &str, role: WordRole) -> bool {
 
 /// `imageTag`, `image_tag`, `IMAGE-TAG`, `app.kubernetes.io/version` → lower-case words.
 pub(super) fn words_of(key: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
+    let (mut words, mut word) = (Vec::new(), String::new());
     let mut previous_lower = false;
     for c in key.chars() {
         let boundary = !c.is_alphanumeric() || (c.is_uppercase() && previous_lower);
-        if boundary && words.last().is_some_and(|word| !word.is_empty()) {
-            words.push(String::new());
+        if boundary && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
         }
-        if c.is_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.extend(c.to_lowercase());
+        match c {
+            'a'..='z' | '0'..='9' => word.push(c),
+            _ if c.is_alphanumeric() => word.extend(c.to_lowercase()),
+            _ => {}
         }
         previous_lower = c.is_lowercase() || c.is_numeric();
     }
-    words.retain(|word| !word.is_empty());
+    if !word.is_empty() {
+        words.push(word);
+    }
     words
 }
 

@@ -92,6 +92,15 @@ pub struct FileDiff {
     pub turned: Option<(FileKind, FileKind)>,
 }
 
+impl FileDiff {
+    /// How many bytes were read of it, before and after together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let read = [&self.old, &self.new].into_iter().flatten().filter_map(|version| version.bytes.as_ref());
+        read.map(|bytes| bytes.len()).sum()
+    }
+}
+
 /// What stands at a path of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileKind {

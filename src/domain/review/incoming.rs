@@ -47,7 +47,6 @@ pub struct Comeback {
 impl Incoming {
     /// Which values it brings back that were backed out so lately that they are in quarantine: one a service at most, by the name of the
     /// service. None where it deploys none of the services that these reverts, newest first, are about, or more than is compared.
-    /// `documents` makes what compares files.
     ///
     /// A value counts where the pull request puts it into a field that did not hold it, and the branch does not hold it either: a value that
     /// a person has put back already is not brought back a second time.
@@ -57,11 +56,11 @@ impl Incoming {
         environment: &Environment,
         reverts: &[RevertEntry],
         now: Time,
-        documents: impl Fn() -> Documents,
+        documents: &Documents,
     ) -> Option<Vec<Comeback>> {
         let reverted: BTreeSet<&ServiceName> = reverts.iter().map(|entry| &entry.service).collect();
-        let all = self.deployments(&self.changed, environment, (now, documents()));
-        let anew = self.deployments(&self.anew, environment, (now, documents()));
+        let all = self.deployments(&self.changed, environment, (now, documents));
+        let anew = self.deployments(&self.anew, environment, (now, documents));
         if all.iter().chain(&anew).any(|one| one.beyond.is_some()) {
             return None;
         }
@@ -102,11 +101,11 @@ impl Incoming {
         &self,
         environment: &Environment,
         now: Time,
-        documents: impl Fn() -> Documents,
+        documents: &Documents,
     ) -> Vec<(ServiceName, usize, BTreeSet<Artifact>)> {
-        let anew = self.deployments(&self.anew, environment, (now, documents()));
+        let anew = self.deployments(&self.anew, environment, (now, documents));
         let new: BTreeSet<Artifact> = anew.iter().flat_map(brought_by).collect();
-        let all = self.deployments(&self.changed, environment, (now, documents()));
+        let all = self.deployments(&self.changed, environment, (now, documents));
         let of = |one: Deployment| {
             let artifacts: BTreeSet<Artifact> = brought_by(&one).intersection(&new).cloned().collect();
             (!artifacts.is_empty()).then_some((one.service, one.rule, artifacts))
@@ -119,7 +118,7 @@ impl Incoming {
         &self,
         files: &[FileDiff],
         environment: &Environment,
-        (now, documents): (Time, Documents),
+        (now, documents): (Time, &Documents),
     ) -> Vec<Deployment> {
         let commit = Commit {
             id: self.head,
@@ -206,7 +205,7 @@ mod tests {
             anew: if base == head { Vec::new() } else { difference(path, branch, head) },
         };
         let now = Time::from_unix(days * DAY);
-        let found = incoming.comebacks(&environment(), &[revert(bad)], now, Documents::default)?;
+        let found = incoming.comebacks(&environment(), &[revert(bad)], now, &Documents::default())?;
         Some(found.into_iter().map(|one| format!("{} {}", one.service, one.value)).collect())
     }
 

@@ -12,7 +12,8 @@ use crate::domain::environment::policy::SchemaDetector;
 use crate::domain::field::leaves::leaf::Leaf;
 use crate::domain::field::leaves::yaml::leaves;
 
-/// What a text holds if a change of a schema can be seen in it. Others are not parsed.
+/// What a text in lower case holds if a change of a schema can be seen in it. Others are not parsed. Literals in one case are found
+/// many bytes at a time; a pattern that takes both cases would go byte by byte.
 static MARKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let tools = TOOLS.iter().chain(&TASKS).map(|word| regex::escape(word));
     let others = [
@@ -22,17 +23,23 @@ static MARKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         "changelog",
         "schemahero",
         "db.atlasgo.io",
-        "kind: Custom",
+        "kind: custom",
     ];
     let all: Vec<String> = tools.chain(others.map(str::to_owned)).collect();
-    Regex::new(&format!("(?i){}", all.join("|"))).ok()
+    Regex::new(&all.join("|")).ok()
 });
 
-/// The changes of a schema between two versions of a manifest. `path` is where it is, for people. Either version may be empty.
+/// Whether a change of a schema may be seen in a text: in no other one [`changes`] finds any.
+#[must_use]
+pub fn may_show(text: &str) -> bool {
+    MARKS.as_ref().is_some_and(|marks| marks.is_match(&text.to_ascii_lowercase()))
+}
+
+/// The changes of a schema between two versions of a manifest of which one [`may_show`] it. `path` is where it is, for people. Either
+/// version may be empty.
 #[must_use]
 pub fn changes(path: &str, before: &str, after: &str) -> Vec<SchemaChange> {
-    let has_mark = |text: &str| MARKS.as_ref().is_some_and(|marks| marks.is_match(text));
-    if before == after || !has_mark(before) && !has_mark(after) {
+    if before == after {
         return Vec::new();
     }
     let (Some(old), Some(new)) = (leaves(before), leaves(after)) else {

@@ -24,7 +24,7 @@ pub(crate) fn deployment(old: &str, new: &str) -> Deployment {
     let (fields, left_behind) = crate::domain::deployment::changes_of(
         &files,
         &Selection::default(),
-        &mut crate::domain::deployment::Documents::default(),
+        &crate::domain::deployment::Documents::default(),
     );
     Deployment {
         id: "of web".to_owned(),

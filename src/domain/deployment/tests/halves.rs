@@ -148,7 +148,7 @@ fn a_file_that_was_only_renamed_gets_its_name_back() {
         let name = format!("{}: its name, which was {}", path(is), path(was));
         for mixed in [Mixed::Deployment, Mixed::Fields] {
             environment.services[0].policy.mixed = mixed;
-            let deployment = deployments_of(&commit, &environment, Documents::default()).remove(0);
+            let deployment = deployments_of(&commit, &environment, &Documents::default()).remove(0);
             let change = planned(&environment, &deployment, &current).unwrap();
             let put = (change.files.get(&path(was)), change.files.get(&path(is)));
             if mixed == Mixed::Deployment {

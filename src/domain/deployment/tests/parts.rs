@@ -15,7 +15,7 @@ fn shop_reverted(
 ) -> Option<Result<String, String>> {
     let mut environment = environment_of(each);
     environment.services[0].policy.mixed = mixed;
-    let found = deployments_in(&change_of(before, after), &environment, &mut Documents::default());
+    let found = deployments_of(&change_of(before, after), &environment, &Documents::default());
     let shop = found.iter().find(|one| one.service.as_str() == "shop")?;
     let path = FilePath::new("all/file.yaml").unwrap();
     let content = Content::from(now.as_bytes().to_vec());

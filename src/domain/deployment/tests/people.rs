@@ -122,7 +122,7 @@ fn the_mode_of_a_file_stays_where_a_version_goes_back() {
         for mixed in [Mixed::Fields, Mixed::Deployment] {
             environment.services[0].policy.mixed = mixed;
             let deployment =
-                deployments_of(&commit(2, "bump", vec![file.clone()]), &environment, Documents::default());
+                deployments_of(&commit(2, "bump", vec![file.clone()]), &environment, &Documents::default());
             let current = BTreeMap::from([(path(name), Some(NEW.to_vec().into()))]);
             let change = planned(&environment, &deployment[0], &current).unwrap();
             assert_eq!(change.files[&path(name)].as_ref().and_then(Content::bytes), Some(OLD), "{name}");
@@ -196,7 +196,7 @@ fn the_files_of_tools_are_deployed_where_a_rule_says_so() {
         let pattern = format!("apps/{{service}}/{{environment}}/{name}");
         let rule = ServiceRule::new(ServiceFiles::Pattern(PathPattern::new(&pattern).unwrap()));
         let named = Environment { services: vec![rule], ..environment() };
-        let deployed = deployments_of(&change(), &named, Documents::default());
+        let deployed = deployments_of(&change(), &named, &Documents::default());
         assert_eq!(deployed.len(), 1, "{name} by {pattern}");
     }
 }
@@ -390,7 +390,8 @@ fn a_release_with_a_conflict_in_it_goes_back_as_one_piece() {
 #[test]
 fn each_service_of_a_file_with_a_conflict_is_told_of() {
     let [old, new] = conflict("web:\n  tag: v1\n", "api:\n  tag: v1\n", "api:\n  tag: v2\n");
-    let deployed = deployments_of(&change_of(&old, &new), &environment_of("{service}"), Documents::default());
+    let deployed =
+        deployments_of(&change_of(&old, &new), &environment_of("{service}"), &Documents::default());
     let names: Vec<&str> = deployed.iter().map(|one| one.service.as_str()).collect();
     assert_eq!(names, ["api", "web"]);
     for one in deployed {

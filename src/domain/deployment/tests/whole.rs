@@ -57,7 +57,7 @@ pub(super) fn reverted(
     let mut environment = environment();
     environment.services[0].policy.mixed = mixed;
     let commit = commit(2, "bump", files);
-    let mut found = deployments_of(&commit, &environment, Documents::default());
+    let mut found = deployments_of(&commit, &environment, &Documents::default());
     assert_eq!(found.len(), 1, "{}: {found:#?}", world.what);
     let deployment = found.remove(0);
     let now = |name: &str| text(world.since, name).or(after(name));
@@ -374,7 +374,7 @@ fn a_part_of_what_is_stamped_does_not_go_back() {
     };
     let (old, new) = (of("v1", 1), of("v2", 2));
     let commit = commit(2, "bump", vec![file("all.yaml", Some(&old), Some(&new))]);
-    let found = deployments_of(&commit, &environment, Documents::default());
+    let found = deployments_of(&commit, &environment, &Documents::default());
     assert_eq!(found.len(), 1, "{found:#?}");
     let current = BTreeMap::from([(FilePath::new("all.yaml").unwrap(), Some(new.into_bytes().into()))]);
     let refused = planned(&environment, &found[0], &current).unwrap_err();

@@ -15,7 +15,8 @@ use std::sync::{Arc, OnceLock};
 
 use self::leaf::{Leaf, LeafKind};
 pub(super) use self::repeated::{repeated, repeated_beyond, repeated_since};
-use super::lines::Lines;
+use super::lines::{self, Lines};
+use super::sections::Sections;
 use super::vocabulary::stem;
 
 /// A version of a file, which is read once however often it is compared.
@@ -26,11 +27,13 @@ pub struct Document {
     wide: Option<Wide>,
     yaml: OnceLock<Option<Leaves>>,
     outline: OnceLock<Leaves>,
+    lines: OnceLock<Vec<Range<usize>>>,
+    sections: OnceLock<Option<Sections>>,
 }
 
 /// Whether bytes are UTF-8 text. UTF-16 without its mark would pass for it, with a zero in each letter.
 fn is_utf8(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0)
+    std::str::from_utf8(bytes).is_ok() && memchr::memchr(0, bytes).is_none()
 }
 
 /// A text that is written as UTF-16.
@@ -45,7 +48,12 @@ impl Document {
     #[must_use]
     pub fn new(bytes: Arc<[u8]>) -> Option<Self> {
         let wide = if is_utf8(&bytes) { None } else { Some(Wide::of(&bytes)?) };
-        Some(Self { bytes, wide, yaml: OnceLock::new(), outline: OnceLock::new() })
+        Some(Self::of(bytes, wide, OnceLock::new()))
+    }
+
+    fn of(bytes: Arc<[u8]>, wide: Option<Wide>, yaml: OnceLock<Option<Leaves>>) -> Self {
+        let (outline, lines, sections) = Default::default();
+        Self { bytes, wide, yaml, outline, lines, sections }
     }
 
     /// Whether the bytes of a file can be read as text.
@@ -103,7 +111,27 @@ impl Document {
         let wide = wide.map(|wide| Wide { text: wide.text.clone(), little_endian: wide.little_endian });
         let leaves = self.yaml()?.leaves.iter().cloned().chain(more).collect();
         let yaml = OnceLock::from(Some(Leaves::new(leaves)));
-        Some(Self { bytes: Arc::clone(&self.bytes), wide, yaml, outline: OnceLock::new() })
+        Some(Self::of(Arc::clone(&self.bytes), wide, yaml))
+    }
+
+    /// Its lines.
+    pub(super) fn lines(&self) -> Lines<'_> {
+        Lines::at_places(self.text(), self.lines.get_or_init(|| lines::ranges(self.text())))
+    }
+
+    /// What its lines alone show of it. None where they do not, or it is small.
+    pub(super) fn sections(&self) -> Option<&Sections> {
+        self.sections.get_or_init(|| Sections::of(&self.lines())).as_ref()
+    }
+
+    /// About how many bytes of memory it takes, with what was read of it.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let of_leaf = |leaf: &Leaf| size_of::<Leaf>() + 2 * (leaf.address.len() + leaf.value.len());
+        let read = [self.yaml.get().and_then(Option::as_ref), self.outline.get()];
+        let leaves: usize = read.into_iter().flatten().flat_map(|read| &read.leaves).map(of_leaf).sum();
+        let lines = self.lines.get().map_or(0, Vec::len) * size_of::<Range<usize>>();
+        self.bytes.len() + self.wide.as_ref().map_or(0, |wide| wide.text.len()) + leaves + lines
     }
 
     fn outline(&self) -> &Leaves {
@@ -113,12 +141,7 @@ impl Document {
 
 impl From<&str> for Document {
     fn from(text: &str) -> Self {
-        Self {
-            bytes: Arc::from(text.as_bytes()),
-            wide: None,
-            yaml: OnceLock::new(),
-            outline: OnceLock::new(),
-        }
+        Self::of(Arc::from(text.as_bytes()), None, OnceLock::new())
     }
 }
 
@@ -184,7 +207,7 @@ impl<'t> Text<'t> {
         let text = document.text();
         Self {
             text,
-            lines: Lines::new(text),
+            lines: document.lines(),
             leaves: &leaves.leaves,
             by_address: &leaves.by_address,
             by_line: OnceCell::new(),

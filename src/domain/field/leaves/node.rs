@@ -118,20 +118,40 @@ impl Builder {
             Some((Open::Map(entries, key), _)) if !is_key => {
                 entries.push((key.take().unwrap_or_default(), node));
             }
-            Some((Open::Map(_, key), _)) => match node.itself() {
-                Node::Scalar { value, style, .. } => {
-                    self.is_other |= self.json_keys && *style != ScalarStyle::DoubleQuoted;
-                    *key = Some(value.clone());
+            Some((Open::Map(_, key), _)) => match node.into_key() {
+                Key::Text(value, style) => {
+                    self.is_other |= self.json_keys && style != ScalarStyle::DoubleQuoted;
+                    *key = Some(value);
                 }
-                Node::Map(_) | Node::List(_) => self.is_other = true,
-                Node::Named(_) | Node::Alias(..) | Node::Other => *key = Some("?".to_owned()),
+                Key::Structure => self.is_other = true,
+                Key::Unknown => *key = Some("?".to_owned()),
             },
             None => self.root = Some(node),
         }
     }
 }
 
+/// What a node is as a key.
+enum Key {
+    Text(String, ScalarStyle),
+    Structure,
+    Unknown,
+}
+
 impl Node {
+    fn into_key(self) -> Key {
+        match self {
+            Self::Scalar { value, style, .. } => Key::Text(value, style),
+            Self::Map(_) | Self::List(_) => Key::Structure,
+            Self::Named(node) | Self::Alias(_, node) => match &*node {
+                Self::Scalar { value, style, .. } => Key::Text(value.clone(), *style),
+                Self::Map(_) | Self::List(_) => Key::Structure,
+                Self::Named(_) | Self::Alias(..) | Self::Other => Key::Unknown,
+            },
+            Self::Other => Key::Unknown,
+        }
+    }
+
     /// What it is without its name, or what its alias stands for.
     pub(super) fn itself(&self) -> &Node {
         match self {

@@ -55,7 +55,7 @@ fn leaves_within(text: &str, embedding: usize) -> Option<Vec<Leaf>> {
             None => String::new(),
         };
         walk.sure = !prefix.starts_with("document ");
-        walk.node(document, &prefix, "", &Beside::default());
+        walk.node(document, prefix, "", &Beside::default());
     }
     walk.addresses?;
     walk.out.extend(template_comments(text));
@@ -177,7 +177,7 @@ impl<'n> Beside<'n> {
 }
 
 impl Walk<'_> {
-    fn node(&mut self, node: &Node, address: &str, key: &str, beside: &Beside<'_>) {
+    fn node(&mut self, node: &Node, address: String, key: &str, beside: &Beside<'_>) {
         let bytes = self.addresses.map(|bytes| bytes + address.len());
         self.addresses = bytes.filter(|bytes| *bytes <= MAX_ADDRESSES && address.len() <= MAX_ADDRESS);
         if self.addresses.is_none() {
@@ -198,12 +198,12 @@ impl Walk<'_> {
                 let merges = node.merges();
                 for (entry_key, child) in entries {
                     if entry_key != MERGE || merges.is_empty() {
-                        self.node(child, &join(address, entry_key), entry_key, &beside);
+                        self.node(child, join(&address, entry_key), entry_key, &beside);
                     }
                 }
-                self.merged(entries, merges, address, &beside);
+                self.merged(entries, merges, &address, &beside);
             }
-            Node::List(items) => self.list(items, address, key),
+            Node::List(items) => self.list(items, &address, key),
             Node::Named(node) => self.node(node, address, key, beside),
             Node::Alias(at, node) => self.through((at, false), node, address, key, beside),
             Node::Other => {}
@@ -230,7 +230,7 @@ impl Walk<'_> {
             let Node::Map(entries) = taken.itself() else { continue };
             for (key, child) in entries.iter().filter(|(key, _)| key != MERGE) {
                 if said.insert(key) {
-                    self.through((at, true), child, &join(address, key), key, beside);
+                    self.through((at, true), child, join(address, key), key, beside);
                 }
             }
         }
@@ -241,7 +241,7 @@ impl Walk<'_> {
         &mut self,
         (at, is_merge): (&Range<usize>, bool),
         node: &Node,
-        address: &str,
+        address: String,
         key: &str,
         beside: &Beside<'_>,
     ) {
@@ -261,7 +261,7 @@ impl Walk<'_> {
             let (step, whole) = name.unwrap_or_else(|| (format!("{index} of {}", items.len()), None));
             // What an item is a version of changes with it; what it is called does not.
             self.names.extend(whole.filter(|_| matches!(item.itself(), Node::Map(_))));
-            self.node(item, &format!("{address}[{step}]"), key, &Beside::default());
+            self.node(item, format!("{address}[{step}]"), key, &Beside::default());
             self.sure = sure;
             self.names.truncate(depth);
         }
@@ -272,7 +272,7 @@ impl Walk<'_> {
         value: &str,
         span: &Range<usize>,
         style: ScalarStyle,
-        address: &str,
+        address: String,
         key: &str,
         beside: &Beside<'_>,
     ) {
@@ -283,7 +283,7 @@ impl Walk<'_> {
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let span = if block { block_lines(self.text, span) } else { span.clone() };
         let source_text = self.text.get(span.clone()).unwrap_or("");
-        if block && let Some(inner) = self.embedded(&span, address) {
+        if block && let Some(inner) = self.embedded(&span, &address) {
             self.out.extend(inner);
         } else if source_text.contains('\n') {
             let lines = outline::leaves(source_text);
@@ -301,7 +301,7 @@ impl Walk<'_> {
                 let span = span.start + word.span.start..span.start + word.span.end;
                 return self.leaf(&word.value, span, address, (key, beside), None, None);
             }
-            self.out.extend(lines.into_iter().map(|leaf| leaf.within(address, span.start, self.sure)));
+            self.out.extend(lines.into_iter().map(|leaf| leaf.within(&address, span.start, self.sure)));
         } else {
             let anchor = anchor_before(self.text, span.start);
             self.leaf(value, span, address, (key, beside), anchor, None);
@@ -312,7 +312,7 @@ impl Walk<'_> {
         &mut self,
         value: &str,
         span: Range<usize>,
-        address: &str,
+        address: String,
         (key, beside): (&str, &Beside<'_>),
         anchor: Option<usize>,
         brought: Option<Brought>,
@@ -321,8 +321,8 @@ impl Walk<'_> {
         let source: Vec<&str> = names.chain(beside.sources(key)).collect();
         self.out.push(Leaf {
             kind: LeafKind::Scalar,
-            block: leaf::block(address).len(),
-            address: address.to_owned(),
+            block: leaf::block(&address).len(),
+            address,
             key: key.to_owned(),
             named: beside.named.map(str::to_owned),
             source: (!source.is_empty()).then(|| source.join(" ")),
@@ -373,12 +373,13 @@ fn anchor_before(text: &str, scalar: usize) -> Option<usize> {
 }
 
 fn join(address: &str, key: &str) -> String {
-    let key = if key.contains('.') { format!("[{key}]") } else { key.to_owned() };
-    if address.is_empty() || address.ends_with(": ") || address.ends_with("> ") || key.starts_with('[') {
-        format!("{address}{key}")
-    } else {
-        format!("{address}.{key}")
-    }
+    let is_first = address.is_empty() || address.ends_with(": ") || address.ends_with("> ");
+    let (before, after) = match key.contains('.') {
+        true => ("[", "]"),
+        false if is_first || key.starts_with('[') => ("", ""),
+        false => (".", ""),
+    };
+    [address, before, key, after].concat()
 }
 
 #[cfg(test)]

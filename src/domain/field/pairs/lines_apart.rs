@@ -1,5 +1,6 @@
 //! What differs in lines besides the values that were paired: lines without a leaf, and the rest of a line that a release field is in.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -35,14 +36,16 @@ pub(super) fn find(old: &Text<'_>, new: &Text<'_>, comparison: &mut Comparison) 
         let bodies = |text: &'_ Text<'_>, lines: &Range<usize>| -> HashSet<String> {
             lines.clone().map(|line| nameless(text.lines.body(line)).to_owned()).collect()
         };
-        let (old_bodies, new_bodies) = (bodies(old, before), bodies(new, after));
-        for (text, lines, others, added) in
-            [(old, before, &new_bodies, false), (new, after, &old_bodies, true)]
+        for (text, lines, (other, its_lines), added) in
+            [(old, before, (new, after), false), (new, after, (old, before), true)]
         {
+            // Most lines hold a leaf.
+            let others = OnceCell::new();
             for line in lines.clone() {
                 let body = text.lines.body(line);
                 let is_empty = !is_trifle(body) && text.on_line(line).is_empty();
-                if is_empty && !others.contains(nameless(body)) && !is_head(text, line) {
+                let is_there = || others.get_or_init(|| bodies(other, its_lines)).contains(nameless(body));
+                if is_empty && !is_there() && !is_head(text, line) {
                     found.push((format!("line {}", text.number(line)), text.lines.range(line), added));
                 }
             }

@@ -146,14 +146,14 @@ fn compare_pairs(
     both: Vec<(usize, usize, bool)>,
     comparison: &mut Comparison,
 ) {
-    let (mut named, mut rests) = (Vec::new(), Vec::new());
+    let (mut named, mut rests, mut asked) = (Vec::new(), Vec::new(), Asked::default());
     for (o, n, sure) in both {
         let (Some(old_leaf), Some(new_leaf)) = (old.leaves.get(o), new.leaves.get(n)) else { continue };
         named.extend(by_name(file, (old, old_leaf), (new, new_leaf)));
         if old_leaf.value != new_leaf.value && context::migrates(new_leaf) {
             comparison.migrates.get_or_insert_with(|| new_leaf.address.clone());
         }
-        let (changes, others) = changes(file, old, old_leaf, new, new_leaf);
+        let (changes, others) = changes(file, (old, old_leaf), (new, new_leaf), &mut asked);
         comparison.changes.extend(changes.into_iter().map(|change| ScalarChange {
             leaf: n,
             addressed: sure,
@@ -177,10 +177,10 @@ fn compare_pairs(
         let candidate = Candidate { key, named, old: &change.old_value, new: &change.new_value };
         let Some(rule) = rules::names_release(candidate, &context::origin(new, leaf)) else { continue };
         change.rule = file.fields.rule(&change.address, &change.key, Some(rule));
-        let is_engine =
-            |value: &str| context::is_engine(new, leaf, value, rule) || context::is_engine_image(value);
-        change.engine =
-            change.rule.is_some() && (is_engine(&change.old_value) || is_engine(&change.new_value));
+        let values = [change.old_value.as_str(), &change.new_value];
+        let is_engine = context::is_engine(new, leaf, &values, rule)
+            || values.iter().any(|value| context::is_engine_image(value));
+        change.engine = change.rule.is_some() && is_engine;
         change.switch &= change.rule.is_none();
     }
     lines_apart::whole(new, rests, comparison);
@@ -242,7 +242,7 @@ fn renamed(file: &File<'_>, old: &Text<'_>, new: &Text<'_>, pairs: &mut Pairs) -
                 old_value: old_leaf.value.clone(),
                 new_value: new_leaf.value.clone(),
                 addressed: new_leaf.sure,
-                engine: context::is_engine(new, new_leaf, &old_leaf.value, FieldRule::Tag),
+                engine: context::is_engine(new, new_leaf, &[&old_leaf.value], FieldRule::Tag),
                 by_hand: None,
                 switch: false,
                 key: new_leaf.key.clone(),
@@ -272,13 +272,34 @@ pub(super) fn entry(text: &Text<'_>, leaf: &Leaf) -> Option<Range<usize>> {
     (key == leaf.key).then_some(line.start + start..leaf.span.end)
 }
 
+/// What was asked last, and the answer: a new version of a chart changes the same label in each document.
+#[derive(Default)]
+struct Asked {
+    /// The key, the values, and the name.
+    of: Option<([String; 3], Option<String>)>,
+    answer: Option<FieldRule>,
+}
+
+impl Asked {
+    fn release_field(&mut self, candidate: Candidate<'_>) -> Option<FieldRule> {
+        let Candidate { key, named, old, new } = candidate;
+        let is_same = |(texts, name): &([String; 3], Option<String>)| {
+            texts.iter().eq([key, old, new]) && name.as_deref() == named
+        };
+        if !self.of.as_ref().is_some_and(is_same) {
+            self.of = Some(([key, old, new].map(str::to_owned), named.map(str::to_owned)));
+            self.answer = release_field(candidate);
+        }
+        self.answer
+    }
+}
+
 /// The changes between two leaves that belong together.
 fn changes(
     file: &File<'_>,
-    old: &Text<'_>,
-    old_leaf: &Leaf,
-    new: &Text<'_>,
-    new_leaf: &Leaf,
+    (old, old_leaf): (&Text<'_>, &Leaf),
+    (new, new_leaf): (&Text<'_>, &Leaf),
+    asked: &mut Asked,
 ) -> (Vec<ScalarChange>, bool) {
     let [was, is] = with_names((old, old_leaf), (new, new_leaf));
     let (a, b) = (old.get(&was), new.get(&is));
@@ -308,7 +329,7 @@ fn changes(
         let named = lists_versions(file).filter(|_| new_leaf.block().is_empty()).or(named);
         let candidate = Candidate { key: &key, named, old: &old_value, new: &new_value };
         let place = context::place(file, new, new_leaf);
-        let found = if place == Place::Open { release_field(candidate) } else { None };
+        let found = if place == Place::Open { asked.release_field(candidate) } else { None };
         // In a program `ref` is a word like any other.
         let is_sure = |rule: &FieldRule| {
             *rule != FieldRule::Revision
@@ -327,9 +348,8 @@ fn changes(
         };
         ScalarChange {
             rule,
-            engine: rule.is_some_and(|rule| {
-                [&old_value, &new_value].iter().any(|value| context::is_engine(new, new_leaf, value, rule))
-            }),
+            engine: rule
+                .is_some_and(|rule| context::is_engine(new, new_leaf, &[&old_value, &new_value], rule)),
             by_hand: by_hand.filter(|_| rule.is_none()),
             switch: switch.is_some() && rule.is_none(),
             old: was.start + o.start..was.start + o.end,

@@ -35,6 +35,9 @@ pub(super) fn find(
     (new, added): (&Text<'_>, &[usize]),
     comparison: &mut Comparison,
 ) {
+    if removed.is_empty() && added.is_empty() {
+        return;
+    }
     let mut all: Vec<OneSided<'_>> = Vec::new();
     for (text, other, leaves, added) in [(old, new, removed, false), (new, old, added, true)] {
         let leaves = leaves.iter().filter_map(|leaf| text.leaves.get(*leaf));
@@ -72,7 +75,7 @@ pub(super) fn find(
                 value: one.value.to_owned(),
                 added: one.added,
                 part: match one.alone {
-                    true => PartOf::Alone { engine: context::is_engine(text, one.leaf, one.value, rule) },
+                    true => PartOf::Alone { engine: context::is_engine(text, one.leaf, &[one.value], rule) },
                     false => PartOf::Beside,
                 },
                 addressed: one.leaf.sure,
@@ -114,7 +117,7 @@ pub(super) fn overridden(
                 text: text.get(&leaf.span).to_owned(),
                 added,
                 addressed: leaf.sure,
-                part: PartOf::Alone { engine: context::is_engine(text, leaf, &was.value, rule) },
+                part: PartOf::Alone { engine: context::is_engine(text, leaf, &[&was.value], rule) },
                 key: leaf.key.clone(),
                 value: leaf.value.clone(),
                 beneath: Some(other.value.clone()),

@@ -35,7 +35,7 @@ fn deployment(old: &str, new: &str, subject: &str) -> Deployment {
         Some(FileVersion { blob: BlobId::from_bytes([1; 20]), bytes: Some(Arc::from(text.as_bytes())) })
     };
     let files = vec![FileDiff { path, was: None, old: version(old), new: version(new), turned: None }];
-    let (fields, left_behind) = changes_of(&files, &Selection::default(), &mut Documents::default());
+    let (fields, left_behind) = changes_of(&files, &Selection::default(), &Documents::default());
     Deployment {
         id: rollback_id(
             &EnvironmentName::new("production").unwrap(),
