@@ -160,7 +160,43 @@ fn job(before: &Object<'_>, after: &Object<'_>, place: &str) -> Option<SchemaCha
         let speaks = container.iter().any(|(at, value)| says(at) && speaks_of_migrations(value));
         (speaks || speaks_of_migrations(name)) && was.get(name) != Some(container)
     });
-    found.and_then(|(name, _)| change(format!("it changed the init container {name} of {place}")))
+    if let Some((name, _)) = found {
+        return change(format!("it changed the init container {name} of {place}"));
+    }
+    let container = migrates_at_start(before, after)?;
+    let what = if container.is_empty() { String::new() } else { format!("{container} of ") };
+    change(format!("it changed what migrates when it starts, {what}{place}"))
+}
+
+/// Where the command of a container migrates before the program starts (`rails db:migrate && rails server`), and the command or the image
+/// changed: the address of the container.
+fn migrates_at_start<'l>(before: &Object<'l>, after: &Object<'l>) -> Option<&'l str> {
+    let of_run = |object: &Object<'l>, container: &str| -> Vec<(&'l str, &'l str)> {
+        let is_run = |at: &str| {
+            let key = at.rsplit(['.', ']']).find(|step| !step.is_empty()).unwrap_or(at);
+            at.starts_with(container)
+                && (container_of(at) == Some(container)
+                    || matches!(key, "image" | "tag" | "digest" | "newTag" | "version"))
+        };
+        let leaves = object.iter().filter(|(at, _)| is_run(at));
+        leaves.map(|(at, leaf)| (*at, leaf.value.as_str())).collect()
+    };
+    let speaks = after.iter().filter(|(_, leaf)| speaks_of_migrations(&leaf.value));
+    let mut containers = speaks.filter_map(|(at, _)| container_of(at));
+    containers.find(|container| of_run(before, container) != of_run(after, container))
+}
+
+/// The container whose command stands at an address, as far as it is one.
+fn container_of(address: &str) -> Option<&str> {
+    let of_key = |key: &str| {
+        let (container, rest) = match address.strip_prefix(key) {
+            Some(rest) => ("", rest),
+            None => address.split_once(&format!(".{key}"))?,
+        };
+        (rest.is_empty() || rest.starts_with(['[', ' '])).then_some(container)
+    };
+    let container = ["command", "args", "entrypoint"].iter().find_map(|key| of_key(key))?;
+    Some(container.strip_suffix(".lifecycle.postStart.exec").unwrap_or(container))
 }
 
 /// Whether the value at an address says what a job does.

@@ -462,6 +462,23 @@ const OF_ENGINES: Rows<'static> = &[
     ("v.yaml", "image:\r\n  tag: v@\r\nflyway:\r\n  target: '@'\r\n", "41", "42"),
     ("v.tf", "web_tag = \"v@\"\nmigrations_version = \"@\"\n", "41", "42"),
     ("v.yaml", "image: {tag: v@}\nschemaVersion: @\n", "41", "42"),
+    ("v.yaml", "image: {tag: v@}\nmigrate:\n  image:\n    repository: shop/web\n    tag: v@\n", "1.4", "1.5"),
+    ("v.yaml", "tag: v@\nmigrate: {tag: v@, enabled: true}\n", "1.4", "1.5"),
+    ("v.yaml", "image: {tag: v@}\ndbMigrate: {tag: v@}\n", "1.4", "1.5"),
+    (
+        "kustomization.yaml",
+        "images:\n- {name: shop/web, newTag: v@}\n- {name: shop/web-migrator, newTag: v@}\n",
+        "1.4",
+        "1.5",
+    ),
+    ("kustomization.yaml", "images:\n- name: ghcr.io/shop/db-migrations\n  newTag: v@\n", "1.4", "1.5"),
+    (
+        "docker-compose.yml",
+        "services:\n  web:\n    image: shop/web:@\n  migrate:\n    image: shop/web:@\n",
+        "1.4",
+        "1.5",
+    ),
+    ("v.env", "WEB_TAG=v@\nMIGRATOR_TAG=v@\n", "1.4", "1.5"),
     ("v.yaml", "image: {tag: v@}\ndatabase: {schemaVersion: \"@\"}\n", "41", "42"),
     ("v.env", "WEB_TAG=v@\nDB_SCHEMA_VERSION=@\n", "41", "42"),
     (

@@ -123,7 +123,7 @@ fn words_of_keys_that_name_things_and_versions() {
          weaviate qdrant milvus dgraph tidb tikv yugabyte yugabytedb consul vault nats pulsar \
          pgvector pgvecto redpanda longhorn oracle ceph mssql dragonfly",
     );
-    has(Migration, "migration migrations flyway liquibase");
+    has(Migration, "migrate migration migrations migrator flyway liquibase");
     has(Slot, "slot active color colour live");
     has(ReleaseId, "build release commit version image model deployment");
 }

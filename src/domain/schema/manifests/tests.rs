@@ -9,7 +9,7 @@ const JOB: &[(SchemaDetector, Effect)] = &[(SchemaDetector::Jobs, Effect::Unknow
 const RESOURCE: &[(SchemaDetector, Effect)] = &[(SchemaDetector::Resources, Effect::Unknown)];
 const SQL: &[(SchemaDetector, Effect)] = &[(SchemaDetector::ConfigMaps, Effect::Unknown)];
 
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 41] = [
     (
         "a Job that migrates by its arguments",
         "kind: Job\nmetadata: {name: web-setup}\nspec:\n  template:\n    spec:\n      containers:\n      - name: main\n        image: shop/web:@\n        args: [\"db:migrate\"]\n",
@@ -91,8 +91,53 @@ const ROWS: [Row; 32] = [
         &[],
     ),
     (
-        "a CronJob",
-        "kind: CronJob\nmetadata: {name: migrate-old}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: a, image: 'shop/web:@', args: [migrate]}]}}}}}\n",
+        "a server that migrates before it starts",
+        "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: shop/web:@\n        command: [sh, -c, 'rails db:migrate && exec rails server']\n",
+        JOB,
+    ),
+    (
+        "one whose command stands in a block of text",
+        "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: shop/web:@\n        args:\n        - -c\n        - |\n          alembic upgrade head\n          exec gunicorn app\n",
+        JOB,
+    ),
+    (
+        "one of which something else changed",
+        "kind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: @\n  template:\n    spec:\n      containers:\n      - name: app\n        image: shop/web:1\n        command: [sh, -c, 'rails db:migrate && exec rails server']\n",
+        &[],
+    ),
+    (
+        "another container beside it",
+        "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: proxy, image: 'shop/proxy:@'}\n      - name: app\n        image: shop/web:1\n        args: [migrate-and-serve]\n",
+        &[],
+    ),
+    (
+        "a probe that asks whether it has migrated",
+        "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: shop/web:@\n        readinessProbe: {exec: {command: [python, manage.py, migrate, --check]}}\n",
+        &[],
+    ),
+    (
+        "a service of Compose by its command",
+        "services:\n  web:\n    image: shop/web:@\n    command: sh -c 'npx prisma migrate deploy && node server.js'\n",
+        JOB,
+    ),
+    (
+        "values of a chart, with the command at the top",
+        "image:\n  repository: shop/web\n  tag: v@\nargs: [\"goose up && serve\"]\nreplicas: 2\n",
+        JOB,
+    ),
+    (
+        "values with such a command, of which something else changed",
+        "image:\n  repository: shop/web\n  tag: v1\nargs: [\"goose up && serve\"]\nreplicas: @\n",
+        &[],
+    ),
+    (
+        "a CronJob that migrates when its time comes",
+        "kind: CronJob\nmetadata: {name: nightly}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: a, image: 'shop/web:@', args: [migrate]}]}}}}}\n",
+        JOB,
+    ),
+    (
+        "a CronJob with such a name",
+        "kind: CronJob\nmetadata: {name: migrate-old}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: a, image: 'shop/web:@', args: [run]}]}}}}}\n",
         &[],
     ),
     (
