@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use backout::adapters::http::HttpOptions;
 use backout::adapters::registry::{ListedRegistries, RegistryAuth, RegistryOptions, connect};
-use backout::domain::artifact::Artifact;
 use backout::domain::artifact::image::Image;
+use backout::domain::artifact::{Artifact, BucketStore};
 use backout::ports::{Held, Registries as _, RegistryError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 
+use crate::support::buckets::Buckets;
 use crate::support::fault::{FaultServer, Reply};
 use crate::support::registry::{PASSWORD, Registry, USER};
 
@@ -271,4 +272,64 @@ async fn a_chart_is_looked_up_in_the_index_of_its_repository() {
         fails_with(&registries.find(&chart(&url, "redis", "1.2.3")).await, part);
     }
     assert_eq!(server.requests().len(), asked, "nobody was asked about those");
+}
+
+fn in_bucket(key: &str) -> Artifact {
+    Artifact::InBucket { store: BucketStore::S3, bucket: "models".to_owned(), key: key.to_owned() }
+}
+
+/// Amazon, or Google, as it is reached through this proxy.
+fn through(proxy: &str, host: &str) -> ListedRegistries {
+    let timeout = Duration::from_secs(5);
+    let http = HttpOptions { timeout, proxy: Some(proxy.to_owned()), ..HttpOptions::default() };
+    let options = RegistryOptions { host: host.to_owned(), auth: RegistryAuth::None, plain_http: true, http };
+    connect(&[options]).unwrap()
+}
+
+#[tokio::test]
+async fn a_model_in_a_bucket_is_there_or_gone() {
+    let buckets = Buckets::start("models");
+    let amazon = through(buckets.url(), "s3.amazonaws.com");
+    for (path, body) in
+        [("iris/v2/model.bin", "two"), ("iris/v10/model.bin", "ten"), ("iris/v3.bin", "three")]
+    {
+        buckets.put(&format!("models/{path}"), body).await;
+    }
+    assert_eq!(amazon.find(&in_bucket("iris/v2")).await, Ok(Some(Held { digest: None })));
+    // `iris/v10` begins like it.
+    assert_eq!(amazon.find(&in_bucket("iris/v1")).await, Ok(None));
+    assert_eq!(amazon.find(&in_bucket("iris/v3")).await, Ok(None));
+    let Ok(Some(Held { digest: Some(first) })) = amazon.find(&in_bucket("iris/v3.bin")).await else {
+        panic!("a file has a digest")
+    };
+    buckets.put("models/iris/v3.bin", "other").await;
+    let second = amazon.find(&in_bucket("iris/v3.bin")).await.unwrap().unwrap().digest.unwrap();
+    assert!(first.starts_with("etag:") && second.starts_with("etag:") && first != second, "{first} {second}");
+    buckets.remove("models/iris/v2/model.bin").await;
+    assert_eq!(amazon.find(&in_bucket("iris/v2")).await, Ok(None));
+    let other =
+        Artifact::InBucket { store: BucketStore::S3, bucket: "nowhere".to_owned(), key: "a".to_owned() };
+    assert_eq!(amazon.find(&other).await, Ok(None));
+    let google =
+        Artifact::InBucket { store: BucketStore::Google, bucket: "models".to_owned(), key: "a".to_owned() };
+    fails_with(&amazon.find(&google).await, "registry storage.googleapis.com is not in `registries`");
+    let google_too = through(buckets.url(), "storage.googleapis.com");
+    assert_eq!(google_too.find(&google).await, Ok(None));
+}
+
+#[tokio::test]
+async fn of_a_bucket_that_refuses_a_list_a_file_may_still_be_read() {
+    let refuses = Reply::new(403, &[], "<Error><Code>AccessDenied</Code></Error>");
+    let file = Reply::new(200, &[("ETag", "\"0a1b\"")], "");
+    let server = FaultServer::start(vec![refuses.clone(), refuses.clone(), file, refuses]);
+    let amazon = through(&server.url(), "s3.amazonaws.com");
+    assert_eq!(amazon.find(&in_bucket("iris/v3.bin")).await, there("etag:0a1b"));
+    // A missing file and a forbidden one get the same answer.
+    fails_with(&amazon.find(&in_bucket("iris/v4.bin")).await, "refuses access (403 Forbidden)");
+    let asked = server.requests();
+    assert!(asked[2].starts_with("HEAD http://s3.amazonaws.com/models/iris/v3.bin "), "{asked:?}");
+
+    let server = FaultServer::start(vec![Reply::new(200, &[], "<html>a portal</html>")]);
+    let amazon = through(&server.url(), "s3.amazonaws.com");
+    fails_with(&amazon.find(&in_bucket("iris")).await, "sent what is no list of a bucket");
 }

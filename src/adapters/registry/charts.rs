@@ -19,7 +19,8 @@ pub(super) async fn find(
 ) -> Result<Option<Held>, RegistryError> {
     let no_path = |()| server.error("has no charts at such an address");
     url.path_segments_mut().map_err(no_path)?.pop_if_empty().push("index.yaml");
-    let ask = Ask { method: Method::GET, url, accept: "", repository: None, elsewhere: false };
+    let ask =
+        Ask { method: Method::GET, url, accept: "", repository: None, elsewhere: false, may_refuse: false };
     let mut response = server.ask(&ask).await?;
     let status = response.status();
     if status != StatusCode::OK {

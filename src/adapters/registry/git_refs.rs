@@ -22,7 +22,8 @@ pub(super) async fn find(
     let no_path = |()| server.error("has no repository at such an address");
     url.path_segments_mut().map_err(no_path)?.pop_if_empty().extend(["info", "refs"]);
     url.set_query(Some("service=git-upload-pack"));
-    let ask = Ask { method: Method::GET, url, accept: "", repository: None, elsewhere: false };
+    let ask =
+        Ask { method: Method::GET, url, accept: "", repository: None, elsewhere: false, may_refuse: false };
     let response = server.ask(&ask).await?;
     let status = response.status();
     if status != StatusCode::OK {

@@ -83,7 +83,7 @@ async fn knows_repository(server: &Server, image: &Image) -> Result<bool, Regist
     let mut url = server.api(&format!("{}/tags/list", image.repository))?;
     url.set_query(Some("n=1"));
     let repository = Some(image.repository.as_str());
-    let ask = Ask { method: Method::GET, url, accept: "", repository, elsewhere: false };
+    let ask = Ask { method: Method::GET, url, accept: "", repository, elsewhere: false, may_refuse: false };
     match server.ask(&ask).await?.status() {
         StatusCode::OK => Ok(true),
         StatusCode::NOT_FOUND => Ok(false),
@@ -110,7 +110,7 @@ pub(super) async fn labels(server: &Server, image: &Image) -> Result<ImageLabels
     let digest = checked(server, config.digest)?;
     let url = server.api(&format!("{}/blobs/{}", image.repository, digest.as_str()))?;
     let repository = Some(image.repository.as_str());
-    let ask = Ask { method: Method::GET, url, accept: "", repository, elsewhere: true };
+    let ask = Ask { method: Method::GET, url, accept: "", repository, elsewhere: true, may_refuse: false };
     let bytes = fetched(server, server.ask(&ask).await?, Some(&digest)).await?;
     let config: ImageConfig = parsed(server, &bytes)?;
     labels.extend(config.config.and_then(|config| config.labels).unwrap_or_default());
@@ -131,7 +131,7 @@ async fn ask_for_manifest(
 ) -> Result<Response, RegistryError> {
     let url = server.api(&format!("{}/manifests/{}", image.repository, version.as_str()))?;
     let repository = Some(image.repository.as_str());
-    server.ask(&Ask { method, url, accept: MANIFESTS, repository, elsewhere: false }).await
+    server.ask(&Ask { method, url, accept: MANIFESTS, repository, elsewhere: false, may_refuse: false }).await
 }
 
 /// What was sent; it must be what was asked for.

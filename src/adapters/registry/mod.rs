@@ -2,6 +2,7 @@
 //!
 //! An environment repo names artifacts, and whoever may write to it chooses the names. So only hosts that the configuration lists are asked.
 
+mod buckets;
 mod challenge;
 mod charts;
 mod docker_config;
@@ -82,6 +83,9 @@ impl ListedRegistries {
             Artifact::GitRef { url, reference } => {
                 let (server, url) = self.server_of(url)?;
                 git_refs::find(server, url, reference).await
+            }
+            Artifact::InBucket { store, bucket, key } => {
+                buckets::find(self.server(buckets::host(*store))?, bucket, key).await
             }
         }
     }

@@ -61,6 +61,8 @@ pub(super) struct Ask<'a> {
     pub repository: Option<&'a str>,
     /// Whether the answer may come from another host, to which no credentials go.
     pub elsewhere: bool,
+    /// Whether a refusal (403) is an answer too, and no error.
+    pub may_refuse: bool,
 }
 
 /// A request that failed.
@@ -89,6 +91,11 @@ impl Server {
 
     pub(super) fn scheme(&self) -> &str {
         self.base.scheme()
+    }
+
+    /// Where it is.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
     }
 
     /// The URL of something of the registry's API. The path is made of checked names.
@@ -139,7 +146,7 @@ impl Server {
         let status = response.status();
         if status.is_redirection() && ask.elsewhere {
             response = self.follow(&response).await?;
-        } else if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+        } else if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN && !ask.may_refuse {
             return Err(lasting(format!("refuses access ({status}): see its `auth`")));
         } else if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Err(Failure { reason: format!("answered {status}"), retry: true, silent: false });

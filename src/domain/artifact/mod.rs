@@ -34,6 +34,35 @@ pub enum Artifact {
         /// The tag, branch or commit.
         reference: String,
     },
+    /// A file, or a directory of files, in a bucket of S3 or of Google Cloud Storage: a model.
+    InBucket {
+        /// Whose bucket it is.
+        store: BucketStore,
+        /// The name of the bucket.
+        bucket: String,
+        /// The key of the file, or what the keys in the directory begin with, without a slash at the end.
+        key: String,
+    },
+}
+
+/// Whose bucket it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BucketStore {
+    /// Amazon S3: `s3://`.
+    S3,
+    /// Google Cloud Storage: `gs://`.
+    Google,
+}
+
+impl BucketStore {
+    /// How addresses in its buckets begin.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3://",
+            Self::Google => "gs://",
+        }
+    }
 }
 
 impl fmt::Display for Artifact {
@@ -42,6 +71,7 @@ impl fmt::Display for Artifact {
             Self::Image(image) => image.fmt(f),
             Self::Chart { repository, name, version } => write!(f, "chart {name} {version} of {repository}"),
             Self::GitRef { url, reference } => write!(f, "{reference} of {url}"),
+            Self::InBucket { store, bucket, key } => write!(f, "{}{bucket}/{key}", store.scheme()),
         }
     }
 }

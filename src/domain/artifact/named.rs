@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Artifact;
 use super::image::Image;
+use super::{Artifact, BucketStore};
 use crate::domain::field::leaves::leaf::{Leaf, block};
 use crate::domain::field::leaves::yaml::leaves;
 
@@ -40,6 +40,9 @@ impl<'l> Texts<'l> {
     fn named(&self, leaf: &Leaf) -> Option<(String, Artifact)> {
         let at = leaf.block();
         let of_block = |artifact| Some((at.to_owned(), artifact));
+        if let Some(artifact) = in_bucket(&leaf.value) {
+            return Some((leaf.address.clone(), artifact));
+        }
         if leaf.key == "targetRevision" {
             return of_block(self.of_argo_cd(at)?);
         }
@@ -158,6 +161,24 @@ fn chart(repository: &str, name: &str, version: &str) -> Option<Artifact> {
     })
 }
 
+/// What stands at an address in a bucket: `s3://models/iris/v2`.
+fn in_bucket(address: &str) -> Option<Artifact> {
+    let of = |store: BucketStore| Some((store, address.strip_prefix(store.scheme())?));
+    let (store, place) = of(BucketStore::S3).or_else(|| of(BucketStore::Google))?;
+    let (bucket, key) = place.trim_end_matches('/').split_once('/')?;
+    let is_bucket = (3..=63).contains(&bucket.len())
+        && bucket
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte));
+    let is_key = !key.is_empty()
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/=+@:".contains(&byte));
+    (is_bucket && is_key).then(|| Artifact::InBucket {
+        store,
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+    })
+}
+
 /// A revision of a Git repository that is reached over HTTP, unless it is a pattern.
 fn git_ref(url: &str, reference: &str) -> Option<Artifact> {
     let is_plain = reference.chars().all(|c| c.is_ascii_alphanumeric() || "._-/+".contains(c));
@@ -237,6 +258,16 @@ mod tests {
                 "ghcr.io/a/web@DIGEST",
             ),
             ("spec: {url: 'oci://ghcr.io/a/m', ref: {tag: v1}}\n", "spec.ref.tag", "ghcr.io/a/m:v1"),
+            ("model: {storageUri: 's3://models/iris/v2/'}\n", "model.storageUri", "s3://models/iris/v2"),
+            (
+                "storageUri: gs://kfserving-examples/models/sklearn/1.0/model\n",
+                "storageUri",
+                "gs://kfserving-examples/models/sklearn/1.0/model",
+            ),
+            ("args: [--model=s3://models/iris/v2]\n", "args[--model=]", ""),
+            ("storageUri: s3://models\n", "storageUri", ""),
+            ("storageUri: 's3://models/{{ .Values.model }}'\n", "storageUri", ""),
+            ("storageUri: s3://Models/iris/v2?versionId=1\n", "storageUri", ""),
             ("replicas: 3\n", "replicas", ""),
             ("a: {version: 1.2.3}\n", "a.version", ""),
             (": no yaml: [", "x", ""),

@@ -108,7 +108,13 @@ impl KnownArtifact {
     pub fn has_name_of(&self, other: &Artifact) -> bool {
         match (other, Image::parse(&self.precedent.artifact)) {
             (Artifact::Image(other), Some(own)) => own.name() == other.name(),
-            (Artifact::Image(_) | Artifact::Chart { .. } | Artifact::GitRef { .. }, _) => self.is(other),
+            (
+                Artifact::Image(_)
+                | Artifact::Chart { .. }
+                | Artifact::GitRef { .. }
+                | Artifact::InBucket { .. },
+                _,
+            ) => self.is(other),
         }
     }
 }

@@ -465,12 +465,7 @@ const OF_ENGINES: Rows<'static> = &[
     ("v.yaml", "image: {tag: v@}\nmigrate:\n  image:\n    repository: shop/web\n    tag: v@\n", "1.4", "1.5"),
     ("v.yaml", "tag: v@\nmigrate: {tag: v@, enabled: true}\n", "1.4", "1.5"),
     ("v.yaml", "image: {tag: v@}\ndbMigrate: {tag: v@}\n", "1.4", "1.5"),
-    (
-        "kustomization.yaml",
-        "images:\n- {name: shop/web, newTag: v@}\n- {name: shop/web-migrator, newTag: v@}\n",
-        "1.4",
-        "1.5",
-    ),
+    ("kustomization.yaml", "images:\n- {name: web-migrator, newTag: v@}\n", "1.4", "1.5"),
     ("kustomization.yaml", "images:\n- name: ghcr.io/shop/db-migrations\n  newTag: v@\n", "1.4", "1.5"),
     (
         "docker-compose.yml",
