@@ -3,21 +3,22 @@
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// The most threads: more wait for the history to be read.
+/// The most threads. One other thread reads the history for all of them: more would wait for it.
 const MAX_THREADS: usize = 8;
 /// How many items each thread may be ahead, and how many bytes all of them: enough that none waits for the others.
 const AHEAD: usize = 4;
 const AHEAD_BYTES: usize = 16 << 20;
 
 /// Does the `work` on each item that `feed` brings, on several threads, and shows each item with what came of it, in the order of the
-/// feed and on this thread. `bytes` says how much there is to an item; of none with nothing to it anybody waits.
+/// feed and on this thread. `bytes` says how large an item is. One of no bytes takes no thread: the work on it is done when its turn comes.
 ///
-/// Once `visit` breaks, the feed is told so with its next item, and nothing more is shown.
+/// Once `visit` breaks, the feed is told so with its next item, and nothing more is shown. A panic of the work is one of the caller.
 pub(super) fn in_order<C: Send, R: Send, T>(
     feed: impl FnOnce(&mut dyn FnMut(C) -> ControlFlow<()>) -> T,
     work: impl Fn(&C) -> R + Sync,
@@ -37,8 +38,8 @@ pub(super) fn in_order<C: Send, R: Send, T>(
                     if is_over.load(Ordering::Relaxed) {
                         return;
                     }
-                    let found = work(&item);
-                    // Nobody waits for it any more.
+                    let found = catch_unwind(AssertUnwindSafe(|| work(&item)));
+                    // Where it cannot be sent, nobody waits for it any more.
                     drop(answer.send((item, found)));
                 }
             }
@@ -74,15 +75,18 @@ pub(super) fn in_order<C: Send, R: Send, T>(
     })
 }
 
-/// An item, and whom what comes of it goes to.
-type Job<C, R> = (C, SyncSender<(C, R)>);
+/// An item, with what came of the work on it, or with its panic.
+type Done<C, R> = (C, thread::Result<R>);
+
+/// An item, and who waits for it.
+type Job<C, R> = (C, SyncSender<Done<C, R>>);
 
 /// An item whose turn comes.
 enum Turn<C, R> {
     /// The work is done when it comes.
     Here(C),
     /// Another thread does the work.
-    Elsewhere(Receiver<(C, R)>),
+    Elsewhere(Receiver<Done<C, R>>),
 }
 
 /// The items whose turn comes, in their order, each with its bytes.
@@ -104,7 +108,7 @@ impl<C, R> Window<C, R> {
             || self.bytes > AHEAD_BYTES
     }
 
-    /// Shows the oldest. Where the thread that works on it has panicked, the scope goes on with that.
+    /// Shows the oldest.
     fn show(
         &mut self,
         work: &impl Fn(&C) -> R,
@@ -118,7 +122,9 @@ impl<C, R> Window<C, R> {
                 visit(item, found)
             }
             Turn::Elsewhere(found) => match found.recv() {
-                Ok((item, found)) => visit(item, found),
+                Ok((item, Ok(found))) => visit(item, found),
+                Ok((_, Err(panic))) => resume_unwind(panic),
+                // No thread ends without an answer.
                 Err(_) => ControlFlow::Break(()),
             },
         }
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a scoped thread panicked")]
+    #[should_panic(expected = "ten")]
     fn a_panic_of_the_work_is_one_of_the_whole() {
         let feed =
             |next: &mut dyn FnMut(usize) -> ControlFlow<()>| drop((0..20).map(next).collect::<Vec<_>>());
