@@ -12,7 +12,7 @@ use crate::domain::change::Change;
 use crate::domain::environment::Environment;
 use crate::domain::environment::found::{FoundService, found_twice};
 use crate::domain::environment::policy::Delivery;
-use crate::domain::ids::{BranchName, CommitId};
+use crate::domain::ids::{BranchName, CommitId, GroupName, ServiceName};
 use crate::domain::judge::evidence::Series;
 use crate::domain::judge::question::{MAX_SEGMENTS, Part, Question, Subject, ask};
 use crate::ports::{Answer, Forge, ForgeError, RepositoryError, SourceError, in_the_way};
@@ -40,6 +40,8 @@ impl Checked {
 
 /// How much time a query is tried on.
 const TRIED_SECS: i64 = 600;
+/// The most groups that are shown, and services of each: more nobody reads.
+const MAX_NAMED: usize = 20;
 
 /// Checks reading and pushing of every environment, and every metric query on one service.
 pub async fn check(world: &World) -> Vec<Checked> {
@@ -214,6 +216,7 @@ async fn services(
         let fix = "change the rules under `services`: until then nothing is judged or reverted of it";
         checked.push(Checked::bad(format!("services of {}", environment.name), twice, fix));
     }
+    checked.extend(groups(environment, &found));
     let mut names: BTreeMap<usize, BTreeMap<String, Subject>> = BTreeMap::new();
     for found in found {
         let of_rule = names.entry(found.rule).or_default();
@@ -222,6 +225,26 @@ async fn services(
     let all = (0..environment.services.len())
         .map(|index| (index, names.remove(&index).unwrap_or_default().into_values().collect()));
     Ok(all.collect())
+}
+
+/// The services of each group. What one commit deploys of them goes back together.
+fn groups(environment: &Environment, found: &[FoundService]) -> Vec<Checked> {
+    let mut groups: BTreeMap<&GroupName, BTreeSet<&ServiceName>> = BTreeMap::new();
+    for service in found {
+        if let Some(group) = &service.group {
+            groups.entry(group).or_default().insert(&service.name);
+        }
+    }
+    let told = |(group, services): (&GroupName, BTreeSet<&ServiceName>)| {
+        let first: Vec<&str> = services.iter().take(MAX_NAMED).map(|service| service.as_str()).collect();
+        let more = if services.len() > first.len() { " and more" } else { "" };
+        let found = match services.len() {
+            1 => format!("{} alone: no other service goes back with it", first.join("")),
+            count => format!("{count} services, {}{more}", first.join(", ")),
+        };
+        Checked::good(format!("group {group} of {}", environment.name), found)
+    };
+    groups.into_iter().take(MAX_NAMED).map(told).collect()
 }
 
 fn subject(world: &World, environment: &Environment, service: FoundService) -> Subject {

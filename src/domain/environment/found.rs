@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use super::{Environment, RuleMatch, ServiceRule};
 use crate::domain::field::Document;
 use crate::domain::field::entries::entry_names;
-use crate::domain::ids::ServiceName;
+use crate::domain::ids::{GroupName, ServiceName};
 
 /// A service that a file of the branch belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundService {
     /// Its name.
     pub name: ServiceName,
+    /// The group that it is in.
+    pub group: Option<GroupName>,
     /// Labels for signal queries.
     pub labels: BTreeMap<String, String>,
     /// The place of its rule in [`Environment::services`].
@@ -47,9 +49,9 @@ fn found(
     (root, path): (&str, &str),
 ) -> Option<FoundService> {
     let service = matched.service(captured)?;
-    let (name, labels) = (service.name, service.labels);
+    let (name, group, labels) = (service.name, service.group, service.labels);
     let (root, path) = (root.to_owned(), path.to_owned());
-    Some(FoundService { name, labels, rule: matched.rule_index, root, path })
+    Some(FoundService { name, group, labels, rule: matched.rule_index, root, path })
 }
 
 /// The services that are found twice: by two rules, or by one rule at two places. For each, both in words. Which files would

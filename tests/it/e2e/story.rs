@@ -260,3 +260,23 @@ fn a_healthy_environment_passes_every_check() {
     assert_eq!(words(item(&report, "web")), "healthy pass");
     stage.nothing_more();
 }
+
+#[test]
+fn a_check_shows_which_services_go_back_together() {
+    let stage = Stage::with("grouped", &["cart", "web"]);
+    let mut config = Config::of("grouped");
+    let services = |group: &str| {
+        format!(
+            "  - {{pattern: \"apps/{{service}}/values.yaml\", labels: {{namespace: grouped}}, group: \"{group}\"}}\n"
+        )
+    };
+    config.services = services("shop");
+    stage.configure(&config);
+    let shown = stage.run(&["check"]).stdout;
+    assert!(shown.contains("group shop of production: 2 services, cart, web\n"), "{shown}");
+    config.services = services("{service}-alone");
+    stage.configure(&config);
+    let shown = stage.run(&["check"]).stdout;
+    let alone = "group web-alone of production: web alone: no other service goes back with it";
+    assert!(shown.contains(alone), "{shown}");
+}
