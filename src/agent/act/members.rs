@@ -101,7 +101,7 @@ pub(in crate::agent) async fn members_then(
             (member.judgement, member.evidence) = (told.judgement.clone(), told.evidence.clone());
         }
         member.goal = past.goal(&member.policy, &other, pass.now, &[]);
-        member.crossed = past.crossed(&other, member.goal.as_ref());
+        member.crossed = past.crossed((&other, &member.policy), member.goal.as_ref());
         member
     };
     Ok(others.into_iter().map(then).collect())

@@ -85,7 +85,7 @@ pub(super) fn lead(pass: &Pass<'_>, state: &State, past: &Past, one: &mut Judged
         one.artifacts = TargetArtifacts { passed_over, ..TargetArtifacts::default() };
     }
     one.goal = goal;
-    one.crossed = past.crossed(&one.deployment, one.goal.as_ref());
+    one.crossed = past.crossed((&one.deployment, &one.policy), one.goal.as_ref());
     one.returns = past.lineage.returns(one.deployment.commit, one.policy.quarantine_secs);
     one.trust = past.trust(pass, &one.policy, &one.deployment);
     one.doubts = one.by_hand.iter().cloned().collect();

@@ -315,7 +315,7 @@ async fn follow_one(
         by_agent: verdict.decision != Decision::Propose,
         frozen: paused
             .as_deref()
-            .or(frozen(&deployment, &policy, one, &past.crossed(&deployment, goal.as_ref())))
+            .or(frozen(&deployment, &policy, one, &past.crossed((&deployment, &policy), goal.as_ref())))
             .or((!is_the_way).then_some(other_way)),
         declined_at: one.declined_at,
         looked,

@@ -259,14 +259,14 @@ impl Past {
     /// The schema changes of other commits that the revert of a deployment would cross: each with the commit that brought it.
     pub(in crate::agent) fn crossed(
         &self,
-        deployment: &Deployment,
+        (deployment, policy): (&Deployment, &Policy),
         goal: Option<&Goal>,
     ) -> Vec<(CommitId, SchemaChange)> {
         let oldest = match goal {
             Some(Goal::Undo(changes, _)) => changes.last(),
             Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => None,
         };
-        self.lineage.migrated_since(oldest.unwrap_or(deployment))
+        self.lineage.migrated_since(oldest.unwrap_or(deployment), policy.tried_secs())
     }
 
     /// Whether people have not accepted enough reverts of the service, where the mode asks for that.

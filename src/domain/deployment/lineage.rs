@@ -191,11 +191,16 @@ impl Lineage {
         found.map(|(_, change)| Return { commit: change.commit, author: change.author.clone() }).collect()
     }
 
-    /// The changes of a database schema since a change, newest first, that no deployment of the service brought, with their commits. Who goes
-    /// back to before that change crosses them.
+    /// The changes of a database schema, newest first, that no deployment of the service brought and that the state before a change has
+    /// not been tried with, with their commits: those since the change, and those that came at most `tried_secs` before it, while that
+    /// state ran. Many migrate first and deploy a minute later. Who goes back to before the change crosses them.
     #[must_use]
-    pub fn migrated_since(&self, oldest: &Deployment) -> Vec<(CommitId, SchemaChange)> {
-        let newer = self.edits.iter().take_while(|edit| edit.at >= oldest.at);
+    pub fn migrated_since(&self, oldest: &Deployment, tried_secs: i64) -> Vec<(CommitId, SchemaChange)> {
+        let own = self.changes.iter().position(|change| change.commit == oldest.commit);
+        let before = own.and_then(|own| self.changes.get(own + 1));
+        let begin = oldest.at.minus_secs(tried_secs);
+        let begin = before.map_or(begin, |before| begin.max(before.at.plus_secs(1))).min(oldest.at);
+        let newer = self.edits.iter().take_while(|edit| edit.at >= begin);
         newer.flat_map(|edit| edit.schema.iter().map(|change| (edit.commit, change.clone()))).collect()
     }
 

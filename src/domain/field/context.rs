@@ -414,5 +414,7 @@ pub(super) fn migrates(leaf: &Leaf) -> bool {
             || first && of_it
             || matches!(words.as_slice(), [db, schema] if db == "db" && schema == "schema")
     };
-    own.iter().any(|word| is(word, WordRole::Migration)) || names.any(is_migration)
+    // What a container of such a name runs is no value: it is looked for among what runs.
+    own.iter().any(|word| is(word, WordRole::Migration))
+        || !block.contains("ontainers[") && names.any(is_migration)
 }

@@ -140,7 +140,7 @@ impl Guard for SchemaChangeFacts {
         }
         if let Some(crossed) = self.since.iter().find(is_for_a_person) {
             return Some(Decision::Escalate(format!(
-                "{} changed a database schema since ({}): the release before may not run on it, so a person decides",
+                "{} changed a database schema ({}) after the release that would run again was deployed: that may not run on it, so a person decides",
                 crossed.who().unwrap_or_default(),
                 crossed.what
             )));

@@ -54,7 +54,7 @@ pub(super) fn schema_change() -> Table {
         ),
         (
             since(AllowExpand),
-            "escalate: 0303030303 changed a database schema since (db/2.sql): the release before may not run on it, so a person \
+            "escalate: 0303030303 changed a database schema (db/2.sql) after the release that would run again was deployed: that may not run on it, so a person \
              decides",
         ),
         (since(Ignore), ""),
