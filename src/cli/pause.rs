@@ -97,6 +97,9 @@ pub(super) async fn pause(common: &Common, args: PauseArgs) -> anyhow::Result<En
     let (service, all) = args.what.find(&world)?;
     let by = requester(Path::new("."));
     let (mut done, mut ending) = (Vec::new(), Ending::Quiet);
+    if let Some(service) = &service {
+        ensure_known(&all, service).await?;
+    }
     for Meant { estate, environments } in &all {
         let of = |environment: &Arc<Environment>| Pause {
             environment: environment.name.clone(),
@@ -109,10 +112,7 @@ pub(super) async fn pause(common: &Common, args: PauseArgs) -> anyhow::Result<En
         };
         let new: Vec<Pause> = environments.iter().map(of).map(Pause::harmless).collect();
         match pause_in(estate, new.clone(), now).await {
-            Ok(fetched) => {
-                warn_of_unknown(estate, environments, &fetched, service.as_ref()).await;
-                done.extend(new);
-            }
+            Ok(_) => done.extend(new),
             Err(error) if all.len() == 1 => return Err(error),
             // The others are paused.
             Err(error) => {
@@ -177,30 +177,29 @@ async fn pause_in(estate: &Estate, new: Vec<Pause>, now: Time) -> anyhow::Result
     Ok(fetched)
 }
 
-/// Tells where an environment has no file of a service: its name may be wrong, and then nothing is paused.
-async fn warn_of_unknown(
-    estate: &Estate,
-    environments: &[Arc<Environment>],
-    fetched: &Fetched,
-    service: Option<&ServiceName>,
-) {
-    let Some(service) = service else { return };
-    for environment in environments {
-        let Some(head) = fetched.tips.get(&environment.branch).copied() else { continue };
-        let (repository, own) = (Arc::clone(&estate.repository), Arc::clone(environment));
-        let wanted = service.clone();
-        let looking = tokio::task::spawn_blocking(move || {
-            repository.list_files(head, &Tracked::new(&own, Some(&wanted)), 1)
-        });
-        if let Ok(Ok(files)) = looking.await
-            && files.is_empty()
-        {
-            let environment = &environment.name;
-            output::warning(&format!(
-                "there is no service {service} in {environment} now: look at its name, as nothing else is paused"
-            ));
+/// Refuses a service that no environment has a file of: its name is wrong, and who pauses it believes that the agent holds still. What
+/// cannot be read is paused all the same.
+async fn ensure_known(all: &[Meant<'_>], service: &ServiceName) -> anyhow::Result<()> {
+    let mut unknown: Vec<&str> = Vec::new();
+    for Meant { estate, environments } in all {
+        let Ok(fetched) = output::progress("fetching", fetch(estate)).await else { return Ok(()) };
+        for environment in environments {
+            let Some(head) = fetched.tips.get(&environment.branch).copied() else { return Ok(()) };
+            let (repository, own) = (Arc::clone(&estate.repository), Arc::clone(environment));
+            let wanted = service.clone();
+            let looking = tokio::task::spawn_blocking(move || {
+                repository.list_files(head, &Tracked::new(&own, Some(&wanted)), 1)
+            });
+            match looking.await {
+                Ok(Ok(files)) if files.is_empty() => unknown.push(environment.name.as_str()),
+                Ok(_) | Err(_) => return Ok(()),
+            }
         }
     }
+    anyhow::bail!(
+        "there is no service {service} in {}, so nothing is paused: `backout status` lists the services",
+        unknown.join(", ")
+    )
 }
 
 /// Runs `backout resume`.

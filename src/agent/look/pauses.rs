@@ -7,7 +7,7 @@ use super::found::find_services;
 use crate::agent::world::{Estate, World, blocking};
 use crate::domain::environment::Environment;
 use crate::domain::environment::brakes::{Brakes, Pauses};
-use crate::domain::environment::pause_file::{PAUSE_FILE, PauseEntry, read_pause_file};
+use crate::domain::environment::pause_file::{OTHER_FILE, PAUSE_FILE, PauseEntry, read_pause_file};
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
@@ -107,9 +107,14 @@ fn read_file(
     head: CommitId,
     now: Time,
 ) -> Result<Result<Vec<PauseEntry>, String>, RepositoryError> {
-    let path = FilePath::new(PAUSE_FILE).map_err(|error| RepositoryError::Broken(error.to_string()))?;
+    let path_of = |name| FilePath::new(name).map_err(|error| RepositoryError::Broken(error.to_string()));
+    let (path, other) = (path_of(PAUSE_FILE)?, path_of(OTHER_FILE)?);
     match repository.read_file(head, &path) {
         Ok(Some(bytes)) => Ok(read_pause_file(&bytes, now)),
+        // Who wrote it believes that the agent holds still.
+        Ok(None) if repository.read_file(head, &other)?.is_some() => {
+            Ok(Err(format!("{OTHER_FILE} is no name that the agent reads: rename it to {PAUSE_FILE}")))
+        }
         Ok(None) if repository.has_room(head, &path)? => Ok(Ok(Vec::new())),
         Ok(None) => Ok(Err(format!(
             "{PAUSE_FILE} cannot be read: it is a link, a directory or a submodule, or .backout is no directory; make it a plain file, or remove it"

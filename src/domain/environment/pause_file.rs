@@ -18,6 +18,8 @@ use crate::domain::time::Time;
 
 /// Where the file is.
 pub const PAUSE_FILE: &str = ".backout/pause.yaml";
+/// How people call it by mistake.
+pub const OTHER_FILE: &str = ".backout/pause.yml";
 /// The largest file that is read, in bytes: [`MAX_PAUSES`] entries have room.
 const MAX_BYTES: usize = 256 << 10;
 

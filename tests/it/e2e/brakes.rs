@@ -118,8 +118,8 @@ fn a_pause_of_one_service_leaves_the_others() {
     let run = stage.run(&["pause", "--service", "api", "--why", "a test of the load"]).ended(0);
     assert!(run.stdout.contains("api in production is paused until"), "{run:?}");
     assert_eq!(run.stderr, "");
-    let unknown = stage.run(&["pause", "--service", "apo", "--why", "x", "--for", "1m"]).ended(0).stderr;
-    assert!(unknown.contains("there is no service apo in production now"), "{unknown}");
+    let unknown = stage.run(&["pause", "--service", "apo", "--why", "x", "--for", "1m"]).ended(1).stderr;
+    assert!(unknown.contains("there is no service apo in production, so nothing is paused"), "{unknown}");
     let report = stage.pass(3);
     assert_eq!(words(item(&report, "api")), "regressed hold");
     assert_eq!(words(item(&report, "web")), "regressed revert");
@@ -162,12 +162,12 @@ fn a_pause_that_makes_no_sense_is_refused() {
 /// Two people at once: each push is a compare-and-swap, and no pause is lost.
 #[test]
 fn pauses_and_a_resume_at_the_same_time_lose_nothing() {
-    let stage = Stage::with("pair", &["api", "web"]);
+    let services = ["a", "b", "c", "d"];
+    let stage = Stage::with("pair", &services);
     stage.run(&["pause", "--why", "before"]).ended(0);
     let quiet = || std::process::Stdio::null();
     let start =
         |arguments: &[&str]| stage.program(arguments).stdout(quiet()).stderr(quiet()).spawn().unwrap();
-    let services = ["a", "b", "c", "d"];
     let pauses = services.map(|service| start(&["pause", "--service", service, "--why", "at once"]));
     let resume = start(&["resume", "--why", "at once"]);
     for child in pauses.into_iter().chain([resume]) {
