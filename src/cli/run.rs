@@ -10,6 +10,7 @@ use crate::agent::{Intent, Item, PassReport, PinNews, PinStep, Stop, pass};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::ids::EnvironmentName;
+use crate::domain::judge::verdict::Verdict;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -243,7 +244,8 @@ fn describe_item(
         for line in plan.lines().skip(1) {
             let _line = writeln!(out, "    {}", output::plain(line.trim()));
         }
-        if matches!(item.decision, Decision::Escalate(_)) {
+        // Of what was only not watched nothing bad is known.
+        if matches!(item.decision, Decision::Escalate(_)) && item.judgement.verdict == Verdict::Regressed {
             by_hand(out, (common, environment), item);
         }
     }
@@ -257,16 +259,18 @@ fn describe_item(
     }
 }
 
-/// How a person makes the revert that the plan shows, with one command for each service.
+/// How a person makes the revert that the plan shows. What goes back together goes with one command, or half of it would stay.
 fn by_hand(out: &mut String, (common, environment): (&Common, &EnvironmentName), item: &Item) {
     let commit = item.deployment.short();
     let to_good = if item.is_to_good { " --to-good" } else { "" };
     let configs = common.config.iter().map(|file| format!(" --config {}", quoted(&file.to_string_lossy())));
     let configs = output::plain(&configs.collect::<String>());
-    for service in std::iter::once(&item.service).chain(&item.with) {
-        let _hint = writeln!(
-            out,
-            "    to do that by hand: backout revert {commit} --service {service} --environment {environment}{to_good}{configs}"
-        );
-    }
+    let (all, service) = match item.with.is_empty() {
+        true => ("", format!(" --service {}", item.service)),
+        false => (", with all that the commit deployed", String::new()),
+    };
+    let _hint = writeln!(
+        out,
+        "    to do that by hand{all}: backout revert {commit}{service} --environment {environment}{to_good}{configs}"
+    );
 }
