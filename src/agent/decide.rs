@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::judge::judged::Judged;
+use super::judge::turns::turns;
 use super::look::context::Pass;
 use super::look::state::State;
-use crate::domain::decision::{Case, Decision, GuardAnswer, Member, Situation, ask_member, decide};
+use crate::domain::decision::{Case, Decision, GuardAnswer, Member, Situation, Turn, ask_member, decide};
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::ServiceName;
@@ -15,6 +16,57 @@ use crate::domain::time::Time;
 /// A decision, and what the guards said that were asked.
 pub(super) type Decided = (Decision, Vec<GuardAnswer>);
 
+/// What decisions are made from, besides what is decided about.
+struct Scene<'a> {
+    pass: &'a Pass<'a>,
+    state: &'a State,
+    /// The reverts that count. So many of them, the first, were made.
+    entries: Vec<RevertEntry>,
+    landed: usize,
+    cases: Vec<Case<'a>>,
+    regressed: Vec<Case<'a>>,
+    red_before: Vec<Deployment>,
+    in_vain: Vec<RevertEntry>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(pass: &'a Pass<'a>, state: &'a State, judged: &'a [Judged], made: Vec<RevertEntry>) -> Self {
+        let (entries, landed) = counted(pass, state, made);
+        let cases: Vec<Case<'_>> = judged.iter().map(Judged::case).collect();
+        let is_bad = |case: &Case<'_>| case.judgement.verdict == Verdict::Regressed;
+        let regressed = cases.iter().copied().filter(is_bad).collect();
+        let red_before = state.recovering(pass).into_iter().cloned().collect();
+        Self { pass, state, entries, landed, cases, regressed, red_before, in_vain: state.in_vain(pass) }
+    }
+
+    /// Decides about one of them. `goes_with` is the service whose revert takes it back, `turn` its place in a group that goes back one
+    /// service after another.
+    fn decide(&self, one: &Judged, goes_with: Option<&ServiceName>, turn: Option<&Turn>) -> Decided {
+        let counts = |(index, entry): &(usize, &RevertEntry)| {
+            // What only went back with another one says nothing against a service that goes back with another one.
+            let is_asked = turn.is_none() || entry.is_of_bad() || entry.id == one.deployment.id;
+            is_asked && (*index < self.landed || !goes_back_with(one, entry))
+        };
+        let reverts: Vec<RevertEntry> =
+            self.entries.iter().enumerate().filter(counts).map(|(_, entry)| entry.clone()).collect();
+        let situation = Situation {
+            now: self.pass.now,
+            budget: self.pass.environment.budget,
+            brakes: &self.state.brakes,
+            reverts: &reverts,
+            gone: &self.state.gone,
+            regressed: &self.regressed,
+            red_before: &self.red_before,
+            in_vain: &self.in_vain,
+            open: &self.cases,
+            watched: &self.state.watched,
+        };
+        let asked = |member: &Judged| ask_member(&member.case(), &situation, one.policy.mode);
+        let members: Vec<Member> = one.members.iter().map(asked).collect();
+        decide(&Case { members: &members, goes_with, turn, ..one.case() }, &situation)
+    }
+}
+
 /// Decides about every deployment; also returns what each guard said that was asked. `made` are the reverts that this pass
 /// has planned or has put under way: they count for all deployments but their own, and for none of what goes back with it.
 pub(super) fn decide_all(
@@ -23,42 +75,38 @@ pub(super) fn decide_all(
     judged: &[Judged],
     made: Vec<RevertEntry>,
 ) -> Vec<Decided> {
-    let (entries, landed) = counted(pass, state, made);
-    let cases: Vec<Case<'_>> = judged.iter().map(Judged::case).collect();
-    let regressed: Vec<Case<'_>> =
-        cases.iter().copied().filter(|case| case.judgement.verdict == Verdict::Regressed).collect();
-    let red_before: Vec<Deployment> = state.recovering(pass).into_iter().cloned().collect();
-    let in_vain = state.in_vain(pass);
-    let decide_one = |one: &Judged, goes_with: Option<&ServiceName>| {
-        let counts = |(index, entry): &(usize, &RevertEntry)| *index < landed || !goes_back_with(one, entry);
-        let reverts: Vec<RevertEntry> =
-            entries.iter().enumerate().filter(counts).map(|(_, entry)| entry.clone()).collect();
-        let situation = Situation {
-            now: pass.now,
-            budget: pass.environment.budget,
-            brakes: &state.brakes,
-            reverts: &reverts,
-            gone: &state.gone,
-            regressed: &regressed,
-            red_before: &red_before,
-            in_vain: &in_vain,
-            open: &cases,
-            watched: &state.watched,
-        };
-        let asked = |member: &Judged| ask_member(&member.case(), &situation, one.policy.mode);
-        let members: Vec<Member> = one.members.iter().map(asked).collect();
-        decide(&Case { members: &members, goes_with, ..one.case() }, &situation)
-    };
-    let mut decided: Vec<Decided> = judged.iter().map(|one| decide_one(one, None)).collect();
+    let scene = Scene::new(pass, state, judged, made);
+    let mut decided: Vec<Decided> = judged.iter().map(|one| scene.decide(one, None, None)).collect();
     for (place, one) in judged.iter().enumerate() {
         if let Some(with) = leading(judged, &decided, place) {
-            let again = decide_one(one, Some(with));
+            let again = scene.decide(one, Some(with), None);
             if let Some(slot) = decided.get_mut(place) {
                 *slot = again;
             }
         }
     }
     decided
+}
+
+/// Decides anew about the services of groups that go back one after another, where that is due or has begun: whose turn it is, and what
+/// the others wait for.
+pub(super) fn take_turns(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &[Judged],
+    decided: &mut [Decided],
+    made: Vec<RevertEntry>,
+) {
+    let turns = turns(pass, state, (judged, decided), &made);
+    if turns.is_empty() {
+        return;
+    }
+    let scene = Scene::new(pass, state, judged, made);
+    for (place, turn) in turns {
+        if let (Some(one), Some(slot)) = (judged.get(place), decided.get_mut(place)) {
+            *slot = scene.decide(one, None, Some(&turn));
+        }
+    }
 }
 
 /// The reverts that count: those that were made, then `made`, and then those under way. Also returns how many the first are.

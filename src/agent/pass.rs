@@ -13,6 +13,7 @@ use super::follow::recovery::watch_recoveries;
 use super::judge::fallback::add_fallbacks;
 use super::judge::judged::Judged;
 use super::judge::open::judge_open;
+use super::judge::turns::add_begun;
 use super::look::branches::{Branches, Fetched, fetch};
 use super::look::context::{Intent, Pass};
 use super::look::gone::gone_reverts;
@@ -176,6 +177,7 @@ async fn examine(
     (state.gone, state.sure_of_gone) = gone_reverts(pass, &state).await;
     let mut judged = judge_open(pass, &state).await;
     add_fallbacks(pass, &state, &mut judged, report).await;
+    add_begun(pass, &state, &mut judged);
     Ok((state, judged))
 }
 

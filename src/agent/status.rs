@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::decide::counted;
+use super::judge::turns::waiting;
 use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
 use super::look::gone::gone_reverts;
@@ -45,6 +46,9 @@ pub struct EnvironmentStatus {
     pub brakes: Vec<String>,
     /// How much of the environment's budget is used.
     pub budget: BudgetStatus,
+    /// What the services wait for that still have to go back, of groups of which the first services are back: each in a sentence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<String>,
     /// Its services, by name.
     pub services: Vec<ServiceStatus>,
 }
@@ -159,6 +163,7 @@ pub async fn status(
         head: state.snapshot.head,
         brakes: state.brakes.lines(&environment.name),
         budget: budget(&pass, &state).await,
+        waiting: waiting(&pass, &state),
         services,
     })
 }

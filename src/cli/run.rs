@@ -240,6 +240,9 @@ fn describe_item(
             let _line = writeln!(out, "      {line}");
         }
     }
+    for wait in item.guards.iter().filter_map(|guard| guard.turn()?.waits_for()) {
+        let _wait = writeln!(out, "    waits: {}", output::plain(&wait));
+    }
     if let Some(plan) = &item.plan {
         for line in plan.lines().skip(1) {
             let _line = writeln!(out, "    {}", output::plain(line.trim()));

@@ -72,7 +72,7 @@ fn describe(status: &EnvironmentStatus) -> String {
     let BudgetStatus { used, max_reverts, window_secs } = status.budget;
     let window = human_secs(window_secs.into());
     out.push_str(&format!("  budget: {used} of {max_reverts} reverts used in the last {window}\n"));
-    for line in &status.brakes {
+    for line in status.brakes.iter().chain(&status.waiting) {
         out.push_str(&format!("  {}\n", output::plain(line)));
     }
     let row = |one: &ServiceStatus| {

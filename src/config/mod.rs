@@ -15,6 +15,7 @@ mod estates;
 mod forge;
 mod forms;
 mod freeze;
+mod groups;
 mod merge;
 mod pins;
 mod references;

@@ -44,9 +44,12 @@ impl Context<'_> {
             .zip(nodes)
             .filter_map(|(wire, node)| self.service(wire, node, config, &named))
             .collect();
+        let orders = self.orders(config);
         let mut environments = Vec::new();
         for (name, wire) in &config.environments {
             let environment = self.environment(name, wire, &services, &named);
+            let environment =
+                environment.map(|environment| Environment { orders: orders.clone(), ..environment });
             environments.extend(repository_of(config, wire).zip(environment));
         }
         let estates = self.estates(config, &environments);
@@ -161,6 +164,7 @@ impl Context<'_> {
             freezes: self.freezes(name, wire),
             services: rules,
             dependencies: wire.dependencies.unwrap_or_default(),
+            orders: BTreeMap::new(),
         })
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Config {
     /// What is deployed. A file belongs to the first service in the list that its path matches.
     #[schemars(length(min = 1))]
     pub(super) services: Vec<Service>,
+    /// In which order the services of a group go back: each group by its name. Default: all services of a group go back at once.
+    pub(super) groups: Option<BTreeMap<String, Group>>,
     /// Names and mail addresses of machines that deploy, besides those that are known (Renovate, Flux, Kargo, CI accounts
     /// and others, and whoever has the word `bot` in the name). Of what a person puts back on purpose a revert is only
     /// proposed.
@@ -394,6 +396,18 @@ pub(super) struct Service {
     /// stand in it, as in `name`. Default: none, so that each service goes back alone.
     #[schemars(extend("examples" = ["shop", "{{ system }}"]))]
     pub(super) group: Option<String>,
+}
+
+/// In which order the services of a group go back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Group {
+    /// The services in the order in which they are deployed. They go back in the reverse order, each by a commit of its own. A service of
+    /// the group that is not named counts as deployed last.
+    #[schemars(length(min = 1))]
+    pub(super) order: Vec<String>,
+    /// How long each waits after the one before it has landed on the branch; at most `1h`. Default: `0s`.
+    pub(super) wait: Option<Duration>,
 }
 
 /// How the daemon runs.

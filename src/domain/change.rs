@@ -15,6 +15,7 @@ use std::fmt;
 
 use similar::TextDiff;
 
+use crate::domain::decision::Turn;
 use crate::domain::deployment::{Deployment, FieldChange};
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{self, FieldOutcome, FieldResult};
@@ -77,6 +78,8 @@ pub struct Together {
     /// The change of each, without its part of the files: all of them are in the files of the change that these go back with. The message
     /// of each is its block of trailers.
     pub others: Vec<Change>,
+    /// The place of the service, where the services of the group go back one after another, each by a commit of its own.
+    pub turn: Option<Turn>,
 }
 
 /// What a revert pins.
@@ -299,11 +302,27 @@ fn quoted(path: &str) -> String {
     format!("\"{}\"", path.chars().map(escaped).collect::<String>())
 }
 
+/// That the services of a group go back one after another, in words.
+fn turn_text(group: &GroupName, turn: &Turn) -> String {
+    let names = |services: &[ServiceName]| -> String {
+        services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let with = &turn.with;
+    let then = match turn.then.is_empty() {
+        true => "this is the end".to_owned(),
+        false => format!("after this: {}", names(&turn.then)),
+    };
+    format!("the group {group} goes back one service after another, because of {with}; {then}")
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "revert {} of {} in {}", self.reverts.short(), self.service, self.environment)?;
         self.lines(f)?;
-        let Some(Together { group, others }) = &self.together else { return Ok(()) };
+        let Some(Together { group, others, turn }) = &self.together else { return Ok(()) };
+        if let Some(turn) = turn {
+            writeln!(f, "  {}", turn_text(group, turn))?;
+        }
         for other in others {
             writeln!(f, "with {}, of the same group {group}", other.service)?;
             other.lines(f)?;
@@ -351,6 +370,12 @@ impl Change {
         self.together.as_ref().map_or(&[], |together| &together.others)
     }
 
+    /// Its place, where it is the revert of one service of a group that goes back one service after another.
+    #[must_use]
+    pub fn turn(&self) -> Option<&Turn> {
+        self.together.as_ref()?.turn.as_ref()
+    }
+
     /// The entries of the ledger that this change would become: one for each service.
     #[must_use]
     pub fn as_entries(&self) -> Vec<RevertEntry> {
@@ -363,6 +388,7 @@ impl Change {
     }
 
     fn as_entry(&self) -> RevertEntry {
+        let turn = self.turn();
         RevertEntry {
             id: self.id.clone(),
             commit: self.base,
@@ -373,7 +399,8 @@ impl Change {
             with: self.with.iter().map(|other| other.commit).collect(),
             bad_values: self.bad_values.clone(),
             requested: false,
-            together_with: None,
+            together_with: turn.map(|turn| turn.with.clone()).filter(|with| *with != self.service),
+            then: turn.map(|turn| turn.then.clone()).unwrap_or_default(),
         }
     }
 

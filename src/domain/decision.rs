@@ -17,7 +17,7 @@ pub use self::guards::{
 };
 pub use self::members::ask_member;
 pub use self::stack::{is_open, is_unsure, may_be_of};
-pub use self::types::{Case, Decision, GoneRevert, LATE_SECS, Left, Member, Situation, VerdictKind};
+pub use self::types::{Case, Decision, GoneRevert, LATE_SECS, Left, Member, Situation, Turn, VerdictKind};
 
 /// The name under which it is recorded that a person must look at a revert because of what was found when it was worked out. It
 /// is no guard: what it looks at is the plan.
@@ -27,7 +27,12 @@ pub const PLAN_GUARD: &str = "plan";
 #[must_use]
 pub fn decide(case: &Case<'_>, situation: &Situation<'_>) -> (Decision, Vec<GuardAnswer>) {
     let mut answers = Vec::new();
-    for guard in GUARDS.iter().filter(|guard| !case.is_fallback || !guard.by_time) {
+    let is_asked = |guard: &&GuardRow| match case.turn {
+        // Whether the group goes back at all was asked before the first of it did.
+        Some(_) => guard.of_member || guard.in_turn,
+        None => !case.is_fallback || !guard.by_time,
+    };
+    for guard in GUARDS.iter().filter(is_asked) {
         let answer = GuardAnswer::to((guard.collect)(case, situation));
         let decision = answer.decision.clone();
         answers.push(answer);

@@ -46,6 +46,30 @@ pub struct Environment {
     pub services: Vec<ServiceRule>,
     /// Whether the rules name every dependency between services.
     pub dependencies: Declared,
+    /// The groups whose services go back one after another.
+    pub orders: BTreeMap<GroupName, GroupOrder>,
+}
+
+/// How the services of a group go back one after another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupOrder {
+    /// The services in the order in which they are deployed. One that is not named counts as deployed last.
+    pub deployed: Vec<ServiceName>,
+    /// How long each waits after the one before it has landed, in seconds.
+    pub wait_secs: u32,
+}
+
+impl GroupOrder {
+    /// These services in the order in which they go back: what was deployed last goes first. Those that are not named go by their names.
+    #[must_use]
+    pub fn going_back(&self, services: impl Iterator<Item = ServiceName>) -> Vec<ServiceName> {
+        let place = |service: &ServiceName| {
+            self.deployed.iter().position(|one| one == service).unwrap_or(self.deployed.len())
+        };
+        let mut services: Vec<ServiceName> = services.collect();
+        services.sort_by(|a, b| place(b).cmp(&place(a)).then_with(|| a.cmp(b)));
+        services
+    }
 }
 
 /// Which files make a service, and what holds for it.
@@ -125,6 +149,7 @@ impl Environment {
             freezes: Vec::new(),
             services,
             dependencies: Declared::default(),
+            orders: BTreeMap::new(),
         }
     }
 

@@ -1,29 +1,29 @@
 //! Making the reverts that are due: one change at a time, each worked out from the newest state of the branch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::artifacts::ask_registries;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
 use super::made::{is_made, rank, waits_with};
-use super::revert::{ToRevert, plan_at};
+use super::revert::{ToRevert, plan_at, plan_in_turn, receipt_of, undone_by};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
-use crate::agent::decide::{Decided, decide_all};
+use crate::agent::decide::{Decided, decide_all, take_turns};
 use crate::agent::judge::fallback::add_fallbacks;
 use crate::agent::judge::judged::Judged;
 use crate::agent::judge::open::judge_open;
 use crate::agent::judge::recovered::ask_for_recoveries;
+use crate::agent::judge::turns::{add_begun, bring_in_turn};
 use crate::agent::look::context::{Intent, Pass};
 use crate::agent::look::paused_since::paused_since;
 use crate::agent::look::state::{Decisions, State};
 use crate::agent::report::EnvironmentReport;
+use crate::domain::change::Change;
 use crate::domain::change::plan::Undo;
 use crate::domain::change::receipt::Receipt;
-use crate::domain::change::{Change, NoChange};
 use crate::domain::decision::{Decision, Facts, GuardAnswer, PLAN_GUARD};
 use crate::domain::deployment::Deployment;
-use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::trailers::MAX_BLOCKS;
@@ -90,7 +90,7 @@ pub(in crate::agent) async fn make_due_reverts(
 async fn work_through(
     pass: &Pass<'_>,
     state: &mut State,
-    judged: &mut [Judged],
+    judged: &mut Vec<Judged>,
     tried: &mut BTreeMap<String, Tried>,
     report: &mut EnvironmentReport,
 ) -> Result<Vec<Decided>, RepositoryError> {
@@ -112,6 +112,11 @@ async fn work_through(
         let mut decided = decide_all(pass, state, judged, made(tried));
         honor_earlier(pass, state, judged, &mut decided, &mut honored).await?;
         wait_for_nothing_that_stays(judged, &mut decided);
+        if ask_registries(pass, state, judged, &decided).await? || bring_in_turn(pass, judged, &decided) {
+            continue;
+        }
+        take_turns(pass, state, judged, &mut decided, made(tried));
+        honor_earlier(pass, state, judged, &mut decided, &mut honored).await?;
         if ask_registries(pass, state, judged, &decided).await? {
             continue;
         }
@@ -168,10 +173,13 @@ async fn honor_earlier(
     decided: &mut [Decided],
     known: &mut BTreeMap<Time, Decisions>,
 ) -> Result<(), RepositoryError> {
-    for (one, (decision, _)) in judged.iter().zip(decided) {
+    for (one, (decision, guards)) in judged.iter().zip(decided) {
         let Some((at, told)) = &one.told_before else { continue };
+        // What was well goes back in its turn all the same.
+        let is_turn = guards.iter().any(|guard| guard.turn().is_some());
+        let is_open = *told == Decision::Wait || is_turn && !matches!(told, Decision::Escalate(_));
         // The forge did not take what was decided then, or a branch was in the way: it is tried again.
-        if one.refused_before {
+        if one.refused_before || is_open {
             continue;
         }
         // The same is decided now, or less. Who has a proposal need not be told that it would be made no more.
@@ -236,6 +244,7 @@ pub(in crate::agent) async fn decided_at(
     let mut judged = judge_open(&pass, &state).await;
     ask_for_recoveries(&pass, &mut state).await;
     add_fallbacks(&pass, &state, &mut judged, scratch).await;
+    add_begun(&pass, &state, &mut judged);
     // Nothing was told before then: this goes no deeper.
     let settled = make_due_reverts(&pass, &mut state, judged, scratch).await;
     Ok(if scratch.problems.is_empty() { decisions(&settled) } else { Decisions::new() })
@@ -334,14 +343,6 @@ fn made(tried: &BTreeMap<String, Tried>) -> Vec<RevertEntry> {
     planned.flat_map(|(change, _)| change.as_entries()).collect()
 }
 
-/// The commits that a revert takes back which leads there.
-pub(in crate::agent) fn undone_by(goal: Option<&Goal>) -> BTreeSet<CommitId> {
-    match goal {
-        Some(Goal::Undo(changes, _)) => changes.iter().map(|change| change.commit).collect(),
-        Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => BTreeSet::new(),
-    }
-}
-
 /// Works one revert out and delivers it (or, when only planning, says what would be delivered). `refused`: the branch takes no
 /// push. None where other pauses hold by now than when it was decided.
 async fn try_one(
@@ -367,9 +368,19 @@ async fn try_one(
         Ok(planned) => planned,
         Err(none) => return Ok(Some((receipt_of(none), None))),
     };
-    let diff = planned.diff();
     let by_hand = *decision == Decision::Propose || !planned.change.doubts.is_empty();
-    let route = Route::of(pass, by_hand, refused);
+    let (route, head) = (Route::of(pass, by_hand, refused), state.snapshot.head);
+    let turn = guards.iter().find_map(GuardAnswer::turn);
+    // That all can go back is known now. By a push only this one does.
+    let members = if route == Route::Push { &[][..] } else { &members };
+    let planned = match turn {
+        None => planned,
+        turn => match plan_in_turn(pass, &ToRevert { members, ..to_revert }, turn, head).await? {
+            Ok(planned) => planned,
+            Err(none) => return Ok(Some((receipt_of(none), None))),
+        },
+    };
+    let diff = planned.diff();
     if is_made(pass, state, judged, decision, (&planned, route)).await? {
         // As when it was made: what waits for a person does not count as reverted.
         let is_by_hand = matches!(judged.told_before, Some((_, Decision::Propose)));
@@ -406,19 +417,6 @@ fn with_doubts(
         guards.push(GuardAnswer::without_facts(PLAN_GUARD, Some(Decision::Propose)));
     }
     guards
-}
-
-/// What became of a revert that cannot be worked out.
-fn receipt_of(none: NoChange) -> Receipt {
-    match none {
-        none @ (NoChange::Superseded(_) | NoChange::Restored(_)) => Receipt::Superseded(none.to_string()),
-        refused @ (NoChange::Gone(_)
-        | NoChange::Partial(_)
-        | NoChange::OfGroup { .. }
-        | NoChange::Refused { .. }) => {
-            Receipt::Refused(format!("it cannot be put back by machine: {refused}"))
-        }
-    }
 }
 
 /// Works out the reverts that a person must decide about, so that the plan is at hand. Those that cannot be worked out are left

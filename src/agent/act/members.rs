@@ -10,7 +10,6 @@ use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
 use crate::domain::history::trailers::MAX_BLOCKS;
 use crate::domain::ids::{CommitId, GroupName, ServiceName};
-use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
 
@@ -36,7 +35,7 @@ pub(in crate::agent) fn find_members<'j>(
             let known = judged.clone().find(|one| one.deployment.id == other.id);
             match known.filter(|_| found.len() <= MAX_BLOCKS) {
                 Some(known) => Judged { members: Vec::new(), ..known.clone() },
-                None => unjudged(pass, other),
+                None => Judged::unjudged(pass.policy(other), pass.now, other),
             }
         };
         let mut members: Vec<Judged> = found.iter().map(member).collect();
@@ -64,13 +63,6 @@ fn key(deployment: &Deployment) -> Option<(GroupName, CommitId)> {
     Some((deployment.group.clone()?, deployment.commit))
 }
 
-/// A deployment that is not judged in this pass: nothing of it is known to be bad.
-fn unjudged(pass: &Pass<'_>, deployment: &Deployment) -> Judged {
-    let policy = pass.policy(deployment);
-    let evidence = Evidence::new(deployment.at, pass.now, &policy, Vec::new());
-    Judged::new(deployment.clone(), policy, evidence)
-}
-
 /// The other services of its group that go back with a deployment, as when that was decided: without what came later.
 pub(in crate::agent) async fn members_then(
     pass: &Pass<'_>,
@@ -94,7 +86,7 @@ pub(in crate::agent) async fn members_then(
         let mut past = pasts.remove(&other.service).unwrap_or_default();
         past.know(&other.service, &state.dropped);
         let past = past.when_decided(&other, &BTreeSet::new());
-        let mut member = unjudged(pass, &other);
+        let mut member = Judged::unjudged(pass.policy(&other), pass.now, &other);
         if let Some(told) =
             state.verdicts(&other).filter(|told| told.judgement.verdict == Verdict::Regressed).last()
         {

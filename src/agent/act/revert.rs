@@ -11,8 +11,10 @@ use crate::agent::look::context::Pass;
 use crate::domain::change::named::{AtOrBelow, NamedPath, named};
 use crate::domain::change::needed::{KUSTOMIZATIONS, needed};
 use crate::domain::change::plan::{Target, Undo, plan};
-use crate::domain::change::together::together;
+use crate::domain::change::receipt::Receipt;
+use crate::domain::change::together::{in_turn, together};
 use crate::domain::change::{Asked, Change, Motive, NoChange};
+use crate::domain::decision::Turn;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
 use crate::domain::environment::Environment;
@@ -89,6 +91,14 @@ pub(in crate::agent) fn undo<'a>(
     }
 }
 
+/// The commits that a revert takes back which leads there.
+pub(in crate::agent) fn undone_by(goal: Option<&Goal>) -> BTreeSet<CommitId> {
+    match goal {
+        Some(Goal::Undo(changes, _)) => changes.iter().map(|change| change.commit).collect(),
+        Some(Goal::NoneGood(_) | Goal::TakenBack(_) | Goal::Under(_)) | None => BTreeSet::new(),
+    }
+}
+
 /// A revert that was worked out, with the files that it changes as they are before it.
 #[derive(Clone)]
 pub(in crate::agent) struct PlannedRevert<'a> {
@@ -122,11 +132,21 @@ pub(in crate::agent) async fn plan_at<'a>(
     to_revert: &ToRevert<'a>,
     head: CommitId,
 ) -> Result<Result<PlannedRevert<'a>, NoChange>, RepositoryError> {
+    plan_in_turn(pass, to_revert, None, head).await
+}
+
+/// The same for a deployment that has this turn in a group that goes back one service after another.
+pub(super) async fn plan_in_turn<'a>(
+    pass: &Pass<'_>,
+    to_revert: &ToRevert<'a>,
+    turn: Option<&Turn>,
+    head: CommitId,
+) -> Result<Result<PlannedRevert<'a>, NoChange>, RepositoryError> {
     let mut parts = Vec::new();
     for one in std::iter::once(to_revert).chain(to_revert.members) {
         parts.push((Owned::of(one), current_files(pass, head, one.undo).await?));
     }
-    let (environment, now) = (Arc::clone(pass.environment), pass.now);
+    let (environment, now, turn) = (Arc::clone(pass.environment), pass.now, turn.cloned());
     let planning = pass.git(move |repository| {
         let change = match plan_all(&parts, &environment.branch, head, now) {
             Ok(change) => still_whole(repository, head, change, &parts)?,
@@ -137,12 +157,15 @@ pub(in crate::agent) async fn plan_at<'a>(
             current.files.extend(part.files.clone());
             current.moved.extend(part.moved.clone());
         }
-        let change = match (change, parts.as_slice()) {
-            (Ok(change), [(alone, _)]) => {
+        let change = match (change, parts.as_slice(), turn) {
+            (Ok(change), [(next, _), ..], Some(turn)) => {
+                Ok(in_turn(change, (&next.bad, next.motive()), turn, !next.policy.pin.is_none()))
+            }
+            (Ok(change), [(alone, _)], None) => {
                 let why = (alone.undo(), alone.motive(), &alone.policy.pin);
                 Ok(pinned(repository, change, why, &mut current.files)?)
             }
-            (change, _) => change,
+            (change, _, _) => change,
         };
         Ok::<_, RepositoryError>((change, current))
     });
@@ -185,6 +208,19 @@ fn plan_all(
     let Some((change, owned)) = lead else { return Err(NoChange::Restored(String::new())) };
     let is_pinned = parts.iter().any(|(owned, _)| !owned.policy.pin.is_none());
     Ok(together(change, (&owned.bad, owned.motive()), others, is_pinned))
+}
+
+/// What became of a revert that cannot be worked out.
+pub(super) fn receipt_of(none: NoChange) -> Receipt {
+    match none {
+        none @ (NoChange::Superseded(_) | NoChange::Restored(_)) => Receipt::Superseded(none.to_string()),
+        refused @ (NoChange::Gone(_)
+        | NoChange::Partial(_)
+        | NoChange::OfGroup { .. }
+        | NoChange::Refused { .. }) => {
+            Receipt::Refused(format!("it cannot be put back by machine: {refused}"))
+        }
+    }
 }
 
 /// The most kustomizations that are read of a repository, and the most bytes of them.

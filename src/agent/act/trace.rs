@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::members::{find_members, members_of, services_of};
 use crate::agent::judge::judged::Judged;
+use crate::agent::judge::turns::{in_turn, key};
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::{Past, pasts};
 use crate::agent::look::state::State;
@@ -29,7 +30,9 @@ pub(super) async fn trace(
 ) -> Result<(), RepositoryError> {
     let judged: Vec<&mut Judged> = judged.collect();
     let members = find_members(pass, state, &judged.iter().map(|one| &**one));
-    let mut red: Vec<&mut Judged> = judged.into_iter().filter(|one| is_red(one)).collect();
+    let in_turn = in_turn(pass, state, judged.iter().map(|one| &**one).filter(|one| is_red(one)));
+    let is_traced = |one: &&mut Judged| is_red(one) || in_turn.contains(&key(&one.deployment));
+    let mut red: Vec<&mut Judged> = judged.into_iter().filter(is_traced).collect();
     for one in &mut red {
         one.members = members_of(&members, &one.deployment);
     }

@@ -9,11 +9,11 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::agent::act::branch::remove_branch;
 use crate::agent::act::deliver::Route;
-use crate::agent::act::due::{decided_at, undone_by};
+use crate::agent::act::due::decided_at;
 use crate::agent::act::error::DeliveryError;
 use crate::agent::act::members::members_then;
 use crate::agent::act::pull_request::{Terms, merge_when_ready};
-use crate::agent::act::revert::{ToRevert, undo};
+use crate::agent::act::revert::{ToRevert, undo, undone_by};
 use crate::agent::caught::caught;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;

@@ -2,7 +2,7 @@
 //! the revert in the place of those since the deployment.
 
 use crate::agent::caught::caught;
-use crate::agent::judge::recovered::{Span, longest_recovery_secs, outcome, span};
+use crate::agent::judge::recovered::{Span, longest_recovery_secs, once_all_are_back, outcome, span};
 use crate::agent::judge::reverted::{
     as_configured, deployment_taken_back, evidence_since_revert, evidence_until,
 };
@@ -124,7 +124,8 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
     if age > 2 * i64::from(longest) {
         return None;
     }
-    let (secs, is_over, until) = match span(pass, state, entry, longest) {
+    let whole = &once_all_are_back(state, entry)?;
+    let (secs, is_over, until) = match span(pass, state, whole, longest) {
         Span::Replaced(next, after_secs) => {
             let (by, after) = (next.commit.short(), human_secs(after_secs));
             let reason =
@@ -143,7 +144,7 @@ async fn effect(pass: &Pass<'_>, state: &State, entry: &RevertEntry) -> Option<(
             (evidence, unseen)
         }
     };
-    let evidence = evidence_since_revert(pass, state, entry, &before, &deployment, secs);
+    let evidence = evidence_since_revert(pass, state, whole, &before, &deployment, secs);
     let since = judge(&evidence.await);
     let (outcome, reason) = match unseen {
         None => outcome(&since, is_over),

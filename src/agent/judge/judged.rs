@@ -77,6 +77,12 @@ impl Judged {
         }
     }
 
+    /// A deployment that is not judged in this pass: nothing of it is known to be bad.
+    pub(in crate::agent) fn unjudged(policy: Policy, now: Time, deployment: &Deployment) -> Self {
+        let evidence = Evidence::new(deployment.at, now, &policy, Vec::new());
+        Self::new(deployment.clone(), policy, evidence)
+    }
+
     /// What the guards are asked about.
     pub(in crate::agent) fn case(&self) -> Case<'_> {
         let is_silent = |found: &Found| matches!(found, Found::Gap(Gap::Unavailable(_)));
@@ -100,6 +106,7 @@ impl Judged {
             is_fallback: self.evidence.after_revert.is_some(),
             members: &[],
             goes_with: None,
+            turn: None,
         }
     }
 }

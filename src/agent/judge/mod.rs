@@ -12,4 +12,5 @@ pub(super) mod returned;
 pub(super) mod reverted;
 mod sources;
 pub(super) mod told;
+pub(super) mod turns;
 mod usual;

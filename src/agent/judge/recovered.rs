@@ -46,7 +46,8 @@ async fn recovery(
     entry: &RevertEntry,
     (bad, before): (&Deployment, Option<Evidence>),
 ) -> Option<Recovery> {
-    let (secs, is_over) = match span(pass, state, entry, pass.rule(bad)?.policy.recovery_secs) {
+    let whole = &once_all_are_back(state, entry)?;
+    let (secs, is_over) = match span(pass, state, whole, pass.rule(bad)?.policy.recovery_secs) {
         Span::Replaced(..) => return Some(Recovery::Replaced),
         Span::Early => return None,
         Span::Watched { secs, is_over, .. } => (secs, is_over),
@@ -58,8 +59,16 @@ async fn recovery(
     if judge(&before).verdict != Verdict::Regressed {
         return None;
     }
-    let since = evidence_since_revert(pass, state, entry, &before, bad, secs).await;
+    let since = evidence_since_revert(pass, state, whole, &before, bad, secs).await;
     outcome(&judge(&since), is_over).map(|(outcome, _)| outcome)
+}
+
+/// A revert as its effect is watched: of a group that goes back one service after another since the last of them landed. None before that.
+pub(in crate::agent) fn once_all_are_back(state: &State, entry: &RevertEntry) -> Option<RevertEntry> {
+    let is_step = |one: &&RevertEntry| one.id == entry.id || one.follows(entry) || entry.follows(one);
+    // Newest first.
+    let last = state.reverts.iter().find(is_step).unwrap_or(entry);
+    last.then.is_empty().then(|| RevertEntry { at: last.at, ..entry.clone() })
 }
 
 /// How long the signals say something about a revert.
@@ -94,7 +103,7 @@ pub(in crate::agent) fn span<'s>(
 }
 
 /// The first deployment of the service after the revert, in the order of the branch: a bot may be there in the same second.
-fn next_deployment<'s>(state: &'s State, entry: &RevertEntry) -> Option<&'s Deployment> {
+pub(in crate::agent) fn next_deployment<'s>(state: &'s State, entry: &RevertEntry) -> Option<&'s Deployment> {
     let newer = state.snapshot.commits.iter().take_while(|commit| commit.id != entry.commit);
     let newer: BTreeSet<CommitId> = newer.map(|commit| commit.id).collect();
     let is_later = |one: &&Deployment| one.service == entry.service && newer.contains(&one.commit);

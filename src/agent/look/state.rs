@@ -430,6 +430,7 @@ fn under_way(record: &Record, notes: &[Record], pass: &Pass<'_>) -> Option<Rever
         bad_values: BTreeSet::new(),
         requested: false,
         together_with: None,
+        then: Vec::new(),
     })
 }
 

@@ -19,7 +19,7 @@ use crate::domain::artifact::named::MAX_ARTIFACTS;
 use crate::domain::artifact::{Artifact, ArtifactsTold, RanArtifact};
 use crate::domain::change::Change;
 use crate::domain::change::receipt::Receipt;
-use crate::domain::decision::{Decision, is_incident, is_of_incident};
+use crate::domain::decision::{Decision, GuardAnswer, Turn, is_incident, is_of_incident};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::artifacts::brought_by;
 use crate::domain::deployment::lineage::Goal;
@@ -52,7 +52,8 @@ pub(in crate::agent) async fn write_down(
         let id = one.judged.deployment.id.clone();
         let mut item = item(one);
         let told_before = one.judged.told_before.as_ref().map(|(_, told)| told);
-        if told_before.is_some_and(|told| !is_news(&item, told)) {
+        let waits = item.decision == Decision::Wait && turn_of(&item).is_some();
+        if told_before.is_some_and(|told| !is_news(&item, told)) && !waits {
             still_bad.extend(one.judged.told_before.as_ref().and_then(|(at, _)| as_told(&item, *at)));
             continue;
         }
@@ -86,6 +87,9 @@ pub(in crate::agent) async fn write_down(
             for record in std::iter::once(Record::Verdict(Box::new(verdict))).chain(ended) {
                 lines.add(item.deployment, &item.service, &record, report);
             }
+        }
+        if waits && is_new && told_before.is_none() {
+            add_cause(pass, one, &item, &mut lines, report).await;
         }
         report.items.push(item);
     }
@@ -150,8 +154,31 @@ fn told_and_bad(bad: &[String]) -> Option<String> {
     (!bad.is_empty()).then(|| format!("told before, and still bad: {named}{more}"))
 }
 
+/// Writes down the verdict on a bad service that waits for its turn, with its evidence: because of it others of its group go back already.
+async fn add_cause(
+    pass: &Pass<'_>,
+    one: &Settled,
+    item: &Item,
+    lines: &mut Lines,
+    report: &mut EnvironmentReport,
+) {
+    if turn_of(item).is_some_and(|turn| turn.with == item.service) {
+        let ran = ran_artifacts(pass, &one.judged.deployment).await;
+        let record = Record::Verdict(Box::new(verdict_record(pass, one, item, ran)));
+        lines.add(item.deployment, &item.service, &record, report);
+    }
+}
+
+/// Its turn in a group that goes back one service after another.
+fn turn_of(item: &Item) -> Option<&Turn> {
+    item.guards.iter().find_map(GuardAnswer::turn)
+}
+
 /// Whether a person has not been told yet what came of judging a deployment again.
 fn is_news(item: &Item, told: &Decision) -> bool {
+    if *told == Decision::Wait {
+        return item.decision != Decision::Wait;
+    }
     let is_told_revert = matches!(told, Decision::Revert | Decision::Propose);
     match (&item.receipt, &item.decision) {
         // On a branch alone it was put in this pass, whatever the notes say: what was there is only planned again.

@@ -1,6 +1,7 @@
 //! The groups of services, and the mistakes in them.
 
 use super::*;
+use crate::domain::ids::{GroupName, ServiceName};
 
 fn with(services: &str) -> String {
     let (head, _) = VALID.split_once("services:\n").unwrap();
@@ -56,4 +57,32 @@ fn each_mistake_in_a_group_has_its_place_and_the_fix() {
     }
     let named = with("{name: cart, paths: [\"apps/**\"], labels: {namespace: x}, group: \"{{ service }}\"}");
     assert!(load_texts(&[&named]).unwrap_err().to_string().contains("captures no `service`"));
+}
+
+#[test]
+fn an_order_is_read_and_turned_round() {
+    let pattern = "{pattern: \"apps/{service}/**\", labels: {namespace: x}, group: shop}";
+    let load = |groups: &str| load_texts(&[&format!("{}groups:\n  {groups}\n", with(pattern))]);
+    let settings =
+        load("shop: {order: [db, api, web], wait: 5m}").unwrap_or_else(|errors| panic!("{errors}"));
+    for environment in &settings.estates[0].environments {
+        let order = &environment.orders[&GroupName::new("shop").unwrap()];
+        assert_eq!(order.wait_secs, 300);
+        let names = ["api", "mail", "db", "jobs", "web"].map(|name| ServiceName::new(name).unwrap());
+        let back: Vec<String> = order.going_back(names.into_iter()).into_iter().map(String::from).collect();
+        assert_eq!(back, ["jobs", "mail", "web", "api", "db"], "what is not named was deployed last");
+    }
+    let settings = load("shop: {order: [db, web]}").unwrap();
+    assert_eq!(settings.estates[0].environments[0].orders.values().next().unwrap().wait_secs, 0);
+    for (groups, told) in [
+        ("shop: {order: [db, web], wait: 61m}", "must be at most 1h"),
+        ("shop: {order: [db, web, db]}", "the service `db` stands here twice"),
+        ("shop: {order: []}", "order"),
+        ("shop: {wait: 5m}", "order"),
+        ("shop: {order: [db, \"the web\"]}", "may only have letters, digits"),
+        ("shpo: {order: [db, web]}", "no service is in the group `shpo`: did you mean `shop`?"),
+    ] {
+        let errors = load(groups).unwrap_err().to_string();
+        assert!(errors.contains(told), "{groups}: {errors}");
+    }
 }

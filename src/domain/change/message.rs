@@ -6,15 +6,16 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::change::{Asked, Change, Motive, Together, shown};
+use crate::domain::change::{Asked, Change, Motive, Together, shown, turn_text};
 use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
 use crate::domain::history::trailers::{
-    ID_TRAILER, MAX_TRAILERS, PIN_TRAILER, PIN_UNTIL_TRAILER, SIGNAL_TRAILER, TOGETHER_TRAILER, trailer_value,
+    ID_TRAILER, MAX_TRAILERS, PIN_TRAILER, PIN_UNTIL_TRAILER, SIGNAL_TRAILER, THEN_TRAILER, TOGETHER_TRAILER,
+    trailer_value,
 };
 use crate::domain::ids::{FilePath, ServiceName};
-use crate::domain::judge::verdict::{Finding, Judgement};
+use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
 use crate::domain::text::{flat, inert, one_line};
 use crate::domain::time::Time;
 
@@ -24,31 +25,7 @@ const MAX_ROWS: usize = 50;
 /// Writes the whole message.
 pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'_>) -> String {
     let mut text = format!("{}\n\n", subject(change));
-    let what = format!(
-        "Deployment {} ({}) of {}",
-        deployment.commit.short(),
-        cell(&deployment.subject, 80),
-        deployment.at
-    );
-    match motive {
-        Motive::Metrics(judgement) => {
-            put(&mut text, &format!("{what}\nmade things worse: {}\n", cell(&judgement.reason, 400)));
-            put(&mut text, &signal_table(judgement));
-        }
-        Motive::Fallback(judgement, revert) => {
-            let (revert, reason) = (revert.short(), cell(&judgement.reason, 400));
-            let why = format!("the revert {revert} led back to it and did not help: {reason}");
-            put(&mut text, &format!("{what}\ngoes back too: {why}\n"));
-            put(&mut text, &signal_table(judgement));
-        }
-        Motive::Request(Asked { who, why }) => {
-            let who = cell(who, 80);
-            put(&mut text, &format!("{what}\nis reverted because {who} asked for it.\n"));
-            if let Some(why) = why {
-                put(&mut text, &format!("\nReason: {}\n", cell(why, 500)));
-            }
-        }
-    }
+    put(&mut text, &why(change, deployment, motive));
     put(&mut text, &field_table(change));
     if !change.along.is_empty() {
         put(&mut text, &format!("\nWhat else {} changed goes back too:\n\n", deployments_of(change)));
@@ -84,19 +61,65 @@ pub(crate) fn compose(change: &Change, deployment: &Deployment, motive: Motive<'
     // All at once, as what stands in two places could be an instruction together. The trailers are read back, and have
     // a rule of their own.
     let mut text = inert(&text);
-    put(&mut text, &block(change, motive, None));
+    let with = change.turn().map(|turn| &turn.with).filter(|with| **with != change.service);
+    put(&mut text, &block(change, motive, with));
     for other in change.others() {
         put(&mut text, &format!("\n{}", other.message));
     }
     text
 }
 
+/// What goes back, and why.
+fn why(change: &Change, deployment: &Deployment, motive: Motive<'_>) -> String {
+    let mut text = String::new();
+    let what = format!(
+        "Deployment {} ({}) of {}",
+        deployment.commit.short(),
+        cell(&deployment.subject, 80),
+        deployment.at
+    );
+    match motive {
+        // Others of its group may be back already, so that it looks well.
+        Motive::Metrics(judgement)
+            if let Some(turn) = change.turn()
+                && judgement.verdict != Verdict::Regressed =>
+        {
+            let why = match turn.with == change.service {
+                true => "made things worse".to_owned(),
+                false => format!("was not found bad, and goes back with {}", turn.with),
+            };
+            put(&mut text, &format!("{what}\n{why}.\n"));
+        }
+        Motive::Metrics(judgement) => {
+            put(&mut text, &format!("{what}\nmade things worse: {}\n", cell(&judgement.reason, 400)));
+            put(&mut text, &signal_table(judgement));
+        }
+        Motive::Fallback(judgement, revert) => {
+            let (revert, reason) = (revert.short(), cell(&judgement.reason, 400));
+            let why = format!("the revert {revert} led back to it and did not help: {reason}");
+            put(&mut text, &format!("{what}\ngoes back too: {why}\n"));
+            put(&mut text, &signal_table(judgement));
+        }
+        Motive::Request(Asked { who, why }) => {
+            let who = cell(who, 80);
+            put(&mut text, &format!("{what}\nis reverted because {who} asked for it.\n"));
+            if let Some(why) = why {
+                put(&mut text, &format!("\nReason: {}\n", cell(why, 500)));
+            }
+        }
+    }
+    text
+}
+
 /// The other services of the group, with what becomes of their fields.
 fn others(change: &Change) -> String {
-    let Some(Together { group, others }) = &change.together else { return String::new() };
-    let mut text = format!(
-        "\nThe same commit deployed more services of the group {group}, which go back together or not at all.\n"
-    );
+    let Some(Together { group, others, turn }) = &change.together else { return String::new() };
+    let mut text = match turn {
+        Some(turn) => format!("\nAs the configuration asks, {}.\n", turn_text(group, turn)),
+        None => format!(
+            "\nThe same commit deployed more services of the group {group}, which go back together or not at all.\n"
+        ),
+    };
     for other in others {
         let is_bad =
             if other.bad_values.is_empty() { "was not found bad and goes" } else { "was bad too and goes" };
@@ -148,9 +171,12 @@ fn subject(change: &Change) -> String {
         }
         [] => change.reverts.short(),
     };
-    let more = change.together.as_ref().map_or_else(String::new, |Together { group, others }| {
-        format!(" and {} more of {group}", others.len())
-    });
+    let more = match &change.together {
+        Some(Together { group, others, .. }) if !others.is_empty() => {
+            format!(" and {} more of {group}", others.len())
+        }
+        Some(Together { .. }) | None => String::new(),
+    };
     format!("Revert {}{more} in {}: {values}", change.service, change.environment)
 }
 
@@ -219,6 +245,9 @@ pub(super) fn block(change: &Change, motive: Motive<'_>, with: Option<&ServiceNa
     add("Backout-Reverts", &change.reverts.to_string());
     if let Some(with) = with {
         add(TOGETHER_TRAILER, with.as_str());
+    }
+    for then in change.turn().into_iter().flat_map(|turn| &turn.then) {
+        add(THEN_TRAILER, then.as_str());
     }
     for other in change.with.iter().take(MAX_TRAILERS) {
         add("Backout-With", &other.commit.to_string());

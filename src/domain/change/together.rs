@@ -1,6 +1,7 @@
-//! One commit that takes back what several services of a group got by one commit.
+//! Taking back what several services of a group got by one commit: by one commit, or by one for each service.
 
 use super::{Change, Motive, Together, message};
+use crate::domain::decision::Turn;
 use crate::domain::deployment::Deployment;
 use crate::domain::judge::verdict::Verdict;
 
@@ -30,7 +31,33 @@ pub fn together(
     if is_pinned {
         lead.pins.without.push("what goes back as a group is not pinned".to_owned());
     }
-    lead.together = Some(Together { group, others: joined });
+    lead.together = Some(Together { group, others: joined, turn: None });
     lead.message = message::compose(&lead, bad, motive);
     lead
+}
+
+/// The revert of the next service of a group whose services go back one after another. Where the service was not bad itself nothing is in
+/// quarantine. Where a person decides, the others that are left are in it already. `is_pinned`: the policy of the service asks for pins.
+#[must_use]
+pub fn in_turn(
+    mut change: Change,
+    (bad, motive): (&Deployment, Motive<'_>),
+    mut turn: Turn,
+    is_pinned: bool,
+) -> Change {
+    let Some(group) = bad.group.clone() else { return change };
+    let is_bad = motive.judgement().is_some_and(|judgement| judgement.verdict == Verdict::Regressed);
+    // The one because of which all go back may look well by now: others of its group are back already.
+    if !is_bad && turn.with != change.service {
+        change.bad_values.clear();
+    }
+    let others = change.together.take().map_or_else(Vec::new, |together| together.others);
+    if !others.is_empty() {
+        turn.then.clear();
+    } else if is_pinned {
+        change.pins.without.push("what goes back as a group is not pinned".to_owned());
+    }
+    change.together = Some(Together { group, others, turn: Some(turn) });
+    change.message = message::compose(&change, bad, motive);
+    change
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::guards::Facts;
-use super::types::Decision;
+use super::types::{Decision, Turn};
 
 /// What a guard said, with the facts from which it said it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +41,12 @@ impl GuardAnswer {
     #[must_use]
     pub fn without_facts(guard: &str, decision: Option<Decision>) -> Self {
         Self { guard: guard.to_owned(), facts: None, decision }
+    }
+
+    /// The place of the service in a group that goes back one service after another; none of another guard than `group`.
+    #[must_use]
+    pub fn turn(&self) -> Option<&Turn> {
+        self.facts.as_ref()?.turn()
     }
 
     /// Asks the guard again with the facts that were recorded.

@@ -56,7 +56,7 @@ use self::target::TargetFacts;
 use self::trust::TrustFacts;
 use self::verdict::VerdictFacts;
 use self::watch_window::WatchWindowFacts;
-use super::types::{Case, Decision, Guard, Situation, VerdictKind};
+use super::types::{Case, Decision, Guard, Situation, Turn, VerdictKind};
 use crate::domain::ids::CommitId;
 
 /// A guard in the order in which they are asked.
@@ -70,6 +70,8 @@ pub struct GuardRow {
     pub by_time: bool,
     /// Whether it is asked about a service, too, that goes back only because another one of its group does.
     pub of_member: bool,
+    /// Whether it is asked, too, before each service of a group that goes back one service after another.
+    pub in_turn: bool,
     /// Collects the facts that it looks at.
     pub collect: fn(&Case<'_>, &Situation<'_>) -> Facts,
 }
@@ -121,6 +123,7 @@ macro_rules! guards {
                 reason: $facts::REASON,
                 by_time: $facts::BY_TIME,
                 of_member: $facts::OF_MEMBER,
+                in_turn: $facts::IN_TURN,
                 collect: |case, situation| Facts::$guard($facts::collect(case, situation)),
             },)*
         ];
@@ -195,6 +198,12 @@ impl Facts {
     #[must_use]
     pub fn doubts_of_group(&self) -> Vec<String> {
         if let Self::Group(facts) = self { facts.doubts() } else { Vec::new() }
+    }
+
+    /// The place of the service in a group whose services go back one after another; none of another guard than `group`.
+    #[must_use]
+    pub fn turn(&self) -> Option<&Turn> {
+        if let Self::Group(facts) = self { facts.turn.as_deref() } else { None }
     }
 
     /// The earlier deployment of the service with which the damage began, and whose revert is to take this one back too.

@@ -74,6 +74,7 @@ fn revert_of(deployment: &Deployment, at: i64, bad: &str) -> RevertEntry {
         bad_values: BTreeSet::from([bad.to_owned()]),
         requested: false,
         together_with: None,
+        then: Vec::new(),
     }
 }
 
@@ -96,6 +97,7 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         is_fallback: false,
         members: &[],
         goes_with: None,
+        turn: None,
     }
 }
 

@@ -93,6 +93,8 @@ pub struct Case<'a> {
     pub members: &'a [Member],
     /// The one of them whose revert takes this one back.
     pub goes_with: Option<&'a ServiceName>,
+    /// Its place, where the services of its group go back one after another and that is due or has begun.
+    pub turn: Option<&'a Turn>,
 }
 
 impl Case<'_> {
@@ -130,6 +132,45 @@ pub struct Member {
     /// Why a person has to accept that it goes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<String>,
+}
+
+/// The place of a service in a group whose services go back one after another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Turn {
+    /// The service that is bad, and because of which all of them go back.
+    pub with: ServiceName,
+    /// The service that goes back before this one. None for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ServiceName>,
+    /// Until when this one waits since the one before it has landed. None for the first, and as long as the one before has not landed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Whether it is its turn now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_due: bool,
+    /// Why the rest of the group does not go back by machine, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+    /// The services that go back after this one, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<ServiceName>,
+}
+
+impl Turn {
+    /// Whether it is the next, and those before it have landed.
+    pub(super) fn is_next(&self) -> bool {
+        self.after.is_none() || self.until.is_some()
+    }
+
+    /// What it waits for, in words.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<String> {
+        let after = self.after.as_ref().filter(|_| !self.is_due)?;
+        Some(match self.until {
+            Some(until) => format!("it goes back after {after}, which is back, and not before {until}"),
+            None => format!("it goes back after {after}, which is not back yet"),
+        })
+    }
 }
 
 /// A revert that is gone from the branch, whose history was rewritten.
@@ -197,6 +238,8 @@ pub(super) trait Guard: Sized {
     const BY_TIME: bool = false;
     /// Whether it is asked about a service, too, that goes back only because another one of its group does.
     const OF_MEMBER: bool = false;
+    /// Whether it is asked, too, before each service of a group that goes back one service after another.
+    const IN_TURN: bool = false;
 
     /// The facts that it looks at.
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self;

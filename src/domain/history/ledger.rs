@@ -43,9 +43,12 @@ pub struct RevertEntry {
     pub bad_values: BTreeSet<String>,
     /// Whether a person asked for it.
     pub requested: bool,
-    /// The service of the same group with which this one goes back, by the same commit.
+    /// The service of the same group with which this one goes back: by the same commit, or in a group with an order by another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub together_with: Option<ServiceName>,
+    /// The services of the same group that go back after this one, in this order, each by a commit of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<ServiceName>,
 }
 
 impl RevertEntry {
@@ -54,6 +57,14 @@ impl RevertEntry {
     #[must_use]
     pub fn is_of_bad(&self) -> bool {
         self.together_with.is_none() || !self.bad_values.is_empty()
+    }
+
+    /// Whether this revert was the next step, or a later one, of a group that goes back one service after another, and `earlier` was a
+    /// step before it.
+    #[must_use]
+    pub fn follows(&self, earlier: &Self) -> bool {
+        (&self.environment, self.reverts) == (&earlier.environment, earlier.reverts)
+            && earlier.then.contains(&self.service)
     }
 }
 
@@ -149,6 +160,7 @@ fn claim(commit: &Commit, own: &OwnTrailers<'_>, is_itself: bool) -> Option<Clai
         bad_values: own.values("Backout-From").map(str::to_owned).collect(),
         requested: own.is_requested(),
         together_with,
+        then: own.then(),
     };
     let is_possible = entry.id == rollback_id(&entry.environment, &entry.service, entry.reverts)
         && entry.reverts != commit.id;

@@ -15,6 +15,9 @@ pub const PIN_UNTIL_TRAILER: &str = "Backout-Pin-Until";
 /// The trailer that names the service with which another one of its group goes back.
 pub const TOGETHER_TRAILER: &str = "Backout-Together-With";
 
+/// The trailer that names a service of the same group which goes back later, by a commit of its own.
+pub const THEN_TRAILER: &str = "Backout-Then";
+
 /// The trailer that names a signal that got worse.
 pub const SIGNAL_TRAILER: &str = "Backout-Signal";
 
@@ -98,6 +101,12 @@ impl<'m> OwnTrailers<'m> {
     #[must_use]
     pub fn together_with(&self) -> Option<ServiceName> {
         self.value(TOGETHER_TRAILER)?.parse().ok()
+    }
+
+    /// The services of the group that go back after this one, in this order. More than the agent writes are not read.
+    #[must_use]
+    pub fn then(&self) -> Vec<ServiceName> {
+        self.values(THEN_TRAILER).filter_map(|value| value.parse().ok()).take(MAX_BLOCKS).collect()
     }
 
     /// Whether a signal of the service had got worse, as it says.

@@ -114,6 +114,7 @@ mod tests {
             bad_values: BTreeSet::from([version.to_owned()]),
             requested: false,
             together_with: None,
+            then: Vec::new(),
         };
         WrittenPin { entry, pin, until: Time::from_unix(2_000), before: before.to_owned(), after }
     }

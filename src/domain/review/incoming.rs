@@ -172,6 +172,7 @@ mod tests {
             reverts: CommitId::from_bytes([8; 20]),
             with: Vec::new(),
             together_with: None,
+            then: Vec::new(),
             bad_values: bad.iter().map(|value| (*value).to_owned()).collect(),
             requested: false,
         }

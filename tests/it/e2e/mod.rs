@@ -29,5 +29,6 @@ mod stage;
 mod story;
 mod table;
 mod trouble;
+mod turns;
 mod via_review;
 mod whole;

@@ -20,6 +20,7 @@ pub struct AlreadyRevertedFacts {
 impl Guard for AlreadyRevertedFacts {
     const REASON: &'static str =
         "A deployment goes back once. A second revert would find other values, or put the bad ones back.";
+    const IN_TURN: bool = true;
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {
         let own = case.deployment;

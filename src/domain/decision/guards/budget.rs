@@ -15,7 +15,7 @@ use crate::domain::time::{Time, human_secs};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetFacts {
     /// How many it made in the window. What a person asked for does not count, and what was taken off the branch does. Services of a
-    /// group that went back together count once.
+    /// group that went back together, by one commit or one after another, count once.
     pub used: usize,
     /// How many it may make.
     pub max_reverts: u32,
@@ -24,13 +24,14 @@ pub struct BudgetFacts {
 }
 
 /// How many reverts the agent has made within the budget's window, of these on the branch or under way and of those that somebody has taken
-/// off it. What a person asked for does not count. Services of a group that went back together count once.
+/// off it. What a person asked for does not count. Services of a group that went back together, by one commit or one after another, count once.
 #[must_use]
 pub fn used_of_budget(budget: Budget, now: Time, reverts: &[RevertEntry], gone: &[GoneRevert]) -> usize {
     let window = i64::from(budget.window_secs);
     let is_first = |entry: &RevertEntry| {
         let is_it = |other: &&RevertEntry| Some(&other.service) == entry.together_with.as_ref();
         !reverts.iter().filter(is_it).any(|other| other.commit == entry.commit)
+            && !reverts.iter().any(|other| entry.follows(other))
     };
     let in_window =
         |entry: &&RevertEntry| !entry.requested && now.secs_since(entry.at) < window && is_first(entry);

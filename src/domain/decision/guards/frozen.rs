@@ -17,6 +17,7 @@ pub struct FrozenFacts {
 impl Guard for FrozenFacts {
     const REASON: &'static str =
         "In a freeze window nothing is pushed to the environment without a person: the agent proposes.";
+    const IN_TURN: bool = true;
 
     fn collect(_: &Case<'_>, situation: &Situation<'_>) -> Self {
         Self { frozen: situation.brakes.frozen.clone() }

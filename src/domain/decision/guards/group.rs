@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::decision::types::{Case, Decision, Guard, Member, Situation};
+use crate::domain::decision::types::{Case, Decision, Guard, Member, Situation, Turn};
 use crate::domain::deployment::Deployment;
 use crate::domain::history::trailers::{MAX_BLOCKS, trailer_value};
 use crate::domain::ids::{CommitId, GroupName, ServiceName};
@@ -35,6 +35,9 @@ pub struct GroupFacts {
     /// The last deployment of another service of the group by another commit with which the state to go back to has not run for long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untried: Option<Untried>,
+    /// Its place, where the services of the group go back one after another and that is due or has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Box<Turn>>,
 }
 
 /// A deployment of another service of a group.
@@ -48,11 +51,13 @@ pub struct Untried {
 
 impl Guard for GroupFacts {
     const REASON: &'static str = "Services of a group are made for each other. What one commit deployed of a group goes back together, or not at all.";
+    const IN_TURN: bool = true;
 
     fn collect(case: &Case<'_>, situation: &Situation<'_>) -> Self {
         let own = case.deployment;
         let untried = untried(case, situation);
-        let is_alone = case.members.is_empty() && !case.is_fallback && untried.is_none();
+        let is_alone =
+            case.members.is_empty() && !case.is_fallback && untried.is_none() && case.turn.is_none();
         if own.group.is_none() || is_alone {
             return Self::default();
         }
@@ -60,15 +65,19 @@ impl Guard for GroupFacts {
             group: own.group.clone(),
             members: case.members.iter().take(MAX_BLOCKS - 1).cloned().collect(),
             more: case.members.len() >= MAX_BLOCKS,
-            held: case.way_of_group().filter(|_| !case.members.is_empty()),
+            held: case.way_of_group().filter(|_| !case.members.is_empty() || case.turn.is_some()),
             goes_with: case.goes_with.cloned(),
             is_fallback: case.is_fallback,
             untried,
+            turn: case.turn.cloned().map(Box::new),
         }
     }
 
     fn answer(&self) -> Option<Decision> {
         let group = self.group.as_ref()?;
+        if self.turn.as_ref().is_some_and(|turn| !turn.is_next()) {
+            return Some(Decision::Wait);
+        }
         if self.is_fallback {
             return Some(Decision::Escalate(format!(
                 "it is of the group {group}, and the agent does not go a step further back with one service of a group"
@@ -79,14 +88,24 @@ impl Guard for GroupFacts {
                 "the commit deployed more than {MAX_BLOCKS} services of the group {group}, and no more go back together by machine"
             )));
         }
-        let of = format!("the commit deployed {} services of the group {group}", self.members.len() + 1);
+        let of = match self.turn.as_ref().and_then(|turn| turn.after.as_ref()) {
+            Some(after) => format!(
+                "{after} of the group {group} is back, and {} more services of the group are to follow",
+                self.members.len() + 1
+            ),
+            None => format!("the commit deployed {} services of the group {group}", self.members.len() + 1),
+        };
+        let broken = self.turn.as_ref().and_then(|turn| turn.broken.clone());
         let own = self.held.as_ref().map(|why| format!("it would not: {why}"));
         let held =
             self.members.iter().filter_map(|one| Some(format!("{}: {}", one.service, one.held.as_ref()?)));
-        let all: Vec<String> = own.into_iter().chain(held).collect();
+        let all: Vec<String> = broken.into_iter().chain(own).chain(held).collect();
         if !all.is_empty() {
             let why = all.join("; ");
             return Some(Decision::Escalate(format!("{of}, which go back together or not at all. {why}")));
+        }
+        if self.turn.as_ref().is_some_and(|turn| !turn.is_due) {
+            return Some(Decision::Wait);
         }
         let with = self.goes_with.as_ref()?;
         Some(Decision::Hold(format!("it goes back with {with}, of the same group {group}")))

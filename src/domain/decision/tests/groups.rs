@@ -1,6 +1,7 @@
 //! Services of a group: what is collected of them, and what comes of it.
 
 use super::*;
+use crate::domain::environment::freeze::Frozen;
 use crate::domain::ids::GroupName;
 
 fn of_shop(service: &str, commit: u8, at: i64) -> Deployment {
@@ -147,4 +148,58 @@ fn more_services_than_a_commit_has_blocks_for_are_left_to_a_person() {
     let of = |count: usize| said(&[], &[], &(0..count).map(one).collect::<Vec<_>>()).0;
     assert_eq!(of(19), Decision::Revert, "20 with the bad one");
     assert!(matches!(of(20), Decision::Escalate(why) if why.contains("more than 20 services")));
+}
+
+#[test]
+fn services_of_a_group_that_went_back_one_after_another_count_once() {
+    let names = |names: &[&str]| -> Vec<ServiceName> {
+        names.iter().map(|name| ServiceName::new(*name).unwrap()).collect()
+    };
+    let step = |service: &str, commit: u8, then: &[&str]| RevertEntry {
+        commit: CommitId::from_bytes([90 + commit; 20]),
+        then: names(then),
+        ..revert_of(&of_shop(service, 7, DEPLOYED_AT), DEPLOYED_AT - 600 + i64::from(commit), "v9")
+    };
+    let used = |reverts: &[RevertEntry]| {
+        used_of_budget(Budget::default(), Time::from_unix(DEPLOYED_AT), reverts, &[])
+    };
+    let [first, second, third] =
+        [step("web", 1, &["api", "jobs"]), step("api", 2, &["jobs"]), step("jobs", 3, &[])];
+    assert_eq!(used(&[third.clone(), second.clone(), first.clone()]), 1);
+    assert_eq!(used(&[third.clone(), second]), 1, "the first was taken off the branch");
+    assert_eq!(used(std::slice::from_ref(&third)), 1);
+    // What another deployment brought is no step of it, and neither is what was not named.
+    let other = RevertEntry { reverts: CommitId::from_bytes([8; 20]), ..third };
+    assert_eq!(used(&[other, first.clone()]), 2);
+    assert_eq!(used(&[step("mail", 3, &[]), first]), 2);
+}
+
+/// Whether the group goes back at all was asked before the first: before each service only what concerns this service is asked.
+#[test]
+fn before_each_turn_only_some_guards_are_asked() {
+    let api = of_shop("api", 1, DEPLOYED_AT);
+    let (fine, goal, policy) = (judgement(Verdict::Healthy, DEPLOYED_AT), alone(&api), auto());
+    let turn = Turn {
+        with: ServiceName::new("web").unwrap(),
+        after: None,
+        until: None,
+        is_due: true,
+        broken: None,
+        then: Vec::new(),
+    };
+    let case = Case { goal: Some(&goal), turn: Some(&turn), ..case_of(&api, &fine, &policy) };
+    // The watch window is over, and the budget is used up.
+    let budget = Budget { max_reverts: 0, ..Budget::default() };
+    let later = Situation { budget, ..quiet(Time::from_unix(DEPLOYED_AT + 50_000)) };
+    assert_eq!(decide(&case, &later).0, Decision::Revert);
+    let without = Case { turn: None, ..case };
+    assert!(matches!(decide(&without, &later).0, Decision::Pass(_)));
+    let frozen = Some(Frozen { until: None, why: "a sale".to_owned() });
+    let brakes = Brakes { frozen, ..NO_BRAKES.clone() };
+    assert_eq!(decide(&case, &Situation { brakes: &brakes, ..later }).0, Decision::Propose);
+    let again = [revert_of(&api, DEPLOYED_AT + 100, "v2")];
+    assert!(matches!(decide(&case, &Situation { reverts: &again, ..later }).0, Decision::Pass(_)));
+    let observe = Policy::default();
+    let case = Case { policy: &observe, ..case };
+    assert!(matches!(decide(&case, &later).0, Decision::Hold(_)), "somebody has changed the mode");
 }

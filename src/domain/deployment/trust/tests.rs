@@ -34,6 +34,7 @@ fn revert(of: &Deployment) -> (Deployment, RevertEntry) {
         reverts: of.commit,
         with: Vec::new(),
         together_with: None,
+        then: Vec::new(),
         bad_values: of.trailer_values(),
         requested: false,
     };

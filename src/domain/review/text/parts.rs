@@ -174,7 +174,10 @@ pub(super) fn field_section(change: &Change) -> String {
 
 /// The other services of the group that go back too.
 pub(super) fn group_section(change: &Change) -> String {
-    let Some(Together { group, others }) = &change.together else { return String::new() };
+    let Some(Together { group, others, turn: _ }) = &change.together else { return String::new() };
+    if others.is_empty() {
+        return String::new();
+    }
     let mut text = format!(
         "### Services that go back with it\n\nThe same commit deployed more services of the group {}. They go back together or not at \
          all.\n\n{}",

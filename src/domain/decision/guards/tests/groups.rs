@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::decision::guards::group::Untried;
-use crate::domain::decision::types::Member;
+use crate::domain::decision::types::{Member, Turn};
 use crate::domain::ids::GroupName;
 
 fn member(service: &str, held: Option<&str>, proposed: Option<&str>) -> Member {
@@ -19,6 +19,54 @@ fn of_shop(members: &[Member]) -> GroupFacts {
         members: members.to_vec(),
         ..GroupFacts::default()
     }
+}
+
+/// The turn of a service of the shop, where the group goes back because of `web`.
+fn turn(after: Option<&str>, until: Option<i64>, is_due: bool) -> Turn {
+    Turn {
+        with: web(),
+        after: after.map(|name| ServiceName::new(name).unwrap()),
+        until: until.map(Time::from_unix),
+        is_due,
+        broken: None,
+        then: Vec::new(),
+    }
+}
+
+#[test]
+fn a_service_waits_for_the_one_before_it_and_then_for_the_time() {
+    let free = [member("cart", None, None)];
+    let held = [member("cart", Some("it is paused"), None)];
+    let wait = Some(Decision::Wait);
+    let answer = |turn: Turn, members: &[Member]| {
+        Facts::Group(GroupFacts { turn: Some(Box::new(turn)), ..of_shop(members) }).answer()
+    };
+    assert_eq!(answer(turn(None, None, true), &free), None, "the first");
+    assert_eq!(answer(turn(Some("search"), None, false), &free), wait, "the one before is not back");
+    assert_eq!(answer(turn(Some("search"), Some(500), false), &free), wait, "not long enough");
+    assert_eq!(answer(turn(Some("search"), Some(500), true), &free), None);
+    // Who waits for another one is told of nothing else: that one tells it.
+    assert_eq!(answer(turn(Some("search"), None, false), &held), wait);
+    let why = "search of the group shop is back, and 2 more services of the group are to follow, which go back together or not at all. ";
+    for due in [true, false] {
+        let told = answer(turn(Some("search"), Some(500), due), &held);
+        assert_eq!(told, Some(Decision::Escalate(format!("{why}cart: it is paused"))));
+        let broken =
+            Turn { broken: Some("a deployed it".to_owned()), ..turn(Some("search"), Some(500), due) };
+        assert_eq!(answer(broken, &free), Some(Decision::Escalate(format!("{why}a deployed it"))));
+    }
+}
+
+#[test]
+fn a_service_that_waits_says_for_what() {
+    let words = |turn: Turn| turn.waits_for().unwrap_or_default();
+    assert_eq!(words(turn(None, None, true)), "");
+    assert_eq!(words(turn(Some("cart"), Some(0), true)), "");
+    assert_eq!(words(turn(Some("cart"), None, false)), "it goes back after cart, which is not back yet");
+    assert_eq!(
+        words(turn(Some("cart"), Some(0), false)),
+        "it goes back after cart, which is back, and not before 1970-01-01T00:00:00Z"
+    );
 }
 
 pub(super) fn group() -> Table {
