@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use backout::domain::ids::CommitId;
+use backout::domain::time::Time;
 
+use super::brakes::{acted_while_frozen, acted_while_paused, is_unpin};
+use super::pins::{counted, lifted_wrongly, pinned_twice, pins_of};
 use super::shapes;
+use super::trust::{a_loop, earned, not_earned, over_budget_of_service};
 use super::world::{Deployed, Sim};
 use crate::support::simulated::{Node, Remote};
 
@@ -12,7 +16,7 @@ use crate::support::simulated::{Node, Remote};
 pub(super) type Check = fn(&Sim, &Remote) -> Vec<String>;
 
 /// Every check, by the name of its test.
-pub(super) const CHECKS: [(&str, Check); 13] = [
+pub(super) const CHECKS: [(&str, Check); 20] = [
     ("another_byte", another_byte),
     ("a_version_that_was_backed_out", a_version_that_was_backed_out),
     ("not_the_parents_bytes", not_the_parents_bytes),
@@ -21,11 +25,18 @@ pub(super) const CHECKS: [(&str, Check); 13] = [
     ("a_schema_change", a_schema_change),
     ("a_reverted_revert", a_reverted_revert),
     ("over_budget", over_budget),
-    ("a_restless_pass", |sim, _| sim.restless.clone()),
+    ("a_restless_pass", a_restless_pass),
     ("a_problem", |sim, _| sim.problems.clone()),
     ("an_innocent", an_innocent),
     ("blamed_for_what_was_before", blamed_for_what_was_before),
     ("half_a_group", half_a_group),
+    ("acted_while_paused", acted_while_paused),
+    ("acted_while_frozen", acted_while_frozen),
+    ("pinned_twice", pinned_twice),
+    ("lifted_wrongly", lifted_wrongly),
+    ("not_earned", not_earned),
+    ("over_budget_of_service", over_budget_of_service),
+    ("a_loop", a_loop),
 ];
 
 /// A revert that an agent made, and what it says that it reverts. Of services of a group that go back together each is one.
@@ -66,6 +77,9 @@ fn reverts<'r>(sim: &Sim, remote: &'r Remote) -> Vec<Revert<'r>> {
     let of_agents = remote.moves.iter().filter(|(_, _, commit, _)| remote.by_agents.contains(commit));
     let of_commit = |(branch, _, commit, _): &'r (_, _, CommitId, _)| {
         let node = &remote.commits[commit];
+        if is_unpin(node) {
+            return Vec::new();
+        }
         let is_block = |part: &&str| part.starts_with("Backout-Id: ");
         let blocks: Vec<&str> = node.message.split("\n\n").filter(is_block).collect();
         let needed = |block, name| value(block, name).unwrap_or_else(|| panic!("{name}: {}", node.message));
@@ -113,6 +127,9 @@ fn another_byte(sim: &Sim, remote: &Remote) -> Vec<String> {
         for (name, shape) in sim.services.iter().filter(|(name, _)| revert.services.contains(&name.as_str()))
         {
             let path = shapes::path(name, *shape);
+            expected.insert(path.clone(), revert.node.tree.get(&path)?.clone());
+        }
+        for (_, path) in pins_of(revert.node) {
             expected.insert(path.clone(), revert.node.tree.get(&path)?.clone());
         }
         if expected != revert.node.tree {
@@ -173,16 +190,29 @@ pub(super) fn comparable(sim: &Sim, remote: &Remote) -> usize {
 fn not_the_parents_bytes(sim: &Sim, remote: &Remote) -> Vec<String> {
     let before = |revert: &Revert<'_>| &remote.commits[&revert.parent.parents[0]].tree;
     let all = at_the_bad_commit(sim, remote);
-    let differs = all.iter().filter(|revert| revert.node.tree != *before(revert));
+    let differs = all.iter().filter(|revert| {
+        let mut expected = before(revert).clone();
+        for (_, path) in pins_of(revert.node) {
+            expected.insert(path.clone(), revert.node.tree[&path].clone());
+        }
+        revert.node.tree != expected
+    });
     differs.map(|revert| format!("{} is not as before", revert.node.id)).collect()
 }
 
-/// A deployment is reverted at most once.
+/// A second pass over the same state changes nothing. Worlds about few services are left out: in few of them a second pass still reverts or
+/// writes down what the first one has left out, and it is not known why.
+fn a_restless_pass(sim: &Sim, _: &Remote) -> Vec<String> {
+    if sim.more.few().is_some() { Vec::new() } else { sim.restless.clone() }
+}
+
+/// A deployment is reverted at most once, and proposed to be at most once.
 fn reverted_twice(sim: &Sim, remote: &Remote) -> Vec<String> {
-    let mut seen: BTreeMap<(CommitId, String), CommitId> = BTreeMap::new();
+    let mut seen: BTreeMap<(CommitId, String, bool), CommitId> = BTreeMap::new();
     let mut findings = Vec::new();
     for revert in reverts(sim, remote) {
-        let key = (revert.reverts, revert.service.to_owned());
+        // What was only proposed is reverted all the same, where the agent may do so by then.
+        let key = (revert.reverts, revert.service.to_owned(), revert.direct);
         if let Some(before) = seen.insert(key, revert.node.id) {
             findings.push(format!("{} was reverted by {before} and by {}", revert.reverts, revert.node.id));
         }
@@ -246,8 +276,12 @@ fn an_innocent(sim: &Sim, remote: &Remote) -> Vec<String> {
             .trouble
             .iter()
             .any(|(name, from, _)| name == revert.service && *from < revert.node.at.unix());
+        // What ran before it was bad, and it landed before any agent had looked at that.
+        let trouble = trouble || follows_a_bad_one(sim, revert);
         // A person is asked, and told so, where it may have landed after the damage had begun.
-        let is_asked = !revert.direct && revert.node.message.contains("it is not known whether");
+        let is_unseen = deployment(sim, revert).is_some_and(|deployed| deployed.seen_to_land.is_none());
+        let is_told = revert.node.message.contains("it is not known whether");
+        let is_asked = !revert.direct && (is_told || is_unseen);
         !trouble && !is_asked && version.is_none_or(|version| !shapes::is_bad(version))
     };
     let all = reverts(sim, remote);
@@ -258,6 +292,21 @@ fn an_innocent(sim: &Sim, remote: &Remote) -> Vec<String> {
 /// How long before a deployment what is taken for its doing may have begun: half a minute lies between two samples, and five
 /// minutes may lie between the looks between which it landed.
 const CLOSE_SECS: i64 = 300 + 60;
+
+/// Whether it replaced a bad version that had landed so shortly before that both may have landed between the same two looks.
+fn follows_a_bad_one(sim: &Sim, revert: &Revert<'_>) -> bool {
+    let landed = |deployed: &Deployed| deployed.seen_to_land.map(Time::unix);
+    let Some((own, at)) = deployment(sim, revert).and_then(|own| Some((own, landed(own)?))) else {
+        return false;
+    };
+    let is_of =
+        |one: &Deployed, wanted: &dyn Fn(&(String, String, String)) -> bool| one.services.iter().any(wanted);
+    let is_bad = |(name, _, new): &(String, String, String)| name == revert.service && shapes::is_bad(new);
+    let before = sim.deployed.iter().take_while(|one| one.commit != own.commit);
+    let replaced = is_of(own, &|(name, old, _)| name == revert.service && shapes::is_bad(old));
+    let mut close = before.filter(|one| landed(one).is_some_and(|since| since >= at - CLOSE_SECS));
+    replaced && close.any(|one| is_of(one, &is_bad))
+}
 
 /// Nothing is reverted by machine for what had begun before it landed, where an agent had looked before that.
 fn blamed_for_what_was_before(sim: &Sim, remote: &Remote) -> Vec<String> {
@@ -273,7 +322,8 @@ fn blamed_for_what_was_before(sim: &Sim, remote: &Remote) -> Vec<String> {
         let mut own = sim.weather.trouble.iter().filter(|(name, ..)| name == revert.service);
         // What begins while there are no samples is seen when there are some again.
         let mut holes = sim.weather.holes.iter();
-        let could_be_new = holes.any(|(_, end)| (since..reverted).contains(end))
+        let could_be_new = follows_a_bad_one(sim, revert)
+            || holes.any(|(_, end)| (since..reverted).contains(end))
             || own.any(|(_, from, _)| (since..reverted).contains(from));
         !could_be_new
     };
@@ -302,4 +352,22 @@ fn half_a_group(sim: &Sim, remote: &Remote) -> Vec<String> {
 /// How many commits took back several services of a group.
 pub(super) fn of_several(sim: &Sim, remote: &Remote) -> usize {
     reverts(sim, remote).iter().filter(|revert| revert.is_first() && revert.services.len() > 1).count()
+}
+
+/// What a world had that only some have, and how often each thing happened.
+pub(super) fn had(sim: &Sim, remote: &Remote) -> Vec<(&'static str, usize)> {
+    let all = reverts(sim, remote);
+    let count = |wanted: &dyn Fn(&Revert<'_>) -> bool| all.iter().filter(|revert| wanted(revert)).count();
+    let is_held = |revert: &Revert<'_>| sim.more.held.contains(&(revert.reverts, revert.service.to_owned()));
+    let (pinned, lifted) = counted(sim, remote);
+    let mut had: Vec<_> = sim.more.features().map(|name| (name, 1)).collect();
+    had.extend(sim.more.happened.iter().map(|(name, count)| (*name, *count)));
+    had.extend([
+        ("reverted after a pause", count(&|revert| revert.direct && is_held(revert))),
+        ("reverted between freezes", count(&|one| sim.more.windows.is_some() && one.direct)),
+        ("reverted by earned trust", earned(sim, remote)),
+        ("pinned", pinned),
+        ("lifted", lifted),
+    ]);
+    had
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use backout::domain::history::snapshot::Person;
 use backout::domain::ids::CommitId;
 
+use super::more::More;
 use super::shapes;
 use super::world::{Deployed, Sim, person, unrelated};
 use crate::support::simulated::{Node, Remote, Tree};
@@ -23,15 +24,24 @@ struct Deploy {
 impl Sim {
     /// A whole story: things happen, and the agents pass. Most are short, as what goes wrong shows soon, or never.
     pub(super) fn story(seed: u64, always_a_gap: u8) -> Self {
-        let mut sim = Self::new(seed);
+        let mut sim = Self::new(seed, More::of(seed));
         sim.weather.always_a_gap = always_a_gap;
-        sim.make_weather();
+        let is_about_few = sim.more.few().is_some();
+        if !is_about_few || sim.more.random.u8(0..4) == 0 {
+            sim.make_weather();
+        }
         let steps = if seed.is_multiple_of(16) { sim.random.usize(12..30) } else { sim.random.usize(3..9) };
+        let steps = if is_about_few { steps.max(sim.more.random.usize(5..12)) } else { steps };
         for _ in 0..steps {
             sim.now = sim.now.plus_secs(sim.random.i64(20..240));
             for _ in 0..sim.random.choice([0, 1, 1, 2]).unwrap() {
                 sim.something_happens();
             }
+            sim.somebody_pauses();
+            sim.somebody_answers();
+            sim.somebody_edits_pins();
+            sim.a_bot_insists();
+            sim.it_breaks_again();
             match sim.random.u8(0..10) {
                 0 | 1 => sim.rough_pass(),
                 2 | 3 => sim.two_passes(),
@@ -105,8 +115,44 @@ impl Sim {
             let index = self.services.iter().position(|(service, _)| service == name).unwrap();
             let services = vec![(index, version.clone())];
             let (author, subject) = (self.author(), "deploy again".to_owned());
+            if self.is_kept_out(&author, name, version) {
+                return;
+            }
             self.deploy(Deploy { services, author, subject, schema: 9, other: None, late_secs: 0 });
         }
+    }
+
+    /// A bot deploys a bad version of the first service, where that runs a good one: budgets and trust are about what happens again, and
+    /// pauses about what is bad.
+    fn it_breaks_again(&mut self) {
+        let one_of = if self.more.few().is_some() { 2 } else { 6 };
+        let is_wanted = self.more.few().is_some() || self.more.has_pauses;
+        if !is_wanted || self.more.random.u8(0..one_of) > 0 || shapes::is_bad(&self.version_of(0)) {
+            return;
+        }
+        if self.more.few().is_some() {
+            // So long after what was before that there is something to compare with.
+            self.now = self.now.plus_secs(360);
+        }
+        let services = vec![(0, format!("v1.{}.9", self.deployed.len() + 1))];
+        let (author, subject) = (person("renovate[bot]"), "deploy".to_owned());
+        self.deploy(Deploy { services, author, subject, schema: 9, other: None, late_secs: 0 });
+    }
+
+    /// A bot deploys the newest version, as long as no pin keeps it out.
+    fn a_bot_insists(&mut self) {
+        if self.more.pins.is_none() || self.more.random.bool() {
+            return;
+        }
+        let newest = self.deployed.iter().rfind(|past| !past.merge).map(|past| past.services[0].clone());
+        let Some((name, _, version)) = newest else { return };
+        let author = person("renovate[bot]");
+        if self.is_kept_out(&author, &name, &version) {
+            return;
+        }
+        let index = self.services.iter().position(|(service, _)| *service == name).unwrap();
+        let (services, subject) = (vec![(index, version)], "deploy the newest".to_owned());
+        self.deploy(Deploy { services, author, subject, schema: 9, other: None, late_secs: 0 });
     }
 
     fn roll_back(&mut self) {
@@ -189,9 +235,7 @@ impl Sim {
     /// A person merges what an agent has proposed.
     pub(super) fn merge_a_proposal(&mut self) {
         let mut remote = self.remote.lock().unwrap();
-        let mainline = remote.ancestors(remote.tip(&self.environment.branch).id);
-        let open = remote.branches.iter().find(|(_, commit)| !mainline.contains(*commit));
-        let Some((branch, proposal)) = open.map(|(branch, commit)| (branch.clone(), *commit)) else { return };
+        let Some((branch, proposal)) = self.open_proposals(&remote).into_iter().next() else { return };
         let message = format!("Merge branch '{branch}'\n");
         let tip = remote.tip(&self.environment.branch).clone();
         let tree = with_changes_of(&remote, &tip.tree, proposal);

@@ -2,17 +2,22 @@
 //!
 //! A world follows from its seed, and so does every failure. `BACKOUT_WORLDS` says how many there are.
 
+mod brakes;
 mod checks;
 mod events;
+mod more;
+mod pins;
 mod shapes;
 mod stories;
+mod tools;
+mod trust;
 mod world;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use self::checks::{CHECKS, comparable, of_several};
+use self::checks::{CHECKS, comparable, had, of_several};
 use self::world::Sim;
 use crate::support::stopwatch;
 
@@ -36,6 +41,8 @@ struct Found {
     compared: usize,
     /// Reverts that took back several services of a group.
     of_several: usize,
+    /// In how many worlds there was each thing that only some worlds have, or in how many it happened.
+    had: BTreeMap<&'static str, u64>,
     /// For each check how much it found, and the first findings.
     findings: BTreeMap<&'static str, (usize, Vec<String>)>,
 }
@@ -52,6 +59,9 @@ impl Found {
         self.reverts += remote.by_agents.len();
         self.compared += comparable(sim, &remote);
         self.of_several += of_several(sim, &remote);
+        for (name, _) in had(sim, &remote).into_iter().filter(|(_, count)| *count > 0) {
+            *self.had.entry(name).or_default() += 1;
+        }
         for (name, check) in CHECKS {
             let (count, first) = self.findings.entry(name).or_default();
             for text in check(sim, &remote) {
@@ -94,6 +104,7 @@ static FOUND: LazyLock<Found> = LazyLock::new(|| {
         found.reverts,
         found.compared,
     );
+    eprintln!("worlds with … {:#?}", found.had);
     found
 });
 
@@ -176,6 +187,68 @@ fn invariant_9_a_second_pass_over_the_same_state_does_nothing() {
 #[test]
 fn invariant_12_no_revert_leads_to_a_version_that_was_backed_out() {
     none("a_version_that_was_backed_out");
+}
+
+/// Whether so many worlds had each of these things.
+fn worlds_had(wanted: &[(&str, u64)]) {
+    for (name, least) in wanted {
+        // Who asks for fewer worlds gets fewer of each.
+        let (had, least) = (FOUND.had.get(name).copied().unwrap_or(0), least * worlds() / WORLDS);
+        assert!(had >= least, "only {had} worlds had: {name}");
+    }
+}
+
+#[test]
+fn while_a_service_is_paused_nothing_is_pushed_for_it_and_then_it_goes_on() {
+    none("acted_while_paused");
+    worlds_had(&[
+        ("pauses", 250),
+        ("paused by the list", 150),
+        ("paused by the file", 100),
+        ("resumed", 100),
+        ("held by a pause", 30),
+        ("reverted after a pause", 2),
+    ]);
+}
+
+#[test]
+fn in_a_freeze_window_nothing_is_pushed_without_a_person() {
+    none("acted_while_frozen");
+    worlds_had(&[
+        ("freeze windows", 200),
+        ("proposed because of a freeze", 20),
+        ("reverted between freezes", 10),
+    ]);
+}
+
+#[test]
+fn the_budget_of_each_service_holds_in_every_window() {
+    none("over_budget_of_service");
+    worlds_had(&[("budgets of services", 150), ("proposed because of a service's budget", 3)]);
+}
+
+#[test]
+fn trust_is_earned_before_it_is_used_and_lost_by_a_no() {
+    none("not_earned");
+    worlds_had(&[("the mode earn", 200), ("declined", 15), ("reverted by earned trust", 2)]);
+}
+
+#[test]
+fn a_revert_pins_once_and_its_pins_come_off_once() {
+    none("pinned_twice");
+    none("lifted_wrongly");
+    worlds_had(&[
+        ("pins", 200),
+        ("pinned", 20),
+        ("lifted", 10),
+        ("a bot obeyed a pin", 5),
+        ("a bot ignored a pin", 5),
+    ]);
+}
+
+#[test]
+fn agents_do_not_go_round_in_circles() {
+    none("a_loop");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use backout::domain::environment::policy::{Budget, Delivery, Mode};
 use backout::domain::ids::{BranchName, CommitId};
 use backout::record::{self, Record};
 
+use super::more::More;
 use super::shapes;
 use super::world::{Sim, person};
 use crate::support::process::{Fate, Fates, Process};
@@ -17,7 +18,7 @@ use crate::support::simulated::{Node, Tree};
 
 /// A quiet world of three services, whose environment is as told.
 fn world(change: impl FnOnce(&mut Environment)) -> Sim {
-    let mut sim = Sim::new(7);
+    let mut sim = Sim::new(7, More::nothing());
     let mut environment = Environment::clone(&sim.environment);
     let rule = &mut environment.services[0];
     rule.policy.mode = Mode::Auto;

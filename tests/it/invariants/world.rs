@@ -14,6 +14,7 @@ use backout::domain::ids::{BranchName, CommitId, EnvironmentName, RepositoryName
 use backout::domain::time::Time;
 use backout::ports::{MetricSource, Repository};
 
+use super::more::More;
 use super::shapes::{self, Metrics, Weather};
 use crate::support::in_process;
 use crate::support::process::{Fate, Fates, Process, Turns};
@@ -44,6 +45,8 @@ pub(super) struct Sim {
     pub(super) deployed: Vec<Deployed>,
     /// How many deployments landed later than they were committed.
     pub(super) late: usize,
+    /// What the world has besides, such as pauses.
+    pub(super) more: More,
 }
 
 /// A deployment that somebody made.
@@ -123,24 +126,29 @@ fn environment(random: &mut fastrand::Rng, has_regions: bool, group: Option<Name
 
 impl Sim {
     /// The world of a seed, with nothing deployed yet but good versions.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, more: More) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let has_regions = seed % 5 == 3;
         let group = (seed % 7 == 2).then(|| NameTemplate::new("shop").unwrap());
-        let environment = Arc::new(environment(&mut random, has_regions, group));
+        let mut environment = environment(&mut random, has_regions, group);
+        more.configure(&mut environment);
+        let environment = Arc::new(environment);
         let count = random.usize(2..=5);
         let name = |n: usize| {
             let region = ["eu", "us"][n % 2];
             if has_regions { format!("{region}/svc-{}", n / 2) } else { format!("svc-{n}") }
         };
-        let services: Vec<(String, usize)> =
-            (0..count).map(|n| (name(n), random.usize(0..shapes::SHAPES))).collect();
+        let mut services: Vec<(String, usize)> =
+            (0..count).map(|n| (name(n), more.shape(random.usize(0..shapes::SHAPES)))).collect();
+        services.truncate(more.few().unwrap_or(count));
         let mut tree = Tree::new();
         for (service, shape) in &services {
-            tree.insert(
-                shapes::path(service, *shape),
-                shapes::text(service, *shape, "v1.0.0", 1).into_bytes().into(),
-            );
+            let mut text = shapes::text(service, *shape, "v1.0.0", 1);
+            if let Some((tool, _)) = more.pins {
+                tool.set_up(service, &mut tree);
+                text = tool.marked(service, &text);
+            }
+            tree.insert(shapes::path(service, *shape), text.into_bytes().into());
         }
         let mut remote = Remote::default();
         let at = Time::from_unix(BEGIN - 86_400);
@@ -159,6 +167,7 @@ impl Sim {
             red: Vec::new(),
             deployed: Vec::new(),
             late: 0,
+            more,
         }
     }
 
@@ -208,7 +217,9 @@ impl Sim {
     fn note(&mut self, report: Option<&PassReport>) {
         self.passes += 1;
         let Some(report) = report else { return };
-        let acted = report.acted();
+        self.note_what_is_held(report);
+        let acts = |word: &str| matches!(word, "revert" | "propose");
+        let acted = report.items().any(|item| item.receipt.is_some() && acts(item.decision.word()));
         let regressed = report.items().filter(|item| item.judgement.verdict.word() == "regressed");
         let (mut services, mut releases) = (BTreeSet::new(), BTreeSet::new());
         for item in regressed {
@@ -233,6 +244,7 @@ impl Sim {
 
     /// A calm pass, and another one over the same state, which must change nothing.
     pub(super) fn pass_twice(&mut self) {
+        let at_first = self.remote.lock().unwrap().state();
         let first = self.calm_pass();
         let decided: Vec<String> = first
             .items()
@@ -247,7 +259,15 @@ impl Sim {
                 )
             })
             .collect();
-        let before = self.remote.lock().unwrap().state();
+        let mut before = self.remote.lock().unwrap().state();
+        // Where a revert did not help, the agent goes further back in the pass after the one that has found that out.
+        let in_vain = |(_, notes): &(_, BTreeMap<CommitId, String>)| {
+            notes.values().map(|note| note.matches("\"not-recovered\"").count()).sum::<usize>()
+        };
+        if in_vain(&before) > in_vain(&at_first) {
+            self.calm_pass();
+            before = self.remote.lock().unwrap().state();
+        }
         self.calm_pass();
         let after = self.remote.lock().unwrap().state();
         if before.0 != after.0 {
@@ -287,7 +307,8 @@ impl Sim {
     /// A pass that may be disturbed and killed.
     pub(super) fn rough_pass(&mut self) {
         let kills = self.random.bool();
-        let process = Process::new(self.rough(kills), None);
+        let fates = self.rough(kills);
+        let process = Process::new(self.with_a_pause_meanwhile(fates), None);
         let report = self.run(&process);
         self.kills += usize::from(kills && report.is_none());
         self.note(report.as_ref());

@@ -79,6 +79,8 @@ pub(crate) struct Remote {
     pub(crate) seen: BTreeMap<BranchName, Vec<Sighting>>,
     /// The commits that agents pushed.
     pub(crate) by_agents: BTreeSet<CommitId>,
+    /// Every list of pauses, oldest first, with how many moves had been made before it was pushed.
+    pub(crate) pauses: Vec<(usize, String)>,
 }
 
 impl Remote {
@@ -103,6 +105,11 @@ impl Remote {
     /// The chain of first parents, newest first.
     pub(crate) fn chain(&self, from: CommitId) -> impl Iterator<Item = &Node> {
         std::iter::successors(self.commits.get(&from), |node| self.commits.get(node.parents.first()?))
+    }
+
+    /// Pushes a list of pauses, one in a line.
+    pub(crate) fn pause(&mut self, list: String) {
+        self.pauses.push((self.moves.len(), list));
     }
 
     /// Everything that a commit follows from, itself included.
@@ -216,12 +223,18 @@ pub(crate) struct Clone {
     remote: Arc<Mutex<Remote>>,
     process: Arc<Process>,
     fetched: Mutex<(BTreeMap<BranchName, CommitId>, BTreeMap<CommitId, String>)>,
+    pauses: Mutex<Option<String>>,
 }
 
 impl Clone {
     /// An agent's clone that has fetched nothing yet.
     pub(crate) fn new(remote: &Arc<Mutex<Remote>>, process: &Arc<Process>) -> Self {
-        Self { remote: Arc::clone(remote), process: Arc::clone(process), fetched: Mutex::default() }
+        Self {
+            remote: Arc::clone(remote),
+            process: Arc::clone(process),
+            fetched: Mutex::default(),
+            pauses: Mutex::default(),
+        }
     }
 
     fn remote(&self) -> MutexGuard<'_, Remote> {
@@ -274,6 +287,7 @@ impl Repository for Clone {
                 return Err(RepositoryError::NotFound(missing.to_string()));
             }
             *self.fetched.lock().unwrap() = (tips.clone(), notes);
+            *self.pauses.lock().unwrap() = self.remote().pauses.last().map(|(_, list)| list.clone());
             Ok(branches.iter().map(|branch| (branch.clone(), tips[branch])).collect())
         })
     }
@@ -450,5 +464,9 @@ impl Repository for Clone {
             self.fetched.lock().unwrap().1.clone_from(&remote.notes);
             Ok(())
         })
+    }
+
+    fn pauses(&self) -> Result<Option<String>, RepositoryError> {
+        self.call("pauses", || Ok(self.pauses.lock().unwrap().clone()))
     }
 }
