@@ -13,6 +13,7 @@ use crate::domain::environment::GroupOrder;
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{CommitId, GroupName, ServiceName};
+use crate::domain::judge::verdict::Verdict;
 
 /// What one commit deployed of a group: the services of one environment that go back together.
 pub(in crate::agent) type Key = (Option<GroupName>, CommitId);
@@ -151,7 +152,7 @@ impl Series<'_> {
                     after: self.last.map(|last| last.service.clone()),
                     until,
                     is_due: until.is_none_or(|until| until <= pass.now),
-                    broken: self.broken(state),
+                    broken: self.unproven(state, judged).or_else(|| self.broken(state)),
                     ..self.turn(then)
                 },
             };
@@ -163,6 +164,24 @@ impl Series<'_> {
 
     fn turn(&self, then: Vec<ServiceName>) -> Turn {
         Turn { with: self.with.clone(), after: None, until: None, is_due: false, broken: None, then }
+    }
+
+    /// Why the rest does not go back by machine: the message of a revert names what follows, and anybody can write a message. What is bad is
+    /// told by the record that the agent writes before the first service goes back.
+    fn unproven(&self, state: &State, judged: &[Judged]) -> Option<String> {
+        let is_of = |entry: &RevertEntry| entry.reverts == self.key.1 && self.order.contains(&entry.service);
+        if !state.landed.iter().any(is_of) {
+            return None;
+        }
+        let is_bad = |one: &&Deployment| key(one) == self.key && one.service == self.with;
+        let is_told = state.detected.iter().filter(is_bad).any(|one| {
+            let is_regressed = |verdict: &Verdict| *verdict == Verdict::Regressed;
+            state.verdicts(one).any(|told| is_regressed(&told.judgement.verdict))
+                || judged
+                    .iter()
+                    .any(|own| own.deployment.id == one.id && is_regressed(&own.judgement.verdict))
+        });
+        (!is_told).then(|| format!("no record tells that {} was bad", self.with))
     }
 
     /// Why the rest does not go back by machine: what is back was deployed again since.

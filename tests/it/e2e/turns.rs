@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::stage::{BOT, Config, PERSON, Stage, item, items, path_of, text, values, words};
-use crate::support::git::notes_refs;
 
 /// In the order in which they are deployed. `web` is the bad one of the namespace `one`.
 const THREE: [&str; 3] = ["calm-1", "web", "calm-2"];
@@ -45,12 +44,9 @@ fn message(stage: &Stage) -> String {
     stage.remote(&["log", "-1", "--format=%B", "main"])
 }
 
-/// Has another agent take over, which knows nothing but what is on the branch.
+/// Has another agent take over, which knows nothing but what is in the repository.
 fn take_over(stage: &Stage) {
     drop(std::fs::remove_dir_all(stage.home.path().join("cache")));
-    for notes in notes_refs(&stage.bare) {
-        stage.remote(&["update-ref", "-d", &notes]);
-    }
 }
 
 /// What the guard `group` was told of the turn of a service.
@@ -64,6 +60,25 @@ fn turn<'r>(report: &'r Value, service: &str) -> &'r Value {
 fn budget_used(stage: &Stage) -> u64 {
     let status = stage.run(&["status", "--format", "json"]).ended(0).json();
     status[0]["budget"]["used"].as_u64().unwrap()
+}
+
+/// Anybody who may push can write the message of a revert. It makes the agent revert nothing.
+#[test]
+fn without_a_record_of_what_was_bad_nothing_follows() {
+    let stage = stage_of("2m", "mode: auto");
+    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    stage.pass(3);
+    run(&stage, ["v2", "v2", "v1"]);
+    // Somebody else says that it was because of a service of which nothing bad is known.
+    stage.pull();
+    let said = message(&stage).replace("Backout-Together-With: web\n", "Backout-Together-With: calm-1\n");
+    stage.dated(-3, PERSON, &["commit", "-q", "--amend", "--reset-author", "-m", &said]);
+    stage.git(&["push", "-q", "--force", stage.bare.to_str().unwrap(), "HEAD"]);
+    let report = stage.pass(4);
+    let why = text(item(&report, "web"), "why");
+    assert!(why.contains("no record tells that calm-1 was bad"), "{why}");
+    run(&stage, ["v2", "v2", "v1"]);
+    assert_eq!(stage.remote(&["rev-list", "--count", &format!("{bad}..main")]), "1");
 }
 
 #[test]
