@@ -16,7 +16,7 @@ use crate::domain::time::Time;
 /// A decision, and what the guards said that were asked.
 pub(super) type Decided = (Decision, Vec<GuardAnswer>);
 
-/// What decisions are made from, besides what is decided about.
+/// What the guards get to see besides the deployment that they are asked about.
 struct Scene<'a> {
     pass: &'a Pass<'a>,
     state: &'a State,

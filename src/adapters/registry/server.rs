@@ -93,7 +93,7 @@ impl Server {
         self.base.scheme()
     }
 
-    /// Where it is.
+    /// The URL at which the registry is asked.
     pub(super) fn base(&self) -> &Url {
         &self.base
     }

@@ -175,7 +175,7 @@ async fn honor_earlier(
 ) -> Result<(), RepositoryError> {
     for (one, (decision, guards)) in judged.iter().zip(decided) {
         let Some((at, told)) = &one.told_before else { continue };
-        // What was well goes back in its turn all the same.
+        // The agent reverts a healthy service of the group too, in its turn.
         let is_turn = guards.iter().any(|guard| guard.turn().is_some());
         let is_open = *told == Decision::Wait || is_turn && !matches!(told, Decision::Escalate(_));
         // The forge did not take what was decided then, or a branch was in the way: it is tried again.

@@ -91,7 +91,7 @@ pub(in crate::agent) fn undo<'a>(
     }
 }
 
-/// The commits that a revert takes back which leads there.
+/// The commits that a revert with this goal takes back.
 pub(in crate::agent) fn undone_by(goal: Option<&Goal>) -> BTreeSet<CommitId> {
     match goal {
         Some(Goal::Undo(changes, _)) => changes.iter().map(|change| change.commit).collect(),
@@ -210,7 +210,7 @@ fn plan_all(
     Ok(together(change, (&owned.bad, owned.motive()), others, is_pinned))
 }
 
-/// What became of a revert that cannot be worked out.
+/// The receipt of a revert that the agent cannot plan.
 pub(super) fn receipt_of(none: NoChange) -> Receipt {
     match none {
         none @ (NoChange::Superseded(_) | NoChange::Restored(_)) => Receipt::Superseded(none.to_string()),
