@@ -368,7 +368,9 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
                 };
                 // What is said of it after a revert led back to it is news.
                 let after = verdict.evidence.after_revert.map(|revert| format!(" after {revert}"));
-                (verdict.id, done + &after.unwrap_or_default())
+                // So is what is decided once a mode, a pause or a freeze window holds the agent back no more.
+                let held = verdict.held_by().map(|guard| format!(" held by {guard}"));
+                (verdict.id.clone(), done + &after.unwrap_or_default() + &held.unwrap_or_default())
             }
             Record::Recovery(recovery) => {
                 (recovery.id, format!("recovery {:?} after {}", recovery.outcome, recovery.revert))

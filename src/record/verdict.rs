@@ -80,8 +80,7 @@ impl VerdictRecord {
     /// when the mode allows it.
     #[must_use]
     pub fn settles(&self, mode: Mode) -> bool {
-        let by_mode = self.guards.last().is_some_and(|guard| guard.guard == MODE_GUARD);
-        !by_mode
+        self.held_by() != Some(MODE_GUARD)
             || match self.decision {
                 Decision::Hold(_) => mode == Mode::Observe,
                 Decision::Propose => mode != Mode::Auto,
@@ -93,11 +92,18 @@ impl VerdictRecord {
     /// where it is too late for the agent under a pause: a person has to know what it did not revert.
     #[must_use]
     pub fn is_released(&self, brakes: &Brakes, is_late: bool) -> bool {
-        match self.guards.last().map(|last| last.guard.as_str()) {
+        match self.held_by() {
             Some(PAUSED_GUARD) => is_late || brakes.paused(&self.service).is_none(),
             Some(FROZEN_GUARD) => brakes.frozen.is_none(),
             Some(_) | None => false,
         }
+    }
+
+    /// The guard that decided, where what it asks about can end while the deployment is still watched: the mode, a pause or a freeze
+    /// window.
+    pub(super) fn held_by(&self) -> Option<&str> {
+        let last = self.guards.last().map(|last| last.guard.as_str());
+        last.filter(|guard| [MODE_GUARD, PAUSED_GUARD, FROZEN_GUARD].contains(guard))
     }
 }
 

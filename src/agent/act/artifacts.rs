@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::trace::{known_pasts, lead};
+use super::trace::{bad_of, known_pasts, lead};
 use crate::agent::decide::Decided;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::artifacts::{labels_of, look_for};
@@ -45,8 +45,9 @@ pub(super) async fn ask_registries(
     if services.is_empty() {
         return Ok(false);
     }
+    let bad = bad_of(judged.iter());
     let asking = async {
-        let pasts = known_pasts(pass, state, services).await?;
+        let pasts = known_pasts(pass, state, services, &bad).await?;
         for (one, _) in judged.iter_mut().zip(decided).filter(|(_, decided)| is_due(decided)) {
             for member in one.members.iter_mut().filter(|member| is_open(member)) {
                 ask_past(pass, state, &pasts, member).await?;

@@ -14,7 +14,7 @@ use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::Mixed;
 use crate::domain::history::landing::LandedBy;
-use crate::domain::ids::ServiceName;
+use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
 
@@ -29,6 +29,7 @@ pub(super) async fn trace(
     judged: impl Iterator<Item = &mut Judged>,
 ) -> Result<(), RepositoryError> {
     let judged: Vec<&mut Judged> = judged.collect();
+    let bad = bad_of(judged.iter().map(|one| &**one));
     let members = find_members(pass, state, &judged.iter().map(|one| &**one));
     let in_turn = in_turn(pass, state, judged.iter().map(|one| &**one).filter(|one| is_red(one)));
     let is_traced = |one: &&mut Judged| is_red(one) || in_turn.contains(&key(&one.deployment));
@@ -42,7 +43,7 @@ pub(super) async fn trace(
     if services.len() > MAX_TRACED {
         return Ok(());
     }
-    let reading = known_pasts(pass, state, services);
+    let reading = known_pasts(pass, state, services, &bad);
     let Some(pasts) = pass.stop.unless_set(reading).await else { return Ok(()) };
     let pasts = pasts?;
     for one in red {
@@ -59,15 +60,23 @@ pub(super) async fn trace(
     Ok(())
 }
 
-/// What services ran before, with what is known of reverts that the branch holds no more.
+/// The deployments that this pass has found bad.
+pub(super) fn bad_of<'a>(judged: impl Iterator<Item = &'a Judged>) -> Vec<(ServiceName, CommitId)> {
+    let bad = judged.filter(|one| one.judgement.verdict == Verdict::Regressed);
+    bad.map(|one| (one.deployment.service.clone(), one.deployment.commit)).collect()
+}
+
+/// What services ran before, with what is known of reverts that the branch holds no more, and of what this pass has found bad.
 pub(super) async fn known_pasts(
     pass: &Pass<'_>,
     state: &State,
     services: BTreeSet<ServiceName>,
+    bad: &[(ServiceName, CommitId)],
 ) -> Result<BTreeMap<ServiceName, Past>, RepositoryError> {
     let mut pasts = pasts(pass, services, Some(state.snapshot.head)).await?;
     for (service, past) in &mut pasts {
         past.know(service, &state.dropped);
+        past.know_bad(service, bad);
     }
     Ok(pasts)
 }

@@ -165,6 +165,16 @@ impl Branches {
         }
     }
 
+    /// The same as far back as a pass at an earlier time had to read it: what was watched then may be further back than what this
+    /// pass has read.
+    pub(in crate::agent) async fn history_at(
+        &self,
+        environment: &Arc<Environment>,
+        at: Time,
+    ) -> Result<Arc<Snapshot>, RepositoryError> {
+        self.read(vec![Arc::clone(environment)], Since::of(environment, at, Some(at))).await
+    }
+
     /// The same after the branch was fetched once more.
     pub(in crate::agent) async fn fetch_again(
         &self,

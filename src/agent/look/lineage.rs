@@ -53,6 +53,8 @@ pub(in crate::agent) struct Past {
     reverts: Vec<RevertEntry>,
     /// What the notes say about the newest changes.
     records: BTreeMap<CommitId, Vec<Record>>,
+    /// The deployments that this pass has found bad, whether or not that is written down yet.
+    found_bad: Vec<CommitId>,
 }
 
 /// Reads the past of some services from the branch, in one walk: up to the commit `head`, or as of the last fetch. What
@@ -84,7 +86,7 @@ pub(in crate::agent) async fn pasts(
     let past = |(service, (lineage, reverts)): (ServiceName, Ran)| {
         let own = records.iter().filter(|(commit, _)| lineage.of(**commit).is_some());
         let records = own.map(|(commit, all)| (*commit, all.clone())).collect();
-        (service, Past { lineage, reverts, records })
+        (service, Past { lineage, reverts, records, found_bad: Vec::new() })
     };
     Ok(ran.into_iter().map(past).collect())
 }
@@ -166,6 +168,11 @@ impl Past {
     /// Adds what is known of reverts that the branch holds no more.
     pub(in crate::agent) fn know(&mut self, service: &ServiceName, dropped: &[RevertEntry]) {
         self.reverts.extend(dropped.iter().filter(|entry| entry.service == *service).cloned());
+    }
+
+    /// Adds which deployments this pass has found bad.
+    pub(in crate::agent) fn know_bad(&mut self, service: &ServiceName, bad: &[(ServiceName, CommitId)]) {
+        self.found_bad.extend(bad.iter().filter(|one| one.0 == *service).map(|one| one.1));
     }
 
     /// As it was when the revert of a deployment was worked out that takes these others (`with`) back too.
@@ -291,7 +298,7 @@ impl Past {
         }
         let of_service =
             |record: &&Record| record.subject() == Some((&deployment.environment, &deployment.service));
-        let (mut declined, mut bad, mut in_vain) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut declined, mut bad, mut in_vain) = (Vec::new(), self.found_bad.clone(), Vec::new());
         for record in self.records.values().flatten().filter(of_service) {
             match record {
                 Record::Review(review) if review.outcome == ReviewOutcome::Declined => {

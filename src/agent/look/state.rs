@@ -85,8 +85,8 @@ impl State {
         let (lost, dropped) = dropped(pass, &snapshot, &reverts).await?;
         let watched = watched(&detected, pass);
         let proposals = Proposals::read(pass, &snapshot).await?;
-        let deployed = watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect();
         let mut state = Self {
+            deployed: watched.iter().flat_map(|one| names_of(one, &snapshot, pass)).collect(),
             snapshot,
             brakes: pauses.brakes(pass.environment, pass.now),
             pauses,
@@ -98,7 +98,6 @@ impl State {
             records: BTreeMap::new(),
             asked: None,
             decided: BTreeMap::new(),
-            deployed,
             proposals,
             gone: Vec::new(),
             sure_of_gone: true,
@@ -203,12 +202,13 @@ impl State {
 
     /// The environment as it was at an earlier time, as far as its branch tells: without records and pull requests.
     pub(in crate::agent) async fn as_of(&self, pass: &Pass<'_>) -> Result<Option<Self>, RepositoryError> {
+        let read = pass.branches.history_at(pass.environment, pass.now).await?;
         // A pass makes its reverts at its own time, after it has decided.
         let is_later =
             |commit: &&Commit| commit.at > pass.now || commit.at == pass.now && says_revert(commit);
-        let commits: Vec<Commit> = self.snapshot.commits.iter().skip_while(is_later).cloned().collect();
+        let commits: Vec<Commit> = read.commits.iter().skip_while(is_later).cloned().collect();
         let Some(head) = commits.first().map(|newest| newest.id) else { return Ok(None) };
-        let snapshot = Arc::new(Snapshot { head, commits, ..(*self.snapshot).clone() });
+        let snapshot = Arc::new(Snapshot { head, commits, ..(*read).clone() });
         let (detected, reverts) = pass.detect(&snapshot).await?;
         let watched = watched(&detected, pass);
         Ok(Some(Self {

@@ -239,6 +239,44 @@ fn a_late_verdict_leaves_nothing_to_do_for_a_second_pass() {
     assert_eq!(sim.restless, Vec::<String>::new());
 }
 
+#[test]
+fn a_proposal_is_told_once_more_when_the_mode_allows_more_and_then_no_more() {
+    let mut sim = world(|environment| {
+        environment.delivery = Delivery::Branch;
+        environment.services[0].policy.mode = Mode::Propose;
+    });
+    deploy(&mut sim, &[0], "v1.2.9");
+    later(&mut sim, 240);
+    assert_eq!(decision(&sim.calm_pass(), "svc-0"), "propose");
+    let mut environment = Environment::clone(&sim.environment);
+    environment.services[0].policy.mode = Mode::Auto;
+    sim.environment = Arc::new(environment);
+    later(&mut sim, 60);
+    assert_eq!(decision(&sim.calm_pass(), "svc-0"), "propose");
+    later(&mut sim, 60);
+    assert_eq!(decision(&sim.calm_pass(), "svc-0"), "nothing");
+    assert_eq!(verdicts(&sim).len(), 2);
+}
+
+#[test]
+fn what_was_left_to_a_person_stays_so_when_what_it_was_left_for_is_watched_no_more() {
+    let mut sim = world(|_| {});
+    deploy(&mut sim, &[0], "v1.2.0");
+    later(&mut sim, 900);
+    sim.calm_pass();
+    // It lands between two looks, and so may the damage: the deployment before it may have done it.
+    later(&mut sim, 60);
+    deploy(&mut sim, &[0], "v1.3.9");
+    later(&mut sim, 200);
+    assert_eq!(decision(&sim.calm_pass(), "svc-0"), "propose");
+    // The pass after this one reads no further back than to what is watched by then.
+    later(&mut sim, 240);
+    sim.pass_twice();
+    assert_eq!(sim.restless, Vec::<String>::new());
+    let remote = sim.remote.lock().unwrap();
+    assert!(!remote.by_agents.contains(&remote.tip(&sim.environment.branch).id), "it was pushed");
+}
+
 /// A pass each step until one decides about the first service: the seconds until then, and what it says.
 fn decided_after(sim: &mut Sim, step_secs: i64) -> (i64, String, String) {
     let from = sim.now;
