@@ -30,6 +30,12 @@ impl Sim {
         if !is_about_few || sim.more.random.u8(0..4) == 0 {
             sim.make_weather();
         }
+        if sim.more.earn_after.is_some() && sim.more.random.u8(0..3) == 0 {
+            sim.story_of_trust();
+        }
+        if sim.more.pins.is_some() && sim.more.random.u8(0..3) == 0 {
+            sim.story_of_pins();
+        }
         let steps = if seed.is_multiple_of(16) { sim.random.usize(12..30) } else { sim.random.usize(3..9) };
         let steps = if is_about_few { steps.max(sim.more.random.usize(5..12)) } else { steps };
         for _ in 0..steps {
@@ -113,18 +119,22 @@ impl Sim {
         if let Some(past) = self.random.choice(&self.deployed.clone()) {
             let Some((name, _, version)) = self.random.choice(&past.services) else { return };
             let index = self.services.iter().position(|(service, _)| service == name).unwrap();
-            let services = vec![(index, version.clone())];
-            let (author, subject) = (self.author(), "deploy again".to_owned());
-            if self.is_kept_out(&author, name, version) {
-                return;
+            let author = self.author();
+            if !self.is_kept_out(&author, name, version) {
+                self.redeploy(index, version.clone(), author);
             }
-            self.deploy(Deploy { services, author, subject, schema: 9, other: None, late_secs: 0 });
         }
+    }
+
+    /// Somebody brings a version of a service back.
+    pub(super) fn redeploy(&mut self, index: usize, version: String, author: Person) {
+        let (services, subject) = (vec![(index, version)], "deploy again".to_owned());
+        self.deploy(Deploy { services, author, subject, schema: 9, other: None, late_secs: 0 });
     }
 
     /// A bot deploys a bad version of the first service, where that runs a good one: budgets and trust are about what happens again, and
     /// pauses about what is bad.
-    fn it_breaks_again(&mut self) {
+    pub(super) fn it_breaks_again(&mut self) {
         let one_of = if self.more.few().is_some() { 2 } else { 6 };
         let is_wanted = self.more.few().is_some() || self.more.has_pauses;
         if !is_wanted || self.more.random.u8(0..one_of) > 0 || shapes::is_bad(&self.version_of(0)) {
@@ -180,7 +190,7 @@ impl Sim {
         });
     }
 
-    fn version_of(&self, index: usize) -> String {
+    pub(super) fn version_of(&self, index: usize) -> String {
         let (service, shape) = &self.services[index];
         let remote = self.remote.lock().unwrap();
         let tree = &remote.tip(&self.environment.branch).tree;

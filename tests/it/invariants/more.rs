@@ -51,7 +51,7 @@ pub(super) struct More {
     /// The tool by which reverted versions are kept out, and for how long, in seconds.
     pub(super) pins: Option<(Tool, u32)>,
     /// After how many accepted reverts of a service it earns that the agent reverts it by itself.
-    earn_after: Option<u32>,
+    pub(super) earn_after: Option<u32>,
     service_budget: Option<ServiceBudget>,
     /// How many services there are where the world is about few.
     few: usize,

@@ -23,6 +23,23 @@ impl Sim {
         obeys
     }
 
+    /// A story about one service, whose bot puts a bad version back, pinned or not.
+    pub(super) fn story_of_pins(&mut self) {
+        for _ in 0..self.more.random.usize(3..6) {
+            self.it_breaks_again();
+            for _ in 0..3 {
+                self.now = self.now.plus_secs(self.more.random.i64(90..330));
+                self.calm_pass();
+                let newest = self.deployed.last().and_then(|past| past.services.first().cloned());
+                let Some((name, _, version)) = newest.filter(|_| self.more.random.bool()) else { continue };
+                let index = self.services.iter().position(|(service, _)| *service == name).unwrap();
+                if self.version_of(index) != version {
+                    self.redeploy(index, version, person("renovate[bot]"));
+                }
+            }
+        }
+    }
+
     /// A person changes a file in which pins stand, now and then.
     pub(super) fn somebody_edits_pins(&mut self) {
         let Some((tool, _)) = self.more.pins.filter(|_| self.more.random.u8(0..10) == 0) else { return };

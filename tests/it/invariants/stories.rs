@@ -12,7 +12,8 @@ use backout::record::{self, Record};
 
 use super::more::More;
 use super::shapes;
-use super::world::{Sim, person};
+use super::trust::a_loop;
+use super::world::{Deployed, Sim, person};
 use crate::support::process::{Fate, Fates, Process};
 use crate::support::simulated::{Node, Tree};
 
@@ -237,6 +238,33 @@ fn a_late_verdict_leaves_nothing_to_do_for_a_second_pass() {
     sim.pass_twice();
     assert_eq!(verdicts(&sim), [("svc-0".to_owned(), true)]);
     assert_eq!(sim.restless, Vec::<String>::new());
+}
+
+#[test]
+fn the_check_for_loops_sees_one() {
+    let mut sim = world(|_| {});
+    let by_agent = [("v1.2.0", true), ("v1.0.0", true), ("v1.2.0", true)];
+    let by_people = [("v1.2.0", true), ("v1.0.0", false), ("v1.2.0", true)];
+    for (versions, findings) in [(by_people, 0), (by_agent, 1)] {
+        for (version, is_own) in versions {
+            let commit = deploy(&mut sim, &[0], version);
+            if is_own {
+                sim.remote.lock().unwrap().by_agents.insert(commit);
+            }
+            sim.deployed.push(Deployed {
+                commit,
+                schema: false,
+                pure: true,
+                merge: false,
+                seen_to_land: None,
+                services: vec![("svc-0".to_owned(), String::new(), version.to_owned())],
+            });
+            later(&mut sim, 60);
+        }
+        let found = a_loop(&sim, &sim.remote.lock().unwrap());
+        assert_eq!(found.len(), findings, "{found:?}");
+        deploy(&mut sim, &[0], "v1.9.0");
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use backout::domain::ids::{BranchName, CommitId, ServiceName};
 use backout::record::{Record, ReviewOutcome, ReviewRecord, VERSION};
 
 use super::brakes::{is_unpin, services_of};
-use super::world::Sim;
+use super::shapes;
+use super::world::{Deployed, Sim, person};
 use crate::support::simulated::{Node, Remote};
 
 impl Sim {
@@ -22,6 +23,33 @@ impl Sim {
             0..=3 => self.merge_a_proposal(),
             4 | 5 => self.decline_a_proposal(),
             _ => {}
+        }
+    }
+
+    /// A person puts a bad version of the first service back that an agent has reverted: a no to what was accepted.
+    pub(super) fn somebody_says_no(&mut self) {
+        let was_bad = |past: &Deployed| {
+            let own = past.services.iter().find(|(name, ..)| *name == self.services[0].0);
+            own.map(|(.., new)| new.clone()).filter(|version| shapes::is_bad(version))
+        };
+        let Some(version) = self.deployed.iter().rev().find_map(was_bad) else { return };
+        if !shapes::is_bad(&self.version_of(0)) {
+            self.redeploy(0, version, person("ann"));
+        }
+    }
+
+    /// A story about one service that breaks again and again, and about what people answer.
+    pub(super) fn story_of_trust(&mut self) {
+        for _ in 0..self.more.random.usize(12..20) {
+            self.now = self.now.plus_secs(self.more.random.i64(150..330));
+            if self.more.random.u8(0..6) == 0 {
+                self.somebody_says_no();
+            }
+            self.it_breaks_again();
+            self.calm_pass();
+            self.now = self.now.plus_secs(self.more.random.i64(90..180));
+            self.calm_pass();
+            self.somebody_answers();
         }
     }
 
