@@ -6,7 +6,7 @@ use super::members::{find_members, members_of, services_of};
 use crate::agent::judge::judged::Judged;
 use crate::agent::judge::turns::{in_turn, key};
 use crate::agent::look::context::Pass;
-use crate::agent::look::lineage::{Past, pasts};
+use crate::agent::look::lineage::{FoundBad, Past, pasts};
 use crate::agent::look::state::State;
 use crate::domain::artifact::TargetArtifacts;
 use crate::domain::decision::{is_open, is_unsure, may_be_of};
@@ -14,7 +14,7 @@ use crate::domain::deployment::lineage::Goal;
 use crate::domain::deployment::{ChangeKind, Deployment};
 use crate::domain::environment::policy::Mixed;
 use crate::domain::history::landing::LandedBy;
-use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::ids::ServiceName;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
 
@@ -61,9 +61,14 @@ pub(super) async fn trace(
 }
 
 /// The deployments that this pass has found bad.
-pub(super) fn bad_of<'a>(judged: impl Iterator<Item = &'a Judged>) -> Vec<(ServiceName, CommitId)> {
+pub(super) fn bad_of<'a>(judged: impl Iterator<Item = &'a Judged>) -> Vec<FoundBad> {
     let bad = judged.filter(|one| one.judgement.verdict == Verdict::Regressed);
-    bad.map(|one| (one.deployment.service.clone(), one.deployment.commit)).collect()
+    let found = |one: &Judged| FoundBad {
+        service: one.deployment.service.clone(),
+        commit: one.deployment.commit,
+        since: one.judgement.since,
+    };
+    bad.map(found).collect()
 }
 
 /// What services ran before, with what is known of reverts that the branch holds no more, and of what this pass has found bad.
@@ -71,7 +76,7 @@ pub(super) async fn known_pasts(
     pass: &Pass<'_>,
     state: &State,
     services: BTreeSet<ServiceName>,
-    bad: &[(ServiceName, CommitId)],
+    bad: &[FoundBad],
 ) -> Result<BTreeMap<ServiceName, Past>, RepositoryError> {
     let mut pasts = pasts(pass, services, Some(state.snapshot.head)).await?;
     for (service, past) in &mut pasts {

@@ -54,7 +54,16 @@ pub(in crate::agent) struct Past {
     /// What the notes say about the newest changes.
     records: BTreeMap<CommitId, Vec<Record>>,
     /// The deployments that this pass has found bad, whether or not that is written down yet.
-    found_bad: Vec<CommitId>,
+    found_bad: Vec<FoundBad>,
+}
+
+/// A deployment that this pass has found bad.
+#[derive(Clone, Debug)]
+pub(in crate::agent) struct FoundBad {
+    pub service: ServiceName,
+    pub commit: CommitId,
+    /// When the damage began, where that is known.
+    pub since: Option<Time>,
 }
 
 /// Reads the past of some services from the branch, in one walk: up to the commit `head`, or as of the last fetch. What
@@ -171,8 +180,8 @@ impl Past {
     }
 
     /// Adds which deployments this pass has found bad.
-    pub(in crate::agent) fn know_bad(&mut self, service: &ServiceName, bad: &[(ServiceName, CommitId)]) {
-        self.found_bad.extend(bad.iter().filter(|one| one.0 == *service).map(|one| one.1));
+    pub(in crate::agent) fn know_bad(&mut self, service: &ServiceName, bad: &[FoundBad]) {
+        self.found_bad.extend(bad.iter().filter(|one| one.service == *service).cloned());
     }
 
     /// As it was when the revert of a deployment was worked out that takes these others (`with`) back too.
@@ -240,10 +249,13 @@ impl Past {
         let in_quarantine =
             |values: &BTreeSet<String>| values.iter().any(|value| quarantined.contains(value));
         // What began when the next change had landed is that one's, though this one was still watched.
-        let is_own_damage = |verdict: &VerdictRecord, change: &Deployment| {
+        let is_own_damage = |since: Option<Time>, change: &Deployment| {
             let ended_at = self.lineage.ended_at(change.commit);
             let is_later = |since: Time| ended_at.is_some_and(|ended_at| ended_at <= since);
-            verdict.judgement.verdict == Verdict::Regressed && !verdict.judgement.since.is_some_and(is_later)
+            !since.is_some_and(is_later)
+        };
+        let is_damage_of = |verdict: &VerdictRecord, change: &Deployment| {
+            verdict.judgement.verdict == Verdict::Regressed && is_own_damage(verdict.judgement.since, change)
         };
         let is_bad = |change: &Deployment| {
             let of_change =
@@ -251,8 +263,11 @@ impl Past {
             let mut records = self.records.get(&change.commit).into_iter().flatten().filter(of_change);
             change.kind != ChangeKind::OwnRevert
                 && (self.reverts.iter().any(|entry| entry.is_of_bad() && change.was_taken_back_by(entry))
-                    || records
-                        .any(|record| record.as_verdict().is_some_and(|one| is_own_damage(one, change))))
+                    || records.any(|record| record.as_verdict().is_some_and(|one| is_damage_of(one, change)))
+                    || self
+                        .found_bad
+                        .iter()
+                        .any(|one| one.commit == change.commit && is_own_damage(one.since, change)))
         };
         ask(&GoodState {
             tried_secs: policy.tried_secs(),
@@ -298,7 +313,8 @@ impl Past {
         }
         let of_service =
             |record: &&Record| record.subject() == Some((&deployment.environment, &deployment.service));
-        let (mut declined, mut bad, mut in_vain) = (Vec::new(), self.found_bad.clone(), Vec::new());
+        let mut bad: Vec<CommitId> = self.found_bad.iter().map(|one| one.commit).collect();
+        let (mut declined, mut in_vain) = (Vec::new(), Vec::new());
         for record in self.records.values().flatten().filter(of_service) {
             match record {
                 Record::Review(review) if review.outcome == ReviewOutcome::Declined => {

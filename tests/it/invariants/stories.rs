@@ -305,6 +305,25 @@ fn what_was_left_to_a_person_stays_so_when_what_it_was_left_for_is_watched_no_mo
     assert!(!remote.by_agents.contains(&remote.tip(&sim.environment.branch).id), "it was pushed");
 }
 
+#[test]
+fn a_revert_does_not_lead_to_what_the_same_pass_has_found_bad() {
+    let mut sim = world(|environment| environment.services[0].policy.settle_secs = 30);
+    sim.calm_pass();
+    // Nobody looks while all of it is deployed. The good one in between runs too briefly to be known as good.
+    deploy(&mut sim, &[0], "v1.2.9");
+    later(&mut sim, 600);
+    deploy(&mut sim, &[0], "v1.3.0");
+    later(&mut sim, 100);
+    deploy(&mut sim, &[0], "v1.4.9");
+    later(&mut sim, 240);
+    let report = sim.calm_pass();
+    let items = report.items().filter(|item| item.judgement.verdict.word() == "regressed");
+    assert_eq!(items.count(), 2, "{:?}", report.items().map(|item| &item.judgement).collect::<Vec<_>>());
+    let remote = sim.remote.lock().unwrap();
+    let text = remote.tip(&sim.environment.branch).tree[&shapes::path("svc-0", 0)].to_vec();
+    assert_eq!(shapes::version(std::str::from_utf8(&text).unwrap()), "v1.0.0");
+}
+
 /// A pass each step until one decides about the first service: the seconds until then, and what it says.
 fn decided_after(sim: &mut Sim, step_secs: i64) -> (i64, String, String) {
     let from = sim.now;
