@@ -1,6 +1,6 @@
 //! The pins that reverts on the branch have written, as far as they are still there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::Pass;
@@ -9,10 +9,10 @@ use crate::domain::environment::Environment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::values_at;
 use crate::domain::history::automation::is_automation;
-use crate::domain::history::ledger::{RevertEntry, pins_claimed};
+use crate::domain::history::ledger::{RevertEntry, pins_claimed, unpinned_by};
 use crate::domain::history::snapshot::{Commit, Content, Snapshot};
 use crate::domain::history::trailers::trailer_value;
-use crate::domain::ids::{CommitId, FilePath};
+use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::pin::Pin;
 use crate::domain::pin::open::{RunsSince, WrittenPin};
 use crate::domain::time::Time;
@@ -45,7 +45,10 @@ pub(in crate::agent) async fn find_pins(
         let by_person = back.is_some_and(|one| !is_automation(&one.author, automation));
         Some(Claimed { commit: commit.clone(), entry: entry.clone(), pins, until, by_person })
     };
-    let claimed: Vec<Claimed> = reverts.iter().filter_map(claims).collect();
+    // What stands there again after they came off was written by somebody else.
+    let off: BTreeSet<(CommitId, ServiceName)> = snapshot.commits.iter().flat_map(unpinned_by).collect();
+    let is_on = |entry: &&RevertEntry| !off.contains(&(entry.commit, entry.service.clone()));
+    let claimed: Vec<Claimed> = reverts.iter().filter(is_on).filter_map(claims).collect();
     if claimed.is_empty() {
         return Ok(FoundPins::default());
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Change, Pins};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::snapshot::Content;
+use crate::domain::history::trailers::UNPINS_TRAILER;
 use crate::domain::ids::{BranchName, CommitId, FilePath};
 use crate::domain::pin::Pin;
 use crate::domain::text::{inert, one_line};
@@ -62,7 +63,7 @@ fn message(entry: &RevertEntry, pins: &[&Pin], why: &str) -> String {
         one_line(why, 200),
     );
     let trailers = format!(
-        "Backout-Unpins: {}\nBackout-Service: {service}\nBackout-Environment: {environment}\n",
+        "{UNPINS_TRAILER}: {}\nBackout-Service: {service}\nBackout-Environment: {environment}\n",
         entry.commit
     );
     inert(&text) + &trailers

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::domain::history::snapshot::Commit;
-use crate::domain::history::trailers::{ID_TRAILER, NOTHING, OwnTrailers};
+use crate::domain::history::trailers::{ID_TRAILER, NOTHING, OwnTrailers, UNPINS_TRAILER};
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 
@@ -140,6 +140,15 @@ pub fn pins_claimed<'c>(commit: &'c Commit, entry: &RevertEntry) -> Option<(Vec<
     own.find_map(|own| {
         let pins: Vec<&str> = own.pins().collect();
         (!pins.is_empty()).then(|| (pins, own.pinned_until().unwrap_or(entry.at)))
+    })
+}
+
+/// The reverts of which a commit says that it took the pins off, each with the service. Nothing of that has to be believed either: who
+/// says so falsely has pins stay.
+pub fn unpinned_by(commit: &Commit) -> impl Iterator<Item = (CommitId, ServiceName)> {
+    messages(commit).filter_map(|message| {
+        let value = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        Some((value(UNPINS_TRAILER)?.trim().parse().ok()?, value("Backout-Service")?.trim().parse().ok()?))
     })
 }
 

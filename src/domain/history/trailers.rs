@@ -7,6 +7,9 @@ use crate::domain::time::Time;
 /// The trailer by which the agent knows its own commits.
 pub const ID_TRAILER: &str = "Backout-Id";
 
+/// The trailer that names the revert of which a commit takes the pins off.
+pub const UNPINS_TRAILER: &str = "Backout-Unpins";
+
 /// The trailer that names a pin, and the one that says until when the pins of a commit hold.
 pub const PIN_TRAILER: &str = "Backout-Pin";
 /// See [`PIN_TRAILER`].

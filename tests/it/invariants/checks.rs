@@ -207,11 +207,15 @@ fn a_restless_pass(sim: &Sim, _: &Remote) -> Vec<String> {
 
 /// A deployment is reverted at most once, and proposed to be at most once.
 fn reverted_twice(sim: &Sim, remote: &Remote) -> Vec<String> {
-    let mut seen: BTreeMap<(CommitId, String, bool), CommitId> = BTreeMap::new();
+    let mut seen = BTreeMap::new();
     let mut findings = Vec::new();
     for revert in reverts(sim, remote) {
-        // What was only proposed is reverted all the same, where the agent may do so by then.
-        let key = (revert.reverts, revert.service.to_owned(), revert.direct);
+        // What was only proposed is reverted all the same, where the agent may do so by then. Where somebody has changed the file since,
+        // it is proposed as it would be by then.
+        let (_, shape) = sim.services.iter().find(|(name, _)| name == revert.service).unwrap();
+        let on = &revert.parent.tree[&shapes::path(revert.service, *shape)];
+        let on = (!revert.direct).then(|| on.clone());
+        let key = (revert.reverts, revert.service.to_owned(), on);
         if let Some(before) = seen.insert(key, revert.node.id) {
             findings.push(format!("{} was reverted by {before} and by {}", revert.reverts, revert.node.id));
         }
@@ -292,7 +296,8 @@ fn an_innocent(sim: &Sim, remote: &Remote) -> Vec<String> {
 /// minutes may lie between the looks between which it landed.
 const CLOSE_SECS: i64 = 300 + 60;
 
-/// Whether it replaced a bad version that had landed so shortly before that both may have landed between the same two looks.
+/// Whether it replaced a bad version that had landed so shortly before that both may have landed between the same two looks, or that had
+/// landed before any agent had looked. So it is where the revert takes that one back too.
 fn follows_a_bad_one(sim: &Sim, revert: &Revert<'_>) -> bool {
     let landed = |deployed: &Deployed| deployed.seen_to_land.map(Time::unix);
     let Some((own, at)) = deployment(sim, revert).and_then(|own| Some((own, landed(own)?))) else {
@@ -302,9 +307,11 @@ fn follows_a_bad_one(sim: &Sim, revert: &Revert<'_>) -> bool {
         |one: &Deployed, wanted: &dyn Fn(&(String, String, String)) -> bool| one.services.iter().any(wanted);
     let is_bad = |(name, _, new): &(String, String, String)| name == revert.service && shapes::is_bad(new);
     let before = sim.deployed.iter().take_while(|one| one.commit != own.commit);
+    let with: Vec<&str> =
+        revert.block.lines().filter_map(|line| line.strip_prefix("Backout-With: ")).collect();
     let replaced = is_of(own, &|(name, old, _)| name == revert.service && shapes::is_bad(old));
-    let mut close = before.filter(|one| landed(one).is_some_and(|since| since >= at - CLOSE_SECS));
-    replaced && close.any(|one| is_of(one, &is_bad))
+    let mut close = before.filter(|one| landed(one).is_none_or(|since| since >= at - CLOSE_SECS));
+    close.any(|one| is_of(one, &is_bad) && (replaced || with.contains(&one.commit.to_string().as_str())))
 }
 
 /// Nothing is reverted by machine for what had begun before it landed, where an agent had looked before that.
