@@ -9,8 +9,9 @@
 //! 3. [`ports`]: what the rules need from the world, as traits.
 //! 4. [`agent`]: one pass, and the loop around it. It has no rules of its own.
 //! 5. [`adapters`]: Git, forges, metric sources, the clock.
-//! 6. [`config`]: from `backout.yaml` to the domain's types, every error at once with its place.
-//! 7. [`cli`]: one file a command; the only code that prints.
+//! 6. [`serve`]: the daemon's HTTP server.
+//! 7. [`config`]: from `backout.yaml` to the domain's types, every error at once with its place.
+//! 8. [`cli`]: one file a command; the only code that prints.
 
 pub mod adapters;
 pub mod agent;
@@ -19,4 +20,5 @@ pub mod config;
 pub mod domain;
 pub mod ports;
 pub mod record;
+pub mod serve;
 pub mod telemetry;

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::act::due::make_due_reverts;
 use super::caught::caught;
+use super::decide::counted;
 use super::follow::pins::lift_pins;
 use super::follow::pull_requests::follow_pull_requests;
 use super::follow::recovery::watch_recoveries;
@@ -26,8 +27,9 @@ use super::tell::elsewhere::tell_known_elsewhere;
 use super::tell::issues::close_issues;
 use super::tell::pulls::warn_pull_requests;
 use super::tell::write_down::write_down;
+use super::took::{Laps, Stage};
 use super::world::{Estate, Stop, World};
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, used_of_budget};
 use crate::domain::ids::{BranchName, EnvironmentName};
 use crate::ports::RepositoryError;
 
@@ -59,7 +61,7 @@ pub async fn pass(world: &World, intent: Intent, stop: &Stop) -> Result<PassRepo
             *slot = report;
         }
     }
-    let mut report = PassReport { at, environments: Vec::new() };
+    let mut report = PassReport { at, ..PassReport::default() };
     for (estate, of_estate) in world.estates.iter().zip(done) {
         report.environments.extend(match of_estate {
             Ok(of_estate) => of_estate.environments,
@@ -87,12 +89,14 @@ pub(super) async fn pass_estate(
     stop: &Stop,
 ) -> Result<PassReport, RepositoryError> {
     let now = world.clock.now();
-    let mut report = PassReport { at: now, environments: Vec::new() };
+    let mut report = PassReport { at: now, ..PassReport::default() };
+    let mut laps = Laps::begin();
     let Some(fetched) = stop.unless_set(fetch(estate)).await else { return Ok(cut_short(estate, report)) };
     let Fetched { tips, missing } = fetched?;
     let Some(seen) = stop.unless_set(remember_tips(estate, &tips, now, intent)).await else {
         return Ok(cut_short(estate, report));
     };
+    laps.end(Stage::Fetch, &mut report.took);
     let branches = Branches::new(estate, &estate.environments, now, (tips, seen?));
     for environment in &estate.environments {
         if stop.is_set() {
@@ -144,13 +148,17 @@ fn branches_ahead(
 
 /// The story: look and judge, decide and act, write down, follow. What was done is written down before anything that can fail.
 async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Result<(), RepositoryError> {
+    let mut laps = Laps::begin();
     let Some(examined) = pass.stop.unless_set(examine(pass, report)).await else { return Ok(()) };
+    laps.end(Stage::Judge, &mut report.took);
     let (mut state, judged) = examined?;
     report.head = Some(state.snapshot.head);
     if !judged.is_empty() {
         let settled = make_due_reverts(pass, &mut state, judged, report).await;
         report.brakes = state.brakes.clone();
+        laps.end(Stage::Act, &mut report.took);
         write_down(pass, &state, settled, report).await;
+        laps.end(Stage::Tell, &mut report.took);
         // The verdicts that were written just now count too: else the next pass would find something left to do.
         state.read_records(pass).await?;
     }
@@ -159,7 +167,17 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
     followed?;
     lift_pins(pass, &mut state, None, report).await?;
     report.head = Some(state.snapshot.head);
+    report.budget_left = Some(budget_left(pass, &state));
+    laps.end(Stage::Follow, &mut report.took);
     Ok(())
+}
+
+/// How many reverts the environment's budget still allows, as the guard `budget` counts.
+fn budget_left(pass: &Pass<'_>, state: &State) -> u32 {
+    let budget = pass.environment.budget;
+    let (reverts, _) = counted(pass, state, Vec::new());
+    let used = used_of_budget(budget, pass.now, &reverts, &state.gone);
+    budget.max_reverts.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
 }
 
 /// Looks at the environment and judges what is open. Nothing is changed yet: whatever goes wrong here, the next pass begins anew.

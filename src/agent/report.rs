@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use super::took::Took;
 use crate::domain::artifact::ArtifactsTold;
 use crate::domain::change::receipt::Receipt;
 use crate::domain::change::receipt::ReviewPlace;
@@ -13,7 +14,7 @@ use crate::domain::history::landing::Landing;
 use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
-use crate::record::{Proposal, Recovery, ReviewOutcome};
+use crate::record::{Proposal, Recovery, ReviewOutcome, VerdictRecord};
 
 /// A whole pass.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -22,6 +23,9 @@ pub struct PassReport {
     pub at: Time,
     /// Each environment, in the order of the configuration.
     pub environments: Vec<EnvironmentReport>,
+    /// How long it took besides the environments.
+    #[serde(skip)]
+    pub took: Took,
 }
 
 /// One environment in a pass.
@@ -50,6 +54,12 @@ pub struct EnvironmentReport {
     pub problems: Vec<String>,
     /// Whether the pass was asked to end before it was through with it: what is not told here is for the next pass.
     pub cut_short: bool,
+    /// How many reverts its budget still allows; none where the pass did not get that far.
+    #[serde(skip)]
+    pub budget_left: Option<u32>,
+    /// How long its stages took.
+    #[serde(skip)]
+    pub took: Took,
 }
 
 /// Services that are red at once: one finding for people.
@@ -120,6 +130,9 @@ pub struct Reviewed {
     pub outcome: Option<ReviewOutcome>,
     /// How it stands, in words.
     pub state: String,
+    /// When the revert was prepared.
+    #[serde(skip)]
+    pub decided_at: Time,
 }
 
 /// A revert whose effect became clear.
@@ -135,6 +148,9 @@ pub struct Recovered {
     pub outcome: Recovery,
     /// Why, in words.
     pub reason: String,
+    /// When it was reverted.
+    #[serde(skip)]
+    pub reverted_at: Time,
 }
 
 /// What became of the pins of a revert.
@@ -186,10 +202,11 @@ fn as_outcome<S: Serializer>(receipt: &Option<Receipt>, serializer: S) -> Result
 
 impl Reviewed {
     /// What a receipt says of it.
-    pub(super) fn new(service: ServiceName, deployment: CommitId, receipt: &Receipt) -> Self {
+    pub(super) fn new(verdict: &VerdictRecord, receipt: &Receipt) -> Self {
         Self {
-            service,
-            deployment,
+            service: verdict.service.clone(),
+            deployment: verdict.deployment,
+            decided_at: verdict.at,
             review: receipt.review().cloned(),
             outcome: ReviewOutcome::of(receipt),
             state: receipt.to_string(),
@@ -238,6 +255,8 @@ impl EnvironmentReport {
             facts: Vec::new(),
             problems: Vec::new(),
             cut_short: false,
+            budget_left: None,
+            took: Took::default(),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::environment::pattern::PathGlobs;
 use crate::domain::environment::{Environment, ServiceFiles, ServiceRule};
 use crate::domain::history::snapshot::Person;
 use crate::domain::ids::{EnvironmentName, RepositoryName, ServiceName};
-use crate::ports::{Registries, SourceCode};
+use crate::ports::{MetricSource, Registries, SourceCode};
 use crate::record::keys::RecordKeys;
 
 /// The configuration file that is read when none is named.
@@ -53,11 +53,19 @@ fn environment_variable(name: &str) -> Option<String> {
 
 /// Connects everything that the configuration names.
 pub(super) fn connect(settings: &Settings) -> anyhow::Result<World> {
+    connect_with(settings, |source| source)
+}
+
+/// The same, with what is done to each metric source.
+pub(super) fn connect_with(
+    settings: &Settings,
+    each: impl Fn(Arc<dyn MetricSource>) -> Arc<dyn MetricSource>,
+) -> anyhow::Result<World> {
     let names: Vec<RepositoryName> = settings.estates.iter().map(|estate| estate.name.clone()).collect();
     let mut sources = BTreeMap::new();
     for (name, options) in &settings.sources {
         let source = metrics::connect(options).with_context(|| format!("metric source {name}"))?;
-        sources.insert(name.clone(), Source::new(Arc::from(source), &names));
+        sources.insert(name.clone(), Source::new(each(Arc::from(source)), &names));
     }
     let estates: anyhow::Result<Vec<Arc<Estate>>> =
         settings.estates.iter().map(|estate| connect_estate(estate).map(Arc::new)).collect();

@@ -25,6 +25,7 @@ mod resolve;
 mod rule_types;
 mod rules;
 mod secrets;
+mod server;
 mod services;
 mod settings;
 mod tree;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret as _;
 
-use super::address::same_repository;
+use super::address::{Address, same_repository};
 use super::context::Context;
 use super::estates::{repository_of, written};
 use super::report::Place;
@@ -59,7 +59,8 @@ impl Context<'_> {
         let registries = self.registries(config);
         let cache_dir = estates.first().map(|estate| estate.repository.cache_dir.clone()).unwrap_or_default();
         let source_code = self.source_code(config, &cache_dir);
-        Settings { estates, sources, registries, source_code, interval_secs, digest }
+        let server = self.daemon_server(config.run.as_ref());
+        Settings { estates, sources, registries, source_code, interval_secs, server, digest }
     }
 
     /// All repositories with what belongs to them. `environments` have the names of their repositories beside them.
@@ -91,6 +92,7 @@ impl Context<'_> {
             }
             let in_it = environments.iter().filter(|(repository, _)| *repository == estate.name);
             estates.push(EstateSettings {
+                path_on_server: Address::of(&repository.url).map(|address| address.path),
                 name,
                 repository,
                 git_by_forge: matches!(estate.repository.auth, Some(types::GitAuth::Forge)),

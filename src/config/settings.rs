@@ -8,6 +8,7 @@ use crate::adapters::metrics::SourceOptions;
 use crate::adapters::registry::RegistryOptions;
 use crate::domain::environment::Environment;
 use crate::domain::ids::{RepositoryName, SourceName};
+use crate::serve::ServerOptions;
 
 /// All that the configuration says, checked and with its secrets read.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Settings {
     pub source_code: Vec<GitOptions>,
     /// How long the daemon waits between two passes, in seconds.
     pub interval_secs: u32,
+    /// The daemon's server, if it has one.
+    pub server: Option<ServerOptions>,
     /// The SHA-256 of the configuration's text, in hexadecimal, for records. It covers no secret.
     pub digest: String,
 }
@@ -33,6 +36,8 @@ pub struct EstateSettings {
     pub name: RepositoryName,
     /// Where it is, and who writes to it.
     pub repository: GitOptions,
+    /// Its path on its server, such as `acme/environments`; none where it is a local one.
+    pub path_on_server: Option<String>,
     /// Whether Git logs in with the forge's credentials.
     pub git_by_forge: bool,
     /// The forge on which pull requests are opened, if there is one.

@@ -416,4 +416,38 @@ pub(super) struct Group {
 pub(super) struct Run {
     /// How long it waits between two passes. Default: `60s`.
     pub(super) interval: Option<Duration>,
+    /// The address at which its HTTP server listens: `/healthz`, `/readyz`, `/metrics` and `/hooks/…`. Default: none, and there is no
+    /// server.
+    #[schemars(extend("examples" = ["0.0.0.0:8080", "127.0.0.1:8080"]))]
+    pub(super) listen: Option<String>,
+    /// The webhooks that make a pass begin at once: each by its name, which ends its path: `/hooks/NAME`.
+    pub(super) hooks: Option<BTreeMap<String, Hook>>,
+}
+
+/// A webhook. Nothing in it is believed: the agent looks sooner, and that is all.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hook {
+    /// Who sends it.
+    pub(super) sender: HookSender,
+    /// What proves that they do, at least 16 bytes: the key with which they sign, or the token that they send.
+    pub(super) secret: Secret,
+}
+
+/// Who sends a webhook.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum HookSender {
+    /// GitHub, on a push.
+    Github,
+    /// GitLab, on a push: with a secret token or a signing token.
+    Gitlab,
+    /// Gitea or Forgejo, on a push.
+    Gitea,
+    /// Alertmanager, with a bearer token (`http_config.authorization`), when an alert fires.
+    Alertmanager,
+    /// Flux's notification controller (`generic-hmac`), when something was applied.
+    Flux,
+    /// Anything else, with a bearer token. The body is empty, or JSON that may name a `repository`.
+    Generic,
 }

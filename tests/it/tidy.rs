@@ -296,11 +296,11 @@ const ORDERS: [(&str, &[&str]); 3] = [
     (
         "src/agent",
         &[
-            "caught", "world", "report", "look", "judge", "decide", "act", "tell", "follow", "pass", "run",
-            "request", "check", "status", "unpin",
+            "caught", "world", "took", "report", "events", "look", "judge", "decide", "act", "tell",
+            "follow", "pass", "run", "request", "check", "status", "unpin",
         ],
     ),
-    ("src", &["domain", "record", "ports", "telemetry", "agent", "adapters", "config", "cli"]),
+    ("src", &["domain", "record", "ports", "telemetry", "agent", "adapters", "serve", "config", "cli"]),
 ];
 
 /// Where a public type has a name of its own.

@@ -398,7 +398,6 @@ async fn try_one(
     }
     let receipt = deliver(pass, &state.snapshot, &planned, route).await?;
     let change = planned.change;
-    tracing::info!(service = %change.service, environment = %change.environment, reverts = %change.reverts, receipt = %receipt, "delivered");
     Ok(Some((receipt, Some((change, diff)))))
 }
 

@@ -113,7 +113,7 @@ pub(in crate::agent) async fn follow_pull_requests(
             let record = Record::Review(Box::new(record));
             lines.add(one.verdict.deployment, &one.verdict.service, &record, report);
         }
-        report.reviews.push(Reviewed::new(one.verdict.service.clone(), one.verdict.deployment, &receipt));
+        report.reviews.push(Reviewed::new(one.verdict, &receipt));
     }
     lines.append(pass, report).await;
     renew_comments(pass, state, retold, report).await;

@@ -15,7 +15,7 @@ use crate::domain::decision::{GoneRevert, Left};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
-use crate::domain::time::human_secs;
+use crate::domain::time::{Time, human_secs};
 use crate::record::{Record, Recovery, RecoveryRecord, VERSION};
 
 /// Looks at every revert that is still watched, and records those whose effect is clear.
@@ -32,7 +32,7 @@ pub(in crate::agent) async fn watch_recoveries(
             None
         });
         let Some((outcome, reason)) = effect else { continue };
-        let about = (&*entry.id, &entry.service, entry.reverts, entry.commit);
+        let about = (&*entry.id, &entry.service, entry.reverts, (entry.commit, entry.at));
         tell(pass, about, (outcome, reason), &mut lines, report);
     }
     let gone = state.gone.iter().filter(|_| state.sure_of_gone);
@@ -53,7 +53,7 @@ pub(in crate::agent) async fn watch_recoveries(
                 ),
             }
         );
-        let about = (&*gone.id, &gone.service, gone.reverts, gone.commit);
+        let about = (&*gone.id, &gone.service, gone.reverts, (gone.commit, gone.at));
         tell(pass, about, (Recovery::Gone, reason), &mut lines, report);
     }
     lines.append(pass, report).await;
@@ -62,7 +62,7 @@ pub(in crate::agent) async fn watch_recoveries(
 /// Puts what became of a revert into the report and the notes.
 fn tell(
     pass: &Pass<'_>,
-    (id, service, deployment, revert): (&str, &ServiceName, CommitId, CommitId),
+    (id, service, deployment, (revert, reverted_at)): (&str, &ServiceName, CommitId, (CommitId, Time)),
     (outcome, reason): (Recovery, String),
     lines: &mut Lines,
     report: &mut EnvironmentReport,
@@ -79,7 +79,8 @@ fn tell(
         reason: reason.clone(),
     };
     lines.add(deployment, service, &Record::Recovery(Box::new(record)), report);
-    report.recoveries.push(Recovered { service: service.clone(), deployment, revert, outcome, reason });
+    let service = service.clone();
+    report.recoveries.push(Recovered { service, deployment, revert, outcome, reason, reverted_at });
 }
 
 /// Whether an earlier pass has told that a revert is gone, under whatever id the deployment had then.

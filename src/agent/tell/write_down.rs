@@ -66,11 +66,6 @@ pub(in crate::agent) async fn write_down(
                 .find(|entry| one.judged.deployment.was_taken_back_by(entry))
                 .map(|entry| entry.commit)
         });
-        if item.decision != Decision::Wait {
-            let (verdict, decision) = (item.judgement.verdict.word(), item.decision.word());
-            let why = item.decision.why().unwrap_or(&item.judgement.reason);
-            tracing::info!(environment = %report.environment, service = %item.service, deployment = %item.deployment, verdict, decision, why, "decided");
-        }
         let is_new = told_before.is_some() || !written.contains(&id);
         let announced = match item.decision != Decision::Wait && is_new {
             true if pass.intent == Intent::Plan => Some(Announced::default()),

@@ -210,7 +210,7 @@ impl Stage {
 
     /// A recovery, with a chart of the signal that had regressed.
     fn recovery(&self, recovered: Recovered) -> What {
-        let Recovered { service, deployment, revert, outcome, reason } = recovered;
+        let Recovered { service, deployment, revert, outcome, reason, reverted_at: _ } = recovered;
         let chart = self.chart(service.as_str(), deployment);
         What::Recovery { service: service.to_string(), revert, outcome, reason, chart }
     }

@@ -21,6 +21,7 @@ mod recovery;
 mod rewritten;
 mod schema;
 mod secrets;
+mod serve;
 mod shapes;
 mod slowed;
 mod source_code;

@@ -1,0 +1,173 @@
+//! What the daemon has seen so far: what its server shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::metrics::{Asked, Metrics};
+use crate::agent::{Event, EventKind, PassReport, events};
+use crate::domain::ids::{CommitId, EnvironmentName, RepositoryName, ServiceName, SourceName};
+use crate::domain::text::one_line;
+use crate::domain::time::{Time, human_secs};
+use crate::ports::{Clock, RepositoryError, SourceError};
+
+/// How many intervals may pass without a good pass before the daemon is not ready.
+const MISSED: i64 = 3;
+
+/// How long that is at least, in seconds: a slow server is no outage.
+const PATIENCE_SECS: i64 = 300;
+
+/// The most characters of an error that are shown.
+const MAX_ERROR: usize = 300;
+
+/// What the daemon has seen.
+pub struct Board {
+    clock: Arc<dyn Clock>,
+    /// After how many seconds without a good pass it is not ready.
+    limit_secs: i64,
+    pub(super) metrics: Metrics,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    estates: BTreeMap<RepositoryName, SeenEstate>,
+    sources: BTreeMap<SourceName, SeenSource>,
+}
+
+/// What is known of a repository.
+#[derive(Default)]
+struct SeenEstate {
+    /// When the last pass ended that fetched it.
+    fetched: Option<Time>,
+    /// What went wrong in the last pass, if anything did.
+    error: Option<String>,
+    /// The deployments that are watched.
+    watched: BTreeSet<(EnvironmentName, ServiceName, CommitId)>,
+}
+
+/// What is known of a metric source.
+#[derive(Default)]
+struct SeenSource {
+    answered: Option<Time>,
+    error: Option<String>,
+}
+
+impl Board {
+    /// For these repositories and metric sources, with passes so many seconds apart.
+    #[must_use]
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        interval_secs: u32,
+        repositories: impl IntoIterator<Item = RepositoryName>,
+        sources: impl IntoIterator<Item = SourceName>,
+    ) -> Self {
+        let estates = repositories.into_iter().map(|name| (name, SeenEstate::default())).collect();
+        let sources = sources.into_iter().map(|name| (name, SeenSource::default())).collect();
+        Self {
+            clock,
+            limit_secs: (MISSED * i64::from(interval_secs)).max(PATIENCE_SECS),
+            metrics: Metrics::new(),
+            seen: Mutex::new(Seen { estates, sources }),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Whatever panicked, each of its values is whole.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a pass. Returns what is news in it.
+    pub fn passed(
+        &self,
+        repository: &RepositoryName,
+        passed: &Result<PassReport, RepositoryError>,
+    ) -> Vec<Event> {
+        let now = self.clock.now();
+        let mut seen = self.seen();
+        let estate = seen.estates.entry(repository.clone()).or_default();
+        let report = match passed {
+            Ok(report) => report,
+            Err(error) => {
+                self.metrics.failed(repository);
+                estate.error = Some(one_line(&error.to_string(), MAX_ERROR));
+                return Vec::new();
+            }
+        };
+        self.metrics.passed(repository, report, now);
+        estate.fetched = Some(now);
+        let problem = report.environments.iter().find_map(|one| one.problems.first());
+        estate.error = problem.map(|problem| one_line(problem, MAX_ERROR));
+        let mut all: Vec<Event> = report.environments.iter().flat_map(events).collect();
+        let key =
+            |event: &Event| Some((event.environment.clone(), event.service.clone()?, event.deployment?));
+        let is_found = |event: &&Event| event.kind == EventKind::Found;
+        let mut watched: BTreeSet<_> = all.iter().filter(is_found).filter_map(key).collect();
+        // What was not examined is as it was.
+        let not_examined = |name: &EnvironmentName| {
+            let of = report.environments.iter().find(|one| one.environment == *name);
+            of.is_some_and(|one| one.head.is_none() || one.cut_short)
+        };
+        watched.extend(estate.watched.iter().filter(|one| not_examined(&one.0)).cloned());
+        let before = std::mem::replace(&mut estate.watched, watched);
+        all.retain(|event| {
+            event.kind != EventKind::Found || key(event).is_none_or(|key| !before.contains(&key))
+        });
+        all
+    }
+
+    /// Takes note of an answer of a metric source.
+    pub(super) fn asked(&self, source: &SourceName, error: Option<&SourceError>) {
+        let now = self.clock.now();
+        let mut seen = self.seen();
+        let known = seen.sources.entry(source.clone()).or_default();
+        known.error = error.map(|error| one_line(&error.to_string(), MAX_ERROR));
+        let asked = match error {
+            None => {
+                known.answered = Some(now);
+                Asked::Answered
+            }
+            Some(SourceError::Unavailable(_)) => Asked::Unavailable,
+            Some(SourceError::Rejected(_)) => Asked::Refused,
+        };
+        drop(seen);
+        self.metrics.asked(source, asked);
+    }
+
+    /// Whether a deployment is watched in a repository.
+    pub(super) fn is_watching(&self, repository: &RepositoryName) -> bool {
+        self.seen().estates.get(repository).is_some_and(|estate| !estate.watched.is_empty())
+    }
+
+    /// Whether the daemon does its work, with one line for each repository and metric source that says when it last did. It does as long
+    /// as one repository was fetched lately: a dead one must not take the webhooks of the others away. Errors are not told: they may
+    /// name hosts and users, and anybody may ask.
+    pub(super) fn readiness(&self) -> (bool, String) {
+        let now = self.clock.now();
+        let seen = self.seen();
+        let is_late = |at: Option<Time>| at.is_none_or(|at| now.secs_since(at) > self.limit_secs);
+        let is_ready = seen.estates.values().any(|estate| !is_late(estate.fetched));
+        let mut text = if is_ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };
+        let ago = |at: Option<Time>| {
+            at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", human_secs(now.secs_since(at))))
+        };
+        for (name, estate) in &seen.estates {
+            let problem = problem(estate.error.as_ref());
+            line(&mut text, format_args!("repository {name}: fetched {}{problem}", ago(estate.fetched)));
+        }
+        for (name, source) in &seen.sources {
+            let problem = problem(source.error.as_ref());
+            line(&mut text, format_args!("metric source {name}: answered {}{problem}", ago(source.answered)));
+        }
+        (is_ready, text)
+    }
+}
+
+fn problem(error: Option<&String>) -> &'static str {
+    if error.is_some() { "; the last try had a problem, see the log" } else { "" }
+}
+
+fn line(text: &mut String, line: fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _line = writeln!(text, "{line}");
+}

@@ -1,0 +1,130 @@
+//! The daemon's HTTP server: health, metrics and webhooks. It answers from what the [`Board`] has seen, and begins passes at most
+//! sooner.
+
+mod asked;
+mod board;
+mod hooks;
+mod metrics;
+mod options;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+pub use self::asked::CountedSource;
+pub use self::board::Board;
+pub use self::hooks::Sleeper;
+use self::hooks::{Hooks, take_hook};
+pub use self::options::{HookOptions, Sender, ServerOptions};
+use crate::agent::{Stop, Wakes, wait_for};
+use crate::ports::Clock;
+
+/// The most connections at a time: each may hold a body.
+const MAX_CONNECTIONS: usize = 32;
+
+/// How long a client may take to send the head of a request, or to be quiet between two, in seconds.
+const HEAD_SECS: u64 = 10;
+
+/// How long a connection may last, in seconds. A client makes another one.
+const CONNECTION_SECS: u64 = 60;
+
+/// What the server needs.
+pub struct Served {
+    /// What it shows.
+    pub board: Arc<Board>,
+    /// Whom webhooks can wake.
+    pub sleepers: Vec<Sleeper>,
+    /// How they are woken.
+    pub wakes: Wakes,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Server {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When nobody can listen there.
+    pub async fn bind(options: &ServerOptions, served: Served) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(options.listen).await?;
+        let Served { board, sleepers, wakes, clock } = served;
+        let hooks = Hooks::new(options.hooks.clone(), sleepers, wakes, (Arc::clone(&board), clock));
+        let of_hooks = Router::new().route("/hooks/{name}", post(take_hook)).with_state(Arc::new(hooks));
+        let router = Router::new()
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics_text))
+            .with_state(board)
+            .merge(of_hooks);
+        Ok(Self { listener, router })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until asked to stop.
+    pub async fn run(self, stop: Stop) {
+        let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        while !stop.is_set() {
+            let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                () = stop.wait() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be taken");
+                    wait_for(Duration::from_secs(1), &stop).await;
+                    continue;
+                }
+            };
+            let service = TowerToHyperService::new(self.router.clone());
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(HEAD_SECS))
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(async move {
+                // What ends otherwise than well was the client's doing.
+                let _ended = tokio::time::timeout(Duration::from_secs(CONNECTION_SECS), connection).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+async fn ready(State(board): State<Arc<Board>>) -> Response {
+    let (is_ready, text) = board.readiness();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, text).into_response()
+}
+
+async fn metrics_text(State(board): State<Arc<Board>>) -> Response {
+    match board.metrics.text() {
+        Ok(text) => ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}

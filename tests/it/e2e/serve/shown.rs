@@ -1,0 +1,102 @@
+//! What the server shows: whether the daemon does its work, and what it counts.
+
+use reqwest::StatusCode;
+
+use super::Daemon;
+use crate::e2e::stage::{BOT, Config, Stage};
+use crate::support::prometheus::program;
+use crate::support::{command, eventually};
+
+#[test]
+fn it_is_ready_when_a_repository_was_fetched_and_says_when_it_was() {
+    let mut stage = Stage::with("one", &["web"]);
+    stage.deploy("web", "v2", -12, BOT);
+    let daemon = Daemon::start(&mut stage, &Config::of("one"), &[]);
+    assert_eq!(daemon.get("/healthz"), (StatusCode::OK, "ok\n".to_owned()));
+    let (status, text) = daemon.get("/readyz");
+    assert_eq!(status, StatusCode::OK);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "ready");
+    assert!(lines[1].starts_with("repository repository: fetched ") && lines[1].ends_with(" ago"), "{text}");
+    assert!(lines[2].starts_with("metric source prom: answered ") && lines[2].ends_with(" ago"), "{text}");
+    daemon.end(&stage);
+}
+
+#[test]
+fn it_is_not_ready_while_no_repository_can_be_fetched() {
+    let mut stage = Stage::with("one", &["web"]);
+    let moved = stage.bare.with_extension("away");
+    std::fs::rename(&stage.bare, &moved).unwrap();
+    let daemon = Daemon::start(&mut stage, &Config::of("one"), &[]);
+    let (status, text) = daemon.get("/readyz");
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        text.contains("repository repository: fetched never; the last try had a problem, see the log"),
+        "{text}"
+    );
+    assert!(text.contains("metric source prom: answered never"), "{text}");
+    assert!(!text.contains(stage.bare.to_str().unwrap()), "{text}");
+    let failed = daemon.value(r#"backout_passes_total{repository="repository",result="failed"}"#);
+    assert_eq!(failed.as_deref(), Some("1"));
+    daemon.end(&stage);
+}
+
+#[test]
+fn the_metrics_tell_a_revert_from_landing_to_commit() {
+    let mut stage = Stage::with("one", &["web", "api"]);
+    stage.deploy("web", "v2", -12, BOT);
+    stage.deploy("api", "v2", 0, BOT);
+    let daemon = Daemon::start(&mut stage, &Config::of("one"), &[]);
+    let (_, text) = daemon.get("/metrics");
+    for series in [
+        r#"backout_passes_total{repository="repository",result="good"} 1"#,
+        r#"backout_verdicts_total{environment="production",verdict="regressed"} 1"#,
+        r#"backout_decisions_total{environment="production",decision="revert"} 1"#,
+        r#"backout_reverts_total{environment="production",outcome="pushed"} 1"#,
+        r#"backout_watched_deployments{environment="production"} 1"#,
+        r#"backout_held{environment="production",by="freeze"} 0"#,
+        r#"backout_budget_left{environment="production"} 2"#,
+        r#"backout_stage_seconds_count{stage="fetch"} 1"#,
+        r#"backout_stage_seconds_count{stage="act"} 1"#,
+        r#"backout_wait_seconds_count{step="landed_to_committed"} 1"#,
+        r#"backout_wait_seconds_bucket{le="600.0",step="landed_to_detected"} 0"#,
+        r#"backout_wait_seconds_bucket{le="1800.0",step="landed_to_detected"} 1"#,
+    ] {
+        assert!(text.lines().any(|line| line == series), "{series} is missing:\n{text}");
+    }
+    assert!(daemon.value(r#"backout_source_requests_total{source="prom",result="answered"}"#).is_some());
+    assert!(daemon.value(r#"backout_last_success_timestamp_seconds{repository="repository"}"#).is_some());
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    // Names come from the configuration alone.
+    assert!(!text.contains("web") && !text.contains("v2"), "{text}");
+    let file = stage.home.path().join("metrics");
+    std::fs::write(&file, &text).unwrap();
+    let checked = program("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    // OpenMetrics names a counter without `_total`, and promtool reads the format before it.
+    let told = String::from_utf8(checked.stderr).unwrap();
+    let is_known = |line: &str| line.is_empty() || line.ends_with("_total no help text");
+    assert!(told.lines().all(is_known), "{told}");
+    let log = daemon.end(&stage);
+    for line in ["event=\"decided\"", "event=\"delivered\"", "event=\"found\""] {
+        let found = log.lines().filter(|one| one.contains(line)).count();
+        assert_eq!(found, 1, "{line}: {log}");
+    }
+}
+
+#[test]
+fn who_cannot_listen_says_where() {
+    let mut stage = Stage::with("one", &["web"]);
+    let daemon = Daemon::start(&mut stage, &Config::of("one"), &[]);
+    let address = daemon.url.strip_prefix("http://").unwrap();
+    stage.configure(&Config { run: format!("run: {{listen: \"{address}\"}}\n"), ..Config::of("one") });
+    let run = stage.run(&["run"]);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.contains(&format!("cannot listen at {address}")), "{}", run.stderr);
+    let ok = eventually(|| command("true").status().unwrap().success());
+    assert!(ok && daemon.get("/healthz").0 == StatusCode::OK);
+    daemon.end(&stage);
+}
