@@ -370,7 +370,9 @@ pub fn says_the_same(one: &str, other: &str) -> bool {
                 let after = verdict.evidence.after_revert.map(|revert| format!(" after {revert}"));
                 // So is what is decided once a mode, a pause or a freeze window holds the agent back no more.
                 let held = verdict.held_by().map(|guard| format!(" held by {guard}"));
-                (verdict.id.clone(), done + &after.unwrap_or_default() + &held.unwrap_or_default())
+                // And what comes of it once it is judged.
+                let early = if verdict.is_early() { " while it is watched" } else { "" };
+                (verdict.id.clone(), done + &after.unwrap_or_default() + &held.unwrap_or_default() + early)
             }
             Record::Recovery(recovery) => {
                 (recovery.id, format!("recovery {:?} after {}", recovery.outcome, recovery.revert))

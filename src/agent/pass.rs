@@ -11,6 +11,8 @@ use super::decide::counted;
 use super::follow::pins::lift_pins;
 use super::follow::pull_requests::follow_pull_requests;
 use super::follow::recovery::watch_recoveries;
+use super::follow::withdrawn::withdraw_branches;
+use super::judge::elsewhere::find_known_elsewhere;
 use super::judge::fallback::add_fallbacks;
 use super::judge::judged::Judged;
 use super::judge::open::judge_open;
@@ -163,6 +165,7 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
         state.read_records(pass).await?;
     }
     let followed = follow_forge(pass, &mut state, report).await;
+    withdraw_branches(pass, &state, report).await;
     watch_recoveries(pass, &state, report).await;
     followed?;
     lift_pins(pass, &mut state, None, report).await?;
@@ -196,6 +199,7 @@ async fn examine(
     let mut judged = judge_open(pass, &state).await;
     add_fallbacks(pass, &state, &mut judged, report).await;
     add_begun(pass, &state, &mut judged);
+    find_known_elsewhere(pass, &state, &mut judged).await;
     Ok((state, judged))
 }
 

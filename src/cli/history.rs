@@ -378,7 +378,7 @@ fn add_bare(entries: &mut Vec<Entry>, reverts: Vec<RevertEntry>, wanted: &Wanted
 fn describe_bare(revert: &RevertEntry) -> String {
     let why = match &revert.together_with {
         Some(with) if !revert.is_of_bad() => format!("it went back with {with}, of the same group"),
-        Some(_) | None if revert.requested => "a person asked for it".to_owned(),
+        Some(_) | None if revert.requested => "a person decided it".to_owned(),
         Some(_) | None => "no record that counts tells why".to_owned(),
     };
     format!(

@@ -16,6 +16,7 @@ use std::fmt;
 use similar::TextDiff;
 
 use crate::domain::decision::Turn;
+use crate::domain::deployment::precedent::Precedent;
 use crate::domain::deployment::{Deployment, FieldChange};
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{self, FieldOutcome, FieldResult};
@@ -138,6 +139,8 @@ pub enum Motive<'a> {
     Metrics(&'a Judgement),
     /// This revert of the agent led back to its state, and the metrics did not get better.
     Fallback(&'a Judgement, CommitId),
+    /// The version is known as bad from another environment. Nothing is known of it here yet.
+    Elsewhere(&'a Precedent),
     /// A person asked for it.
     Request(Asked<'a>),
 }
@@ -157,8 +160,14 @@ impl<'a> Motive<'a> {
     pub fn judgement(&self) -> Option<&'a Judgement> {
         match self {
             Self::Metrics(judgement) | Self::Fallback(judgement, _) => Some(judgement),
-            Self::Request(_) => None,
+            Self::Elsewhere(_) | Self::Request(_) => None,
         }
+    }
+
+    /// Whether it is only what is known from another environment.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Elsewhere(_))
     }
 }
 

@@ -24,8 +24,23 @@ pub use self::types::{Case, Decision, GoneRevert, LATE_SECS, Left, Member, Situa
 pub const PLAN_GUARD: &str = "plan";
 
 /// Asks the guards; also returns what each said that was asked, with the facts that it looked at.
+///
+/// Where the version is known as bad from another environment, they are asked whether its revert may be proposed although nothing can be
+/// said of it here yet. Where one of them holds that, it is decided as if nothing were known: the deployment is watched like any other.
 #[must_use]
 pub fn decide(case: &Case<'_>, situation: &Situation<'_>) -> (Decision, Vec<GuardAnswer>) {
+    // With other services of its group nothing goes back of which nothing is known to be bad here.
+    let is_alone = case.members.is_empty() && case.turn.is_none() && !case.is_fallback;
+    if case.known_elsewhere.is_some() && is_alone {
+        let (decision, answers) = ask_all(case, situation);
+        if decision == Decision::Propose {
+            return (decision, answers);
+        }
+    }
+    ask_all(&Case { known_elsewhere: None, ..*case }, situation)
+}
+
+fn ask_all(case: &Case<'_>, situation: &Situation<'_>) -> (Decision, Vec<GuardAnswer>) {
     let mut answers = Vec::new();
     let is_asked = |guard: &&GuardRow| match case.turn {
         // Whether the group goes back at all was asked before the first of it did.

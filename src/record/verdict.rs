@@ -78,14 +78,23 @@ impl Proposal {
 impl VerdictRecord {
     /// Whether nothing is left to decide in this mode. What the agent did not do only because the mode forbade it is decided anew
     /// when the mode allows it.
+    ///
+    /// What was proposed because of another environment while nothing could be said here settles nothing: the deployment is watched on.
     #[must_use]
     pub fn settles(&self, mode: Mode) -> bool {
-        self.held_by() != Some(MODE_GUARD)
+        let is_settled = self.held_by() != Some(MODE_GUARD)
             || match self.decision {
                 Decision::Hold(_) => mode == Mode::Observe,
                 Decision::Propose => mode != Mode::Auto,
                 Decision::Wait | Decision::Pass(_) | Decision::Revert | Decision::Escalate(_) => true,
-            }
+            };
+        is_settled && !self.is_early()
+    }
+
+    /// Whether it is about a revert that was proposed because of another environment, while nothing could be said here yet.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.guards.iter().any(GuardAnswer::is_early)
     }
 
     /// Whether the agent did nothing, or only proposed, because of a pause or a freeze window that is over. Then it is decided anew. So it is

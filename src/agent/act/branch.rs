@@ -136,6 +136,13 @@ async fn state_of(
         return Ok(Branch::Foreign);
     }
     let is_same = then.current == planned.current && then.change.files == planned.change.files;
+    // It was proposed because of another environment, and goes back for another reason by now, which its message has to say.
+    let message =
+        pass.git(move |repository| Ok::<_, RepositoryError>(repository.commit(tip)?.message)).await?;
+    let was_elsewhere = OwnTrailers::find(&message).is_some_and(|own| own.is_from_elsewhere());
+    if was_elsewhere && !planned.to_revert.motive.is_elsewhere() {
+        return Ok(Branch::Stale);
+    }
     Ok(match base == snapshot.head {
         true => Branch::Fresh,
         false if is_same => Branch::Current,

@@ -67,6 +67,7 @@ pub(in crate::agent) async fn deliver(
                 by_agent: false,
                 frozen: None,
                 declined_at: None,
+                withdrawn: None,
                 looked: None,
             };
             merge_when_ready(pass, &planned.to_revert, terms, snapshot).await

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::artifacts::ask_registries;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
-use super::made::{is_made, rank, waits_with};
+use super::made::{answered_early, is_made, rank, waits_with};
 use super::revert::{ToRevert, plan_at, plan_in_turn, receipt_of, undone_by};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
@@ -97,7 +97,7 @@ async fn work_through(
     let mut patience = Patience::default();
     let mut known = state.snapshot.head;
     let mut honored = BTreeMap::new();
-    if judged.iter().any(|one| one.judgement.verdict == Verdict::Regressed) {
+    if judged.iter().any(|one| one.judgement.verdict == Verdict::Regressed || one.known_elsewhere.is_some()) {
         ask_for_recoveries(pass, state).await;
     }
     trace(pass, state, judged.iter_mut()).await?;
@@ -318,13 +318,17 @@ fn next_due<'a>(
     let due = |(judged, (decision, _)): &(&Judged, &Decided)| {
         matches!(decision, Decision::Revert | Decision::Propose) && !tried.contains_key(&judged.deployment.id)
     };
-    judged.iter().zip(decided).find(due)
+    // What does harm here comes before what did harm elsewhere.
+    let mut all: Vec<_> = judged.iter().zip(decided).filter(due).collect();
+    all.sort_by_key(|(_, (_, guards))| guards.iter().any(GuardAnswer::is_early));
+    all.first().copied()
 }
 
 /// The reverts that this pass has planned, which count as made, and those that will merge themselves, which count from the
 /// moment when that was decided.
 fn made(tried: &BTreeMap<String, Tried>) -> Vec<RevertEntry> {
     let counts = |tried: &&Tried| match &tried.receipt {
+        _ if tried.guards.iter().any(GuardAnswer::is_early) => false,
         Receipt::Planned => true,
         Receipt::Proposed { review: Some(_), .. } => {
             let by_hand = tried.guards.last().is_some_and(|guard| guard.decision.is_some());
@@ -389,6 +393,9 @@ async fn try_one(
     }
     if let Some(waits) = waits_with(pass, state, judged, (&planned, route)).await? {
         return Ok(Some((Receipt::Superseded(waits), Some((planned.change, diff)))));
+    }
+    if let Some(no) = answered_early(pass, state, judged, decision, route).await? {
+        return Ok(Some((Receipt::Superseded(no), Some((planned.change, diff)))));
     }
     if pass.intent == Intent::Plan {
         return Ok(Some((Receipt::Planned, Some((planned.change, diff)))));

@@ -41,6 +41,8 @@ pub(in crate::agent) struct Terms<'a> {
     pub frozen: Option<&'a str>,
     /// When it was last found closed without having been merged.
     pub declined_at: Option<Time>,
+    /// Why it is not proposed any more, where it was because of another environment.
+    pub withdrawn: Option<&'a str>,
     /// What the forge has just shown of it, where it was asked already.
     pub looked: Option<&'a Option<Review>>,
 }
@@ -127,7 +129,11 @@ impl<'a> PullRequest<'a> {
             };
         };
         let is_request = matches!(self.to_revert.motive, Motive::Request(_));
-        if is_request && self.terms.may_open && !self.opened && review.state != ReviewState::Open {
+        if (is_request || self.is_answered_too_soon(&review))
+            && self.terms.may_open
+            && !self.opened
+            && review.state != ReviewState::Open
+        {
             // Whoever asks now knows better than whoever said no then.
             self.opened = true;
             return self.open().await;
@@ -159,11 +165,23 @@ impl<'a> PullRequest<'a> {
             by_agent: self.terms.by_agent,
             frozen: self.stuck.as_deref().or(self.terms.frozen),
             declined_at: self.terms.declined_at,
+            // Others may have written the verdict. What was opened because of damage here is not withdrawn by it.
+            withdrawn: self.terms.withdrawn.filter(|_| text::is_because_of_elsewhere(&review.body)),
             deaf: self.deaf,
             now: self.pass.now,
         });
         tracing::debug!(review = review.number, ?next, "the next step of a pull request");
         self.carry_out(next, &review, &outlook).await
+    }
+
+    /// Whether somebody said no while nothing was known here, to what is bad here by now and is to be merged by itself.
+    fn is_answered_too_soon(&self, review: &Review) -> bool {
+        let is_declined = matches!(review.state, ReviewState::Closed { .. })
+            && text::closing_reason(&review.body).is_none();
+        is_declined
+            && self.terms.merge == Merge::Auto
+            && text::is_because_of_elsewhere(&review.body)
+            && !self.to_revert.motive.is_elsewhere()
     }
 
     /// Closes the second of two from one branch, whichever agent has opened it: that one may have been killed since.
@@ -184,6 +202,7 @@ impl<'a> PullRequest<'a> {
             Step::Wait(waits_for) => Some(self.wait(review, waits_for).await?),
             Step::Recompute => {
                 if let WorkedOut::Due(planned) = worked_out {
+                    self.describe_anew(review, planned).await?;
                     match renew(self.pass, &planned.change, &self.branch, review.head).await {
                         Err(DeliveryError::Forge(ForgeError::Refused(reason))) => {
                             self.stuck = Some(format!("its branch cannot be brought up to date ({reason})"));
@@ -291,24 +310,11 @@ impl<'a> PullRequest<'a> {
             self.look_again().await?;
             return Ok(None);
         }
-        let subject = self.to_revert;
-        let story = Story {
-            change: &planned.change,
-            deployment: subject.deployment,
-            motive: subject.motive,
-            evidence: subject.evidence,
-            rules: self.rules(),
-            deaf: self.deaf,
-        };
-        let waits_for = match self.terms.merge {
-            Merge::Auto => "the forge to say what is in the way.".to_owned(),
-            Merge::Manual => format!("{}.", waits_for_person(self.deaf)),
-        };
         let new = NewReview {
             branch: self.branch.clone(),
             base: self.pass.environment.branch.clone(),
             title: text::title(&planned.change),
-            body: text::body(&story, self.forge.chart().await, &format!("it waits for {waits_for}")),
+            body: self.body(&planned).await,
             owners: self.owners(&planned.change).await?,
         };
         match self.forge.open(&new).await {
@@ -329,6 +335,33 @@ impl<'a> PullRequest<'a> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the pull request says when it is opened.
+    async fn body(&self, planned: &PlannedRevert<'_>) -> String {
+        let subject = self.to_revert;
+        let story = Story {
+            change: &planned.change,
+            deployment: subject.deployment,
+            motive: subject.motive,
+            evidence: subject.evidence,
+            rules: self.rules(),
+            deaf: self.deaf,
+        };
+        let waits_for = match self.terms.merge {
+            Merge::Auto => "the forge to say what is in the way.".to_owned(),
+            Merge::Manual => format!("{}.", waits_for_person(self.deaf)),
+        };
+        text::body(&story, self.forge.chart().await, &format!("it waits for {waits_for}"))
+    }
+
+    /// Says why it goes back, where that was only known from another environment when it was opened.
+    async fn describe_anew(&self, review: &Review, planned: &PlannedRevert<'_>) -> Result<(), ForgeError> {
+        let was_elsewhere = text::is_because_of_elsewhere(&review.body);
+        if !was_elsewhere || self.to_revert.motive.is_elsewhere() {
+            return Ok(());
+        }
+        self.forge.describe(review, &self.body(planned).await).await
     }
 
     /// The owners of the files that change, by the CODEOWNERS of the environment's branch.

@@ -17,6 +17,7 @@ use crate::domain::change::{Asked, Change, Motive, NoChange};
 use crate::domain::decision::Turn;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::Goal;
+use crate::domain::deployment::precedent::Precedent;
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Policy;
 use crate::domain::field::Refusal;
@@ -48,7 +49,7 @@ impl<'a> ToRevert<'a> {
     pub(in crate::agent) fn judged(judged: &'a Judged) -> Self {
         Self {
             deployment: &judged.deployment,
-            motive: Motive::judged(&judged.judgement, &judged.evidence),
+            motive: judged.motive(),
             evidence: Some(&judged.evidence),
             policy: &judged.policy,
             undo: Undo {
@@ -320,6 +321,7 @@ struct Owned {
 enum OwnedMotive {
     Metrics(Judgement),
     Fallback(Judgement, CommitId),
+    Elsewhere(Precedent),
     Request { who: String, why: Option<String> },
 }
 
@@ -334,6 +336,7 @@ impl Owned {
             motive: match to_revert.motive {
                 Motive::Metrics(judgement) => OwnedMotive::Metrics(judgement.clone()),
                 Motive::Fallback(judgement, revert) => OwnedMotive::Fallback(judgement.clone(), revert),
+                Motive::Elsewhere(known) => OwnedMotive::Elsewhere(known.clone()),
                 Motive::Request(Asked { who, why }) => {
                     OwnedMotive::Request { who: who.to_owned(), why: why.map(str::to_owned) }
                 }
@@ -350,6 +353,7 @@ impl Owned {
         match &self.motive {
             OwnedMotive::Metrics(judgement) => Motive::Metrics(judgement),
             OwnedMotive::Fallback(judgement, revert) => Motive::Fallback(judgement, *revert),
+            OwnedMotive::Elsewhere(known) => Motive::Elsewhere(known),
             OwnedMotive::Request { who, why } => Motive::Request(Asked { who, why: why.as_deref() }),
         }
     }

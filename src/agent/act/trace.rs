@@ -32,7 +32,8 @@ pub(super) async fn trace(
     let bad = bad_of(judged.iter().map(|one| &**one));
     let members = find_members(pass, state, &judged.iter().map(|one| &**one));
     let in_turn = in_turn(pass, state, judged.iter().map(|one| &**one).filter(|one| is_red(one)));
-    let is_traced = |one: &&mut Judged| is_red(one) || in_turn.contains(&key(&one.deployment));
+    let is_due = |one: &Judged| is_red(one) || one.known_elsewhere.is_some();
+    let is_traced = |one: &&mut Judged| is_due(one) || in_turn.contains(&key(&one.deployment));
     let mut red: Vec<&mut Judged> = judged.into_iter().filter(is_traced).collect();
     for one in &mut red {
         one.members = members_of(&members, &one.deployment);

@@ -3,3 +3,4 @@
 pub(super) mod pins;
 pub(super) mod pull_requests;
 pub(super) mod recovery;
+pub(super) mod withdrawn;

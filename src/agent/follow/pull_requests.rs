@@ -57,6 +57,8 @@ struct Pending<'r> {
     declined_at: Option<Time>,
     /// Whether the verdict was to end in it.
     is_decided: bool,
+    /// What was written down when it was proposed because of another environment, where it was not found bad here since.
+    early: Option<&'r VerdictRecord>,
 }
 
 /// Does what is next with every pull request that has not ended.
@@ -74,7 +76,8 @@ pub(in crate::agent) async fn follow_pull_requests(
         records.entry(*deployment).or_insert_with(|| notes.clone());
     }
     let branches = &state.proposals.branches;
-    let done = |item: &&Item| item.receipt.is_some();
+    // What was pushed leaves nothing to do on a pull request that was opened before.
+    let done = |item: &&Item| !matches!(item.receipt, None | Some(Receipt::Pushed(_)));
     let handled: BTreeSet<(CommitId, ServiceName)> =
         report.items.iter().filter(done).map(|item| (item.deployment, item.service.clone())).collect();
     let mut pending = pending(pass, &records, branches);
@@ -197,17 +200,27 @@ fn pending<'r>(
     for (commit, notes) in records {
         let branches = branches.get(commit).map_or(&[][..], Vec::as_slice);
         let mut of_commit: BTreeMap<ServiceName, Pending<'r>> = BTreeMap::new();
+        let mut early: BTreeMap<&ServiceName, &'r VerdictRecord> = BTreeMap::new();
+        let mut opened_early: BTreeMap<&ServiceName, &'r ReviewPlace> = BTreeMap::new();
         for verdict in notes
             .iter()
             .filter_map(Record::as_verdict)
             .filter(|verdict| verdict.environment == pass.environment.name)
         {
-            let review = verdict.proposal.as_ref().and_then(|proposal| proposal.review.as_ref());
+            let opened = verdict.proposal.as_ref().and_then(|proposal| proposal.review.as_ref());
+            if verdict.is_early() {
+                early.insert(&verdict.service, verdict);
+                opened_early.extend(opened.map(|review| (&verdict.service, review)));
+            } else if verdict.judgement.verdict == Verdict::Regressed {
+                early.remove(&verdict.service);
+            }
+            let early = early.get(&verdict.service).copied();
+            let review = opened.or_else(|| opened_early.get(&verdict.service).copied());
             // The agent that opened it may have been cut off before it could write that down.
             let is_left = branches.iter().any(|branch| branch.is_of(pass, &verdict.service));
             let is_decided = verdict.judgement.verdict == Verdict::Regressed && is_decided(&verdict.decision);
             if review.is_some() || is_left {
-                let is_decided = review.is_some() || is_decided;
+                let is_decided = opened.is_some() || is_decided || early.is_some();
                 let one = Pending {
                     verdict,
                     review,
@@ -216,6 +229,7 @@ fn pending<'r>(
                     told: None,
                     declined_at: None,
                     is_decided,
+                    early,
                 };
                 of_commit.insert(verdict.service.clone(), one);
             }
@@ -234,6 +248,32 @@ fn is_decided(decision: &Decision) -> bool {
 }
 
 impl Pending<'_> {
+    /// Whether a person was asked to merge it.
+    fn is_for_a_person(&self) -> bool {
+        self.verdict.decision == Decision::Propose || self.early.is_some()
+    }
+
+    /// Whether the verdict counts as it was written. What was proposed because of another environment is a person's to merge, whoever has
+    /// written the verdict.
+    fn is_believed(&self, pass: &Pass<'_>) -> bool {
+        pass.world.records_proven || self.early.is_some()
+    }
+
+    /// Why it goes back.
+    fn motive(&self) -> Motive<'_> {
+        let known = self.early.and_then(|early| early.elsewhere.iter().find(|one| one.is_bad()));
+        match known {
+            Some(known) => Motive::Elsewhere(known),
+            None => Motive::judged(&self.verdict.judgement, &self.verdict.evidence),
+        }
+    }
+
+    /// Why it is not proposed any more, where it was because of another environment.
+    fn withdrawn(&self) -> Option<String> {
+        let is_healthy = self.early.is_some() && self.verdict.judgement.verdict == Verdict::Healthy;
+        is_healthy.then(|| format!("the version is healthy here: {}", self.verdict.judgement.reason))
+    }
+
     /// Itself with what was written down about it, unless that is its end.
     fn unless_ended(mut self, pass: &Pass<'_>, notes: &[Record]) -> Option<Self> {
         for record in notes {
@@ -265,6 +305,9 @@ struct PastOf {
     read: OnceCell<BTreeMap<ServiceName, Past>>,
 }
 
+/// Why the agent does not have one merged that it opened by another configuration.
+const OTHER_WAY: &str = "pull requests are not the way of the environment's changes any more";
+
 /// None where pull requests are not the way of the environment's changes.
 async fn follow_one(
     pass: &Pass<'_>,
@@ -279,8 +322,7 @@ async fn follow_one(
         return Ok(Some(Receipt::Refused("its deployment is not in the history any more".to_owned())));
     };
     let policy = pass.policy(&deployment);
-    let is_frozen = state.brakes.frozen.is_some();
-    let by_hand = verdict.decision == Decision::Propose || policy.mode == Mode::Propose || is_frozen;
+    let by_hand = one.is_for_a_person() || policy.mode == Mode::Propose || state.brakes.frozen.is_some();
     let (merge, is_the_way) = match Route::of(pass, by_hand, true) {
         Route::Review(merge) => (merge, true),
         // What was opened before is not left to merge itself.
@@ -293,39 +335,40 @@ async fn follow_one(
     past.know(&deployment.service, &state.dropped);
     let past = past.when_decided(&deployment, &undone_with(state, verdict));
     // It leads where it led: what a registry says by now is not asked here.
-    let told = verdict.artifacts.clone().unwrap_or_default();
+    let told = one.early.unwrap_or(verdict).artifacts.clone().unwrap_or_default();
     let goal = past.goal(&policy, &deployment, pass.now, &told.passed_over);
     let (checked, with) = (told.lines(), members_then(pass, state, &deployment).await?);
     let members: Vec<ToRevert<'_>> = with.iter().map(ToRevert::judged).collect();
     let to_revert = ToRevert {
         members: &members,
         deployment: &deployment,
-        motive: Motive::judged(&verdict.judgement, &verdict.evidence),
+        motive: one.motive(),
         evidence: Some(&verdict.evidence),
         policy: &policy,
         undo: Undo { checked: &checked, ..undo(&deployment, goal.as_ref(), &[]) },
     };
     let merge = if past.has_lost_trust(pass, &policy, &deployment) { Merge::Manual } else { merge };
-    let other_way = "pull requests are not the way of the environment's changes any more";
     let paused = state.brakes.paused(&deployment.service).or_else(|| held_of_group(state, &with, one));
+    let withdrawn = one.withdrawn();
     let mut terms = Terms {
         merge,
         overdue_at: one.overdue_at,
         may_open: false,
-        by_agent: verdict.decision != Decision::Propose,
+        by_agent: !one.is_for_a_person(),
         frozen: paused
             .as_deref()
             .or(frozen(&deployment, &policy, one, &past.crossed((&deployment, &policy), goal.as_ref())))
-            .or((!is_the_way).then_some(other_way)),
+            .or((!is_the_way).then_some(OTHER_WAY)),
         declined_at: one.declined_at,
+        withdrawn: withdrawn.as_deref(),
         looked,
     };
     // Where none was opened there is nothing to follow: who decides on it anew opens it.
     let is_nothing = one.review.is_none() && looked.is_some_and(Option::is_none);
-    if pass.world.records_proven && is_nothing {
+    if one.is_believed(pass) && is_nothing {
         return Ok(None);
     }
-    if pass.world.records_proven {
+    if one.is_believed(pass) {
         return merge_when_ready(pass, &to_revert, terms, &state.snapshot).await.map(Some);
     }
     // Others may have written the verdict: it is worked out again. What does not follow is a person's to merge.

@@ -1,9 +1,11 @@
 //! A deployment with what was found out about it.
 
 use crate::domain::artifact::TargetArtifacts;
+use crate::domain::change::Motive;
 use crate::domain::decision::{Case, Decision};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::{Goal, Return};
+use crate::domain::deployment::precedent::Precedent;
 use crate::domain::deployment::trust::Trust;
 use crate::domain::environment::policy::Policy;
 use crate::domain::ids::CommitId;
@@ -49,6 +51,8 @@ pub(in crate::agent) struct Judged {
     pub checked: Vec<String>,
     /// The other services of its group that the same commit deployed and that have not gone back yet, by their names.
     pub members: Vec<Self>,
+    /// What is known as bad from another environment and comes with it, where its revert is to be proposed because of that and was not yet.
+    pub known_elsewhere: Option<Precedent>,
 }
 
 impl Judged {
@@ -74,6 +78,15 @@ impl Judged {
             artifacts: TargetArtifacts::default(),
             checked: Vec::new(),
             members: Vec::new(),
+            known_elsewhere: None,
+        }
+    }
+
+    /// Why it goes back, where it does.
+    pub(in crate::agent) fn motive(&self) -> Motive<'_> {
+        match &self.known_elsewhere {
+            Some(precedent) => Motive::Elsewhere(precedent),
+            None => Motive::judged(&self.judgement, &self.evidence),
         }
     }
 
@@ -107,6 +120,7 @@ impl Judged {
             members: &[],
             goes_with: None,
             turn: None,
+            known_elsewhere: self.known_elsewhere.as_ref(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod blame;
 pub(super) mod controls;
+pub(super) mod elsewhere;
 pub(super) mod fallback;
 pub(super) mod gather;
 pub(super) mod judged;

@@ -22,7 +22,7 @@ use crate::domain::judge::verdict::Verdict;
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, RepositoryError};
-use crate::record::{Record, Recovery, ReviewOutcome, VerdictRecord};
+use crate::record::{Record, Recovery, ReviewOutcome, ReviewRecord, VerdictRecord};
 
 /// The most changes of a service that are kept.
 const MAX_CHANGES: usize = 1_000;
@@ -317,7 +317,9 @@ impl Past {
         let (mut declined, mut in_vain) = (Vec::new(), Vec::new());
         for record in self.records.values().flatten().filter(of_service) {
             match record {
-                Record::Review(review) if review.outcome == ReviewOutcome::Declined => {
+                Record::Review(review)
+                    if review.outcome == ReviewOutcome::Declined && !self.is_of_early(review) =>
+                {
                     declined.push((review.deployment, review.at));
                 }
                 Record::Verdict(verdict) if verdict.judgement.verdict == Verdict::Regressed => {
@@ -339,6 +341,13 @@ impl Past {
         };
         let rules = (policy.earn_after, policy.quarantine_secs);
         Some(self.lineage.trust(&answers, rules, &policy.automation, pass.now))
+    }
+
+    /// Whether a person answered what was proposed because of another environment. That says nothing about what the agent finds here.
+    fn is_of_early(&self, review: &ReviewRecord) -> bool {
+        let records = self.records.get(&review.deployment).into_iter().flatten();
+        let mut verdicts = records.filter_map(Record::as_verdict).filter(|one| one.id == review.id);
+        verdicts.rfind(|one| one.at <= review.at).is_some_and(VerdictRecord::is_early)
     }
 
     /// Why a person should look at a revert that takes these changes back: what else they changed was changed again since.

@@ -160,7 +160,7 @@ fn words(comeback: &Comeback, why: &str, others: usize) -> String {
 /// names that the configuration has.
 fn why(pass: &Pass<'_>, state: &State, revert: &RevertEntry) -> String {
     if revert.requested {
-        return ", as a person asked".to_owned();
+        return ", as a person decided".to_owned();
     }
     let records = state.records.get(&revert.reverts).into_iter().flatten();
     let verdicts = records.filter_map(Record::as_verdict).filter(|verdict| verdict.id == revert.id);

@@ -303,6 +303,10 @@ fn received(item: &mut Item, branch: Option<BranchName>, receipt: &Receipt) {
             item.decision = Decision::Revert;
             item.receipt = Some(receipt.clone());
         }
+        // It is watched on: what cannot be proposed because of another environment settles nothing.
+        Receipt::Superseded(_) | Receipt::Refused(_) if item.guards.iter().any(GuardAnswer::is_early) => {
+            item.decision = Decision::Wait;
+        }
         Receipt::Superseded(why) => item.decision = Decision::Pass(why.clone()),
         Receipt::Declined { .. } => item.decision = Decision::Hold(receipt.to_string()),
         Receipt::Stuck { review, head, merged, why } => {

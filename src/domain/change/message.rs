@@ -11,8 +11,8 @@ use crate::domain::deployment::Deployment;
 use crate::domain::field::tokens::version_of;
 use crate::domain::field::{FieldOutcome, FieldResult};
 use crate::domain::history::trailers::{
-    ID_TRAILER, MAX_TRAILERS, PIN_TRAILER, PIN_UNTIL_TRAILER, SIGNAL_TRAILER, THEN_TRAILER, TOGETHER_TRAILER,
-    trailer_value,
+    ELSEWHERE_TRAILER, ID_TRAILER, MAX_TRAILERS, PIN_TRAILER, PIN_UNTIL_TRAILER, SIGNAL_TRAILER,
+    THEN_TRAILER, TOGETHER_TRAILER, trailer_value,
 };
 use crate::domain::ids::{FilePath, ServiceName};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
@@ -99,6 +99,13 @@ fn why(change: &Change, deployment: &Deployment, motive: Motive<'_>) -> String {
             let why = format!("the revert {revert} led back to it and did not help: {reason}");
             put(&mut text, &format!("{what}\ngoes back too: {why}\n"));
             put(&mut text, &signal_table(judgement));
+        }
+        Motive::Elsewhere(known) => {
+            put(&mut text, &format!("{what}\nbrings a version that is {}\n", cell(&known.line(), 400)));
+            put(
+                &mut text,
+                "\nNothing is known of it here yet: a person decides, and the agent watches it.\n",
+            );
         }
         Motive::Request(Asked { who, why }) => {
             let who = cell(who, 80);
@@ -277,6 +284,10 @@ pub(super) fn block(change: &Change, motive: Motive<'_>, with: Option<&ServiceNa
             for finding in judgement.findings.iter().filter(is_worse) {
                 add(SIGNAL_TRAILER, finding.signal.as_str());
             }
+            add("Backout-Evidence", &format!("refs/notes/backout-* on {}", change.reverts));
+        }
+        Motive::Elsewhere(known) => {
+            add(ELSEWHERE_TRAILER, &format!("{} {}", known.environment, known.deployment));
             add("Backout-Evidence", &format!("refs/notes/backout-* on {}", change.reverts));
         }
         Motive::Request(Asked { who, why }) => {

@@ -49,6 +49,12 @@ impl GuardAnswer {
         self.facts.as_ref()?.turn()
     }
 
+    /// Whether it was asked about a revert that is proposed because of another environment, while nothing can be said here yet.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.facts.as_ref().is_some_and(Facts::is_early)
+    }
+
     /// Asks the guard again with the facts that were recorded.
     #[must_use]
     pub fn replayed(&self) -> Replay {

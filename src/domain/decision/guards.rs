@@ -5,6 +5,7 @@ mod artifact;
 mod budget;
 mod cooldown;
 mod earlier_revert;
+mod elsewhere;
 mod fix;
 mod frozen;
 mod group;
@@ -35,6 +36,7 @@ use self::budget::BudgetFacts;
 pub use self::budget::used_of_budget;
 use self::cooldown::CooldownFacts;
 use self::earlier_revert::EarlierRevertFacts;
+use self::elsewhere::ElsewhereFacts;
 use self::fix::FixFacts;
 use self::frozen::FrozenFacts;
 use self::group::GroupFacts;
@@ -131,7 +133,7 @@ macro_rules! guards {
 }
 
 guards! {
-    25:
+    26:
     "already reverted" => AlreadyReverted(AlreadyRevertedFacts),
     "superseded" => Superseded(SupersededFacts),
     "verdict" => Verdict(VerdictFacts),
@@ -157,6 +159,7 @@ guards! {
     "fix" => Fix(FixFacts),
     "landing" => Landing(LandingFacts),
     "override" => Override(OverrideFacts),
+    "elsewhere" => Elsewhere(ElsewhereFacts),
 }
 
 /// The name of the guard that asks what the agent may do at all.
@@ -192,6 +195,13 @@ impl Facts {
     #[must_use]
     pub fn verdict(&self) -> Option<VerdictKind> {
         if let Self::Verdict(facts) = self { Some(facts.verdict) } else { None }
+    }
+
+    /// Whether they are about a revert that is to be proposed because of another environment, while nothing can be said here yet; no of
+    /// another guard than `verdict`.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        matches!(self, Self::Verdict(facts) if facts.known_elsewhere)
     }
 
     /// Why a person should look at a revert because of the other services that go back with it; none of another guard than `group`.

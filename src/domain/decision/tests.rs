@@ -1,4 +1,5 @@
 mod brakes;
+mod elsewhere;
 mod groups;
 mod held;
 
@@ -98,6 +99,7 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
         members: &[],
         goes_with: None,
         turn: None,
+        known_elsewhere: None,
     }
 }
 

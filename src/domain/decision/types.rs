@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::artifact::TargetArtifacts;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::lineage::{Goal, Return};
+use crate::domain::deployment::precedent::Precedent;
 use crate::domain::deployment::trust::Trust;
 use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::{Budget, Policy};
@@ -95,9 +96,17 @@ pub struct Case<'a> {
     pub goes_with: Option<&'a ServiceName>,
     /// Its place, where the services of its group go back one after another and that is due or has begun.
     pub turn: Option<&'a Turn>,
+    /// What is known as bad from another environment and comes with it, where its revert is to be proposed because of that.
+    pub known_elsewhere: Option<&'a Precedent>,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// What is known from another environment, as long as nothing can be said of the deployment in its own.
+    pub(super) fn known_only_elsewhere(&self) -> Option<&'a Precedent> {
+        let verdict = VerdictKind::of(&self.judgement.verdict);
+        self.known_elsewhere.filter(|_| matches!(verdict, VerdictKind::Pending | VerdictKind::Inconclusive))
+    }
+
     /// Why it does not go back by exactly this deployment, where that is so. What one commit deployed of a group goes back to what was there
     /// before that commit: the services have run so together.
     pub(super) fn way_of_group(&self) -> Option<String> {

@@ -126,6 +126,8 @@ pub enum KnownElsewhere {
     Tell,
     /// It says so in a status that fails.
     Block,
+    /// It says so in a status that succeeds. Where the version is deployed all the same, the agent proposes at once to revert it.
+    Propose,
 }
 
 /// How many reverts of one service the agent makes before it only proposes them.

@@ -41,7 +41,8 @@ pub struct RevertEntry {
     pub with: Vec<CommitId>,
     /// The values that were backed out, as in the trailers.
     pub bad_values: BTreeSet<String>,
-    /// Whether a person asked for it.
+    /// Whether it is a person's, and not one that the agent found due by the metrics here: a person asked for it, or merged what was
+    /// proposed because of another environment.
     pub requested: bool,
     /// The service of the same group with which this one goes back: by the same commit, or in a group with an order by another one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,7 +168,7 @@ fn claim(commit: &Commit, own: &OwnTrailers<'_>, is_itself: bool) -> Option<Clai
         reverts: own.reverts()?,
         with: own.with(),
         bad_values: own.values("Backout-From").map(str::to_owned).collect(),
-        requested: own.is_requested(),
+        requested: own.is_requested() || own.is_from_elsewhere(),
         together_with,
         then: own.then(),
     };

@@ -21,6 +21,9 @@ pub const TOGETHER_TRAILER: &str = "Backout-Together-With";
 /// The trailer that names a service of the same group which goes back later, by a commit of its own.
 pub const THEN_TRAILER: &str = "Backout-Then";
 
+/// The trailer that names the environment from which the version is known as bad, and the deployment there.
+pub const ELSEWHERE_TRAILER: &str = "Backout-Elsewhere";
+
 /// The trailer that names a signal that got worse.
 pub const SIGNAL_TRAILER: &str = "Backout-Signal";
 
@@ -98,6 +101,12 @@ impl<'m> OwnTrailers<'m> {
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.value("Backout-Requested-By").is_some()
+    }
+
+    /// Whether it was proposed because the version is known as bad from another environment, and not because of damage in this one.
+    #[must_use]
+    pub fn is_from_elsewhere(&self) -> bool {
+        self.value(ELSEWHERE_TRAILER).is_some()
     }
 
     /// The service with which this one goes back, where both are of one group.

@@ -27,6 +27,8 @@ pub struct Watched<'a> {
     pub deaf: Option<&'a str>,
     /// Why it must not be merged by itself any more, where that was decided since: it waits for people then.
     pub frozen: Option<&'a str>,
+    /// Why it is not proposed any more, where it was because of another environment.
+    pub withdrawn: Option<&'a str>,
     /// When it was last found closed without having been merged: what was approved before that was answered with a no.
     pub declined_at: Option<Time>,
     /// Now.
@@ -164,6 +166,10 @@ fn open(watched: &Watched<'_>) -> Step {
                 &format!("the revert cannot be worked out any more ({why})"),
             );
         }
+    }
+    // What somebody has worked on is theirs.
+    if let Some(why) = watched.withdrawn.filter(|_| watched.branch != Branch::Foreign) {
+        return Step::Close(why.to_owned());
     }
     if let Some(why) = watched.frozen {
         return halt(watched, &format!("people: {why}"));

@@ -46,6 +46,7 @@ const TABLES: [fn() -> Table; GUARDS.len()] = [
     brakes::fix,
     landing,
     brakes::overridden,
+    brakes::elsewhere,
 ];
 
 fn id(byte: u8) -> CommitId {
@@ -196,6 +197,7 @@ fn verdict() -> Table {
     let unanswered = |age_secs| VerdictFacts { unanswered: true, ..of(VerdictKind::Inconclusive, age_secs) };
     let unjudged = |verdict| VerdictFacts { unjudged: Some("nobody can".to_owned()), ..of(verdict, 60) };
     let doubted = |doubt| VerdictFacts { doubt: Some(doubt), ..of(VerdictKind::Inconclusive, 1_800) };
+    let known = |facts| VerdictFacts { known_elsewhere: true, ..facts };
     let inherited = |goes_back| VerdictFacts {
         began_with: Some(Inherited { commit: id(5), goes_back }),
         ..of(VerdictKind::Preexisting, 60)
@@ -222,6 +224,11 @@ fn verdict() -> Table {
         row(unjudged(VerdictKind::Pending), "escalate: nobody can"),
         row(unjudged(VerdictKind::Healthy), "escalate: nobody can"),
         row(unjudged(VerdictKind::Inconclusive), "escalate: nobody can"),
+        row(known(of(VerdictKind::Pending, 60)), ""),
+        row(known(unanswered(2_700)), ""),
+        row(known(unanswered(2_701)), "pass: so"),
+        row(known(of(VerdictKind::Inconclusive, 60)), "pass: so"),
+        row(known(unjudged(VerdictKind::Pending)), "escalate: nobody can"),
         row(doubted(Doubt::Contested), "escalate: so"),
         row(doubted(Doubt::Missed), "escalate: so"),
         row(doubted(Doubt::Beyond), "escalate: so"),

@@ -31,6 +31,9 @@ pub struct VerdictFacts {
     /// Whether nobody knows if damage from before it is its own: it may have landed before the damage began.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_own: bool,
+    /// Whether its revert is to be proposed because of another environment, while nothing can be said of it here yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known_elsewhere: bool,
     /// The earlier deployment of the service with which damage from before it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began_with: Option<Inherited>,
@@ -61,6 +64,7 @@ impl VerdictFacts {
             unanswered: false,
             doubt: None,
             may_be_own: false,
+            known_elsewhere: false,
             began_with: None,
         }
     }
@@ -68,6 +72,11 @@ impl VerdictFacts {
     /// Whether the watch window is still open.
     fn is_watched(&self) -> bool {
         self.age_secs < i64::from(self.watch_secs)
+    }
+
+    /// Nothing can be said of it yet: the agent waits, or asks the other guards whether it may propose the revert all the same.
+    fn not_yet(&self) -> Option<Decision> {
+        (!self.known_elsewhere).then_some(Decision::Wait)
     }
 
     /// Whether the watch window ended so long ago that an answer is no longer waited for: half a window.
@@ -106,6 +115,7 @@ impl Guard for VerdictFacts {
             unanswered: is_inconclusive && case.unanswered,
             doubt: doubt.filter(|_| is_inconclusive),
             may_be_own,
+            known_elsewhere: case.known_only_elsewhere().is_some(),
             began_with: if is_from_before && !may_be_own { inherited(case, situation) } else { None },
         }
     }
@@ -114,14 +124,14 @@ impl Guard for VerdictFacts {
         match self.verdict {
             VerdictKind::Regressed => None,
             // The source may answer for the same window later.
-            VerdictKind::Inconclusive if self.unanswered && !self.is_long_over() => Some(Decision::Wait),
+            VerdictKind::Inconclusive if self.unanswered && !self.is_long_over() => self.not_yet(),
             // Later nobody could judge it either.
             VerdictKind::Pending | VerdictKind::Healthy | VerdictKind::Inconclusive
                 if let Some(why) = &self.unjudged =>
             {
                 Some(Decision::Escalate(why.clone()))
             }
-            VerdictKind::Pending => Some(Decision::Wait),
+            VerdictKind::Pending => self.not_yet(),
             // It may still turn bad.
             VerdictKind::Healthy if self.is_watched() => Some(Decision::Wait),
             // Nobody knows whether it is its own.

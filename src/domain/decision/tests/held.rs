@@ -39,7 +39,7 @@ fn a_pause_holds_and_a_freeze_proposes() {
     for (brakes, mode, expected, by) in [
         (of(vec![pause(None, until)], None), Mode::Auto, hold(until), "paused"),
         (of(vec![pause(Some("web"), until)], None), Mode::Auto, hold(until), "paused"),
-        (of(vec![pause(Some("api"), until)], None), Mode::Auto, Decision::Revert, "override"),
+        (of(vec![pause(Some("api"), until)], None), Mode::Auto, Decision::Revert, "elsewhere"),
         // The one that ends last is told.
         (
             of(vec![pause(Some("web"), until + 9), pause(None, until)], None),
@@ -53,7 +53,7 @@ fn a_pause_holds_and_a_freeze_proposes() {
         (of(Vec::new(), frozen()), Mode::Auto, Decision::Propose, "frozen"),
         (of(Vec::new(), frozen()), Mode::Propose, Decision::Propose, "mode"),
         (unclear, Mode::Auto, wrong, "paused"),
-        (Brakes::default(), Mode::Auto, Decision::Revert, "override"),
+        (Brakes::default(), Mode::Auto, Decision::Revert, "elsewhere"),
     ] {
         let policy = Policy { mode, ..Policy::default() };
         let decided = decided_with(&brakes, &policy, Verdict::Regressed);

@@ -42,6 +42,7 @@ fn watched<'a>(review: &'a Review, outlook: &'a Outlook) -> Watched<'a> {
         asked: None,
         by_agent: false,
         frozen: None,
+        withdrawn: None,
         declined_at: None,
         deaf: None,
         now: Time::from_unix(1_600),

@@ -12,6 +12,15 @@ const CLOSED_BEGIN: &str = "<!-- backout:closed ";
 const MARK_END: &str = " -->";
 const ID_BEGIN: &str = "<!-- backout-id: ";
 
+/// The line in the body of a pull request that was opened because of what is known from another environment.
+pub(super) const ELSEWHERE: &str = "<!-- backout:elsewhere -->\n";
+
+/// Whether a pull request was opened because of what is known from another environment, and not because of damage in its own.
+#[must_use]
+pub fn is_because_of_elsewhere(body: &str) -> bool {
+    body.lines().any(|line| line.trim() == ELSEWHERE.trim())
+}
+
 /// The longest status, in characters.
 const MAX_STATUS: usize = 1_500;
 /// The longest reason of a closing.

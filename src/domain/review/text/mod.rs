@@ -22,7 +22,9 @@ use crate::domain::judge::evidence::Evidence;
 use crate::domain::text::cut;
 
 pub use self::issue::{IssueMark, Plan, issue_body, issue_mark, issue_title};
-pub use self::marks::{closing_reason, id_in, is_second, same_as, with_closing, with_status};
+pub use self::marks::{
+    closing_reason, id_in, is_because_of_elsewhere, is_second, same_as, with_closing, with_status,
+};
 pub use self::source::{Outcome, source_comment};
 pub use super::chart::ChartStyle;
 
@@ -60,6 +62,7 @@ pub fn body(story: &Story<'_>, style: ChartStyle, status: &str) -> String {
         text.paragraph(&format!("**Recommendation:** go back to {to}. Merging this is the approval."));
     }
     text.block(&marks::status_block(status));
+    text.block(if motive.is_elsewhere() { marks::ELSEWHERE } else { "" });
     if let Some(judgement) = motive.judgement() {
         text.block(&signal_section(judgement));
         text.block(&chart(judgement, evidence, style));
@@ -81,6 +84,11 @@ fn what_happened(deployment: &Deployment, motive: Motive<'_>) -> String {
         Motive::Fallback(judgement, revert) => format!(
             "{which} goes back too. The revert {revert} led back to it and did not help: {}.",
             code(&judgement.reason, 400)
+        ),
+        Motive::Elsewhere(known) => format!(
+            "{which} brings a version that is {}. Nothing is known of it here yet. The agent watches it like any other: if it turns out \
+             healthy, this is closed, and if it does harm, the agent does what its policy says.",
+            code(&known.line(), 400)
         ),
         Motive::Request(Asked { who, why }) => {
             let why = why.map_or_else(String::new, |why| format!(" Reason: {}.", code(why, 500)));

@@ -255,7 +255,9 @@ pub(super) fn next_section(
             .to_owned(),
     };
     let after = match motive {
-        Motive::Metrics(_) | Motive::Fallback(..) => ", and watches whether the signals come back",
+        Motive::Metrics(_) | Motive::Fallback(..) | Motive::Elsewhere(_) => {
+            ", and watches whether the signals come back"
+        }
         Motive::Request(_) => "",
     };
     format!(

@@ -11,7 +11,7 @@ use crate::support::registry::Registry;
 
 const WATCH: &str = "watch: 20m";
 
-fn path(environment: &str) -> String {
+pub(super) fn path(environment: &str) -> String {
     format!("apps/{environment}/web/values.yaml")
 }
 
@@ -83,14 +83,14 @@ fn offer_file(stage: &Stage, forge: &SimForge, environment: &str, (name, text): 
     head
 }
 
-fn said(forge: &SimForge, commit: &str, context: &str) -> Vec<Status> {
+pub(super) fn said(forge: &SimForge, commit: &str, context: &str) -> Vec<Status> {
     let state = forge.state();
     let all = state.statuses.get(commit).into_iter().flatten();
     all.filter(|status| status.context == context).cloned().collect()
 }
 
 /// What a report says of the service in an environment.
-fn item<'r>(report: &'r Value, environment: &str) -> &'r Value {
+pub(super) fn item<'r>(report: &'r Value, environment: &str) -> &'r Value {
     let mut all = report["environments"].as_array().unwrap().iter();
     let of = all.find(|one| one["environment"] == environment).unwrap();
     of["items"].as_array().unwrap().first().unwrap_or_else(|| panic!("nothing of {environment}: {report:#}"))

@@ -7,6 +7,7 @@ mod elsewhere;
 mod groups;
 mod paused;
 mod people;
+mod proposed_elsewhere;
 mod secrets;
 mod servers;
 mod trouble;

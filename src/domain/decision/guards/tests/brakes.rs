@@ -5,7 +5,9 @@ use crate::domain::decision::guards::fix::TakenBackChange;
 use crate::domain::decision::guards::oscillation::ReturnOfValues;
 use crate::domain::decision::guards::service_budget::BudgetOfService;
 use crate::domain::decision::stack::Inherited;
+use crate::domain::deployment::precedent::{Became, Precedent};
 use crate::domain::deployment::trust::{No, Trust};
+use crate::domain::ids::{EnvironmentName, SignalName};
 
 pub(super) fn service_budget() -> Table {
     let facts = |used, max_reverts| {
@@ -163,6 +165,27 @@ pub(super) fn overridden() -> Table {
         row(by("Ada"), "propose"),
         // A person without a name is one too.
         row(by(""), "propose"),
+    ]
+}
+
+pub(super) fn elsewhere() -> Table {
+    let row = |known: Option<Precedent>, expected| {
+        (Facts::Elsewhere(ElsewhereFacts { known: known.map(Box::new) }), expected)
+    };
+    let signals = vec![SignalName::new("errors").unwrap()];
+    let known = |signals, revert| Precedent {
+        environment: EnvironmentName::new("staging").unwrap(),
+        service: web(),
+        deployment: id(3),
+        artifact: "registry.example.com/shop/web:v2".to_owned(),
+        at: at(0),
+        became: Became::Bad { signals, revert },
+    };
+    vec![
+        row(None, ""),
+        row(Some(known(signals, Some(id(4)))), "propose"),
+        // Of which nobody knows the signals any more.
+        row(Some(known(Vec::new(), None)), "propose"),
     ]
 }
 
