@@ -22,13 +22,21 @@ struct World {
     /// Whether the service is bad in `fine` too.
     is_bad_here: bool,
     has_forge: bool,
+    /// Whether a key proves who wrote the records.
+    has_key: bool,
     /// More keys of the policy.
     policy: &'static str,
 }
 
 /// Nothing is known in `fine` yet, and the agent may do anything.
-const AUTO: World =
-    World { fine: "mode: auto", watch: PENDING, is_bad_here: false, has_forge: true, policy: "" };
+const AUTO: World = World {
+    fine: "mode: auto",
+    watch: PENDING,
+    is_bad_here: false,
+    has_forge: true,
+    has_key: false,
+    policy: "",
+};
 
 /// The same where `fine` turns out bad.
 const BAD_HERE: World = World { is_bad_here: true, ..AUTO };
@@ -61,6 +69,7 @@ impl Scene {
         stage.push();
         let forge = SimForge::start(Face::GitHub, &stage.bare);
         stage.variables.push(("FORGE_TOKEN".to_owned(), TOKEN.to_owned()));
+        stage.variables.push(("RECORD_KEY".to_owned(), "a key that nobody else has, 32 bytes".to_owned()));
         stage.write(&path("one"), &values("web", "v2"));
         let bad = stage.commit(-14, BOT, "Deploy web in one");
         stage.push();
@@ -84,6 +93,9 @@ impl Scene {
         config.policy = format!("settle: 60s, {watch}, baseline: 30m, elsewhere: propose{more}");
         if !world.has_forge {
             config.run = String::new();
+        }
+        if world.has_key {
+            config.run += "record: {key: {env: RECORD_KEY}}\n";
         }
         self.stage.configure(&config);
     }
@@ -143,7 +155,13 @@ impl Scene {
 
 #[test]
 fn it_is_proposed_at_once_and_withdrawn_when_it_turns_out_healthy() {
-    let scene = Scene::new(&AUTO);
+    for has_key in [false, true] {
+        is_proposed_and_withdrawn(&World { has_key, ..AUTO });
+    }
+}
+
+fn is_proposed_and_withdrawn(world: &World) {
+    let scene = Scene::new(world);
     let planned = scene.stage.plan(0);
     assert_eq!(words(item(&planned, "fine")), "pending propose", "{planned:#}");
     let report = scene.stage.pass(3);
@@ -173,7 +191,7 @@ fn it_is_proposed_at_once_and_withdrawn_when_it_turns_out_healthy() {
     assert_eq!(words(item(&scene.stage.pass(0), "fine")), "pending wait");
     scene.forge.state().check(pull.number, "success");
     scene.is_quiet();
-    scene.configure(&World { watch: OVER, ..AUTO });
+    scene.configure(&World { watch: OVER, ..world.clone() });
     assert_eq!(words(item(&scene.stage.pass(0), "fine")), "healthy pass");
     let pull = scene.pull();
     assert!(!pull.open && !pull.merged && pull.body.contains("the version is healthy here"), "{pull:?}");
@@ -263,11 +281,12 @@ fn a_proposal_that_waits_becomes_the_revert_that_merges_itself() {
 fn what_a_person_declined_is_not_proposed_again() {
     for (bad_here, expected, pulls, is_back) in [
         ("mode: propose", "regressed hold", 1, false),
+        ("mode: earn", "regressed hold", 1, false),
         ("mode: auto", "regressed revert", 1, true),
         // The no was to what was known of another environment.
         ("mode: auto, delivery: pull-request", "regressed revert", 2, false),
     ] {
-        let world = World { fine: bad_here, ..AUTO };
+        let world = World { fine: bad_here, has_key: bad_here == "mode: earn", ..AUTO };
         let scene = Scene::new(&world);
         scene.stage.pass(3);
         scene.decline();
@@ -279,6 +298,10 @@ fn what_a_person_declined_is_not_proposed_again() {
         let report = scene.stage.run(&["run", "--once", "--format", "json"]).json();
         assert_eq!(words(item(&report, "fine")), expected, "{bad_here}: {report:#}");
         assert_eq!(scene.forge.state().pulls.len(), pulls, "{bad_here}");
+        let status =
+            scene.stage.run(&["status", "--environment", "fine", "--format", "json"]).ended(0).json();
+        // What was said to something else says nothing about what the agent finds here.
+        assert!(status[0]["services"][0]["trust"]["last_no"].is_null(), "{bad_here}: {status:#}");
         assert_eq!(scene.runs() == values("web", "v1"), is_back, "{bad_here}");
         scene.is_quiet();
     }
