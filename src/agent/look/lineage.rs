@@ -346,8 +346,10 @@ impl Past {
     /// Whether a person answered what was proposed because of another environment. That says nothing about what the agent finds here.
     fn is_of_early(&self, review: &ReviewRecord) -> bool {
         let records = self.records.get(&review.deployment).into_iter().flatten();
-        let mut verdicts = records.filter_map(Record::as_verdict).filter(|one| one.id == review.id);
-        verdicts.rfind(|one| one.at <= review.at).is_some_and(VerdictRecord::is_early)
+        // A note is in the order in which it was written: two of its lines may be of one second.
+        let before = records.take_while(|one| !matches!(one, Record::Review(own) if **own == *review));
+        let verdicts = before.filter_map(Record::as_verdict).filter(|one| one.id == review.id);
+        verdicts.last().is_some_and(VerdictRecord::is_early)
     }
 
     /// Why a person should look at a revert that takes these changes back: what else they changed was changed again since.
