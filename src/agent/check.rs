@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::look::found::find_services;
 use super::look::pauses::brakes;
+use super::no_effect::{Doubts, PlaceOf, look};
 use super::world::{Estate, World, blocking};
 use crate::domain::change::Change;
 use crate::domain::environment::Environment;
@@ -43,12 +44,16 @@ const TRIED_SECS: i64 = 600;
 /// The most groups that are shown, and services of each: more nobody reads.
 const MAX_NAMED: usize = 20;
 
-/// Checks reading and pushing of every environment, and every metric query on one service.
-pub async fn check(world: &World) -> Vec<Checked> {
+/// Checks reading and pushing of every environment, every metric query on one service, and what the configuration says without effect.
+/// `place_of` says where its keys stand.
+pub async fn check(world: &World, place_of: PlaceOf<'_>) -> Vec<Checked> {
     let mut checked = vec![Checked::good("records".to_owned(), about_records(world).to_owned())];
+    let mut doubts = Doubts::default();
     for (estate, environment) in world.environments() {
-        check_environment(world, estate, environment, &mut checked).await;
+        check_environment((world, estate), environment, (place_of, &mut doubts), &mut checked).await;
     }
+    let told = doubts.all().map(|(place, doubt)| Checked::bad(place, doubt.found, doubt.fix));
+    checked.extend(told);
     checked
 }
 
@@ -63,9 +68,9 @@ fn about_records(world: &World) -> &'static str {
 }
 
 async fn check_environment(
-    world: &World,
-    estate: &Estate,
+    (world, estate): (&World, &Estate),
     environment: &Arc<Environment>,
+    (place_of, doubts): (PlaceOf<'_>, &mut Doubts),
     checked: &mut Vec<Checked>,
 ) {
     let name = &environment.name;
@@ -100,7 +105,14 @@ async fn check_environment(
     if let Some(forge) = &estate.forge {
         checked.push(check_forge(forge.as_ref(), environment).await);
     }
-    match services((world, estate), environment, head, checked).await {
+    let found = match find(estate, environment, head).await {
+        Ok(found) => {
+            let looked = look((world, estate), environment, (head, &found), place_of, doubts).await;
+            looked.map(|()| services(world, environment, found, checked))
+        }
+        Err(error) => Err(error),
+    };
+    match found {
         Ok(services) => {
             checked.extend(check_proposals(estate, environment, &services).await);
             check_services((world, estate), environment, &services, checked).await;
@@ -201,17 +213,21 @@ async fn read_right(estate: &Estate, environment: &Arc<Environment>) -> Result<C
 /// The services that each rule of the environment finds, by name.
 type FoundServices = BTreeMap<usize, Vec<Subject>>;
 
-async fn services(
-    (world, estate): (&World, &Estate),
+async fn find(
+    estate: &Estate,
     environment: &Arc<Environment>,
     head: CommitId,
+) -> Result<Vec<FoundService>, RepositoryError> {
+    let environment = Arc::clone(environment);
+    blocking(&estate.repository, move |repository| find_services(repository, &environment, head, None)).await
+}
+
+fn services(
+    world: &World,
+    environment: &Environment,
+    found: Vec<FoundService>,
     checked: &mut Vec<Checked>,
-) -> Result<FoundServices, RepositoryError> {
-    let of_environment = Arc::clone(environment);
-    let found = blocking(&estate.repository, move |repository| {
-        find_services(repository, &of_environment, head, None)
-    });
-    let found = found.await?;
+) -> FoundServices {
     for twice in found_twice(environment, &found).into_values() {
         let fix = "change the rules under `services`: until then nothing is judged or reverted of it";
         checked.push(Checked::bad(format!("services of {}", environment.name), twice, fix));
@@ -224,7 +240,7 @@ async fn services(
     }
     let all = (0..environment.services.len())
         .map(|index| (index, names.remove(&index).unwrap_or_default().into_values().collect()));
-    Ok(all.collect())
+    all.collect()
 }
 
 /// The services of each group. What one commit deploys of them goes back together.

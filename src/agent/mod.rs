@@ -24,6 +24,7 @@ mod events;
 mod follow;
 mod judge;
 mod look;
+mod no_effect;
 mod pass;
 mod report;
 pub mod request;

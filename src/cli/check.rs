@@ -21,7 +21,7 @@ pub(super) async fn run(common: &Common, _: CheckArgs) -> anyhow::Result<Ending>
         }
     };
     let world = world::connect(&settings)?;
-    let checked = output::progress("checking", check(&world)).await;
+    let checked = output::progress("checking", check(&world, &|key| settings.written.place(key))).await;
     match common.format {
         Format::Json => output::json(&serde_json::json!({"configuration": [], "checks": checked}))?,
         Format::Text => output::text(&describe(&checked)),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::report::{Findings, Place, SourceFile};
-use super::tree::{Node, Value};
+use super::tree::Node;
 use super::values::Duration;
 
 /// The longest duration that makes sense anywhere: ten years.
@@ -34,17 +34,7 @@ impl Context<'_> {
 
     /// Where the value at a path of keys stands, or else the last key on the way to it.
     pub(super) fn place(&self, path: &[&str]) -> Place {
-        let (mut node, mut place) = (self.root, self.root.place);
-        for key in path {
-            // A list has its items by their number.
-            if let Some(item) = key.parse().ok().and_then(|index: usize| node.items().get(index)) {
-                (node, place) = (item, item.place);
-                continue;
-            }
-            let Some(entry) = node.entry(key) else { return place };
-            (node, place) = (&entry.node, entry.key_place);
-        }
-        if matches!(node.value, Value::Map(_)) { place } else { node.place }
+        self.root.place_at(path)
     }
 
     /// A path as the configuration means it: relative ones start at the directory of the file in which they stand.

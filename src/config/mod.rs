@@ -31,6 +31,7 @@ mod settings;
 mod tree;
 mod types;
 mod values;
+mod written;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ use self::report::{Findings, Place, SourceFile};
 
 pub use report::{ConfigError, ConfigErrors};
 pub use settings::{EstateSettings, Settings};
+pub use written::Written;
 
 /// The seconds of a duration as it is written here: `60s`, `1h30m`.
 pub(crate) fn duration_secs(text: &str) -> Option<u32> {

@@ -76,7 +76,7 @@ impl Place {
 }
 
 /// A file of the configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     pub(super) text: String,

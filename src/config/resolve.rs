@@ -12,6 +12,7 @@ use super::services::{Named, ResolvedService};
 use super::settings::{EstateSettings, Settings};
 use super::tree::Node;
 use super::types;
+use super::written::Written;
 use crate::domain::environment::policy::{Budget, Delivery, Merge, ReviewRules};
 use crate::domain::environment::{Environment, ServiceRule};
 use crate::domain::ids::{BranchName, EnvironmentName, InvalidName, RepositoryName, SourceName};
@@ -60,7 +61,8 @@ impl Context<'_> {
         let cache_dir = estates.first().map(|estate| estate.repository.cache_dir.clone()).unwrap_or_default();
         let source_code = self.source_code(config, &cache_dir);
         let server = self.daemon_server(config.run.as_ref());
-        Settings { estates, sources, registries, source_code, interval_secs, server, digest }
+        let written = Written::new(self.root, self.files);
+        Settings { estates, sources, registries, source_code, interval_secs, server, digest, written }
     }
 
     /// All repositories with what belongs to them. `environments` have the names of their repositories beside them.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::written::Written;
 use crate::adapters::forge::ForgeOptions;
 use crate::adapters::git::GitOptions;
 use crate::adapters::metrics::SourceOptions;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub server: Option<ServerOptions>,
     /// The SHA-256 of the configuration's text, in hexadecimal, for records. It covers no secret.
     pub digest: String,
+    /// Where all of it stands.
+    pub written: Written,
 }
 
 /// An environment repo, with its forge and the environments in it.

@@ -63,6 +63,21 @@ impl Node {
         self.get(key).map_or(self.place, |node| node.place)
     }
 
+    /// Where the value at a path of keys stands, or else the last key on the way to it.
+    pub(super) fn place_at(&self, path: &[&str]) -> Place {
+        let (mut node, mut place) = (self, self.place);
+        for key in path {
+            // A list has its items by their number.
+            if let Some(item) = key.parse().ok().and_then(|index: usize| node.items().get(index)) {
+                (node, place) = (item, item.place);
+                continue;
+            }
+            let Some(entry) = node.entry(key) else { return place };
+            (node, place) = (&entry.node, entry.key_place);
+        }
+        if matches!(node.value, Value::Map(_)) { place } else { node.place }
+    }
+
     /// The same without places.
     pub(super) fn to_json(&self) -> Json {
         match &self.value {

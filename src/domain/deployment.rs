@@ -112,11 +112,7 @@ impl Deployment {
     /// A template with the service, the environment and the labels filled in. None where it is no template, or names what is not there.
     #[must_use]
     pub fn fill(&self, template: &str) -> Option<String> {
-        let own = [("service", self.service.as_str()), ("environment", self.environment.as_str())];
-        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let labels = self.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
-        let captured: Vec<(String, String)> = labels.chain(own).collect();
-        NameTemplate::new(template).ok()?.fill(&captured.iter().collect::<Vec<_>>())
+        NameTemplate::new(template).ok()?.fill_for(&self.service, &self.environment, &self.labels)
     }
 
     /// Whether a revert took it back, by itself or with another deployment of the service.

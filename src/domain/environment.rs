@@ -3,6 +3,7 @@
 pub mod brakes;
 pub mod found;
 pub mod freeze;
+pub mod key;
 pub mod layout;
 pub mod name_template;
 pub mod overlap;

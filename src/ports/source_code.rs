@@ -13,6 +13,9 @@ pub struct SourceCodeError(pub String);
 
 /// The repositories that the configuration lists. Implementations ask no other one, whatever an image names, and each for a bounded time.
 pub trait SourceCode: Send + Sync {
+    /// Whether the repository at a URL may be asked: the configuration lists it, or what is above it.
+    fn is_listed(&self, url: &str) -> bool;
+
     /// The files that came, went or changed from the old revision to the new one, and that are migrations by their names or in `paths`.
     fn migrations<'a>(
         &'a self,

@@ -107,6 +107,10 @@ impl ListedSourceCode {
 }
 
 impl SourceCode for ListedSourceCode {
+    fn is_listed(&self, url: &str) -> bool {
+        plain_url(url).is_some_and(|url| self.listed.iter().any(|(above, _)| is_below(&url, above)))
+    }
+
     fn migrations<'a>(
         &'a self,
         range: &'a SourceRange,

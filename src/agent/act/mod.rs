@@ -8,7 +8,7 @@ pub(super) mod due;
 pub(super) mod error;
 mod made;
 pub(super) mod members;
-mod pins;
+pub(super) mod pins;
 pub(super) mod pull_request;
 pub(super) mod revert;
 mod trace;

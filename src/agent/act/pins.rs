@@ -43,7 +43,7 @@ pub(super) fn pinned(
         return Ok(change);
     }
     let head = change.base;
-    let (texts, is_all) = read_places(repository, head, undo, rules)?;
+    let (texts, is_all) = read_places(repository, head, rules, own_file(rules, undo.bad))?;
     // What was not read could be meant as well.
     let texts = if is_all { texts } else { BTreeMap::new() };
     let mut with = with_pins(change, &undo, motive, rules, texts);
@@ -61,14 +61,14 @@ pub(super) fn pinned(
     Ok(with)
 }
 
-/// The texts that can matter, and whether all of them were read.
-fn read_places(
+/// The texts that can matter, and whether all of them were read. `own` is the file of the user's own field.
+pub(in crate::agent) fn read_places(
     repository: &dyn Repository,
     head: CommitId,
-    undo: Undo<'_>,
     rules: &PinRules,
+    own: Option<FilePath>,
 ) -> Result<(BTreeMap<FilePath, String>, bool), RepositoryError> {
-    let places = Places { rules, own: own_file(rules, undo.bad) };
+    let places = Places { rules, own };
     let paths = repository.list_files(head, &places, MAX_FILES)?;
     let (mut texts, mut left) = (BTreeMap::new(), MAX_BYTES);
     let mut is_all = paths.len() < MAX_FILES;

@@ -111,6 +111,18 @@ pub fn frozen(freezes: &[Freeze], now: Time) -> Option<Frozen> {
     Some(Frozen { until: None, why })
 }
 
+/// How many moments of a year are looked at to find whether a freeze ever ends. They lie 5 hours and 50 minutes apart, at all times of the day.
+const LOOKED_AT: i64 = 1_500;
+
+/// Whether one of these windows is open at each moment that is looked at in the year from now on. Gaps that add up to some hours in a year may be
+/// missed, such as the one of a window of 24 hours in the night in which clocks go back.
+#[must_use]
+pub fn is_always_frozen(freezes: &[Freeze], now: Time) -> bool {
+    let step_secs = i64::from(MAX_FREEZE_SECS) / LOOKED_AT;
+    let is_open = |at: Time| freezes.iter().any(|freeze| freeze.open_until(at).is_some());
+    (0..LOOKED_AT).all(|index| is_open(now.plus_secs(index * step_secs)))
+}
+
 impl fmt::Display for Frozen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.until {

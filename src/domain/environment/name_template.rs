@@ -1,8 +1,10 @@
 //! Templates for the names of services: `{{ service }}-{{ cluster }}`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::pattern::InvalidPattern;
+use crate::domain::ids::{EnvironmentName, ServiceName};
 
 /// A name with places for captures. A capture stands in one pair of braces or in two, with or without spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,21 @@ impl NameTemplate {
             }
         }
         Some(name)
+    }
+
+    /// The text for a service in an environment, with its labels. None where the template names what is not there.
+    #[must_use]
+    pub fn fill_for(
+        &self,
+        service: &ServiceName,
+        environment: &EnvironmentName,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<String> {
+        let own = [("service", service.as_str()), ("environment", environment.as_str())];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let labels = labels.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let captured: Vec<(String, String)> = labels.chain(own).collect();
+        self.fill(&captured.iter().collect::<Vec<_>>())
     }
 }
 

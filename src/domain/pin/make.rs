@@ -8,24 +8,25 @@ use super::object::{NamedObject, objects, read};
 use super::types::{Mechanism, NoPin, Pin};
 use super::{argocd, flux, own_field, renovate};
 use crate::domain::deployment::{Deployment, FieldChange};
+use crate::domain::environment::name_template::NameTemplate;
 use crate::domain::environment::pin_rules::{FluxPin, PinRules};
 use crate::domain::field::leaves::leaf::block;
 use crate::domain::field::place::PlacedScalar;
 use crate::domain::field::tokens::{image_parts, version_of};
 use crate::domain::history::snapshot::FileDiff;
 use crate::domain::history::trailers::MAX_TRAILERS;
-use crate::domain::ids::FilePath;
+use crate::domain::ids::{EnvironmentName, FilePath, ServiceName};
 
 /// A version that is to stay out, and what is known of its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct BadVersion {
-    path: FilePath,
-    address: String,
-    version: String,
+pub(super) struct BadVersion {
+    pub(super) path: FilePath,
+    pub(super) address: String,
+    pub(super) version: String,
     /// What it is a version of, where that is known: the image without its tag.
-    package: Option<String>,
+    pub(super) package: Option<String>,
     /// The image policy that Flux's marker beside it names: its namespace and its name.
-    policy: Option<(String, String)>,
+    pub(super) policy: Option<(String, String)>,
 }
 
 /// The pins of a revert.
@@ -65,7 +66,19 @@ pub fn may_matter(rules: &PinRules, own: Option<&FilePath>, path: &FilePath, tex
 /// does not have.
 #[must_use]
 pub fn own_file(rules: &PinRules, bad: &Deployment) -> Option<FilePath> {
-    FilePath::new(bad.fill(&rules.field.as_ref()?.file)?).ok()
+    own_file_of(rules, &bad.service, &bad.environment, &bad.labels)
+}
+
+/// The same for a service of which nothing is bad.
+#[must_use]
+pub fn own_file_of(
+    rules: &PinRules,
+    service: &ServiceName,
+    environment: &EnvironmentName,
+    labels: &BTreeMap<String, String>,
+) -> Option<FilePath> {
+    let template = NameTemplate::new(&rules.field.as_ref()?.file).ok()?;
+    FilePath::new(template.fill_for(service, environment, labels)?).ok()
 }
 
 /// Finds the places for the pins of a revert in these texts, and writes them. `changes` is what the revert takes back, newest first, up
@@ -128,7 +141,7 @@ fn write(made: &mut Made, pin: Pin, texts: &BTreeMap<FilePath, String>) {
     made.without.push(format!("{}: {}: {why}", pin.mechanism.name(), pin.path));
 }
 
-fn mechanisms(rules: &PinRules) -> impl Iterator<Item = Mechanism> {
+pub(super) fn mechanisms(rules: &PinRules) -> impl Iterator<Item = Mechanism> {
     let flux = rules.flux.map(|flux| match flux {
         FluxPin::Exclude => Mechanism::FluxExclude,
         FluxPin::Suspend => Mechanism::FluxSuspend,
@@ -175,7 +188,7 @@ fn bad_version(field: &FieldChange, file: Option<&FileDiff>) -> Result<BadVersio
 }
 
 /// The name of the image or the chart beside a version.
-fn beside(scalars: &[PlacedScalar], address: &str) -> Option<String> {
+pub(super) fn beside(scalars: &[PlacedScalar], address: &str) -> Option<String> {
     let block = block(address);
     let value = |key: &str| {
         let address = if block.is_empty() { key.to_owned() } else { format!("{block}.{key}") };
@@ -192,7 +205,7 @@ fn beside(scalars: &[PlacedScalar], address: &str) -> Option<String> {
 
 /// The image policy that a marker names in the comment behind a scalar: `# {"$imagepolicy": "flux-system:web:tag"}`.
 /// Source: <https://fluxcd.io/flux/guides/image-update/#configure-image-update-for-custom-resources>.
-fn marker(text: &str, scalar: &PlacedScalar) -> Option<(String, String)> {
+pub(super) fn marker(text: &str, scalar: &PlacedScalar) -> Option<(String, String)> {
     let rest = text.get(scalar.span.end..)?.lines().next()?;
     let comment = rest.split_once('#')?.1.trim();
     let end = comment.find('}')?;
@@ -255,7 +268,10 @@ fn one_object(
     }
 }
 
-fn policy_of(version: &BadVersion, texts: &BTreeMap<FilePath, String>) -> Result<(FilePath, String), String> {
+pub(super) fn policy_of(
+    version: &BadVersion,
+    texts: &BTreeMap<FilePath, String>,
+) -> Result<(FilePath, String), String> {
     let no_marker = || format!("{}: no marker of Flux stands beside {}", version.path, version.address);
     let (namespace, name) = version.policy.as_ref().ok_or_else(no_marker)?;
     let full = format!("{namespace}/{name}");
@@ -271,7 +287,7 @@ fn policy_of(version: &BadVersion, texts: &BTreeMap<FilePath, String>) -> Result
 }
 
 /// The automation that updates the file: it stands in the namespace of the policy, and its path leads there.
-fn automation_of(
+pub(super) fn automation_of(
     version: &BadVersion,
     texts: &BTreeMap<FilePath, String>,
 ) -> Result<(FilePath, String), String> {
@@ -292,7 +308,7 @@ fn leads_to(directory: &str, path: &FilePath) -> bool {
 }
 
 /// The application that runs what is in the file, and the alias of the image in it.
-fn application_of(
+pub(super) fn application_of(
     version: &BadVersion,
     texts: &BTreeMap<FilePath, String>,
 ) -> Result<(FilePath, String), String> {

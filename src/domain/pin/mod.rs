@@ -16,6 +16,7 @@ pub mod open;
 mod own_field;
 mod put;
 mod renovate;
+pub mod trial;
 mod types;
 mod versions;
 

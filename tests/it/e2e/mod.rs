@@ -14,6 +14,7 @@ mod landing;
 mod lineage;
 mod metrics;
 mod narrow;
+mod no_effect;
 mod pins;
 mod proof;
 mod races;

@@ -33,6 +33,30 @@ const NEW_YORK: &str = "America/New_York";
 const LORD_HOWE: &str = "Australia/Lord_Howe";
 
 #[test]
+fn a_freeze_that_never_ends_is_known_from_one_that_does() {
+    let now = at("2026-12-01T12:00:00Z");
+    for (windows, expected) in [
+        (&[("0 * * * *", 1)][..], true),
+        (&[("0 16 * * FRI", 7 * 24)], true),
+        // In the night in which clocks go back there is an hour between two of these.
+        (&[("0 0 * * *", 24)], true),
+        (&[("0 0 * * MON-FRI", 24), ("0 0 * * SAT", 48)], true),
+        (&[("0 0 1 * *", 31 * 24)], true),
+        (&[("0 0 1 1 *", 366 * 24)], true),
+        (&[], false),
+        (&[("0 * * * MON-FRI", 1)], false),
+        (&[("0 0 * * MON-FRI", 24)], false),
+        (&[("0 8 * * *", 23)], false),
+        (&[("0 0 1 * *", 29 * 24)], false),
+        (&[("0 0 1 1 *", 364 * 24)], false),
+    ] {
+        let freezes: Vec<Freeze> =
+            windows.iter().map(|(schedule, hours)| freeze(schedule, *hours, BERLIN)).collect();
+        assert_eq!(is_always_frozen(&freezes, now), expected, "{windows:?}");
+    }
+}
+
+#[test]
 fn a_window_is_open_from_its_first_second_to_its_last() {
     hold(&[
         // A weekend from Friday at four until Monday at eight.
