@@ -55,6 +55,7 @@ impl<'a> Scene<'a> {
             brakes: &self.state.brakes,
             reverts: &reverts,
             gone: &self.state.gone,
+            pins: &self.state.pins,
             regressed: &self.regressed,
             red_before: &self.red_before,
             in_vain: &self.in_vain,

@@ -22,6 +22,7 @@ use super::look::context::{Intent, Pass};
 use super::look::gone::gone_reverts;
 use super::look::landed::remember_tips;
 use super::look::lineage::fetch_ahead;
+use super::look::pins::standing_pins;
 use super::look::proposals::Proposals;
 use super::look::state::State;
 use super::report::{EnvironmentReport, PassReport};
@@ -200,6 +201,9 @@ async fn examine(
     add_fallbacks(pass, &state, &mut judged, report).await;
     add_begun(pass, &state, &mut judged);
     find_known_elsewhere(pass, &state, &mut judged).await;
+    if !judged.is_empty() {
+        state.pins = standing_pins(pass, &state).await?;
+    }
     Ok((state, judged))
 }
 

@@ -90,8 +90,19 @@ pub struct Pins {
     pub made: Vec<Pin>,
     /// Until when they hold, where there are any.
     pub until: Option<Time>,
+    /// The pins that are there already.
+    pub already: Vec<AlreadyPinned>,
     /// Why there is no pin where one was wanted, each in a sentence.
     pub without: Vec<String>,
+}
+
+/// A pin that is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlreadyPinned {
+    /// The pin.
+    pub pin: Pin,
+    /// Who deployed what it keeps out although it was there; untrusted text. None where it came after that.
+    pub ignored_by: Option<String>,
 }
 
 /// A deployment that is taken back with a bad one.
@@ -340,6 +351,21 @@ impl fmt::Display for Change {
     }
 }
 
+impl fmt::Display for AlreadyPinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pin = one_line(&self.pin.to_string(), MAX_TOLD_CHARS);
+        match &self.ignored_by {
+            None => write!(f, "pinned already: {pin}"),
+            Some(who) => write!(
+                f,
+                "pinned already, and ignored: {pin}: {} deployed it all the same: {} does not obey it, or something else deploys",
+                one_line(who, 80),
+                self.pin.mechanism.tool()
+            ),
+        }
+    }
+}
+
 impl Change {
     /// The plan without its first line.
     fn lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -363,6 +389,9 @@ impl Change {
         for pin in &self.pins.made {
             let until = self.pins.until.unwrap_or(self.at);
             line(format!("pinned until {until}: {}", one_line(&pin.to_string(), MAX_TOLD_CHARS)))?;
+        }
+        for already in &self.pins.already {
+            line(already.to_string())?;
         }
         for why in &self.pins.without {
             line(format!("not pinned: {}", one_line(why, MAX_TOLD_CHARS)))?;

@@ -10,6 +10,7 @@ use crate::domain::history::scope::{Interest, Scope};
 use crate::domain::history::snapshot::Content;
 use crate::domain::ids::{CommitId, FilePath};
 use crate::domain::pin::make::{is_read, may_matter, own_file};
+use crate::domain::pin::{NoPin, Pin};
 use crate::ports::{Repository, RepositoryError};
 
 /// The most files in which pins are looked for, and the most bytes of them. Without pins the revert goes on.
@@ -46,7 +47,14 @@ pub(super) fn pinned(
     let (texts, is_all) = read_places(repository, head, rules, own_file(rules, undo.bad))?;
     // What was not read could be meant as well.
     let texts = if is_all { texts } else { BTreeMap::new() };
-    let mut with = with_pins(change, &undo, motive, rules, texts);
+    // What cannot be read was not ignored for sure.
+    let stood_before = |pin: &Pin| {
+        let content = repository.content(undo.bad.commit, &pin.path).ok().flatten();
+        let text =
+            content.as_ref().and_then(Content::bytes).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        text.is_some_and(|text| pin.put(text) == Err(NoPin::Already))
+    };
+    let mut with = with_pins(change, &undo, motive, rules, (texts, &stood_before));
     if !is_all {
         let why = format!(
             "the repository has more than {MAX_FILES} manifests, or more than {MAX_BYTES} bytes of them"

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::branches::Ran;
 use super::context::Pass;
-use super::state::read_records;
+use super::records::read_records;
 use crate::agent::world::{Estate, SEARCH_DAYS, TRUST_DAYS, blocking};
 use crate::domain::artifact::PassedOver;
 use crate::domain::deployment::lineage::{Earlier, Edit, Goal, GoodState, Lineage};

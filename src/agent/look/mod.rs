@@ -14,6 +14,7 @@ pub(super) mod pauses;
 pub(super) mod pins;
 pub(super) mod precedents;
 pub(super) mod proposals;
+pub(super) mod records;
 pub(super) mod search;
 pub(super) mod services;
 pub(super) mod state;

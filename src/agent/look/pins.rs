@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::Pass;
+use super::state::State;
 use crate::domain::deployment::{Deployment, Documents, deployments_of};
 use crate::domain::environment::Environment;
 use crate::domain::field::tokens::version_of;
@@ -14,7 +15,7 @@ use crate::domain::history::snapshot::{Commit, Content, Snapshot};
 use crate::domain::history::trailers::trailer_value;
 use crate::domain::ids::{CommitId, FilePath, ServiceName};
 use crate::domain::pin::Pin;
-use crate::domain::pin::open::{RunsSince, WrittenPin};
+use crate::domain::pin::open::{PinState, RunsSince, WrittenPin, standing};
 use crate::domain::time::Time;
 use crate::ports::{Repository, RepositoryError};
 
@@ -79,6 +80,21 @@ pub(in crate::agent) async fn find_pins(
         Ok(found)
     });
     read.await
+}
+
+/// The pins that stand as reverts on the branch have written them, each in words, by the commits of the reverts.
+pub(in crate::agent) async fn standing_pins(
+    pass: &Pass<'_>,
+    state: &State,
+) -> Result<BTreeMap<CommitId, Vec<String>>, RepositoryError> {
+    let found = find_pins(pass, &state.snapshot, &state.landed, &state.detected).await?;
+    let mut pins: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
+    for (one, at) in standing(&found.written, &found.texts) {
+        if at == PinState::Open {
+            pins.entry(one.entry.commit).or_default().push(one.pin.to_string());
+        }
+    }
+    Ok(pins)
 }
 
 /// What a revert says that it pinned.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::artifacts::look_for;
 use super::context::Pass;
-use super::state::read_records;
+use super::records::read_records;
 use crate::domain::artifact::{Artifact, Presence};
 use crate::domain::deployment::artifacts::brought_by;
 use crate::domain::deployment::precedent::{Became, KnownArtifact, Precedent, newest_of_each};

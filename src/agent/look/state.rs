@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::context::Pass;
 use super::pauses::FoundPauses;
 use super::proposals::Proposals;
+use super::records::read_records;
 use super::services::services_found_twice;
 use crate::domain::decision::{Decision, GoneRevert};
 use crate::domain::deployment::{ChangeKind, Deployment};
@@ -20,7 +21,7 @@ use crate::domain::ids::{CommitId, ServiceName};
 use crate::domain::judge::verdict::Verdict;
 use crate::domain::time::Time;
 use crate::ports::RepositoryError;
-use crate::record::{self, Record, Recovery, RecoveryRecord, VerdictRecord, looks_of};
+use crate::record::{Record, Recovery, RecoveryRecord, VerdictRecord, looks_of};
 
 /// What was decided about deployments, by their ids, with the commits that a revert of each takes back.
 pub(in crate::agent) type Decisions = BTreeMap<String, (Decision, BTreeSet<CommitId>)>;
@@ -72,6 +73,8 @@ pub(in crate::agent) struct State {
     pub dropped: Vec<RevertEntry>,
     /// The deployments that they took back and that the branch holds no more.
     pub lost: Vec<Deployment>,
+    /// The pins that stand as reverts have written them, each in words, by the commits of the reverts.
+    pub pins: BTreeMap<CommitId, Vec<String>>,
     /// Whether it is the environment as it was at an earlier time, of which nothing was written down yet.
     pub is_earlier: bool,
 }
@@ -103,6 +106,7 @@ impl State {
             sure_of_gone: true,
             dropped,
             lost,
+            pins: BTreeMap::new(),
             is_earlier: false,
         };
         state.read_records(pass).await?;
@@ -229,6 +233,7 @@ impl State {
             sure_of_gone: self.sure_of_gone,
             dropped: self.dropped.iter().filter(|entry| entry.at <= pass.now).cloned().collect(),
             lost: self.lost.clone(),
+            pins: self.pins.clone(),
             is_earlier: true,
         }))
     }
@@ -469,19 +474,6 @@ fn watched(detected: &[Deployment], pass: &Pass<'_>) -> Vec<Deployment> {
 pub(super) fn is_watched(pass: &Pass<'_>, deployment: &Deployment) -> bool {
     pass.rule(deployment)
         .is_some_and(|rule| pass.now.secs_since(deployment.at) <= 2 * i64::from(rule.policy.watch_secs))
-}
-
-/// What the notes say about these commits.
-pub(in crate::agent) async fn read_records(
-    pass: &Pass<'_>,
-    commits: Vec<CommitId>,
-) -> Result<BTreeMap<CommitId, Vec<Record>>, RepositoryError> {
-    // Most environments of a pass are quiet: nothing is opened for them.
-    if commits.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let notes = pass.git(move |repository| repository.notes(&commits)).await?;
-    Ok(notes.into_iter().map(|(commit, note)| (commit, record::read(&note))).collect())
 }
 
 fn names_of(deployment: &Deployment, snapshot: &Snapshot, pass: &Pass<'_>) -> BTreeSet<String> {

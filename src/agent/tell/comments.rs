@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agent::act::due::Settled;
 use crate::agent::look::context::Pass;
-use crate::agent::look::state::{State, read_records};
+use crate::agent::look::records::read_records;
+use crate::agent::look::state::State;
 use crate::agent::report::{EnvironmentReport, Item};
 use crate::domain::change::receipt::{Receipt, ReviewPlace};
 use crate::domain::decision::{Decision, is_of_incident};

@@ -157,6 +157,10 @@ fn pins(change: &Change) -> String {
             put(&mut text, &format!("- {}\n", cell(&pin.to_string(), 300)));
         }
     }
+    for already in change.pins.already.iter().take(MAX_ROWS) {
+        let told = already.to_string().replacen("pinned", "Pinned", 1);
+        put(&mut text, &format!("\n{}.\n", cell(&told, 500)));
+    }
     for why in change.pins.without.iter().take(MAX_ROWS) {
         put(&mut text, &format!("\nNot pinned: {}.\n", cell(why, 300)));
     }

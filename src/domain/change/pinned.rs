@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::plan::Undo;
-use super::{Change, Motive, Pins, message};
+use super::{AlreadyPinned, Change, Motive, Pins, message};
 use crate::domain::deployment::Deployment;
 use crate::domain::environment::pin_rules::PinRules;
 use crate::domain::history::snapshot::Content;
 use crate::domain::ids::FilePath;
+use crate::domain::pin::Pin;
 use crate::domain::pin::make::make;
 
 /// What a revert keeps out: what it takes back up to the bad deployment, newest first. What came before that was not bad.
@@ -17,14 +18,15 @@ pub fn kept_out<'a>(undo: &Undo<'a>) -> &'a [Deployment] {
     own.and_then(|own| undo.changes.get(..=own)).unwrap_or(std::slice::from_ref(undo.bad))
 }
 
-/// The revert with its pins in the same commit. `texts` are the files that can hold pins, as they are at the branch's head.
+/// The revert with its pins in the same commit. `texts` are the files that can hold pins, as they are at the branch's head. `stood_before`
+/// says whether a pin that is there now was there in the commit of the bad deployment.
 #[must_use]
 pub fn with_pins(
     mut change: Change,
     undo: &Undo<'_>,
     motive: Motive<'_>,
     rules: &PinRules,
-    mut texts: BTreeMap<FilePath, String>,
+    (mut texts, stood_before): (BTreeMap<FilePath, String>, &dyn Fn(&Pin) -> bool),
 ) -> Change {
     // Where the revert changes such a file too, the pin is written on top.
     for (path, content) in &change.files {
@@ -40,7 +42,9 @@ pub fn with_pins(
     let files = made.files.into_iter().map(|(path, text)| (path, Some(text.into_bytes().into())));
     change.files.extend(files);
     let until = (!made.pins.is_empty()).then(|| change.at.plus_secs(rules.for_secs.into()));
-    change.pins = Pins { made: made.pins, until, without: made.without };
+    let ignored = |pin: &Pin| stood_before(pin).then(|| undo.bad.author.name.clone());
+    let already = made.already.into_iter().map(|pin| AlreadyPinned { ignored_by: ignored(&pin), pin });
+    change.pins = Pins { made: made.pins, until, already: already.collect(), without: made.without };
     change.message = message::compose(&change, undo.bad, motive);
     change
 }
@@ -78,7 +82,7 @@ mod tests {
         let motive = Motive::Request(Asked { who: "Ada", why: None });
         let change = plan(&bad, motive, &target).unwrap();
         let texts = texts.iter().map(|(path, text)| (path.parse().unwrap(), (*text).to_owned())).collect();
-        with_pins(change, &Undo::from(&bad), motive, rules, texts)
+        with_pins(change, &Undo::from(&bad), motive, rules, (texts, &|_| false))
     }
 
     /// The pins, or why there is none.

@@ -3,7 +3,7 @@ mod elsewhere;
 mod groups;
 mod held;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::deployment::lineage::Goal;
@@ -27,7 +27,7 @@ fn deployment(service: &str, commit: u8, at: i64) -> Deployment {
         service: ServiceName::new(service).unwrap(),
         group: None,
         rule: 0,
-        labels: std::collections::BTreeMap::new(),
+        labels: BTreeMap::new(),
         commit: CommitId::from_bytes([commit; 20]),
         parent: CommitId::from_bytes([0; 20]),
         at: Time::from_unix(at),
@@ -105,6 +105,8 @@ fn case_of<'a>(deployment: &'a Deployment, judgement: &'a Judgement, policy: &'a
 
 static NO_BRAKES: Brakes = Brakes { pauses: Vec::new(), unclear: None, frozen: None };
 
+static NO_PINS: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
+
 /// A situation in which nothing else is going on.
 fn quiet<'a>(now: Time) -> Situation<'a> {
     Situation {
@@ -115,6 +117,7 @@ fn quiet<'a>(now: Time) -> Situation<'a> {
         regressed: &[],
         red_before: &[],
         gone: &[],
+        pins: &NO_PINS,
         in_vain: &[],
         open: &[],
         watched: &[],

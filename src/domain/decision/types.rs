@@ -1,5 +1,7 @@
 //! What is decided about, and what is decided.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -225,6 +227,8 @@ pub struct Situation<'a> {
     pub reverts: &'a [RevertEntry],
     /// The agent's reverts that somebody has taken off the branch, oldest first, of the deployments that are watched.
     pub gone: &'a [GoneRevert],
+    /// The pins that stand as reverts have written them, each in words, by the commits of the reverts.
+    pub pins: &'a BTreeMap<CommitId, Vec<String>>,
     /// All regressed deployments of this environment, this one included.
     pub regressed: &'a [Case<'a>],
     /// Deployments that were reverted and may still be red: nothing is known of the recovery yet, or the revert did not help.

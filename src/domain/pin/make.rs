@@ -36,6 +36,8 @@ pub struct Made {
     pub pins: Vec<Pin>,
     /// The new text of each file that holds one.
     pub files: BTreeMap<FilePath, String>,
+    /// The pins that are there already.
+    pub already: Vec<Pin>,
     /// Why there is no pin where one was wanted, each in a sentence.
     pub without: Vec<String>,
 }
@@ -135,7 +137,10 @@ fn write(made: &mut Made, pin: Pin, texts: &BTreeMap<FilePath, String>) {
             made.pins.push(pin);
             return;
         }
-        Err(NoPin::Already) => "it is kept out there already".to_owned(),
+        Err(NoPin::Already) => {
+            made.already.push(pin);
+            return;
+        }
         Err(NoPin::Unsure(why)) => why,
     };
     made.without.push(format!("{}: {}: {why}", pin.mechanism.name(), pin.path));

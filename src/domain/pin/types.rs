@@ -35,6 +35,17 @@ impl Mechanism {
             Self::OwnField => "field",
         }
     }
+
+    /// Who obeys it, in words.
+    #[must_use]
+    pub fn tool(self) -> &'static str {
+        match self {
+            Self::FluxExclude | Self::FluxSuspend => "Flux",
+            Self::ArgocdImageUpdater => "Argo CD Image Updater",
+            Self::Renovate => "Renovate",
+            Self::OwnField => "the tool that reads the field",
+        }
+    }
 }
 
 /// Why there is no pin.

@@ -65,6 +65,27 @@ impl Tool {
         }
     }
 
+    /// Its name in the trailer of a pin.
+    fn mechanism(self) -> &'static str {
+        match self {
+            Self::Flux => "flux-exclude",
+            Self::FluxSuspend => "flux-suspend",
+            Self::ArgocdImageUpdater => "argocd-image-updater",
+            Self::Renovate => "renovate",
+            Self::OwnField => "field",
+        }
+    }
+
+    /// Who obeys a pin of it.
+    fn obeys(self) -> &'static str {
+        match self {
+            Self::Flux | Self::FluxSuspend => "Flux",
+            Self::ArgocdImageUpdater => "Argo CD Image Updater",
+            Self::Renovate => "Renovate",
+            Self::OwnField => "the tool that reads the field",
+        }
+    }
+
     /// Whether the tool may deploy a tag, by its configuration.
     fn allows(self, text: &str, tag: &str) -> bool {
         if matches!(self, Self::Renovate) {
@@ -216,6 +237,72 @@ fn without_a_pin_the_agent_reverts_twice_and_asks_a_person() {
         assert_eq!(five_turns(&stage, tool), (2, "regressed escalate".to_owned()), "{tool:?}");
         assert_eq!(shown(&stage, FILE), app("v1.5.0"), "{tool:?}");
     }
+}
+
+/// The bot deploys the pinned version whatever the file says.
+#[test]
+fn a_tool_that_ignores_its_pin_is_named() {
+    for tool in TOOLS {
+        let stage = reverted(tool, tool.rule());
+        let deploy = |who: &str| {
+            stage.pull();
+            stage.write(FILE, &app("v1.5.0"));
+            stage.commit(-12, who, "Update web");
+            stage.push();
+        };
+        deploy(BOT);
+        let report = stage.pass(3);
+        let (path, _) = tool.place();
+        let pin = format!("{} v1.5.0 in {path}: ", tool.mechanism());
+        let plan = text(item(&report, "web"), "plan");
+        let line = plan.lines().find(|line| line.trim_start().starts_with("pinned already, and ignored: "));
+        let line = line.unwrap_or_else(|| panic!("{plan}"));
+        assert!(line.contains(&pin) && line.contains("renovate[bot] deployed it all the same"), "{line}");
+        assert!(
+            line.ends_with(&format!("{} does not obey it, or something else deploys", tool.obeys())),
+            "{line}"
+        );
+        assert!(!plan.contains("not pinned"), "{plan}");
+        let message = stage.remote(&["log", "-1", "--format=%B", "main"]);
+        assert!(
+            message.contains("\nPinned already, and ignored: ") && !message.contains("Not pinned"),
+            "{message}"
+        );
+        stage.backdate(-25);
+        deploy(BOT);
+        let report = stage.pass(4);
+        let why = text(item(&report, "web"), "why");
+        let told = format!(
+            "(last by {}), although it is pinned ({pin}",
+            &stage.remote(&["rev-parse", "main^"])[..10]
+        );
+        assert!(why.contains(&told), "{why}\n{told}");
+    }
+}
+
+/// A pin that a person wrote after the deployment was not ignored by it.
+#[test]
+fn a_pin_that_came_after_the_deployment_was_not_ignored() {
+    let stage = Stage::on_path();
+    stage.configure(&config(Tool::Flux.rule(), "mode: auto"));
+    let (path, configuration) = Tool::Flux.place();
+    stage.write(path, configuration);
+    stage.write(FILE, &app("v1.4.2"));
+    stage.commit(-180, PERSON, "Set the shop up");
+    stage.push();
+    stage.write(FILE, &app("v1.5.0"));
+    stage.commit(-12, BOT, "Update web");
+    stage.push();
+    stage.write(path, &configuration.replace(">=1.0.0", ">=1.0.0, !=1.5.0"));
+    stage.commit(-2, PERSON, "Keep it out");
+    stage.push();
+    let report = stage.pass(3);
+    let plan = text(item(&report, "web"), "plan");
+    assert!(
+        plan.contains("\n  pinned already: flux-exclude v1.5.0 in flux/web.yaml: flux-system/web\n"),
+        "{plan}"
+    );
+    assert!(!plan.contains("ignored") && !plan.contains("not pinned"), "{plan}");
 }
 
 #[test]

@@ -12,6 +12,9 @@ use crate::domain::text::one_line;
 /// How often the same value is backed out before a person must settle it.
 const MAX_REVERTS_OF_A_VALUE: usize = 2;
 
+/// The most pins that are named.
+const MAX_PINS: usize = 5;
+
 /// What the guard `quarantine` looks at: how often what the deployment brings was backed out, and who brings it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuarantineFacts {
@@ -31,6 +34,9 @@ pub struct QuarantineFacts {
     /// Whether that is a machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_automation: bool,
+    /// The pins that keep the value out and are still there as the reverts wrote them, each in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<String>,
 }
 
 impl Guard for QuarantineFacts {
@@ -51,6 +57,13 @@ impl Guard for QuarantineFacts {
             last_revert: before.first().copied(),
             author: is_back.then(|| one_line(&own.author.name, MAX_NAME)),
             is_automation: is_back && is_automation(&own.author, &case.policy.automation),
+            pins: before
+                .iter()
+                .filter_map(|revert| situation.pins.get(revert))
+                .flatten()
+                .take(MAX_PINS)
+                .cloned()
+                .collect(),
         }
     }
 
@@ -66,10 +79,14 @@ impl Guard for QuarantineFacts {
         let author = self.author.as_deref().unwrap_or_default();
         // A person who puts it back means it: the guard `override` sees to that.
         (self.is_automation && self.reverts >= MAX_REVERTS_OF_A_VALUE).then(|| {
-            Decision::Escalate(format!(
-                "the automation {author} keeps putting back what was reverted {} times (last by {last}): stop it first",
-                self.reverts
-            ))
+            let what = format!("the automation {author} keeps putting back what was reverted {} times", self.reverts);
+            Decision::Escalate(match self.pins.as_slice() {
+                [] => format!("{what} (last by {last}): stop it first"),
+                pins => format!(
+                    "{what} (last by {last}), although it is pinned ({}): find out why {author} does not obey that, and stop it first",
+                    pins.join("; ")
+                ),
+            })
         })
     }
 }

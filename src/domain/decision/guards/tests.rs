@@ -313,6 +313,11 @@ fn quarantine() -> Table {
             back(2, true),
             "escalate: the automation Ada keeps putting back what was reverted 2 times (last by 0909090909): stop it first",
         ),
+        row(
+            QuarantineFacts { pins: vec!["flux-suspend 2 in a.yaml: all".to_owned()], ..back(2, true) },
+            "escalate: the automation Ada keeps putting back what was reverted 2 times (last by 0909090909), although it is pinned \
+             (flux-suspend 2 in a.yaml: all): find out why Ada does not obey that, and stop it first",
+        ),
         // The guard `override` sees to what a person put back.
         row(back(1, false), ""),
         row(back(2, false), ""),
