@@ -232,7 +232,13 @@ pub(super) async fn resume(common: &Common, args: ResumeArgs) -> anyhow::Result<
         output::line(&format!("resumed: {} was {pause}", pause.what()));
     }
     if ended.is_empty() {
-        output::line("no such pause was open");
+        let environments = all.iter().flat_map(|meant| &meant.environments).map(|one| one.name.as_str());
+        let environments = environments.collect::<Vec<_>>().join(" and ");
+        let what = args.what.service.as_ref().map_or_else(
+            || format!("{environments} as a whole"),
+            |service| format!("{service} in {environments}"),
+        );
+        output::line(&format!("nothing to do: no pause of {what} is open"));
     }
     for line in still.iter().flat_map(|(environment, brakes)| brakes.lines(environment)) {
         output::line(&format!("still: {}", output::plain(&line)));

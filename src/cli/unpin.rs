@@ -25,7 +25,7 @@ pub(super) async fn run(common: &Common, args: UnpinArgs) -> anyhow::Result<Endi
     world::ensure_known(&world, args.environment.as_deref())?;
     let service = ServiceName::new(args.service.as_str())?;
     let who = requester(Path::new("."));
-    let mut reports: Vec<EnvironmentReport> = Vec::new();
+    let (mut reports, mut missing): (Vec<EnvironmentReport>, Vec<String>) = (Vec::new(), Vec::new());
     for estate in &world.estates {
         let environments = estate.environments.iter().filter(|environment| {
             args.environment.as_ref().is_none_or(|name| environment.name.as_str() == name)
@@ -35,7 +35,11 @@ pub(super) async fn run(common: &Common, args: UnpinArgs) -> anyhow::Result<Endi
             continue;
         }
         let fetched = output::progress("fetching", fetch(estate)).await?;
-        for environment in environments.into_iter().filter(|one| !fetched.missing.contains_key(&one.branch)) {
+        for environment in environments {
+            if let Some(problem) = fetched.missing.get(&environment.branch) {
+                missing.push(format!("{}: {problem}", environment.name));
+                continue;
+            }
             let unpinning = unpin_service(&world, (estate, environment), &service, &who);
             reports.push(output::progress("unpinning", unpinning).await?);
         }
@@ -43,7 +47,14 @@ pub(super) async fn run(common: &Common, args: UnpinArgs) -> anyhow::Result<Endi
     let news = || reports.iter().flat_map(|report| &report.pins);
     match common.format {
         Format::Json => output::json(&reports)?,
-        Format::Text if news().next().is_none() => output::line(&format!("{service} has no open pins")),
+        Format::Text if reports.is_empty() => {}
+        Format::Text if news().next().is_none() => {
+            let environments: Vec<&str> = reports.iter().map(|report| report.environment.as_str()).collect();
+            let environments = environments.join(" and ");
+            output::line(&format!(
+                "nothing to do: {service} has no open pins in {environments}; `backout status` shows the open pins of all services"
+            ));
+        }
         Format::Text => {
             for report in &reports {
                 for pin in &report.pins {
@@ -54,7 +65,7 @@ pub(super) async fn run(common: &Common, args: UnpinArgs) -> anyhow::Result<Endi
         }
     }
     let problems: Vec<&str> =
-        reports.iter().flat_map(|report| &report.problems).map(String::as_str).collect();
+        reports.iter().flat_map(|report| &report.problems).chain(&missing).map(String::as_str).collect();
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
     Ok(if news().any(|news| matches!(news.step, PinStep::Lifted | PinStep::Proposed)) {
         Ending::Acted

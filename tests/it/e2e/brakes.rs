@@ -107,7 +107,7 @@ fn a_pause_from_the_command_line_is_obeyed_by_an_agent_elsewhere_until_somebody_
     );
     assert!(history.contains(": it is over"), "{history}");
     let again = person.run(&["resume"]).ended(0).stdout;
-    assert!(again.contains("no such pause was open"), "{again}");
+    assert!(again.contains("nothing to do: no pause of "), "{again}");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_pause_of_one_service_leaves_the_others() {
     // The environment as a whole was never paused: that ends nothing.
     let other = stage.run(&["resume", "--environment", "production"]).ended(0).stdout;
     assert!(
-        other.contains("no such pause was open") && other.contains("still: api in production is paused"),
+        other.contains("nothing to do: no pause of ") && other.contains("still: api in production is paused"),
         "{other}"
     );
     // A person's own revert works, and says so.
