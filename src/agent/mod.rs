@@ -41,7 +41,9 @@ pub use look::branches::{Fetched, fetch};
 pub use look::context::Intent;
 pub use look::pauses::{EnvironmentBrakes, brakes};
 pub use pass::pass;
-pub use report::{EnvironmentReport, Incident, Item, PassReport, PinNews, PinStep, Recovered, Reviewed};
+pub use report::{
+    EnvironmentReport, Incident, Item, PassReport, PinNews, PinStep, Recovered, Reviewed, WaitingProposal,
+};
 pub use run::{Wakes, run, wait_for};
 pub use status::{BudgetStatus, EnvironmentStatus, PinStatus, Quarantined, ServiceStatus, status};
 pub use took::{Stage, Took};

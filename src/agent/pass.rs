@@ -25,6 +25,7 @@ use super::look::lineage::fetch_ahead;
 use super::look::pins::standing_pins;
 use super::look::proposals::Proposals;
 use super::look::state::State;
+use super::look::waiting::waiting_of_watched;
 use super::report::{EnvironmentReport, PassReport};
 use super::tell::elsewhere::tell_known_elsewhere;
 use super::tell::issues::close_issues;
@@ -170,6 +171,13 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
     watch_recoveries(pass, &state, report).await;
     followed?;
     lift_pins(pass, &mut state, None, report).await?;
+    if report.items.iter().any(|item| item.receipt.is_some()) {
+        pass.branches.list_again().await;
+    }
+    match waiting_of_watched(pass, &state).await {
+        Ok(waiting) => report.waiting = waiting,
+        Err(error) => report.problems.push(format!("the branches on which reverts wait: {error}")),
+    }
     report.head = Some(state.snapshot.head);
     report.budget_left = Some(budget_left(pass, &state));
     laps.end(Stage::Follow, &mut report.took);

@@ -11,7 +11,7 @@ use crate::domain::decision::{Decision, GuardAnswer, is_of_incident};
 use crate::domain::deployment::precedent::Precedent;
 use crate::domain::environment::brakes::Brakes;
 use crate::domain::history::landing::Landing;
-use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
+use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
 use crate::record::{Proposal, Recovery, ReviewOutcome, VerdictRecord};
@@ -48,6 +48,9 @@ pub struct EnvironmentReport {
     /// What became of pins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<PinNews>,
+    /// The reverts of watched deployments that wait on branches which the agent does not follow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingProposal>,
     /// What a person should know, and is no error: of the forge, and in a plan of what is still bad.
     pub facts: Vec<String>,
     /// What went wrong, in words; the rest of the pass went on.
@@ -153,6 +156,26 @@ pub struct Recovered {
     pub reverted_at: Time,
 }
 
+/// A revert that waits on a branch which the agent does not follow, until a person merges it.
+#[derive(Clone, Debug, Serialize)]
+pub struct WaitingProposal {
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment that it takes back.
+    pub deployment: CommitId,
+    /// The rollback id.
+    #[serde(skip)]
+    pub id: String,
+    /// Its subject; untrusted text.
+    pub subject: String,
+    /// Since when it waits.
+    pub since: Time,
+    /// The branch that holds it.
+    pub branch: BranchName,
+    /// The branch into which it is to be merged.
+    pub into: BranchName,
+}
+
 /// What became of the pins of a revert.
 #[derive(Clone, Debug, Serialize)]
 pub struct PinNews {
@@ -252,6 +275,7 @@ impl EnvironmentReport {
             reviews: Vec::new(),
             recoveries: Vec::new(),
             pins: Vec::new(),
+            waiting: Vec::new(),
             facts: Vec::new(),
             problems: Vec::new(),
             cut_short: false,

@@ -10,11 +10,14 @@ use super::decide::counted;
 use super::judge::turns::waiting;
 use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
+use super::look::found::find_services;
 use super::look::gone::gone_reverts;
 use super::look::lineage::pasts;
 use super::look::pins::find_pins;
 use super::look::records::read_records;
 use super::look::state::State;
+use super::look::waiting::all_waiting;
+use super::report::WaitingProposal;
 use super::world::{Estate, SEARCH_DAYS, Stop, World};
 use crate::domain::decision::used_of_budget;
 use crate::domain::deployment::trust::Trust;
@@ -22,17 +25,19 @@ use crate::domain::deployment::{ChangeKind, Deployment, Detector};
 use crate::domain::environment::Environment;
 use crate::domain::environment::policy::Mode;
 use crate::domain::field::tokens::version_of;
+use crate::domain::field::{Document, File, versions_of};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::history::scope::Tracked;
-use crate::domain::ids::{CommitId, EnvironmentName, ServiceName};
+use crate::domain::history::snapshot::Content;
+use crate::domain::ids::{CommitId, EnvironmentName, FilePath, ServiceName};
 use crate::domain::pin::open::{PinState, WrittenPin, standing};
 use crate::domain::text::one_line;
 use crate::domain::time::Time;
-use crate::ports::{HistoryQuery, RepositoryError};
+use crate::ports::{HistoryQuery, Repository, RepositoryError};
 use crate::record::Record;
 
-/// The most files by which services are found.
-const MAX_FILES: usize = 20_000;
+/// The most files that are read to find what services run that have not changed lately.
+const MAX_READ: usize = 5_000;
 /// The most versions of a service that are shown.
 const MAX_VERSIONS: usize = 5;
 
@@ -50,6 +55,9 @@ pub struct EnvironmentStatus {
     /// What the services wait for that still have to go back, of groups of which the first services are back: each in a sentence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<String>,
+    /// The reverts that wait on branches which the agent does not follow, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<WaitingProposal>,
     /// Its services, by name.
     pub services: Vec<ServiceStatus>,
 }
@@ -70,7 +78,8 @@ pub struct BudgetStatus {
 pub struct ServiceStatus {
     /// The service.
     pub service: ServiceName,
-    /// What its newest change brought; untrusted text. Empty where none is known.
+    /// What its newest change brought; untrusted text. Where it has not changed as far back as is looked, what its files hold. Empty where none
+    /// is known.
     pub versions: Vec<String>,
     /// Since when, and by which commit. None where it has not changed as far back as is looked.
     pub since: Option<Time>,
@@ -127,7 +136,7 @@ pub async fn status(
     let pass =
         Pass { world, estate, environment, branches: &branches, now, intent: Intent::Plan, stop: &stop };
     let state = State::read(&pass).await?;
-    let newest = newest_changes(&pass, state.snapshot.head).await?;
+    let (newest, unchanged) = newest_changes(&pass, state.snapshot.head).await?;
     let commits: BTreeSet<CommitId> = newest.values().flatten().map(|change| change.commit).collect();
     let records = read_records(&pass, commits.into_iter().collect()).await?;
     let found = find_pins(&pass, &state.snapshot, &state.landed, &state.detected).await?;
@@ -149,7 +158,11 @@ pub async fn status(
         };
         ServiceStatus {
             service: service.clone(),
-            versions: change.as_ref().map(versions).unwrap_or_default(),
+            versions: change
+                .as_ref()
+                .map(versions)
+                .or_else(|| unchanged.get(service).cloned())
+                .unwrap_or_default(),
             since: change.as_ref().map(|change| change.at),
             commit: change.as_ref().map(|change| change.commit),
             state: change.as_ref().map_or("unknown", |change| word(&pass, change, &records)),
@@ -159,12 +172,16 @@ pub async fn status(
         }
     };
     let services = newest.iter().map(of_service).collect();
+    let mut proposals = all_waiting(&pass).await?;
+    proposals
+        .retain(|one| still_waits(one, newest.get(&one.service).and_then(Option::as_ref), &state.landed));
     Ok(EnvironmentStatus {
         environment: environment.name.clone(),
         head: state.snapshot.head,
         brakes: state.brakes.lines(&environment.name),
         budget: budget(&pass, &state).await,
         waiting: waiting(&pass, &state),
+        proposals,
         services,
     })
 }
@@ -179,10 +196,7 @@ async fn budget(pass: &Pass<'_>, state: &State) -> BudgetStatus {
 }
 
 /// What people did with the reverts of the services whose mode asks for that.
-async fn trusts(
-    pass: &Pass<'_>,
-    newest: &BTreeMap<ServiceName, Option<Deployment>>,
-) -> Result<BTreeMap<ServiceName, Trust>, RepositoryError> {
+async fn trusts(pass: &Pass<'_>, newest: &Newest) -> Result<BTreeMap<ServiceName, Trust>, RepositoryError> {
     let earning = newest.values().flatten().filter(|change| pass.policy(change).mode == Mode::Earn);
     let earning: Vec<&Deployment> = earning.collect();
     let services = earning.iter().map(|change| change.service.clone()).collect();
@@ -194,21 +208,28 @@ async fn trusts(
     Ok(earning.iter().filter_map(trust).collect())
 }
 
-/// The services of the environment, each with the newest change of it, as far back as is looked.
-async fn newest_changes(
-    pass: &Pass<'_>,
-    head: CommitId,
-) -> Result<BTreeMap<ServiceName, Option<Deployment>>, RepositoryError> {
+/// Whether a revert on a branch still has something to take back: it has not landed, and what it takes back is the newest change of the
+/// service, or a revert that landed before it was made.
+fn still_waits(one: &WaitingProposal, newest: Option<&Deployment>, landed: &[RevertEntry]) -> bool {
+    let is_newest = newest.is_none_or(|newest| {
+        newest.commit == one.deployment || newest.kind == ChangeKind::OwnRevert && newest.at < one.since
+    });
+    is_newest && landed.iter().all(|entry| entry.id != one.id)
+}
+
+/// The services of an environment, each with its newest change.
+type Newest = BTreeMap<ServiceName, Option<Deployment>>;
+/// What services run, in versions.
+type Running = BTreeMap<ServiceName, Vec<String>>;
+
+/// The services of the environment, each with the newest change of it, as far back as is looked; and of those without one what their files
+/// hold now.
+async fn newest_changes(pass: &Pass<'_>, head: CommitId) -> Result<(Newest, Running), RepositoryError> {
     let (environment, documents, now) = (Arc::clone(pass.environment), pass.documents(), pass.now);
     let reading = pass.git(move |repository| {
+        let found = find_services(repository, &environment, head, None)?;
+        let mut newest: Newest = found.iter().map(|one| (one.name.clone(), None)).collect();
         let scope = Tracked::new(&environment, None);
-        let mut newest: BTreeMap<ServiceName, Option<Deployment>> = BTreeMap::new();
-        for path in repository.list_files(head, &scope, MAX_FILES)? {
-            if let Some(found) = environment.service_of(path.as_str()) {
-                newest.insert(found.name, None);
-            }
-        }
-        let is_shared = environment.services.iter().any(|rule| rule.each.is_some());
         let since = now.minus_secs(SEARCH_DAYS * 86_400);
         let query = HistoryQuery {
             branch: &environment.branch,
@@ -225,25 +246,54 @@ async fn newest_changes(
                 let known = newest.entry(change.service.clone()).or_default();
                 known.get_or_insert(change);
             }
-            // How many services share a file is known from what is deployed alone.
-            let is_over = !is_shared && newest.values().all(Option::is_some);
+            let is_over = newest.values().all(Option::is_some);
             if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        Ok::<_, RepositoryError>(newest)
+        let unchanged = found.iter().filter(|one| newest.get(&one.name).is_some_and(Option::is_none));
+        let paths: BTreeSet<&str> = unchanged.map(|one| one.path.as_str()).collect();
+        let running = running(repository, &environment, head, paths)?;
+        Ok::<_, RepositoryError>((newest, running))
     });
     reading.await
+}
+
+/// The versions in these files, by the services that they are of.
+fn running(
+    repository: &dyn Repository,
+    environment: &Environment,
+    head: CommitId,
+    paths: BTreeSet<&str>,
+) -> Result<Running, RepositoryError> {
+    let mut running = Running::new();
+    for path in paths.into_iter().take(MAX_READ) {
+        let (Some(rule), Ok(file)) = (environment.rule_of(path), FilePath::new(path)) else { continue };
+        let content = repository.content(head, &file)?;
+        let bytes = content.as_ref().and_then(Content::bytes).map(Arc::from);
+        let Some(document) = bytes.and_then(Document::new) else { continue };
+        let file = File { path, fields: &rule.rule.policy.fields };
+        for (captured, value) in versions_of(&file, &document, rule.rule.each.as_ref()) {
+            if let Some(service) = rule.service(&captured) {
+                add_version(running.entry(service.name).or_default(), &value);
+            }
+        }
+    }
+    Ok(running)
 }
 
 /// The versions that a change brought, each once.
 fn versions(change: &Deployment) -> Vec<String> {
     let mut versions: Vec<String> = Vec::new();
     for field in change.fields.iter().filter(|field| field.is_version()) {
-        let version = one_line(version_of(&field.new), 60);
-        if !versions.contains(&version) && versions.len() < MAX_VERSIONS {
-            versions.push(version);
-        }
+        add_version(&mut versions, &field.new);
     }
     versions
+}
+
+fn add_version(versions: &mut Vec<String>, value: &str) {
+    let version = one_line(version_of(value), 60);
+    if !versions.contains(&version) && versions.len() < MAX_VERSIONS {
+        versions.push(version);
+    }
 }
 
 /// How a change stands, in a word.

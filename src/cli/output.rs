@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::agent::WaitingProposal;
 use crate::domain::decision::GuardAnswer;
 use crate::domain::ids::CommitId;
 use crate::domain::text::flat;
@@ -66,6 +67,26 @@ pub(super) fn guards(answers: &[GuardAnswer]) -> String {
     let decisive = answers.iter().find(|answer| answer.decision.is_some());
     let decisive = decisive.map(|answer| format!("decided by the guard: {}", answer.guard));
     passed.into_iter().chain(decisive).collect::<Vec<_>>().join(", then ")
+}
+
+/// A revert that waits on a branch, with how a person takes it.
+pub(super) fn waiting(one: &WaitingProposal) -> [String; 2] {
+    let WaitingProposal { service, deployment, subject, since, branch, into, .. } = one;
+    let subject = plain(subject);
+    [
+        format!("{service} {} waits since {since} on {branch}: {subject}", deployment.short()),
+        format!("  to take it, on {into}: git fetch && git merge {}", quoted(&format!("origin/{branch}"))),
+    ]
+}
+
+/// A word as a shell reads it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Untrusted text for a terminal: control characters (escape sequences among them) become spaces, and so do marks of

@@ -208,6 +208,9 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
         for pin in &environment.pins {
             let _pin = writeln!(out, "  {} {}", pin.service, output::plain(&pin_news(pin)));
         }
+        for line in environment.waiting.iter().flat_map(output::waiting) {
+            let _waiting = writeln!(out, "  {line}");
+        }
         if environment.cut_short {
             let _cut = writeln!(
                 out,
@@ -242,16 +245,6 @@ fn count(items: usize) -> String {
         0 => "nothing new".to_owned(),
         1 => "1 deployment to look at".to_owned(),
         several => format!("{several} deployments to look at"),
-    }
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -330,7 +323,8 @@ fn describe_item(
 fn by_hand(out: &mut String, (common, environment): (&Common, &EnvironmentName), item: &Item) {
     let commit = item.deployment.short();
     let to_good = if item.is_to_good { " --to-good" } else { "" };
-    let configs = common.config.iter().map(|file| format!(" --config {}", quoted(&file.to_string_lossy())));
+    let configs =
+        common.config.iter().map(|file| format!(" --config {}", output::quoted(&file.to_string_lossy())));
     let configs = output::plain(&configs.collect::<String>());
     let (all, service) = match item.with.is_empty() {
         true => ("", format!(" --service {}", item.service)),

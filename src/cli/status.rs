@@ -2,7 +2,7 @@
 
 use super::common::{Common, Ending, Format};
 use super::{output, world};
-use crate::agent::{BudgetStatus, EnvironmentStatus, ServiceStatus, fetch, status};
+use crate::agent::{BudgetStatus, EnvironmentStatus, ServiceStatus, WaitingProposal, fetch, status};
 use crate::domain::time::human_secs;
 
 /// What the command takes.
@@ -50,6 +50,8 @@ pub(super) async fn run(common: &Common, args: StatusArgs) -> anyhow::Result<End
                         args.service.as_ref().is_none_or(|name| one.service.as_str() == name)
                     };
                     status.services.retain(is_meant);
+                    let is_of = |name: &String, one: &WaitingProposal| one.service.as_str() == name;
+                    status.proposals.retain(|one| args.service.as_ref().is_none_or(|name| is_of(name, one)));
                     all.push(status);
                 }
                 Err(problem) => {
@@ -74,6 +76,9 @@ fn describe(status: &EnvironmentStatus) -> String {
     out.push_str(&format!("  budget: {used} of {max_reverts} reverts used in the last {window}\n"));
     for line in status.brakes.iter().chain(&status.waiting) {
         out.push_str(&format!("  {}\n", output::plain(line)));
+    }
+    for line in status.proposals.iter().flat_map(output::waiting) {
+        out.push_str(&format!("  {line}\n"));
     }
     let row = |one: &ServiceStatus| {
         let versions: Vec<String> = one.versions.iter().map(|version| output::plain(version)).collect();

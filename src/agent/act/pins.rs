@@ -54,7 +54,7 @@ pub(super) fn pinned(
             content.as_ref().and_then(Content::bytes).and_then(|bytes| std::str::from_utf8(bytes).ok());
         text.is_some_and(|text| pin.put(text) == Err(NoPin::Already))
     };
-    let mut with = with_pins(change, &undo, motive, rules, (texts, &stood_before));
+    let mut with = with_pins(change, &undo, motive, rules, texts, &stood_before);
     if !is_all {
         let why = format!(
             "the repository has more than {MAX_FILES} manifests, or more than {MAX_BYTES} bytes of them"

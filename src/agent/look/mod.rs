@@ -18,3 +18,4 @@ pub(super) mod records;
 pub(super) mod search;
 pub(super) mod services;
 pub(super) mod state;
+pub(super) mod waiting;

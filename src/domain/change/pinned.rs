@@ -26,7 +26,8 @@ pub fn with_pins(
     undo: &Undo<'_>,
     motive: Motive<'_>,
     rules: &PinRules,
-    (mut texts, stood_before): (BTreeMap<FilePath, String>, &dyn Fn(&Pin) -> bool),
+    mut texts: BTreeMap<FilePath, String>,
+    stood_before: &dyn Fn(&Pin) -> bool,
 ) -> Change {
     // Where the revert changes such a file too, the pin is written on top.
     for (path, content) in &change.files {
@@ -82,7 +83,7 @@ mod tests {
         let motive = Motive::Request(Asked { who: "Ada", why: None });
         let change = plan(&bad, motive, &target).unwrap();
         let texts = texts.iter().map(|(path, text)| (path.parse().unwrap(), (*text).to_owned())).collect();
-        with_pins(change, &Undo::from(&bad), motive, rules, (texts, &|_| false))
+        with_pins(change, &Undo::from(&bad), motive, rules, texts, &|_| false)
     }
 
     /// The pins, or why there is none.

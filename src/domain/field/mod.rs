@@ -164,5 +164,23 @@ pub fn values_at(bytes: &[u8], addresses: &[&str]) -> Vec<Option<String>> {
     addresses.iter().map(value).collect()
 }
 
+/// The versions that a file holds: the release fields by which one version is told from another, each with what the pattern captures at its
+/// address. Where there is a pattern, only those where it captures something. What only its look tells is left out, as there is nothing to
+/// hold it against.
+#[must_use]
+pub fn versions_of(
+    file: &File<'_>,
+    document: &Document,
+    each: Option<&EntryPattern>,
+) -> Vec<(Captures, String)> {
+    let [text] = leaves::read([document]);
+    let captured = |address: &str| match each {
+        None => Some(Captures::default()),
+        Some(each) => each.captures(address).map(|(captured, _)| captured),
+    };
+    let versions = pairs::one_sided::versions(file, &text).into_iter();
+    versions.filter_map(|(address, value)| Some((captured(&address)?, value))).collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -162,6 +162,12 @@ impl<'m> OwnTrailers<'m> {
         self.value(PIN_UNTIL_TRAILER)?.parse().ok()
     }
 
+    /// The name of the service.
+    #[must_use]
+    pub fn service(&self) -> Option<&'m str> {
+        self.value("Backout-Service")
+    }
+
     /// The rollback id.
     #[must_use]
     pub fn id(&self) -> Option<&'m str> {

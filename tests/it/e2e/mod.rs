@@ -28,6 +28,7 @@ mod slowed;
 mod source_code;
 mod sources;
 mod stage;
+mod status;
 mod story;
 mod table;
 mod trouble;

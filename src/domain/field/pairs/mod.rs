@@ -6,7 +6,7 @@ use std::ops::Range;
 pub(super) mod couple;
 mod documents;
 mod lines_apart;
-mod one_sided;
+pub(super) mod one_sided;
 
 use super::context::{self, Place, Switch};
 use super::leaves::Text;

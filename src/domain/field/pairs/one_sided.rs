@@ -92,6 +92,16 @@ pub(super) fn find(
     }
 }
 
+/// The versions that a text holds, each with its address: what would be a deployment by itself if it came.
+pub(in crate::domain::field) fn versions(file: &File<'_>, text: &Text<'_>) -> Vec<(String, String)> {
+    let present = text.leaves.iter().map(|leaf| one_sided(file, (text, text), leaf, true));
+    let is_version = |rule: FieldRule| {
+        !matches!(rule, FieldRule::Origin | FieldRule::Coupled | FieldRule::Configured | FieldRule::ByHand)
+    };
+    let versions = present.filter(|one| one.alone && one.rule.is_some_and(is_version));
+    versions.map(|one| (one.leaf.address.clone(), one.value.to_owned())).collect()
+}
+
 /// What was written over what a merge brings, or is not any more.
 pub(super) fn overridden(
     file: &File<'_>,
