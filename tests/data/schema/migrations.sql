@@ -18,8 +18,56 @@ ALTER TABLE ONLY public.orders ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT N
 ALTER TABLE orders ADD COLUMN total_cents bigint GENERATED ALWAYS AS (amount * 100) STORED;
 --- postgresql expand: may be left out
 ALTER TABLE orders ADD COLUMN number bigserial;
---- postgresql expand: may be left out
+--- postgresql contract: the older release may delete or change rows of warehouses
 ALTER TABLE orders ADD COLUMN warehouse_id bigint REFERENCES warehouses (id);
+--- postgresql expand: may be left out
+ALTER TABLE orders ADD COLUMN warehouse_id bigint REFERENCES warehouses (id) ON DELETE SET NULL;
+--- postgresql contract: rows of orders go with rows of warehouses
+ALTER TABLE orders ADD COLUMN warehouse_id bigint REFERENCES warehouses (id) ON DELETE CASCADE;
+--- postgresql expand: may be left out
+CREATE TABLE warehouses (id bigserial PRIMARY KEY); ALTER TABLE orders ADD COLUMN warehouse_id bigint REFERENCES warehouses (id);
+--- postgresql contract: the older release may delete or change rows of orders
+CREATE TABLE order_notes (id serial, order_id bigint REFERENCES orders (id), note text);
+--- postgresql contract: the older release may delete or change rows of orders
+CREATE TABLE order_notes (id serial, order_id bigint, FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE RESTRICT);
+--- postgresql contract: the older release may delete or change rows of orders
+CREATE TABLE IF NOT EXISTS order_notes (id serial, order_id bigint REFERENCES orders ON DELETE NO ACTION ON UPDATE CASCADE);
+--- postgresql expand: a table is new
+CREATE TABLE order_notes (id serial, order_id bigint, CONSTRAINT fk FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE SET NULL);
+--- postgresql contract: the older release may delete or change rows of orders
+CREATE TABLE order_notes (id serial, order_id bigint NOT NULL REFERENCES orders (id) ON DELETE SET NULL);
+--- postgresql expand: a table is new
+CREATE TABLE folders (id bigint PRIMARY KEY, parent_id bigint REFERENCES folders (id));
+--- postgresql expand: the table is new
+CREATE TABLE notes (id bigint PRIMARY KEY); CREATE TABLE marks (note_id bigint); ALTER TABLE marks ADD CONSTRAINT fk FOREIGN KEY (note_id) REFERENCES notes (id);
+--- postgresql contract: the older release may delete or change rows of orders
+CREATE TABLE marks (order_id bigint); ALTER TABLE marks ADD CONSTRAINT fk FOREIGN KEY (order_id) REFERENCES orders (id);
+--- mysql contract: the older release may delete or change rows of orders
+CREATE TABLE order_notes (id int AUTO_INCREMENT PRIMARY KEY, order_id int NOT NULL, KEY k (order_id), CONSTRAINT fk FOREIGN KEY (order_id) REFERENCES orders (id));
+--- postgresql unknown: the older release finds the rows of the new table among those of orders
+CREATE TABLE old_orders (archived_at timestamptz) INHERITS (orders);
+--- postgresql expand: a table is new
+CREATE TABLE base (id int); CREATE TABLE child (note text) INHERITS (base);
+--- postgresql expand: a table is new
+CREATE TABLE tickets (id uuid DEFAULT make_id(), number bigint DEFAULT nextval('numbers'));
+--- postgresql expand: may be left out
+ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid();
+--- postgresql unknown: the index may refuse rows
+CREATE INDEX idx_amount ON documents (((body->>'amount')::int));
+--- postgresql unknown: the index may refuse rows
+CREATE INDEX idx_amount ON documents (CAST(body->>'amount' AS numeric));
+--- postgresql unknown: the index may refuse rows
+CREATE INDEX idx_price ON orders ((total / items));
+--- postgresql unknown: the index may refuse rows
+CREATE INDEX idx_own ON orders (rank_of(customer_id));
+--- postgresql unknown: the index may refuse rows
+CREATE INDEX idx_late ON orders (id) WHERE (note)::date > '2026-01-01';
+--- postgresql expand: an index is new
+CREATE INDEX idx_email ON users (lower((email)::text), coalesce(name, 'a/b (c)::int'));
+--- postgresql expand: an index is new
+CREATE INDEX idx_kind ON documents ((body->>'kind')) WHERE deleted_at IS NULL AND state IN ('a', 'b');
+--- postgresql expand: the table is new
+CREATE TABLE papers (body jsonb); CREATE INDEX idx_papers ON papers (((body->>'amount')::int));
 --- postgresql contract: it has no default
 ALTER TABLE orders ADD COLUMN currency char(3) NOT NULL;
 --- postgresql contract: it has no default

@@ -10,12 +10,15 @@ use std::collections::{HashMap, HashSet};
 
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, AssignmentTarget, ColumnDef, ColumnOption,
-    CreateTable, Expr, Ident, ObjectName, Statement, TableConstraint, TableFactor, TableObject, Value,
+    CreateTable, Expr, ForeignKeyConstraint, Ident, ObjectName, Statement, TableConstraint, TableFactor,
+    TableObject, Value,
 };
 
 use super::known::{Known, contract, expand, unknown};
 use super::others::{added, altered, changes_nothing, of_query, taken_away, unread};
 use super::read::Read;
+use super::refusals;
+use crate::domain::schema::effect::Effect;
 
 /// A name as databases compare it, with its schema where it has one: `public.orders`.
 fn name_of(name: &ObjectName) -> String {
@@ -109,7 +112,8 @@ impl MadeSoFar {
             Statement::CreateIndex(index) => match index.unique {
                 true if self.is_new(&name_of(&index.table_name)) => expand("the table is new"),
                 true => contract("it refuses rows that the older release may write"),
-                false => expand("an index is new"),
+                false if self.is_new(&name_of(&index.table_name)) => expand("the table is new"),
+                false => refusals::index(index),
             },
             Statement::Drop { object_type, names, .. } => self.drop(&object_type.to_string(), names),
             Statement::RenameTable(_) => contract("the older release knows the table by the old name"),
@@ -150,7 +154,25 @@ impl MadeSoFar {
         if !table.if_not_exists {
             self.tables.insert(name_of(&table.name));
         }
-        expand("a table is new")
+        let parents = table.inherits.iter().flatten().map(name_of);
+        if let Some(parent) = parents.into_iter().find(|parent| !self.is_new(parent)) {
+            return unknown(&format!(
+                "the older release finds the rows of the new table among those of {parent}"
+            ));
+        }
+        let own = name_of(&table.name);
+        let keys = refusals::foreign_keys(table).into_iter();
+        let mut refused = keys.filter_map(|(key, may_be_null)| self.refers(&own, key, (true, may_be_null)));
+        refused.next().unwrap_or_else(|| expand("a table is new"))
+    }
+
+    /// What a foreign key means; none where it refers to a table that is new, or hinders nothing.
+    fn refers(&self, table: &str, key: &ForeignKeyConstraint, told: (bool, bool)) -> Option<Known> {
+        let to = name_of(&key.foreign_table);
+        if self.is_new(&to) || told.0 && to == table {
+            return None;
+        }
+        refusals::referred(key, (table, &to), told)
     }
 
     /// The worst of what it does to the table.
@@ -170,6 +192,17 @@ impl MadeSoFar {
                 let to = plain(to.rsplit(['.', ' ']).next().unwrap_or(&to));
                 let schema = table.rsplit_once('.').map_or(String::new(), |(schema, _)| format!("{schema}."));
                 self.tables.insert(format!("{schema}{to}"));
+            }
+            if let AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(key), .. } =
+                operation
+                && let Some(known) = self.refers(table, key, (true, true))
+            {
+                return known;
+            }
+            if let AlterTableOperation::AddColumn { column_def, .. } = operation {
+                let known =
+                    refusals::of_column(column_def).find_map(|key| self.refers(table, key, (true, true)));
+                return known.unwrap_or_else(|| expand("the table is new"));
             }
             return expand("the table is new");
         }
@@ -191,6 +224,12 @@ impl MadeSoFar {
             }
             AlterTableOperation::AddColumn { column_def, if_not_exists, .. } => {
                 let (known, fills_itself) = add_column(column_def);
+                let keys = refusals::of_column(column_def);
+                let mut referred = keys.filter_map(|key| self.refers(table, key, (false, true)));
+                let known = match known.0 {
+                    Effect::Expand => referred.next().unwrap_or(known),
+                    Effect::Unknown | Effect::Contract => known,
+                };
                 // One that was there before is not new.
                 if !if_not_exists {
                     self.columns.insert((table.to_owned(), ident(&column_def.name)), fills_itself);

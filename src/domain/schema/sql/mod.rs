@@ -8,6 +8,7 @@ mod known;
 mod migration;
 mod others;
 mod read;
+mod refusals;
 
 use sqlparser::dialect::{
     Dialect, GenericDialect, MsSqlDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect,
