@@ -15,7 +15,6 @@ use crate::domain::decision::{Decision, Facts, GUARDS, GuardAnswer, Replay, Verd
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
-use crate::domain::text::cut;
 use crate::ports::{Repository, RepositoryError};
 use crate::record::{self, Record, RecoveryRecord, VerdictRecord};
 
@@ -241,9 +240,8 @@ fn describe<'r>(
 fn describe_guard(answer: &GuardAnswer) -> Vec<String> {
     let said = said(answer.decision.as_ref());
     let mut lines = vec![format!("    {}: {said}", output::plain(&answer.guard))];
-    if let Some(facts) = answer.facts.as_ref().and_then(Facts::words) {
-        lines.push(format!("      by {}", output::plain(&cut(&facts, MAX_FACTS))));
-    }
+    let facts = answer.facts.iter().flat_map(Facts::lines);
+    lines.extend(facts.map(|fact| format!("      {}", output::plain(&fact))));
     if let Replay::Other(derived) = answer.replayed() {
         lines.push(format!(
             "      asked again with these facts: {}, NOT as recorded",
@@ -252,9 +250,6 @@ fn describe_guard(answer: &GuardAnswer) -> Vec<String> {
     }
     lines
 }
-
-/// The most characters of a guard's facts that are shown. `--format json` has all of them.
-const MAX_FACTS: usize = 400;
 
 fn said(decision: Option<&Decision>) -> String {
     let Some(decision) = decision else { return "passed".to_owned() };

@@ -29,6 +29,7 @@ mod watch_window;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::already_reverted::AlreadyRevertedFacts;
 use self::artifact::ArtifactFacts;
@@ -60,6 +61,7 @@ use self::verdict::VerdictFacts;
 use self::watch_window::WatchWindowFacts;
 use super::types::{Case, Decision, Guard, Situation, Turn, VerdictKind};
 use crate::domain::ids::CommitId;
+use crate::domain::text::one_line;
 
 /// A guard in the order in which they are asked.
 #[derive(Clone, Copy, Debug)]
@@ -232,15 +234,21 @@ impl Facts {
         self
     }
 
-    /// The facts in words, each by its name in the record: `used 0, max_reverts 3, window_secs 3600`. None where there are none.
+    /// The facts, each on a line by its name in the record: `used: 0`, and what a fact holds by the names on the way to it: `began_with commit: …`.
+    /// At most [`MAX_LINES`] lines, each of one line's text. Empty where there are none.
     #[must_use]
-    pub fn words(&self) -> Option<String> {
-        let json = serde_json::to_value(self).ok()?;
-        let facts = json.get("facts")?.as_object()?.iter().map(|(name, value)| match value.as_str() {
-            Some(text) => format!("{name} {text}"),
-            None => format!("{name} {value}"),
-        });
-        Some(facts.collect::<Vec<_>>().join(", ")).filter(|words| !words.is_empty())
+    pub fn lines(&self) -> Vec<String> {
+        let json = serde_json::to_value(self).unwrap_or_default();
+        let mut lines = Vec::new();
+        if let Some(facts) = json.get("facts") {
+            add_lines("", facts, &mut lines);
+        }
+        let more = lines.len().saturating_sub(MAX_LINES);
+        lines.truncate(MAX_LINES);
+        if more > 0 {
+            lines.push(format!("{more} more facts: `--format json` has them"));
+        }
+        lines
     }
 
     /// The same with another reason for the verdict, where that is told.
@@ -252,6 +260,45 @@ impl Facts {
             facts.reason = reason.to_owned();
         }
         self
+    }
+}
+
+/// The most lines of facts, and the most characters of one.
+const MAX_LINES: usize = 30;
+const MAX_LINE: usize = 300;
+
+/// Adds a line for each plain value that a value holds.
+fn add_lines(name: &str, value: &Value, lines: &mut Vec<String>) {
+    let within = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name} {key}") };
+    let plain = match value {
+        Value::Object(all) if !all.is_empty() => {
+            return all.iter().for_each(|(key, value)| add_lines(&within(key), value, lines));
+        }
+        Value::Array(all) if all.iter().any(|one| one.is_object() || one.is_array()) => {
+            return (1..)
+                .zip(all)
+                .for_each(|(number, one)| add_lines(&within(&number.to_string()), one, lines));
+        }
+        Value::Array(all) if !all.is_empty() => all.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => shown(value),
+    };
+    // Texts are of people and programs: none makes a line of its own.
+    lines.push(one_line(&format!("{name}: {plain}"), MAX_LINE));
+}
+
+/// A value in words.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Array(_) | Value::Object(_) => "none".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
     }
 }
 

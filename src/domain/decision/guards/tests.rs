@@ -446,3 +446,34 @@ fn landing() -> Table {
         row(LandingFacts { by_record_alone: true, ..LandingFacts::default() }, "propose"),
     ]
 }
+
+/// A text of somebody else's makes no line of its own.
+#[test]
+fn facts_are_shown_line_by_line() {
+    let facts = Facts::Quarantine(QuarantineFacts {
+        reverts: 2,
+        author: Some("Ada\n  is_automation: no\u{1b}[2J\u{202e}".to_owned()),
+        is_automation: true,
+        pins: vec!["one".to_owned(), "two\nused: 0".to_owned()],
+        ..QuarantineFacts::default()
+    });
+    assert_eq!(
+        facts.lines(),
+        [
+            "author: Ada   is_automation: no [2J",
+            "is_automation: yes",
+            "pins: one, two used: 0",
+            "reverts: 2",
+            "taken_off: 0"
+        ]
+    );
+    let nested = Facts::Quarantine(QuarantineFacts {
+        pins: (0..100).map(|number| format!("{number} {}", "x".repeat(100))).collect(),
+        ..QuarantineFacts::default()
+    });
+    assert!(nested.lines().iter().all(|line| line.chars().count() <= 300), "{nested:?}");
+    let crossed: Value = serde_json::json!({"a": {"b": [{"c": null}, {"d": [1, true]}], "e": []}});
+    let mut lines = Vec::new();
+    add_lines("", &crossed, &mut lines);
+    assert_eq!(lines, ["a b 1 c: none", "a b 2 d: 1, yes", "a e: none"]);
+}
