@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::agent::WaitingProposal;
-use crate::domain::decision::GuardAnswer;
+use crate::domain::decision::{GuardAnswer, PLAN_GUARD};
 use crate::domain::ids::CommitId;
 use crate::domain::text::flat;
 use crate::record::Recovery;
@@ -65,7 +65,10 @@ pub(super) fn guards(answers: &[GuardAnswer]) -> String {
         count => Some(format!("{count} guards passed")),
     };
     let decisive = answers.iter().find(|answer| answer.decision.is_some());
-    let decisive = decisive.map(|answer| format!("decided by the guard: {}", answer.guard));
+    let decisive = decisive.map(|answer| match answer.guard.as_str() {
+        PLAN_GUARD => "decided by what the revert would change (plan)".to_owned(),
+        guard => format!("decided by the guard: {guard}"),
+    });
     passed.into_iter().chain(decisive).collect::<Vec<_>>().join(", then ")
 }
 
@@ -153,4 +156,30 @@ pub(super) async fn progress<T>(label: &str, work: impl Future<Output = T>) -> T
 fn show(text: &str) {
     let mut err = std::io::stderr().lock();
     let _closed = write!(err, "{text}").and_then(|()| err.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::decision::Decision;
+
+    #[test]
+    fn what_decided_is_named_also_where_it_was_no_guard() {
+        let said = |guard: &str, decision| GuardAnswer::without_facts(guard, decision);
+        let passed = || said("verdict", None);
+        for (answers, expected) in [
+            (vec![], ""),
+            (vec![passed()], "1 guard passed"),
+            (
+                vec![passed(), said("budget", Some(Decision::Propose))],
+                "1 guard passed, then decided by the guard: budget",
+            ),
+            (
+                vec![passed(), passed(), said("plan", Some(Decision::Propose))],
+                "2 guards passed, then decided by what the revert would change (plan)",
+            ),
+        ] {
+            assert_eq!(guards(&answers), expected);
+        }
+    }
 }

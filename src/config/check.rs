@@ -195,7 +195,8 @@ impl<'a> Checker<'a> {
 
     fn text(&mut self, node: &Node, schema: &Json, value: &str) {
         if value.is_empty() && schema.get("minLength").is_some() {
-            return self.findings.add(node.place, "must not be empty");
+            let hint = text(schema, "errorMessage").map_or_else(String::new, |hint| format!(": {hint}"));
+            return self.findings.add(node.place, format!("must not be empty{hint}"));
         }
         let Some(pattern) = text(schema, "pattern") else { return };
         let matches = regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(value));

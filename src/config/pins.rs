@@ -102,6 +102,10 @@ impl Context<'_> {
                 );
                 self.findings.add(self.place(&["policies", policy, "pin", "field", "key"]), message);
             }
+            if field.value.as_deref().is_some_and(|value| value.trim().is_empty()) {
+                let message = "is empty, and would keep nothing out: write what the tool is to read there, such as `{version}`, or leave `value` out";
+                self.findings.add(self.place(&["policies", policy, "pin", "field", "value"]), message);
+            }
             PinField {
                 file: field.file.clone(),
                 key: field.key.clone(),

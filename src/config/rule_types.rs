@@ -153,12 +153,14 @@ pub(super) struct PinField {
     /// The file: a path from the root of the repository, in which `{service}`, `{environment}` and the labels of the service stand for their
     /// values.
     #[schemars(length(min = 1))]
+    #[schemars(extend("errorMessage" = "write the path of a file from the root of the repository, such as `apps/{service}/freeze.yaml`"))]
     pub(super) file: String,
-    /// The address of the field in it, such as `frozen_versions`. A list gets one more item. A value is set where it is empty, `null`, `none`
-    /// or `false`.
+    /// The address of the field in it, as plans show addresses: `frozen_versions`, `image.frozen`, `Freeze/web: spec.frozen`. A list gets one more
+    /// item. A value is set where it is empty, `null`, `none` or `false`.
     #[schemars(length(min = 1))]
+    #[schemars(extend("errorMessage" = "write the address of the field, as plans show addresses: `frozen_versions`, `image.frozen`, `Freeze/web: spec.frozen`"))]
     pub(super) key: String,
-    /// What is written; `{version}` stands for the version. Default: `{version}`.
+    /// What is written; `{version}` stands for the version. Not empty. Default: `{version}`.
     pub(super) value: Option<String>,
 }
 

@@ -17,6 +17,12 @@ fn each_mistake_in_a_pinned_field_is_told() {
         ("/apps/{service}.yaml", "frozen", "matches nothing"),
         ("../{service}.yaml", "frozen", "is not a relative path inside a repository"),
         ("apps/{service}/../../x.yaml", "frozen", "is not a relative path inside a repository"),
+        (
+            fine,
+            "",
+            "must not be empty: write the address of the field, as plans show addresses: `frozen_versions`",
+        ),
+        ("", "frozen", "must not be empty: write the path of a file"),
         (fine, "image.tag", "`tag` is a usual name of a release field"),
         (fine, "tag", "`tag` is a usual name"),
         (fine, "Deployment/web: spec.containers[web].image", "`image` is a usual name"),
@@ -43,5 +49,18 @@ fn each_mistake_in_a_pinned_field_is_told() {
             "paths: [\"apps/checkout/**\"], labels: {namespace: x}",
         );
         load_texts(&[&text]).map(drop).unwrap_or_else(|errors| panic!("{file} {key}: {errors}"));
+    }
+}
+
+#[test]
+fn a_pinned_field_into_which_nothing_would_be_written_is_told() {
+    let valued = |value: &str| {
+        with("f.yaml", "frozen").replace("key: \"frozen\"", &format!("key: \"frozen\", value: \"{value}\""))
+    };
+    for (value, is_fine) in [("", false), ("  ", false), ("{version}", true), ("true", true)] {
+        let loaded = load_texts(&[&valued(value)]).map(drop).map_err(|errors| errors.to_string());
+        assert_eq!(loaded.is_ok(), is_fine, "{value:?}: {loaded:?}");
+        let told = loaded.err().unwrap_or_default();
+        assert!(is_fine || told.contains("is empty, and would keep nothing out"), "{told}");
     }
 }

@@ -179,6 +179,8 @@ mod tests {
             (&renovate, plain, ("renovate.json", "// mine\n{}"), Some("renovate.json: it is no plain JSON")),
             (&renovate, plain, ("else/renovate.json", "{}"), Some("there is no configuration of Renovate")),
             (&own, plain, ("f", "frozen: []\n"), None),
+            (&own, plain, ("f", "frozen:\n"), None),
+            (&own, plain, ("f", "frozen: \"\"\n"), None),
             // It may be a pin.
             (&own, plain, ("f", "frozen: 1.5.0\n"), None),
             (&own, plain, ("f", "frozen: [1.5.0]\n"), None),
