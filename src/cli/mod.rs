@@ -3,6 +3,7 @@
 mod chart;
 mod check;
 mod common;
+mod daemon;
 mod demo;
 mod explain;
 mod history;

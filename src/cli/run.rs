@@ -1,24 +1,20 @@
 //! `backout run`: the daemon, and one pass with `--once`.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::common::{Common, Ending, Format};
+use super::daemon::watch;
 use super::{output, world};
-use crate::adapters::clock::SystemClock;
 use crate::agent::{
-    Estate, Event, EventKind, Intent, Item, PassReport, PinNews, PinStep, Stop, Wakes, events, pass,
+    Estate, Event, EventKind, Intent, Item, PassReport, PinNews, PinStep, Stop, events, pass,
 };
-use crate::config::{EstateSettings, Settings};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::ids::EnvironmentName;
 use crate::domain::judge::verdict::Verdict;
-use crate::ports::{Clock, MetricSource, RepositoryError};
-use crate::serve::{Board, CountedSource, Served, Server, Sleeper};
+use crate::ports::RepositoryError;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -30,53 +26,21 @@ pub(super) struct RunArgs {
 
 /// Runs the command.
 pub(super) async fn run(common: &Common, args: RunArgs) -> anyhow::Result<Ending> {
-    let settings = world::settings(common)?;
     let stop = stop_on_signals()?;
     if args.once {
-        let world = world::connect(&settings)?;
+        let world = world::connect(&world::settings(common)?)?;
         let report = output::progress("looking", pass(&world, Intent::Act, &stop)).await?;
         report.environments.iter().flat_map(events).for_each(|event| log(&event));
         print(common, &report)?;
         return Ok(ending(&report));
     }
-    watch(common, &settings, stop).await
-}
-
-/// Passes until asked to stop, with a server where the configuration has one.
-async fn watch(common: &Common, settings: &Settings, stop: Stop) -> anyhow::Result<Ending> {
-    let repositories = settings.estates.iter().map(|estate| estate.name.clone());
-    let sources = settings.sources.keys().cloned();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let board = Arc::new(Board::new(Arc::clone(&clock), settings.interval_secs, repositories, sources));
-    let counted = |source| Arc::new(CountedSource::new(source, Arc::clone(&board))) as Arc<dyn MetricSource>;
-    let world = world::connect_with(settings, counted)?;
-    let wakes = Wakes::of(&world);
-    if let Some(options) = &settings.server {
-        let sleepers = settings.estates.iter().map(sleeper).collect();
-        let served = Served { board: Arc::clone(&board), sleepers, wakes: wakes.clone(), clock };
-        let bound = Server::bind(options, served).await;
-        let server = bound.with_context(|| format!("cannot listen at {}", options.listen))?;
-        tracing::info!(address = %server.address()?, "listening");
-        tokio::spawn(server.run(stop.clone()));
-    }
-    tracing::info!(
-        environments = world.environments().count(),
-        interval_secs = settings.interval_secs,
-        "watching"
-    );
-    let seen = |estate: &Estate, seen: Result<PassReport, RepositoryError>| {
-        board.passed(&estate.name, &seen).iter().for_each(log);
-        see(common, estate, seen);
+    let seen = |estate: &Estate, events: &[Event], passed: Result<PassReport, RepositoryError>| {
+        events.iter().for_each(log);
+        see(common, estate, passed);
     };
-    crate::agent::run(&world, settings.interval_secs, (&stop, &wakes), seen).await;
+    watch(common, &stop, seen).await?;
     tracing::info!("stopped");
     Ok(Ending::Quiet)
-}
-
-/// Whom a webhook about a repository wakes.
-fn sleeper(estate: &EstateSettings) -> Sleeper {
-    let branches = estate.environments.iter().map(|environment| environment.branch.clone());
-    Sleeper { name: estate.name.clone(), path: estate.path_on_server.clone(), branches: branches.collect() }
 }
 
 /// One line in the log for an event.

@@ -96,8 +96,8 @@ impl Context<'_> {
                 (GitAuth::Basic { username: username.clone(), password }, SshOptions::default())
             }
             Some(types::GitAuth::Ssh { key: file, known_hosts }) => {
-                let key_file = self.optional_path(file.as_ref(), self.place(&key("key")));
-                let hosts = self.optional_path(known_hosts.as_ref(), self.place(&key("known_hosts")));
+                let key_file = self.optional_file(file.as_ref(), self.place(&key("key")));
+                let hosts = self.optional_file(known_hosts.as_ref(), self.place(&key("known_hosts")));
                 (GitAuth::None, SshOptions { key_file, known_hosts_file: hosts })
             }
         }
@@ -134,12 +134,12 @@ impl Context<'_> {
         let key = |name: &'static str| [keys, &["signing", name]].concat();
         match wire {
             types::Signing::Ssh { key: file, passphrase } => Signing::Ssh {
-                key_file: self.path(file, self.place(&key("key"))),
+                key_file: self.file(file, self.place(&key("key"))),
                 passphrase: passphrase.as_ref().map(|secret| self.secret(secret, &key("passphrase"))),
             },
             types::Signing::Openpgp { key: id, home } => Signing::OpenPgp {
                 key_id: id.clone(),
-                home: self.optional_path(home.as_ref(), self.place(&key("home"))),
+                home: home.as_ref().map(|home| self.path(home, self.place(&key("home")))),
             },
         }
     }
@@ -259,7 +259,7 @@ impl Context<'_> {
         }
         HttpOptions {
             timeout: Duration::from_secs(timeout.into()),
-            ca_file: self.optional_path(wire.ca_file.as_ref(), self.place(&key("ca_file"))),
+            ca_file: self.optional_file(wire.ca_file.as_ref(), self.place(&key("ca_file"))),
             proxy: wire.proxy.clone(),
             ..HttpOptions::default()
         }

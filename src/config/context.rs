@@ -1,5 +1,7 @@
 //! What every step of resolving needs: where things stand, and where mistakes go.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::report::{Findings, Place, SourceFile};
@@ -17,6 +19,8 @@ pub(super) struct Context<'a> {
     pub(super) findings: Findings,
     /// Whether nothing was left out because of mistakes. If not, what is missing is no mistake of its own.
     pub(super) complete: bool,
+    /// The files that the configuration names, such as those of secrets.
+    pub(super) named: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl Context<'_> {
@@ -43,9 +47,16 @@ impl Context<'_> {
         directory.map_or_else(|| path.to_path_buf(), |directory| directory.join(path))
     }
 
-    /// The path at `place`, where there is one.
-    pub(super) fn optional_path(&self, path: Option<&PathBuf>, place: Place) -> Option<PathBuf> {
-        path.map(|path| self.path(path, place))
+    /// The same of a file that is read when the program begins, or again when it changes.
+    pub(super) fn file(&self, path: &Path, place: Place) -> PathBuf {
+        let path = self.path(path, place);
+        self.named.borrow_mut().insert(path.clone());
+        path
+    }
+
+    /// The file at `place`, where there is one.
+    pub(super) fn optional_file(&self, path: Option<&PathBuf>, place: Place) -> Option<PathBuf> {
+        path.map(|path| self.file(path, place))
     }
 
     /// A duration in seconds, more than zero.

@@ -33,6 +33,7 @@ mod types;
 mod values;
 mod written;
 
+use std::cell::RefCell;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -121,7 +122,8 @@ fn parse(
             return Err(findings.into_errors(files));
         }
     };
-    let mut context = Context { root: &sound, files, environment_variables, findings, complete };
+    let named = RefCell::default();
+    let mut context = Context { root: &sound, files, environment_variables, findings, complete, named };
     let settings = context.settings(&config, digest(files));
     if context.findings.is_empty() { Ok(settings) } else { Err(context.findings.into_errors(files)) }
 }

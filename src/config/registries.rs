@@ -53,7 +53,7 @@ impl Context<'_> {
                     RegistryAuth::Token(self.secret(token, &key("token")))
                 }
                 Some(artifact_types::RegistryAuth::DockerConfig { path }) => {
-                    RegistryAuth::DockerConfig(self.path(path, self.place(&key("path"))))
+                    RegistryAuth::DockerConfig(self.file(path, self.place(&key("path"))))
                 }
             };
             let http = self.http(&wire.http, REGISTRY_TIMEOUT_SECS, &keys);

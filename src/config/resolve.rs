@@ -1,6 +1,7 @@
 //! From the configuration as it is written to the domain's types.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use secrecy::ExposeSecret as _;
 
@@ -62,7 +63,9 @@ impl Context<'_> {
         let source_code = self.source_code(config, &cache_dir);
         let server = self.daemon_server(config.run.as_ref());
         let written = Written::new(self.root, self.files);
-        Settings { estates, sources, registries, source_code, interval_secs, server, digest, written }
+        let mut files: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
+        files.extend(self.named.borrow().iter().cloned());
+        Settings { estates, sources, registries, source_code, interval_secs, server, files, digest, written }
     }
 
     /// All repositories with what belongs to them. `environments` have the names of their repositories beside them.

@@ -23,7 +23,7 @@ impl Context<'_> {
         let read = match secret {
             Secret::Env(name) => self.variable(name, place),
             Secret::File(path) => {
-                let path = self.path(path, place);
+                let path = self.file(path, place);
                 read_file(&path)
                     .map_err(|reason| format!("cannot read the secret in {}: {reason}", path.display()))
             }
@@ -50,7 +50,7 @@ impl Context<'_> {
     /// Reads a file with text in PEM.
     pub(super) fn pem(&mut self, path: &Path, keys: &[&str]) -> String {
         let place = self.place(keys);
-        let path = self.path(path, place);
+        let path = self.file(path, place);
         read_file(&path).unwrap_or_else(|reason| {
             self.findings.add(place, format!("cannot read {}: {reason}", path.display()));
             String::new()

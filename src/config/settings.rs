@@ -1,6 +1,7 @@
 //! What a configuration comes to.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::written::Written;
 use crate::adapters::forge::ForgeOptions;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub interval_secs: u32,
     /// The daemon's server, if it has one.
     pub server: Option<ServerOptions>,
+    /// The files that the configuration was read from, and those that it names: when one of them changes it is read again.
+    pub files: Vec<PathBuf>,
     /// The SHA-256 of the configuration's text, in hexadecimal, for records. It covers no secret.
     pub digest: String,
     /// Where all of it stands.

@@ -23,14 +23,16 @@ const MAX_ERROR: usize = 300;
 /// What the daemon has seen.
 pub struct Board {
     clock: Arc<dyn Clock>,
-    /// After how many seconds without a good pass it is not ready.
-    limit_secs: i64,
     pub(super) metrics: Metrics,
     seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
+    /// After how many seconds without a good pass the daemon is not ready.
+    limit_secs: i64,
+    /// Why the configuration was not read again after it had changed, if it was not.
+    broken: Option<String>,
     estates: BTreeMap<RepositoryName, SeenEstate>,
     sources: BTreeMap<SourceName, SeenSource>,
 }
@@ -54,22 +56,40 @@ struct SeenSource {
 }
 
 impl Board {
-    /// For these repositories and metric sources, with passes so many seconds apart.
+    /// One that has seen nothing.
     #[must_use]
-    pub fn new(
-        clock: Arc<dyn Clock>,
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, metrics: Metrics::new(), seen: Mutex::default() }
+    }
+
+    /// Takes note of a configuration that is used from now on: with these repositories and metric sources, and passes so many seconds
+    /// apart. What is known of those that were there before stays.
+    pub fn configured(
+        &self,
         interval_secs: u32,
         repositories: impl IntoIterator<Item = RepositoryName>,
         sources: impl IntoIterator<Item = SourceName>,
-    ) -> Self {
-        let estates = repositories.into_iter().map(|name| (name, SeenEstate::default())).collect();
-        let sources = sources.into_iter().map(|name| (name, SeenSource::default())).collect();
-        Self {
-            clock,
-            limit_secs: (MISSED * i64::from(interval_secs)).max(PATIENCE_SECS),
-            metrics: Metrics::new(),
-            seen: Mutex::new(Seen { estates, sources }),
-        }
+    ) {
+        let mut seen = self.seen();
+        let mut known = std::mem::take(&mut *seen);
+        let estate = |name| {
+            (known.estates.remove(&name).map(|seen| (name.clone(), seen)))
+                .unwrap_or_else(|| (name, SeenEstate::default()))
+        };
+        seen.estates = repositories.into_iter().map(estate).collect();
+        let source = |name| {
+            (known.sources.remove(&name).map(|seen| (name.clone(), seen)))
+                .unwrap_or_else(|| (name, SeenSource::default()))
+        };
+        seen.sources = sources.into_iter().map(source).collect();
+        seen.limit_secs = (MISSED * i64::from(interval_secs)).max(PATIENCE_SECS);
+        self.metrics.configured(true);
+    }
+
+    /// Takes note that the configuration has changed and cannot be used: the one before it stays in use.
+    pub fn not_configured(&self, why: &str) {
+        self.seen().broken = Some(one_line(why, MAX_ERROR));
+        self.metrics.configured(false);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -145,12 +165,20 @@ impl Board {
     pub(super) fn readiness(&self) -> (bool, String) {
         let now = self.clock.now();
         let seen = self.seen();
-        let is_late = |at: Option<Time>| at.is_none_or(|at| now.secs_since(at) > self.limit_secs);
+        let is_late = |at: Option<Time>| at.is_none_or(|at| now.secs_since(at) > seen.limit_secs);
         let is_ready = seen.estates.values().any(|estate| !is_late(estate.fetched));
         let mut text = if is_ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };
         let ago = |at: Option<Time>| {
             at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", human_secs(now.secs_since(at))))
         };
+        if seen.broken.is_some() {
+            line(
+                &mut text,
+                format_args!(
+                    "configuration: changed, and cannot be used, see the log; the one before it is in use"
+                ),
+            );
+        }
         for (name, estate) in &seen.estates {
             let problem = problem(estate.error.as_ref());
             line(&mut text, format_args!("repository {name}: fetched {}{problem}", ago(estate.fetched)));

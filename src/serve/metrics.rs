@@ -48,6 +48,7 @@ pub(super) struct Metrics {
     waits: Histograms,
     requests: Counters,
     hooks: Counters,
+    configured: Gauge,
 }
 
 /// What became of a request.
@@ -83,6 +84,7 @@ impl Metrics {
             waits: Family::new_with_constructor(|| Histogram::new(WAIT_SECS)),
             requests: Family::default(),
             hooks: Family::default(),
+            configured: Gauge::default(),
         };
         own.register();
         own
@@ -135,6 +137,11 @@ impl Metrics {
             self.requests.clone(),
         );
         registry.register("hooks", "Webhooks, by what became of them", self.hooks.clone());
+        registry.register(
+            "config_good",
+            "Whether the configuration as it is in its files is in use (1), or the one before it (0)",
+            self.configured.clone(),
+        );
     }
 
     /// All series in OpenMetrics' text format.
@@ -236,6 +243,11 @@ impl Metrics {
         };
         let labels = vec![("source", source.to_string()), ("result", result.to_owned())];
         self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Says whether the configuration is in use as it is in its files.
+    pub(super) fn configured(&self, is_good: bool) {
+        self.configured.set(i64::from(is_good));
     }
 
     /// Counts a webhook of a name that the configuration has.

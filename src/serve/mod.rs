@@ -8,7 +8,7 @@ mod metrics;
 mod options;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +17,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -51,29 +52,49 @@ pub struct Served {
     pub clock: Arc<dyn Clock>,
 }
 
-/// A server that listens.
-pub struct Server {
-    listener: TcpListener,
-    router: Router,
+/// What a server answers. It can be replaced while the server runs.
+#[derive(Clone)]
+pub struct Routes(Arc<RwLock<Router>>);
+
+impl Routes {
+    /// What is answered with these options.
+    #[must_use]
+    pub fn new(options: &ServerOptions, served: Served) -> Self {
+        Self(Arc::new(RwLock::new(router(options, served))))
+    }
+
+    /// Answers otherwise from now on.
+    pub fn replace(&self, options: &ServerOptions, served: Served) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = router(options, served);
+    }
+
+    fn now(&self) -> Router {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
+
+fn router(options: &ServerOptions, served: Served) -> Router {
+    let Served { board, sleepers, wakes, clock } = served;
+    let hooks = Hooks::new(options.hooks.clone(), sleepers, wakes, (Arc::clone(&board), clock));
+    let of_hooks = Router::new().route("/hooks/{name}", post(take_hook)).with_state(Arc::new(hooks));
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics_text))
+        .with_state(board)
+        .merge(of_hooks)
+}
+
+/// A server that listens.
+pub struct Server(TcpListener);
 
 impl Server {
     /// Begins to listen.
     ///
     /// # Errors
     /// When nobody can listen there.
-    pub async fn bind(options: &ServerOptions, served: Served) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(options.listen).await?;
-        let Served { board, sleepers, wakes, clock } = served;
-        let hooks = Hooks::new(options.hooks.clone(), sleepers, wakes, (Arc::clone(&board), clock));
-        let of_hooks = Router::new().route("/hooks/{name}", post(take_hook)).with_state(Arc::new(hooks));
-        let router = Router::new()
-            .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(metrics_text))
-            .with_state(board)
-            .merge(of_hooks);
-        Ok(Self { listener, router })
+    pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
+        TcpListener::bind(address).await.map(Self)
     }
 
     /// Where it listens.
@@ -81,17 +102,17 @@ impl Server {
     /// # Errors
     /// When the system does not say.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.0.local_addr()
     }
 
     /// Answers until asked to stop.
-    pub async fn run(self, stop: Stop) {
+    pub async fn run(self, routes: Routes, stop: Stop) {
         let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         while !stop.is_set() {
             let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 () = stop.wait() => return,
-                accepted = self.listener.accept() => accepted,
+                accepted = self.0.accept() => accepted,
             };
             let stream = match accepted {
                 Ok((stream, _)) => stream,
@@ -101,14 +122,26 @@ impl Server {
                     continue;
                 }
             };
-            let service = TowerToHyperService::new(self.router.clone());
+            let routes = routes.clone();
+            // A connection may be older than what is answered now.
+            let service = service_fn(move |request| TowerToHyperService::new(routes.now()).call(request));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(HEAD_SECS))
                 .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(async move {
+                let mut connection = std::pin::pin!(connection);
                 // What ends otherwise than well was the client's doing.
-                let _ended = tokio::time::timeout(Duration::from_secs(CONNECTION_SECS), connection).await;
+                let age = tokio::time::sleep(Duration::from_secs(CONNECTION_SECS));
+                let is_over = tokio::select! {
+                    _ended = connection.as_mut() => true,
+                    () = age => false,
+                };
+                if !is_over {
+                    // The request that is under way is answered.
+                    connection.as_mut().graceful_shutdown();
+                    let _ended = tokio::time::timeout(Duration::from_secs(HEAD_SECS), connection).await;
+                }
                 drop(permit);
             });
         }

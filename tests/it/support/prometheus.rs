@@ -29,10 +29,23 @@ impl Prometheus {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         fs::write(path("history"), openmetrics).unwrap();
-        fs::write(path("prometheus.yml"), "scrape_configs: []\n").unwrap();
-        fs::write(path("web.yml"), web_config).unwrap();
         let backfill = ["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=168h"];
         run(program("promtool").args(backfill).arg(path("history")).arg(path("data")));
+        Self::start_in(directory, "scrape_configs: []\n", web_config)
+    }
+
+    /// Starts it without a history, and has it scrape this address each second.
+    pub(crate) fn scraping(address: &str) -> Self {
+        let config = format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: it, static_configs: [{{targets: [\"{address}\"]}}]}}]\n"
+        );
+        Self::start_in(tempfile::tempdir().unwrap(), &config, "")
+    }
+
+    fn start_in(directory: TempDir, config: &str, web_config: &str) -> Self {
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("prometheus.yml"), config).unwrap();
+        fs::write(path("web.yml"), web_config).unwrap();
         let prometheus = |port| {
             let mut start = program("prometheus");
             start

@@ -15,8 +15,11 @@ const GITLAB_PUSH: &str =
 const FLUX_EVENT: &str = r#"{"involvedObject": {"kind": "Kustomization", "name": "apps"}, "severity": "info",
     "metadata": {"kustomize.toolkit.fluxcd.io/revision": "main@sha1:1a2b3c"}}"#;
 
-/// Each sender with the headers and the body of a webhook that wakes the agent.
-fn all() -> Vec<(&'static str, Vec<(&'static str, String)>, &'static str)> {
+/// A sender with the headers and the body of a webhook of theirs.
+type Sent = (&'static str, Vec<(&'static str, String)>, &'static str);
+
+/// Webhooks that wake the agent.
+fn all() -> Vec<Sent> {
     let mac = signature(PUSH);
     let bearer = || vec![("authorization", format!("Bearer {SECRET}"))];
     vec![

@@ -3,6 +3,7 @@
 mod alertmanager;
 mod github;
 mod hooks;
+mod reload;
 mod shown;
 
 use std::fs::File;

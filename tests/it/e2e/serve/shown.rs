@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 
 use super::Daemon;
 use crate::e2e::stage::{BOT, Config, Stage};
-use crate::support::prometheus::program;
+use crate::support::prometheus::{Prometheus, program};
 use crate::support::{command, eventually};
 
 #[test]
@@ -85,6 +85,30 @@ fn the_metrics_tell_a_revert_from_landing_to_commit() {
         let found = log.lines().filter(|one| one.contains(line)).count();
         assert_eq!(found, 1, "{line}: {log}");
     }
+}
+
+#[test]
+fn a_real_prometheus_reads_the_metrics() {
+    let mut stage = Stage::with("one", &["web"]);
+    stage.deploy("web", "v2", -12, BOT);
+    let daemon = Daemon::start(&mut stage, &Config::of("one"), &[]);
+    let prometheus = Prometheus::scraping(daemon.url.strip_prefix("http://").unwrap());
+    let ask = |query: &str| {
+        let url = format!("{}/api/v1/query?query={query}", prometheus.url());
+        daemon.runtime.block_on(async { daemon.client.get(&url).send().await.unwrap().text().await.unwrap() })
+    };
+    assert!(eventually(|| ask("backout_passes_total").contains(r#""result":"good""#)));
+    for (query, value) in [
+        ("backout_reverts_total", "1"),
+        ("backout_budget_left", "2"),
+        ("backout_config_good", "1"),
+        ("backout_wait_seconds_count{step='landed_to_committed'}", "1"),
+        ("histogram_quantile(1,backout_wait_seconds_bucket{step='landed_to_detected'})", "1800"),
+    ] {
+        let answer = ask(query);
+        assert!(answer.contains(&format!("\"{value}\"]}}]")), "{query}: {answer}");
+    }
+    daemon.end(&stage);
 }
 
 #[test]
