@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::artifacts::ask_registries;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
-use super::made::{answered_early, is_made, rank, waits_with};
+use super::made::{is_made, rank, waits_with};
 use super::revert::{ToRevert, plan_at, plan_in_turn, receipt_of, undone_by};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
@@ -393,9 +393,6 @@ async fn try_one(
     }
     if let Some(waits) = waits_with(pass, state, judged, (&planned, route)).await? {
         return Ok(Some((Receipt::Superseded(waits), Some((planned.change, diff)))));
-    }
-    if let Some(no) = answered_early(pass, state, judged, decision, route).await? {
-        return Ok(Some((Receipt::Superseded(no), Some((planned.change, diff)))));
     }
     if pass.intent == Intent::Plan {
         return Ok(Some((Receipt::Planned, Some((planned.change, diff)))));

@@ -4,7 +4,6 @@ use super::branch::read_tip;
 use super::deliver::Route;
 use super::error::DeliveryError;
 use super::revert::PlannedRevert;
-use crate::agent::judge::elsewhere::proposed_early;
 use crate::agent::judge::judged::Judged;
 use crate::agent::look::context::Pass;
 use crate::agent::look::state::State;
@@ -12,7 +11,6 @@ use crate::domain::change::Change;
 use crate::domain::decision::Decision;
 use crate::domain::environment::policy::Delivery;
 use crate::domain::review::Branch;
-use crate::ports::RepositoryError;
 
 /// How much is done: nothing, telling a person, preparing a revert, making it. Some environments have all reverts prepared.
 pub(super) fn rank(pass: &Pass<'_>, decision: &Decision) -> u8 {
@@ -92,24 +90,4 @@ pub(super) async fn waits_with(
         }
     }
     Ok(None)
-}
-
-/// A person's no to a revert that was proposed on a branch because of another environment, in words: the branch is gone. Where it is
-/// bad here by now the agent does not ask the person again.
-pub(super) async fn answered_early(
-    pass: &Pass<'_>,
-    state: &State,
-    judged: &Judged,
-    decision: &Decision,
-    route: Route,
-) -> Result<Option<String>, RepositoryError> {
-    let early = proposed_early(state, &judged.deployment).and_then(|early| early.proposal.as_ref());
-    let Some(early) = early.filter(|early| early.review.is_none()) else { return Ok(None) };
-    if route != Route::Branch || *decision != Decision::Propose {
-        return Ok(None);
-    }
-    let name = early.branch.clone();
-    let tip = pass.git(move |repository| repository.remote_tip(&name)).await?;
-    let no = || format!("somebody removed the branch {}, on which its revert was proposed", early.branch);
-    Ok(tip.is_none().then(no))
 }

@@ -44,6 +44,15 @@ pub(in crate::agent) async fn find_pins(
         let back = detected.iter().find(|one| one.brings_back(entry, u32::MAX));
         let automation = &pass.environment.services.get(back.map_or(0, |one| one.rule))?.policy.automation;
         let by_person = back.is_some_and(|one| !is_automation(&one.author, automation));
+        // It holds for a later revert of the same value too, which has found it there and written none.
+        let for_secs = pass.environment.services.get(back.map_or(0, |one| one.rule))?.policy.pin.for_secs;
+        let is_same = |other: &&RevertEntry| {
+            other.service == entry.service
+                && other.at > entry.at
+                && !other.bad_values.is_disjoint(&entry.bad_values)
+        };
+        let renewed = reverts.iter().filter(is_same).map(|other| other.at.plus_secs(for_secs.into())).max();
+        let until = renewed.map_or(until, |renewed| until.max(renewed));
         Some(Claimed { commit: commit.clone(), entry: entry.clone(), pins, until, by_person })
     };
     // What stands there again after they came off was written by somebody else.

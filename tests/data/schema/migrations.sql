@@ -14,13 +14,13 @@ ALTER TABLE orders ADD COLUMN note text;
 ALTER TABLE orders ADD COLUMN IF NOT EXISTS priority integer NOT NULL DEFAULT 0;
 --- postgresql expand: may be left out
 ALTER TABLE ONLY public.orders ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT NULL;
---- postgresql expand: may be left out
+--- postgresql unknown: worked out for each row
 ALTER TABLE orders ADD COLUMN total_cents bigint GENERATED ALWAYS AS (amount * 100) STORED;
 --- postgresql expand: may be left out
 ALTER TABLE orders ADD COLUMN number bigserial;
 --- postgresql contract: the older release may delete or change rows of warehouses
 ALTER TABLE orders ADD COLUMN warehouse_id bigint REFERENCES warehouses (id);
---- postgresql expand: may be left out
+--- postgresql unknown: new rows lose their value
 ALTER TABLE orders ADD COLUMN warehouse_id bigint REFERENCES warehouses (id) ON DELETE SET NULL;
 --- postgresql contract: rows of orders go with rows of warehouses
 ALTER TABLE orders ADD COLUMN warehouse_id bigint REFERENCES warehouses (id) ON DELETE CASCADE;
@@ -32,10 +32,43 @@ CREATE TABLE order_notes (id serial, order_id bigint REFERENCES orders (id), not
 CREATE TABLE order_notes (id serial, order_id bigint, FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE RESTRICT);
 --- postgresql contract: the older release may delete or change rows of orders
 CREATE TABLE IF NOT EXISTS order_notes (id serial, order_id bigint REFERENCES orders ON DELETE NO ACTION ON UPDATE CASCADE);
---- postgresql expand: a table is new
+--- postgresql unknown: new rows lose their value
 CREATE TABLE order_notes (id serial, order_id bigint, CONSTRAINT fk FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE SET NULL);
---- postgresql contract: the older release may delete or change rows of orders
+--- postgresql unknown: new rows lose their value
 CREATE TABLE order_notes (id serial, order_id bigint NOT NULL REFERENCES orders (id) ON DELETE SET NULL);
+--- postgresql unknown: new rows lose their value
+CREATE TABLE order_notes (id int, order_id int, PRIMARY KEY (order_id, id), FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE SET NULL);
+--- postgresql contract: the older release may delete or change rows of order_notes
+CREATE TABLE order_notes (id int, order_id int REFERENCES orders (id) ON DELETE CASCADE);
+CREATE TABLE note_files (note_id int NOT NULL REFERENCES order_notes (id));
+--- postgresql expand: a table is new
+CREATE TABLE order_notes (id int, order_id int REFERENCES orders (id) ON DELETE CASCADE);
+CREATE TABLE note_files (note_id int NOT NULL REFERENCES order_notes (id) ON DELETE CASCADE);
+--- postgresql unknown: worked out for each row
+ALTER TABLE orders ADD COLUMN cents int GENERATED ALWAYS AS (amount::int) STORED;
+--- postgresql unknown: worked out for each row
+ALTER TABLE orders ADD COLUMN share int GENERATED ALWAYS AS (1 / parts) STORED;
+--- postgresql expand: may be left out
+ALTER TABLE orders ADD COLUMN mail_lower text GENERATED ALWAYS AS (lower(mail)) STORED;
+--- postgresql unknown: a check may refuse
+ALTER TABLE orders ADD COLUMN discount int DEFAULT 0 CHECK (discount > 0);
+--- postgresql unknown: what that does is not known
+CREATE TABLE sums AS SELECT drop_everything();
+--- postgresql expand: a table is new
+CREATE TABLE sums AS SELECT customer, sum(amount) AS total FROM orders WHERE (amount > 0) GROUP BY customer;
+--- postgresql unknown: what that does is not known
+CREATE MATERIALIZED VIEW sums AS SELECT drop_everything();
+--- postgresql unknown: what that does is not known
+CREATE TABLE sums (total int);
+INSERT INTO sums SELECT drop_everything();
+--- postgresql expand: the table is new
+CREATE TABLE sums (total int, at timestamp);
+INSERT INTO sums (total, at) VALUES (1, now()), (2, now());
+--- postgresql unknown: the older release may write rows into the new part
+CREATE TABLE orders_rest PARTITION OF orders (CHECK (amount > 0)) DEFAULT;
+--- postgresql unknown: the older release finds other rows
+CREATE TABLE orders_rest (id int);
+ALTER TABLE orders ATTACH PARTITION orders_rest DEFAULT;
 --- postgresql expand: a table is new
 CREATE TABLE folders (id bigint PRIMARY KEY, parent_id bigint REFERENCES folders (id));
 --- postgresql expand: the table is new
@@ -243,7 +276,7 @@ ALTER TABLE orders DROP COLUMN total;
 ALTER TABLE orders RENAME CONSTRAINT positive TO amount_positive;
 --- postgresql unknown: rights
 ALTER TABLE orders OWNER TO shop_admin;
---- postgresql expand: partition
+--- postgresql unknown: the older release finds other rows
 ALTER TABLE events ATTACH PARTITION events_2027 FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
 --- postgresql contract: rows are gone
 ALTER TABLE events DETACH PARTITION events_2020;

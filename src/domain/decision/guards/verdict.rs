@@ -49,6 +49,8 @@ pub enum Doubt {
     Missed,
     /// It changed more than is compared.
     Beyond,
+    /// A signal is bad, and nobody can say since when.
+    BadSinceUnknown,
 }
 
 impl VerdictFacts {
@@ -95,6 +97,7 @@ impl Guard for VerdictFacts {
             (case.contested, Doubt::Contested),
             (case.missed, Doubt::Missed),
             (case.deployment.beyond.is_some(), Doubt::Beyond),
+            (case.judgement.is_bad_since_unknown(), Doubt::BadSinceUnknown),
         ];
         let doubt = doubts.into_iter().find(|(is_so, _)| *is_so).map(|(_, doubt)| doubt);
         let is_inconclusive = verdict == VerdictKind::Inconclusive;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::words::Style;
+use super::words::{MISSING_AROUND, Style};
 use crate::domain::ids::SignalName;
 use crate::domain::time::Time;
 
@@ -48,6 +48,15 @@ pub struct Judgement {
     pub reason: String,
     /// What each signal says, in the order of the evidence.
     pub findings: Vec<Finding>,
+}
+
+impl Judgement {
+    /// Whether a signal is bad, and nobody can say since when.
+    #[must_use]
+    pub fn is_bad_since_unknown(&self) -> bool {
+        let is_blind = |finding: &Finding| matches!(&finding.verdict, Verdict::Inconclusive(why) if why == MISSING_AROUND);
+        matches!(self.verdict, Verdict::Inconclusive(_)) && self.findings.iter().any(is_blind)
+    }
 }
 
 /// What one signal says.

@@ -40,8 +40,7 @@ pub(super) fn sentence(name: &str, found: &Assessment, frame: &Frame, style: Sty
 }
 
 /// Why nobody can say since when a signal is bad.
-pub(super) const MISSING_AROUND: &str =
-    "samples are missing around the deployment, so it may have been bad before";
+pub(super) const MISSING_AROUND: &str = "the minutes around the deployment cannot be used (samples are missing, or another deployment was too close), so it may have been bad before";
 
 /// How sure it is, in words.
 fn sureness(found: &Assessment) -> String {

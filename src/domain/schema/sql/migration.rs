@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, AssignmentTarget, ColumnDef, ColumnOption,
-    CreateTable, Expr, ForeignKeyConstraint, Ident, ObjectName, Statement, TableConstraint, TableFactor,
-    TableObject, Value,
+    CreateTable, Expr, ForeignKeyConstraint, Ident, Insert, ObjectName, Statement, TableConstraint,
+    TableFactor, TableObject, Value,
 };
 
 use super::known::{Known, contract, expand, unknown};
@@ -73,6 +73,8 @@ const BOOKS: [&str; 13] = [
 pub(super) struct MadeSoFar {
     /// Tables that did not exist before.
     tables: HashSet<String>,
+    /// Those of them of which rows go with rows that the older release deletes.
+    followers: HashSet<String>,
     /// Columns that did not exist before, by table and name, and whether they fill themselves.
     columns: HashMap<(String, String), bool>,
 }
@@ -127,6 +129,9 @@ impl MadeSoFar {
             Statement::Truncate(_) => contract("rows are gone"),
             Statement::Delete(delete) => self.delete(&delete.to_string()),
             Statement::Insert(insert) => match &insert.table {
+                TableObject::TableName(_) if refusals::may_change(&source_of(insert)) => {
+                    unknown("its query calls a function, and what that does is not known")
+                }
                 TableObject::TableName(name) => self.insert(&name_of(name)),
                 _ => unknown("the older release may not know what to do with the new rows"),
             },
@@ -160,19 +165,34 @@ impl MadeSoFar {
                 "the older release finds the rows of the new table among those of {parent}"
             ));
         }
+        let asks_more = !table.constraints.is_empty() || !table.columns.is_empty();
+        if let Some(parent) =
+            table.partition_of.as_ref().map(name_of).filter(|parent| asks_more && !self.is_new(parent))
+        {
+            return unknown(&format!(
+                "the older release may write rows into the new part of {parent}, and it may refuse them"
+            ));
+        }
+        if table.query.as_ref().is_some_and(|query| refusals::may_change(&query.to_string())) {
+            return unknown("its query calls a function, and what that does is not known");
+        }
         let own = name_of(&table.name);
-        let keys = refusals::foreign_keys(table).into_iter();
-        let mut refused = keys.filter_map(|(key, may_be_null)| self.refers(&own, key, (true, may_be_null)));
-        refused.next().unwrap_or_else(|| expand("a table is new"))
+        let keys: Vec<Known> =
+            refusals::foreign_keys(table).filter_map(|key| self.refers(&own, key, true)).collect();
+        keys.into_iter().next().unwrap_or_else(|| expand("a table is new"))
     }
 
-    /// What a foreign key means; none where it refers to a table that is new, or hinders nothing.
-    fn refers(&self, table: &str, key: &ForeignKeyConstraint, told: (bool, bool)) -> Option<Known> {
+    /// What a foreign key means; none where it refers to a table that is new and of which no row goes with one of an older table.
+    fn refers(&mut self, table: &str, key: &ForeignKeyConstraint, is_new: bool) -> Option<Known> {
         let to = name_of(&key.foreign_table);
-        if self.is_new(&to) || told.0 && to == table {
+        if self.is_new(&to) && !self.followers.contains(&to) || is_new && to == table {
             return None;
         }
-        refusals::referred(key, (table, &to), told)
+        let known = refusals::referred(key, (table, &to), is_new);
+        if known.is_none() {
+            self.followers.insert(table.to_owned());
+        }
+        known
     }
 
     /// The worst of what it does to the table.
@@ -195,13 +215,12 @@ impl MadeSoFar {
             }
             if let AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(key), .. } =
                 operation
-                && let Some(known) = self.refers(table, key, (true, true))
+                && let Some(known) = self.refers(table, key, true)
             {
                 return known;
             }
             if let AlterTableOperation::AddColumn { column_def, .. } = operation {
-                let known =
-                    refusals::of_column(column_def).find_map(|key| self.refers(table, key, (true, true)));
+                let known = refusals::of_column(column_def).find_map(|key| self.refers(table, key, true));
                 return known.unwrap_or_else(|| expand("the table is new"));
             }
             return expand("the table is new");
@@ -225,7 +244,7 @@ impl MadeSoFar {
             AlterTableOperation::AddColumn { column_def, if_not_exists, .. } => {
                 let (known, fills_itself) = add_column(column_def);
                 let keys = refusals::of_column(column_def);
-                let mut referred = keys.filter_map(|key| self.refers(table, key, (false, true)));
+                let mut referred = keys.filter_map(|key| self.refers(table, key, false));
                 let known = match known.0 {
                     Effect::Expand => referred.next().unwrap_or(known),
                     Effect::Unknown | Effect::Contract => known,
@@ -378,10 +397,17 @@ fn add_column(column: &ColumnDef) -> (Known, bool) {
         contract("the older release does not write the column, and it has no default")
     } else if let Some(known) = column.options.iter().find_map(|option| checked(column, &option.option)) {
         known
+    } else if let Some(known) = refusals::generated(column) {
+        known
     } else {
         expand("a column is new that may be left out")
     };
     (known, fills_itself)
+}
+
+/// Where the rows of an insert come from, as text.
+fn source_of(insert: &Insert) -> String {
+    insert.source.as_ref().map_or_else(String::new, ToString::to_string)
 }
 
 /// What a check on a new column means, where it may refuse a row that leaves the column out, or that the older release writes.
@@ -398,7 +424,10 @@ fn checked(column: &ColumnDef, option: &ColumnOption) -> Option<Known> {
     let is_name = |word: &&str| word.starts_with(|c: char| c.is_alphabetic() || c == '_');
     let mut names = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(is_name);
     let is_other = |name: &str| !is_word(name) && !name.eq_ignore_ascii_case(&column.name.value);
-    names.any(is_other).then(|| unknown("a check may refuse rows that the older release writes"))
+    // The default is what the older release writes, and nobody holds it against the check here.
+    let has_default = column.options.iter().any(|option| matches!(option.option, ColumnOption::Default(_)));
+    (has_default || names.any(is_other))
+        .then(|| unknown("a check may refuse rows that the older release writes"))
 }
 
 /// Whether a word of a check is none of a column.
@@ -448,9 +477,10 @@ fn of_table(operation: &AlterTableOperation) -> Option<Known> {
         AlterTableOperation::DropPartitions { .. } | AlterTableOperation::DetachPartitionOf { .. } => {
             contract("rows are gone")
         }
-        AlterTableOperation::AttachPartitionOf { .. } | AlterTableOperation::AddPartitions { .. } => {
-            expand("it only adds a partition")
-        }
+        AlterTableOperation::AttachPartitionOf { .. } => unknown(
+            "the older release finds other rows than before, and the part may refuse those that it writes",
+        ),
+        AlterTableOperation::AddPartitions { .. } => expand("it only adds a partition"),
         AlterTableOperation::RenameConstraint { .. } => {
             unknown("the older release may know it by the old name")
         }

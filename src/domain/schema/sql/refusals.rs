@@ -7,16 +7,13 @@ use sqlparser::ast::{
 
 use super::known::{Known, contract, expand, unknown};
 
-/// The foreign keys of a new table, each with whether its columns may hold no value.
-pub(super) fn foreign_keys(table: &CreateTable) -> Vec<(&ForeignKeyConstraint, bool)> {
-    let of_columns =
-        table.columns.iter().flat_map(|column| of_column(column).map(|key| (key, !is_needed(column))));
+/// The foreign keys of a new table.
+pub(super) fn foreign_keys(table: &CreateTable) -> impl Iterator<Item = &ForeignKeyConstraint> {
     let of_table = table.constraints.iter().filter_map(|constraint| {
         let TableConstraint::ForeignKey(key) = constraint else { return None };
-        let needed = |column: &&ColumnDef| key.columns.contains(&column.name) && is_needed(column);
-        Some((key, !table.columns.iter().any(|column| needed(&column))))
+        Some(key)
     });
-    of_columns.chain(of_table).collect()
+    table.columns.iter().flat_map(of_column).chain(of_table)
 }
 
 /// The foreign keys of a column.
@@ -27,37 +24,130 @@ pub(super) fn of_column(column: &ColumnDef) -> impl Iterator<Item = &ForeignKeyC
     })
 }
 
-fn is_needed(column: &ColumnDef) -> bool {
-    column
-        .options
-        .iter()
-        .any(|option| matches!(option.option, ColumnOption::NotNull | ColumnOption::PrimaryKey(_)))
-}
-
-/// What a foreign key of new rows means for an older release that knows the table to which they refer; none where it hinders nothing. `new`
-/// is whether the older release does not know the table of the key either, and `may_be_null` whether its columns may hold no value.
-pub(super) fn referred(
-    key: &ForeignKeyConstraint,
-    (table, to): (&str, &str),
-    (new, may_be_null): (bool, bool),
-) -> Option<Known> {
+/// What a foreign key of new rows means for an older release that may delete the rows to which they refer; none where it hinders nothing.
+/// `is_new` is whether the older release does not know the table of the key.
+pub(super) fn referred(key: &ForeignKeyConstraint, (table, to): (&str, &str), is_new: bool) -> Option<Known> {
     match key.on_delete {
-        Some(ReferentialAction::Cascade) if new => None,
+        Some(ReferentialAction::Cascade) if is_new => None,
         Some(ReferentialAction::Cascade) => {
             Some(contract(&format!("rows of {table} go with rows of {to} that the older release deletes")))
         }
-        Some(ReferentialAction::SetNull) if may_be_null => None,
-        Some(
-            ReferentialAction::SetNull
-            | ReferentialAction::Restrict
-            | ReferentialAction::NoAction
-            | ReferentialAction::SetDefault,
-        )
+        // A primary key, a check or a later statement may refuse that the column holds none.
+        Some(ReferentialAction::SetNull) => Some(unknown(&format!(
+            "where the older release deletes rows of {to}, new rows lose their value, which something else may refuse"
+        ))),
+        Some(ReferentialAction::Restrict | ReferentialAction::NoAction | ReferentialAction::SetDefault)
         | None => {
             let why = "and may not where a new row refers to them";
             Some(contract(&format!("the older release may delete or change rows of {to}, {why}")))
         }
     }
+}
+
+/// What a new column means that is worked out for each row; none where that never fails.
+pub(super) fn generated(column: &ColumnDef) -> Option<Known> {
+    let may_fail = column.options.iter().any(|option| {
+        let (ColumnOption::Generated { generation_expr: Some(expression), .. }
+        | ColumnOption::Materialized(expression)) = &option.option
+        else {
+            return false;
+        };
+        !never_fails(expression)
+    });
+    let why = "the new column is worked out for each row that the older release writes, and that may fail";
+    may_fail.then(|| unknown(why))
+}
+
+/// Functions that change nothing.
+const CHANGE_NOTHING: [&str; 39] = [
+    "COUNT",
+    "SUM",
+    "MIN",
+    "MAX",
+    "AVG",
+    "NOW",
+    "CURRENT_TIMESTAMP",
+    "GETDATE",
+    "SYSDATETIME",
+    "UTC_TIMESTAMP",
+    "ROW_NUMBER",
+    "RANK",
+    "DENSE_RANK",
+    "LAG",
+    "LEAD",
+    "GEN_RANDOM_UUID",
+    "UUID",
+    "NEWID",
+    "CAST",
+    "DATE",
+    "DATE_TRUNC",
+    "EXTRACT",
+    "TO_CHAR",
+    "ROUND",
+    "ABS",
+    "CONCAT",
+    "SUBSTRING",
+    "REPLACE",
+    "GREATEST",
+    "LEAST",
+    "ARRAY_AGG",
+    "STRING_AGG",
+    "GROUP_CONCAT",
+    "JSON_AGG",
+    "JSONB_AGG",
+    "JSONB_BUILD_OBJECT",
+    "IFNULL",
+    "ISNULL",
+    "GENERATE_SERIES",
+];
+
+/// Whether a query calls a function of which it is not known what it does: it may change anything.
+pub(super) fn may_change(query: &str) -> bool {
+    let text: String = query.split('\'').step_by(2).collect::<Vec<_>>().join(" ").to_uppercase();
+    let is_word = |name: &&str| NO_CALLS.contains(name) || WORDS.contains(name);
+    calls(&text)
+        .filter(|name| !is_word(name))
+        .any(|name| !TAKE_ALL.contains(&name) && !CHANGE_NOTHING.contains(&name))
+}
+
+/// Words of a query before a bracket that call nothing either.
+const WORDS: [&str; 26] = [
+    "SELECT",
+    "FROM",
+    "AS",
+    "VALUES",
+    "JOIN",
+    "UNION",
+    "ALL",
+    "EXISTS",
+    "OVER",
+    "BY",
+    "HAVING",
+    "THEN",
+    "WHEN",
+    "ELSE",
+    "ANY",
+    "USING",
+    "FILTER",
+    "GROUP",
+    "DISTINCT",
+    "ROW",
+    "ARRAY",
+    "NUMERIC",
+    "DECIMAL",
+    "VARCHAR",
+    "CHAR",
+    "TIMESTAMP",
+];
+
+/// The words right before each bracket.
+fn calls(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('(').filter_map(|(at, _)| {
+        let before = text.get(..at)?.trim_end();
+        let start =
+            before.rfind(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').map_or(0, |end| end + 1);
+        before.get(start..).filter(|name| !name.is_empty())
+    })
 }
 
 /// What an index means that does not have to be unique: one over an expression is worked out for each row that is written.
@@ -99,13 +189,7 @@ fn never_fails(expression: &Expr) -> bool {
     if text.contains(['/', '%', '*', '+']) || text.contains("::") || has_minus(&text) {
         return false;
     }
-    let calls = text.match_indices('(').filter_map(|(at, _)| {
-        let before = text.get(..at)?.trim_end();
-        let start =
-            before.rfind(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').map_or(0, |end| end + 1);
-        before.get(start..).filter(|name| !name.is_empty())
-    });
-    calls.filter(|name| !NO_CALLS.contains(name)).all(|name| TAKE_ALL.contains(&name))
+    calls(&text).filter(|name| !NO_CALLS.contains(name)).all(|name| TAKE_ALL.contains(&name))
 }
 
 /// Whether a text has a minus that begins no arrow.
