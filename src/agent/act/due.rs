@@ -6,6 +6,7 @@ use super::artifacts::ask_registries;
 use super::deliver::{MAX_REFUSALS, MAX_TRIES, Route, deliver, pause};
 use super::error::DeliveryError;
 use super::made::{is_made, rank, waits_with};
+use super::next::next_due;
 use super::revert::{ToRevert, plan_at, plan_in_turn, receipt_of, undone_by};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
@@ -120,7 +121,8 @@ async fn work_through(
         if ask_registries(pass, state, judged, &decided).await? {
             continue;
         }
-        let Some((next, (decision, guards))) = next_due(pass, judged, &decided, tried) else {
+        let is_tried = |one: &Judged| tried.contains_key(&one.deployment.id);
+        let Some((next, (decision, guards))) = next_due(pass, state, (judged, &decided), is_tried) else {
             plan_for_people(pass, state, (judged, &decided), tried, report).await;
             return Ok(decided);
         };
@@ -303,25 +305,6 @@ impl Patience {
             if unmoved { ": let it be pushed to, or set `delivery: pull-request` or `branch`" } else { "" };
         is_over.then(|| format!("{reference} was not updated after {tries} tries: {reason}{hint}"))
     }
-}
-
-/// The next deployment to revert that was not tried yet.
-fn next_due<'a>(
-    pass: &Pass<'_>,
-    judged: &'a [Judged],
-    decided: &'a [Decided],
-    tried: &BTreeMap<String, Tried>,
-) -> Option<(&'a Judged, &'a Decided)> {
-    if pass.stop.is_set() {
-        return None;
-    }
-    let due = |(judged, (decision, _)): &(&Judged, &Decided)| {
-        matches!(decision, Decision::Revert | Decision::Propose) && !tried.contains_key(&judged.deployment.id)
-    };
-    // What does harm here comes before what did harm elsewhere.
-    let mut all: Vec<_> = judged.iter().zip(decided).filter(due).collect();
-    all.sort_by_key(|(_, (_, guards))| guards.iter().any(GuardAnswer::is_early));
-    all.first().copied()
 }
 
 /// The reverts that this pass has planned, which count as made, and those that will merge themselves, which count from the

@@ -8,6 +8,7 @@ pub(super) mod due;
 pub(super) mod error;
 mod made;
 pub(super) mod members;
+mod next;
 pub(super) mod pins;
 pub(super) mod pull_request;
 pub(super) mod revert;

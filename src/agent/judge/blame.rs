@@ -85,7 +85,7 @@ fn red_before<'a>(pass: &'a Pass<'_>, state: &'a State) -> impl Iterator<Item = 
 }
 
 /// The dependencies between the services that are named, and those whose files changed lately.
-fn dependencies(pass: &Pass<'_>, state: &State) -> Dependencies {
+pub(in crate::agent) fn dependencies(pass: &Pass<'_>, state: &State) -> Dependencies {
     let is_declared = |rule: &ServiceRule| !rule.depends_on.is_empty();
     let environment = pass.environment;
     if environment.dependencies == Declared::Partial && !environment.services.iter().any(is_declared) {

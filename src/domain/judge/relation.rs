@@ -56,6 +56,30 @@ impl Dependencies {
         }
     }
 
+    /// The place of what goes back first, of several reverts that are due. Each is given by its services, which are one. It is the first in
+    /// this order on which none of the others depends. Where two depend on each other, neither is before the other one.
+    #[must_use]
+    pub fn first_back(&self, due: &[Vec<ServiceName>]) -> usize {
+        let joined = self.joined(due);
+        let leads = || due.iter().filter_map(|services| services.first());
+        let is_called =
+            |own: &ServiceName| leads().any(|other| joined.relation(own, other) == Relation::Dependent);
+        // There is always one: of what depends on each other, nothing is before the other.
+        leads().position(|own| !is_called(own)).unwrap_or(0)
+    }
+
+    /// The same where the services of each of these lists are one: whoever depends on one of them depends on all, and they depend on what one
+    /// of them depends on.
+    fn joined(&self, lists: &[Vec<ServiceName>]) -> Self {
+        let mut calls = self.calls.clone();
+        for list in lists {
+            for (one, next) in list.iter().zip(list.iter().cycle().skip(1)) {
+                calls.entry(one.clone()).or_default().insert(next.clone());
+            }
+        }
+        Self { calls, groups: None }
+    }
+
     /// Whether `from` calls `to`, maybe through others. Circles do no harm.
     fn reaches(&self, from: &ServiceName, to: &ServiceName) -> bool {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
@@ -265,6 +289,48 @@ mod tests {
         }
         let none = Environment { dependencies: Declared::Complete, ..environment(&[], &[]) };
         assert!(!Dependencies::new(&none, &found).may_touch(&name("web"), &name("blog")));
+    }
+
+    #[test]
+    fn who_depends_on_others_goes_back_before_them_and_all_else_in_the_order_given() {
+        let shop: [(&str, &[&str]); 7] = [
+            ("web", &["cart"]),
+            ("cart", &["db"]),
+            ("a", &["b"]),
+            ("b", &["c"]),
+            ("c", &["a", "db"]),
+            ("own", &["own"]),
+            ("jobs", &["calm"]),
+        ];
+        let declared = Dependencies::new(&environment(&shop, &[]), &BTreeMap::new());
+        // Each word is one revert, with its services between the pluses.
+        let cases = [
+            ("db cart web", "web cart db"),
+            ("db web", "web db"),
+            ("web db", "web db"),
+            ("search db blog web", "search blog web db"),
+            ("blog search", "blog search"),
+            ("own blog", "own blog"),
+            // A circle has no first, and goes back before what one of it calls.
+            ("b a c", "b a c"),
+            ("db b web a", "b web a db"),
+            // What goes back together is one.
+            ("calm+db jobs web+blog", "jobs web+blog calm+db"),
+            ("db calm+web jobs", "jobs calm+web db"),
+            ("calm+web db+jobs", "calm+web db+jobs"),
+            ("web web", "web web"),
+            ("", ""),
+        ];
+        for (due, expected) in cases {
+            let services = |one: &str| one.split('+').map(name).collect::<Vec<_>>();
+            let mut left: Vec<&str> = due.split_whitespace().collect();
+            let mut order = Vec::new();
+            while !left.is_empty() {
+                let lists: Vec<_> = left.iter().map(|one| services(one)).collect();
+                order.push(left.remove(declared.first_back(&lists)));
+            }
+            assert_eq!(order.join(" "), expected, "{due}");
+        }
     }
 
     #[test]

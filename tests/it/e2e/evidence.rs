@@ -12,7 +12,7 @@ use crate::support::fault::{FaultServer, Reply};
 const LABELS: &str = "service,region";
 
 /// A series: its metric, its labels, and its value by the minute.
-type Row = (&'static str, &'static str, fn(i64) -> f64);
+pub(super) type Row = (&'static str, &'static str, fn(i64) -> f64);
 
 /// Gives a stage a table with a row a minute for two hours up to now, for each of these series.
 fn write_table(stage: &Stage, series: &[Row]) {
@@ -31,7 +31,7 @@ fn bad(minute: i64) -> f64 {
     if minute >= -24 { 0.3 } else { good(minute) }
 }
 
-fn good(minute: i64) -> f64 {
+pub(super) fn good(minute: i64) -> f64 {
     if minute % 3 == 0 { 0.0025 } else { 0.002 }
 }
 
@@ -40,7 +40,7 @@ fn rate(_: i64) -> f64 {
 }
 
 /// A stage with these services, with this signal and these lines of services, on a table of samples.
-fn stage(services: &[&str], signal: &str, rules: &str, series: &[Row]) -> Stage {
+pub(super) fn stage(services: &[&str], signal: &str, rules: &str, series: &[Row]) -> Stage {
     let stage = Stage::on_path();
     stage.begin(services);
     write_table(&stage, series);

@@ -15,6 +15,7 @@ mod lineage;
 mod metrics;
 mod narrow;
 mod no_effect;
+mod order;
 mod pins;
 mod proof;
 mod races;
