@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::look::found::find_services;
 use super::look::pauses::brakes;
-use super::no_effect::{Doubts, PlaceOf, look};
+use super::no_effect::{Doubts, NoEffect, PlaceOf, look};
 use super::world::{Estate, World, blocking};
 use crate::domain::change::Change;
 use crate::domain::environment::Environment;
@@ -27,15 +27,24 @@ pub struct Checked {
     pub found: String,
     /// What to do about it; none where all is well.
     pub fix: Option<String>,
+    /// Whether it may be meant as it is: what does not fit today may fit what comes. It does not make the check fail.
+    #[serde(rename = "note", skip_serializing_if = "std::ops::Not::not")]
+    pub is_note: bool,
 }
 
 impl Checked {
     fn good(what: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { what: what.into(), found: found.into(), fix: None }
+        Self { what: what.into(), found: found.into(), fix: None, is_note: false }
     }
 
     fn bad(what: impl Into<String>, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), found: found.into(), fix: Some(fix.into()) }
+        Self { what: what.into(), found: found.into(), fix: Some(fix.into()), is_note: false }
+    }
+
+    /// Whether something is wrong.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.fix.is_some() && !self.is_note
     }
 }
 
@@ -52,8 +61,11 @@ pub async fn check(world: &World, place_of: PlaceOf<'_>) -> Vec<Checked> {
     for (estate, environment) in world.environments() {
         check_environment((world, estate), environment, (place_of, &mut doubts), &mut checked).await;
     }
-    let told = doubts.all().map(|(place, doubt)| Checked::bad(place, doubt.found, doubt.fix));
-    checked.extend(told);
+    let told = |(place, doubt): (String, NoEffect)| Checked {
+        is_note: doubt.may_be_meant,
+        ..Checked::bad(place, doubt.found, doubt.fix)
+    };
+    checked.extend(doubts.all().map(told));
     checked
 }
 

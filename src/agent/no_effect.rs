@@ -20,7 +20,7 @@ use crate::domain::pin::make::own_file_of;
 use crate::domain::pin::trial::{PlaceTrial, without_place};
 use crate::ports::{Repository, RepositoryError};
 
-/// The most files of a branch that are listed. KeyOwner a larger one nothing is said of what is not there.
+/// The most files of a branch that are listed. Of a larger one nothing is said of what is not there.
 const MAX_FILES: usize = 200_000;
 /// The most services of a rule on which pins are tried.
 const MAX_TRIED: usize = 50;
@@ -32,6 +32,20 @@ const MAX_NAMED: usize = 3;
 pub(super) struct NoEffect {
     pub(super) found: String,
     pub(super) fix: String,
+    /// Whether it only matches nothing today: it may be kept for what comes.
+    pub(super) may_be_meant: bool,
+}
+
+impl NoEffect {
+    /// Something that has no effect, whatever is deployed.
+    fn ever(found: String, fix: impl Into<String>) -> Self {
+        Self { found, fix: fix.into(), may_be_meant: false }
+    }
+
+    /// Something that matches nothing today.
+    fn today(found: String, fix: impl Into<String>) -> Self {
+        Self { found, fix: fix.into(), may_be_meant: true }
+    }
 }
 
 /// What was found, by the places of the configuration. Several environments may share a place: a name that means something in one of them is
@@ -72,7 +86,7 @@ pub(super) async fn look(
             environment.name
         );
         let fix = "correct `schedule` or `duration`; where that is meant, set `mode: propose` instead";
-        doubts.add(place(KeyOwner::Environment, &["freeze"]), Some(NoEffect { found, fix: fix.to_owned() }));
+        doubts.add(place(KeyOwner::Environment, &["freeze"]), Some(NoEffect::ever(found, fix)));
     }
     for (index, rule) in environment.services.iter().enumerate() {
         if rule.policy.elsewhere == KnownElsewhere::Block && estate.forge.is_none() {
@@ -81,10 +95,7 @@ pub(super) async fn look(
                 environment.name
             );
             let fix = "configure the `forge` of the repository, or have the environment use a policy without `elsewhere: block`";
-            doubts.add(
-                place(KeyOwner::Policy(index), &["elsewhere"]),
-                Some(NoEffect { found, fix: fix.to_owned() }),
-            );
+            doubts.add(place(KeyOwner::Policy(index), &["elsewhere"]), Some(NoEffect::ever(found, fix)));
         }
     }
     unknown_dependencies(environment, found, &place, doubts);
@@ -106,19 +117,18 @@ pub(super) async fn look(
     };
     for (index, number, glob) in paths {
         // It may mean files of the application's source.
-        let none = glob.filter(|_| !asks_sources(index)).map(|glob| NoEffect {
-            found: format!("`schema.paths` has `{glob}`, and no file of {} matches it", environment.branch),
-            fix: "correct the glob, which begins at the root of the repository, or take it out".to_owned(),
+        let none = glob.filter(|_| !asks_sources(index)).map(|glob| {
+            NoEffect::today(
+                format!("`schema.paths` has `{glob}`, and no file of {} matches it", environment.branch),
+                "correct the glob, which begins at the root of the repository, or keep it for files to come",
+            )
         });
         doubts.add(place(KeyOwner::Policy(index), &["schema", "paths", &number.to_string()]), none);
     }
     for (index, lost) in pins {
         for (mechanism, found) in lost {
-            let fix = fix_of(mechanism).to_owned();
-            doubts.add(
-                place(KeyOwner::Policy(index), &["pin", key_of(mechanism)]),
-                Some(NoEffect { found, fix }),
-            );
+            let none = NoEffect::today(found, fix_of(mechanism));
+            doubts.add(place(KeyOwner::Policy(index), &["pin", key_of(mechanism)]), Some(none));
         }
     }
     Ok(())
@@ -136,9 +146,11 @@ fn unknown_dependencies(
     let known: BTreeSet<&str> = names.iter().copied().chain(short).collect();
     for (index, rule) in environment.services.iter().enumerate() {
         for (number, called) in rule.depends_on.iter().enumerate() {
-            let none = (!known.contains(called.as_str())).then(|| NoEffect {
-                found: format!("`depends_on` names {called}, and {} has no such service", environment.name),
-                fix: format!("correct the name: there are {}", some(names.iter().copied())),
+            let none = (!known.contains(called.as_str())).then(|| {
+                NoEffect::ever(
+                    format!("`depends_on` names {called}, and {} has no such service", environment.name),
+                    format!("correct the name: there are {}", some(names.iter().copied())),
+                )
             });
             doubts.add(place(KeyOwner::Service(index), &["depends_on", &number.to_string()]), none);
         }
@@ -170,7 +182,7 @@ fn unlisted_sources(
             }
         });
         let fix = "add the repository, or what its URL begins with, to `sources`, or correct `schema.source`";
-        let none = none.map(|found| NoEffect { found, fix: fix.to_owned() });
+        let none = none.map(|found| NoEffect::ever(found, fix));
         if none.is_some() {
             doubts.add(place(KeyOwner::Policy(index), &["schema", "source"]), none);
         }

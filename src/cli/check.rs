@@ -26,7 +26,7 @@ pub(super) async fn run(common: &Common, _: CheckArgs) -> anyhow::Result<Ending>
         Format::Json => output::json(&serde_json::json!({"configuration": [], "checks": checked}))?,
         Format::Text => output::text(&describe(&checked)),
     }
-    Ok(if checked.iter().any(|one| one.fix.is_some()) { Ending::Error } else { Ending::Quiet })
+    Ok(if checked.iter().any(Checked::is_bad) { Ending::Error } else { Ending::Quiet })
 }
 
 fn describe(checked: &[Checked]) -> String {
@@ -35,7 +35,11 @@ fn describe(checked: &[Checked]) -> String {
         match &one.fix {
             None => format!("{} {}: {found}\n", output::coloured("32", "ok  "), one.what),
             Some(fix) => {
-                format!("{} {}: {found}\n     fix: {fix}\n", output::coloured("31;1", "FAIL"), one.what)
+                let mark = match one.is_bad() {
+                    true => output::coloured("31;1", "FAIL"),
+                    false => output::coloured("33", "note"),
+                };
+                format!("{mark} {}: {found}\n     fix: {fix}\n", one.what)
             }
         }
     };
