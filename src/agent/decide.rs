@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::judge::behind::behind;
 use super::judge::judged::Judged;
 use super::judge::turns::turns;
 use super::look::context::Pass;
@@ -99,6 +100,28 @@ pub(super) fn take_turns(
     made: Vec<RevertEntry>,
 ) {
     let turns = turns(pass, state, (judged, decided), &made);
+    decide_turns(pass, state, judged, (decided, turns), made);
+}
+
+/// Has groups wait with which the agent would begin, as long as it goes on with a group of the same commit that depends on them.
+pub(super) fn let_callers_go_first(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &[Judged],
+    decided: &mut [Decided],
+    (made, is_stuck): (Vec<RevertEntry>, impl Fn(&Judged) -> bool),
+) {
+    let turns = behind(pass, state, (judged, decided), is_stuck);
+    decide_turns(pass, state, judged, (decided, turns), made);
+}
+
+fn decide_turns(
+    pass: &Pass<'_>,
+    state: &State,
+    judged: &[Judged],
+    (decided, turns): (&mut [Decided], Vec<(usize, Turn)>),
+    made: Vec<RevertEntry>,
+) {
     if turns.is_empty() {
         return;
     }

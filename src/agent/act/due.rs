@@ -10,7 +10,7 @@ use super::next::next_due;
 use super::revert::{ToRevert, plan_at, plan_in_turn, receipt_of, undone_by};
 use super::trace::{is_red, trace};
 use crate::agent::caught::caught;
-use crate::agent::decide::{Decided, decide_all, take_turns};
+use crate::agent::decide::{Decided, decide_all, let_callers_go_first, take_turns};
 use crate::agent::judge::fallback::add_fallbacks;
 use crate::agent::judge::judged::Judged;
 use crate::agent::judge::open::judge_open;
@@ -121,6 +121,11 @@ async fn work_through(
         if ask_registries(pass, state, judged, &decided).await? {
             continue;
         }
+        // What could not be made in this pass may be made in the next one.
+        let is_stuck = |one: &Judged| {
+            tried.get(&one.deployment.id).is_some_and(|tried| tried.receipt != Receipt::Postponed)
+        };
+        let_callers_go_first(pass, state, judged, &mut decided, (made(tried), is_stuck));
         let is_tried = |one: &Judged| tried.contains_key(&one.deployment.id);
         let Some((next, (decision, guards))) = next_due(pass, state, (judged, &decided), is_tried) else {
             plan_for_people(pass, state, (judged, &decided), tried, report).await;

@@ -1,5 +1,6 @@
 //! Judging: what the metric sources say about each deployment, and which of several is to blame.
 
+pub(super) mod behind;
 pub(super) mod blame;
 pub(super) mod controls;
 pub(super) mod elsewhere;

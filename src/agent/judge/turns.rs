@@ -163,7 +163,15 @@ impl Series<'_> {
     }
 
     fn turn(&self, then: Vec<ServiceName>) -> Turn {
-        Turn { with: self.with.clone(), after: None, until: None, is_due: false, broken: None, then }
+        Turn {
+            with: self.with.clone(),
+            after: None,
+            until: None,
+            behind: None,
+            is_due: false,
+            broken: None,
+            then,
+        }
     }
 
     /// Why the rest does not go back by machine: the message of a revert names what follows, and anybody can write a message. What is bad is

@@ -13,7 +13,7 @@ use crate::domain::deployment::trust::Trust;
 use crate::domain::environment::brakes::Brakes;
 use crate::domain::environment::policy::{Budget, Policy};
 use crate::domain::history::ledger::RevertEntry;
-use crate::domain::ids::{CommitId, ServiceName};
+use crate::domain::ids::{CommitId, GroupName, ServiceName};
 use crate::domain::judge::verdict::{Judgement, Verdict};
 use crate::domain::schema::change::SchemaChange;
 use crate::domain::time::Time;
@@ -156,6 +156,10 @@ pub struct Turn {
     /// Until when this one waits since the one before it has landed. None for the first, and as long as the one before has not landed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
+    /// The group that the same commit deployed and that goes back before this one begins: a service of it depends on one of this group. None
+    /// where there is none, and for all but the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<GroupName>,
     /// Whether it is its turn now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_due: bool,
@@ -169,13 +173,21 @@ pub struct Turn {
 
 impl Turn {
     /// Whether it is the next, and those before it have landed.
-    pub(super) fn is_next(&self) -> bool {
+    #[must_use]
+    pub fn is_next(&self) -> bool {
         self.after.is_none() || self.until.is_some()
     }
 
     /// What it waits for, in words.
     #[must_use]
     pub fn waits_for(&self) -> Option<String> {
+        if let Some(group) = &self.behind {
+            return Some(format!(
+                "it goes back after the group {group}, which depends on this one: when {group} is back, when the agent cannot go on with \
+                 {group}, or when the watch window of {} ends",
+                self.with
+            ));
+        }
         let after = self.after.as_ref().filter(|_| !self.is_due)?;
         Some(match self.until {
             Some(until) => format!("it goes back after {after}, which is back, and not before {until}"),

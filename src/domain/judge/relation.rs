@@ -60,12 +60,19 @@ impl Dependencies {
     /// this order on which none of the others depends. Where two depend on each other, neither is before the other one.
     #[must_use]
     pub fn first_back(&self, due: &[Vec<ServiceName>]) -> usize {
-        let joined = self.joined(due);
-        let leads = || due.iter().filter_map(|services| services.first());
-        let is_called =
-            |own: &ServiceName| leads().any(|other| joined.relation(own, other) == Relation::Dependent);
         // There is always one: of what depends on each other, nothing is before the other.
-        leads().position(|own| !is_called(own)).unwrap_or(0)
+        (0..due.len()).find(|own| self.callers(due, *own).is_empty()).unwrap_or(0)
+    }
+
+    /// The places of those of `all` that depend on the one at the place `own`, and on which that one does not depend.
+    #[must_use]
+    pub fn callers(&self, all: &[Vec<ServiceName>], own: usize) -> Vec<usize> {
+        let joined = self.joined(all);
+        let Some(service) = all.get(own).and_then(|services| services.first()) else { return Vec::new() };
+        let calls = |other: &ServiceName| joined.relation(service, other) == Relation::Dependent;
+        (0..all.len())
+            .filter(|place| all.get(*place).and_then(|one| one.first()).is_some_and(calls))
+            .collect()
     }
 
     /// The same where the services of each of these lists are one: whoever depends on one of them depends on all, and they depend on what one
@@ -321,6 +328,14 @@ mod tests {
             ("web web", "web web"),
             ("", ""),
         ];
+        let callers = |all: &[&str], own| {
+            let lists: Vec<_> = all.iter().map(|one| one.split('+').map(name).collect()).collect();
+            declared.callers(&lists, own)
+        };
+        assert_eq!(callers(&["blog+db", "search", "web+jobs", "cart", "a"], 0), [2, 3, 4]);
+        assert_eq!(callers(&["web", "db"], 0), [0; 0]);
+        assert_eq!(callers(&["calm+web", "db+jobs"], 1), [0; 0], "each depends on the other");
+        assert_eq!(callers(&[], 0), [0; 0]);
         for (due, expected) in cases {
             let services = |one: &str| one.split('+').map(name).collect::<Vec<_>>();
             let mut left: Vec<&str> = due.split_whitespace().collect();

@@ -183,6 +183,7 @@ fn before_each_turn_only_some_guards_are_asked() {
         with: ServiceName::new("web").unwrap(),
         after: None,
         until: None,
+        behind: None,
         is_due: true,
         broken: None,
         then: Vec::new(),

@@ -27,6 +27,7 @@ fn turn(after: Option<&str>, until: Option<i64>, is_due: bool) -> Turn {
         with: web(),
         after: after.map(|name| ServiceName::new(name).unwrap()),
         until: until.map(Time::from_unix),
+        behind: None,
         is_due,
         broken: None,
         then: Vec::new(),
@@ -45,6 +46,8 @@ fn a_service_waits_for_the_one_before_it_and_then_for_the_time() {
     assert_eq!(answer(turn(Some("search"), None, false), &free), wait, "the one before is not back");
     assert_eq!(answer(turn(Some("search"), Some(500), false), &free), wait, "not long enough");
     assert_eq!(answer(turn(Some("search"), Some(500), true), &free), None);
+    let behind = Turn { behind: GroupName::new("front").ok(), ..turn(None, None, false) };
+    assert_eq!(answer(behind, &free), wait, "another group goes first");
     // Who waits for another one is told of nothing else: that one tells it.
     assert_eq!(answer(turn(Some("search"), None, false), &held), wait);
     let why = "search of the group shop is back, and 2 more services of the group are to follow, which go back together or not at all. ";
@@ -67,6 +70,10 @@ fn a_service_that_waits_says_for_what() {
         words(turn(Some("cart"), Some(0), false)),
         "it goes back after cart, which is back, and not before 1970-01-01T00:00:00Z"
     );
+    let behind = Turn { behind: GroupName::new("front").ok(), ..turn(None, None, false) };
+    let told = words(behind);
+    assert!(told.starts_with("it goes back after the group front, which depends on this one: "), "{told}");
+    assert!(told.ends_with(" or when the watch window of web ends"), "{told}");
 }
 
 pub(super) fn group() -> Table {
