@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agent::judge::judged::Judged;
+use crate::agent::judge::turns::{Key, key};
 use crate::agent::look::context::Pass;
 use crate::agent::look::lineage::pasts;
 use crate::agent::look::search::deployments_at;
 use crate::agent::look::state::State;
 use crate::domain::deployment::Deployment;
 use crate::domain::history::trailers::MAX_BLOCKS;
-use crate::domain::ids::{CommitId, GroupName, ServiceName};
+use crate::domain::ids::ServiceName;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
 
@@ -19,16 +20,16 @@ pub(in crate::agent) fn find_members<'j>(
     pass: &Pass<'_>,
     state: &State,
     judged: &(impl Iterator<Item = &'j Judged> + Clone),
-) -> BTreeMap<(GroupName, CommitId), Vec<Judged>> {
-    let keys: BTreeSet<(GroupName, CommitId)> =
-        judged.clone().filter_map(|one| key(&one.deployment)).collect();
+) -> BTreeMap<Key, Vec<Judged>> {
+    let of_groups = judged.clone().map(|one| &one.deployment).filter(|one| one.group.is_some());
+    let keys: BTreeSet<Key> = of_groups.map(key).collect();
     let is_back = |other: &Deployment| state.landed.iter().any(|entry| other.was_taken_back_by(entry));
-    let of_group = |(group, commit): (GroupName, CommitId)| {
+    let of_group = |(group, commit): Key| {
         let is_of = |other: &&Deployment| {
             // Which services of such a file were deployed is not known: one of them may be of the group.
             let may_be =
                 || other.beyond.is_some() && pass.rule(other).is_some_and(|rule| rule.group.is_some());
-            other.commit == commit && (other.group.as_ref() == Some(&group) || may_be()) && !is_back(other)
+            other.commit == commit && (other.group == group || may_be()) && !is_back(other)
         };
         let found: Vec<&Deployment> = state.detected.iter().filter(is_of).take(MAX_BLOCKS + 1).collect();
         let member = |other: &&Deployment| {
@@ -46,21 +47,14 @@ pub(in crate::agent) fn find_members<'j>(
 }
 
 /// Those of them that go back with this deployment.
-pub(in crate::agent) fn members_of(
-    all: &BTreeMap<(GroupName, CommitId), Vec<Judged>>,
-    own: &Deployment,
-) -> Vec<Judged> {
-    let of_commit = key(own).and_then(|key| all.get(&key)).into_iter().flatten();
+pub(in crate::agent) fn members_of(all: &BTreeMap<Key, Vec<Judged>>, own: &Deployment) -> Vec<Judged> {
+    let of_commit = all.get(&key(own)).into_iter().flatten();
     of_commit.filter(|one| one.deployment.service != own.service).cloned().collect()
 }
 
 /// The names of these services.
 pub(super) fn services_of(members: &[Judged]) -> impl Iterator<Item = &ServiceName> {
     members.iter().map(|one| &one.deployment.service)
-}
-
-fn key(deployment: &Deployment) -> Option<(GroupName, CommitId)> {
-    Some((deployment.group.clone()?, deployment.commit))
 }
 
 /// The other services of its group that go back with a deployment, as when that was decided: without what came later.
