@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{BOT, Config, PERSON, Stage, item, items, path_of, text, values, words};
+use super::stage::{BOT, Config, PERSON, Stage, item, items, text, values, words};
 use crate::support::git::notes_refs;
 
 const THREE: [&str; 3] = ["calm-1", "calm-2", "web"];
@@ -18,19 +18,7 @@ fn grouped(namespace: &str, environment: &str) -> Config {
 }
 
 fn stage_of(namespace: &str, services: &[&str], environment: &str) -> Stage {
-    let stage = Stage::with(namespace, services);
-    stage.configure(&grouped(namespace, environment));
-    stage
-}
-
-/// Sets services to a version by one commit.
-fn deploy(stage: &Stage, services: &[&str], tag: &str, minutes: i64, who: &str) -> String {
-    for service in services {
-        stage.write(&path_of(service), &values(service, tag));
-    }
-    let commit = stage.commit(minutes, who, &format!("Deploy the shop {tag}"));
-    stage.push();
-    commit
+    Stage::configured(namespace, services, &grouped(namespace, environment))
 }
 
 #[track_caller]
@@ -68,7 +56,7 @@ fn is_left_to_a_person(stage: &Stage, bad: &str, why: &str) {
 #[test]
 fn a_group_of_three_goes_back_by_one_commit_with_a_block_for_each() {
     let stage = stage_of("one", &THREE, "mode: auto, budget: {max_reverts: 2}");
-    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
     let plan = stage.plan(0);
     let told = text(item(&plan, "web"), "plan").to_owned();
     assert!(told.starts_with(&format!("revert {} of web in production\n", &bad[..10])), "{told}");
@@ -118,7 +106,7 @@ fn a_group_of_three_goes_back_by_one_commit_with_a_block_for_each() {
 #[test]
 fn what_was_not_bad_itself_may_come_again() {
     let stage = stage_of("one", &THREE, "mode: auto");
-    deploy(&stage, &THREE, "v2", -14, BOT);
+    stage.deploy_all(&THREE, "v2", -14, BOT);
     stage.pass(3);
     stage.backdate(-9);
     let status = stage.run(&["status", "--format", "json"]).json();
@@ -126,7 +114,7 @@ fn what_was_not_bad_itself_may_come_again() {
         let quarantined = service["quarantine"].as_array().unwrap().len();
         assert_eq!(quarantined, usize::from(service["service"] == "web"), "{status:#}");
     }
-    deploy(&stage, &["calm-1"], "v2", -6, BOT);
+    stage.deploy_all(&["calm-1"], "v2", -6, BOT);
     let plan = stage.plan(0);
     assert_eq!(text(item(&plan, "calm-1"), "action"), "wait", "{plan:#}");
     assert_eq!(item(&plan, "calm-1")["put_back"], Value::Null);
@@ -137,7 +125,7 @@ fn what_was_not_bad_itself_may_come_again() {
 fn three_that_are_bad_go_back_by_one_revert() {
     let services = ["api", "jobs", "web"];
     let stage = stage_of("trio", &services, "mode: auto, budget: {max_reverts: 1}");
-    let bad = deploy(&stage, &services, "v2", -12, BOT);
+    let bad = stage.deploy_all(&services, "v2", -12, BOT);
     let plan = stage.plan(0);
     assert_eq!(words(item(&plan, "api")), "regressed revert", "{plan:#}");
     for other in ["jobs", "web"] {
@@ -167,7 +155,7 @@ fn three_that_are_bad_go_back_by_one_revert() {
 #[test]
 fn an_agent_that_is_cut_off_after_the_push_made_the_same_commit() {
     let stage = stage_of("one", &THREE, "mode: auto");
-    deploy(&stage, &THREE, "v2", -12, BOT);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
     stage.pass(3);
     let (tip, made) = (stage.tip(), blocks(&stage));
     for notes in notes_refs(&stage.bare) {
@@ -204,7 +192,7 @@ fn one_that_is_held_holds_the_whole_group() {
         "  - {pattern: \"apps/{service}/**\", labels: {namespace: one}, group: shop}\n".to_owned();
     stage.configure(&config);
     schema(&stage);
-    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
     is_left_to_a_person(
         &stage,
         &bad,
@@ -215,8 +203,8 @@ fn one_that_is_held_holds_the_whole_group() {
 #[test]
 fn a_later_deployment_on_one_of_them_needs_a_person() {
     let stage = stage_of("one", &THREE, "mode: auto");
-    deploy(&stage, &THREE, "v2", -12, BOT);
-    let later = deploy(&stage, &["calm-2"], "v3", -5, BOT);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
+    let later = stage.deploy_all(&["calm-2"], "v3", -5, BOT);
     is_left_to_a_person(&stage, &later, &format!("calm-2: {} deployed it again since", &later[..10]));
 }
 
@@ -230,7 +218,7 @@ fn the_mode_or_a_pause_of_one_of_them_holds_the_group() {
         );
         config.services.insert_str(0, &one);
         stage.configure(&config);
-        let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+        let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
         if mode == "auto" {
             let pause = [
                 "pause",
@@ -257,8 +245,8 @@ fn the_mode_or_a_pause_of_one_of_them_holds_the_group() {
 #[test]
 fn what_a_person_has_put_back_is_left_as_it_is() {
     let stage = stage_of("one", &THREE, "mode: auto");
-    deploy(&stage, &THREE, "v2", -12, BOT);
-    let by_hand = deploy(&stage, &["calm-1"], "v1", -4, PERSON);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
+    let by_hand = stage.deploy_all(&["calm-1"], "v1", -4, PERSON);
     let report = stage.pass(3);
     assert_eq!(words(item(&report, "web")), "regressed revert", "{report:#}");
     run_all(&stage, &THREE, "v1");
@@ -281,7 +269,7 @@ fn a_proposal_has_all_of_the_group_on_one_branch() {
             config.services.insert_str(0, own);
         }
         stage.configure(&config);
-        let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+        let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
         let report = stage.pass(3);
         assert_eq!(words(item(&report, "web")), "regressed propose", "{mode}: {report:#}");
         assert_eq!(stage.tip(), bad);
@@ -307,8 +295,8 @@ fn a_proposal_has_all_of_the_group_on_one_branch() {
 #[test]
 fn a_state_that_the_group_has_not_run_is_only_proposed() {
     let stage = stage_of("one", &THREE, "mode: auto");
-    let other = deploy(&stage, &["calm-1"], "v2", -13, BOT);
-    let bad = deploy(&stage, &["web"], "v2", -12, BOT);
+    let other = stage.deploy_all(&["calm-1"], "v2", -13, BOT);
+    let bad = stage.deploy_all(&["web"], "v2", -12, BOT);
     let report = stage.pass(3);
     let web = item(&report, "web");
     assert_eq!(words(web), "regressed propose", "{web:#}");
@@ -386,16 +374,16 @@ fn a_bot_that_brings_a_group_back_is_reverted_again_but_not_for_ever() {
     let mut config = grouped("again", "mode: auto");
     config.policy = "settle: 60s, watch: 1h, baseline: 15m".to_owned();
     stage.configure(&config);
-    deploy(&stage, &services, "v2", -41, BOT);
+    stage.deploy_all(&services, "v2", -41, BOT);
     stage.pass(3);
     stage.backdate(-29);
-    deploy(&stage, &services, "v2", -12, BOT);
+    stage.deploy_all(&services, "v2", -12, BOT);
     let report = stage.pass(3);
     let web = items(&report).find(|item| item["revert"] == json!(stage.tip()) && item["service"] == "web");
     assert_eq!(words(web.unwrap()), "regressed revert", "{report:#}");
     run_all(&stage, &services, "v1");
     stage.backdate(-25);
-    let third = deploy(&stage, &services, "v2", -12, BOT);
+    let third = stage.deploy_all(&services, "v2", -12, BOT);
     let told = stage.pass(4).to_string();
     assert!(told.contains("the automation renovate[bot] keeps putting back"), "{told}");
     assert_eq!(stage.tip(), third);
@@ -424,7 +412,7 @@ fn what_turns_out_bad_later_has_no_revert_of_its_own() {
         stage.configure(&judged_soon(&services, fast));
         stage.run(&["run", "--once", "--format", "json"]).json()
     };
-    let bad = deploy(&stage, &services, "v2", -12, BOT);
+    let bad = stage.deploy_all(&services, "v2", -12, BOT);
     let report = pass(&["web"]);
     assert_eq!(words(item(&report, "web")), "regressed propose", "{report:#}");
     assert_eq!(words(item(&report, "api")), "pending wait", "{report:#}");
@@ -444,7 +432,7 @@ fn what_turns_out_bad_later_has_no_revert_of_its_own() {
 fn a_revert_that_waits_is_that_of_all_of_its_services() {
     let services = ["api", "jobs", "web"];
     let stage = Stage::with("trio", &services);
-    let bad = deploy(&stage, &services, "v2", -12, BOT);
+    let bad = stage.deploy_all(&services, "v2", -12, BOT);
     stage.configure(&judged_soon(&services, &["web"]));
     stage.pass(3);
     stage.configure(&judged_soon(&services, &["api"]));
@@ -464,7 +452,7 @@ fn a_revert_that_waits_is_that_of_all_of_its_services() {
 #[test]
 fn a_group_that_was_left_alone_by_the_mode_goes_back_when_the_mode_allows_it() {
     let stage = stage_of("one", &THREE, "mode: observe");
-    deploy(&stage, &THREE, "v2", -12, BOT);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
     assert_eq!(words(item(&stage.pass(0), "web")), "regressed hold");
     stage.nothing_more();
     stage.configure(&grouped("one", "mode: auto"));
@@ -484,7 +472,7 @@ fn a_service_that_was_found_healthy_goes_back_too() {
         stage.configure(&config);
     };
     with_mode("observe");
-    deploy(&stage, &THREE, "v2", -12, BOT);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
     let report = stage.pass(0);
     assert_eq!(words(item(&report, "calm-1")), "healthy pass", "{report:#}");
     with_mode("auto");
@@ -502,7 +490,7 @@ fn more_than_twenty_services_are_left_to_a_person() {
     let many: Vec<String> = (0..20).map(|number| format!("svc-{number:02}")).collect();
     let services: Vec<&str> = many.iter().map(String::as_str).chain(["web"]).collect();
     let stage = stage_of("one", &services, "mode: auto");
-    let bad = deploy(&stage, &services, "v2", -12, BOT);
+    let bad = stage.deploy_all(&services, "v2", -12, BOT);
     assert_eq!(item(&stage.plan(4), "web")["plan"], Value::Null, "no half of a plan");
     is_left_to_a_person(&stage, &bad, "the commit deployed more than 20 services of the group shop");
 }

@@ -81,7 +81,6 @@ const FOUR: [&str; 4] = ["calm-1", "web", "calm-2", "api"];
 /// A repository in which one commit has deployed two groups, each with one bad service that cannot have harmed the other group. After each
 /// service of `front` the agent waits so long. The two that go back first are given what they depend on.
 fn two_groups(wait: &str, policy: &str, (calm_1, calm_2): (&str, &str)) -> (Stage, String) {
-    let stage = Stage::with("trio", &FOUR);
     let mut config = Config::of("trio");
     config.environments = "  production: {branch: main, mode: auto, dependencies: complete}\n".to_owned();
     config.policy = config.policy.replace("watch: 40m", policy);
@@ -97,12 +96,8 @@ fn two_groups(wait: &str, policy: &str, (calm_1, calm_2): (&str, &str)) -> (Stag
     config.run = format!(
         "groups:\n  front: {{order: [web, calm-1], wait: {wait}}}\n  back: {{order: [api, calm-2], wait: 0s}}\n"
     );
-    stage.configure(&config);
-    for service in FOUR {
-        stage.write(&path_of(service), &values(service, "v2"));
-    }
-    let commit = stage.commit(-12, BOT, "Deploy all");
-    stage.push();
+    let stage = Stage::configured("trio", &FOUR, &config);
+    let commit = stage.deploy_all(&FOUR, "v2", -12, BOT);
     (stage, commit)
 }
 

@@ -135,6 +135,13 @@ impl Stage {
         stage
     }
 
+    /// The same with this configuration.
+    pub(super) fn configured(namespace: &str, services: &[&str], config: &Config) -> Self {
+        let stage = Self::with(namespace, services);
+        stage.configure(config);
+        stage
+    }
+
     /// The directory of the people's clone.
     pub(super) fn clone_of_people(&self) -> &Path {
         self.people.path()
@@ -199,6 +206,16 @@ impl Stage {
     pub(super) fn deploy(&self, service: &str, tag: &str, minutes: i64, who: &str) -> String {
         self.write(&path_of(service), &values(service, tag));
         let commit = self.commit(minutes, who, &format!("Deploy {service} {tag}"));
+        self.push();
+        commit
+    }
+
+    /// Sets services to a version by one commit, so many minutes ago.
+    pub(super) fn deploy_all(&self, services: &[&str], tag: &str, minutes: i64, who: &str) -> String {
+        for service in services {
+            self.write(&path_of(service), &values(service, tag));
+        }
+        let commit = self.commit(minutes, who, &format!("Deploy the shop {tag}"));
         self.push();
         commit
     }

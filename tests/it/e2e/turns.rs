@@ -18,18 +18,7 @@ fn ordered(wait: &str, environment: &str) -> Config {
 }
 
 fn stage_of(wait: &str, environment: &str) -> Stage {
-    let stage = Stage::with("one", &THREE);
-    stage.configure(&ordered(wait, environment));
-    stage
-}
-
-fn deploy(stage: &Stage, services: &[&str], tag: &str, minutes: i64, who: &str) -> String {
-    for service in services {
-        stage.write(&path_of(service), &values(service, tag));
-    }
-    let commit = stage.commit(minutes, who, &format!("Deploy the shop {tag}"));
-    stage.push();
-    commit
+    Stage::configured("one", &THREE, &ordered(wait, environment))
 }
 
 /// The versions of the three, as they run.
@@ -66,7 +55,7 @@ fn budget_used(stage: &Stage) -> u64 {
 #[test]
 fn without_a_record_of_what_was_bad_nothing_follows() {
     let stage = stage_of("2m", "mode: auto");
-    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
     stage.pass(3);
     run(&stage, ["v2", "v2", "v1"]);
     // Somebody else says that it was because of a service of which nothing bad is known.
@@ -84,7 +73,7 @@ fn without_a_record_of_what_was_bad_nothing_follows() {
 #[test]
 fn three_services_go_back_one_after_another_whoever_goes_on() {
     let stage = stage_of("2m", "mode: auto, budget: {max_reverts: 1}");
-    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
     let report = stage.plan(0);
     assert!(
         text(item(&report, "calm-2"), "plan").contains("goes back one service after another"),
@@ -165,7 +154,7 @@ fn nothing_is_begun_where_one_of_them_is_held() {
     let mut config = ordered("0s", "mode: auto");
     config.services.insert_str(0, own);
     stage.configure(&config);
-    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
     let report = stage.pass(4);
     assert_eq!(words(item(&report, "web")), "regressed escalate", "{report:#}");
     assert!(text(item(&report, "web"), "why").contains("calm-1: mode observe"), "{report:#}");
@@ -177,7 +166,7 @@ fn nothing_is_begun_where_one_of_them_is_held() {
 #[test]
 fn without_a_wait_each_follows_at_once() {
     let stage = stage_of("0s", "mode: auto, budget: {max_reverts: 1}");
-    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
     stage.pass(3);
     run(&stage, ["v1", "v1", "v1"]);
     let subjects = stage.remote(&["log", "--reverse", "--format=%s", &format!("{bad}..main")]);
@@ -191,10 +180,10 @@ fn without_a_wait_each_follows_at_once() {
 #[test]
 fn what_a_person_puts_back_in_between_is_passed_over() {
     let stage = stage_of("10m", "mode: auto");
-    deploy(&stage, &THREE, "v2", -12, BOT);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
     stage.pass(3);
     stage.backdate(-11);
-    let by_hand = deploy(&stage, &["web"], "v1", -2, PERSON);
+    let by_hand = stage.deploy_all(&["web"], "v1", -2, PERSON);
     stage.pass(3);
     run(&stage, ["v1", "v1", "v1"]);
     assert_eq!(stage.remote(&["rev-parse", "main^"]), by_hand);
@@ -211,10 +200,10 @@ fn a_deployment_in_between_leaves_the_rest_to_a_person() {
         ("web", "deployed it again since"),
     ] {
         let stage = stage_of("10m", "mode: auto");
-        deploy(&stage, &THREE, "v2", -12, BOT);
+        stage.deploy_all(&THREE, "v2", -12, BOT);
         stage.pass(3);
         stage.backdate(-11);
-        let again = deploy(&stage, &[service], "v3", -2, PERSON);
+        let again = stage.deploy_all(&[service], "v3", -2, PERSON);
         let report = stage.pass(4);
         let told = items(&report).any(|item| item["why"].as_str().is_some_and(|told| told.contains(why)));
         assert!(told, "{service}: {report:#}");
@@ -226,7 +215,7 @@ fn a_deployment_in_between_leaves_the_rest_to_a_person() {
 #[test]
 fn a_pause_in_between_stops_it_and_it_goes_on_afterwards() {
     let stage = stage_of("2m", "mode: auto");
-    deploy(&stage, &THREE, "v2", -12, BOT);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
     stage.pass(3);
     stage.backdate(-3);
     stage.run(&["pause", "--environment", "production", "--for", "2h", "--why", "a sale"]).ended(0);
@@ -243,7 +232,7 @@ fn a_pause_in_between_stops_it_and_it_goes_on_afterwards() {
 #[test]
 fn a_proposal_has_all_of_the_group() {
     let stage = stage_of("2m", "mode: propose");
-    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
     let report = stage.pass(3);
     assert_eq!(words(item(&report, "web")), "regressed propose", "{report:#}");
     let branch = format!("backout/production/web/{}", &bad[..10]);
@@ -257,7 +246,7 @@ fn a_proposal_has_all_of_the_group() {
 #[test]
 fn what_is_left_when_a_freeze_begins_is_one_proposal() {
     let stage = stage_of("2m", "mode: auto");
-    let bad = deploy(&stage, &THREE, "v2", -12, BOT);
+    let bad = stage.deploy_all(&THREE, "v2", -12, BOT);
     stage.pass(3);
     let tip = stage.backdate(-3);
     let freeze = "mode: auto, freeze: [{schedule: \"* * * * *\", duration: 1h, why: a sale}]";
@@ -287,7 +276,7 @@ fn a_service_that_was_found_healthy_has_its_turn_too() {
         stage.configure(&config);
     };
     with_mode("observe");
-    deploy(&stage, &THREE, "v2", -12, BOT);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
     let report = stage.pass(0);
     assert_eq!(words(item(&report, "calm-2")), "healthy pass", "{report:#}");
     with_mode("auto");
@@ -308,7 +297,7 @@ fn three_that_are_bad_go_back_one_after_another() {
     config.services = config.services.replace("namespace: one", "namespace: trio");
     config.run = "groups:\n  shop: {order: [web, jobs], wait: 2m}\n".to_owned();
     stage.configure(&config);
-    let bad = deploy(&stage, &services, "v2", -12, BOT);
+    let bad = stage.deploy_all(&services, "v2", -12, BOT);
     for (service, minutes) in [("api", -8), ("jobs", -5), ("web", -2)] {
         let report = stage.pass(3);
         assert_eq!(words(item(&report, service)), "regressed revert", "{report:#}");
@@ -331,7 +320,7 @@ fn three_that_are_bad_go_back_one_after_another() {
 #[test]
 fn the_rest_follows_though_all_is_well_and_only_where_the_configuration_has_an_order() {
     let stage = stage_of("2m", "mode: auto");
-    deploy(&stage, &THREE, "v2", -12, BOT);
+    stage.deploy_all(&THREE, "v2", -12, BOT);
     stage.pass(3);
     let tip = stage.backdate(-3);
     let mut config = ordered("2m", "mode: auto");
