@@ -41,10 +41,13 @@ containers:
     envFrom:
       {{- toYaml . | nindent 6 }}
     {{- end }}
-    {{- with $values.env }}
     env:
+      # The cache is on the volume, whatever the image says.
+      - name: XDG_CACHE_HOME
+        value: /var/cache
+      {{- with $values.env }}
       {{- toYaml . | nindent 6 }}
-    {{- end }}
+      {{- end }}
     {{- if .serves }}
     ports:
       - name: http
