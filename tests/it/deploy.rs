@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 /// Each manifest that runs the program, with the place of its pod template.
-const WORKLOADS: [(&str, &str); 2] = [
+const WORKLOADS: [(&str, &str); 3] = [
     ("cronjob/cronjob.yaml", "/spec/jobTemplate/spec/template"),
     ("deployment/deployment.yaml", "/spec/template"),
+    ("statefulset/statefulset.yaml", "/spec/template"),
 ];
 
 fn kustomize() -> PathBuf {
@@ -27,7 +28,8 @@ fn holds(path: &str, value: &Value, pointer: &str, expected: &Value) {
 
 #[test]
 fn every_file_of_a_kustomization_is_there() {
-    for directory in ["base", "cronjob", "deployment"] {
+    let variants = ["base", "cronjob", "daemon", "deployment", "statefulset"];
+    for directory in variants.iter().chain(&["components/monitoring", "components/two-replicas"]) {
         let kustomization = yaml(&format!("{directory}/kustomization.yaml"));
         for resource in kustomization["resources"].as_array().unwrap() {
             let resource = resource.as_str().unwrap();
@@ -70,7 +72,11 @@ fn workloads_have_least_privilege() {
             assert_eq!(pod[host], Value::Null, "{path}: {host}");
         }
         let volumes = pod["volumes"].as_array().unwrap();
+        let claims = manifest.pointer("/spec/volumeClaimTemplates/0/metadata/name");
         for mount in container["volumeMounts"].as_array().unwrap() {
+            if claims == Some(&mount["name"]) {
+                continue;
+            }
             let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]);
             let volume = volume.unwrap_or_else(|| panic!("{path}: no volume for {mount}"));
             assert!(

@@ -20,6 +20,7 @@ mod forges;
 mod git;
 mod hostile;
 mod http_json;
+mod install;
 mod invariants;
 mod judge;
 mod judge_file;

@@ -71,7 +71,7 @@ fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if matches!(name, ".git" | "target" | "node_modules")
+        if matches!(name, ".git" | "target" | "node_modules" | ".venv")
             || name.ends_with(".pending-snap")
             || name.ends_with(".snap.new")
         {

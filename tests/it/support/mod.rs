@@ -17,6 +17,7 @@ pub(crate) mod openapi;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
+pub(crate) mod python;
 pub(crate) mod registry;
 pub(crate) mod simulated;
 pub(crate) mod ssh_remote;

@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 
 use super::Daemon;
 use crate::e2e::stage::{BOT, Config, Stage};
+use crate::install::monitoring::documented;
 use crate::support::prometheus::{Prometheus, program};
 use crate::support::{command, eventually};
 
@@ -69,6 +70,7 @@ fn the_metrics_tell_a_revert_from_landing_to_commit() {
     assert!(text.ends_with("# EOF\n"), "{text}");
     // Names come from the configuration alone.
     assert!(!text.contains("web") && !text.contains("v2"), "{text}");
+    is_documented(&text);
     let file = stage.home.path().join("metrics");
     std::fs::write(&file, &text).unwrap();
     let checked = program("promtool")
@@ -84,6 +86,22 @@ fn the_metrics_tell_a_revert_from_landing_to_commit() {
     for line in ["event=\"decided\"", "event=\"delivered\"", "event=\"found\""] {
         let found = log.lines().filter(|one| one.contains(line)).count();
         assert_eq!(found, 1, "{line}: {log}");
+    }
+}
+
+/// Fails where a series has a name or a label that the documentation does not list for it.
+#[track_caller]
+fn is_documented(text: &str) {
+    let known = documented();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (series, _) = line.rsplit_once(' ').unwrap();
+        let (name, labels) =
+            series.strip_suffix('}').and_then(|one| one.split_once('{')).unwrap_or((series, ""));
+        let parts = ["_bucket", "_sum", "_count"].iter().find_map(|end| known.get(name.strip_suffix(end)?));
+        let listed = known.get(name).or(parts).unwrap_or_else(|| panic!("{name} is not documented"));
+        let found = labels.split(',').filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
+        let found: std::collections::BTreeSet<_> = found.filter(|label| label != "le").collect();
+        assert_eq!(found, *listed, "{series}");
     }
 }
 
