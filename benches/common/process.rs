@@ -1,22 +1,13 @@
 //! Whole processes, measured from outside: wall time, peak memory, and what they printed.
 
+#[path = "command.rs"]
+mod starting;
+
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-
-/// A command; the benchmark starts programs here and nowhere else.
-#[expect(clippy::disallowed_methods, reason = "the benchmark measures real programs")]
-pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    Command::new(program)
-}
-
-/// Runs a program that must succeed.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    ensure!(command.status()?.success(), "{command:?} failed");
-    Ok(())
-}
+pub(crate) use starting::{command, run};
 
 /// What one process took.
 pub(crate) struct Run {

@@ -11,8 +11,8 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
-#[path = "../common/process.rs"]
-mod process;
+#[path = "../common/command.rs"]
+mod command;
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -26,7 +26,7 @@ use anyhow::{Context as _, bail, ensure};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use process::{command, run};
+use command::{command, run};
 
 /// The secret of the webhook.
 const SECRET: &str = "the secret of the benchmark";
