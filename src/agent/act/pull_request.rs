@@ -174,14 +174,11 @@ impl<'a> PullRequest<'a> {
         self.carry_out(next, &review, &outlook).await
     }
 
-    /// Whether somebody said no while nothing was known here, to what is bad here by now and is to be merged by itself.
+    /// Whether somebody said no while nothing was known here, to what is bad here by now.
     fn is_answered_too_soon(&self, review: &Review) -> bool {
         let is_declined = matches!(review.state, ReviewState::Closed { .. })
             && text::closing_reason(&review.body).is_none();
-        is_declined
-            && self.terms.merge == Merge::Auto
-            && text::is_because_of_elsewhere(&review.body)
-            && !self.to_revert.motive.is_elsewhere()
+        is_declined && text::is_because_of_elsewhere(&review.body) && !self.to_revert.motive.is_elsewhere()
     }
 
     /// Closes the second of two from one branch, whichever agent has opened it: that one may have been killed since.

@@ -278,12 +278,12 @@ fn a_proposal_that_waits_becomes_the_revert_that_merges_itself() {
 }
 
 #[test]
-fn what_a_person_declined_is_not_proposed_again() {
+fn what_a_person_declined_is_not_proposed_again_until_there_is_harm_here() {
     for (bad_here, expected, pulls, is_back) in [
-        ("mode: propose", "regressed hold", 1, false),
-        ("mode: earn", "regressed hold", 1, false),
-        ("mode: auto", "regressed revert", 1, true),
         // The no was to what was known of another environment.
+        ("mode: propose", "regressed propose", 2, false),
+        ("mode: earn", "regressed propose", 2, false),
+        ("mode: auto", "regressed revert", 1, true),
         ("mode: auto, delivery: pull-request", "regressed revert", 2, false),
     ] {
         let world = World { fine: bad_here, has_key: bad_here == "mode: earn", ..AUTO };
@@ -425,7 +425,7 @@ fn without_a_forge_it_waits_on_a_branch_which_goes_when_it_is_needless() {
 }
 
 #[test]
-fn without_a_forge_a_branch_that_somebody_removed_is_a_no() {
+fn without_a_forge_a_no_stands_until_there_is_harm_here() {
     let local = World { has_forge: false, fine: "mode: propose", ..AUTO };
     let harm = World { is_bad_here: true, ..local.clone() };
     let scene = Scene::new(&local);
@@ -440,8 +440,11 @@ fn without_a_forge_a_branch_that_somebody_removed_is_a_no() {
     scene.stage.remote(&["branch", "-D", &scene.branch()]);
     assert_eq!(words(item(&scene.stage.pass(0), "fine")), "pending wait");
     scene.configure(&harm);
-    let report = scene.stage.pass(0);
-    assert_eq!(words(item(&report, "fine")), "regressed pass", "{report:#}");
-    assert!(!scene.has_branch());
+    // That was no answer to what is known now.
+    let report = scene.stage.pass(3);
+    assert_eq!(words(item(&report, "fine")), "regressed propose", "{report:#}");
+    assert!(scene.has_branch());
+    scene.stage.remote(&["branch", "-D", &scene.branch()]);
     scene.stage.nothing_more();
+    assert!(!scene.has_branch(), "this no stands");
 }
