@@ -98,7 +98,7 @@ pub(super) async fn pause(common: &Common, args: PauseArgs) -> anyhow::Result<En
     let by = requester(Path::new("."));
     let (mut done, mut ending) = (Vec::new(), Ending::Quiet);
     if let Some(service) = &service {
-        ensure_known(&all, service).await?;
+        ensure_known(&all, service, "paused").await?;
     }
     for Meant { estate, environments } in &all {
         let of = |environment: &Arc<Environment>| Pause {
@@ -179,7 +179,7 @@ async fn pause_in(estate: &Estate, new: Vec<Pause>, now: Time) -> anyhow::Result
 
 /// Refuses a service that no environment has a file of: its name is wrong, and who pauses it believes that the agent holds still. What
 /// cannot be read is paused all the same.
-async fn ensure_known(all: &[Meant<'_>], service: &ServiceName) -> anyhow::Result<()> {
+async fn ensure_known(all: &[Meant<'_>], service: &ServiceName, done: &str) -> anyhow::Result<()> {
     let mut unknown: Vec<&str> = Vec::new();
     for Meant { estate, environments } in all {
         let Ok(fetched) = output::progress("fetching", fetch(estate)).await else { return Ok(()) };
@@ -197,7 +197,7 @@ async fn ensure_known(all: &[Meant<'_>], service: &ServiceName) -> anyhow::Resul
         }
     }
     anyhow::bail!(
-        "there is no service {service} in {}, so nothing is paused: `backout status` lists the services",
+        "there is no service {service} in {}, so nothing is {done}: `backout status` lists the services",
         unknown.join(", ")
     )
 }
@@ -222,6 +222,9 @@ pub(super) async fn resume(common: &Common, args: ResumeArgs) -> anyhow::Result<
                 ending = Ending::Error;
             }
         }
+    }
+    if let Some(service) = service.as_ref().filter(|_| ended.is_empty() && ending == Ending::Quiet) {
+        ensure_known(&all, service, "resumed").await?;
     }
     if common.format == Format::Json {
         let brakes = |(environment, brakes): &(EnvironmentName, Brakes)| json!({"environment": environment, "brakes": brakes});

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Pass;
 use super::state::State;
 use crate::agent::report::WaitingProposal;
+use crate::domain::decision::Decision;
 use crate::domain::environment::policy::Delivery;
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::{BranchName, CommitId};
 use crate::domain::text::one_line;
 use crate::ports::{Made, Repository, RepositoryError};
-use crate::record::Record;
+use crate::record::VerdictRecord;
 
 /// The most branches that are read.
 const MAX_BRANCHES: usize = 200;
@@ -35,8 +36,10 @@ pub(in crate::agent) async fn waiting_of_watched(
     let running =
         state.watched.iter().filter(|one| one.superseded_by.is_none() && state.revert_of(one).is_none());
     let verdicts = running.flat_map(|one| {
-        let records = state.records.get(&one.commit).into_iter().flatten();
-        records.filter_map(Record::as_verdict).filter(move |verdict| verdict.id == one.id)
+        let verdicts: Vec<&VerdictRecord> = state.verdicts(one).collect();
+        // What a person is to look at by now is not to be merged as it is: a migration may have come since.
+        let is_left = verdicts.last().is_some_and(|last| matches!(last.decision, Decision::Escalate(_)));
+        if is_left { Vec::new() } else { verdicts }
     });
     let proposed = verdicts.filter_map(|verdict| verdict.proposal.as_ref()).map(|proposal| &proposal.branch);
     let names: BTreeSet<&BranchName> = proposed.collect();
