@@ -235,7 +235,7 @@ impl Facts {
     }
 
     /// The facts, each on a line by its name in the record: `used: 0`, and what a fact holds by the names on the way to it: `began_with commit: …`.
-    /// At most [`MAX_LINES`] lines, each of one line's text. Empty where there are none.
+    /// At most 30 lines, each of one line's text. Empty where there are none.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let json = serde_json::to_value(self).unwrap_or_default();

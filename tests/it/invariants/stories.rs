@@ -324,6 +324,32 @@ fn a_revert_does_not_lead_to_what_the_same_pass_has_found_bad() {
     assert_eq!(shapes::version(std::str::from_utf8(&text).unwrap()), "v1.0.0");
 }
 
+#[test]
+fn of_deployments_in_quick_succession_that_are_bad_somebody_hears() {
+    for count in 1..=4 {
+        for gap_secs in [60, 120, 180] {
+            let mut sim = world(|environment| {
+                let rule = &mut environment.services[0];
+                (rule.policy.settle_secs, rule.policy.watch_secs) = (30, 1_200);
+                rule.signals[0].rule = backout::domain::environment::signal::Rule::Robust;
+            });
+            sim.calm_pass();
+            for number in 0..count {
+                deploy(&mut sim, &[0], &format!("v1.{}.9", number + 2));
+                later(&mut sim, gap_secs);
+            }
+            let mut told = Vec::new();
+            for _ in 0..40 {
+                later(&mut sim, 60);
+                let report = sim.calm_pass();
+                told.extend(report.items().map(|item| item.decision.word().to_owned()));
+            }
+            let is_told = |word: &String| matches!(word.as_str(), "revert" | "propose" | "escalate");
+            assert!(told.iter().any(is_told), "{count} deployments, {gap_secs} s apart: {told:?}");
+        }
+    }
+}
+
 /// A pass each step until one decides about the first service: the seconds until then, and what it says.
 fn decided_after(sim: &mut Sim, step_secs: i64) -> (i64, String, String) {
     let from = sim.now;

@@ -232,6 +232,7 @@ fn verdict() -> Table {
         row(doubted(Doubt::Contested), "escalate: so"),
         row(doubted(Doubt::Missed), "escalate: so"),
         row(doubted(Doubt::Beyond), "escalate: so"),
+        row(doubted(Doubt::BadSinceUnknown), "escalate: so"),
     ]
 }
 
