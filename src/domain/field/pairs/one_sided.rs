@@ -93,7 +93,7 @@ pub(super) fn find(
 }
 
 /// The versions that a text holds, each with its address: what would be a deployment by itself if it came.
-pub(in crate::domain::field) fn versions(file: &File<'_>, text: &Text<'_>) -> Vec<(String, String)> {
+pub(in super::super) fn versions(file: &File<'_>, text: &Text<'_>) -> Vec<(String, String)> {
     let present = text.leaves.iter().map(|leaf| one_sided(file, (text, text), leaf, true));
     let is_version = |rule: FieldRule| {
         !matches!(rule, FieldRule::Origin | FieldRule::Coupled | FieldRule::Configured | FieldRule::ByHand)
