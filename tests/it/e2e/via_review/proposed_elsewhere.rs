@@ -90,7 +90,9 @@ impl Scene {
         config.signals = ERRORS.replace("{{ namespace }}", namespace);
         config.services = "  - {pattern: \"apps/{environment}/{service}/values.yaml\"}\n".to_owned();
         let (watch, more) = (world.watch, world.policy);
-        config.policy = format!("settle: 60s, {watch}, baseline: 30m, elsewhere: propose{more}");
+        // Nor is it said by then whether the revert in `one` has helped.
+        let recovery = if more.contains("recovery") { "" } else { ", recovery: 2h" };
+        config.policy = format!("settle: 60s, {watch}, baseline: 30m, elsewhere: propose{recovery}{more}");
         if !world.has_forge {
             config.run = String::new();
         }
