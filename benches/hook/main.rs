@@ -153,7 +153,7 @@ fn push(home: &Path, number: usize) -> anyhow::Result<String> {
     tip(home, number)
 }
 
-/// Where a branch is in the bare repository.
+/// The commit at the tip of a branch of the bare repository.
 fn tip(home: &Path, number: usize) -> anyhow::Result<String> {
     let bare = home.join("env.git");
     let loose = bare.join(format!("refs/heads/env-{number}"));

@@ -7,7 +7,9 @@ use super::judge::judged::Judged;
 use super::judge::turns::turns;
 use super::look::context::Pass;
 use super::look::state::State;
-use crate::domain::decision::{Case, Decision, GuardAnswer, Member, Situation, Turn, ask_member, decide};
+use crate::domain::decision::{
+    Case, Decision, GoneRevert, GuardAnswer, Member, Situation, Turn, ask_member, decide, used_of_budget,
+};
 use crate::domain::deployment::Deployment;
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::ServiceName;
@@ -134,7 +136,7 @@ fn decide_turns(
 }
 
 /// The reverts that count: those that were made, then `made`, and then those under way. Also returns how many the first are.
-pub(super) fn counted(pass: &Pass<'_>, state: &State, made: Vec<RevertEntry>) -> (Vec<RevertEntry>, usize) {
+fn counted(pass: &Pass<'_>, state: &State, made: Vec<RevertEntry>) -> (Vec<RevertEntry>, usize) {
     let mut entries = state.landed.clone();
     entries.extend(state.of_lost().cloned());
     let landed = entries.len();
@@ -142,6 +144,13 @@ pub(super) fn counted(pass: &Pass<'_>, state: &State, made: Vec<RevertEntry>) ->
     let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();
     entries.extend(state.under_way(pass).into_iter().filter(|entry| !known.contains(&entry.id)));
     (entries, landed)
+}
+
+/// How many reverts of the environment's budget are used, as the guard `budget` counts. `gone` are those that somebody has taken off the
+/// branch.
+pub(super) fn used(pass: &Pass<'_>, state: &State, gone: &[GoneRevert]) -> usize {
+    let (reverts, _) = counted(pass, state, Vec::new());
+    used_of_budget(pass.environment.budget, pass.now, &reverts, gone)
 }
 
 /// Whether a revert takes back a deployment, or what goes back together with it.

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::act::due::make_due_reverts;
 use super::caught::caught;
-use super::decide::counted;
+use super::decide::used;
 use super::follow::pins::lift_pins;
 use super::follow::pull_requests::follow_pull_requests;
 use super::follow::recovery::watch_recoveries;
@@ -33,7 +33,7 @@ use super::tell::pulls::warn_pull_requests;
 use super::tell::write_down::write_down;
 use super::took::{Laps, Stage};
 use super::world::{Estate, Stop, World};
-use crate::domain::decision::{Decision, used_of_budget};
+use crate::domain::decision::Decision;
 use crate::domain::ids::{BranchName, EnvironmentName};
 use crate::ports::RepositoryError;
 
@@ -184,12 +184,10 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
     Ok(())
 }
 
-/// How many reverts the environment's budget still allows, as the guard `budget` counts.
+/// How many reverts the environment's budget still allows.
 fn budget_left(pass: &Pass<'_>, state: &State) -> u32 {
-    let budget = pass.environment.budget;
-    let (reverts, _) = counted(pass, state, Vec::new());
-    let used = used_of_budget(budget, pass.now, &reverts, &state.gone);
-    budget.max_reverts.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
+    let used = u32::try_from(used(pass, state, &state.gone)).unwrap_or(u32::MAX);
+    pass.environment.budget.max_reverts.saturating_sub(used)
 }
 
 /// Looks at the environment and judges what is open. Nothing is changed yet: whatever goes wrong here, the next pass begins anew.

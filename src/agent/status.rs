@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::decide::counted;
+use super::decide::used;
 use super::judge::turns::waiting;
 use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
@@ -19,7 +19,6 @@ use super::look::state::State;
 use super::look::waiting::all_waiting;
 use super::report::WaitingProposal;
 use super::world::{Estate, SEARCH_DAYS, Stop, World};
-use crate::domain::decision::used_of_budget;
 use crate::domain::deployment::trust::Trust;
 use crate::domain::deployment::{ChangeKind, Deployment, Detector};
 use crate::domain::environment::Environment;
@@ -186,12 +185,11 @@ pub async fn status(
     })
 }
 
-/// As the guard `budget` counts.
+/// What is used of the environment's budget.
 async fn budget(pass: &Pass<'_>, state: &State) -> BudgetStatus {
     let budget = pass.environment.budget;
-    let (reverts, _) = counted(pass, state, Vec::new());
     let (gone, _) = gone_reverts(pass, state).await;
-    let used = used_of_budget(budget, pass.now, &reverts, &gone);
+    let used = used(pass, state, &gone);
     BudgetStatus { used, max_reverts: budget.max_reverts, window_secs: budget.window_secs }
 }
 

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use secrecy::ExposeSecret as _;
 
 use super::context::Context;
-use super::types::{self, HookSender};
-use crate::serve::{HookOptions, Sender, ServerOptions};
+use super::types;
+use crate::serve::{HookOptions, ServerOptions};
 
 /// The most webhooks.
 const MAX_HOOKS: usize = 32;
@@ -59,23 +59,12 @@ impl Context<'_> {
                 );
                 self.findings.add(self.place(&place), message);
             }
-            hooks.insert(name.clone(), HookOptions { sender: sender(wire.sender), secret });
+            hooks.insert(name.clone(), HookOptions { sender: wire.sender, secret });
         }
         if hooks.len() > MAX_HOOKS {
             let message = format!("there are {} webhooks: at most {MAX_HOOKS} are taken", hooks.len());
             self.findings.add(self.place(&["run", "hooks"]), message);
         }
         hooks
-    }
-}
-
-fn sender(wire: HookSender) -> Sender {
-    match wire {
-        HookSender::Github => Sender::Github,
-        HookSender::Gitlab => Sender::Gitlab,
-        HookSender::Gitea => Sender::Gitea,
-        HookSender::Alertmanager => Sender::Alertmanager,
-        HookSender::Flux => Sender::Flux,
-        HookSender::Generic => Sender::Generic,
     }
 }

@@ -17,6 +17,7 @@ use super::artifact_types::{Registry, SourcePlace};
 use super::rule_types::{Policy, Signal};
 use super::values::{Duration, Size};
 use crate::domain::environment::policy::{Declared, Delivery, Merge, Mode};
+use crate::serve::Sender;
 
 /// The configuration of backout. It may be spread over several files.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -429,25 +430,7 @@ pub(super) struct Run {
 #[serde(deny_unknown_fields)]
 pub(super) struct Hook {
     /// Who sends it.
-    pub(super) sender: HookSender,
+    pub(super) sender: Sender,
     /// What proves that they do, at least 16 bytes: the key with which they sign, or the token that they send.
     pub(super) secret: Secret,
-}
-
-/// Who sends a webhook.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum HookSender {
-    /// GitHub, on a push.
-    Github,
-    /// GitLab, on a push: with a secret token or a signing token.
-    Gitlab,
-    /// Gitea or Forgejo, on a push.
-    Gitea,
-    /// Alertmanager, with a bearer token (`http_config.authorization`), when an alert fires.
-    Alertmanager,
-    /// Flux's notification controller (`generic-hmac`), when something was applied.
-    Flux,
-    /// Anything else, with a bearer token. The body is empty, or JSON that may name a `repository`.
-    Generic,
 }

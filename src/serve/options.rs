@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use secrecy::SecretString;
+use serde::Deserialize;
 
 /// The server of the daemon.
 #[derive(Clone, Debug)]
@@ -23,19 +25,21 @@ pub struct HookOptions {
     pub secret: SecretString,
 }
 
-/// Who sends webhooks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who sends a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "HookSender")]
 pub enum Sender {
-    /// GitHub: pushes, signed with HMAC-SHA-256.
+    /// GitHub, on a push.
     Github,
-    /// GitLab: pushes, with a token, or signed as Standard Webhooks says.
+    /// GitLab, on a push: with a secret token or a signing token.
     Gitlab,
-    /// Gitea and Forgejo: pushes, signed with HMAC-SHA-256.
+    /// Gitea or Forgejo, on a push.
     Gitea,
-    /// Alertmanager: alerts, with a bearer token.
+    /// Alertmanager, with a bearer token (`http_config.authorization`), when an alert fires.
     Alertmanager,
-    /// Flux's notification controller, `generic-hmac`: what was applied, signed with HMAC-SHA-256.
+    /// Flux's notification controller (`generic-hmac`), when something was applied.
     Flux,
-    /// Anything else, with a bearer token.
+    /// Anything else, with a bearer token. The body is empty, or JSON that may name a `repository`.
     Generic,
 }

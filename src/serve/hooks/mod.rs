@@ -5,6 +5,7 @@ mod concern;
 mod proof;
 mod rate;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,13 +159,15 @@ fn event(sender: Sender, headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The JSON of a body: GitHub and Gitea can send it in a form too, as its field `payload`.
-fn payload(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, String> {
+fn payload<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Cow<'b, [u8]>, String> {
     let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("");
     if !kind.starts_with("application/x-www-form-urlencoded") {
-        return Ok(body.to_vec());
+        return Ok(Cow::Borrowed(body));
     }
     let fields: Vec<(String, String)> =
         serde_urlencoded::from_bytes(body).map_err(|error| format!("the form cannot be read: {error}"))?;
     let found = fields.into_iter().find(|(name, _)| name == "payload");
-    found.map(|(_, text)| text.into_bytes()).ok_or_else(|| "the form has no field `payload`".to_owned())
+    found
+        .map(|(_, text)| Cow::Owned(text.into_bytes()))
+        .ok_or_else(|| "the form has no field `payload`".to_owned())
 }
