@@ -128,6 +128,18 @@ impl ReviewOutcome {
         })
     }
 
+    /// Itself in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Merged => "pull request merged",
+            Self::NotRestored => "pull request merged, NOT restored",
+            Self::Declined => "pull request declined",
+            Self::Superseded => "pull request superseded",
+            Self::Overdue => "pull request OVERDUE",
+        }
+    }
+
     /// Whether nothing more will come of it.
     #[must_use]
     pub fn is_final(self) -> bool {
@@ -170,6 +182,17 @@ pub enum PinOutcome {
     Changed,
 }
 
+impl PinOutcome {
+    /// Itself in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Lifted => "unpinned",
+            Self::Changed => "is still pinned",
+        }
+    }
+}
+
 /// Whether a revert helped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryRecord {
@@ -207,6 +230,21 @@ pub enum Recovery {
     Unknown,
     /// The revert is not on the branch any more: its history was rewritten.
     Gone,
+}
+
+impl Recovery {
+    /// Itself in words, with the revert.
+    #[must_use]
+    pub fn words(self, revert: CommitId) -> String {
+        let revert = revert.short();
+        match self {
+            Self::Recovered => format!("recovered after {revert}"),
+            Self::NotRecovered => format!("NOT recovered after {revert}"),
+            Self::Replaced => format!("replaced after {revert}"),
+            Self::Gone => format!("the revert {revert} is GONE from the branch"),
+            Self::Unknown => format!("recovery unknown after {revert}"),
+        }
+    }
 }
 
 impl Record {

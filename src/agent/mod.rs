@@ -25,6 +25,7 @@ mod follow;
 mod judge;
 mod look;
 mod no_effect;
+mod overview;
 mod pass;
 mod report;
 pub mod request;
@@ -40,9 +41,11 @@ pub use events::{Event, EventKind, events};
 pub use look::branches::{Fetched, fetch};
 pub use look::context::Intent;
 pub use look::pauses::{EnvironmentBrakes, brakes};
+pub use overview::{Overview, ToldVerdict, overview};
 pub use pass::pass;
 pub use report::{
-    EnvironmentReport, Incident, Item, PassReport, PinNews, PinStep, Recovered, Reviewed, WaitingProposal,
+    EnvironmentReport, Incident, Item, LeftAlone, PassReport, PinNews, PinStep, Recovered, Reviewed,
+    WaitingProposal,
 };
 pub use run::{Wakes, run, wait_for};
 pub use status::{BudgetStatus, EnvironmentStatus, PinStatus, Quarantined, ServiceStatus, status};

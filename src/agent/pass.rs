@@ -21,6 +21,7 @@ use super::look::branches::{Branches, Fetched, fetch};
 use super::look::context::{Intent, Pass};
 use super::look::gone::gone_reverts;
 use super::look::landed::remember_tips;
+use super::look::left::left_alone;
 use super::look::lineage::fetch_ahead;
 use super::look::pins::standing_pins;
 use super::look::proposals::Proposals;
@@ -36,6 +37,9 @@ use super::world::{Estate, Stop, World};
 use crate::domain::decision::Decision;
 use crate::domain::ids::{BranchName, EnvironmentName};
 use crate::ports::RepositoryError;
+
+/// How many reverts of an environment its report names.
+const SHOWN_REVERTS: usize = 20;
 
 /// Looks at every environment of every estate once. The estates are worked on at the same time, and none waits for another.
 ///
@@ -178,6 +182,8 @@ async fn pass_environment(pass: &Pass<'_>, report: &mut EnvironmentReport) -> Re
         Ok(waiting) => report.waiting = waiting,
         Err(error) => report.problems.push(format!("the branches on which reverts wait: {error}")),
     }
+    report.left = left_alone(&state);
+    report.reverts = state.landed.iter().take(SHOWN_REVERTS).cloned().collect();
     report.head = Some(state.snapshot.head);
     report.budget_left = Some(budget_left(pass, &state));
     laps.end(Stage::Follow, &mut report.took);

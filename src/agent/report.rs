@@ -1,4 +1,6 @@
-//! What a pass did, or would do: a value that the command line prints.
+//! What a pass did, or would do: a value that the command line prints and a page shows.
+
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -11,7 +13,9 @@ use crate::domain::decision::{Decision, GuardAnswer, is_of_incident};
 use crate::domain::deployment::precedent::Precedent;
 use crate::domain::environment::brakes::Brakes;
 use crate::domain::history::landing::Landing;
+use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
+use crate::domain::judge::evidence::Evidence;
 use crate::domain::judge::verdict::Judgement;
 use crate::domain::time::Time;
 use crate::record::{Proposal, Recovery, ReviewOutcome, VerdictRecord};
@@ -60,9 +64,39 @@ pub struct EnvironmentReport {
     /// How many reverts its budget still allows; none where the pass did not get that far.
     #[serde(skip)]
     pub budget_left: Option<u32>,
+    /// The deployments that were left as they are although something is to be said of them, oldest first.
+    #[serde(skip)]
+    pub left: Vec<LeftAlone>,
+    /// The newest reverts of the agent on the branch, newest first.
+    #[serde(skip)]
+    pub reverts: Vec<RevertEntry>,
     /// How long its stages took.
     #[serde(skip)]
     pub took: Took,
+}
+
+/// A deployment that runs and whose watch window is not long over, of which an earlier pass or this one has decided something else than
+/// that nothing has to be done.
+#[derive(Clone, Debug)]
+pub struct LeftAlone {
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment's commit.
+    pub deployment: CommitId,
+    /// Its subject; untrusted text.
+    pub subject: String,
+    /// When it came to be on the branch.
+    pub deployed_at: Time,
+    /// When it was decided.
+    pub at: Time,
+    /// What was found out, in a word.
+    pub verdict: &'static str,
+    /// What was decided.
+    pub decision: Decision,
+    /// Why: what the decision says, or the judgement.
+    pub why: String,
+    /// The guard that decided, if one did.
+    pub guard: Option<String>,
 }
 
 /// Services that are red at once: one finding for people.
@@ -91,6 +125,9 @@ pub struct Item {
     pub landing: Landing,
     /// What was found out.
     pub judgement: Judgement,
+    /// What that was derived from.
+    #[serde(skip)]
+    pub evidence: Arc<Evidence>,
     /// Who put it back after it had been reverted, in words; none where it was not.
     pub put_back: Option<String>,
     /// What was decided.
@@ -280,6 +317,8 @@ impl EnvironmentReport {
             problems: Vec::new(),
             cut_short: false,
             budget_left: None,
+            left: Vec::new(),
+            reverts: Vec::new(),
             took: Took::default(),
         }
     }

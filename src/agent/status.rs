@@ -135,12 +135,20 @@ pub async fn status(
     let pass =
         Pass { world, estate, environment, branches: &branches, now, intent: Intent::Plan, stop: &stop };
     let state = State::read(&pass).await?;
-    let (newest, unchanged) = newest_changes(&pass, state.snapshot.head).await?;
+    Ok(status_of(&pass, &state).await?.0)
+}
+
+/// The same of what was read, with the notes on the newest change of each service.
+pub(super) async fn status_of(
+    pass: &Pass<'_>,
+    state: &State,
+) -> Result<(EnvironmentStatus, Notes), RepositoryError> {
+    let (newest, unchanged) = newest_changes(pass, state.snapshot.head).await?;
     let commits: BTreeSet<CommitId> = newest.values().flatten().map(|change| change.commit).collect();
-    let records = read_records(&pass, commits.into_iter().collect()).await?;
-    let found = find_pins(&pass, &state.snapshot, &state.landed, &state.detected).await?;
+    let records = read_records(pass, commits.into_iter().collect()).await?;
+    let found = find_pins(pass, &state.snapshot, &state.landed, &state.detected).await?;
     let pins = standing(&found.written, &found.texts);
-    let trusts = trusts(&pass, &newest).await?;
+    let trusts = trusts(pass, &newest).await?;
     let subject = |id: CommitId| {
         let commit = state.snapshot.commits.iter().find(|commit| commit.id == id);
         commit.map_or_else(String::new, |commit| one_line(commit.subject(), 100))
@@ -164,25 +172,26 @@ pub async fn status(
                 .unwrap_or_default(),
             since: change.as_ref().map(|change| change.at),
             commit: change.as_ref().map(|change| change.commit),
-            state: change.as_ref().map_or("unknown", |change| word(&pass, change, &records)),
-            quarantine: quarantined(&pass, state.landed.iter().filter(own), change.as_ref()),
+            state: change.as_ref().map_or("unknown", |change| word(pass, change, &records)),
+            quarantine: quarantined(pass, state.landed.iter().filter(own), change.as_ref()),
             pins: of_pins.map(pin).collect(),
             trust: trusts.get(service).cloned(),
         }
     };
     let services = newest.iter().map(of_service).collect();
-    let mut proposals = all_waiting(&pass).await?;
+    let mut proposals = all_waiting(pass).await?;
     proposals
         .retain(|one| still_waits(one, newest.get(&one.service).and_then(Option::as_ref), &state.landed));
-    Ok(EnvironmentStatus {
-        environment: environment.name.clone(),
+    let status = EnvironmentStatus {
+        environment: pass.environment.name.clone(),
         head: state.snapshot.head,
-        brakes: state.brakes.lines(&environment.name),
-        budget: budget(&pass, &state).await,
-        waiting: waiting(&pass, &state),
+        brakes: state.brakes.lines(&pass.environment.name),
+        budget: budget(pass, state).await,
+        waiting: waiting(pass, state),
         proposals,
         services,
-    })
+    };
+    Ok((status, records))
 }
 
 /// What is used of the environment's budget.
@@ -215,6 +224,8 @@ fn still_waits(one: &WaitingProposal, newest: Option<&Deployment>, landed: &[Rev
     is_newest && landed.iter().all(|entry| entry.id != one.id)
 }
 
+/// What the notes on some commits say.
+pub(super) type Notes = BTreeMap<CommitId, Vec<Record>>;
 /// The services of an environment, each with its newest change.
 type Newest = BTreeMap<ServiceName, Option<Deployment>>;
 /// What services run, in versions.
@@ -295,7 +306,7 @@ fn add_version(versions: &mut Vec<String>, value: &str) {
 }
 
 /// How a change stands, in a word.
-fn word(pass: &Pass<'_>, change: &Deployment, records: &BTreeMap<CommitId, Vec<Record>>) -> &'static str {
+fn word(pass: &Pass<'_>, change: &Deployment, records: &Notes) -> &'static str {
     if change.kind == ChangeKind::OwnRevert {
         return "reverted";
     }

@@ -11,7 +11,7 @@ use super::common::{Common, Ending, Format};
 use super::{output, world};
 use crate::agent::{Estate, World, fetch};
 use crate::domain::chart::Chart;
-use crate::domain::decision::{Decision, Facts, GUARDS, GuardAnswer, Replay, VerdictKind};
+use crate::domain::decision::{Decision, Facts, GUARDS, GuardAnswer, Replay, VerdictKind, summary};
 use crate::domain::history::trailers::OwnTrailers;
 use crate::domain::ids::CommitId;
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
@@ -200,7 +200,8 @@ fn describe<'r>(
     for (finding, signal) in derived.findings.iter().zip(&recorded.evidence.signals) {
         lines.push(format!("  {}: {}", finding.signal, finding.verdict.word()));
         lines.push(format!("    {}", output::plain(&finding.reason)));
-        let chart = Chart::of(&recorded.evidence, signal, finding);
+        let reverted_at = recorded.revert.map(|_| recorded.at);
+        let chart = Chart::of(&recorded.evidence, signal, finding).map(|chart| chart.reverted(reverted_at));
         lines.extend(chart.iter().flat_map(plot).map(|line| format!("    {line}")));
         let asked = if signal.asked.is_empty() { "(not kept)" } else { &signal.asked };
         lines.push(format!("    asked {}: {}", signal.signal.source, output::plain(asked)));
@@ -208,17 +209,12 @@ fn describe<'r>(
             .extend(signal.warnings.iter().map(|warning| format!("    warning: {}", output::plain(warning))));
     }
     if !recorded.guards.is_empty() {
-        lines.push(format!("  {}", output::plain(&output::guards(&recorded.guards))));
+        lines.push(format!("  {}", output::plain(&summary(&recorded.guards))));
     }
     lines.extend(recorded.guards.iter().flat_map(describe_guard));
     lines.extend(recorded.revert.map(|revert| format!("  reverted by {revert}")));
     let told = since.map(|one| {
-        format!(
-            "    {}: {}: {}",
-            one.at,
-            output::outcome(one.outcome, one.revert),
-            output::plain(&one.reason)
-        )
+        format!("    {}: {}: {}", one.at, one.outcome.words(one.revert), output::plain(&one.reason))
     });
     lines.extend(told);
     if let Some(proposal) = &recorded.proposal {

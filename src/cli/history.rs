@@ -19,9 +19,9 @@ use crate::domain::history::scope::{Any, Tracked};
 use crate::domain::ids::{BranchName, CommitId, EnvironmentName, ServiceName};
 use crate::domain::time::Time;
 use crate::ports::{HistoryQuery, Repository, RepositoryError};
+use crate::record::Record;
 use crate::record::keys::not_ours;
 use crate::record::pause::PauseList;
-use crate::record::{PinOutcome, Record, ReviewOutcome};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -419,13 +419,7 @@ fn describe(record: &Record) -> String {
             )
         }
         Record::Review(review) => {
-            let outcome = match review.outcome {
-                ReviewOutcome::Merged => "pull request merged",
-                ReviewOutcome::NotRestored => "pull request merged, NOT restored",
-                ReviewOutcome::Declined => "pull request declined",
-                ReviewOutcome::Superseded => "pull request superseded",
-                ReviewOutcome::Overdue => "pull request OVERDUE",
-            };
+            let outcome = review.outcome.words();
             format!(
                 "{} {}/{} {} {outcome}: {}",
                 review.at,
@@ -436,10 +430,7 @@ fn describe(record: &Record) -> String {
             )
         }
         Record::Pin(pin) => {
-            let outcome = match pin.outcome {
-                PinOutcome::Lifted => "unpinned",
-                PinOutcome::Changed => "is still pinned",
-            };
+            let outcome = pin.outcome.words();
             format!(
                 "{} {}/{} {} {outcome}: {} ({})",
                 pin.at,
@@ -458,7 +449,7 @@ fn describe(record: &Record) -> String {
                 recovery.environment,
                 recovery.service,
                 recovery.deployment.short(),
-                output::outcome(recovery.outcome, recovery.revert),
+                recovery.outcome.words(recovery.revert),
                 output::plain(&recovery.reason)
             )
         }

@@ -8,10 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::agent::WaitingProposal;
-use crate::domain::decision::{GuardAnswer, PLAN_GUARD};
-use crate::domain::ids::CommitId;
 use crate::domain::text::flat;
-use crate::record::Recovery;
 
 /// Whether something could not be printed.
 static LOST: AtomicBool = AtomicBool::new(false);
@@ -57,21 +54,6 @@ pub(super) fn warning(warning: &str) {
     let _closed = writeln!(err, "warning: {}", plain(warning));
 }
 
-/// Says in one line how many guards passed, and which one decided: `23 guards passed`, `3 guards passed, then decided by the guard: budget`.
-pub(super) fn guards(answers: &[GuardAnswer]) -> String {
-    let passed = match answers.iter().filter(|answer| answer.decision.is_none()).count() {
-        0 => None,
-        1 => Some("1 guard passed".to_owned()),
-        count => Some(format!("{count} guards passed")),
-    };
-    let decisive = answers.iter().find(|answer| answer.decision.is_some());
-    let decisive = decisive.map(|answer| match answer.guard.as_str() {
-        PLAN_GUARD => "decided by what the revert would change (plan)".to_owned(),
-        guard => format!("decided by the guard: {guard}"),
-    });
-    passed.into_iter().chain(decisive).collect::<Vec<_>>().join(", then ")
-}
-
 /// A revert that waits on a branch, with how a person takes it.
 pub(super) fn waiting(one: &WaitingProposal) -> [String; 2] {
     let WaitingProposal { service, deployment, subject, since, branch, into, .. } = one;
@@ -96,18 +78,6 @@ pub(super) fn quoted(word: &str) -> String {
 /// direction, which could show a value as another one.
 pub(super) fn plain(text: &str) -> String {
     flat(text)
-}
-
-/// What became of a revert, in words.
-pub(super) fn outcome(outcome: Recovery, revert: CommitId) -> String {
-    let revert = revert.short();
-    match outcome {
-        Recovery::Recovered => format!("recovered after {revert}"),
-        Recovery::NotRecovered => format!("NOT recovered after {revert}"),
-        Recovery::Replaced => format!("replaced after {revert}"),
-        Recovery::Gone => format!("the revert {revert} is GONE from the branch"),
-        Recovery::Unknown => format!("recovery unknown after {revert}"),
-    }
 }
 
 /// The same for text of several lines.
@@ -156,30 +126,4 @@ pub(super) async fn progress<T>(label: &str, work: impl Future<Output = T>) -> T
 fn show(text: &str) {
     let mut err = std::io::stderr().lock();
     let _closed = write!(err, "{text}").and_then(|()| err.flush());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::decision::Decision;
-
-    #[test]
-    fn what_decided_is_named_also_where_it_was_no_guard() {
-        let said = |guard: &str, decision| GuardAnswer::without_facts(guard, decision);
-        let passed = || said("verdict", None);
-        for (answers, expected) in [
-            (vec![], ""),
-            (vec![passed()], "1 guard passed"),
-            (
-                vec![passed(), said("budget", Some(Decision::Propose))],
-                "1 guard passed, then decided by the guard: budget",
-            ),
-            (
-                vec![passed(), passed(), said("plan", Some(Decision::Propose))],
-                "2 guards passed, then decided by what the revert would change (plan)",
-            ),
-        ] {
-            assert_eq!(guards(&answers), expected);
-        }
-    }
 }

@@ -11,7 +11,7 @@ use crate::agent::{
     Estate, Event, EventKind, Intent, Item, PassReport, PinNews, PinStep, Stop, events, pass,
 };
 use crate::domain::change::receipt::Receipt;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, summary};
 use crate::domain::ids::EnvironmentName;
 use crate::domain::judge::verdict::Verdict;
 use crate::ports::RepositoryError;
@@ -165,7 +165,7 @@ pub(super) fn describe(common: &Common, report: &PassReport, in_full: bool) -> S
             let _review = writeln!(out, "  {} {}: {state}", review.service, review.deployment.short());
         }
         for recovery in &environment.recoveries {
-            let outcome = output::outcome(recovery.outcome, recovery.revert);
+            let outcome = recovery.outcome.words(recovery.revert);
             let reason = output::plain(&recovery.reason);
             let _recovery = writeln!(out, "  {} {outcome}: {reason}", recovery.service);
         }
@@ -275,7 +275,7 @@ fn describe_item(
     }
     if in_full {
         if item.decision != Decision::Wait && !item.guards.is_empty() {
-            let _guards = writeln!(out, "    {}", output::guards(&item.guards));
+            let _guards = writeln!(out, "    {}", summary(&item.guards));
         }
         for line in item.diff.iter().flat_map(|diff| diff.lines()) {
             let _line = writeln!(out, "    {}", output::plain(line));

@@ -7,6 +7,7 @@ mod answer;
 mod guards;
 mod members;
 mod stack;
+mod summary;
 mod types;
 
 pub use self::answer::{GuardAnswer, Replay};
@@ -17,11 +18,8 @@ pub use self::guards::{
 };
 pub use self::members::ask_member;
 pub use self::stack::{is_open, is_unsure, may_be_of};
+pub use self::summary::{PLAN_GUARD, summary};
 pub use self::types::{Case, Decision, GoneRevert, LATE_SECS, Left, Member, Situation, Turn, VerdictKind};
-
-/// The name under which it is recorded that a person must look at a revert because of what was found when it was worked out. It
-/// is no guard: what it looks at is the plan.
-pub const PLAN_GUARD: &str = "plan";
 
 /// Asks the guards; also returns what each said that was asked, with the facts that it looked at.
 ///

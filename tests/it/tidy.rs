@@ -313,10 +313,14 @@ const ORDERS: [(&str, &[&str]); 3] = [
             "no_effect",
             "check",
             "status",
+            "overview",
             "unpin",
         ],
     ),
-    ("src", &["domain", "record", "ports", "telemetry", "agent", "adapters", "serve", "config", "cli"]),
+    (
+        "src",
+        &["domain", "record", "ports", "telemetry", "agent", "adapters", "page", "serve", "config", "cli"],
+    ),
 ];
 
 /// Where a public type has a name of its own.

@@ -8,6 +8,7 @@ pub(super) mod elsewhere;
 pub(super) mod found;
 pub(super) mod gone;
 pub(super) mod landed;
+pub(super) mod left;
 pub(super) mod lineage;
 pub(super) mod paused_since;
 pub(super) mod pauses;

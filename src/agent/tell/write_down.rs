@@ -1,6 +1,7 @@
 //! Writing down what was decided: the report for the command line, the record in the notes, and what the forge shows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::announce::{Announced, announce};
 use super::comments::Comments;
@@ -250,6 +251,7 @@ fn item(settled: &Settled) -> Item {
         deployed_at: judged.deployment.at,
         landing: judged.deployment.landing,
         judgement: judged.judgement.clone(),
+        evidence: Arc::new(judged.evidence.clone()),
         put_back: judged.put_back.clone(),
         decision: decision.clone(),
         guards: guards.clone(),

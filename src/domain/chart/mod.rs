@@ -24,6 +24,9 @@ const TIMES_BEFORE: i64 = 3;
 /// … and at least so many samples.
 const LEAST_BEFORE: i64 = 20;
 
+/// What is drawn after the last sample, so that a revert stands on the chart, is at most this part of the time that has samples.
+const SHARE_FOR_REVERT: i64 = 4;
+
 /// What a chart shows.
 #[derive(Clone, Debug)]
 pub struct Chart<'a> {
@@ -37,6 +40,8 @@ pub struct Chart<'a> {
     pub deployed_at: Time,
     /// Since when samples count.
     pub settled_at: Time,
+    /// When the revert came, where that is within the chart.
+    pub reverted_at: Option<Time>,
     /// The line beyond which samples are bad, where it is within the chart.
     pub line: Option<f64>,
     /// What the width and the height stand for.
@@ -104,6 +109,7 @@ impl<'a> Chart<'a> {
             samples: samples.clone(),
             deployed_at,
             settled_at: deployed_at.plus_secs(evidence.settle_secs.into()),
+            reverted_at: None,
             line: finding.line,
             axes: Axes::around(samples, deployed_at)?,
             behind: Vec::new(),
@@ -113,6 +119,16 @@ impl<'a> Chart<'a> {
         };
         chart.axes = chart.axes.for_values(chart.own(), Room::None);
         Some(chart)
+    }
+
+    /// The same with the time at which the deployment was reverted. There is room for it where it came soon after the last sample.
+    #[must_use]
+    pub fn reverted(mut self, at: Option<Time>) -> Self {
+        let room = self.axes.span() / SHARE_FOR_REVERT;
+        let is_near = |at: &Time| *at > self.deployed_at && at.secs_since(self.axes.last) <= room;
+        self.reverted_at = at.filter(is_near);
+        self.axes.last = self.reverted_at.map_or(self.axes.last, |at| at.max(self.axes.last));
+        self
     }
 
     /// The same without what is long before the deployment.
@@ -185,7 +201,11 @@ impl<'a> Chart<'a> {
     /// The moments that the chart points out.
     #[must_use]
     pub fn marks(&self) -> Vec<Mark> {
-        let marks = [("deployed", Some(self.deployed_at)), ("onset", self.finding.since)];
+        let marks = [
+            ("deployed", Some(self.deployed_at)),
+            ("onset", self.finding.since),
+            ("reverted", self.reverted_at),
+        ];
         let shown = marks.into_iter().filter_map(|(name, at)| Some((name, at?)));
         let shown = shown.filter(|(_, at)| self.axes.spans(*at));
         shown
