@@ -184,6 +184,7 @@ impl Daemon {
             sleepers: next.settings.estates.iter().map(sleeper).collect(),
             wakes: next.wakes.clone(),
             clock: Arc::clone(&self.clock),
+            world: next.world.clone(),
         }
     }
 }

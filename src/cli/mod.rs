@@ -10,12 +10,12 @@ mod history;
 mod init;
 mod judge;
 mod output;
+mod page;
 mod pause;
 mod plan;
 mod revert;
 mod run;
 mod status;
-mod svg;
 mod unpin;
 mod world;
 
@@ -64,6 +64,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Let automation put a version back that a revert has pinned, before the time of the pins is over
     Unpin(unpin::UnpinArgs),
+    /// Write what the daemon's pages show as files for a browser, for those who run it from cron
+    Page(page::PageArgs),
     /// Read the audit log back from Git
     History(history::HistoryArgs),
     /// Derive a recorded verdict again from its evidence alone
@@ -137,6 +139,7 @@ async fn command(cli: Cli) -> anyhow::Result<Ending> {
         Command::Resume(args) => pause::resume(common, args).await,
         Command::Status(args) => status::run(common, args).await,
         Command::Unpin(args) => unpin::run(common, args).await,
+        Command::Page(args) => page::run(common, args).await,
         Command::History(args) => history::run(common, args).await,
         Command::Explain(args) => explain::run(common, args).await,
         Command::Judge(args) => judge::run(common, &args),

@@ -423,6 +423,17 @@ pub(super) struct Run {
     pub(super) listen: Option<String>,
     /// The webhooks that make a pass begin at once: each by its name, which ends its path: `/hooks/NAME`.
     pub(super) hooks: Option<BTreeMap<String, Hook>>,
+    /// The pages for people, at `/`. Default: none.
+    pub(super) page: Option<Page>,
+}
+
+/// The pages for people. They change nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// What proves that somebody may read them, at least 16 bytes: a bearer token, or in a browser the password of any user. Default: none,
+    /// and everybody reads them who reaches the address.
+    pub(super) secret: Option<Secret>,
 }
 
 /// A webhook. Nothing in it is believed: the agent looks sooner, and that is all.

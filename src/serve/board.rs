@@ -5,10 +5,11 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::metrics::{Asked, Metrics};
-use crate::agent::{Event, EventKind, PassReport, events};
+use crate::agent::{EnvironmentReport, Event, EventKind, PassReport, events};
 use crate::domain::ids::{CommitId, EnvironmentName, RepositoryName, ServiceName, SourceName};
 use crate::domain::text::one_line;
 use crate::domain::time::{Time, human_secs};
+use crate::page::{self, Site};
 use crate::ports::{Clock, RepositoryError, SourceError};
 
 /// How many intervals may pass without a good pass before the daemon is not ready.
@@ -46,6 +47,10 @@ struct SeenEstate {
     error: Option<String>,
     /// The deployments that are watched.
     watched: BTreeSet<(EnvironmentName, ServiceName, CommitId)>,
+    /// What the newest pass over each environment has found that examined it, and when that pass began.
+    reports: BTreeMap<EnvironmentName, (Time, EnvironmentReport)>,
+    /// Why the newest pass did not examine an environment.
+    unseen: BTreeMap<EnvironmentName, String>,
 }
 
 /// What is known of a metric source.
@@ -53,6 +58,29 @@ struct SeenEstate {
 struct SeenSource {
     answered: Option<Time>,
     error: Option<String>,
+}
+
+impl SeenEstate {
+    /// Takes note of a pass that could not begin.
+    fn failed(&mut self, error: &str) {
+        self.error = Some(error.to_owned());
+        for name in self.reports.keys() {
+            self.unseen.insert(name.clone(), error.to_owned());
+        }
+    }
+
+    /// Keeps what a pass has found, for people.
+    fn keep(&mut self, report: &PassReport) {
+        for of in &report.environments {
+            let name = of.environment.clone();
+            if of.head.is_some() && !of.cut_short {
+                self.unseen.remove(&name);
+                self.reports.insert(name, (report.at, of.clone()));
+            } else if let Some(problem) = of.problems.first() {
+                self.unseen.insert(name, one_line(problem, MAX_ERROR));
+            }
+        }
+    }
 }
 
 impl Board {
@@ -110,7 +138,7 @@ impl Board {
             Ok(report) => report,
             Err(error) => {
                 self.metrics.failed(repository);
-                estate.error = Some(one_line(&error.to_string(), MAX_ERROR));
+                estate.failed(&one_line(&error.to_string(), MAX_ERROR));
                 return Vec::new();
             }
         };
@@ -118,6 +146,7 @@ impl Board {
         estate.fetched = Some(now);
         let problem = report.environments.iter().find_map(|one| one.problems.first());
         estate.error = problem.map(|problem| one_line(problem, MAX_ERROR));
+        estate.keep(report);
         let mut all: Vec<Event> = report.environments.iter().flat_map(events).collect();
         let key =
             |event: &Event| Some((event.environment.clone(), event.service.clone()?, event.deployment?));
@@ -157,6 +186,46 @@ impl Board {
     /// Whether a deployment is watched in a repository.
     pub(super) fn is_watching(&self, repository: &RepositoryName) -> bool {
         self.seen().estates.get(repository).is_some_and(|estate| !estate.watched.is_empty())
+    }
+
+    /// When the newest pass began that examined an environment; none where none has.
+    pub(super) fn examined(
+        &self,
+        repository: &RepositoryName,
+        environment: &EnvironmentName,
+    ) -> Option<Time> {
+        Some(self.seen().estates.get(repository)?.reports.get(environment)?.0)
+    }
+
+    /// What there is to show of these environments.
+    pub(super) fn site<'a>(
+        &self,
+        environments: impl IntoIterator<Item = (&'a RepositoryName, &'a EnvironmentName)>,
+    ) -> Site {
+        let seen = self.seen();
+        let broken = seen.broken.iter().map(|why| {
+            format!("the configuration has changed, and cannot be used, so that the one before it is in use: {why}")
+        });
+        let silent = seen
+            .sources
+            .iter()
+            .filter_map(|(name, source)| Some(format!("metric source {name}: {}", source.error.as_ref()?)));
+        let shown = |(repository, name): (&'a RepositoryName, &'a EnvironmentName)| {
+            let estate = seen.estates.get(repository);
+            let error = estate.and_then(|estate| estate.error.clone().filter(|_| estate.reports.is_empty()));
+            page::Seen {
+                name: name.clone(),
+                repository: repository.clone(),
+                report: estate.and_then(|estate| estate.reports.get(name).cloned()),
+                problem: estate.and_then(|estate| estate.unseen.get(name).cloned()).or(error),
+            }
+        };
+        Site {
+            at: self.clock.now(),
+            is_served: true,
+            notices: broken.chain(silent).collect(),
+            environments: environments.into_iter().map(shown).collect(),
+        }
     }
 
     /// Whether the daemon does its work, with one line for each repository and metric source that says when it last did. It does as long

@@ -1,4 +1,4 @@
-//! The daemon's HTTP server: health, metrics and webhooks. It answers from what the [`Board`] has seen, and begins passes at most
+//! The daemon's HTTP server: health, metrics, webhooks and pages. It answers from what the [`Board`] has seen, and begins passes at most
 //! sooner.
 
 mod asked;
@@ -6,6 +6,8 @@ mod board;
 mod hooks;
 mod metrics;
 mod options;
+mod pages;
+mod token;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -27,8 +29,9 @@ pub use self::asked::CountedSource;
 pub use self::board::Board;
 pub use self::hooks::Sleeper;
 use self::hooks::{Hooks, take_hook};
-pub use self::options::{HookOptions, Sender, ServerOptions};
-use crate::agent::{Stop, Wakes, wait_for};
+pub use self::options::{HookOptions, PageOptions, Sender, ServerOptions};
+use self::pages::{Pages, routes};
+use crate::agent::{Stop, Wakes, World, wait_for};
 use crate::ports::Clock;
 
 /// The most connections at a time: each may hold a body.
@@ -50,6 +53,8 @@ pub struct Served {
     pub wakes: Wakes,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// What the pages are read from.
+    pub world: World,
 }
 
 /// What a server answers. It can be replaced while the server runs.
@@ -74,7 +79,9 @@ impl Routes {
 }
 
 fn router(options: &ServerOptions, served: Served) -> Router {
-    let Served { board, sleepers, wakes, clock } = served;
+    let Served { board, sleepers, wakes, clock, world } = served;
+    let of_pages =
+        options.page.as_ref().map(|page| routes(Pages::new(page.clone(), Arc::clone(&board), world)));
     let hooks = Hooks::new(options.hooks.clone(), sleepers, wakes, (Arc::clone(&board), clock));
     let of_hooks = Router::new().route("/hooks/{name}", post(take_hook)).with_state(Arc::new(hooks));
     Router::new()
@@ -83,6 +90,7 @@ fn router(options: &ServerOptions, served: Served) -> Router {
         .route("/metrics", get(metrics_text))
         .with_state(board)
         .merge(of_hooks)
+        .merge(of_pages.unwrap_or_default())
 }
 
 /// A server that listens.

@@ -14,6 +14,16 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// The webhooks, each by its name: the last part of its path.
     pub hooks: BTreeMap<String, HookOptions>,
+    /// The pages for people; none where there are none.
+    pub page: Option<PageOptions>,
+}
+
+/// The pages for people.
+#[derive(Clone, Debug)]
+pub struct PageOptions {
+    /// What proves that somebody may read them: a bearer token, or the password of any user. None where everybody may who reaches the
+    /// server.
+    pub secret: Option<SecretString>,
 }
 
 /// A webhook.

@@ -14,7 +14,7 @@ use self::guess::{Nature, guess};
 use self::input::{Chosen, FileMetric, Input};
 use self::weigh::{Stream, Weighed, title};
 use super::common::{Common, Ending, Format};
-use super::{output, svg};
+use super::output;
 use crate::adapters::metrics::samples::Point;
 use crate::adapters::metrics::table::Columns;
 use crate::config::ratio;
@@ -22,6 +22,7 @@ use crate::domain::environment::policy::Policy;
 use crate::domain::environment::signal::{Direction, Signal, SignalKind};
 use crate::domain::judge::verdict::{Judgement, Verdict, judge};
 use crate::domain::time::Time;
+use crate::page::svg;
 
 /// How many steps are watched, and are the baseline, where that is longer than the agent's own defaults.
 const WATCH_STEPS: u32 = 30;

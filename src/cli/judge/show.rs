@@ -5,12 +5,12 @@ use super::input::Input;
 use super::weigh::{Stream, title};
 use crate::cli::chart::plot;
 use crate::cli::output::{coloured, plain};
-use crate::cli::svg::Picture;
 use crate::domain::chart::Chart;
 use crate::domain::environment::signal::{Direction, SignalKind};
 use crate::domain::judge::evidence::{Evidence, SignalEvidence};
 use crate::domain::judge::verdict::{Finding, Judgement, Verdict};
 use crate::domain::time::human_secs;
+use crate::page::svg::Picture;
 
 /// All that there is to say.
 pub(super) struct Story<'a> {

@@ -5,11 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use sha2::Sha256;
 
 use crate::domain::time::Time;
 use crate::serve::options::Sender;
+use crate::serve::token::{is_bearer, is_same};
 
 /// How old or how far ahead a signed time may be, in seconds, as Standard Webhooks recommends.
 const TOLERANCE_SECS: i64 = 300;
@@ -42,11 +42,7 @@ pub(super) fn is_proven(
             }
             None => header("x-gitlab-token").is_some_and(|token| is_same(token.as_bytes(), key)),
         },
-        Sender::Alertmanager | Sender::Generic => {
-            header("authorization").and_then(|value| value.split_once(' ')).is_some_and(|(scheme, token)| {
-                scheme.eq_ignore_ascii_case("bearer") && is_same(token.trim().as_bytes(), key)
-            })
-        }
+        Sender::Alertmanager | Sender::Generic => is_bearer(headers, key),
     }
 }
 
@@ -79,12 +75,6 @@ fn is_mac(key: &[u8], parts: &[&[u8]], expected: &[u8]) -> bool {
     };
     parts.iter().for_each(|part| mac.update(part));
     mac.verify_slice(expected).is_ok()
-}
-
-/// Whether a token is the secret. The hashes are compared, so that the time does not tell how long the secret is.
-fn is_same(token: &[u8], secret: &[u8]) -> bool {
-    let (token, wanted) = (Sha256::digest(token), Sha256::digest(secret));
-    !secret.is_empty() && bool::from(token.as_slice().ct_eq(wanted.as_slice()))
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -16,6 +16,7 @@ mod metrics;
 mod narrow;
 mod no_effect;
 mod order;
+mod pages_as_files;
 mod pins;
 mod proof;
 mod races;

@@ -3,6 +3,7 @@
 mod alertmanager;
 mod github;
 mod hooks;
+mod pages;
 mod reload;
 mod shown;
 
@@ -42,8 +43,12 @@ impl Daemon {
     /// Starts it with these webhooks, and waits until its first pass is over.
     fn start(stage: &mut Stage, config: &Config, senders: &[&str]) -> Self {
         let hooks: Vec<String> = senders.iter().map(|sender| hook(sender)).collect();
-        let run =
-            format!("run: {{interval: 1h, listen: \"127.0.0.1:0\", hooks: {{{}}}}}\n", hooks.join(", "));
+        Self::start_with(stage, config, &format!("hooks: {{{}}}", hooks.join(", ")))
+    }
+
+    /// The same with more keys of `run`.
+    fn start_with(stage: &mut Stage, config: &Config, more: &str) -> Self {
+        let run = format!("run: {{interval: 1h, listen: \"127.0.0.1:0\", {more}}}\n");
         stage.configure(&Config { run, ..config.clone() });
         stage.variables.push(("HOOK_SECRET".to_owned(), SECRET.to_owned()));
         let log = stage.home.path().join("log");
@@ -73,8 +78,12 @@ impl Daemon {
     /// Sends a request, and returns the status and the body of the answer.
     fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, String) {
         self.runtime.block_on(async {
-            let mut request =
-                self.client.request(method, format!("{}{path}", self.url)).body(body.to_owned());
+            // No connection is kept: the server ends those that are quiet for long.
+            let mut request = self
+                .client
+                .request(method, format!("{}{path}", self.url))
+                .header("connection", "close")
+                .body(body.to_owned());
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }

@@ -1,7 +1,6 @@
 //! The parts of an SVG document: its colours, its lines and its texts.
 
-use crate::cli::output::plain;
-use crate::domain::text::cut;
+use crate::domain::text::{cut, flat};
 
 /// What is what, apart from colours.
 const SHAPES: &str = "
@@ -11,7 +10,7 @@ const SHAPES: &str = "
   .series { fill: none; stroke-width: 1.6; stroke-linejoin: round; stroke-linecap: round; }
   .behind { fill: none; stroke-width: 1; stroke-linejoin: round; opacity: 0.55; } .settling { opacity: 0.12; }
   .usual { stroke-dasharray: 2 4; } .limit { stroke-dasharray: 6 4; }
-  .deployed { stroke-width: 1.4; } .onset { stroke-dasharray: 3 3; }";
+  .deployed, .reverted { stroke-width: 1.4; } .onset { stroke-dasharray: 3 3; }";
 
 /// The colours of the paper, the ink, what is faint, the grid, what was before and came after the deployment, and of what
 /// is bad, good and open.
@@ -23,7 +22,7 @@ const DARK: Colours =
 
 /// The style sheet. Colours stand in each rule and not in variables: viewers that know no variables draw all in black,
 /// and those that know no media queries either are left with the light ones.
-pub(super) fn style() -> String {
+pub(in crate::page) fn style() -> String {
     format!("{SHAPES}\n{}  @media (prefers-color-scheme: dark) {{\n{}  }}\n", rules(&LIGHT), rules(&DARK))
 }
 
@@ -35,7 +34,7 @@ fn rules(colours: &Colours) -> String {
   .grid {{ stroke: {grid}; }} .axis, .behind {{ stroke: {faint}; }} .settling {{ fill: {faint}; }}
   polyline.before, .usual {{ stroke: {before}; }} polyline.after {{ stroke: {after}; }}
   circle.before {{ fill: {before}; }} circle.after {{ fill: {after}; }} circle.bad {{ fill: {bad}; }}
-  line.limit, line.onset {{ stroke: {bad}; }} line.deployed {{ stroke: {ink}; }}
+  line.limit, line.onset {{ stroke: {bad}; }} line.deployed, line.reverted {{ stroke: {ink}; }}
   text.bad {{ fill: {bad}; }} text.good {{ fill: {good}; }} text.open {{ fill: {open}; }}
 "
     )
@@ -57,7 +56,7 @@ pub(super) fn text(svg: &mut String, x: f64, y: f64, class: &str, words: &str) {
 /// Text for XML, from a file that may hold anything: no markup, and no character that XML does not allow.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in plain(text).chars() {
+    for c in flat(text).chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),

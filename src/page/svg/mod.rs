@@ -5,7 +5,8 @@ mod pen;
 #[cfg(test)]
 mod tests;
 
-use self::pen::{escaped, line, style, text, wrapped};
+pub(in crate::page) use self::pen::style;
+use self::pen::{escaped, line, text, wrapped};
 use crate::domain::chart::{Axes, Chart, Mark, SampleKind, runs};
 use crate::domain::judge::evidence::{Evidence, Sample, SignalEvidence};
 use crate::domain::judge::stats::real;
@@ -33,18 +34,18 @@ const MAX_TITLE_LINES: usize = 4;
 const MAX_LINES: usize = 3;
 
 /// All that is drawn.
-pub(super) struct Picture<'a> {
+pub(crate) struct Picture<'a> {
     /// The verdict in a sentence.
-    pub(super) title: String,
-    pub(super) service: Option<&'a str>,
-    pub(super) evidence: &'a Evidence,
-    pub(super) judgement: &'a Judgement,
+    pub(crate) title: String,
+    pub(crate) service: Option<&'a str>,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) judgement: &'a Judgement,
     /// What each signal is called.
-    pub(super) names: Vec<&'a str>,
+    pub(crate) names: Vec<&'a str>,
 }
 
 /// Draws it.
-pub(super) fn draw(picture: &Picture<'_>) -> String {
+pub(crate) fn draw(picture: &Picture<'_>) -> String {
     let Picture { evidence, judgement, .. } = picture;
     let mut body = String::new();
     let mut y = 32.0;
@@ -95,14 +96,30 @@ fn draw_signal(
     finding: &Finding,
     top: f64,
 ) -> f64 {
-    let Some(chart) = Chart::of(evidence, signal, finding).map(Chart::compared) else {
-        text(svg, WIDTH / 2.0, top + 2.0 * ROW, "middle", "no samples");
-        return top + 3.0 * ROW;
-    };
-    let flags = flags(&chart);
+    match Chart::of(evidence, signal, finding).map(Chart::compared) {
+        Some(chart) => draw_chart(svg, &chart, top),
+        None => {
+            text(svg, WIDTH / 2.0, top + 2.0 * ROW, "middle", "no samples");
+            top + 3.0 * ROW
+        }
+    }
+}
+
+/// One chart alone, for an HTML document that has the style sheet: see [`style`]. `name` says in words what it shows.
+pub(in crate::page) fn chart(chart: &Chart<'_>, name: &str) -> String {
+    let mut body = String::new();
+    let height = draw_chart(&mut body, chart, 0.0) + 8.0;
+    format!(
+        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH:.0} {height:.0}\" role=\"img\" aria-label=\"{}\">\n{body}</svg>\n",
+        escaped(name)
+    )
+}
+
+fn draw_chart(svg: &mut String, chart: &Chart<'_>, top: f64) -> f64 {
+    let (flags, finding) = (flags(chart), chart.finding);
     let rows = flags.iter().map(|flag| flag.row).fold(0.0, f64::max) + 1.0;
     let field = Field { axes: chart.axes, top: top + 12.0 + rows * ROW };
-    field.settling(svg, &chart);
+    field.settling(svg, chart);
     field.value_axis(svg, finding.percent);
     field.time_axis(svg);
     for run in chart.behind.iter().flat_map(|other| runs(&other.samples)) {
@@ -116,7 +133,7 @@ fn draw_signal(
     if let Some(line) = chart.line {
         field.level(svg, "limit", line);
     }
-    field.series(svg, &chart);
+    field.series(svg, chart);
     flags.iter().for_each(|flag| field.flag(svg, flag));
     if let Some(line) = chart.line {
         text(svg, LEFT + 8.0, field.y(line) - 5.0, "bad", &finding.show(line));
@@ -164,19 +181,31 @@ impl Flag {
         let wide = width(&self.mark.caption) + 6.0;
         if self.left { (self.x - wide, self.x) } else { (self.x, self.x + wide) }
     }
+
+    /// Whether the two would overlap in one line.
+    fn covers(&self, other: &Self) -> bool {
+        let ((from, to), (other_from, other_to)) = (self.extent(), other.extent());
+        from < other_to && other_from < to
+    }
 }
 
-/// The marks of a chart: of two each has its caption on the side away from the other, or the first above the second.
+/// The marks of a chart. Of the deployment and the onset each has its caption on the side away from the other, or the first above the
+/// second. That of a revert stands above those that it would cover.
 fn flags(chart: &Chart<'_>) -> Vec<Flag> {
     let marks = chart.marks();
-    let second_is_earlier = matches!(&marks[..], [first, second] if second.at < first.at);
-    let sides = [!second_is_earlier, second_is_earlier];
+    let second_is_earlier = matches!(&marks[..], [first, second, ..] if second.at < first.at);
+    let sides = [!second_is_earlier, second_is_earlier, false];
     let flag = |(mark, left)| Flag::new(mark, left, &chart.axes);
     let mut flags: Vec<Flag> = marks.into_iter().zip(sides).map(flag).collect();
-    if let [first, second] = &mut flags[..] {
-        let ((from, to), (other_from, other_to)) = (first.extent(), second.extent());
-        if first.left == second.left && from < other_to && other_from < to {
-            first.row = 1.0;
+    if let [first, second, ..] = &mut flags[..]
+        && first.left == second.left
+        && first.covers(second)
+    {
+        first.row = 1.0;
+    }
+    if let Some((last, others)) = flags.split_last_mut().filter(|(_, others)| others.len() > 1) {
+        while others.iter().any(|other| (other.row - last.row).abs() < 0.5 && other.covers(last)) {
+            last.row += 1.0;
         }
     }
     flags

@@ -88,6 +88,36 @@ fn the_names_of_moments_do_not_overlap() {
 }
 
 #[test]
+fn the_name_of_a_revert_covers_no_other() {
+    let values: Vec<f64> = (0..60).map(f64::from).collect();
+    let mut picture = known("t", &values, Some(3.0), false);
+    let Found::Samples(samples) = &picture.evidence.signals[0].found else { panic!("no samples") };
+    let first = samples[0].at;
+    let mut marked = 0;
+    for deployed in (0..60).step_by(3) {
+        for (onset, reverted) in
+            (0..60).step_by(3).flat_map(|onset| (0..80).step_by(3).map(move |at| (onset, at)))
+        {
+            picture.evidence.deployed_at = first.plus_secs(deployed * 60);
+            picture.judgement.findings[0].since = Some(first.plus_secs(onset * 60));
+            let Known { evidence, judgement, .. } = &picture;
+            let chart = Chart::of(evidence, &evidence.signals[0], &judgement.findings[0]).unwrap();
+            let chart = chart.reverted(Some(first.plus_secs(reverted * 60)));
+            // It came after the deployment, and not long after the last sample.
+            assert_eq!(chart.reverted_at.is_some(), reverted > deployed && reverted <= 59 + 14);
+            let flags = flags(&chart);
+            assert!(flags.iter().all(|flag| flag.extent().0 >= 0.0 && flag.extent().1 <= WIDTH));
+            if let [one, other, last] = &flags[..] {
+                marked += 1;
+                let apart = |a: &Flag, b: &Flag| (a.row - b.row).abs() > 0.5 || !a.covers(b);
+                assert!(apart(one, last) && apart(other, last), "{deployed} {onset} {reverted}");
+            }
+        }
+    }
+    assert!(marked > 1_000);
+}
+
+#[test]
 fn sentences_are_told_once_and_to_their_end() {
     let long = "word ".repeat(60) + "end";
     let mut picture = known(&long, &[1.0, 2.0, 3.0, 4.0], None, false);

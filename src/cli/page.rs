@@ -1,0 +1,181 @@
+//! `backout page`: the pages of the daemon as files, for those who run it from cron.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+
+use super::common::{Common, Ending};
+use super::{output, world};
+use crate::agent::{EnvironmentReport, Intent, PassReport, Stop, World, overview, pass};
+use crate::page::{Filter, Place, Seen, ServiceState, Shown, Site, environment, index, service, style};
+
+/// The file that says that a folder is this command's own.
+const MARK: &str = ".backout-page";
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct PageArgs {
+    /// The folder for the pages: a new or an empty one, or one of an earlier run
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Runs the command.
+pub(super) async fn run(common: &Common, args: PageArgs) -> anyhow::Result<Ending> {
+    let world = world::connect(&world::settings(common)?)?;
+    let mut folder = Folder::open(args.out)?;
+    let report = output::progress("looking", pass(&world, Intent::Plan, &Stop::default())).await?;
+    let (site, mut ending) = (site(&world, report), Ending::Quiet);
+    folder.write(&Place::Style, &style())?;
+    for ((estate, of), seen) in world.environments().zip(&site.environments) {
+        let read = match &seen.report {
+            Some(_) => overview(&world, estate, of).await.map_err(|error| error.to_string()),
+            None => Err(seen.problem.clone().unwrap_or_else(|| "it was not examined".to_owned())),
+        };
+        match read {
+            Ok(overview) => write_environment(Shown { site: &site, seen, overview: &overview }, &mut folder)?,
+            Err(problem) => {
+                output::problem(&format!("{}: {problem}", of.name));
+                ending = Ending::Error;
+                // The pages of the last time say of which time they are.
+                folder.keep(&Place::Environment(seen.name.clone(), None));
+            }
+        }
+    }
+    folder.write(&Place::Index, &index(&site))?;
+    folder.remove_others()?;
+    output::line(&format!("the pages begin with {}", folder.path.join(Place::Index.path()).display()));
+    Ok(ending)
+}
+
+/// Writes the pages of an environment and of its services.
+fn write_environment(shown: Shown<'_>, folder: &mut Folder) -> anyhow::Result<()> {
+    let name = &shown.seen.name;
+    for state in std::iter::once(None).chain(ServiceState::ALL.map(Some)) {
+        let filter = Filter { state, search: String::new() };
+        folder.write(&Place::Environment(name.clone(), state), &environment(shown, &filter))?;
+    }
+    for one in &shown.overview.status.services {
+        if let Some(page) = service(shown, &one.service) {
+            folder.write(&Place::Service(name.clone(), one.service.clone()), &page)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a pass has seen, for pages.
+fn site(world: &World, report: PassReport) -> Site {
+    let PassReport { at, environments, took: _ } = report;
+    let repositories = world.environments().map(|(estate, _)| estate.name.clone());
+    let seen = |(repository, of): (_, EnvironmentReport)| {
+        let problem = of.problems.first().cloned();
+        let is_examined = of.head.is_some() && !of.cut_short;
+        Seen {
+            name: of.environment.clone(),
+            repository,
+            report: is_examined.then_some((at, of)),
+            problem: problem.filter(|_| !is_examined),
+        }
+    };
+    let environments = repositories.zip(environments).map(seen).collect();
+    Site { at, is_served: false, notices: Vec::new(), environments }
+}
+
+/// The folder that the pages are written into.
+struct Folder {
+    path: PathBuf,
+    /// The paths in it that this run has written.
+    written: BTreeSet<String>,
+    /// The folders in it that stay as they are, each with a `/` at its end.
+    kept: Vec<String>,
+}
+
+impl Folder {
+    /// Opens it, and makes it where it is not there. What others have put into a folder is not written over.
+    fn open(path: PathBuf) -> anyhow::Result<Self> {
+        let shown = path.display();
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {shown}"))?;
+        let mark = path.join(MARK);
+        if !mark.exists() {
+            let mut there =
+                std::fs::read_dir(&path).with_context(|| format!("cannot read the folder {shown}"))?;
+            ensure!(
+                there.next().is_none(),
+                "the folder {shown} holds files that this command has not written: name a new or an empty one"
+            );
+            std::fs::write(&mark, "written by backout page\n")
+                .with_context(|| format!("cannot write into {shown}"))?;
+        }
+        Ok(Self { path, written: BTreeSet::new(), kept: Vec::new() })
+    }
+
+    /// Writes a page. Who reads it meanwhile reads the old one or the new one, whole.
+    fn write(&mut self, place: &Place, text: &str) -> anyhow::Result<()> {
+        let file = self.path.join(place.path());
+        let write = || {
+            let parent = file.parent().unwrap_or(&self.path);
+            std::fs::create_dir_all(parent)?;
+            let mut new = tempfile::Builder::new().permissions(readable()).tempfile_in(parent)?;
+            new.write_all(text.as_bytes())?;
+            new.persist(&file).map_err(|error| error.error)?;
+            Ok::<_, std::io::Error>(())
+        };
+        write().with_context(|| format!("cannot write {}", file.display()))?;
+        self.written.insert(place.path());
+        Ok(())
+    }
+
+    /// Leaves a page as it is, and all that is in its folder.
+    fn keep(&mut self, place: &Place) {
+        let path = place.path();
+        self.kept.extend(path.strip_suffix("index.html").map(str::to_owned));
+    }
+
+    /// Removes the pages of environments and services that are no more.
+    fn remove_others(&self) -> anyhow::Result<()> {
+        for environment in folders_in(&self.path.join("environments"))? {
+            for folder in [environment.join("services"), environment.clone()] {
+                self.remove_others_in(&folder)
+                    .with_context(|| format!("cannot clear {}", folder.display()))?;
+                // What is not empty stays.
+                drop(std::fs::remove_dir(&folder));
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_others_in(&self, folder: &Path) -> std::io::Result<()> {
+        let Ok(files) = std::fs::read_dir(folder) else { return Ok(()) };
+        for file in files {
+            let file = file?;
+            let path = file.path();
+            let Some(own) = path.strip_prefix(&self.path).ok().and_then(Path::to_str) else { continue };
+            let stays =
+                self.written.contains(own) || self.kept.iter().any(|folder| own.starts_with(folder.as_str()));
+            if own.ends_with(".html") && file.file_type()?.is_file() && !stays {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who may read the pages: everybody, as far as the process lets them, like any other file that a program writes.
+fn readable() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}
+
+/// The folders in a folder, of which none is a link; none where it is not there.
+fn folders_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let Ok(there) = std::fs::read_dir(path) else { return Ok(Vec::new()) };
+    let mut folders = Vec::new();
+    for one in there {
+        let one = one.with_context(|| format!("cannot read {}", path.display()))?;
+        if one.file_type().is_ok_and(|kind| kind.is_dir()) {
+            folders.push(one.path());
+        }
+    }
+    Ok(folders)
+}
