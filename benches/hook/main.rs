@@ -181,7 +181,7 @@ impl Daemon {
             if let Some((_, rest)) = told {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 daemon.address = format!("127.0.0.1:{port}");
-                if daemon.ask("GET /metrics", "", "")?.contains("backout_passes_total{") {
+                if daemon.ask("GET /metrics", "", "")?.contains("result=\"good\"} 1\n") {
                     return Ok(daemon);
                 }
             }

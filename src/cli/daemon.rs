@@ -15,7 +15,7 @@ use crate::adapters::clock::SystemClock;
 use crate::agent::{Estate, Event, PassReport, Stop, Wakes, World, wait_for};
 use crate::config::{EstateSettings, Settings};
 use crate::ports::{Clock, MetricSource, RepositoryError};
-use crate::serve::{Board, CountedSource, Routes, Served, Server, Sleeper};
+use crate::serve::{Board, CountedSource, Names, Routes, Served, Server, Sleeper};
 
 /// How often it is looked whether a file of the configuration has changed, in seconds. Kubernetes takes up to a minute to show a changed
 /// ConfigMap or Secret in a volume.
@@ -166,9 +166,7 @@ impl Daemon {
             }
             (None, _) => self.end_server(),
         }
-        let repositories = next.settings.estates.iter().map(|estate| estate.name.clone());
-        let sources = next.settings.sources.keys().cloned();
-        self.board.configured(next.settings.interval_secs, repositories, sources);
+        self.board.configured(next.settings.interval_secs, names(&next.settings));
         Ok(())
     }
 
@@ -186,6 +184,17 @@ impl Daemon {
             clock: Arc::clone(&self.clock),
             world: next.world.clone(),
         }
+    }
+}
+
+/// The names of which something is counted.
+fn names(settings: &Settings) -> Names {
+    let environments = settings.estates.iter().flat_map(|estate| &estate.environments);
+    Names {
+        repositories: settings.estates.iter().map(|estate| estate.name.clone()).collect(),
+        environments: environments.map(|environment| environment.name.clone()).collect(),
+        sources: settings.sources.keys().cloned().collect(),
+        hooks: settings.server.iter().flat_map(|server| server.hooks.keys().cloned()).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::metrics::{Asked, Metrics};
+use super::names::Names;
 use crate::agent::{EnvironmentReport, Event, EventKind, PassReport, events};
 use crate::domain::ids::{CommitId, EnvironmentName, RepositoryName, ServiceName, SourceName};
 use crate::domain::text::one_line;
@@ -90,27 +91,23 @@ impl Board {
         Self { clock, metrics: Metrics::new(), seen: Mutex::default() }
     }
 
-    /// Takes note of a configuration that is used from now on: with these repositories and metric sources, and passes so many seconds
-    /// apart. What is known of those that were there before stays.
-    pub fn configured(
-        &self,
-        interval_secs: u32,
-        repositories: impl IntoIterator<Item = RepositoryName>,
-        sources: impl IntoIterator<Item = SourceName>,
-    ) {
+    /// Takes note of a configuration that is used from now on: with these names, and passes so many seconds apart. What is known of
+    /// those that were there before stays.
+    pub fn configured(&self, interval_secs: u32, names: Names) {
         let mut seen = self.seen();
         let mut known = std::mem::take(&mut *seen);
         let estate = |name| {
             (known.estates.remove(&name).map(|seen| (name.clone(), seen)))
                 .unwrap_or_else(|| (name, SeenEstate::default()))
         };
-        seen.estates = repositories.into_iter().map(estate).collect();
+        seen.estates = names.repositories.iter().cloned().map(estate).collect();
         let source = |name| {
             (known.sources.remove(&name).map(|seen| (name.clone(), seen)))
                 .unwrap_or_else(|| (name, SeenSource::default()))
         };
-        seen.sources = sources.into_iter().map(source).collect();
+        seen.sources = names.sources.iter().cloned().map(source).collect();
         seen.limit_secs = (MISSED * i64::from(interval_secs)).max(PATIENCE_SECS);
+        self.metrics.named(names);
         self.metrics.configured(true);
     }
 
@@ -133,7 +130,9 @@ impl Board {
     ) -> Vec<Event> {
         let now = self.clock.now();
         let mut seen = self.seen();
-        let estate = seen.estates.entry(repository.clone()).or_default();
+        // A pass that was begun by an earlier configuration may end after it.
+        let mut gone = SeenEstate::default();
+        let estate = seen.estates.get_mut(repository).unwrap_or(&mut gone);
         let report = match passed {
             Ok(report) => report,
             Err(error) => {
@@ -169,7 +168,8 @@ impl Board {
     pub(super) fn asked(&self, source: &SourceName, error: Option<&SourceError>) {
         let now = self.clock.now();
         let mut seen = self.seen();
-        let known = seen.sources.entry(source.clone()).or_default();
+        let mut gone = SeenSource::default();
+        let known = seen.sources.get_mut(source).unwrap_or(&mut gone);
         known.error = error.map(|error| one_line(&error.to_string(), MAX_ERROR));
         let asked = match error {
             None => {

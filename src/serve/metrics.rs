@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
+use std::sync::{PoisonError, RwLock};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::names::{ANSWERS, DECISIONS, ENDS, HOOKS, Names, RECOVERIES, REVERTS, STEPS, VERDICTS};
 use crate::agent::{EnvironmentReport, Item, PassReport, Took};
 use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
@@ -24,6 +26,9 @@ type Counters = Family<Labels, Counter>;
 type Gauges = Family<Labels, Gauge>;
 type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
+/// What holds the agent back.
+const HOLDERS: [&str; 2] = ["pause", "freeze"];
+
 /// The bounds of the buckets for stages of a pass, in seconds: from a quiet pass to the longest wait for a server.
 const STAGE_SECS: [f64; 9] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0];
 
@@ -31,9 +36,11 @@ const STAGE_SECS: [f64; 9] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0]
 const WAIT_SECS: [f64; 10] = [15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 43_200.0];
 
 /// All series. Their labels are names in the configuration and words of the program: what comes from a repository or a server makes no
-/// new series.
+/// new series. Each counter is there at 0 before it counts anything: who asks how much one grew sees its first event too.
 pub(super) struct Metrics {
     registry: Registry,
+    /// The names of which something is counted. A pass that was begun by an earlier configuration may end after it.
+    names: RwLock<Names>,
     passes: Counters,
     stages: Histograms,
     last_success: Family<Labels, Gauge<f64, AtomicU64>>,
@@ -70,6 +77,7 @@ impl Metrics {
         registry.register("build_info", "The version of the program", build);
         let mut own = Self {
             registry,
+            names: RwLock::default(),
             passes: Family::default(),
             stages: Family::new_with_constructor(|| Histogram::new(STAGE_SECS)),
             last_success: Family::default(),
@@ -87,6 +95,9 @@ impl Metrics {
             configured: Gauge::default(),
         };
         own.register();
+        for step in STEPS {
+            drop(own.waits.get_or_create(&vec![("step", step.to_owned())]));
+        }
         own
     }
 
@@ -154,21 +165,77 @@ impl Metrics {
         Ok(text)
     }
 
+    /// Takes note that a configuration with these names is in use: begins their counters at 0, and ends the series of names that the one
+    /// before had and it has not.
+    pub(super) fn named(&self, names: Names) {
+        for (counters, labels) in self.counters(&names) {
+            drop(counters.get_or_create(&labels));
+        }
+        let mut own = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = own.without(&names);
+        for (counters, labels) in self.counters(&gone) {
+            counters.remove(&labels);
+        }
+        for repository in &gone.repositories {
+            self.last_success.remove(&of_repository(repository));
+        }
+        for environment in &gone.environments {
+            self.watched.remove(&of_environment(environment));
+            self.budget_left.remove(&of_environment(environment));
+            for by in HOLDERS {
+                self.held.remove(&labels(environment, "by", by));
+            }
+        }
+        *own = names;
+    }
+
+    /// All counters of these names, each with its labels.
+    fn counters(&self, names: &Names) -> Vec<(&Counters, Labels)> {
+        let mut all = Vec::new();
+        for repository in &names.repositories {
+            all.extend(ENDS.map(|end| (&self.passes, of_pass(repository, end))));
+        }
+        for environment in &names.environments {
+            let own = |label, word| labels(environment, label, word);
+            all.push((&self.problems, of_environment(environment)));
+            all.extend(VERDICTS.map(|word| (&self.verdicts, own("verdict", word))));
+            all.extend(DECISIONS.map(|word| (&self.decisions, own("decision", word))));
+            all.extend(REVERTS.map(|word| (&self.reverts, own("outcome", word))));
+            all.extend(RECOVERIES.map(|word| (&self.recoveries, own("outcome", word))));
+        }
+        for source in &names.sources {
+            all.extend(ANSWERS.map(|word| (&self.requests, of_source(source, word))));
+        }
+        for hook in &names.hooks {
+            all.extend(HOOKS.map(|word| (&self.hooks, of_hook(hook, word))));
+        }
+        all
+    }
+
+    /// Whether something of a name is counted.
+    fn has(&self, is_in: impl FnOnce(&Names) -> bool) -> bool {
+        is_in(&self.names.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Counts a pass that could not begin.
     pub(super) fn failed(&self, repository: &RepositoryName) {
-        self.passes.get_or_create(&of_pass(repository, "failed")).inc();
+        if self.has(|names| names.repositories.contains(repository)) {
+            self.passes.get_or_create(&of_pass(repository, "failed")).inc();
+        }
     }
 
     /// Counts a pass that is through at `now`.
     pub(super) fn passed(&self, repository: &RepositoryName, report: &PassReport, now: Time) {
         let ended = if report.failed() { "problems" } else { "good" };
-        self.passes.get_or_create(&of_pass(repository, ended)).inc();
-        if !report.failed() {
-            let labels = vec![("repository", repository.to_string())];
-            self.last_success.get_or_create(&labels).set(seconds(report.at.unix()));
+        if self.has(|names| names.repositories.contains(repository)) {
+            self.passes.get_or_create(&of_pass(repository, ended)).inc();
+            if !report.failed() {
+                self.last_success.get_or_create(&of_repository(repository)).set(seconds(report.at.unix()));
+            }
         }
         self.took(&report.took);
-        for environment in &report.environments {
+        let is_named = |name: &EnvironmentName| self.has(|names| names.environments.contains(name));
+        for environment in report.environments.iter().filter(|one| is_named(&one.environment)) {
             self.took(&environment.took);
             self.environment(environment, report.at, now);
         }
@@ -190,8 +257,10 @@ impl Metrics {
         if report.head.is_some() {
             let watched = report.items.iter().filter(|item| item.decision == Decision::Wait).count();
             set(&self.watched, &of_environment(name), watched);
-            set(&self.held, &own("by", "pause"), usize::from(!report.brakes.pauses.is_empty()));
-            set(&self.held, &own("by", "freeze"), usize::from(report.brakes.frozen.is_some()));
+            let holds = [!report.brakes.pauses.is_empty(), report.brakes.frozen.is_some()];
+            for (by, is_held) in HOLDERS.into_iter().zip(holds) {
+                set(&self.held, &own("by", by), usize::from(is_held));
+            }
         }
         if let Some(left) = report.budget_left {
             self.budget_left.get_or_create(&of_environment(name)).set(left.into());
@@ -203,14 +272,14 @@ impl Metrics {
             if let Some(outcome) = review.outcome {
                 self.reverts.get_or_create(&own("outcome", review_word(outcome))).inc();
                 if outcome == ReviewOutcome::Merged {
-                    self.wait("committed to merged", at.secs_since(review.decided_at));
+                    self.wait("committed_to_merged", at.secs_since(review.decided_at));
                 }
             }
         }
         for recovery in &report.recoveries {
             self.recoveries.get_or_create(&own("outcome", recovery_word(recovery.outcome))).inc();
             if recovery.outcome == Recovery::Recovered {
-                self.wait("reverted to recovered", at.secs_since(recovery.reverted_at));
+                self.wait("reverted_to_recovered", at.secs_since(recovery.reverted_at));
             }
         }
     }
@@ -220,17 +289,17 @@ impl Metrics {
         self.verdicts.get_or_create(&own("verdict", item.judgement.verdict.word())).inc();
         self.decisions.get_or_create(&own("decision", item.decision.word())).inc();
         if item.judgement.verdict == Verdict::Regressed {
-            self.wait("landed to detected", at.secs_since(item.deployed_at));
+            self.wait("landed_to_detected", at.secs_since(item.deployed_at));
         }
         let Some(word) = item.receipt.as_ref().and_then(receipt_word) else { return };
         self.reverts.get_or_create(&own("outcome", word)).inc();
         if matches!(item.receipt, Some(Receipt::Pushed(_) | Receipt::Merged(_) | Receipt::Proposed { .. })) {
-            self.wait("landed to committed", now.secs_since(item.deployed_at));
+            self.wait("landed_to_committed", now.secs_since(item.deployed_at));
         }
     }
 
     fn wait(&self, step: &str, secs: i64) {
-        let labels = vec![("step", step.replace(' ', "_"))];
+        let labels = vec![("step", step.to_owned())];
         self.waits.get_or_create(&labels).observe(seconds(secs.max(0)));
     }
 
@@ -241,8 +310,9 @@ impl Metrics {
             Asked::Unavailable => "unavailable",
             Asked::Refused => "refused",
         };
-        let labels = vec![("source", source.to_string()), ("result", result.to_owned())];
-        self.requests.get_or_create(&labels).inc();
+        if self.has(|names| names.sources.contains(source)) {
+            self.requests.get_or_create(&of_source(source, result)).inc();
+        }
     }
 
     /// Says whether the configuration is in use as it is in its files.
@@ -250,11 +320,24 @@ impl Metrics {
         self.configured.set(i64::from(is_good));
     }
 
-    /// Counts a webhook of a name that the configuration has.
+    /// Counts a webhook.
     pub(super) fn hook(&self, name: &str, result: &str) {
-        let labels = vec![("hook", name.to_owned()), ("result", result.to_owned())];
-        self.hooks.get_or_create(&labels).inc();
+        if self.has(|names| names.hooks.contains(name)) {
+            self.hooks.get_or_create(&of_hook(name, result)).inc();
+        }
     }
+}
+
+fn of_repository(repository: &RepositoryName) -> Labels {
+    vec![("repository", repository.to_string())]
+}
+
+fn of_source(source: &SourceName, result: &str) -> Labels {
+    vec![("source", source.to_string()), ("result", result.to_owned())]
+}
+
+fn of_hook(name: &str, result: &str) -> Labels {
+    vec![("hook", name.to_owned()), ("result", result.to_owned())]
 }
 
 fn of_pass(repository: &RepositoryName, result: &str) -> Labels {

@@ -23,6 +23,19 @@ pub(crate) fn documented() -> BTreeMap<String, BTreeSet<String>> {
     rows.map(row).collect()
 }
 
+/// The words of the last label of each metric that the documentation lists, where it lists any.
+pub(crate) fn documented_words() -> BTreeMap<String, BTreeSet<String>> {
+    let text = text_of("docs/configuration.md");
+    let words = Regex::new(r"`([a-z_-]+)`").unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `backout_"));
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split('|').collect();
+        let all = words.captures_iter(cells[3]).map(|one| one[1].to_owned()).collect::<BTreeSet<_>>();
+        (cells[1].trim().trim_matches('`').to_owned(), all)
+    };
+    rows.map(row).filter(|(_, words)| !words.is_empty()).collect()
+}
+
 /// The metrics that the program registers, by their names in Prometheus.
 fn registered() -> BTreeSet<String> {
     let source = text_of("src/serve/metrics.rs");
@@ -59,7 +72,7 @@ fn is_answerable(place: &str, query: &str) {
     let known = documented();
     let found = names(query);
     assert!(!found.is_empty(), "{place}: {query}");
-    let mut labels: BTreeSet<&str> = BTreeSet::from(["namespace", "le"]);
+    let mut labels: BTreeSet<&str> = BTreeSet::from(["namespace", "job", "le"]);
     for name in &found {
         let own = known.get(name).unwrap_or_else(|| panic!("{place}: there is no metric {name}"));
         labels.extend(own.iter().map(String::as_str));

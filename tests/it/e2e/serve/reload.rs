@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use reqwest::StatusCode;
 
 use super::{Daemon, SECRET, hook};
-use crate::e2e::stage::{Config, Stage};
+use crate::e2e::stage::{BOT, Config, Stage};
 use crate::support::{command, eventually};
 
 const GOOD: &str = "backout_config_good";
@@ -84,6 +84,30 @@ fn a_secret_that_was_changed_in_its_file_is_used() {
     assert_eq!(daemon.hooked("another secret of the webhooks"), StatusCode::ACCEPTED);
     let log = daemon.end(&stage);
     assert!(!log.contains(SECRET) && !log.contains("another secret of the webhooks"), "{log}");
+}
+
+#[test]
+fn the_series_of_what_is_not_in_the_configuration_any_more_end_and_the_others_go_on() {
+    let (stage, daemon) = started(&hook("generic"));
+    stage.deploy("web", "v2", -12, BOT);
+    assert!(eventually(|| daemon.hooked(SECRET) == StatusCode::ACCEPTED));
+    let reverted = r#"backout_reverts_total{environment="production",outcome="pushed"}"#;
+    assert!(eventually(|| daemon.value(reverted).as_deref() == Some("1")));
+    let production = "  production: {branch: main, mode: auto, paths: [\"apps/**\"]}\n";
+    let staging = "  staging: {branch: main, mode: observe, paths: [\"other/**\"]}\n";
+    let other = |environments: &str, hooks: &str| {
+        stage.configure(&Config { environments: environments.to_owned(), ..with_hooks(&daemon, hooks) });
+        daemon.reload();
+    };
+    other(&format!("{production}{staging}"), "");
+    let watched = r#"backout_watched_deployments{environment="staging"}"#;
+    assert!(eventually(|| daemon.value(watched).is_some()));
+    assert_eq!(daemon.value(reverted).as_deref(), Some("1"), "what was counted stays");
+    assert!(!daemon.get("/metrics").1.contains(r#"hook="generic""#));
+    other(staging, "");
+    assert!(eventually(|| !daemon.get("/metrics").1.contains("production")));
+    assert!(daemon.value(watched).is_some());
+    daemon.end(&stage);
 }
 
 #[test]

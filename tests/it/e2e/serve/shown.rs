@@ -1,10 +1,12 @@
 //! What the server shows: whether the daemon does its work, and what it counts.
 
+use std::collections::BTreeSet;
+
 use reqwest::StatusCode;
 
 use super::Daemon;
 use crate::e2e::stage::{BOT, Config, Stage};
-use crate::install::monitoring::documented;
+use crate::install::monitoring::{documented, documented_words};
 use crate::support::prometheus::{Prometheus, program};
 use crate::support::{command, eventually};
 
@@ -89,6 +91,76 @@ fn the_metrics_tell_a_revert_from_landing_to_commit() {
     }
 }
 
+/// The counters in a text, each with its value.
+fn counters(text: &str) -> Vec<(&str, &str)> {
+    let series =
+        text.lines().filter(|line| line.split('{').next().is_some_and(|name| name.ends_with("_total")));
+    series.map(|line| line.rsplit_once(' ').unwrap()).collect()
+}
+
+/// The counters that the documentation lists for one name each.
+fn expected(repository: &str, environment: &str, hooks: &[&str]) -> BTreeSet<String> {
+    let words = documented_words();
+    let mut all = BTreeSet::from([format!("backout_problems_total{{environment=\"{environment}\"}}")]);
+    for (metric, label, last, names) in [
+        ("passes", "repository", "result", &[repository][..]),
+        ("verdicts", "environment", "verdict", &[environment]),
+        ("decisions", "environment", "decision", &[environment]),
+        ("reverts", "environment", "outcome", &[environment]),
+        ("recoveries", "environment", "outcome", &[environment]),
+        ("source_requests", "source", "result", &["prom"]),
+        ("hooks", "hook", "result", hooks),
+    ] {
+        let metric = format!("backout_{metric}_total");
+        for (name, word) in names.iter().flat_map(|name| words[&metric].iter().map(move |word| (name, word)))
+        {
+            all.insert(format!("{metric}{{{label}=\"{name}\",{last}=\"{word}\"}}"));
+        }
+    }
+    all
+}
+
+#[test]
+fn each_counter_is_there_at_0_before_it_counts_and_no_other_ever_is() {
+    let mut stage = Stage::with("one", &["web"]);
+    let daemon = Daemon::start(&mut stage, &Config::of("one"), &["github", "generic"]);
+    let (_, text) = daemon.get("/metrics");
+    let all = expected("repository", "production", &["github", "generic"]);
+    let own =
+        |text: &str| counters(text).iter().map(|(series, _)| (*series).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(own(&text), all);
+    for (series, value) in counters(&text) {
+        let is_pass = series.contains(r#"result="good""#);
+        assert_eq!(value, if is_pass { "1" } else { "0" }, "{series}");
+    }
+    for step in &documented_words()["backout_wait_seconds"] {
+        let count = format!("backout_wait_seconds_count{{step=\"{step}\"}} 0");
+        assert!(text.lines().any(|line| line == count), "{count} is missing:\n{text}");
+    }
+    stage.deploy("web", "v2", -12, BOT);
+    daemon.post("/hooks/nobody", &[], "");
+    daemon.post("/hooks/generic", &[("authorization", "Bearer wrong")], "");
+    daemon.post("/hooks/generic", &[("authorization", &format!("Bearer {}", super::SECRET))], "");
+    assert!(eventually(|| daemon.passes() >= 2));
+    let (_, text) = daemon.get("/metrics");
+    assert_eq!(own(&text), all);
+    let changed = counters(&text).into_iter().filter(|(_, value)| *value != "0").map(|(series, _)| series);
+    let changed: BTreeSet<_> =
+        changed.filter(|series| !series.starts_with("backout_source_requests")).collect();
+    assert_eq!(
+        changed,
+        BTreeSet::from([
+            r#"backout_passes_total{repository="repository",result="good"}"#,
+            r#"backout_verdicts_total{environment="production",verdict="regressed"}"#,
+            r#"backout_decisions_total{environment="production",decision="revert"}"#,
+            r#"backout_reverts_total{environment="production",outcome="pushed"}"#,
+            r#"backout_hooks_total{hook="generic",result="unproven"}"#,
+            r#"backout_hooks_total{hook="generic",result="woke"}"#,
+        ])
+    );
+    daemon.end(&stage);
+}
+
 /// Fails where a series has a name or a label that the documentation does not list for it.
 #[track_caller]
 fn is_documented(text: &str) {
@@ -100,7 +172,7 @@ fn is_documented(text: &str) {
         let parts = ["_bucket", "_sum", "_count"].iter().find_map(|end| known.get(name.strip_suffix(end)?));
         let listed = known.get(name).or(parts).unwrap_or_else(|| panic!("{name} is not documented"));
         let found = labels.split(',').filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
-        let found: std::collections::BTreeSet<_> = found.filter(|label| label != "le").collect();
+        let found: BTreeSet<_> = found.filter(|label| label != "le").collect();
         assert_eq!(found, *listed, "{series}");
     }
 }
@@ -117,7 +189,7 @@ fn a_real_prometheus_reads_the_metrics() {
     };
     assert!(eventually(|| ask("backout_passes_total").contains(r#""result":"good""#)));
     for (query, value) in [
-        ("backout_reverts_total", "1"),
+        ("backout_reverts_total{outcome='pushed'}", "1"),
         ("backout_budget_left", "2"),
         ("backout_config_good", "1"),
         ("backout_wait_seconds_count{step='landed_to_committed'}", "1"),
