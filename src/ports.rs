@@ -3,6 +3,7 @@
 //! One error enum a port, with a variant only where the caller does something different.
 
 mod future;
+mod leases;
 mod metrics;
 mod registries;
 mod source_code;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 pub use self::future::BoxFuture;
+pub use self::leases::{LeaseError, Leases};
 pub use self::metrics::{Answer, MetricSource, SourceError};
 pub use self::registries::{Held, Registries, RegistryError};
 pub use self::source_code::{SourceCode, SourceCodeError};

@@ -14,7 +14,7 @@
 //! | `decide` | asks the guards about every deployment |
 //! | `judge` | gathers evidence and judges it |
 //! | `look` | reads branches, notes and proposals |
-//! | `report`, `world` | what a pass did, and what it works with |
+//! | `report`, `world`, `share` | what a pass did, what it works with, and which environments are this process's |
 
 mod act;
 mod caught;
@@ -27,9 +27,11 @@ mod look;
 mod no_effect;
 mod overview;
 mod pass;
+mod queue;
 mod report;
 pub mod request;
 mod run;
+mod share;
 mod status;
 mod tell;
 mod took;
@@ -48,6 +50,7 @@ pub use report::{
     WaitingProposal,
 };
 pub use run::{Wakes, run, wait_for};
+pub use share::Share;
 pub use status::{BudgetStatus, EnvironmentStatus, PinStatus, Quarantined, ServiceStatus, status};
 pub use took::{Stage, Took};
 pub use unpin::unpin_service;

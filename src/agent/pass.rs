@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -27,7 +28,9 @@ use super::look::pins::standing_pins;
 use super::look::proposals::Proposals;
 use super::look::state::State;
 use super::look::waiting::waiting_of_watched;
+use super::queue::Queue;
 use super::report::{EnvironmentReport, PassReport};
+use super::share::Share;
 use super::tell::elsewhere::tell_known_elsewhere;
 use super::tell::issues::close_issues;
 use super::tell::pulls::warn_pull_requests;
@@ -41,22 +44,24 @@ use crate::ports::RepositoryError;
 /// How many reverts of an environment its report names.
 const SHOWN_REVERTS: usize = 20;
 
-/// Looks at every environment of every estate once. The estates are worked on at the same time, and none waits for another.
+/// Looks at every environment of every estate once. So many estates are worked on at the same time.
 ///
 /// # Errors
 /// When the only estate's repository cannot be fetched at all. Where there are several, that is in the reports of the
 /// estate's environments. So is whatever goes wrong in one environment.
 pub async fn pass(world: &World, intent: Intent, stop: &Stop) -> Result<PassReport, RepositoryError> {
     if let [only] = world.estates.as_slice() {
-        let passed = caught(pass_estate(world, only, intent, stop)).await;
+        let passed = caught(pass_estate(world, only, (intent, &Share::default()), stop)).await;
         return passed.unwrap_or_else(|panic| Err(RepositoryError::Broken(panic)));
     }
     let at = world.clock.now();
-    let mut passes = JoinSet::new();
+    let (queue, mut passes) = (Arc::new(Queue::new()), JoinSet::new());
     for (index, estate) in world.estates.iter().enumerate() {
         let (world, estate, stop) = (world.clone(), Arc::clone(estate), stop.clone());
+        let queue = Arc::clone(&queue);
         passes.spawn(async move {
-            let passed = caught(pass_estate(&world, &estate, intent, &stop)).await;
+            let _turn = queue.turn(Duration::ZERO).await;
+            let passed = caught(pass_estate(&world, &estate, (intent, &Share::default()), &stop)).await;
             (index, passed.unwrap_or_else(|panic| Err(RepositoryError::Broken(panic))))
         });
     }
@@ -89,26 +94,32 @@ fn not_examined(estate: &Estate, error: &RepositoryError) -> Vec<EnvironmentRepo
     estate.environments.iter().map(|environment| of_environment(&environment.name)).collect()
 }
 
-/// Looks at every environment of one estate once.
+/// Looks at every environment of one estate once that is in the share when its turn comes. The others are read where these need it, and
+/// are not in the report.
 pub(super) async fn pass_estate(
     world: &World,
     estate: &Estate,
-    intent: Intent,
+    (intent, share): (Intent, &Share),
     stop: &Stop,
 ) -> Result<PassReport, RepositoryError> {
     let now = world.clock.now();
     let mut report = PassReport { at: now, ..PassReport::default() };
     let mut laps = Laps::begin();
-    let Some(fetched) = stop.unless_set(fetch(estate)).await else { return Ok(cut_short(estate, report)) };
+    let Some(fetched) = stop.unless_set(fetch(estate)).await else {
+        return Ok(cut_short(estate, share, report));
+    };
     let Fetched { tips, missing } = fetched?;
     let Some(seen) = stop.unless_set(remember_tips(estate, &tips, now, intent)).await else {
-        return Ok(cut_short(estate, report));
+        return Ok(cut_short(estate, share, report));
     };
     laps.end(Stage::Fetch, &mut report.took);
     let branches = Branches::new(estate, &estate.environments, now, (tips, seen?));
     for environment in &estate.environments {
         if stop.is_set() {
-            return Ok(cut_short(estate, report));
+            return Ok(cut_short(estate, share, report));
+        }
+        if !share.has(&estate.name, &environment.name) {
+            continue;
         }
         let mut of_environment = EnvironmentReport::new(environment.name.clone());
         let pass = Pass { world, estate, environment, branches: &branches, now, intent, stop };
@@ -133,9 +144,12 @@ pub(super) async fn pass_estate(
 }
 
 /// The report of an estate's pass that was asked to end, with the environments that it has not begun with.
-fn cut_short(estate: &Estate, mut report: PassReport) -> PassReport {
-    for environment in estate.environments.iter().skip(report.environments.len()) {
-        let name = environment.name.clone();
+fn cut_short(estate: &Estate, share: &Share, mut report: PassReport) -> PassReport {
+    let begun: BTreeSet<EnvironmentName> =
+        report.environments.iter().map(|of| of.environment.clone()).collect();
+    let names = estate.environments.iter().map(|environment| &environment.name);
+    for name in names.filter(|name| !begun.contains(name) && share.has(&estate.name, name)) {
+        let name = name.clone();
         report.environments.push(EnvironmentReport { cut_short: true, ..EnvironmentReport::new(name) });
     }
     report
@@ -149,9 +163,10 @@ fn branches_ahead(
     walked: &BTreeSet<EnvironmentName>,
 ) -> BTreeSet<BranchName> {
     let is_watched = |of: &EnvironmentReport| of.items.iter().any(|item| item.decision == Decision::Wait);
-    let environments = report.environments.iter().zip(&estate.environments);
-    let ahead = environments.filter(|(of, _)| is_watched(of) || walked.contains(&of.environment));
-    ahead.map(|(_, environment)| environment.branch.clone()).collect()
+    let mut ahead: BTreeSet<&EnvironmentName> = walked.iter().collect();
+    ahead.extend(report.environments.iter().filter(|of| is_watched(of)).map(|of| &of.environment));
+    let environments = estate.environments.iter().filter(|environment| ahead.contains(&environment.name));
+    environments.map(|environment| environment.branch.clone()).collect()
 }
 
 /// The story: look and judge, decide and act, write down, follow. What was done is written down before anything that can fail.

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::look::context::Intent;
 use super::pass::pass_estate;
+use super::queue::Queue;
 use super::report::PassReport;
+use super::share::Share;
 use super::world::{Estate, Stop, World};
 use crate::domain::ids::RepositoryName;
 use crate::ports::RepositoryError;
@@ -47,39 +50,39 @@ impl Wakes {
     }
 }
 
-/// Passes over each estate, one after the other, until asked to stop. An estate's passes are `interval_secs` apart (with a
-/// tenth of jitter, so that agents do not march in step) unless it is woken, and no estate waits for another. Each pass is handed to
-/// `seen` with its estate. A pass that fails is tried again at the next turn.
+/// Passes over each estate in the share, one after the other, until asked to stop. An estate's passes are `interval_secs` apart (with a
+/// tenth of jitter, so that agents do not march in step) unless it is woken. So many are under way at once, and who came first goes
+/// first. Each pass is handed to `seen` with its estate. A pass that fails is tried again at the next turn.
 pub async fn run(
     world: &World,
     interval_secs: u32,
-    (stop, wakes): (&Stop, &Wakes),
+    (stop, wakes, share): (&Stop, &Wakes, &Share),
     mut seen: impl FnMut(&Estate, Result<PassReport, RepositoryError>),
 ) {
     let (reports, mut unseen) = mpsc::channel(UNSEEN);
-    let mut loops = JoinSet::new();
+    let (queue, mut loops) = (Arc::new(Queue::new()), JoinSet::new());
     for estate in &world.estates {
-        let (world, estate, stop) = (world.clone(), Arc::clone(estate), stop.clone());
+        let watched = Watched {
+            world: world.clone(),
+            estate: Arc::clone(estate),
+            share: share.clone(),
+            queue: Arc::clone(&queue),
+            stop: stop.clone(),
+        };
         let (reports, wakes) = (reports.clone(), wakes.clone());
         loops.spawn(async move {
-            while !stop.is_set() {
-                // A pass that panics ends alone, and is tried again like one that fails.
-                let one = {
-                    let (world, estate, stop) = (world.clone(), Arc::clone(&estate), stop.clone());
-                    tokio::spawn(async move { pass_estate(&world, &estate, Intent::Act, &stop).await })
-                };
-                let report = one.await.unwrap_or_else(|crash| {
-                    Err(RepositoryError::Broken(format!("the pass was cut short: {crash}")))
-                });
-                if reports.send((Arc::clone(&estate), report)).await.is_err() {
+            let mut took = Duration::ZERO;
+            while let Some(report) = watched.next_pass(&mut took).await {
+                if reports.send((Arc::clone(&watched.estate), report)).await.is_err() {
                     return;
                 }
-                wait_for(Duration::from_secs(REST_SECS), &stop).await;
+                let stop = &watched.stop;
+                wait_for(Duration::from_secs(REST_SECS), stop).await;
                 let rest_ms = u64::from(interval_secs).saturating_sub(REST_SECS) * 1_000;
                 let jitter_ms = fastrand::u64(0..=u64::from(interval_secs) * 100);
                 tokio::select! {
-                    () = wait_for(Duration::from_millis(rest_ms + jitter_ms), &stop) => {}
-                    () = wakes.wait(&estate.name) => {}
+                    () = wait_for(Duration::from_millis(rest_ms + jitter_ms), stop) => {}
+                    () = wakes.wait(&watched.estate.name) => {}
                 }
             }
         });
@@ -87,6 +90,44 @@ pub async fn run(
     drop(reports);
     while let Some((estate, report)) = unseen.recv().await {
         seen(&estate, report);
+    }
+}
+
+/// An estate with what its passes need.
+struct Watched {
+    world: World,
+    estate: Arc<Estate>,
+    share: Share,
+    queue: Arc<Queue>,
+    stop: Stop,
+}
+
+impl Watched {
+    /// Makes a pass when it is the estate's turn and it is in the share. None when asked to stop before. `took` is how long the last one
+    /// took.
+    async fn next_pass(&self, took: &mut Duration) -> Option<Result<PassReport, RepositoryError>> {
+        let turn = loop {
+            while !self.share.has_any(&self.estate) {
+                self.stop.unless_set(self.share.changed()).await?;
+            }
+            let turn = self.stop.unless_set(self.queue.turn(*took)).await?;
+            // While it waited another agent may have taken it over.
+            if self.share.has_any(&self.estate) {
+                break turn;
+            }
+        };
+        let begun = Instant::now();
+        let (world, estate) = (self.world.clone(), Arc::clone(&self.estate));
+        let (share, stop) = (self.share.clone(), self.stop.clone());
+        // A pass that panics ends alone, and is tried again like one that fails.
+        let one =
+            tokio::spawn(async move { pass_estate(&world, &estate, (Intent::Act, &share), &stop).await });
+        let report = one
+            .await
+            .unwrap_or_else(|crash| Err(RepositoryError::Broken(format!("the pass was cut short: {crash}"))));
+        drop(turn);
+        *took = begun.elapsed();
+        Some(report)
     }
 }
 

@@ -8,12 +8,15 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::common::Common;
 use super::world;
 use crate::adapters::clock::SystemClock;
-use crate::agent::{Estate, Event, PassReport, Stop, Wakes, World, wait_for};
+use crate::adapters::kubernetes::{KubernetesLeases, LeaseOptions};
+use crate::agent::{Estate, Event, PassReport, Share, Stop, Wakes, World, wait_for};
 use crate::config::{EstateSettings, Settings};
+use crate::domain::lease::Terms;
 use crate::ports::{Clock, MetricSource, RepositoryError};
 use crate::serve::{Board, CountedSource, Names, Routes, Served, Server, Sleeper};
 
@@ -35,6 +38,15 @@ struct Daemon {
     board: Arc<Board>,
     clock: Arc<dyn Clock>,
     server: Option<Serving>,
+    sharing: Sharing,
+}
+
+/// Which environments are this process's, and by which leases.
+#[derive(Default)]
+struct Sharing {
+    share: Share,
+    /// The leases as the configuration has them, and what keeps them.
+    kept: Option<(LeaseOptions, Stop, JoinHandle<()>)>,
 }
 
 /// A server that answers.
@@ -56,21 +68,24 @@ pub(super) async fn watch(
     let board = Arc::new(Board::new(Arc::clone(&clock)));
     let mut hangup = signal(SignalKind::hangup())?;
     let mut current = prepare(common, &board)?;
-    let mut daemon = Daemon { board, clock, server: None };
+    let mut daemon = Daemon { board, clock, server: None, sharing: Sharing::default() };
     daemon.adopt(&current).await?;
     loop {
         let (board, until) = (Arc::clone(&daemon.board), Stop::default());
+        let share = daemon.sharing.share.clone();
         let control = async {
             let next = daemon.next(common, &current, (&mut hangup, stop)).await;
             // A pass that has begun a change finishes it.
             until.set();
             next
         };
-        let (next, ()) = tokio::join!(control, pass(&board, &current, &until, &seen));
+        let (next, ()) = tokio::join!(control, pass(&board, &current, (&until, &share), &seen));
         let Some(next) = next else { break };
         tracing::info!("the configuration has changed, and is in use");
         current = next;
     }
+    // What was begun is finished by now.
+    daemon.sharing.end().await;
     if let Some(server) = &daemon.server {
         server.end.set();
     }
@@ -92,7 +107,7 @@ fn prepare(common: &Common, board: &Arc<Board>) -> anyhow::Result<Prepared> {
 async fn pass(
     board: &Board,
     current: &Prepared,
-    until: &Stop,
+    (until, share): (&Stop, &Share),
     seen: impl Fn(&Estate, &[Event], Result<PassReport, RepositoryError>),
 ) {
     let (world, interval_secs) = (&current.world, current.settings.interval_secs);
@@ -101,7 +116,7 @@ async fn pass(
         let events = board.passed(&estate.name, &passed);
         seen(estate, &events, passed);
     };
-    crate::agent::run(world, interval_secs, (until, &current.wakes), each).await;
+    crate::agent::run(world, interval_secs, (until, &current.wakes, share), each).await;
 }
 
 impl Daemon {
@@ -166,7 +181,9 @@ impl Daemon {
             }
             (None, _) => self.end_server(),
         }
-        self.board.configured(next.settings.interval_secs, names(&next.settings));
+        self.sharing.adopt(next.settings.leases.as_ref(), &self.clock).await;
+        let (interval_secs, share) = (next.settings.interval_secs, self.sharing.share.clone());
+        self.board.configured((interval_secs, share), names(&next.settings));
         Ok(())
     }
 
@@ -190,11 +207,47 @@ impl Daemon {
 /// The names of which something is counted.
 fn names(settings: &Settings) -> Names {
     let environments = settings.estates.iter().flat_map(|estate| &estate.environments);
+    let of_estate = |estate: &EstateSettings| {
+        let environments = estate.environments.iter().map(|environment| environment.name.clone());
+        (estate.name.clone(), environments.collect())
+    };
     Names {
-        repositories: settings.estates.iter().map(|estate| estate.name.clone()).collect(),
+        repositories: settings.estates.iter().map(of_estate).collect(),
         environments: environments.map(|environment| environment.name.clone()).collect(),
         sources: settings.sources.keys().cloned().collect(),
         hooks: settings.server.iter().flat_map(|server| server.hooks.keys().cloned()).collect(),
+    }
+}
+
+impl Sharing {
+    /// Keeps the leases that the configuration has. Those that it had before are given back, where it has others.
+    async fn adopt(&mut self, options: Option<&LeaseOptions>, clock: &Arc<dyn Clock>) {
+        if self.kept.as_ref().map(|(kept, ..)| kept) == options {
+            return;
+        }
+        self.end().await;
+        let Some(options) = options else { return };
+        let terms = Terms::of(options.expiry);
+        // As client-go does, so that there is time for another try.
+        let leases = KubernetesLeases::new(options.clone(), terms.deadline / 2, Arc::clone(clock));
+        let me = options.me.clone().unwrap_or_else(|| format!("backout-{:016x}", fastrand::u64(..)));
+        tracing::info!(name = options.name, shards = options.shards, me, "sharing the work by leases");
+        let share = Share::leased(Arc::new(leases), &me, options.shards, terms);
+        let (end, keeping) = (Stop::default(), share.clone());
+        let until = end.clone();
+        let keeper = tokio::spawn(async move { keeping.keep(&until).await });
+        self.share = share;
+        self.kept = Some((options.clone(), end, keeper));
+    }
+
+    /// Gives the leases back, so that another agent takes them at once.
+    async fn end(&mut self) {
+        self.share = Share::default();
+        let Some((_, end, keeper)) = self.kept.take() else { return };
+        end.set();
+        if let Err(crash) = keeper.await {
+            tracing::warn!(%crash, "the leases are not given back, and run out");
+        }
     }
 }
 

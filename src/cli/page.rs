@@ -75,6 +75,7 @@ fn site(world: &World, report: PassReport) -> Site {
         Seen {
             name: of.environment.clone(),
             repository,
+            is_own: true,
             report: is_examined.then_some((at, of)),
             problem: problem.filter(|_| !is_examined),
         }

@@ -16,6 +16,7 @@ mod forge;
 mod forms;
 mod freeze;
 mod groups;
+mod lease;
 mod merge;
 mod pins;
 mod references;

@@ -62,10 +62,22 @@ impl Context<'_> {
         let cache_dir = estates.first().map(|estate| estate.repository.cache_dir.clone()).unwrap_or_default();
         let source_code = self.source_code(config, &cache_dir);
         let server = self.daemon_server(config.run.as_ref());
+        let leases = self.leases(config.run.as_ref());
         let written = Written::new(self.root, self.files);
         let mut files: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
         files.extend(self.named.borrow().iter().cloned());
-        Settings { estates, sources, registries, source_code, interval_secs, server, files, digest, written }
+        Settings {
+            estates,
+            sources,
+            registries,
+            source_code,
+            interval_secs,
+            server,
+            leases,
+            files,
+            digest,
+            written,
+        }
     }
 
     /// All repositories with what belongs to them. `environments` have the names of their repositories beside them.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::written::Written;
 use crate::adapters::forge::ForgeOptions;
 use crate::adapters::git::GitOptions;
+use crate::adapters::kubernetes::LeaseOptions;
 use crate::adapters::metrics::SourceOptions;
 use crate::adapters::registry::RegistryOptions;
 use crate::domain::environment::Environment;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub interval_secs: u32,
     /// The daemon's server, if it has one.
     pub server: Option<ServerOptions>,
+    /// The leases by which several daemons share the work, if they do.
+    pub leases: Option<LeaseOptions>,
     /// The files that the configuration was read from, and those that it names: when one of them changes it is read again.
     pub files: Vec<PathBuf>,
     /// The SHA-256 of the configuration's text, in hexadecimal, for records. It covers no secret.

@@ -425,6 +425,8 @@ pub(super) struct Run {
     pub(super) hooks: Option<BTreeMap<String, Hook>>,
     /// The pages for people, at `/`. Default: none.
     pub(super) page: Option<Page>,
+    /// How several agents in a Kubernetes cluster share the work. Default: none, and each does all of it.
+    pub(super) lease: Option<Lease>,
 }
 
 /// The pages for people. They change nothing.
@@ -434,6 +436,26 @@ pub(super) struct Page {
     /// What proves that somebody may read them, at least 16 bytes: a bearer token, or in a browser the password of any user. Default: none,
     /// and everybody reads them who reaches the address.
     pub(super) secret: Option<Secret>,
+}
+
+/// Leases in the API of Kubernetes: who holds the one of a shard works on its environments. Two agents do each other no harm, so this only
+/// saves work.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "LeaseSettings")]
+pub(super) struct Lease {
+    /// What the leases are called: `NAME-0`, `NAME-1` and so on, in the pod's own namespace.
+    pub(super) name: String,
+    /// Among how many leases the environments are shared. Take as many as there are pods in the StatefulSet. Default: 1, so that one agent
+    /// works and the others stand by.
+    #[schemars(range(min = 1, max = 16))]
+    pub(super) shards: Option<u32>,
+    /// After how long without a renewal another agent takes over; from `3s` to `10m`. Default: `15s`.
+    pub(super) duration: Option<Duration>,
+    /// The URL of the API server. Default: the one of the cluster that the pod is in.
+    pub(super) server: Option<String>,
+    /// The directory with `token`, `namespace` and `ca.crt`. Default: `/var/run/secrets/kubernetes.io/serviceaccount`.
+    pub(super) account: Option<PathBuf>,
 }
 
 /// A webhook. Nothing in it is believed: the agent looks sooner, and that is all.

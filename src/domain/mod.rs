@@ -9,6 +9,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`ids`], [`time`], `text` | names, times, and untrusted text made harmless |
+//! | [`lease`] | which agent works on which environments, where several share them |
 //! | [`field`] | finding, comparing and restoring the bytes of a field in a file |
 //! | [`environment`] | what is watched, and by which rules: patterns, policies, signals |
 //! | [`history`] | the commits of a branch, and the reverts among them |
@@ -36,6 +37,7 @@ pub mod field;
 pub mod history;
 pub mod ids;
 pub mod judge;
+pub mod lease;
 pub mod pin;
 pub mod review;
 pub mod schema;

@@ -172,7 +172,11 @@ fn row_of_environment(site: &Site, seen: &Seen) -> [Markup; 5] {
     [
         html! { a href=(link) { (seen.name) } br; span.faint { (seen.repository) } },
         html! {
-            @match report { Some((at, _)) => { (ago(*at, site.at)) } None => { "none yet" } }
+            @match report {
+                Some((at, _)) => { (ago(*at, site.at)) }
+                None if seen.is_own => { "none yet" }
+                None => { "another daemon watches it, and tells of it on its own pages" }
+            }
             @if seen.problem.is_some() { br; span.badge.bad { "problem" } }
         },
         html! { @if let Some((_, report)) = report { (report.items.iter().filter(is_watched).count()) } },

@@ -24,6 +24,8 @@ pub struct Seen {
     pub name: EnvironmentName,
     /// The repository that it is in.
     pub repository: RepositoryName,
+    /// Whether this agent watches it. Else another one does, which has its own pages.
+    pub is_own: bool,
     /// What the newest pass that came that far has found, and when it began; none where none has.
     pub report: Option<(Time, EnvironmentReport)>,
     /// What went wrong since, if anything did.

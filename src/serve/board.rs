@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::metrics::{Asked, Metrics};
 use super::names::Names;
-use crate::agent::{EnvironmentReport, Event, EventKind, PassReport, events};
+use crate::agent::{EnvironmentReport, Event, EventKind, PassReport, Share, events};
 use crate::domain::ids::{CommitId, EnvironmentName, RepositoryName, ServiceName, SourceName};
+use crate::domain::lease::LeaseState;
 use crate::domain::text::one_line;
 use crate::domain::time::{Time, human_secs};
 use crate::page::{self, Site};
@@ -35,6 +36,8 @@ struct Seen {
     limit_secs: i64,
     /// Why the configuration was not read again after it had changed, if it was not.
     broken: Option<String>,
+    /// Which environments are this process's.
+    share: Share,
     estates: BTreeMap<RepositoryName, SeenEstate>,
     sources: BTreeMap<SourceName, SeenSource>,
 }
@@ -42,6 +45,7 @@ struct Seen {
 /// What is known of a repository.
 #[derive(Default)]
 struct SeenEstate {
+    environments: Vec<EnvironmentName>,
     /// When the last pass ended that fetched it.
     fetched: Option<Time>,
     /// What went wrong in the last pass, if anything did.
@@ -91,16 +95,19 @@ impl Board {
         Self { clock, metrics: Metrics::new(), seen: Mutex::default() }
     }
 
-    /// Takes note of a configuration that is used from now on: with these names, and passes so many seconds apart. What is known of
-    /// those that were there before stays.
-    pub fn configured(&self, interval_secs: u32, names: Names) {
+    /// Takes note of a configuration that is used from now on: with these names, and passes so many seconds apart over what is in the
+    /// share. What is known of those that were there before stays.
+    pub fn configured(&self, (interval_secs, share): (u32, Share), names: Names) {
         let mut seen = self.seen();
         let mut known = std::mem::take(&mut *seen);
-        let estate = |name| {
-            (known.estates.remove(&name).map(|seen| (name.clone(), seen)))
-                .unwrap_or_else(|| (name, SeenEstate::default()))
+        seen.share = share;
+        let estate = |(name, environments)| {
+            let seen = known.estates.remove(&name).unwrap_or_default();
+            (name, SeenEstate { environments, ..seen })
         };
-        seen.estates = names.repositories.iter().cloned().map(estate).collect();
+        let repositories =
+            names.repositories.iter().map(|(name, environments)| (name.clone(), environments.clone()));
+        seen.estates = repositories.map(estate).collect();
         let source = |name| {
             (known.sources.remove(&name).map(|seen| (name.clone(), seen)))
                 .unwrap_or_else(|| (name, SeenSource::default()))
@@ -183,6 +190,18 @@ impl Board {
         self.metrics.asked(source, asked);
     }
 
+    /// The metrics as of now. What the last pass over an environment found that another agent has taken over is not said any more.
+    pub(super) fn metrics_text(&self) -> Result<String, fmt::Error> {
+        let seen = self.seen();
+        self.metrics.leases(&seen.share.states());
+        for (name, estate) in &seen.estates {
+            let others = estate.environments.iter().filter(|environment| !seen.share.has(name, environment));
+            others.for_each(|environment| self.metrics.forget(environment));
+        }
+        drop(seen);
+        self.metrics.text()
+    }
+
     /// Whether a deployment is watched in a repository.
     pub(super) fn is_watching(&self, repository: &RepositoryName) -> bool {
         self.seen().estates.get(repository).is_some_and(|estate| !estate.watched.is_empty())
@@ -213,10 +232,12 @@ impl Board {
         let shown = |(repository, name): (&'a RepositoryName, &'a EnvironmentName)| {
             let estate = seen.estates.get(repository);
             let error = estate.and_then(|estate| estate.error.clone().filter(|_| estate.reports.is_empty()));
+            let is_own = seen.share.has(repository, name);
             page::Seen {
                 name: name.clone(),
                 repository: repository.clone(),
-                report: estate.and_then(|estate| estate.reports.get(name).cloned()),
+                is_own,
+                report: estate.filter(|_| is_own).and_then(|estate| estate.reports.get(name).cloned()),
                 problem: estate.and_then(|estate| estate.unseen.get(name).cloned()).or(error),
             }
         };
@@ -235,8 +256,15 @@ impl Board {
         let now = self.clock.now();
         let seen = self.seen();
         let is_late = |at: Option<Time>| at.is_none_or(|at| now.secs_since(at) > seen.limit_secs);
-        let is_ready = seen.estates.values().any(|estate| !is_late(estate.fetched));
-        let mut text = if is_ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };
+        let own: BTreeMap<_, _> = seen.estates.iter().filter(|one| seen.is_own(*one)).collect();
+        let stands_by = own.is_empty() && !seen.estates.is_empty();
+        let is_ready = stands_by || own.values().any(|estate| !is_late(estate.fetched));
+        let mut text = match (is_ready, stands_by) {
+            (_, true) => "standby: another agent watches what this one would\n",
+            (true, false) => "ready\n",
+            (false, false) => "not ready\n",
+        }
+        .to_owned();
         let ago = |at: Option<Time>| {
             at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", human_secs(now.secs_since(at))))
         };
@@ -248,7 +276,17 @@ impl Board {
                 ),
             );
         }
-        for (name, estate) in &seen.estates {
+        for (shard, state) in seen.share.states().into_iter().enumerate() {
+            let words = match state {
+                LeaseState::Held => "held",
+                LeaseState::Unanswered => {
+                    "watched without it: the API server does not say who holds it, see the log"
+                }
+                LeaseState::StandsBy => "another agent's",
+            };
+            line(&mut text, format_args!("lease {shard}: {words}"));
+        }
+        for (name, estate) in own {
             let problem = problem(estate.error.as_ref());
             line(&mut text, format_args!("repository {name}: fetched {}{problem}", ago(estate.fetched)));
         }
@@ -257,6 +295,13 @@ impl Board {
             line(&mut text, format_args!("metric source {name}: answered {}{problem}", ago(source.answered)));
         }
         (is_ready, text)
+    }
+}
+
+impl Seen {
+    /// Whether an environment of a repository is this process's.
+    fn is_own(&self, (name, estate): (&RepositoryName, &SeenEstate)) -> bool {
+        estate.environments.iter().any(|environment| self.share.has(name, environment))
     }
 }
 

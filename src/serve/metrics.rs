@@ -17,6 +17,7 @@ use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::Decision;
 use crate::domain::ids::{EnvironmentName, RepositoryName, SourceName};
 use crate::domain::judge::verdict::Verdict;
+use crate::domain::lease::LeaseState;
 use crate::domain::time::Time;
 use crate::record::{Recovery, ReviewOutcome};
 
@@ -56,6 +57,7 @@ pub(super) struct Metrics {
     requests: Counters,
     hooks: Counters,
     configured: Gauge,
+    leases: Gauges,
 }
 
 /// What became of a request.
@@ -93,6 +95,7 @@ impl Metrics {
             requests: Family::default(),
             hooks: Family::default(),
             configured: Gauge::default(),
+            leases: Family::default(),
         };
         own.register();
         for step in STEPS {
@@ -153,6 +156,11 @@ impl Metrics {
             "Whether the configuration as it is in its files is in use (1), or the one before it (0)",
             self.configured.clone(),
         );
+        registry.register(
+            "lease_held",
+            "Whether this agent watches a shard (1), because it holds the lease or because nobody says who does",
+            self.leases.clone(),
+        );
     }
 
     /// All series in OpenMetrics' text format.
@@ -176,7 +184,7 @@ impl Metrics {
         for (counters, labels) in self.counters(&gone) {
             counters.remove(&labels);
         }
-        for repository in &gone.repositories {
+        for repository in gone.repositories.keys() {
             self.last_success.remove(&of_repository(repository));
         }
         for environment in &gone.environments {
@@ -192,7 +200,7 @@ impl Metrics {
     /// All counters of these names, each with its labels.
     fn counters(&self, names: &Names) -> Vec<(&Counters, Labels)> {
         let mut all = Vec::new();
-        for repository in &names.repositories {
+        for repository in names.repositories.keys() {
             all.extend(ENDS.map(|end| (&self.passes, of_pass(repository, end))));
         }
         for environment in &names.environments {
@@ -219,7 +227,7 @@ impl Metrics {
 
     /// Counts a pass that could not begin.
     pub(super) fn failed(&self, repository: &RepositoryName) {
-        if self.has(|names| names.repositories.contains(repository)) {
+        if self.has(|names| names.repositories.contains_key(repository)) {
             self.passes.get_or_create(&of_pass(repository, "failed")).inc();
         }
     }
@@ -227,7 +235,7 @@ impl Metrics {
     /// Counts a pass that is through at `now`.
     pub(super) fn passed(&self, repository: &RepositoryName, report: &PassReport, now: Time) {
         let ended = if report.failed() { "problems" } else { "good" };
-        if self.has(|names| names.repositories.contains(repository)) {
+        if self.has(|names| names.repositories.contains_key(repository)) {
             self.passes.get_or_create(&of_pass(repository, ended)).inc();
             if !report.failed() {
                 self.last_success.get_or_create(&of_repository(repository)).set(seconds(report.at.unix()));
@@ -318,6 +326,26 @@ impl Metrics {
     /// Says whether the configuration is in use as it is in its files.
     pub(super) fn configured(&self, is_good: bool) {
         self.configured.set(i64::from(is_good));
+    }
+
+    /// Says which shards this agent watches.
+    pub(super) fn leases(&self, states: &[LeaseState]) {
+        for (shard, state) in states.iter().enumerate() {
+            for (by, is_so) in [("lease", LeaseState::Held), ("silence", LeaseState::Unanswered)] {
+                let labels = vec![("shard", shard.to_string()), ("by", by.to_owned())];
+                set(&self.leases, &labels, usize::from(*state == is_so));
+            }
+        }
+    }
+
+    /// Says no more how an environment was in the last pass: another agent watches it.
+    pub(super) fn forget(&self, environment: &EnvironmentName) {
+        for gauges in [&self.watched, &self.budget_left] {
+            gauges.remove(&of_environment(environment));
+        }
+        for by in ["pause", "freeze"] {
+            self.held.remove(&labels(environment, "by", by));
+        }
     }
 
     /// Counts a webhook.

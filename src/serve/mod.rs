@@ -165,7 +165,7 @@ async fn ready(State(board): State<Arc<Board>>) -> Response {
 }
 
 async fn metrics_text(State(board): State<Arc<Board>>) -> Response {
-    match board.metrics.text() {
+    match board.metrics_text() {
         Ok(text) => ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),

@@ -1,6 +1,6 @@
 //! What the labels of series hold: names in the configuration, and words of the program.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::ids::{EnvironmentName, RepositoryName, SourceName};
 
@@ -34,8 +34,8 @@ pub(super) const STEPS: [&str; 4] =
 /// The names in a configuration of which something is counted.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// The repositories.
-    pub repositories: BTreeSet<RepositoryName>,
+    /// The repositories, each with its environments.
+    pub repositories: BTreeMap<RepositoryName, Vec<EnvironmentName>>,
     /// The environments.
     pub environments: BTreeSet<EnvironmentName>,
     /// The metric sources.
@@ -48,7 +48,10 @@ impl Names {
     /// Those that are not among `others`.
     pub(super) fn without(&self, others: &Self) -> Self {
         Self {
-            repositories: self.repositories.difference(&others.repositories).cloned().collect(),
+            repositories: (self.repositories.iter())
+                .filter(|(name, _)| !others.repositories.contains_key(*name))
+                .map(|(name, environments)| (name.clone(), environments.clone()))
+                .collect(),
             environments: self.environments.difference(&others.environments).cloned().collect(),
             sources: self.sources.difference(&others.sources).cloned().collect(),
             hooks: self.hooks.difference(&others.hooks).cloned().collect(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use backout::agent::{Estate, Intent, PassReport, Source, Stop, Wakes, World, pass, run};
+use backout::agent::{Estate, Intent, PassReport, Share, Source, Stop, Wakes, World, pass, run};
 use backout::domain::environment::pattern::PathPattern;
 use backout::domain::environment::policy::{Budget, Mode, Policy};
 use backout::domain::environment::signal::{RangeQuery, Role, Rule, Signal, SignalKind};
@@ -215,7 +215,7 @@ async fn the_daemon_goes_on_after_a_panic() {
     let world = world(&remote, &["one"], answer, calm());
     let stop = Stop::default();
     let mut reports = Vec::new();
-    run(&world, 10, (&stop, &Wakes::default()), |_, report| {
+    run(&world, 10, (&stop, &Wakes::default(), &Share::default()), |_, report| {
         reports.push(report.unwrap());
         if reports.len() == 2 {
             stop.set();

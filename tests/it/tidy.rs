@@ -279,6 +279,7 @@ const ORDERS: [(&str, &[&str]); 3] = [
             "ids",
             "time",
             "text",
+            "lease",
             "field",
             "environment",
             "history",
@@ -298,6 +299,8 @@ const ORDERS: [(&str, &[&str]); 3] = [
         &[
             "caught",
             "world",
+            "share",
+            "queue",
             "took",
             "report",
             "events",

@@ -26,6 +26,7 @@ mod schema;
 mod secrets;
 mod serve;
 mod shapes;
+mod sharing;
 mod slowed;
 mod source_code;
 mod sources;

@@ -3,6 +3,7 @@
 //! They come from Debian packages, and a few from npm. Where one is missing a test fails with the package's name;
 //! nothing is skipped.
 
+pub(crate) mod api_server;
 pub(crate) mod browser;
 pub(crate) mod buckets;
 pub(crate) mod emulator;
