@@ -29,7 +29,9 @@ fn holds(path: &str, value: &Value, pointer: &str, expected: &Value) {
 #[test]
 fn every_file_of_a_kustomization_is_there() {
     let variants = ["base", "cronjob", "daemon", "deployment", "statefulset"];
-    for directory in variants.iter().chain(&["components/monitoring", "components/two-replicas"]) {
+    for directory in
+        variants.iter().chain(&["components/leases", "components/monitoring", "components/two-replicas"])
+    {
         let kustomization = yaml(&format!("{directory}/kustomization.yaml"));
         for resource in kustomization["resources"].as_array().unwrap() {
             let resource = resource.as_str().unwrap();

@@ -53,6 +53,7 @@ fn every_combination_renders_and_fits_kubernetes() {
             ],
         ),
         ("cronjob", &["ConfigMap", "CronJob", "PersistentVolumeClaim"]),
+        ("shards", &["ConfigMap", "PodDisruptionBudget", "Role", "RoleBinding", "Service", "StatefulSet"]),
     ] {
         let documents = rendered(name, &[]);
         let mut expected = [own, &everywhere].concat();
@@ -65,7 +66,7 @@ fn every_combination_renders_and_fits_kubernetes() {
     fits_kubernetes(&documents);
     // Each file of ci/ is one of these.
     let files = std::fs::read_dir(root(CHART).join("ci")).unwrap().count();
-    assert_eq!(files, 4);
+    assert_eq!(files, 5);
 }
 
 #[test]
@@ -87,6 +88,51 @@ fn pods_have_least_privilege() {
         }
         assert!(!documents.to_string().contains("\"Secret\""), "{name}: secrets are never values");
     }
+}
+
+#[test]
+fn daemons_with_leases_have_the_rights_to_these_and_no_others() {
+    let documents = rendered("shards", &[]);
+    let pod = pod_spec(&documents);
+    assert_eq!(pod["automountServiceAccountToken"], json!(true));
+    assert_eq!(
+        only(&documents, "Pod")["spec"]["automountServiceAccountToken"],
+        json!(false),
+        "it takes no lease"
+    );
+    let name = json!({"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
+    assert!(pod["containers"][0]["env"].as_array().unwrap().contains(&name));
+    let own: Vec<String> = (0..5).map(|shard| format!("release-backout-{shard}")).collect();
+    let leases =
+        |verbs: Value| json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs});
+    let mut named = leases(json!(["get", "update"]));
+    named["resourceNames"] = json!(own);
+    assert_eq!(only(&documents, "Role")["rules"], json!([leases(json!(["create"])), named]));
+    let binding = only(&documents, "RoleBinding");
+    assert_eq!(binding["roleRef"]["name"], only(&documents, "Role")["metadata"]["name"]);
+    let account = json!({"kind": "ServiceAccount", "name": pod["serviceAccountName"], "namespace": "gitops"});
+    assert_eq!(binding["subjects"], json!([account]));
+    // The configuration has the same leases, and each pod of the StatefulSet is at home in one.
+    let text = only(&documents, "ConfigMap")["data"]["backout.yaml"].as_str().unwrap();
+    let config: Value = serde_saphyr::from_str(text).unwrap();
+    assert_eq!(config["run"]["lease"], json!({"name": "release-backout", "shards": 5}));
+    let set = only(&documents, "StatefulSet");
+    assert_eq!((&set["metadata"]["name"], &set["spec"]["replicas"]), (&json!("release-backout"), &json!(5)));
+    let to_server = json!({
+        "to": [{"ipBlock": {"cidr": "198.51.100.10/32"}}],
+        "ports": [{"protocol": "TCP", "port": 6443}],
+    });
+    let ways =
+        |documents: &Value| only(documents, "NetworkPolicy")["spec"]["egress"].as_array().unwrap().clone();
+    assert_eq!(ways(&documents).last(), Some(&to_server));
+    // Without leases there is no right, no token and no way.
+    let plain = rendered("shards", &[("leases", json!({"enabled": false}))]);
+    assert!(!kinds(&plain).contains(&"Role"));
+    assert_eq!(pod_spec(&plain)["automountServiceAccountToken"], json!(false));
+    assert!(!ways(&plain).contains(&to_server) && !plain.to_string().contains("POD_NAME"));
+    // A Deployment has one lease, however many stand by.
+    let standby = rendered("shards", &[("kind", json!("Deployment"))]);
+    assert_eq!(only(&standby, "Role")["rules"][1]["resourceNames"], json!(["release-backout-0"]));
 }
 
 #[test]
@@ -154,7 +200,7 @@ fn nobody_comes_in_unless_listed_and_from_outside_only_webhooks() {
 
 #[test]
 fn the_configuration_loads_and_a_change_of_it_starts_the_pods_anew() {
-    for name in ["deployment", "everything", "cronjob"] {
+    for name in ["deployment", "everything", "cronjob", "shards"] {
         let documents = rendered(name, &[]);
         let maps = documents.as_array().unwrap().iter().filter_map(|one| one.pointer("/data/backout.yaml"));
         let [text] = maps.collect::<Vec<_>>()[..] else { panic!("{name}: one configuration") };
@@ -212,6 +258,7 @@ fn probes_ask_the_port_of_the_configuration() {
 #[test]
 fn wrong_values_are_refused_by_name() {
     let text = "repository: {url: x}\n";
+    let leased = "run: {listen: '0.0.0.0:8080', lease: {name: ours, shards: 5}}\n";
     let wrong = [
         ("deployment", "kind", json!("DaemonSet"), "/kind"),
         ("deployment", "replicas", json!("2"), "/replicas"),
@@ -232,6 +279,12 @@ fn wrong_values_are_refused_by_name() {
         ("deployment", "existingConfigMap", json!("ours"), "choose one"),
         ("deployment", "podDisruptionBudget", json!({"enabled": true}), "needs `replicas: 2`"),
         ("deployment", "ingress", json!({"enabled": true}), "needs `host`"),
+        ("shards", "leases", json!({"enabled": true, "name": "A b"}), "/leases/name"),
+        ("shards", "leases", json!({"enabled": true, "shards": 17}), "/leases/shards"),
+        ("everything", "leases", json!({"enabled": true}), "add `lease: {name: release-backout, shards: 1}`"),
+        ("deployment", "config", json!(leased), "set `leases.enabled`"),
+        ("shards", "config", json!(leased), "the leases release-backout-0 to -4"),
+        ("cronjob", "leases", json!({"enabled": true}), "a pass of a CronJob takes none"),
         ("cronjob", "serviceMonitor", json!({"enabled": true}), "a CronJob does not have"),
         ("cronjob", "ingress", json!({"enabled": true, "host": "x"}), "a CronJob does not have"),
     ];

@@ -51,6 +51,12 @@ fn every_variant_fits_kubernetes() {
             &["Deployment", "PodDisruptionBudget", "PrometheusRule", "Service", "ServiceMonitor"],
         ),
         ("statefulset", &["two-replicas"], &["PodDisruptionBudget", "Service", "StatefulSet"]),
+        ("statefulset", &["leases"], &["Role", "RoleBinding", "Service", "StatefulSet"]),
+        (
+            "deployment",
+            &["leases", "two-replicas"],
+            &["Deployment", "PodDisruptionBudget", "Role", "RoleBinding", "Service"],
+        ),
     ] {
         let documents = built(variant, components);
         let mut expected = [own, &common].concat();
@@ -88,5 +94,30 @@ fn two_replicas_are_two_and_prometheus_is_let_in() {
         assert_eq!(service["spec"]["ports"][0]["targetPort"], container["ports"][0]["name"]);
         let monitor = only(&more, "ServiceMonitor");
         assert_eq!(monitor["spec"]["endpoints"][0]["port"], service["spec"]["ports"][0]["name"]);
+    }
+}
+
+#[test]
+fn with_leases_the_pods_have_a_token_their_name_and_a_way_to_the_api_server() {
+    for (variant, kind) in [("deployment", "Deployment"), ("statefulset", "StatefulSet")] {
+        let (plain, leased) = (built(variant, &[]), built(variant, &["leases"]));
+        let of = |documents: &Value| {
+            let pod = pod_spec(documents);
+            let names = pod["containers"][0]["env"].as_array().unwrap().iter().map(|one| one["name"].clone());
+            let ways = only(documents, "NetworkPolicy")["spec"]["egress"].as_array().unwrap().len();
+            (pod["automountServiceAccountToken"].clone(), names.collect::<Vec<_>>(), ways)
+        };
+        assert_eq!(of(&plain), (json!(false), vec![json!("GIT_TOKEN")], 3));
+        assert_eq!(of(&leased), (json!(true), vec![json!("GIT_TOKEN"), json!("POD_NAME")], 4));
+        let rules = only(&leased, "Role")["rules"].as_array().unwrap();
+        let verbs: Vec<&Value> = rules.iter().map(|rule| &rule["verbs"]).collect();
+        assert_eq!(verbs, [&json!(["create"]), &json!(["get", "update"])]);
+        assert!(rules.iter().all(|rule| rule["resources"] == json!(["leases"])));
+        // As many as there may be, each called as a pod of the StatefulSet.
+        let own: Vec<String> = (0..16).map(|shard| format!("backout-{shard}")).collect();
+        assert_eq!(rules[1]["resourceNames"], json!(own));
+        assert_eq!(only(&leased, kind)["metadata"]["name"], "backout");
+        let binding = only(&leased, "RoleBinding");
+        assert_eq!(binding["subjects"][0]["name"], pod_spec(&leased)["serviceAccountName"]);
     }
 }

@@ -53,6 +53,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if ne .Values.kind "CronJob" -}}yes{{- end -}}
 {{- end -}}
 
+{{/* What the leases are called. */}}
+{{- define "backout.leaseName" -}}
+{{- default (include "backout.fullname" .) .Values.leases.name -}}
+{{- end -}}
+
+{{/* How many there are: one for each pod of a StatefulSet, which is at home there; else one, and the others stand by. */}}
+{{- define "backout.shards" -}}
+{{- if .Values.leases.shards -}}
+{{- .Values.leases.shards -}}
+{{- else if eq .Values.kind "StatefulSet" -}}
+{{- max 1 (int .Values.replicas) -}}
+{{- else -}}
+1
+{{- end -}}
+{{- end -}}
+
 {{- define "backout.configMap" -}}
 {{- default (include "backout.fullname" .) .Values.existingConfigMap -}}
 {{- end -}}
@@ -83,6 +99,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $listen = printf "0.0.0.0:%v" .Values.port -}}
 {{- $keys = set $keys "run" (merge (dict "listen" $listen) $run) -}}
 {{- end -}}
+{{- $lease := default (dict) (get $run "lease") -}}
+{{- if and .Values.leases.enabled $isText (not $lease) -}}
+{{- fail (printf "`leases` is enabled, and `config` has none: add `lease: {name: %s, shards: %s}` below its `run`" (include "backout.leaseName" .) (include "backout.shards" .)) -}}
+{{- else if and $lease (not .Values.leases.enabled) -}}
+{{- fail "`config` has `run.lease`, and the pods have no right to leases: set `leases.enabled`" -}}
+{{- else if and .Values.leases.enabled (not $lease) -}}
+{{- $lease = dict "name" (include "backout.leaseName" .) "shards" (int (include "backout.shards" .)) -}}
+{{- $keys = set $keys "run" (merge (dict "lease" $lease) (get $keys "run")) -}}
+{{- end -}}
+{{- if and $lease (or (ne (get $lease "name") (include "backout.leaseName" .)) (ne (int (default 1 (get $lease "shards"))) (int (include "backout.shards" .)))) -}}
+{{- fail (printf "`run.lease` in `config` is not what the pods have the right to, the leases %s-0 to -%d: set `leases.name` and `leases.shards`" (include "backout.leaseName" .) (sub (int (include "backout.shards" .)) 1)) -}}
+{{- end -}}
 {{- if not (hasSuffix (printf ":%v" .Values.port) $listen) -}}
 {{- fail (printf "`run.listen` in `config` is %s, and `port` is %v: they must be the same port" $listen .Values.port) -}}
 {{- end -}}
@@ -105,6 +133,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail (printf "`%s` needs the daemon's server, which a CronJob does not have: take `kind: Deployment` or `kind: StatefulSet`" $name) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.leases.enabled (not (include "backout.serves" .)) -}}
+{{- fail "`leases` are for daemons: a pass of a CronJob takes none" -}}
 {{- end -}}
 {{- if and .Values.podDisruptionBudget.enabled (lt (int .Values.replicas) 2) -}}
 {{- fail "`podDisruptionBudget` needs `replicas: 2` or more: of one pod it would keep a node from being drained" -}}

@@ -9,7 +9,7 @@ The spec of a pod that runs the program.
 {{- define "backout.podSpec" -}}
 {{- $values := .root.Values -}}
 serviceAccountName: {{ include "backout.serviceAccount" .root }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ if and .serves $values.leases.enabled }}true{{ else }}false{{ end }}
 enableServiceLinks: false
 restartPolicy: {{ .restart }}
 # A change that has begun is brought to its end.
@@ -45,6 +45,12 @@ containers:
       # The cache is on the volume, whatever the image says.
       - name: XDG_CACHE_HOME
         value: /var/cache
+      {{- if and .serves $values.leases.enabled }}
+      - name: POD_NAME
+        valueFrom:
+          fieldRef:
+            fieldPath: metadata.name
+      {{- end }}
       {{- with $values.env }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
