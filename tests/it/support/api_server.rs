@@ -34,6 +34,8 @@ pub(crate) struct ApiServer {
     pub(crate) url: String,
     /// The directory of the service account.
     pub(crate) account: PathBuf,
+    /// The directory of the real server, with its keys.
+    real: Option<PathBuf>,
     own: Option<(Arc<Mutex<State>>, tempfile::TempDir)>,
 }
 
@@ -50,6 +52,7 @@ impl ApiServer {
         real.map_or_else(Self::own, |directory| Self {
             url: std::fs::read_to_string(directory.join("url")).unwrap().trim().to_owned(),
             account: directory.join("account"),
+            real: Some(directory),
             own: None,
         })
     }
@@ -70,7 +73,7 @@ impl ApiServer {
                 std::thread::spawn(move || serve(stream.unwrap(), &state));
             }
         });
-        Self { url, account: account.path().to_owned(), own: Some((state, account)) }
+        Self { url, account: account.path().to_owned(), real: None, own: Some((state, account)) }
     }
 
     /// Has the server of the test answer otherwise from now on.
@@ -79,15 +82,47 @@ impl ApiServer {
         state.lock().unwrap().mood = mood;
     }
 
-    /// Sends a request as the account does; gives the status and what was answered.
+    /// The real one, with the account of the chart.
+    pub(crate) fn of_chart(self) -> Self {
+        Self { account: self.real().join("chart"), ..self }
+    }
+
+    /// The id of the real one's process.
+    pub(crate) fn pid(&self) -> String {
+        std::fs::read_to_string(self.real().join("pid")).unwrap()
+    }
+
+    fn real(&self) -> &Path {
+        self.real.as_deref().expect("this needs a kube-apiserver: scripts/test-kubernetes")
+    }
+
+    /// Sends a request about leases as the account does; gives the status and what was answered. `name` follows the path of all leases.
     pub(crate) fn ask(&self, method: &str, name: &str, body: Option<&Value>) -> (u16, Value) {
-        let read = |file: &str| std::fs::read_to_string(self.account.join(file)).unwrap().trim().to_owned();
-        let namespace = read("namespace");
-        let url = format!("{}/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases{name}", self.url);
+        let namespace = self.read("namespace");
+        let place = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases{name}");
+        self.ask_at(method, &place, body)
+    }
+
+    /// Sends a request as the account does.
+    pub(crate) fn ask_at(&self, method: &str, place: &str, body: Option<&Value>) -> (u16, Value) {
+        self.send(&self.read("token"), (method, place), body)
+    }
+
+    /// Sends a request that may do everything, to a real server.
+    pub(crate) fn ask_as_admin(&self, method: &str, place: &str, body: Option<&Value>) -> (u16, Value) {
+        let token = std::fs::read_to_string(self.real().join("admin-token")).unwrap();
+        self.send(token.trim(), (method, place), body)
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.account.join(file)).unwrap().trim().to_owned()
+    }
+
+    fn send(&self, token: &str, (method, place): (&str, &str), body: Option<&Value>) -> (u16, Value) {
         let mut curl = command("curl");
-        curl.args(["-sS", "--noproxy", "*", "-w", "\n%{http_code}", "-X", method, &url]);
-        curl.arg("-H").arg(format!("Authorization: Bearer {}", read("token")));
-        if Path::new(&self.account.join("ca.crt")).exists() {
+        curl.args(["-sS", "--noproxy", "*", "-w", "\n%{http_code}", "-X", method]);
+        curl.arg(format!("{}{place}", self.url)).arg("-H").arg(format!("Authorization: Bearer {token}"));
+        if self.account.join("ca.crt").exists() {
             curl.arg("--cacert").arg(self.account.join("ca.crt"));
         }
         if let Some(body) = body {

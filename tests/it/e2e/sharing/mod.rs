@@ -1,6 +1,7 @@
 //! Several agents that share the work by leases. They are real processes with a real remote; the leases are in a server of the test, or in a
 //! real kube-apiserver (`scripts/test-kubernetes`).
 
+mod cluster;
 mod replica;
 
 use std::time::Duration;
