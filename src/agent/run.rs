@@ -14,6 +14,7 @@ use super::queue::Queue;
 use super::report::PassReport;
 use super::share::Share;
 use super::world::{Estate, Stop, World};
+use crate::domain::decision::Decision;
 use crate::domain::ids::RepositoryName;
 use crate::ports::RepositoryError;
 
@@ -51,7 +52,8 @@ impl Wakes {
 }
 
 /// Passes over each estate in the share, one after the other, until asked to stop. An estate's passes are `interval_secs` apart (with a
-/// tenth of jitter, so that agents do not march in step) unless it is woken. So many are under way at once, and who came first goes
+/// tenth of jitter, so that agents do not march in step) unless it is woken, and while a deployment is watched no further than the steps of
+/// its signals. So many are under way at once, and who came first goes
 /// first. Each pass is handed to `seen` with its estate. A pass that fails is tried again at the next turn.
 pub async fn run(
     world: &World,
@@ -73,13 +75,14 @@ pub async fn run(
         loops.spawn(async move {
             let mut took = Duration::ZERO;
             while let Some(report) = watched.next_pass(&mut took).await {
+                let pause_secs = u64::from(pause_secs(interval_secs, report.as_ref().ok()));
                 if reports.send((Arc::clone(&watched.estate), report)).await.is_err() {
                     return;
                 }
                 let stop = &watched.stop;
                 wait_for(Duration::from_secs(REST_SECS), stop).await;
-                let rest_ms = u64::from(interval_secs).saturating_sub(REST_SECS) * 1_000;
-                let jitter_ms = fastrand::u64(0..=u64::from(interval_secs) * 100);
+                let rest_ms = pause_secs.saturating_sub(REST_SECS) * 1_000;
+                let jitter_ms = fastrand::u64(0..=pause_secs * 100);
                 tokio::select! {
                     () = wait_for(Duration::from_millis(rest_ms + jitter_ms), stop) => {}
                     () = wakes.wait(&watched.estate.name) => {}
@@ -91,6 +94,15 @@ pub async fn run(
     while let Some((estate, report)) = unseen.recv().await {
         seen(&estate, report);
     }
+}
+
+/// How long an estate pauses after a pass, in seconds: the interval, or the smallest step of a signal of a deployment that is watched. With each
+/// step there is a new sample, which may be the one that shows the damage.
+fn pause_secs(interval_secs: u32, report: Option<&PassReport>) -> u32 {
+    let items = report.into_iter().flat_map(PassReport::items);
+    let watched = items.filter(|item| item.decision == Decision::Wait);
+    let steps = watched.flat_map(|item| &item.evidence.signals).map(|signal| signal.signal.step_secs);
+    steps.fold(interval_secs, u32::min)
 }
 
 /// An estate with what its passes need.

@@ -415,7 +415,8 @@ pub(super) struct Group {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
-    /// How long it waits between two passes. Default: `60s`.
+    /// How long it waits between two passes over a repository. While it watches a deployment there, no longer than the smallest step of the
+    /// signals of the deployment. Default: `60s`.
     pub(super) interval: Option<Duration>,
     /// The address at which its HTTP server listens: `/healthz`, `/readyz`, `/metrics` and `/hooks/…`. Default: none, and there is no
     /// server.

@@ -214,3 +214,20 @@ fn who_cannot_listen_says_where() {
     assert!(ok && daemon.get("/healthz").0 == StatusCode::OK);
     daemon.end(&stage);
 }
+
+/// The passes are an hour apart; but each step of a signal may bring the sample that shows the damage.
+#[test]
+fn while_a_deployment_is_watched_a_pass_follows_each_step() {
+    let mut config = Config::of("one");
+    config.signals = config.signals.replace("step: 30s", "step: 2s");
+    let mut stage = Stage::with("one", &["web", "api"]);
+    stage.deploy("api", "v2", 0, BOT);
+    let daemon = Daemon::start(&mut stage, &config, &[]);
+    assert!(eventually(|| daemon.passes() >= 3));
+    daemon.end(&stage);
+    let mut stage = Stage::with("one", &["web", "api"]);
+    let daemon = Daemon::start(&mut stage, &config, &[]);
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!(daemon.passes(), 1);
+    daemon.end(&stage);
+}
