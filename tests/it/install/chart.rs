@@ -210,6 +210,7 @@ fn the_configuration_loads_and_a_change_of_it_starts_the_pods_anew() {
             ("backout-app/key.pem", "a key"),
             ("backout-hooks/github", "0123456789abcdef"),
             ("backout-hooks/alerts", "fedcba9876543210"),
+            ("backout-hooks/page", "a0b1c2d3e4f50617"),
         ] {
             let path = secrets.join(place);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
