@@ -69,12 +69,14 @@ fn heading(deployment: CommitId, subject: &str, judgement: &Judgement) -> Markup
     }
 }
 
+const VALUE_HEADS: [&str; 6] = ["Signal", "Verdict", "Before", "After", "Bad beyond", "Bad since"];
+
 /// The values of the signals, and a chart of each.
 fn findings(evidence: &Evidence, judgement: &Judgement, reverted_at: Option<Time>) -> Markup {
     let both = || judgement.findings.iter().zip(&evidence.signals);
     html! {
         @if !judgement.findings.is_empty() {
-            (table("Measured values", ["Signal", "Verdict", "Before", "After", "Bad beyond", "Bad since"], 0, both().map(|(finding, _)| values(finding))))
+            (table("Measured values", VALUE_HEADS, 0, both().map(|(finding, _)| values(finding))))
             @for (finding, signal) in both() { (signal_of(evidence, finding, signal, reverted_at)) }
         }
     }
@@ -108,7 +110,9 @@ fn signal_of(
             p { (text(&finding.reason)) }
             @if let Some(chart) = &chart {
                 @if let Some(part) = chart.segment { p { "Shown: " (text(part)) } }
-                div.wide.picture tabindex="0" role="region" aria-label={ "Chart of " (finding.signal) } { (drawn(svg::chart(chart, &name))) }
+                div.wide tabindex="0" role="region" aria-label={ "Chart of " (finding.signal) } {
+                    (drawn(svg::chart(chart, &name)))
+                }
                 (behind(chart))
             }
             (list("", &warnings))

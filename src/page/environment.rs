@@ -38,6 +38,9 @@ impl Filter {
     }
 }
 
+const SERVICE_HEADS: [&str; 4] = ["Service", "Version", "Since", "State"];
+const TOLD_HEADS: [&str; 5] = ["When", "Service", "Deployment", "Verdict", "Decision"];
+
 /// Draws it.
 #[must_use]
 pub fn environment(shown: Shown<'_>, filter: &Filter) -> String {
@@ -50,6 +53,7 @@ pub fn environment(shown: Shown<'_>, filter: &Filter) -> String {
         seen.problem.iter().chain(seen.report.iter().flat_map(|(_, report)| &report.problems)).collect();
     let facts: &[String] = seen.report.as_ref().map_or(&[], |(_, report)| &report.facts);
     let BudgetStatus { used, max_reverts, window_secs } = status.budget;
+    let told = overview.told.iter().take(MAX_TOLD).map(|told| row_of_told(&place, shown, told));
     let body = html! {
         p.lead {
             "Repository " (seen.repository) ", branch at " (commit(status.head)) ". "
@@ -62,21 +66,23 @@ pub fn environment(shown: Shown<'_>, filter: &Filter) -> String {
             (list("", &status.waiting))
             (list("", facts))
             @for one in &status.proposals {
-                p { "The revert of " (named(&place, &seen.name, &one.service)) " " (commit(one.deployment)) " waits since "
-                    (ago(one.since, site.at)) " on the branch " code { (text(one.branch.as_str())) } " to be merged into " code { (text(one.into.as_str())) } "." }
+                p {
+                    "The revert of " (one.service) " " (commit(one.deployment)) " waits since " (ago(one.since, site.at))
+                    " on the branch " code { (text(one.branch.as_str())) } " to be merged into " code { (text(one.into.as_str())) } "."
+                }
             }
         }
         section { h2 { "Services" }
             (filters(&place, shown, filter))
             @if services.is_empty() { p.empty { "No service is shown." } } @else {
-                (table("Services", ["Service", "Version", "Since", "State"], 0, services.iter().take(MAX_ROWS).map(|one| row(&place, shown, one))))
+                (table("Services", SERVICE_HEADS, 0, services.iter().take(MAX_ROWS).map(|one| row(&place, shown, one))))
                 (more(services.len(), MAX_ROWS))
             }
         }
         section {
             h2 { "Newest verdicts" }
             @if overview.told.is_empty() { p.empty { "No verdict is recorded." } } @else {
-                (table("Newest verdicts", ["When", "Service", "Deployment", "Verdict", "Decision"], 1, overview.told.iter().take(MAX_TOLD).map(|told| row_of_told(&place, shown, told))))
+                (table("Newest verdicts", TOLD_HEADS, 1, told))
                 (more(overview.told.len(), MAX_TOLD))
             }
         }

@@ -105,7 +105,11 @@ pub(super) fn table<const N: usize>(
                 thead { tr { @for head in heads { th scope="col" { (head) } } } }
                 tbody { @for row in rows { tr {
                     @for (index, (cell, head)) in row.iter().zip(heads).enumerate() {
-                        @if index == named { th scope="row" data-head=(head) { div { (cell) } } } @else { td data-head=(head) { div { (cell) } } }
+                        @if index == named {
+                            th scope="row" data-head=(head) { div { (cell) } }
+                        } @else {
+                            td data-head=(head) { div { (cell) } }
+                        }
                     }
                 } } }
             }

@@ -1,6 +1,7 @@
 //! The first page: what is going on now in all environments.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
@@ -17,7 +18,9 @@ const MAX_REVERTS: usize = 30;
 /// The most values of a revert that are shown.
 const MAX_VALUES: usize = 3;
 /// The most deployments of a kind that are shown.
-const MAX_DEPLOYMENTS: usize = 200;
+const MAX_ROWS: usize = 200;
+/// The most problems that are shown.
+const MAX_PROBLEMS: usize = 50;
 
 /// Draws it.
 #[must_use]
@@ -26,40 +29,45 @@ pub fn index(site: &Site) -> String {
     let items = || reports().flat_map(|(seen, report)| report.items.iter().map(move |item| (seen, item)));
     let left: Vec<(&Seen, &LeftAlone)> =
         reports().flat_map(|(seen, report)| report.left.iter().map(move |one| (seen, one))).collect();
-    let is_told = |item: &Item| {
-        left.iter().any(|(_, one)| (&one.service, one.deployment) == (&item.service, item.deployment))
-    };
-    let watched: Vec<(&Seen, &Item)> = items().filter(|(_, item)| item.decision == Decision::Wait).collect();
-    let decided: Vec<(&Seen, &Item)> =
-        items().filter(|(_, item)| item.decision != Decision::Wait && !is_told(item)).collect();
+    let told: BTreeSet<_> =
+        left.iter().map(|(seen, one)| (&seen.name, &one.service, one.deployment)).collect();
+    let (watched, decided): (Vec<_>, Vec<_>) = items().partition(|(_, item)| item.decision == Decision::Wait);
+    let is_new =
+        |(seen, item): &(&Seen, &Item)| !told.contains(&(&seen.name, &item.service, item.deployment));
+    let decided: Vec<(&Seen, &Item)> = decided.into_iter().filter(is_new).collect();
     let mut reverts: Vec<(&Seen, &RevertEntry)> =
         reports().flat_map(|(seen, report)| report.reverts.iter().map(move |one| (seen, one))).collect();
     reverts.sort_by_key(|(_, revert)| Reverse(revert.at));
     let problems = problems(site);
+    let rows_of = |items: &[(&Seen, &Item)]| cut(items, |one| row_of_item(site, one));
     let body = html! {
         p.lead { (sentence(site, watched.len(), left.len())) }
         @if !problems.is_empty() {
-            section.alert { h2 { "Problems" } (list("", &problems)) }
+            section.alert {
+                h2 { "Problems" }
+                (list("", problems.get(..MAX_PROBLEMS).unwrap_or(&problems)))
+                (more(problems.len(), MAX_PROBLEMS))
+            }
         }
         @if !left.is_empty() {
             section {
                 h2 { "Bad or unclear, and not reverted" }
-                (table("Deployments that are bad or unclear and were not reverted", LEFT_HEADS, 0, left.iter().take(MAX_DEPLOYMENTS).map(|one| row_of_left(site, *one))))
-                (more(left.len(), MAX_DEPLOYMENTS))
+                (table("Bad or unclear, and not reverted", LEFT_HEADS, 0, cut(&left, |one| row_of_left(site, one))))
+                (more(left.len(), MAX_ROWS))
             }
         }
         @if !decided.is_empty() {
             section {
                 h2 { "Decided in the newest pass" }
-                (table("Deployments that the newest pass has decided about", ITEM_HEADS, 0, decided.iter().take(MAX_DEPLOYMENTS).map(|one| row_of_item(site, *one))))
-                (more(decided.len(), MAX_DEPLOYMENTS))
+                (table("Decided in the newest pass", ITEM_HEADS, 0, rows_of(&decided)))
+                (more(decided.len(), MAX_ROWS))
             }
         }
         section {
             h2 { "Watched now" }
             @if watched.is_empty() { p.empty { "No deployment is watched." } } @else {
-                (table("Deployments that are watched", ITEM_HEADS, 0, watched.iter().take(MAX_DEPLOYMENTS).map(|one| row_of_item(site, *one))))
-                (more(watched.len(), MAX_DEPLOYMENTS))
+                (table("Watched now", ITEM_HEADS, 0, rows_of(&watched)))
+                (more(watched.len(), MAX_ROWS))
             }
         }
         section {
@@ -71,11 +79,16 @@ pub fn index(site: &Site) -> String {
         section {
             h2 { "Recent reverts" }
             @if reverts.is_empty() { p.empty { "backout has reverted nothing lately." } } @else {
-                (table("Recent reverts", REVERT_HEADS, 1, reverts.iter().take(MAX_REVERTS).map(|one| row_of_revert(site, *one))))
+                (table("Recent reverts", REVERT_HEADS, 1, reverts.iter().take(MAX_REVERTS).map(|one| row_of_revert(site, one))))
             }
         }
     };
     frame(site, &Place::Index, "Deployments", &body)
+}
+
+/// The first rows of a table.
+fn cut<T>(all: &[T], row: impl Fn(&T) -> [Markup; 5]) -> Vec<[Markup; 5]> {
+    all.iter().take(MAX_ROWS).map(row).collect()
 }
 
 const LEFT_HEADS: [&str; 5] = ["Service", "Deployment", "Verdict", "Decided", "Why"];
@@ -98,21 +111,14 @@ fn sentence(site: &Site, watched: usize, left: usize) -> String {
     format!("backout watches {} in {environments}.{left}", count(watched, "deployment"))
 }
 
-/// What is wrong, newest knowledge first: with the agent, and with environments.
+/// What is wrong with the agent, and with environments.
 fn problems(site: &Site) -> Vec<String> {
     let of_environment = |seen: &Seen| {
         let report = seen.report.iter().flat_map(|(_, report)| &report.problems);
-        let all: Vec<String> =
-            seen.problem.iter().chain(report).map(|problem| format!("{}: {problem}", seen.name)).collect();
-        all
+        let all = seen.problem.iter().chain(report).map(|problem| format!("{}: {problem}", seen.name));
+        all.collect::<Vec<String>>()
     };
-    let mut all: Vec<String> = site.notices.clone();
-    for problem in site.environments.iter().flat_map(of_environment) {
-        if !all.contains(&problem) {
-            all.push(problem);
-        }
-    }
-    all
+    site.notices.iter().cloned().chain(site.environments.iter().flat_map(of_environment)).collect()
 }
 
 /// A service with a link, and its environment.
@@ -121,7 +127,7 @@ pub(super) fn named(from: &Place, environment: &EnvironmentName, service: &Servi
     html! { a href=(place.link(from)) { (service) } br; span.faint { (environment) } }
 }
 
-fn row_of_item(site: &Site, (seen, item): (&Seen, &Item)) -> [Markup; 5] {
+fn row_of_item(site: &Site, (seen, item): &(&Seen, &Item)) -> [Markup; 5] {
     [
         named(&Place::Index, &seen.name, &item.service),
         html! { (commit(item.deployment)) " " (text(&item.subject)) br; (ago(item.deployed_at, site.at)) },
@@ -151,7 +157,7 @@ pub(super) fn next(item: &Item) -> Markup {
     }
 }
 
-fn row_of_left(site: &Site, (seen, one): (&Seen, &LeftAlone)) -> [Markup; 5] {
+fn row_of_left(site: &Site, (seen, one): &(&Seen, &LeftAlone)) -> [Markup; 5] {
     [
         named(&Place::Index, &seen.name, &one.service),
         html! { (commit(one.deployment)) " " (text(&one.subject)) br; (ago(one.deployed_at, site.at)) },
@@ -185,7 +191,7 @@ fn row_of_environment(site: &Site, seen: &Seen) -> [Markup; 5] {
     ]
 }
 
-fn row_of_revert(site: &Site, (seen, revert): (&Seen, &RevertEntry)) -> [Markup; 5] {
+fn row_of_revert(site: &Site, (seen, revert): &(&Seen, &RevertEntry)) -> [Markup; 5] {
     [
         ago(revert.at, site.at),
         named(&Place::Index, &seen.name, &revert.service),

@@ -28,7 +28,7 @@ const READ_SECS: u64 = 20;
 /// Of how many environments what was read is kept. A large one takes some 10 MB.
 const MAX_KEPT: usize = 4;
 
-/// How large a style sheet and small numbers of pages may grow old in a browser: not at all, as they tell of now.
+/// What each answer says to the browser besides its content.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, CSP),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

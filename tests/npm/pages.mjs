@@ -1,8 +1,8 @@
 // Opens pages in a headless Chromium and tells what it finds there: one JSON document on standard output.
 //
 // Standard input is `{browser, pages: [{url, width, dark?, password?, screenshot?}]}`. Of each page it tells the `status`, how long
-// it took (`millis`), what the browser has to say (`messages`: errors, and what the page's own policy has refused), what axe finds (`findings`), the width that
-// the page takes (`taken`), whether its style sheet is in use (`styled`), its `text`, its `links`, and the names of its `elements`.
+// it took (`millis`), what the browser has to say (`messages`: errors, and what the page's own policy has refused), what axe finds
+// (`findings`), the width that the page takes (`taken`), whether its style sheet is in use (`styled`), its `text`, its `links`, and the names of its `elements`.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { chromium } from 'playwright-core'
