@@ -262,6 +262,32 @@ fn an_error_ratio_must_rise_by_a_point_unless_told_otherwise() {
     assert_eq!(word(&errors), "regressed");
 }
 
+/// Of samples that are all 0 or 1, nobody sees at once whether they are shares or counts.
+#[test]
+fn where_nothing_failed_and_everything_fails_it_is_a_ratio() {
+    let judged = |before: &[f64], after: &[f64], direction| {
+        let mut errors = robust(STEP, before, after);
+        errors.signals[0].signal.kind = SignalKind::ErrorRatio;
+        errors.signals[0].signal.direction = direction;
+        word(&errors)
+    };
+    let worse = Direction::HigherIsWorse;
+    assert_eq!(judged(&[0.0; 60], &[1.0; 40], worse), "regressed");
+    assert_eq!(judged(&[1.0; 60], &[0.0; 40], Direction::LowerIsWorse), "regressed");
+    let late = [[0.0; 20], [1.0; 20]].concat();
+    assert_eq!(judged(&[0.0; 60], &late, worse), "regressed");
+    // A few good answers between: with little traffic a sample is one request.
+    let mut some = [1.0; 40];
+    (some[3], some[17]) = (0.0, 0.0);
+    assert_eq!(judged(&[0.0; 60], &some, worse), "regressed");
+    // Counts: one error now and then, as it may have been before; two at once; and what was there before.
+    let now_and_then: Vec<f64> = (0..40).map(|index| f64::from(index % 3 == 0)).collect();
+    assert_ne!(judged(&[0.0; 60], &now_and_then, worse), "regressed");
+    let before: Vec<f64> = (0..60).map(|index| f64::from(index % 3 == 0)).collect();
+    assert_ne!(judged(&before, &[1.0; 40], worse), "regressed");
+    assert_eq!(judged(&[0.0; 60], &[0.0; 40], worse), "healthy");
+}
+
 #[test]
 fn constant_and_empty_baselines_are_defined() {
     assert_eq!(word(&robust(STEP, &[5.0; 60], &[5.0; 40])), "healthy");
