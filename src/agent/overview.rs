@@ -8,6 +8,7 @@ use super::look::branches::Branches;
 use super::look::context::{Intent, Pass};
 use super::look::records::read_records;
 use super::look::state::State;
+use super::report::LeftAlone;
 use super::status::{EnvironmentStatus, Notes, status_of};
 use super::world::{Estate, Stop, World};
 use crate::domain::environment::Environment;
@@ -20,8 +21,11 @@ use crate::record::{Record, VerdictRecord};
 
 /// The notes on how many of the newest deployments are read, besides those on the newest of each service.
 const MAX_DEPLOYMENTS: usize = 300;
-/// The most verdicts that are kept. With its evidence each takes some 20 KB.
+/// The most verdicts that are kept besides the newest on each service. With its evidence each takes some 20 KB, and one on a healthy
+/// deployment some 2 KB.
 const MAX_TOLD: usize = 400;
+/// The most services of which the newest verdict is kept.
+const MAX_SERVICES: usize = 5_000;
 /// The most characters of a subject.
 const MAX_SUBJECT: usize = 120;
 
@@ -45,6 +49,23 @@ pub struct ToldVerdict {
     pub reverted: Option<(CommitId, Time)>,
     /// What was written down afterwards, each with its time: what became of its pull request, its revert and its pins.
     pub since: Vec<(Time, String)>,
+}
+
+impl Overview {
+    /// The deployments that run, that were judged, and that were neither found good nor reverted, newest first.
+    #[must_use]
+    pub fn left(&self) -> Vec<LeftAlone> {
+        let running = self.status.services.iter().filter_map(|one| Some((&one.service, one.commit?)));
+        let running: BTreeSet<_> = running.collect();
+        let mut seen = BTreeSet::new();
+        let newest =
+            self.told.iter().filter(|told| seen.insert((&told.verdict.service, told.verdict.deployment)));
+        let left = newest.filter(|told| {
+            running.contains(&(&told.verdict.service, told.verdict.deployment)) && told.reverted.is_none()
+        });
+        left.filter_map(|told| LeftAlone::of(&told.verdict, &told.subject, told.verdict.evidence.deployed_at))
+            .collect()
+    }
 }
 
 /// Reads what is known of an environment, as of the last fetch.
@@ -80,7 +101,12 @@ fn told(state: &State, notes: &Notes, environment: &Environment) -> Vec<ToldVerd
     let verdicts = notes.values().flatten().filter(of_environment).filter_map(Record::as_verdict);
     let mut verdicts: Vec<&VerdictRecord> = verdicts.collect();
     verdicts.sort_by_key(|verdict| Reverse(verdict.at));
-    verdicts.truncate(MAX_TOLD);
+    let (mut services, mut others) = (BTreeSet::new(), 0_usize);
+    verdicts.retain(|verdict| {
+        let is_newest = services.len() < MAX_SERVICES && services.insert(&verdict.service);
+        others += usize::from(!is_newest);
+        is_newest || others <= MAX_TOLD
+    });
     let told = verdicts.into_iter().map(|verdict| {
         let is_own = |entry: &&RevertEntry| entry.id == verdict.id;
         let on_branch = state.landed.iter().find(is_own).map(|entry| (entry.commit, entry.at));

@@ -99,6 +99,30 @@ pub struct LeftAlone {
     pub guard: Option<String>,
 }
 
+impl LeftAlone {
+    /// What a verdict says of a deployment that runs; none where nothing had to be done.
+    pub(super) fn of(verdict: &VerdictRecord, subject: &str, deployed_at: Time) -> Option<Self> {
+        let VerdictRecord { at, judgement, decision, guards, service, deployment, .. } = verdict;
+        let why = match decision {
+            Decision::Wait | Decision::Pass(_) => return None,
+            Decision::Revert | Decision::Propose => &judgement.reason,
+            Decision::Escalate(why) | Decision::Hold(why) => why,
+        };
+        let decisive = guards.last().filter(|last| last.decision.is_some());
+        Some(Self {
+            service: service.clone(),
+            deployment: *deployment,
+            subject: subject.to_owned(),
+            deployed_at,
+            at: *at,
+            verdict: judgement.verdict.word(),
+            decision: decision.clone(),
+            why: why.clone(),
+            guard: decisive.map(|last| last.guard.clone()),
+        })
+    }
+}
+
 /// Services that are red at once: one finding for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Incident {

@@ -1,8 +1,9 @@
 //! `backout page`: the pages of the daemon as files, for those who run it from cron.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
@@ -10,9 +11,16 @@ use super::common::{Common, Ending};
 use super::{output, world};
 use crate::agent::{EnvironmentReport, Intent, PassReport, Stop, World, overview, pass};
 use crate::page::{Filter, Place, Seen, ServiceState, Shown, Site, environment, index, service, style};
+use crate::ports::RepositoryError;
 
 /// The file that says that a folder is this command's own.
 const MARK: &str = ".backout-page";
+
+/// How the name of a file begins that is not written to its end.
+const UNFINISHED: &str = ".backout-new-";
+
+/// After how long nobody writes such a file any more, in seconds.
+const UNFINISHED_SECS: u64 = 3_600;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -26,24 +34,30 @@ pub(super) struct PageArgs {
 pub(super) async fn run(common: &Common, args: PageArgs) -> anyhow::Result<Ending> {
     let world = world::connect(&world::settings(common)?)?;
     let mut folder = Folder::open(args.out)?;
-    let report = output::progress("looking", pass(&world, Intent::Plan, &Stop::default())).await?;
-    let (site, mut ending) = (site(&world, report), Ending::Quiet);
+    let report = output::progress("looking", pass(&world, Intent::Plan, &Stop::default())).await;
+    let (mut site, mut ending) = (site(&world, report), Ending::Quiet);
     folder.write(&Place::Style, &style())?;
+    let mut left = Vec::new();
     for ((estate, of), seen) in world.environments().zip(&site.environments) {
         let read = match &seen.report {
             Some(_) => overview(&world, estate, of).await.map_err(|error| error.to_string()),
             None => Err(seen.problem.clone().unwrap_or_else(|| "it was not examined".to_owned())),
         };
         match read {
-            Ok(overview) => write_environment(Shown { site: &site, seen, overview: &overview }, &mut folder)?,
+            Ok(overview) => {
+                write_environment(Shown { site: &site, seen, overview: &overview }, &mut folder)?;
+                left.push(overview.left());
+            }
             Err(problem) => {
                 output::problem(&format!("{}: {problem}", of.name));
                 ending = Ending::Error;
                 // The pages of the last time say of which time they are.
                 folder.keep(&Place::Environment(seen.name.clone(), None));
+                left.push(Vec::new());
             }
         }
     }
+    site.environments.iter_mut().zip(left).for_each(|(seen, left)| seen.left = left);
     folder.write(&Place::Index, &index(&site))?;
     folder.remove_others()?;
     output::line(&format!("the pages begin with {}", folder.path.join(Place::Index.path()).display()));
@@ -66,21 +80,21 @@ fn write_environment(shown: Shown<'_>, folder: &mut Folder) -> anyhow::Result<()
 }
 
 /// What a pass has seen, for pages.
-fn site(world: &World, report: PassReport) -> Site {
-    let PassReport { at, environments, took: _ } = report;
-    let repositories = world.environments().map(|(estate, _)| estate.name.clone());
-    let seen = |(repository, of): (_, EnvironmentReport)| {
-        let problem = of.problems.first().cloned();
-        let is_examined = of.head.is_some() && !of.cut_short;
-        Seen {
-            name: of.environment.clone(),
-            repository,
-            is_own: true,
-            report: is_examined.then_some((at, of)),
-            problem: problem.filter(|_| !is_examined),
-        }
+fn site(world: &World, passed: Result<PassReport, RepositoryError>) -> Site {
+    let (at, reports) = match passed {
+        Ok(PassReport { at, environments, took: _ }) => (at, environments.into_iter().map(Ok).collect()),
+        Err(error) => (world.clock.now(), vec![Err(error.to_string()); world.environments().count()]),
     };
-    let environments = repositories.zip(environments).map(seen).collect();
+    let mut environments = Vec::new();
+    for ((estate, environment), of) in world.environments().zip(reports) {
+        let nothing = Seen::new(&estate.name, environment);
+        let of: Result<EnvironmentReport, String> = of;
+        environments.push(match of {
+            Ok(of) if of.head.is_some() && !of.cut_short => Seen { report: Some((at, of)), ..nothing },
+            Ok(of) => Seen { problem: of.problems.into_iter().next(), ..nothing },
+            Err(problem) => Seen { problem: Some(problem), ..nothing },
+        });
+    }
     Site { at, is_served: false, notices: Vec::new(), environments }
 }
 
@@ -116,9 +130,9 @@ impl Folder {
     fn write(&mut self, place: &Place, text: &str) -> anyhow::Result<()> {
         let file = self.path.join(place.path());
         let write = || {
-            let parent = file.parent().unwrap_or(&self.path);
-            std::fs::create_dir_all(parent)?;
-            let mut new = tempfile::Builder::new().permissions(readable()).tempfile_in(parent)?;
+            let parent = self.folder_of(place)?;
+            let mut new =
+                tempfile::Builder::new().prefix(UNFINISHED).permissions(readable()).tempfile_in(parent)?;
             new.write_all(text.as_bytes())?;
             new.persist(&file).map_err(|error| error.error)?;
             Ok::<_, std::io::Error>(())
@@ -126,6 +140,24 @@ impl Folder {
         write().with_context(|| format!("cannot write {}", file.display()))?;
         self.written.insert(place.path());
         Ok(())
+    }
+
+    /// The folder of a page, which is made where it is not there. One that is a link leads to what others own.
+    fn folder_of(&self, place: &Place) -> std::io::Result<PathBuf> {
+        let path = place.path();
+        let mut folder = self.path.clone();
+        for part in path.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev() {
+            folder.push(part);
+            match std::fs::symlink_metadata(&folder) {
+                Ok(there) if there.is_dir() => {}
+                Ok(_) => {
+                    let why = format!("{} is no folder: remove it", folder.display());
+                    return Err(std::io::Error::new(ErrorKind::NotADirectory, why));
+                }
+                Err(_) => std::fs::create_dir_all(&folder)?,
+            }
+        }
+        Ok(folder)
     }
 
     /// Leaves a page as it is, and all that is in its folder.
@@ -136,8 +168,12 @@ impl Folder {
 
     /// Removes the pages of environments and services that are no more.
     fn remove_others(&self) -> anyhow::Result<()> {
-        for environment in folders_in(&self.path.join("environments"))? {
-            for folder in [environment.join("services"), environment.clone()] {
+        let all = folders_in(&self.path)?.into_iter().find(|folder| folder.ends_with("environments"));
+        self.remove_others_in(&self.path)?;
+        for environment in all.map_or_else(|| Ok(Vec::new()), |all| folders_in(&all))? {
+            let services =
+                folders_in(&environment)?.into_iter().filter(|folder| folder.ends_with("services"));
+            for folder in services.chain([environment.clone()]) {
                 self.remove_others_in(&folder)
                     .with_context(|| format!("cannot clear {}", folder.display()))?;
                 // What is not empty stays.
@@ -154,8 +190,15 @@ impl Folder {
             let path = file.path();
             let Some(own) = path.strip_prefix(&self.path).ok().and_then(Path::to_str) else { continue };
             let stays =
-                self.written.contains(own) || self.kept.iter().any(|folder| own.starts_with(folder.as_str()));
-            if own.ends_with(".html") && file.file_type()?.is_file() && !stays {
+                self.written.contains(own) || self.kept.iter().any(|kept| own.starts_with(kept.as_str()));
+            let is_page = own.ends_with(".html") && folder != self.path && !stays;
+            let is_unfinished = || {
+                let age = file.metadata().and_then(|there| there.modified()).map(|at| at.elapsed());
+                let is_old =
+                    age.is_ok_and(|age| age.is_ok_and(|age| age > Duration::from_secs(UNFINISHED_SECS)));
+                file.file_name().to_string_lossy().starts_with(UNFINISHED) && is_old
+            };
+            if file.file_type()?.is_file() && (is_page || is_unfinished()) {
                 std::fs::remove_file(&path)?;
             }
         }

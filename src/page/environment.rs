@@ -18,7 +18,7 @@ const MAX_ROWS: usize = 5_000;
 /// The most verdicts that are listed.
 const MAX_TOLD: usize = 50;
 /// The most characters of what is searched for.
-const MAX_SEARCH: usize = 100;
+const MAX_SEARCH: usize = 200;
 
 /// Which services are shown.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,7 @@ pub fn environment(shown: Shown<'_>, filter: &Filter) -> String {
     let told = overview.told.iter().take(MAX_TOLD).map(|told| row_of_told(&place, shown, told));
     let body = html! {
         p.lead {
-            "Repository " (seen.repository) ", branch at " (commit(status.head)) ". "
+            "Repository " (seen.repository) ", branch at " (commit(status.head)) ", mode " (seen.modes.join(", ")) ". "
             @if let Some((at, _)) = &seen.report { "Newest pass: " (ago(*at, site.at)) "." } @else { "There was no pass yet." }
         }
         @if !problems.is_empty() { section.alert { h2 { "Problems" } (list("", &problems)) } }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::frame::{ago, badge, commit, frame, list, table, text};
+use super::frame::{address, ago, badge, commit, frame, list, table, text};
 use super::place::Place;
 use super::site::{Seen, Site};
 use crate::agent::{Item, LeftAlone};
+use crate::domain::change::receipt::Receipt;
 use crate::domain::decision::{Decision, summary};
 use crate::domain::history::ledger::RevertEntry;
 use crate::domain::ids::{EnvironmentName, ServiceName};
@@ -28,7 +29,7 @@ pub fn index(site: &Site) -> String {
     let reports = || site.environments.iter().filter_map(|seen| Some((seen, &seen.report.as_ref()?.1)));
     let items = || reports().flat_map(|(seen, report)| report.items.iter().map(move |item| (seen, item)));
     let left: Vec<(&Seen, &LeftAlone)> =
-        reports().flat_map(|(seen, report)| report.left.iter().map(move |one| (seen, one))).collect();
+        site.environments.iter().flat_map(|seen| seen.left.iter().map(move |one| (seen, one))).collect();
     let told: BTreeSet<_> =
         left.iter().map(|(seen, one)| (&seen.name, &one.service, one.deployment)).collect();
     let (watched, decided): (Vec<_>, Vec<_>) = items().partition(|(_, item)| item.decision == Decision::Wait);
@@ -51,8 +52,8 @@ pub fn index(site: &Site) -> String {
         }
         @if !left.is_empty() {
             section {
-                h2 { "Bad or unclear, and not reverted" }
-                (table("Bad or unclear, and not reverted", LEFT_HEADS, 0, cut(&left, |one| row_of_left(site, one))))
+                h2 { "Bad, or left to a person" }
+                (table("Bad, or left to a person", LEFT_HEADS, 0, cut(&left, |one| row_of_left(site, one))))
                 (more(left.len(), MAX_ROWS))
             }
         }
@@ -65,7 +66,7 @@ pub fn index(site: &Site) -> String {
         }
         section {
             h2 { "Watched now" }
-            @if watched.is_empty() { p.empty { "No deployment is watched." } } @else {
+            @if watched.is_empty() { p.empty { "No deployment is known to be watched." } } @else {
                 (table("Watched now", ITEM_HEADS, 0, rows_of(&watched)))
                 (more(watched.len(), MAX_ROWS))
             }
@@ -78,7 +79,7 @@ pub fn index(site: &Site) -> String {
         }
         section {
             h2 { "Recent reverts" }
-            @if reverts.is_empty() { p.empty { "backout has reverted nothing lately." } } @else {
+            @if reverts.is_empty() { p.empty { "No revert is known." } } @else {
                 (table("Recent reverts", REVERT_HEADS, 1, reverts.iter().take(MAX_REVERTS).map(|one| row_of_revert(site, one))))
             }
         }
@@ -93,7 +94,8 @@ fn cut<T>(all: &[T], row: impl Fn(&T) -> [Markup; 5]) -> Vec<[Markup; 5]> {
 
 const LEFT_HEADS: [&str; 5] = ["Service", "Deployment", "Verdict", "Decided", "Why"];
 const ITEM_HEADS: [&str; 5] = ["Service", "Deployment", "Verdict", "What was found", "What is next"];
-const ENVIRONMENT_HEADS: [&str; 5] = ["Environment", "Newest pass", "Watched", "Reverts left", "Held by"];
+const ENVIRONMENT_HEADS: [&str; 6] =
+    ["Environment", "Mode", "Newest pass", "Watched", "Reverts left", "Held by"];
 const REVERT_HEADS: [&str; 5] = ["When", "Service", "Reverted deployment", "By", "How"];
 
 fn sentence(site: &Site, watched: usize, left: usize) -> String {
@@ -104,11 +106,16 @@ fn sentence(site: &Site, watched: usize, left: usize) -> String {
     };
     let left = match left {
         0 => "",
-        1 => " 1 deployment is bad or unclear and was not reverted.",
-        left => &format!(" {left} deployments are bad or unclear and were not reverted."),
+        1 => " 1 deployment is bad, or left to a person.",
+        left => &format!(" {left} deployments are bad, or left to a person."),
     };
-    let environments = count(site.environments.len(), "environment");
-    format!("backout watches {} in {environments}.{left}", count(watched, "deployment"))
+    let unknown = match site.environments.iter().filter(|seen| seen.is_own && seen.report.is_none()).count() {
+        0 => String::new(),
+        unknown => format!(" Nothing is known yet of {}.", count(unknown, "environment")),
+    };
+    let environments =
+        count(site.environments.iter().filter(|seen| seen.report.is_some()).count(), "environment");
+    format!("backout watches {} in {environments}.{left}{unknown}", count(watched, "deployment"))
 }
 
 /// What is wrong with the agent, and with environments.
@@ -137,6 +144,24 @@ fn row_of_item(site: &Site, (seen, item): &(&Seen, &Item)) -> [Markup; 5] {
     ]
 }
 
+/// What comes of a revert that is due.
+fn coming(item: &Item) -> Markup {
+    html! {
+        @match &item.receipt {
+            None => { "Its revert is due." }
+            Some(Receipt::Planned) if item.decision == Decision::Propose => { "Its revert would be proposed to a person." }
+            Some(Receipt::Planned) => { "It would be reverted." }
+            Some(Receipt::Pushed(id)) => { "It is reverted by " (commit(*id)) "." }
+            Some(Receipt::Merged(review)) => { "Its revert is merged: " (address(&review.url)) }
+            Some(Receipt::Proposed { branch, review, .. }) => {
+                "Its revert waits to be merged: "
+                @match review { Some(review) => { (address(&review.url)) } None => { code { (text(branch.as_str())) } } }
+            }
+            Some(receipt) => { (text(&receipt.to_string())) }
+        }
+    }
+}
+
 /// What the agent does next with a deployment, and what holds it.
 pub(super) fn next(item: &Item) -> Markup {
     let until = item.deployed_at.plus_secs(item.evidence.watch_secs.into());
@@ -144,9 +169,7 @@ pub(super) fn next(item: &Item) -> Markup {
         @match &item.decision {
             Decision::Wait => { "It is watched until " (super::frame::moment(until)) "." }
             Decision::Pass(_) => { "Nothing has to be done." }
-            Decision::Revert if item.receipt.is_none() => { "It is to be reverted." }
-            Decision::Revert => { "It is reverted." }
-            Decision::Propose => { "Its revert waits for a person." }
+            Decision::Revert | Decision::Propose => { (coming(item)) }
             Decision::Escalate(why) => { "A person must look: " (text(why)) }
             Decision::Hold(why) => { "It stays: " (text(why)) }
         }
@@ -170,13 +193,18 @@ fn row_of_left(site: &Site, (seen, one): &(&Seen, &LeftAlone)) -> [Markup; 5] {
     ]
 }
 
-fn row_of_environment(site: &Site, seen: &Seen) -> [Markup; 5] {
+fn row_of_environment(site: &Site, seen: &Seen) -> [Markup; 6] {
     let link = Place::Environment(seen.name.clone(), None).link(&Place::Index);
     let report = seen.report.as_ref();
     let is_watched = |item: &&Item| item.decision == Decision::Wait;
     let brakes = report.map(|(_, report)| report.brakes.lines(&seen.name)).unwrap_or_default();
     [
-        html! { a href=(link) { (seen.name) } br; span.faint { (seen.repository) } },
+        html! {
+            // Of what was never read there is no file.
+            @if site.is_served || report.is_some() { a href=(link) { (seen.name) } } @else { (seen.name) }
+            br; span.faint { (seen.repository) }
+        },
+        html! { (seen.modes.join(", ")) },
         html! {
             @match report {
                 Some((at, _)) => { (ago(*at, site.at)) }
@@ -187,7 +215,13 @@ fn row_of_environment(site: &Site, seen: &Seen) -> [Markup; 5] {
         },
         html! { @if let Some((_, report)) = report { (report.items.iter().filter(is_watched).count()) } },
         html! { @if let Some(left) = report.and_then(|(_, report)| report.budget_left) { (left) } },
-        html! { @if brakes.is_empty() { "nothing" } @else { (list("plain", &brakes)) } },
+        html! {
+            @match report {
+                None => { "not known" }
+                Some(_) if brakes.is_empty() => { "nothing" }
+                Some(_) => { (list("plain", &brakes)) }
+            }
+        },
     ]
 }
 

@@ -36,7 +36,16 @@ pub fn service(shown: Shown<'_>, name: &ServiceName) -> Option<String> {
     };
     let word = ServiceState::of(status).word();
     let body = html! {
-        p.lead { "A service in " a href=(all) { (seen.name) } "." }
+        p.lead {
+            "A service in " a href=(all) { (seen.name) } ". "
+            @if let Some((at, _)) = &seen.report { "Newest pass: " (ago(*at, site.at)) "." } @else { "There was no pass yet." }
+        }
+        @if let Some(problem) = &seen.problem {
+            section.alert {
+                h2 { "Problems" }
+                p { "What stands below is as of the newest pass: since then " (text(problem)) }
+            }
+        }
         dl {
             dt { "State" } dd { (badge(word)) }
             dt { "Version" }
@@ -70,7 +79,7 @@ pub fn service(shown: Shown<'_>, name: &ServiceName) -> Option<String> {
         @for item in items.iter().filter(|item| !is_told(item)) { (live(site, item)) }
         @for one in &own { (told(site, one)) }
         @if own.is_empty() && items.is_empty() {
-            p.empty { "No deployment of this service is watched, and no verdict on one is recorded." }
+            p.empty { "No deployment of this service is watched, and none of the newest verdicts is on one." }
         }
     };
     Some(frame(site, &place, name.as_str(), &body))

@@ -1,6 +1,7 @@
 //! What pages are drawn from.
 
-use crate::agent::{EnvironmentReport, Overview};
+use crate::agent::{EnvironmentReport, LeftAlone, Overview};
+use crate::domain::environment::Environment;
 use crate::domain::ids::{EnvironmentName, RepositoryName};
 use crate::domain::time::Time;
 
@@ -30,6 +31,30 @@ pub struct Seen {
     pub report: Option<(Time, EnvironmentReport)>,
     /// What went wrong since, if anything did.
     pub problem: Option<String>,
+    /// The deployments that run, that were judged, and that were neither found good nor reverted.
+    pub left: Vec<LeftAlone>,
+    /// The modes of its services, each once.
+    pub modes: Vec<&'static str>,
+}
+
+impl Seen {
+    /// One of which nothing is known yet.
+    #[must_use]
+    pub fn new(repository: &RepositoryName, environment: &Environment) -> Self {
+        let modes = environment.services.iter().map(|rule| rule.policy.mode.word());
+        let mut modes: Vec<&str> = modes.collect();
+        modes.sort_unstable();
+        modes.dedup();
+        Self {
+            name: environment.name.clone(),
+            repository: repository.clone(),
+            is_own: true,
+            report: None,
+            problem: None,
+            left: Vec::new(),
+            modes,
+        }
+    }
 }
 
 /// An environment with what was read for it.

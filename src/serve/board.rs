@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::metrics::{Asked, Metrics};
 use super::names::Names;
-use crate::agent::{EnvironmentReport, Event, EventKind, PassReport, Share, events};
+use crate::agent::{EnvironmentReport, Event, EventKind, LeftAlone, PassReport, Share, events};
+use crate::domain::environment::Environment;
 use crate::domain::ids::{CommitId, EnvironmentName, RepositoryName, ServiceName, SourceName};
 use crate::domain::lease::LeaseState;
 use crate::domain::text::one_line;
@@ -19,6 +20,9 @@ const MISSED: i64 = 3;
 
 /// How long that is at least, in seconds: a slow server is no outage.
 const PATIENCE_SECS: i64 = 300;
+
+/// How long it is told that a deployment was left as it is, in seconds: two weeks.
+const LEFT_SECS: i64 = 14 * 86_400;
 
 /// The most characters of an error that are shown.
 const MAX_ERROR: usize = 300;
@@ -54,6 +58,8 @@ struct SeenEstate {
     watched: BTreeSet<(EnvironmentName, ServiceName, CommitId)>,
     /// What the newest pass over each environment has found that examined it, and when that pass began.
     reports: BTreeMap<EnvironmentName, (Time, EnvironmentReport)>,
+    /// The deployments that were left as they are, and run as far as is known.
+    left: BTreeMap<EnvironmentName, Vec<LeftAlone>>,
     /// Why the newest pass did not examine an environment.
     unseen: BTreeMap<EnvironmentName, String>,
 }
@@ -62,7 +68,8 @@ struct SeenEstate {
 #[derive(Default)]
 struct SeenSource {
     answered: Option<Time>,
-    error: Option<String>,
+    /// What its last answer was, where it was an error, and when.
+    error: Option<(Time, String)>,
 }
 
 impl SeenEstate {
@@ -80,12 +87,29 @@ impl SeenEstate {
             let name = of.environment.clone();
             if of.head.is_some() && !of.cut_short {
                 self.unseen.remove(&name);
+                let left = self.left.remove(&name).unwrap_or_default();
+                self.left.insert(name.clone(), still_left(left, of, report.at));
                 self.reports.insert(name, (report.at, of.clone()));
             } else if let Some(problem) = of.problems.first() {
                 self.unseen.insert(name, one_line(problem, MAX_ERROR));
             }
         }
     }
+}
+
+/// The deployments that are left as they are, as of a pass: those that it found, and those of earlier passes which are watched no more and
+/// which nothing is known to have replaced.
+fn still_left(before: Vec<LeftAlone>, report: &EnvironmentReport, at: Time) -> Vec<LeftAlone> {
+    let is_over = |one: &LeftAlone| {
+        let is_replaced = report.items.iter().any(|item| item.service == one.service)
+            || report.left.iter().any(|other| other.service == one.service);
+        let is_reverted =
+            report.reverts.iter().any(|revert| revert.service == one.service && revert.at >= one.at);
+        is_replaced || is_reverted || at.secs_since(one.at) > LEFT_SECS
+    };
+    let mut left: Vec<LeftAlone> = before.into_iter().filter(|one| !is_over(one)).collect();
+    left.extend(report.left.iter().cloned());
+    left
 }
 
 impl Board {
@@ -177,7 +201,7 @@ impl Board {
         let mut seen = self.seen();
         let mut gone = SeenSource::default();
         let known = seen.sources.get_mut(source).unwrap_or(&mut gone);
-        known.error = error.map(|error| one_line(&error.to_string(), MAX_ERROR));
+        known.error = error.map(|error| (now, one_line(&error.to_string(), MAX_ERROR)));
         let asked = match error {
             None => {
                 known.answered = Some(now);
@@ -216,29 +240,33 @@ impl Board {
         Some(self.seen().estates.get(repository)?.reports.get(environment)?.0)
     }
 
-    /// What there is to show of these environments.
+    /// What there is to show of these environments, each with the name of its repository.
     pub(super) fn site<'a>(
         &self,
-        environments: impl IntoIterator<Item = (&'a RepositoryName, &'a EnvironmentName)>,
+        environments: impl IntoIterator<Item = (&'a RepositoryName, &'a Environment)>,
     ) -> Site {
         let seen = self.seen();
-        let broken = seen.broken.iter().map(|why| {
-            format!("the configuration has changed, and cannot be used, so that the one before it is in use: {why}")
+        // What is wrong may stand beside a secret in the wrong place.
+        let broken = seen.broken.iter().map(|_| {
+            "the configuration has changed, and cannot be used, see the log; the one before it is in use"
+                .to_owned()
         });
-        let silent = seen
-            .sources
-            .iter()
-            .filter_map(|(name, source)| Some(format!("metric source {name}: {}", source.error.as_ref()?)));
-        let shown = |(repository, name): (&'a RepositoryName, &'a EnvironmentName)| {
-            let estate = seen.estates.get(repository);
-            let error = estate.and_then(|estate| estate.error.clone().filter(|_| estate.reports.is_empty()));
+        let silent = seen.sources.iter().filter_map(|(name, source)| {
+            let (at, error) = source.error.as_ref()?;
+            Some(format!("metric source {name}, when it was asked last ({at}): {error}"))
+        });
+        let shown = |(repository, environment): (&'a RepositoryName, &'a Environment)| {
+            let (nothing, name) = (page::Seen::new(repository, environment), &environment.name);
             let is_own = seen.share.has(repository, name);
+            let Some(estate) = seen.estates.get(repository).filter(|_| is_own) else {
+                return page::Seen { is_own, ..nothing };
+            };
+            let error = || estate.error.clone().filter(|_| estate.reports.is_empty());
             page::Seen {
-                name: name.clone(),
-                repository: repository.clone(),
-                is_own,
-                report: estate.filter(|_| is_own).and_then(|estate| estate.reports.get(name).cloned()),
-                problem: estate.and_then(|estate| estate.unseen.get(name).cloned()).or(error),
+                report: estate.reports.get(name).cloned(),
+                problem: estate.unseen.get(name).cloned().or_else(error),
+                left: estate.left.get(name).cloned().unwrap_or_default(),
+                ..nothing
             }
         };
         Site {
@@ -291,7 +319,7 @@ impl Board {
             line(&mut text, format_args!("repository {name}: fetched {}{problem}", ago(estate.fetched)));
         }
         for (name, source) in &seen.sources {
-            let problem = problem(source.error.as_ref());
+            let problem = problem(source.error.as_ref().map(|(_, error)| error));
             line(&mut text, format_args!("metric source {name}: answered {}{problem}", ago(source.answered)));
         }
         (is_ready, text)

@@ -11,7 +11,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 use super::board::Board;
@@ -21,12 +21,16 @@ use crate::agent::{Estate, Overview, World, overview};
 use crate::domain::environment::Environment;
 use crate::domain::time::Time;
 use crate::page::{self, CSP, Filter, Seen, Shown, Site, file_of};
+use crate::ports::RepositoryError;
 
 /// How long a page may take to be read, in seconds, and to wait for those before it.
 const READ_SECS: u64 = 20;
 
 /// Of how many environments what was read is kept. A large one takes some 10 MB.
 const MAX_KEPT: usize = 4;
+
+/// How many requests wait at most until something is read. Those whose clients are gone wait too.
+const MAX_WAITING: usize = 64;
 
 /// What each answer says to the browser besides its content.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -47,6 +51,8 @@ pub(super) struct Pages {
     world: World,
     /// What was read, the newest last. Who reads holds it: one page at a time is read.
     read: Mutex<Vec<Read>>,
+    /// Who may wait for that.
+    places: Arc<Semaphore>,
 }
 
 /// What was read of an environment.
@@ -68,12 +74,12 @@ enum Missing {
 impl Pages {
     /// Pages of this world.
     pub(super) fn new(options: PageOptions, board: Arc<Board>, world: World) -> Self {
-        Self { options, board, world, read: Mutex::default() }
+        Self { options, board, world, read: Mutex::default(), places: Arc::new(Semaphore::new(MAX_WAITING)) }
     }
 
     fn site(&self) -> Site {
         let all = self.world.environments();
-        self.board.site(all.map(|(estate, environment)| (&estate.name, &environment.name)))
+        self.board.site(all.map(|(estate, environment)| (&estate.name, environment.as_ref())))
     }
 
     /// The environment whose pages are in this folder.
@@ -81,37 +87,58 @@ impl Pages {
         self.world.environments().find(|(_, one)| one.name.as_str().replace('/', "~") == folder)
     }
 
-    /// What is known of an environment, as of its newest pass.
+    /// What is known of an environment, as of its newest pass. Who goes away while it is read leaves it to those who come after: it is not
+    /// read anew for each of them.
     async fn overview(
-        &self,
-        estate: &Estate,
+        self: &Arc<Self>,
+        estate: &Arc<Estate>,
         environment: &Arc<Environment>,
     ) -> Result<Arc<Overview>, Missing> {
-        let reading = async {
-            let mut read = self.read.lock().await;
-            let examined = self.board.examined(&estate.name, &environment.name);
-            let is_current =
-                |one: &&Read| one.environment.name == environment.name && one.examined == examined;
-            if let Some(known) = read.iter().find(is_current).filter(|_| examined.is_some()) {
-                return Ok(Arc::clone(&known.overview));
-            }
-            let overview = overview(&self.world, estate, environment).await.map(Arc::new)?;
-            read.retain(|one| one.environment.name != environment.name);
-            if read.len() >= MAX_KEPT {
-                read.remove(0);
-            }
-            let kept =
-                Read { environment: Arc::clone(environment), examined, overview: Arc::clone(&overview) };
-            read.push(kept);
-            Ok::<_, crate::ports::RepositoryError>(overview)
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return Err(Missing::Unread("too many wait for it".to_owned()));
         };
+        let (pages, estate, environment) = (Arc::clone(self), Arc::clone(estate), Arc::clone(environment));
+        let reading = tokio::spawn(async move {
+            let _place = place;
+            pages.read(&estate, &environment).await
+        });
         match timeout(Duration::from_secs(READ_SECS), reading).await {
-            Ok(read) => read.map_err(|error| Missing::Unread(error.to_string())),
-            Err(_late) => Err(Missing::Unread(format!("it was not read within {READ_SECS} s"))),
+            Ok(Ok(read)) => read.map_err(|error| Missing::Unread(error.to_string())),
+            Ok(Err(crash)) => Err(Missing::Unread(crash.to_string())),
+            Err(_late) => {
+                Err(Missing::Unread(format!("it takes longer than {READ_SECS} s, and goes on: try again")))
+            }
         }
     }
 
-    async fn environment(&self, folder: &str, file: &str, search: &str) -> Result<String, Missing> {
+    /// Reads what is known of an environment, unless that was done since its newest pass.
+    async fn read(
+        &self,
+        estate: &Estate,
+        environment: &Arc<Environment>,
+    ) -> Result<Arc<Overview>, RepositoryError> {
+        let mut read = self.read.lock().await;
+        let examined = self.board.examined(&estate.name, &environment.name);
+        let is_current = |one: &&Read| one.environment.name == environment.name && one.examined == examined;
+        if let Some(known) = read.iter().find(is_current) {
+            return Ok(Arc::clone(&known.overview));
+        }
+        let overview = overview(&self.world, estate, environment).await.map(Arc::new)?;
+        read.retain(|one| one.environment.name != environment.name);
+        if read.len() >= MAX_KEPT {
+            read.remove(0);
+        }
+        let kept = Read { environment: Arc::clone(environment), examined, overview: Arc::clone(&overview) };
+        read.push(kept);
+        Ok(overview)
+    }
+
+    async fn environment(
+        self: &Arc<Self>,
+        folder: &str,
+        file: &str,
+        search: &str,
+    ) -> Result<String, Missing> {
         let state = match file.strip_suffix(".html").ok_or(Missing::Unknown)? {
             "index" => None,
             word => Some(
@@ -122,7 +149,7 @@ impl Pages {
         self.show(folder, |shown| Some(page::environment(shown, &filter))).await
     }
 
-    async fn service(&self, folder: &str, file: &str) -> Result<String, Missing> {
+    async fn service(self: &Arc<Self>, folder: &str, file: &str) -> Result<String, Missing> {
         let draw = |shown: Shown<'_>| {
             let mut names = shown.overview.status.services.iter().map(|one| &one.service);
             let name = names.find(|name| file_of(name) == file)?;
@@ -132,7 +159,7 @@ impl Pages {
     }
 
     async fn show(
-        &self,
+        self: &Arc<Self>,
         folder: &str,
         draw: impl FnOnce(Shown<'_>) -> Option<String>,
     ) -> Result<String, Missing> {

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 /// Whether a request has the secret as its bearer token.
 pub(super) fn is_bearer(headers: &HeaderMap, secret: &[u8]) -> bool {
-    credentials(headers, "bearer").is_some_and(|token| is_same(token.as_bytes(), secret))
+    credentials(headers, "bearer").is_some_and(|token| is_same(token, secret))
 }
 
 /// Whether a request has the secret as the password of a user, whoever that is.
@@ -20,10 +20,11 @@ pub(super) fn is_password(headers: &HeaderMap, secret: &[u8]) -> bool {
     password.is_some_and(|password| is_same(password, secret))
 }
 
-/// What the `Authorization` header has behind a scheme.
-fn credentials<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
-    let (found, rest) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;
-    found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+/// What the `Authorization` header has behind a scheme. A secret need not be ASCII.
+fn credentials<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h [u8]> {
+    let value = headers.get("authorization")?.as_bytes();
+    let (found, rest) = value.split_at_checked(value.iter().position(|byte| *byte == b' ')?)?;
+    found.eq_ignore_ascii_case(scheme.as_bytes()).then(|| rest.trim_ascii())
 }
 
 /// Whether a token is the secret. The hashes are compared, so that the time does not tell how long the secret is.

@@ -24,6 +24,19 @@ pub enum Mode {
     Auto,
 }
 
+impl Mode {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Propose => "propose",
+            Self::Earn => "earn",
+            Self::Auto => "auto",
+        }
+    }
+}
+
 /// How a revert reaches the environment branch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -48,7 +48,7 @@ fn the_pages_tell_the_story_of_a_revert() {
     let [index, environment, web] = [&pages[0], &pages[3], &pages[6]];
     says(index, &["backout watches 2 deployments in 1 environment.", "Watched now", "api", "Recent reverts"]);
     says(index, &[&bad[..10], &revert[..10], "backout found it due by the metrics"]);
-    assert!(!index.text.contains("bad or unclear"), "{}", index.text);
+    assert!(!index.text.contains("Bad, or left to a person"), "{}", index.text);
     says(
         environment,
         &["Budget: 1 of 3", "all 4", "watched 2", "reverted 1", "in quarantine until", "Newest verdicts"],
@@ -102,7 +102,8 @@ fn what_is_bad_and_stays_is_told_with_the_guard_that_holds_it() {
     says(
         &pages[0],
         &[
-            "1 deployment is bad or unclear and was not reverted.",
+            "1 deployment is bad, or left to a person.",
+            "observe",
             &bad[..10],
             "hold",
             "decided by the guard: ",
@@ -129,7 +130,11 @@ fn pages_without_anything_to_show_say_so() {
     let pages = visit_well(&visits);
     says(
         &pages[0],
-        &["backout watches no deployment in 1 environment.", "No deployment is watched.", "nothing lately"],
+        &[
+            "backout watches no deployment in 1 environment.",
+            "No deployment is known to be watched.",
+            "No revert is known.",
+        ],
     );
     says(&pages[3], &["No service is shown.", "No verdict is recorded."]);
     for path in [
@@ -149,7 +154,10 @@ fn what_cannot_be_read_is_told_and_not_hidden() {
     std::fs::rename(&stage.bare, stage.bare.with_extension("away")).unwrap();
     let daemon = Daemon::start_with(&mut stage, &Config::of("one"), "page: {}");
     let pages = visit_well(&[Visit::to(&format!("{}/", daemon.url)).on_phone()]);
-    says(&pages[0], &["Problems", "production: ", "none yet", "problem"]);
+    says(
+        &pages[0],
+        &["Nothing is known yet of 1 environment.", "Problems", "production: ", "none yet", "not known"],
+    );
     let (status, text) = daemon.get("/environments/production/index.html");
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{text}");
     assert!(text.starts_with("this page cannot be read now: "), "{text}");
