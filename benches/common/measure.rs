@@ -60,20 +60,26 @@ impl Row {
             None | Some(0) => "–".to_owned(),
             Some(kib) => format!("{} MiB", kib.div_ceil(1024)),
         };
+        let mut cpus: Vec<Duration> = self.runs.iter().map(Run::cpu).collect();
+        cpus.sort();
+        let cpu = ms(cpus.get(cpus.len() / 2));
         let peak = format!("{} | {}", mib(|(peak, _)| peak), mib(|(_, own)| own));
         let asked = self.asked.map_or_else(
             || "– | –".to_owned(),
             |asked| {
                 let (metrics, git) = (asked.bytes as f64 / 1e6, asked.git_bytes as f64 / 1e6);
-                format!("{} ({metrics:.1} MB) | {git:.1} MB", asked.requests)
+                format!("{} ({metrics:.1} MB) | {} ({git:.1} MB)", asked.requests, asked.git_requests)
             },
         );
         let count = self.runs.len();
-        format!("| {} | {least:.0} | **{median:.0}** | {most:.0} | {peak} | {asked} | {count} |", self.name)
+        format!(
+            "| {} | {least:.0} | **{median:.0}** | {most:.0} | {cpu:.0} | {peak} | {asked} | {count} |",
+            self.name
+        )
     }
 }
 
 /// The head of the table.
 pub(crate) const HEAD: &str = "\
-| | min ms | median ms | max ms | peak memory | without mapped files | metric requests | from Git | runs |
-|---|---|---|---|---|---|---|---|---|";
+| | min ms | median ms | max ms | median processor ms | peak memory | without mapped files | metric requests | requests to Git | runs |
+|---|---|---|---|---|---|---|---|---|---|";

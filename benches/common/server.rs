@@ -25,6 +25,7 @@ pub(crate) struct Server {
     bad: Mutex<BTreeMap<usize, i64>>,
     requests: AtomicUsize,
     bytes: AtomicUsize,
+    git_requests: AtomicUsize,
     git_bytes: AtomicUsize,
 }
 
@@ -35,6 +36,8 @@ pub(crate) struct Counts {
     pub(crate) requests: usize,
     /// The bytes of their answers.
     pub(crate) bytes: usize,
+    /// Requests of Git.
+    pub(crate) git_requests: usize,
     /// The bytes of the answers to Git.
     pub(crate) git_bytes: usize,
 }
@@ -117,6 +120,7 @@ impl Server {
             bad: Mutex::default(),
             requests: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            git_requests: AtomicUsize::new(0),
             git_bytes: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&server);
@@ -153,6 +157,7 @@ services:
         Counts {
             requests: taken(&self.requests),
             bytes: taken(&self.bytes),
+            git_requests: taken(&self.git_requests),
             git_bytes: taken(&self.git_bytes),
         }
     }
@@ -168,6 +173,7 @@ services:
                 ("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n".to_owned(), body.into_bytes())
             } else {
                 let (head, body) = self.git(&request)?;
+                self.git_requests.fetch_add(1, Ordering::SeqCst);
                 self.git_bytes.fetch_add(body.len(), Ordering::SeqCst);
                 (head, body)
             };

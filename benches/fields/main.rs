@@ -15,6 +15,7 @@
 )]
 
 mod files;
+#[expect(dead_code, reason = "it prints no processor time")]
 #[path = "../common/process.rs"]
 mod process;
 mod yq;

@@ -11,31 +11,26 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+#[expect(dead_code, reason = "it looks at no process")]
+#[path = "../common/daemon.rs"]
+mod daemon;
 #[path = "../common/command.rs"]
-mod command;
+mod process;
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use command::{command, run};
-
-/// The secret of the webhook.
-const SECRET: &str = "the secret of the benchmark";
+use daemon::{Daemon, PATIENCE, SECRET, now, said};
+use process::{command, run};
 
 /// How long the daemon rests between two passes, and a bit.
 const REST: Duration = Duration::from_millis(1_200);
-
-/// How long it may take until a revert is there.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many environments a daemon watches: each has a branch of its own, and is pushed to once.
 const ENVIRONMENTS: usize = 20;
@@ -66,26 +61,21 @@ fn round(pushes: usize) -> anyhow::Result<Vec<Duration>> {
     let directory = tempfile::tempdir()?;
     let home = directory.path();
     prepare(home)?;
-    let mut daemon = Daemon::start(home)?;
+    let mut daemon = Daemon::start(home, 1)?;
     let mut took = Vec::new();
     for number in 0..pushes {
         std::thread::sleep(REST);
         let bad = push(home, number)?;
         let begin = now();
-        daemon.tell(number)?;
+        tell(&daemon, number)?;
         while tip(home, number)? == bad {
-            ensure!(begin.elapsed() < PATIENCE, "no revert of push {number}: {}", daemon.said(home)?);
+            ensure!(begin.elapsed() < PATIENCE, "no revert of push {number}: {}", said(home)?);
             std::thread::sleep(Duration::from_millis(1));
         }
         took.push(begin.elapsed());
     }
     daemon.end()?;
     Ok(took)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program under test reads the same clock")]
@@ -160,81 +150,17 @@ fn tip(home: &Path, number: usize) -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(loose)?.trim().to_owned())
 }
 
-/// The daemon, and where it listens. Killed on drop.
-struct Daemon {
-    child: Child,
-    address: String,
-}
-
-impl Daemon {
-    /// Starts it, and waits until its first pass is over.
-    fn start(home: &Path) -> anyhow::Result<Self> {
-        let log = File::create(home.join("log"))?;
-        let mut program = command(env!("CARGO_BIN_EXE_backout"));
-        program.arg("run").current_dir(home).env("HOME", home).env("HOOK", SECRET).env_remove("BACKOUT_LOG");
-        let child = program.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let mut daemon = Self { child, address: String::new() };
-        let begin = now();
-        while begin.elapsed() < PATIENCE {
-            let log = daemon.said(home)?;
-            let told = log.split_once("listening").and_then(|(_, rest)| rest.split_once("127.0.0.1:"));
-            if let Some((_, rest)) = told {
-                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                daemon.address = format!("127.0.0.1:{port}");
-                if daemon.ask("GET /metrics", "", "")?.contains("result=\"good\"} 1\n") {
-                    return Ok(daemon);
-                }
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        bail!("the daemon did not begin: {}", daemon.said(home)?)
+/// Sends the webhook of a push.
+fn tell(daemon: &Daemon, number: usize) -> anyhow::Result<()> {
+    let body = format!(r#"{{"ref":"refs/heads/env-{number}","repository":{{"full_name":"acme/env"}}}}"#);
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;
+    mac.update(body.as_bytes());
+    let mut signature = String::new();
+    for byte in mac.finalize().into_bytes() {
+        write!(signature, "{byte:02x}")?;
     }
-
-    fn said(&self, home: &Path) -> anyhow::Result<String> {
-        Ok(std::fs::read_to_string(home.join("log"))?)
-    }
-
-    /// Sends the webhook of a push.
-    fn tell(&self, number: usize) -> anyhow::Result<()> {
-        let body = format!(r#"{{"ref":"refs/heads/env-{number}","repository":{{"full_name":"acme/env"}}}}"#);
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;
-        mac.update(body.as_bytes());
-        let mut signature = String::new();
-        for byte in mac.finalize().into_bytes() {
-            write!(signature, "{byte:02x}")?;
-        }
-        let headers = format!("X-GitHub-Event: push\r\nX-Hub-Signature-256: sha256={signature}\r\n");
-        let answer = self.ask("POST /hooks/push", &headers, &body)?;
-        ensure!(answer.contains("passes that begin sooner: 1"), "the webhook woke nobody: {answer}");
-        Ok(())
-    }
-
-    fn ask(&self, what: &str, headers: &str, body: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        let length = body.len();
-        write!(
-            stream,
-            "{what} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
-        )?;
-        let mut reader = BufReader::new(stream);
-        let mut status = String::new();
-        reader.read_line(&mut status)?;
-        let mut answer = String::new();
-        reader.read_to_string(&mut answer)?;
-        Ok(answer)
-    }
-
-    fn end(&mut self) -> anyhow::Result<()> {
-        run(command("kill").args(["-TERM", &self.child.id().to_string()]))?;
-        ensure!(self.child.wait()?.success(), "the daemon ended badly");
-        Ok(())
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if let (Err(error), Ok(None)) = (self.child.kill(), self.child.try_wait()) {
-            println!("the daemon cannot be ended: {error}");
-        }
-    }
+    let headers = format!("X-GitHub-Event: push\r\nX-Hub-Signature-256: sha256={signature}\r\n");
+    let answer = daemon.ask("POST /hooks/push", &headers, &body)?;
+    ensure!(answer.contains("passes that begin sooner: 1"), "the webhook woke nobody: {answer}");
+    Ok(())
 }

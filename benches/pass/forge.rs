@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub(crate) struct Forge {
     repo: PathBuf,
     /// How long each answer takes, as on a network, from when [`Forge::answer_after`] was called.
     delay_ms: AtomicU64,
+    requests: AtomicUsize,
     /// The branches of the pull requests, with the text of each.
     pulls: Mutex<BTreeMap<usize, (String, String)>>,
 }
@@ -28,7 +29,13 @@ impl Forge {
     /// Starts it; it ends with the program.
     pub(crate) fn start(repo: PathBuf) -> anyhow::Result<Arc<Self>> {
         let (listener, address) = listen()?;
-        let forge = Arc::new(Self { address, repo, delay_ms: AtomicU64::new(0), pulls: Mutex::default() });
+        let forge = Arc::new(Self {
+            address,
+            repo,
+            delay_ms: AtomicU64::new(0),
+            requests: AtomicUsize::new(0),
+            pulls: Mutex::default(),
+        });
         let serving = Arc::clone(&forge);
         serve(listener, move |stream| serving.connection(stream));
         Ok(forge)
@@ -44,10 +51,16 @@ impl Forge {
         self.pulls.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// The requests since the last call.
+    pub(crate) fn take_requests(&self) -> usize {
+        self.requests.swap(0, Ordering::SeqCst)
+    }
+
     fn connection(&self, stream: TcpStream) -> anyhow::Result<()> {
         stream.set_nodelay(true)?;
         let mut stream = BufReader::new(stream);
         while let Some(request) = Request::read(&mut stream)? {
+            self.requests.fetch_add(1, Ordering::SeqCst);
             let body = self.answer(&request)?;
             std::thread::sleep(Duration::from_millis(self.delay_ms.load(Ordering::Relaxed)));
             let (status, body) = match body {

@@ -270,6 +270,9 @@ impl Bench {
             pass
         };
         pass().output()?;
+        forge.take_requests();
+        pass().output()?;
+        let quiet = forge.take_requests();
         forget_looks(&self.at("cache"))?;
         forget_recorded_looks(&origin)?;
         // One every seven minutes, so that each is to blame for its own damage.
@@ -280,10 +283,16 @@ impl Bench {
         self.server.fail(bad.iter().map(|(service, at)| (*service, at + 60)));
         let first = pass().output()?;
         ensure!(forge.count() == waiting, "{} pull requests\n{first:?}", forge.count());
+        let opening = forge.take_requests();
+        ensure!(pass().output()?.status.success(), "a pass that follows failed");
+        let following = forge.take_requests();
         forge.answer_after(answer_ms);
         let commits = self.size.commits;
         let after = if answer_ms > 0 { format!(", {answer_ms} ms an answer") } else { String::new() };
         let name = format!("pass that follows {waiting} open pull requests, {commits} commits{after}");
+        let name = format!(
+            "{name}; requests to the forge: {following}, to open them {opening}, without any {quiet}"
+        );
         self.row(&name, times, (0, "proposed as"), pass, || Ok(()))
     }
 
@@ -292,7 +301,7 @@ impl Bench {
         let output = self.by_hand().output()?;
         if output.status.code() == Some(127) {
             println!(
-                "| by hand: left out, {} | | | | | | | | |",
+                "| by hand: left out, {} | | | | | | | | | |",
                 String::from_utf8_lossy(&output.stdout).trim()
             );
             return Ok(false);

@@ -10,6 +10,7 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+#[expect(dead_code, reason = "it prints no processor time")]
 #[path = "../common/process.rs"]
 mod process;
 
