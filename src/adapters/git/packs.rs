@@ -45,7 +45,8 @@ struct Pack {
     pack: File,
     /// How many objects have an id whose first byte is at most this.
     counts: Vec<u64>,
-    inflate: RefCell<Decompress>,
+    /// Made when the first object is read: of many packs most are only asked what they hold, and each takes 47 KB.
+    inflate: RefCell<Option<Decompress>>,
 }
 
 /// One stored object.
@@ -134,7 +135,7 @@ impl Pack {
         let (magic, counts) = head.split_at_checked(8)?;
         let counts: Vec<u64> =
             counts.as_chunks().0.iter().map(|c| u64::from(u32::from_be_bytes(*c))).collect();
-        let inflate = RefCell::new(Decompress::new(true));
+        let inflate = RefCell::new(None);
         (magic == b"\xfftOc\0\0\0\x02" && counts.is_sorted()).then_some(Self { index, pack, counts, inflate })
     }
 
@@ -236,6 +237,7 @@ impl Pack {
             return None;
         }
         let mut inflate = self.inflate.borrow_mut();
+        let inflate = inflate.get_or_insert_with(|| Decompress::new(true));
         inflate.reset(true);
         // One more, so that there is room left when the end and its checksum are read.
         let mut out = Vec::with_capacity(size + 1);
