@@ -127,8 +127,8 @@ pub(crate) fn measure(kept: &Path, day: Day) -> anyhow::Result<()> {
     print(day, &moments);
     let (first, last) = (&moments[1], &moments[moments.len() - 1]);
     ensure!(last.series <= first.series, "series have come: {} and {}", first.series, last.series);
-    ensure!(last.process.files <= first.process.files + 16, "files stay open");
-    ensure!(last.process.threads <= first.process.threads + 16, "threads stay");
+    ensure!(last.process.files <= first.process.files + 64, "files stay open");
+    ensure!(last.process.threads <= first.process.threads + 64, "threads stay");
     ensure!(
         last.reverts == day.bad,
         "{} deployments were bad, and there are {} reverts",

@@ -289,7 +289,7 @@ impl Year {
         let busy = |ms: f64, of_secs: f64| ms / 1e3 / of_secs / processes;
         let query_secs = self.setup.query_ms as f64 / 1e3;
         vec![
-            ("deployments, reverts", format!("{}, {reverts}", self.deployments)),
+            ("deployments, and reverts", format!("{}, and {reverts}", self.deployments)),
             ("passes, millions", format!("{:.1}", self.passes as f64 / 1e6)),
             ("a pass waits for its turn (median / p99 / most)", self.queue.cell()),
             ("from a push until a pass has seen it", self.seen.cell()),
