@@ -1,5 +1,8 @@
 //! The share of the environments that this process works on. Where several agents share them, it keeps the leases that say so.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -90,7 +93,7 @@ impl Share {
     }
 }
 
-/// What is done with a lease.
+/// What is done with leases.
 #[derive(Clone, Copy)]
 enum Step {
     /// Renew it where it is this agent's, else look at it.
@@ -126,9 +129,26 @@ impl Keeper {
     /// Looks at all leases, renews its own, and takes those whose turn it is.
     async fn round(self: &Arc<Self>) {
         self.for_each(self.shards(), Step::Look).await;
-        self.for_each(self.due(), Step::Take).await;
+        self.take().await;
         self.tell();
         self.changed.notify_waiters();
+    }
+
+    /// Takes its home, and one other lease that is due. So agents that begin together share them.
+    async fn take(self: &Arc<Self>) {
+        let (at_home, mut away): (Vec<u32>, Vec<u32>) =
+            self.due().into_iter().partition(|shard| self.home == Some(*shard));
+        self.for_each(at_home, Step::Take).await;
+        // Others may try the same: each begins elsewhere.
+        fastrand::shuffle(&mut away);
+        for shard in away {
+            self.write(shard).await;
+            let is_answered = self.view(shard, |view| view.failure().is_none()).unwrap_or(false);
+            let is_mine = self.view(shard, |view| view.is_of(&self.me)).unwrap_or(false);
+            if is_mine || !is_answered {
+                return;
+            }
+        }
     }
 
     /// The same with several leases at once: one that gets no answer holds up no other for long.
@@ -149,18 +169,14 @@ impl Keeper {
         while steps.join_next().await.is_some() {}
     }
 
-    /// The leases that it takes now: its home, and one other. So agents that begin together share them.
+    /// The leases whose turn it is.
     fn due(&self) -> Vec<u32> {
-        let (now, home) = (self.now(), self.home);
+        let now = self.now();
         let next = |shard| {
             let rank = self.rank(shard);
             self.view(shard, |view| view.next(&self.me, rank, self.terms, now))
         };
-        let due: Vec<u32> =
-            self.shards().into_iter().filter(|shard| next(*shard) == Some(Move::Take)).collect();
-        let at_home = due.iter().copied().filter(|shard| home == Some(*shard));
-        let away = due.iter().copied().filter(|shard| home != Some(*shard)).take(1);
-        at_home.chain(away).collect()
+        self.shards().into_iter().filter(|shard| next(*shard) == Some(Move::Take)).collect()
     }
 
     /// Whether a shard is its home, and how many others it holds or is about to.
@@ -193,8 +209,9 @@ impl Keeper {
         let over = self.view(shard, |view| view.lease().cloned()).flatten();
         match self.leases.write(shard, &self.me, over.as_ref()).await {
             Ok(lease) => {
+                let now = self.now();
                 self.view(shard, |view| {
-                    view.saw(Some(lease), asked);
+                    view.saw(Some(lease), now);
                     view.settled(asked);
                 });
             }

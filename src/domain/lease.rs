@@ -97,13 +97,16 @@ pub struct View {
     seen: Option<(Option<Lease>, Duration)>,
     /// When it was last sure who holds it.
     settled: Duration,
-    /// When the last try failed, and why.
-    failed: Option<(Duration, String)>,
+    /// When the last try ended, whatever came of it.
+    tried: Option<Duration>,
+    /// Why the last try failed, where it did.
+    failure: Option<String>,
 }
 
 impl View {
-    /// Takes note of the lease as the server has it.
+    /// Takes note of the lease as the server had it at a time.
     pub fn saw(&mut self, lease: Option<Lease>, now: Duration) {
+        (self.tried, self.failure) = (Some(now), None);
         let version = |lease: &Option<Lease>| lease.as_ref().map(|lease| lease.version.clone());
         match &self.seen {
             Some((known, _)) if version(known) == version(&lease) => {}
@@ -111,21 +114,20 @@ impl View {
         }
     }
 
-    /// Takes note that it is sure who holds the lease.
-    pub fn settled(&mut self, now: Duration) {
-        self.settled = now;
-        self.failed = None;
+    /// Takes note that it was sure at a time who holds the lease.
+    pub fn settled(&mut self, at: Duration) {
+        self.settled = at;
     }
 
     /// Takes note that the server did not answer, or did not do what it was asked for.
     pub fn failed(&mut self, now: Duration, why: String) {
-        self.failed = Some((now, why));
+        (self.tried, self.failure) = (Some(now), Some(why));
     }
 
     /// Why the last try failed, where it did.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
-        self.failed.as_ref().map(|(_, why)| why.as_str())
+        self.failure.as_deref()
     }
 
     /// The lease as it was read or written last.
@@ -140,10 +142,13 @@ impl View {
         self.lease().is_some_and(|lease| lease.holder == me)
     }
 
-    /// What the agent `me` does about the lease. `held` is how many others it holds: who holds fewer goes first.
+    /// What the agent `me` does about the lease, which it has just read. `held` is how many others it holds: who holds fewer goes first.
     #[must_use]
     pub fn next(&self, me: &str, (is_home, held): (bool, u32), terms: Terms, now: Duration) -> Move {
         let Some((lease, since)) = &self.seen else { return Move::Leave };
+        if self.failure.is_some() {
+            return Move::Leave;
+        }
         let free_after = match lease.as_ref().map_or("", |lease| &lease.holder) {
             holder if holder == me => return Move::Renew,
             "" => Duration::ZERO,
@@ -163,8 +168,8 @@ impl View {
             return LeaseState::Held;
         }
         // Who was stopped for a while has not tried, and first asks.
-        let fails = self.failed.as_ref().is_some_and(|(at, _)| is_recent(*at));
+        let has_tried = self.tried.is_some_and(is_recent);
         let is_unsure = now.saturating_sub(self.settled) >= terms.expiry;
-        if fails && (is_mine || is_unsure) { LeaseState::Unanswered } else { LeaseState::StandsBy }
+        if has_tried && (is_mine || is_unsure) { LeaseState::Unanswered } else { LeaseState::StandsBy }
     }
 }

@@ -97,6 +97,10 @@ fn who_takes_a_lease_and_when() {
         assert_eq!(view.next("me", (is_home, held), TERMS, at(now)), expected, "{name}");
     }
     assert_eq!(View::default().next("me", (HOME, 0), TERMS, at(99)), Move::Leave, "nothing was read yet");
+    let mut silent = View::default();
+    silent.saw(lease("other", 1), at(0));
+    silent.failed(at(20), "no answer".to_owned());
+    assert_eq!(silent.next("me", (HOME, 0), TERMS, at(20)), Move::Leave, "what is not answered is not taken");
 }
 
 #[test]
@@ -130,6 +134,14 @@ fn who_may_begin_work() {
         ("another's, and no answer for a lease", "other", 100, Some(110), 115, LeaseState::Unanswered),
         ("another's, stopped for long", "other", 100, None, 900, LeaseState::StandsBy),
         ("nobody's, and it cannot be taken", "", 100, Some(114), 115, LeaseState::Unanswered),
+        (
+            "another's, and no answer for two leases, then stopped",
+            "other",
+            100,
+            Some(130),
+            140,
+            LeaseState::StandsBy,
+        ),
     ] {
         let mut view = View::default();
         view.saw(lease(holder, 1), at(settled));
@@ -144,6 +156,8 @@ fn who_may_begin_work() {
     new.failed(at(14), "no answer".to_owned());
     assert_eq!(new.state("me", TERMS, at(14)), LeaseState::StandsBy);
     assert_eq!(new.state("me", TERMS, at(15)), LeaseState::Unanswered, "never an answer");
+    new.saw(lease("", 1), at(15));
+    assert_eq!(new.state("me", TERMS, at(16)), LeaseState::Unanswered, "nobody's, and nobody takes it");
     new.saw(lease("other", 1), at(16));
     new.settled(at(16));
     assert_eq!(new.state("me", TERMS, at(17)), LeaseState::StandsBy, "an answer at last");
