@@ -15,6 +15,7 @@ use crate::domain::environment::signal::{Direction, Rule};
 mod estates;
 mod freezes;
 mod groups;
+mod lease;
 mod pins;
 mod source_code;
 

@@ -105,6 +105,30 @@ fn the_daemon_goes_on_with_one_while_another_hangs() {
 }
 
 #[test]
+fn more_that_hang_than_there_are_passes_at_once_keep_no_other_from_its_turn() {
+    let stage = Stage::with("one", &["web"]);
+    let bad = stage.deploy("web", "v2", -12, BOT);
+    let silent = Silent::start();
+    let mut environments = "  z: {repository: z-answers, branch: main, mode: auto}\n".to_owned();
+    let cache = stage.home.path().join("cache");
+    let of = |url: &str| format!("{{url: \"{url}\", cache: \"{}\", timeout: 1s}}", cache.display());
+    let mut repositories = format!("repositories:\n  z-answers: {}\n", of(stage.bare.to_str().unwrap()));
+    for number in 0..20 {
+        environments.push_str(&format!("  a-{number}: {{repository: a-{number}, branch: main}}\n"));
+        repositories
+            .push_str(&format!("  a-{number}: {}\n", of(&silent.url.replace("shop", &number.to_string()))));
+    }
+    let config = Config { environments, ..Config::of("one") };
+    stage.write_config(&config.text_with(&repositories, stage.metrics_url()));
+    let report = stage.pass(3);
+    assert_eq!(words(item(&report, "web")), "regressed revert");
+    assert_eq!(stage.remote(&["rev-list", "--count", &format!("{bad}..main")]), "1");
+    let hang = (0..20)
+        .filter(|number| environment(&report, &format!("a-{number}"))["problems"] != serde_json::json!([]));
+    assert_eq!(hang.count(), 20);
+}
+
+#[test]
 fn a_directory_that_is_no_repository_holds_up_no_other() {
     let stage = Stage::with("one", &["web"]);
     stage.deploy("web", "v2", -12, BOT);

@@ -6,6 +6,9 @@ mod replica;
 
 use std::time::Duration;
 
+use backout::domain::ids::{EnvironmentName, RepositoryName};
+use backout::domain::lease::shard_of;
+
 use self::replica::{Leases, Replica, TAKEOVER, reverted_once};
 use super::stage::{BOT, Config, Stage};
 use crate::support::api_server::{ApiServer, Mood};
@@ -119,6 +122,38 @@ fn five_replicas_share_the_environments_and_cover_for_one_that_is_killed() {
     leases.come_to(&homes);
     replicas.push(back);
     assert!(eventually(|| each_by_one(&replicas.iter().collect::<Vec<_>>(), &names)));
+}
+
+#[test]
+fn what_was_found_in_an_environment_of_another_agent_is_known() {
+    let (stage, config, names) = environments(10);
+    let repository = RepositoryName::new("repository").unwrap();
+    let shard = |name: &&String| shard_of(&repository, &EnvironmentName::new(*name).unwrap(), 2);
+    let of = |wanted| names.iter().find(|name| shard(name) == wanted).unwrap().clone();
+    let (first, second) = (of(0), of(1));
+    stage.configure(&config);
+    let leases = Leases::on(ApiServer::start(), 2);
+    let agents = ["backout-0", "backout-1"].map(|name| Replica::start(&stage, &config, &leases, name));
+    leases.come_to(&["backout-0", "backout-1"]);
+    assert!(eventually(
+        || agents[0].watches().contains(&first) && agents[1].watches() == others(&names, &agents[0])
+    ));
+    let both: Vec<&Replica> = agents.iter().collect();
+    reverts_what_is_deployed(&stage, &first, &both);
+    reverts_what_is_deployed(&stage, &second, &both);
+    // The record of the second follows the push.
+    let record = || {
+        stage.history().into_iter().find(|one| one["environment"] == *second && one["judgement"].is_object())
+    };
+    assert!(eventually(|| record().is_some()));
+    let known = record().unwrap()["elsewhere"].clone();
+    assert_eq!(known[0]["environment"], *first, "{known:#}");
+}
+
+/// The environments that one agent does not watch.
+fn others(names: &[String], agent: &Replica) -> Vec<String> {
+    let own = agent.watches();
+    names.iter().filter(|name| !own.contains(name)).cloned().collect()
 }
 
 #[test]
