@@ -60,8 +60,9 @@ pub async fn pass(world: &World, intent: Intent, stop: &Stop) -> Result<PassRepo
         let (world, estate, stop) = (world.clone(), Arc::clone(estate), stop.clone());
         let queue = Arc::clone(&queue);
         passes.spawn(async move {
-            let _turn = queue.turn(Duration::ZERO).await;
-            let passed = caught(pass_estate(&world, &estate, (intent, &Share::default()), &stop)).await;
+            let share = Share::default();
+            let turn = queue.turn(Duration::ZERO).await;
+            let passed = caught(turn.pass(pass_estate(&world, &estate, (intent, &share), &stop))).await;
             (index, passed.unwrap_or_else(|panic| Err(RepositoryError::Broken(panic))))
         });
     }

@@ -134,10 +134,10 @@ impl Watched {
         // A pass that panics ends alone, and is tried again like one that fails.
         let one =
             tokio::spawn(async move { pass_estate(&world, &estate, (Intent::Act, &share), &stop).await });
-        let report = one
+        let report = turn
+            .pass(one)
             .await
             .unwrap_or_else(|crash| Err(RepositoryError::Broken(format!("the pass was cut short: {crash}"))));
-        drop(turn);
         *took = begun.elapsed();
         Some(report)
     }
