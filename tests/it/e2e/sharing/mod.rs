@@ -50,18 +50,15 @@ fn a_standby_takes_over_from_one_that_is_killed() {
     let first = Replica::start(&stage, &config, &leases, "agent-a");
     leases.come_to(&["agent-a"]);
     let second = Replica::start(&stage, &config, &leases, "agent-b");
-    assert!(eventually(
-        || second.log().contains("another agent watches the shard") || second.readiness().0 == 200
-    ));
     assert!(eventually(|| first.readiness() == (200, "ready".to_owned())));
-    assert_eq!(second.readiness(), (200, "standby".to_owned()));
-    assert_eq!((first.shards_by("lease"), second.shards_by("lease")), (1, 0));
+    assert!(eventually(|| second.readiness() == (200, "standby".to_owned())), "{}", second.log());
+    assert!(eventually(|| (first.shards_by("lease"), second.shards_by("lease")) == (1, 0)));
     reverts_what_is_deployed(&stage, &names[0], &[&first, &second]);
     assert_eq!(second.watches(), Vec::<String>::new(), "a standby makes no passes");
     drop(first);
     reverts_what_is_deployed(&stage, &names[1], &[&second]);
     leases.come_to(&["agent-b"]);
-    assert_eq!(second.watches(), names);
+    assert!(eventually(|| second.watches() == names), "{}", second.log());
     // One that ends gives its lease back: nobody waits until it runs out.
     second.end();
     assert_eq!(leases.holders(), [""]);
@@ -82,7 +79,7 @@ fn one_that_was_stopped_for_long_does_no_harm_when_it_goes_on() {
     first.signal("-CONT");
     reverted_once(&stage, &bad, TAKEOVER, &[&first, &second]);
     assert!(eventually(|| first.watches().is_empty()), "{}", first.log());
-    assert_eq!(leases.holders(), ["agent-b"]);
+    leases.come_to(&["agent-b"]);
     assert!(first.log().contains("another agent watches the shard"), "{}", first.log());
 }
 
@@ -167,7 +164,7 @@ fn what_a_lease_says_about_times_counts_for_nothing() {
     };
     behind(0);
     let agent = Replica::start(&stage, &config, &leases, "agent-a");
-    for second in 1..=8 {
+    for second in 1..=12 {
         std::thread::sleep(Duration::from_millis(500));
         behind(second);
     }
