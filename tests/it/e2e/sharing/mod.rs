@@ -147,6 +147,28 @@ fn what_was_found_in_an_environment_of_another_agent_is_known() {
     assert_eq!(known[0]["environment"], *first, "{known:#}");
 }
 
+#[test]
+fn a_changed_configuration_keeps_the_leases_and_gives_them_back_where_it_has_none() {
+    let (stage, config, names) = environments(2);
+    let leases = Leases::on(ApiServer::start(), 1);
+    let agent = Replica::start(&stage, &config, &leases, "agent-a");
+    leases.come_to(&["agent-a"]);
+    let lease = || leases.server.ask("GET", &format!("/{}-0", leases.name), None).1;
+    let since = lease()["spec"]["acquireTime"].clone();
+    assert!(since.is_string());
+    let changes = || agent.log().matches("the configuration has changed").count();
+    agent.replace("interval: 1s", "interval: 2s");
+    assert!(eventually(|| changes() == 1), "{}", agent.log());
+    let before = lease()["spec"]["renewTime"].clone();
+    assert!(eventually(|| lease()["spec"]["renewTime"] != before), "it is renewed");
+    assert_eq!(lease()["spec"]["acquireTime"], since, "nobody else has had it");
+    agent.replace(&format!(", lease: {}", leases.yaml()), "");
+    assert!(eventually(|| changes() == 2), "{}", agent.log());
+    leases.come_to(&[""]);
+    let bad = deploy(&stage, &names);
+    reverted_once(&stage, &bad, TAKEOVER, &[&agent]);
+}
+
 /// The environments that one agent does not watch.
 fn others(names: &[String], agent: &Replica) -> Vec<String> {
     let own = agent.watches();

@@ -53,7 +53,8 @@ impl Leases {
         assert!(came, "{now:?} instead of {holders:?}");
     }
 
-    fn yaml(&self) -> String {
+    /// As the configuration has them.
+    pub(super) fn yaml(&self) -> String {
         let Self { server, name, shards } = self;
         format!(
             "{{name: {name}, shards: {shards}, duration: 5s, server: \"{}\", account: {}}}",
@@ -133,6 +134,15 @@ impl Replica {
                 && line.ends_with(" 1")
         };
         metrics.lines().filter(is_so).count()
+    }
+
+    /// Replaces a part of its configuration, and has it read that.
+    pub(super) fn replace(&self, from: &str, to: &str) {
+        let file = self.log.with_extension("yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        self.signal("-HUP");
     }
 
     pub(super) fn signal(&self, signal: &str) {
