@@ -105,6 +105,9 @@ fn five_replicas_share_the_environments_and_cover_for_one_that_is_killed() {
     for one in &replicas {
         assert!(eventually(|| one.readiness().0 == 200), "{}", one.log());
     }
+    for one in replicas.iter().filter(|one| !one.watches().is_empty()) {
+        assert!((0..5).any(|_| one.examines_its_own_alone()), "{}", one.log());
+    }
     // One that has something to do is killed.
     let gone = replicas.iter().position(|one| !one.watches().is_empty()).unwrap();
     drop(replicas.remove(gone));

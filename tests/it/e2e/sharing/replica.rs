@@ -125,6 +125,27 @@ impl Replica {
         all
     }
 
+    /// How many passes it has made, and how many environments it examined in them.
+    fn examined(&self) -> [usize; 2] {
+        let (_, metrics) = self.get("/metrics");
+        ["backout_passes_total{", "backout_stage_seconds_count{stage=\"judge\""].map(|series| {
+            let lines = metrics.lines().filter(|line| line.starts_with(series));
+            lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()).sum()
+        })
+    }
+
+    /// Whether its next two passes examine as many environments as it watches.
+    pub(super) fn examines_its_own_alone(&self) -> bool {
+        let [passes, environments] = self.examined();
+        let mut now = [0; 2];
+        let came = eventually(|| {
+            now = self.examined();
+            now[0] >= passes + 2
+        });
+        assert!(came, "no more passes: {}", self.log());
+        now[1] - environments == (now[0] - passes) * self.watches().len()
+    }
+
     /// How many shards it watches, by a word: `lease` or `silence`.
     pub(super) fn shards_by(&self, word: &str) -> usize {
         let (_, metrics) = self.get("/metrics");
