@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use anyhow::Context as _;
 use backout::adapters::git::GitRepository;
 use backout::adapters::metrics;
-use backout::agent::{Estate, Intent, Source, Stop, Wakes, World, pass};
+use backout::agent::{Estate, Intent, Share, Source, Stop, Wakes, World, pass};
 use backout::config::{self, Settings};
 use backout::domain::time::Time;
 use backout::ports::{Clock, MetricSource};
-use backout::serve::{Board, CountedSource, Names, Routes, Served, Server, Sleeper};
+use backout::serve::{Board, CountedSource, Routes, Served, Server, Sleeper};
 
 use crate::daemon::SECRET;
 
@@ -39,7 +39,7 @@ async fn run(settings: &Settings) -> anyhow::Result<()> {
     let clock = Arc::new(Set(AtomicI64::new(0)));
     let board = Arc::new(Board::new(Arc::<Set>::clone(&clock)));
     let world = connect(settings, &board, Arc::<Set>::clone(&clock))?;
-    board.configured(settings.interval_secs, names(settings));
+    board.configured((settings.interval_secs, Share::default()), settings.names());
     let options = settings.server.as_ref().context("no server")?;
     let server = Server::bind(options.listen).await?;
     let mut out = std::io::stdout();
@@ -54,6 +54,7 @@ async fn run(settings: &Settings) -> anyhow::Result<()> {
         sleepers: sleepers.collect(),
         wakes: Wakes::of(&world),
         clock: Arc::<Set>::clone(&clock),
+        world: world.clone(),
     };
     tokio::spawn(server.run(Routes::new(options, served), Stop::default()));
     for line in std::io::stdin().lock().lines() {
@@ -79,16 +80,6 @@ async fn run(settings: &Settings) -> anyhow::Result<()> {
         writeln!(out, "{said}")?;
     }
     Ok(())
-}
-
-fn names(settings: &Settings) -> Names {
-    let environments = settings.estates.iter().flat_map(|estate| &estate.environments);
-    Names {
-        repositories: settings.estates.iter().map(|estate| estate.name.clone()).collect(),
-        environments: environments.map(|environment| environment.name.clone()).collect(),
-        sources: settings.sources.keys().cloned().collect(),
-        hooks: settings.server.iter().flat_map(|server| server.hooks.keys().cloned()).collect(),
-    }
 }
 
 fn connect(settings: &Settings, board: &Arc<Board>, clock: Arc<dyn Clock>) -> anyhow::Result<World> {

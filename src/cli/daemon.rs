@@ -18,7 +18,7 @@ use crate::agent::{Estate, Event, PassReport, Share, Stop, Wakes, World, wait_fo
 use crate::config::{EstateSettings, Settings};
 use crate::domain::lease::Terms;
 use crate::ports::{Clock, MetricSource, RepositoryError};
-use crate::serve::{Board, CountedSource, Names, Routes, Served, Server, Sleeper};
+use crate::serve::{Board, CountedSource, Routes, Served, Server, Sleeper};
 
 /// How often it is looked whether a file of the configuration has changed, in seconds. Kubernetes takes up to a minute to show a changed
 /// ConfigMap or Secret in a volume.
@@ -183,7 +183,7 @@ impl Daemon {
         }
         self.sharing.adopt(next.settings.leases.as_ref(), &self.clock).await;
         let (interval_secs, share) = (next.settings.interval_secs, self.sharing.share.clone());
-        self.board.configured((interval_secs, share), names(&next.settings));
+        self.board.configured((interval_secs, share), next.settings.names());
         Ok(())
     }
 
@@ -201,21 +201,6 @@ impl Daemon {
             clock: Arc::clone(&self.clock),
             world: next.world.clone(),
         }
-    }
-}
-
-/// The names of which something is counted.
-fn names(settings: &Settings) -> Names {
-    let environments = settings.estates.iter().flat_map(|estate| &estate.environments);
-    let of_estate = |estate: &EstateSettings| {
-        let environments = estate.environments.iter().map(|environment| environment.name.clone());
-        (estate.name.clone(), environments.collect())
-    };
-    Names {
-        repositories: settings.estates.iter().map(of_estate).collect(),
-        environments: environments.map(|environment| environment.name.clone()).collect(),
-        sources: settings.sources.keys().cloned().collect(),
-        hooks: settings.server.iter().flat_map(|server| server.hooks.keys().cloned()).collect(),
     }
 }
 

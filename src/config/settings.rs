@@ -10,8 +10,8 @@ use crate::adapters::kubernetes::LeaseOptions;
 use crate::adapters::metrics::SourceOptions;
 use crate::adapters::registry::RegistryOptions;
 use crate::domain::environment::Environment;
-use crate::domain::ids::{RepositoryName, SourceName};
-use crate::serve::ServerOptions;
+use crate::domain::ids::{EnvironmentName, RepositoryName, SourceName};
+use crate::serve::{Names, ServerOptions};
 
 /// All that the configuration says, checked and with its secrets read.
 #[derive(Clone, Debug)]
@@ -36,6 +36,24 @@ pub struct Settings {
     pub digest: String,
     /// Where all of it stands.
     pub written: Written,
+}
+
+impl Settings {
+    /// The names of which the daemon counts something.
+    #[must_use]
+    pub fn names(&self) -> Names {
+        let environments = |estate: &EstateSettings| {
+            estate.environments.iter().map(|one| one.name.clone()).collect::<Vec<EnvironmentName>>()
+        };
+        Names {
+            repositories: (self.estates.iter())
+                .map(|estate| (estate.name.clone(), environments(estate)))
+                .collect(),
+            environments: self.estates.iter().flat_map(environments).collect(),
+            sources: self.sources.keys().cloned().collect(),
+            hooks: self.server.iter().flat_map(|server| server.hooks.keys().cloned()).collect(),
+        }
+    }
 }
 
 /// An environment repo, with its forge and the environments in it.
