@@ -326,7 +326,7 @@ impl EnvironmentReport {
     }
 
     /// Of an environment of which nothing is known yet.
-    pub(super) fn new(environment: EnvironmentName) -> Self {
+    pub(crate) fn new(environment: EnvironmentName) -> Self {
         Self {
             environment,
             head: None,

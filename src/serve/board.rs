@@ -341,3 +341,70 @@ fn line(text: &mut String, line: fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _line = writeln!(text, "{line}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::decision::Decision;
+    use crate::domain::history::ledger::RevertEntry;
+
+    const DAY: i64 = 86_400;
+
+    fn at(secs: i64) -> Time {
+        Time::from_unix(1_795_000_000 + secs)
+    }
+
+    fn service(name: &str) -> ServiceName {
+        ServiceName::new(name).unwrap()
+    }
+
+    fn left(name: &str, deployment: u8) -> LeftAlone {
+        LeftAlone {
+            service: service(name),
+            deployment: CommitId::from_bytes([deployment; 20]),
+            subject: String::new(),
+            deployed_at: at(0),
+            at: at(60),
+            verdict: "regressed",
+            decision: Decision::Propose,
+            why: String::new(),
+            guard: None,
+        }
+    }
+
+    fn revert(name: &str, secs: i64) -> RevertEntry {
+        RevertEntry {
+            id: String::new(),
+            commit: CommitId::from_bytes([9; 20]),
+            at: at(secs),
+            environment: EnvironmentName::new("production").unwrap(),
+            service: service(name),
+            reverts: CommitId::from_bytes([1; 20]),
+            with: Vec::new(),
+            bad_values: BTreeSet::new(),
+            requested: false,
+            together_with: None,
+            then: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_left_is_told_until_something_replaces_it() {
+        let nothing = EnvironmentReport::new(EnvironmentName::new("production").unwrap());
+        let told = |report: &EnvironmentReport, secs| {
+            let names = still_left(vec![left("web", 1), left("api", 2)], report, at(secs));
+            names
+                .iter()
+                .map(|one| format!("{} {}", one.service, one.deployment.as_bytes()[0]))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(&nothing, DAY), ["web 1", "api 2"], "also when it is watched no more");
+        assert!(told(&nothing, 15 * DAY).is_empty());
+        let reverted = EnvironmentReport { reverts: vec![revert("web", 120)], ..nothing.clone() };
+        assert_eq!(told(&reverted, DAY), ["api 2"]);
+        let before = EnvironmentReport { reverts: vec![revert("web", -DAY)], ..nothing.clone() };
+        assert_eq!(told(&before, DAY), ["web 1", "api 2"]);
+        let replaced = EnvironmentReport { left: vec![left("api", 3), left("cart", 4)], ..nothing };
+        assert_eq!(told(&replaced, DAY), ["web 1", "api 3", "cart 4"]);
+    }
+}

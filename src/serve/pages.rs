@@ -20,7 +20,7 @@ use super::token::{is_bearer, is_password};
 use crate::agent::{Estate, Overview, World, overview};
 use crate::domain::environment::Environment;
 use crate::domain::time::Time;
-use crate::page::{self, CSP, Filter, Seen, Shown, Site, file_of};
+use crate::page::{self, CSP, Filter, Shown, file_of};
 use crate::ports::RepositoryError;
 
 /// How long a page may take to be read, in seconds, and to wait for those before it.
@@ -75,11 +75,6 @@ impl Pages {
     /// Pages of this world.
     pub(super) fn new(options: PageOptions, board: Arc<Board>, world: World) -> Self {
         Self { options, board, world, read: Mutex::default(), places: Arc::new(Semaphore::new(MAX_WAITING)) }
-    }
-
-    fn site(&self) -> Site {
-        let all = self.world.environments();
-        self.board.site(all.map(|(estate, environment)| (&estate.name, environment.as_ref())))
     }
 
     /// The environment whose pages are in this folder.
@@ -165,9 +160,8 @@ impl Pages {
     ) -> Result<String, Missing> {
         let (estate, environment) = self.find(folder).ok_or(Missing::Unknown)?;
         let overview = self.overview(estate, environment).await?;
-        let site = self.site();
-        let is_meant = |seen: &&Seen| seen.name == environment.name;
-        let seen = site.environments.iter().find(is_meant).ok_or(Missing::Unknown)?;
+        let site = self.board.site([(&estate.name, environment.as_ref())]);
+        let seen = site.environments.first().ok_or(Missing::Unknown)?;
         draw(Shown { site: &site, seen, overview: &overview }).ok_or(Missing::Unknown)
     }
 }
@@ -211,7 +205,9 @@ fn may_read(options: &PageOptions, headers: &HeaderMap) -> bool {
 }
 
 async fn index(State(pages): State<Arc<Pages>>) -> Response {
-    Html(page::index(&pages.site())).into_response()
+    let all = pages.world.environments();
+    let site = pages.board.site(all.map(|(estate, environment)| (&estate.name, environment.as_ref())));
+    Html(page::index(&site)).into_response()
 }
 
 /// What a form asks for.

@@ -43,6 +43,8 @@ fn they_are_whole_and_lead_to_each_other() {
     let before = stage.refs();
     write(&stage);
     assert_eq!(stage.refs(), before, "writing pages changes nothing");
+    let index = || fs::read_to_string(out(&stage).join("index.html")).unwrap();
+    assert!(index().contains("It would be reverted.") && !index().contains("It is reverted"), "{}", index());
     stage.pass(3);
     write(&stage);
     let paths =
@@ -55,7 +57,6 @@ fn they_are_whole_and_lead_to_each_other() {
         let path = link.strip_prefix("file://").unwrap();
         assert!(Path::new(path).exists(), "{link}");
     }
-    // The bad version is planned to go back before the pass, and told as reverted after it.
     let expected = [
         ".backout-page",
         "environments/production/healthy.html",
@@ -84,6 +85,52 @@ fn what_is_gone_goes_and_what_cannot_be_read_stays() {
     let told = stage.run(&["page", "--out", out(&stage).to_str().unwrap()]);
     assert_eq!(told.code, Some(1), "{told:?}");
     assert_eq!(files(&out(&stage)), before);
+    let index = fs::read_to_string(out(&stage).join("index.html")).unwrap();
+    assert!(
+        index.contains("Problems") && index.contains("Nothing is known yet of 1 environment."),
+        "{index}"
+    );
+}
+
+#[test]
+fn a_link_in_the_folder_leads_it_nowhere() {
+    let stage = Stage::with("one", &["web"]);
+    let elsewhere = stage.home.path().join("elsewhere");
+    fs::create_dir_all(elsewhere.join("blog")).unwrap();
+    fs::write(elsewhere.join("blog/post.html"), "mine").unwrap();
+    fs::create_dir(out(&stage)).unwrap();
+    fs::write(out(&stage).join(".backout-page"), "").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, out(&stage).join("environments")).unwrap();
+    let told = stage.run(&["page", "--out", out(&stage).to_str().unwrap()]).ended(1);
+    assert!(told.stderr.contains("environments is no folder: remove it"), "{told:?}");
+    assert_eq!(files(&elsewhere), ["blog/post.html"]);
+}
+
+/// What was left as it is in one environment hides nothing in another one, although it is the same commit.
+#[test]
+fn one_commit_in_two_environments_is_two_deployments() {
+    let stage = Stage::on_path();
+    let mut config = Config::of("one");
+    config.environments = "  production: {branch: main, paths: [\"apps/*/production/**\"], mode: auto}
+  staging: {branch: main, paths: [\"apps/*/staging/**\"], mode: observe}\n"
+        .to_owned();
+    config.services =
+        "  - {pattern: \"apps/{service}/{environment}/values.yaml\", labels: {namespace: one}}\n".to_owned();
+    stage.configure(&config);
+    for (tag, minutes) in [("v1", -180), ("v2", -12)] {
+        for environment in ["production", "staging"] {
+            stage.write(&format!("apps/web/{environment}/values.yaml"), &values("web", tag));
+        }
+        stage.commit(minutes, BOT, "Deploy web");
+    }
+    stage.push();
+    write(&stage);
+    let index = fs::read_to_string(out(&stage).join("index.html")).unwrap();
+    assert!(index.contains("It would be reverted.") && index.contains("mode observe"), "{index}");
+    stage.pass(3);
+    write(&stage);
+    let index = fs::read_to_string(out(&stage).join("index.html")).unwrap();
+    assert!(index.contains("Bad, or left to a person") && index.contains("Recent reverts"), "{index}");
 }
 
 #[test]
@@ -151,11 +198,7 @@ fn two_thousand_services_fit_on_a_page() {
     stage.deploy_all(&names[..40], "v2", -2, BOT);
     write(&stage);
     let page = "environments/production/index.html";
-    let visits = [
-        Visit::to(&url(&stage, page)),
-        Visit::to(&url(&stage, page)).on_phone(),
-        Visit::to(&url(&stage, "index.html")),
-    ];
+    let visits = [Visit::to(&url(&stage, page)), Visit::to(&url(&stage, page)).on_phone()];
     let pages = visit_well(&visits);
     let rows = pages[0].links.iter().filter(|link| link.contains("/services/")).count();
     assert_eq!(rows, 2_000);
