@@ -31,6 +31,9 @@ const SHOWN_MS: i64 = 180_000;
 /// How long a repo rests before a wake counts.
 const REST_MS: i64 = 1_000;
 
+/// The step of the signals: while a deployment is watched, passes are no further apart.
+const STEP_SECS: i64 = 60;
+
 /// What came of a year.
 pub(super) struct Year {
     setup: Setup,
@@ -186,10 +189,12 @@ impl Simulation {
         year.git.add(start, costs.git as f64);
         year.queries.add(start, costs.queries as f64);
         year.forge.add(start, costs.forge as f64);
-        let jitter = self.random.i64(0..=interval_secs * 100);
+        let is_watching = !self.repos[nth].watched.is_empty();
+        let pause_secs = if is_watching { interval_secs.min(STEP_SECS) } else { interval_secs };
+        let jitter = self.random.i64(0..=pause_secs * 100);
         // A push that came during the pass wakes once more.
         let missed = self.year.setup.has_hooks && !self.repos[nth].unseen.is_empty();
-        let next = if missed { REST_MS } else { interval_secs * 1_000 + jitter };
+        let next = if missed { REST_MS } else { pause_secs * 1_000 + jitter };
         self.due(nth, ended + next);
     }
 }
