@@ -47,12 +47,12 @@ impl Daemon {
         bail!("the daemon did not begin: {}", said(home)?)
     }
 
-    /// What its server answers to a request, without the status.
+    /// Asks its server. Returns the headers and the body of the answer.
     pub(crate) fn ask(&self, what: &str, headers: &str, body: &str) -> anyhow::Result<String> {
         ask(&self.address, what, headers, body)
     }
 
-    /// What it counts.
+    /// Returns its metrics as text.
     pub(crate) fn metrics(&self) -> anyhow::Result<String> {
         self.ask("GET /metrics", "", "")
     }
@@ -83,7 +83,7 @@ pub(crate) fn said(home: &Path) -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(home.join("log"))?)
 }
 
-/// What a server answers to a request, without the status.
+/// Asks a server. Returns the headers and the body of the answer.
 pub(crate) fn ask(address: &str, what: &str, headers: &str, body: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     let length = body.len();

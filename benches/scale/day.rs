@@ -85,7 +85,7 @@ impl Drop for Agent {
     }
 }
 
-/// What is there at one moment of the day.
+/// The memory, threads, files and records at one moment of the day.
 struct Moment {
     what: String,
     process: Sample,
@@ -149,7 +149,7 @@ fn ask_all(agent: &Agent, pass: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is deployed over the day.
+/// The deployments of the day.
 struct Deployed<'f> {
     fleet: &'f Fleet,
     day: Day,
@@ -164,7 +164,7 @@ impl Deployed<'_> {
     fn until(&mut self, at: i64) -> anyhow::Result<()> {
         let day = self.day;
         let each_bad = day.deployments / day.bad;
-        // What is deployed in the last hour could not be judged within the day.
+        // The agent could not judge a deployment of the last hour within the day.
         let time = |nth: usize| {
             self.begin + (day.days * DAY_SECS - 3_600) * nth as i64 / day.deployments as i64 + 30
         };

@@ -325,6 +325,12 @@ impl EnvironmentReport {
         left.any(|item| !is_known(item))
     }
 
+    /// Whether the pass has read the branch, and was through with it.
+    #[must_use]
+    pub fn is_examined(&self) -> bool {
+        self.head.is_some() && !self.cut_short
+    }
+
     /// Of an environment of which nothing is known yet.
     pub(crate) fn new(environment: EnvironmentName) -> Self {
         Self {

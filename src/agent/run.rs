@@ -53,8 +53,8 @@ impl Wakes {
 
 /// Passes over each estate in the share, one after the other, until asked to stop. An estate's passes are `interval_secs` apart (with a
 /// tenth of jitter, so that agents do not march in step) unless it is woken, and while a deployment is watched no further than the steps of
-/// its signals. So many are under way at once, and who came first goes
-/// first. Each pass is handed to `seen` with its estate. A pass that fails is tried again at the next turn.
+/// its signals. The queue (`queue.rs`) says how many are under way at once, and whose turn it is. Each pass is handed to `seen` with its estate. A pass
+/// that fails is tried again at the next turn.
 pub async fn run(
     world: &World,
     interval_secs: u32,

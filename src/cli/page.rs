@@ -90,7 +90,7 @@ fn site(world: &World, passed: Result<PassReport, RepositoryError>) -> Site {
         let nothing = Seen::new(&estate.name, environment);
         let of: Result<EnvironmentReport, String> = of;
         environments.push(match of {
-            Ok(of) if of.head.is_some() && !of.cut_short => Seen { report: Some((at, of)), ..nothing },
+            Ok(of) if of.is_examined() => Seen { report: Some((at, of)), ..nothing },
             Ok(of) => Seen { problem: of.problems.into_iter().next(), ..nothing },
             Err(problem) => Seen { problem: Some(problem), ..nothing },
         });
@@ -146,7 +146,7 @@ impl Folder {
     fn folder_of(&self, place: &Place) -> std::io::Result<PathBuf> {
         let path = place.path();
         let mut folder = self.path.clone();
-        for part in path.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev() {
+        for part in Path::new(&path).parent().into_iter().flat_map(Path::components) {
             folder.push(part);
             match std::fs::symlink_metadata(&folder) {
                 Ok(there) if there.is_dir() => {}

@@ -19,7 +19,7 @@ mod tests;
 pub use self::environment::{Filter, environment};
 pub use self::frame::CSP;
 pub use self::index::index;
-pub use self::place::{Place, file_of};
+pub use self::place::{Place, file_of, folder_of};
 pub use self::service::service;
 pub use self::site::{Seen, Shown, Site};
 pub use self::state::ServiceState;

@@ -31,10 +31,10 @@ impl Place {
             Self::Style => "style.css".to_owned(),
             Self::Environment(name, state) => {
                 let state = state.map_or("index", ServiceState::word);
-                format!("environments/{}/{state}.html", part(name.as_str()))
+                format!("environments/{}/{state}.html", folder_of(name))
             }
             Self::Service(environment, service) => {
-                format!("environments/{}/services/{}", part(environment.as_str()), file_of(service))
+                format!("environments/{}/services/{}", folder_of(environment), file_of(service))
             }
         }
     }
@@ -44,6 +44,12 @@ impl Place {
         let up = "../".repeat(from.path().matches('/').count());
         format!("{up}{}", utf8_percent_encode(&self.path(), NOT_IN_PATH))
     }
+}
+
+/// The name of the folder about an environment.
+#[must_use]
+pub fn folder_of(environment: &EnvironmentName) -> String {
+    part(environment.as_str())
 }
 
 /// The name of the file about a service.

@@ -85,7 +85,7 @@ impl SeenEstate {
     fn keep(&mut self, report: &PassReport) {
         for of in &report.environments {
             let name = of.environment.clone();
-            if of.head.is_some() && !of.cut_short {
+            if of.is_examined() {
                 self.unseen.remove(&name);
                 let left = self.left.remove(&name).unwrap_or_default();
                 self.left.insert(name.clone(), still_left(left, of, report.at));
@@ -185,7 +185,7 @@ impl Board {
         // What was not examined is as it was.
         let not_examined = |name: &EnvironmentName| {
             let of = report.environments.iter().find(|one| one.environment == *name);
-            of.is_some_and(|one| one.head.is_none() || one.cut_short)
+            of.is_some_and(|one| !one.is_examined())
         };
         watched.extend(estate.watched.iter().filter(|one| not_examined(&one.0)).cloned());
         let before = std::mem::replace(&mut estate.watched, watched);

@@ -20,7 +20,7 @@ use super::token::{is_bearer, is_password};
 use crate::agent::{Estate, Overview, World, overview};
 use crate::domain::environment::Environment;
 use crate::domain::time::Time;
-use crate::page::{self, CSP, Filter, Shown, file_of};
+use crate::page::{self, CSP, Filter, Shown, file_of, folder_of};
 use crate::ports::RepositoryError;
 
 /// How long a page may take to be read, in seconds, and to wait for those before it.
@@ -79,7 +79,7 @@ impl Pages {
 
     /// The environment whose pages are in this folder.
     fn find(&self, folder: &str) -> Option<(&Arc<Estate>, &Arc<Environment>)> {
-        self.world.environments().find(|(_, one)| one.name.as_str().replace('/', "~") == folder)
+        self.world.environments().find(|(_, one)| folder_of(&one.name) == folder)
     }
 
     /// What is known of an environment, as of its newest pass. Who goes away while it is read leaves it to those who come after: it is not

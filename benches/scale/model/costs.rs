@@ -1,14 +1,14 @@
-//! What one pass costs, as it was measured, with where.
+//! The costs of one pass, each with the place where it was measured.
 
 /// The costs of passes over one repo.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Costs {
     /// Processor time of a quiet pass in a daemon, in microseconds.
     pub(super) quiet_us: i64,
-    /// What comes to it where deployments are watched, and for each of them.
+    /// What a pass costs besides where it watches deployments, and what each of these adds.
     pub(super) watched_us: i64,
     pub(super) each_us: i64,
-    /// What comes to it where something is written down: a verdict or a revert.
+    /// What a verdict, and what a revert, adds to a pass.
     pub(super) record_us: i64,
     pub(super) revert_us: i64,
     /// Requests to the Git server: of a quiet pass, of one that finds new commits, and what comes to it for a record and a revert.
@@ -49,6 +49,6 @@ pub(super) const PASS: Costs = Costs {
 pub(super) const BASE_KIB: i64 = 26_000;
 pub(super) const REPO_KIB: i64 = 310;
 
-/// What a record takes on the Git server, packed.
+/// The size of a record on the Git server, packed.
 pub(super) const RECORD_BYTES: i64 = 476;
 pub(super) const REVERT_RECORD_BYTES: i64 = 2_000;

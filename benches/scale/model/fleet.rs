@@ -1,4 +1,4 @@
-//! What is deployed over a year: by hour and weekday, alone and in trains.
+//! The deployments of a year: by hour and weekday, alone and in trains.
 
 use super::year::Setup;
 

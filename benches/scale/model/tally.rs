@@ -71,7 +71,7 @@ fn human(ms: i64) -> String {
     }
 }
 
-/// What is counted in each minute, for sums and for the busiest minute and hour.
+/// Counts of each minute, from which sums and the busiest minute and hour follow.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Minutes {
     minutes: Vec<f64>,
